@@ -1,0 +1,194 @@
+//! What the engine asks of the world: venues behind [`Gateway`], strategies behind [`Strategy`], time behind [`Clock`].
+//!
+//! Adapters implement these and never see each other. Every method returns at once; answers are events.
+
+use tickdeck_model::{
+    Action, Amount, ClientOrderId, CurrencyId, Event, FeedRequest, InstrumentId, OrderNumber, Price, Registry,
+    RegistryError, Size, StrategyId, Submit, TextId, Timestamp, VenueId,
+};
+use tickdeck_portfolio::StrategyBook;
+
+/// A venue: takes commands, gives events.
+///
+/// Time is event time. A simulated venue is driven by it alone, so the same calls give the same events, however
+/// the kernel cuts time into polls:
+/// - a command sent at `t` never causes an event with `ts_host` below `t + lookahead_ns`;
+/// - [`Gateway::poll`] gives every event with `ts_host` below its bound, in order, and `ts_host` never falls.
+pub trait Gateway: Send {
+    /// Puts the venue, its currencies and instruments into the registry. Called once, before anything else.
+    ///
+    /// # Errors
+    /// The data folder knows them with other terms, or the source can't be read.
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError>;
+
+    /// Sends a command at host time `at`. Whatever becomes of it comes back as events.
+    fn send(&mut self, at: Timestamp, command: Command);
+
+    /// When the next event is due, as far as is known now.
+    fn next_due(&mut self) -> Due;
+
+    /// Appends every event with `ts_host` below `until`; sequences are not stamped yet.
+    ///
+    /// # Errors
+    /// The source broke (a damaged capture, say). What was appended before stands; the venue is over.
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError>;
+}
+
+/// What the kernel must know of a venue.
+#[derive(Debug, Clone)]
+pub struct VenueTerms {
+    /// The venue.
+    pub venue: VenueId,
+    /// What trades there.
+    pub instruments: Vec<InstrumentId>,
+    /// The account's balances at the start.
+    pub balances: Vec<(CurrencyId, Amount)>,
+    /// The least time between a command and the first event it can cause; at least 1.
+    pub lookahead_ns: u64,
+}
+
+/// When a venue's next event is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// At this host time.
+    At(Timestamp),
+    /// Nothing is under way; only a command can change that.
+    Idle,
+    /// The feed has ended: no market data will come any more.
+    Over,
+}
+
+/// What a venue can be asked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Command {
+    /// A new order, already checked against the instrument's form.
+    Submit {
+        /// Our name for it.
+        id: ClientOrderId,
+        /// The order.
+        order: Submit,
+    },
+    /// A change of a working order.
+    Modify {
+        /// Our name for it.
+        id: ClientOrderId,
+        /// What it is about.
+        instrument: InstrumentId,
+        /// The new limit price.
+        price: Price,
+        /// The new whole size, fills included.
+        size: Size,
+    },
+    /// Take an order off the book.
+    Cancel {
+        /// Our name for it.
+        id: ClientOrderId,
+        /// What it is about.
+        instrument: InstrumentId,
+    },
+    /// Send the instrument's book again, as `clear` and `snapshot` updates.
+    Snapshot {
+        /// Whose book.
+        instrument: InstrumentId,
+    },
+}
+
+/// Why a venue cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The registry refuses the venue's terms.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The source cannot be read; the text names the thing, the place and the fix.
+    #[error("{source_name}: {problem}")]
+    Source {
+        /// The file or address.
+        source_name: String,
+        /// What is wrong, where, and what to do.
+        problem: String,
+    },
+}
+
+/// A running instance of a strategy.
+pub trait Strategy: Send {
+    /// Handles `batch` from its start, appends what the strategy wants to `actions`, and returns how many events it
+    /// consumed (at least one). `book` is the strategy's own view, as of the batch's first event.
+    ///
+    /// # Errors
+    /// The instance trapped or broke the contract; it must not be called again.
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault>;
+
+    /// The strategy's state as bytes.
+    ///
+    /// # Errors
+    /// The instance trapped, or says why it can't.
+    fn save(&mut self) -> Result<Vec<u8>, Fault>;
+
+    /// Says goodbye. The instance is dropped after.
+    ///
+    /// # Errors
+    /// The instance trapped; it is dropped all the same.
+    fn stop(&mut self, reason: StopReason) -> Result<(), Fault>;
+}
+
+/// Why an instance can't go on. The text is for people: what happened, where, the limit if it was one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fault(pub String);
+
+/// Why a strategy is stopped, in the order of `wit/lifecycle.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The host shuts down.
+    Shutdown,
+    /// It was removed.
+    Removed,
+    /// Another version takes over.
+    Replaced,
+}
+
+/// What becomes of working orders when their strategy ends, in the order of `wit/lifecycle.wit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderPolicy {
+    /// They are canceled.
+    Cancel,
+    /// They stay.
+    Hold,
+}
+
+/// A strategy ready to run: its manifest resolved against the registry.
+pub struct Seat {
+    /// Its number, by name.
+    pub id: StrategyId,
+    /// Its name in this deck.
+    pub name: String,
+    /// Its version, for people.
+    pub version: String,
+    /// What it wants from the first event on.
+    pub feeds: Vec<FeedRequest>,
+    /// Whether it wants the account's balances.
+    pub accounts: bool,
+    /// The texts behind `notify`.
+    pub messages: Vec<TextId>,
+    /// What becomes of its orders when it ends.
+    pub order_policy: OrderPolicy,
+    /// Its money, which its view starts with.
+    pub allocation: Vec<(CurrencyId, Amount)>,
+    /// The first order number it may use.
+    pub next_order: OrderNumber,
+    /// The instance.
+    pub strategy: Box<dyn Strategy>,
+}
+
+/// Wall time, which the engine itself never reads.
+pub trait Clock: Send {
+    /// Waits until event time `due` may be played; returns at once when playing flat out.
+    fn wait_until(&mut self, due: Timestamp);
+    /// Nanoseconds of a monotonic clock, for measuring only.
+    fn now_ns(&self) -> u64;
+}

@@ -1,0 +1,1 @@
+//! Venues: the simulated exchange, capture playback, and Binance's decoder and local book.

@@ -1,0 +1,168 @@
+//! Fixed-point prices and sizes: integers at a decimal scale that the instrument names.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The largest scale an instrument or currency may have.
+pub(crate) const MAX_SCALE: u8 = 9;
+
+/// Why a decimal could not be read, or a calculation not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FixedError {
+    /// Not a plain decimal; nothing may be guessed from it.
+    #[error("`{text}` is not a decimal number such as 12.5")]
+    NotDecimal {
+        /// What was given.
+        text: String,
+    },
+    /// More digits than the scale keeps; rounding is for the caller to decide.
+    #[error("`{text}` has more than {scale} decimal digits")]
+    TooFine {
+        /// What was given.
+        text: String,
+        /// Digits kept.
+        scale: u8,
+    },
+    /// Beyond what 64 bits hold at this scale.
+    #[error("`{text}` is too large at {scale} decimal digits")]
+    TooLarge {
+        /// What was given.
+        text: String,
+        /// Digits kept.
+        scale: u8,
+    },
+}
+
+macro_rules! fixed_point {
+    ($($(#[$doc:meta])* $name:ident,)+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+        )]
+        #[repr(transparent)]
+        pub struct $name(pub i64);
+
+        impl $name {
+            /// Nothing.
+            pub const ZERO: Self = Self(0);
+
+            /// The sum, unless it overflows.
+            pub const fn checked_add(self, other: Self) -> Option<Self> {
+                match self.0.checked_add(other.0) { Some(sum) => Some(Self(sum)), None => None }
+            }
+
+            /// The difference, unless it overflows.
+            pub const fn checked_sub(self, other: Self) -> Option<Self> {
+                match self.0.checked_sub(other.0) { Some(rest) => Some(Self(rest)), None => None }
+            }
+
+            /// Reads a plain decimal at `scale`.
+            ///
+            /// # Errors
+            /// It is not a decimal, is finer than `scale`, or does not fit.
+            pub fn parse(text: &str, scale: u8) -> Result<Self, FixedError> {
+                parse_fixed(text, scale).map(Self)
+            }
+
+            /// Shows the number at `scale`.
+            pub const fn at(self, scale: u8) -> Fixed {
+                Fixed { units: self.0 as i128, scale }
+            }
+
+            /// The nearest `f64`, for display and ratios, never for money.
+            pub fn to_f64(self, scale: u8) -> f64 {
+                self.0 as f64 / 10f64.powi(i32::from(scale))
+            }
+        }
+    )+};
+}
+
+fixed_point! {
+    /// A price, at the instrument's price scale.
+    Price,
+    /// A size, at the instrument's size scale.
+    Size,
+}
+
+/// Ten to the `digits`.
+pub(crate) const fn pow10(digits: u8) -> i128 {
+    10i128.pow(digits as u32)
+}
+
+/// A number with its scale, for display: `Fixed { units: 6168599, scale: 2 }` is `61685.99`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    /// The integer.
+    pub units: i128,
+    /// Decimal digits in it.
+    pub scale: u8,
+}
+
+impl std::fmt::Display for Fixed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let magnitude = self.units.unsigned_abs();
+        let one = pow10(self.scale).unsigned_abs();
+        let whole = magnitude / one;
+        let text = match self.scale {
+            0 => whole.to_string(),
+            scale => format!("{whole}.{:0width$}", magnitude % one, width = scale as usize),
+        };
+        f.pad_integral(self.units >= 0, "", &text)
+    }
+}
+
+/// Reads a plain decimal (`-12.50`, no exponent) as an integer at `scale`. Zeros beyond the scale are fine, other
+/// digits are not: nothing is rounded in silence.
+///
+/// # Errors
+/// It is not a decimal, is finer than `scale`, or does not fit.
+pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
+    let not_decimal = || FixedError::NotDecimal { text: text.to_owned() };
+    let too_large = || FixedError::TooLarge { text: text.to_owned(), scale };
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
+        return Err(not_decimal());
+    }
+    let kept = fraction.len().min(scale as usize);
+    if fraction[kept..].bytes().any(|byte| byte != b'0') {
+        return Err(FixedError::TooFine { text: text.to_owned(), scale });
+    }
+    let mut units: i64 = 0;
+    for byte in whole.bytes().chain(fraction[..kept].bytes()).chain(std::iter::repeat_n(b'0', scale as usize - kept)) {
+        let digit = i64::from(byte - b'0');
+        // Gathered on the negative side, which reaches one further.
+        units = units.checked_mul(10).and_then(|tens| tens.checked_sub(digit)).ok_or_else(too_large)?;
+    }
+    if negative { Ok(units) } else { units.checked_neg().ok_or_else(too_large) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn decimals_are_read_exactly_or_not_at_all() {
+        assert_eq!(parse_fixed("61685.99", 2), Ok(6_168_599));
+        assert_eq!(parse_fixed("1.00870000", 5), Ok(100_870));
+        assert_eq!(parse_fixed("-.5", 1), Ok(-5));
+        assert_eq!(parse_fixed("9223372036854775807", 0), Ok(i64::MAX));
+        assert_eq!(parse_fixed("-9223372036854775808", 0), Ok(i64::MIN));
+        assert!(matches!(parse_fixed("0.001", 2), Err(FixedError::TooFine { .. })));
+        assert!(matches!(parse_fixed("9223372036854775808", 0), Err(FixedError::TooLarge { .. })));
+        for text in ["", ".", "-", "1e5", "+1", "1,0", "NaN", "1.2.3", " 1", "٣"] {
+            assert!(matches!(parse_fixed(text, 2), Err(FixedError::NotDecimal { .. })), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(units: i64, scale in 0u8..=9) {
+            prop_assert_eq!(parse_fixed(&Price(units).at(scale).to_string(), scale), Ok(units));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Tickdeck's vocabulary: what every other crate means by an instrument, a price, an event, an action, an order.
+//!
+//! There is no I/O and no clock in here. Prices and sizes are integers at the instrument's own decimal scale, money is
+//! exact, and [`Event`] is, byte for byte, the `event` of `wit/events.wit` in the component model's canonical layout,
+//! so that a batch moves from the ring into a sandbox by one memcpy.
+
+mod action;
+mod event;
+mod fixed;
+mod ids;
+mod instrument;
+mod layout;
+mod money;
+mod order;
+mod registry;
+mod terms;
+
+pub use action::{
+    Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest, Modify, Notify, Submit,
+    TimerRequest,
+};
+pub use event::{
+    AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate, Quote, Signal, Timer, Trade,
+    VenueStatus,
+};
+pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed};
+pub use ids::{ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId, VenueOrderId};
+pub use instrument::{Currency, Instrument, OrderFormError};
+pub use layout::{Bool, Pad};
+pub use money::{Amount, Money, MoneyError};
+pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
+pub use registry::{Registry, RegistryError};
+pub use terms::{
+    Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side, TimeInForce, VenueScope,
+    VenueState,
+};

@@ -1,0 +1,148 @@
+//! The closed sets of names of `wit/types.wit`, in its order.
+
+use crate::layout::closed_set;
+
+closed_set! {
+    /// The side of an order, a fill or a book level.
+    Side { Buy = "buy", Sell = "sell", }
+}
+
+impl Side {
+    /// The other side.
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Buy => Self::Sell,
+            Self::Sell => Self::Buy,
+        }
+    }
+
+    /// +1 for a buy, -1 for a sell.
+    pub const fn sign(self) -> i64 {
+        match self {
+            Self::Buy => 1,
+            Self::Sell => -1,
+        }
+    }
+}
+
+closed_set! {
+    /// Who crossed the spread in a public trade.
+    Aggressor { Buyer = "buyer", Seller = "seller", Undisclosed = "undisclosed", }
+}
+
+closed_set! {
+    /// How a book update is to be applied.
+    BookChange { Clear = "clear", Snapshot = "snapshot", Delta = "delta", }
+}
+
+closed_set! {
+    /// What closes a bar.
+    BarBasis { Time = "time", Trades = "trades", Volume = "volume", }
+}
+
+closed_set! {
+    /// How an order is priced.
+    OrderType { Market = "market", Limit = "limit", Stop = "stop", StopLimit = "stop-limit", }
+}
+
+impl OrderType {
+    /// Whether the type carries a limit price.
+    pub const fn has_price(self) -> bool {
+        matches!(self, Self::Limit | Self::StopLimit)
+    }
+
+    /// Whether the type carries a stop price.
+    pub const fn has_stop(self) -> bool {
+        matches!(self, Self::Stop | Self::StopLimit)
+    }
+}
+
+closed_set! {
+    /// How long an order works.
+    TimeInForce { Gtc = "gtc", Ioc = "ioc", Fok = "fok", Day = "day", }
+}
+
+closed_set! {
+    /// Where an order stands, as an order update reports it.
+    OrderStatus {
+        Submitted = "submitted",
+        Accepted = "accepted",
+        Denied = "denied",
+        Rejected = "rejected",
+        Canceled = "canceled",
+        Expired = "expired",
+        Replaced = "replaced",
+        Triggered = "triggered",
+        PendingModify = "pending-modify",
+        PendingCancel = "pending-cancel",
+        ModifyRejected = "modify-rejected",
+        CancelRejected = "cancel-rejected",
+        Unknown = "unknown",
+    }
+}
+
+closed_set! {
+    /// Why an order update came.
+    Reason {
+        Normal = "normal",
+        MaxSize = "max-size",
+        MaxNotional = "max-notional",
+        PriceCollar = "price-collar",
+        MaxPosition = "max-position",
+        OrderRate = "order-rate",
+        Duplicate = "duplicate",
+        ReduceOnly = "reduce-only",
+        NotAllowed = "not-allowed",
+        StaleData = "stale-data",
+        Paused = "paused",
+        Killed = "killed",
+        UnknownInstrument = "unknown-instrument",
+        InvalidSize = "invalid-size",
+        InvalidPrice = "invalid-price",
+        MinNotional = "min-notional",
+        UnknownOrder = "unknown-order",
+        InsufficientFunds = "insufficient-funds",
+        Unsupported = "unsupported",
+        WouldCross = "would-cross",
+        IocRemainder = "ioc-remainder",
+        FokUnfilled = "fok-unfilled",
+        NoLiquidity = "no-liquidity",
+        DayEnd = "day-end",
+        Venue = "venue",
+        StrategyEnded = "strategy-ended",
+        Operator = "operator",
+    }
+}
+
+impl Reason {
+    /// The deny code as logs and JSON spell it: `MAX_NOTIONAL`.
+    pub fn code(self) -> String {
+        self.as_str().to_ascii_uppercase().replace('-', "_")
+    }
+}
+
+closed_set! {
+    /// Whether a fill took or gave liquidity.
+    Liquidity { Maker = "maker", Taker = "taker", }
+}
+
+closed_set! {
+    /// What a venue status is about.
+    VenueScope { Venue = "venue", Instrument = "instrument", }
+}
+
+closed_set! {
+    /// How a venue, or its data for one instrument, is.
+    VenueState {
+        Connected = "connected",
+        Disconnected = "disconnected",
+        Stale = "stale",
+        Live = "live",
+        Halted = "halted",
+    }
+}
+
+closed_set! {
+    /// How urgent a notification is.
+    Severity { Info = "info", Warning = "warning", Critical = "critical", }
+}

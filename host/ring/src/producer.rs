@@ -1,0 +1,173 @@
+//! The writing end of the ring.
+
+use crate::sync::Arc;
+use crate::{RingError, shared::Shared};
+use std::fmt;
+
+/// Publishes items. A ring may have any number of producers, usually one for each thread.
+///
+/// Dropping a producer leaves the ring open.
+pub struct Producer<T> {
+    shared: Arc<Shared<T>>,
+    /// The end of what this producer may claim without looking at the gates again.
+    limit: u64,
+}
+
+impl<T: Copy + Send + Sync + 'static> Producer<T> {
+    pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
+        Self { shared, limit: 0 }
+    }
+
+    /// Publishes `items` in order as one unbroken run of sequences, and returns the first of them. Waits for
+    /// room, as long as that takes.
+    ///
+    /// The run becomes readable when all runs before it are. An empty batch publishes nothing and returns the
+    /// sequence that the next item claimed would have.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::BatchTooLarge`], [`RingError::Closed`] (also while waiting) and [`RingError::Poisoned`];
+    /// nothing was published then.
+    pub fn publish(&mut self, items: &[T]) -> Result<u64, RingError> {
+        let first = self.claim(items)?;
+        Ok(self.fill(first, items))
+    }
+
+    /// Like [`Self::publish`]; `stamp` sees each item in its slot, with its sequence, before it can be read.
+    ///
+    /// `stamp` should be short: producers and consumers further on wait for it. If it panics, the items
+    /// stamped before are published and the ring is closed at the item that was not: an order with a hole is
+    /// no order. Consumers then meet [`RingError::Poisoned`] instead of waiting for ever.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub fn publish_with(
+        &mut self,
+        items: &[T],
+        stamp: impl FnMut(&mut T, u64),
+    ) -> Result<u64, RingError> {
+        let first = self.claim(items)?;
+        Ok(self.fill_with(first, items, stamp))
+    }
+
+    /// Like [`Self::publish`], but never waits for room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`], and [`RingError::Full`] when there is no room, be it only because another
+    /// producer has not finished a run or a lapsable consumer is copying.
+    pub fn try_publish(&mut self, items: &[T]) -> Result<u64, RingError> {
+        let first = self.try_claim(items)?;
+        Ok(self.fill(first, items))
+    }
+
+    /// Like [`Self::publish_with`], but never waits for room.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::try_publish`].
+    pub fn try_publish_with(
+        &mut self,
+        items: &[T],
+        stamp: impl FnMut(&mut T, u64),
+    ) -> Result<u64, RingError> {
+        let first = self.try_claim(items)?;
+        Ok(self.fill_with(first, items, stamp))
+    }
+
+    /// The longest batch that can be published, half the capacity.
+    #[must_use]
+    pub fn max_batch(&self) -> usize {
+        self.shared.slots().capacity() / 2
+    }
+
+    fn claim(&mut self, items: &[T]) -> Result<u64, RingError> {
+        let len = self.checked_len(items)?;
+        let mut patience = self.shared.writers();
+        loop {
+            if let Some(first) = self.shared.claim(len, &mut self.limit)? {
+                return Ok(first);
+            }
+            self.shared.idle_for_room(&mut patience, len);
+        }
+    }
+
+    fn try_claim(&mut self, items: &[T]) -> Result<u64, RingError> {
+        let len = self.checked_len(items)?;
+        self.shared
+            .claim(len, &mut self.limit)?
+            .ok_or(RingError::Full {
+                needed: items.len(),
+            })
+    }
+
+    fn checked_len(&self, items: &[T]) -> Result<u64, RingError> {
+        if items.len() > self.max_batch() {
+            return Err(RingError::BatchTooLarge {
+                len: items.len(),
+                max: self.max_batch(),
+            });
+        }
+        Ok(items.len() as u64)
+    }
+
+    fn fill(&self, first: u64, items: &[T]) -> u64 {
+        let mut run = Run {
+            shared: &*self.shared,
+            first,
+            len: items.len() as u64,
+            written: 0,
+        };
+        // SAFETY: `claim` gave these sequences to this thread alone, below a limit that leaves out every slot
+        // that is being read, was read without that having happened before, or is not yet published.
+        unsafe { self.shared.slots().write_all(first, items) };
+        run.written = run.len;
+        first
+    }
+
+    fn fill_with(&self, first: u64, items: &[T], mut stamp: impl FnMut(&mut T, u64)) -> u64 {
+        let mut run = Run {
+            shared: &*self.shared,
+            first,
+            len: items.len() as u64,
+            written: 0,
+        };
+        for item in items {
+            let sequence = first + run.written;
+            // SAFETY: as in `fill`; the borrow ends before the run is published, which the drop of `run` does.
+            let slot = unsafe { self.shared.slots().write(sequence, *item) };
+            stamp(slot, sequence);
+            run.written += 1;
+        }
+        first
+    }
+}
+
+impl<T> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A claimed run, published when dropped, be it by a panic.
+struct Run<'a, T: Copy> {
+    shared: &'a Shared<T>,
+    first: u64,
+    len: u64,
+    written: u64,
+}
+
+impl<T: Copy> Drop for Run<'_, T> {
+    fn drop(&mut self) {
+        let end = self.first + self.written;
+        if self.len > 0 {
+            self.shared.publish_run(self.first, end);
+        }
+        if self.written < self.len {
+            self.shared.poison(end);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How a thread waits: by spinning, or by spinning and then parking until a bell is rung.
+
+use crate::sync::{AtomicUsize, Backoff, Condvar, Mutex, MutexGuard, Ordering, fence};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// The longest a thread stays parked before it looks again, whether or not it was woken.
+///
+/// Publishing, releasing, detaching and closing wake at once; the limit is for the caller's own `stop`.
+pub const PARK_LIMIT: Duration = Duration::from_millis(1);
+
+/// How producers wait for room, and consumers for items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Never parks. Gives up its time slice after some microseconds of spinning, so that the ring moves on even
+    /// when there is but one core.
+    Spin,
+    /// Spins for a while, then parks until there is something to do.
+    SpinThenPark {
+        /// The number of rounds of spinning, each longer than the one before, before the thread parks.
+        spins: u32,
+    },
+}
+
+impl Wait {
+    pub(crate) fn parks(self) -> bool {
+        matches!(self, Self::SpinThenPark { .. })
+    }
+}
+
+/// Where threads sleep until what they wait for may have come about.
+pub(crate) struct Bell {
+    sleepers: AtomicUsize,
+    lock: Mutex<()>,
+    signal: Condvar,
+}
+
+impl Bell {
+    pub(crate) fn new() -> Self {
+        Self {
+            sleepers: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            signal: Condvar::new(),
+        }
+    }
+
+    /// Wakes all sleepers. A sequentially consistent fence must lie between the change they wait for and
+    /// this call: either this thread then sees the sleeper, or the sleeper sees the change.
+    pub(crate) fn ring_after_fence(&self) {
+        if self.sleepers.load(Ordering::Relaxed) != 0 {
+            // The sleeper counts itself under the lock, so once the lock was free it is either in `wait` or gone.
+            drop(self.enter());
+            self.signal.notify_all();
+        }
+    }
+
+    /// Sleeps until the bell is rung or [`PARK_LIMIT`] has passed, unless `ready` holds already.
+    fn sleep_unless(&self, ready: impl FnOnce() -> bool) {
+        let entered = self.enter();
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !ready() {
+            drop(self.signal.wait_timeout(entered, PARK_LIMIT));
+        }
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One wait, from its first spin on.
+pub(crate) struct Patience<'a> {
+    bell: &'a Bell,
+    wait: Wait,
+    backoff: Backoff,
+    rounds: u32,
+}
+
+impl<'a> Patience<'a> {
+    pub(crate) fn new(bell: &'a Bell, wait: Wait) -> Self {
+        Self {
+            bell,
+            wait,
+            backoff: Backoff::new(),
+            rounds: 0,
+        }
+    }
+
+    /// Lets some time pass: spins, yields or parks. Returns early when `ready` may hold.
+    pub(crate) fn idle(&mut self, ready: impl FnOnce() -> bool) {
+        match self.wait {
+            Wait::SpinThenPark { spins } if self.rounds >= spins => self.bell.sleep_unless(ready),
+            Wait::Spin | Wait::SpinThenPark { .. } => {
+                self.rounds = self.rounds.saturating_add(1);
+                self.backoff.snooze();
+            }
+        }
+    }
+}

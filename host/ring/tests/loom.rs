@@ -1,0 +1,310 @@
+//! Models of the claim protocol, run over all interleavings (with a bound on preemptions) by loom.
+//!
+//! Every access to a slot is mirrored on one of loom's tracked cells, so a model fails not only when it sees a
+//! wrong value, but as soon as a slot is written while it may be read. A wake-up that is lost shows as a deadlock.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p tickdeck-ring --release --test loom`
+#![cfg(loom)]
+
+use loom::thread;
+use tickdeck_ring::{Config, Consumer, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
+
+/// Two words, which tear if anything does.
+type Item = (u64, u64);
+
+/// Parks at once: spinning would only multiply the interleavings.
+const PARK: Wait = Wait::SpinThenPark { spins: 0 };
+
+fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = builder.preemption_bound.or(Some(preemptions));
+    builder.check(check);
+}
+
+fn ring_of(capacity: usize) -> Ring<Item> {
+    ring(Config {
+        capacity,
+        wait: PARK,
+    })
+    .unwrap()
+}
+
+/// Publishes `runs` runs of one item each, which carries its own sequence.
+fn publish_stamped(ring: &Ring<Item>, runs: usize) {
+    let mut producer = ring.producer();
+    for _ in 0..runs {
+        producer
+            .publish_with(&[(0, 0)], |item, sequence| *item = (sequence, !sequence))
+            .unwrap();
+    }
+}
+
+/// Reads one item in place; the slot is released only after it was looked at.
+fn take_one(consumer: &mut Consumer<Item>) -> Option<Item> {
+    match consumer.wait(|| false).unwrap() {
+        Wake::Ready => {
+            let item = consumer.peek(1)[0];
+            consumer.release(1);
+            Some(item)
+        }
+        Wake::Closed => None,
+        Wake::Stopped => unreachable!("`stop` is never true"),
+    }
+}
+
+fn assert_whole((one, two): Item, sequence: u64) {
+    assert_eq!((one, two), (sequence, !sequence));
+}
+
+#[test]
+fn two_producers_claim_different_sequences_and_both_become_visible() {
+    model(3, || {
+        let ring = ring_of(4);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let claimed = [1, 2].map(|tag| {
+            let mut producer = ring.producer();
+            thread::spawn(move || producer.publish(&[(tag, 0), (tag, 1)]).unwrap())
+        });
+        let mut seen = Vec::new();
+        for _ in 0..4 {
+            seen.extend(take_one(&mut consumer));
+        }
+        for (tag, claim) in [1, 2].into_iter().zip(claimed) {
+            let first = claim.join().unwrap() as usize;
+            assert_eq!(seen[first..first + 2], [(tag, 0), (tag, 1)]);
+        }
+    });
+}
+
+#[test]
+fn a_published_item_is_whole_when_it_becomes_visible() {
+    model(4, || {
+        let ring = ring_of(2);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 2)
+        });
+        assert_whole(take_one(&mut consumer).unwrap(), 0);
+        assert_whole(take_one(&mut consumer).unwrap(), 1);
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn gating_never_lets_an_unread_slot_be_overwritten() {
+    model(3, || {
+        let ring = ring_of(2);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 4)
+        });
+        for sequence in 0..4 {
+            assert_whole(take_one(&mut consumer).unwrap(), sequence);
+        }
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_consumer_attached_during_publishing_sees_everything_from_its_position_on() {
+    model(3, || {
+        let ring = ring_of(2);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || {
+                publish_stamped(&ring, 4);
+                ring.close();
+            }
+        });
+        let before = ring.published();
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        assert!(consumer.position() >= before);
+        while let Some(item) = take_one(&mut consumer) {
+            assert_whole(item, consumer.position() - 1);
+        }
+        assert_eq!(consumer.position(), 4);
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_consumer_attached_back_in_time_reads_what_is_still_there_or_is_refused() {
+    model(3, || {
+        let ring = ring_of(4);
+        publish_stamped(&ring, 1);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || {
+                publish_stamped(&ring, 4);
+                ring.close();
+            }
+        });
+        match ring.attach_at(1, SlowPolicy::Wait) {
+            Ok(mut consumer) => {
+                for sequence in 1..5 {
+                    assert_whole(take_one(&mut consumer).unwrap(), sequence);
+                }
+            }
+            Err(refused) => assert!(matches!(refused, RingError::Overwritten { asked: 1, .. })),
+        }
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn detaching_releases_a_waiting_producer() {
+    model(4, || {
+        let ring = ring_of(2);
+        let consumer = ring.attach(SlowPolicy::Wait);
+        publish_stamped(&ring, 2);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 2)
+        });
+        drop(consumer);
+        producing.join().unwrap();
+        assert_eq!(ring.published(), 4);
+    });
+}
+
+#[test]
+fn a_gate_changes_hands_without_losing_what_its_last_owner_read() {
+    model(3, || {
+        let ring = ring_of(2);
+        let mut first = ring.attach(SlowPolicy::Wait);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 3)
+        });
+        assert_whole(take_one(&mut first).unwrap(), 0);
+        drop(first);
+        let mut second = ring.attach(SlowPolicy::Wait);
+        while second.position() < 3 {
+            let item = take_one(&mut second).unwrap();
+            assert_whole(item, second.position() - 1);
+        }
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn producers_never_overtake_an_unpublished_run_though_nobody_reads() {
+    model(2, || {
+        let ring = ring_of(2);
+        let other = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 3)
+        });
+        publish_stamped(&ring, 3);
+        other.join().unwrap();
+        assert_eq!(ring.published(), 6);
+    });
+}
+
+/// Reads what there is; returns the next sequence, having checked that nothing is unaccounted for.
+fn read_lapsable(consumer: &mut Consumer<Item>, mut next: u64, reads: usize) -> u64 {
+    for _ in 0..reads {
+        let mut out = Vec::new();
+        match consumer.read(&mut out, 2).unwrap() {
+            Read::Items { first, count } => {
+                assert_eq!((first, count), (next, out.len()));
+                for item in out {
+                    assert_whole(item, next);
+                    next += 1;
+                }
+            }
+            Read::Lagged { from, to } => {
+                assert!(from == next && to > from);
+                next = to;
+            }
+            Read::Empty => {}
+            Read::Closed => break,
+        }
+        assert_eq!(consumer.position(), next);
+    }
+    next
+}
+
+#[test]
+fn a_conflating_consumer_never_sees_a_torn_item() {
+    model(3, || {
+        let ring = ring_of(4);
+        let mut consumer = ring.attach(SlowPolicy::Conflate);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 6)
+        });
+        let next = read_lapsable(&mut consumer, 0, 2);
+        producing.join().unwrap();
+        ring.close();
+        assert_eq!(read_lapsable(&mut consumer, next, 4), 6);
+    });
+}
+
+#[test]
+fn a_conflating_consumer_next_to_one_that_waits_never_sees_a_torn_item() {
+    model(2, || {
+        let ring = ring_of(2);
+        let mut waiting = ring.attach(SlowPolicy::Wait);
+        let mut conflating = ring.attach(SlowPolicy::Conflate);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_stamped(&ring, 3)
+        });
+        let reading = thread::spawn(move || {
+            read_lapsable(&mut conflating, 0, 2);
+        });
+        for sequence in 0..3 {
+            assert_whole(take_one(&mut waiting).unwrap(), sequence);
+        }
+        producing.join().unwrap();
+        reading.join().unwrap();
+    });
+}
+
+#[test]
+fn whatever_was_published_before_the_close_is_read_before_the_end() {
+    model(3, || {
+        let ring = ring_of(2);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let mut producer = ring.producer();
+        let producing = thread::spawn(move || producer.publish(&[(0, !0)]));
+        let closing = thread::spawn({
+            let ring = ring.clone();
+            move || ring.close()
+        });
+        let item = take_one(&mut consumer);
+        match producing.join().unwrap() {
+            Ok(sequence) => assert_whole(item.unwrap(), sequence),
+            Err(refused) => assert_eq!((refused, item), (RingError::Closed, None)),
+        }
+        closing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_barrier_orders_what_the_consumers_did_before_it() {
+    model(3, || {
+        let ring = ring_of(2);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let folded = loom::sync::Arc::new(loom::cell::UnsafeCell::new(0));
+        let consuming = thread::spawn({
+            let folded = folded.clone();
+            move || {
+                consumer.wait(|| false).unwrap();
+                let item = consumer.peek(1)[0];
+                // SAFETY: the other thread looks only after the barrier; loom checks it.
+                folded.with_mut(|folded| unsafe { *folded = item.1 });
+                consumer.release(1);
+                consumer
+            }
+        });
+        publish_stamped(&ring, 1);
+        assert!(ring.wait_until_passed(1, || false));
+        // SAFETY: the consumer does not touch it after its release; loom checks it.
+        assert_eq!(folded.with(|folded| unsafe { *folded }), !0);
+        consuming.join().unwrap();
+    });
+}

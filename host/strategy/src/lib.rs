@@ -1,0 +1,1 @@
+//! The wasmtime host of strategies: loading, checks, limits, the one-memcpy boundary.

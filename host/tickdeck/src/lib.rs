@@ -1,0 +1,1 @@
+//! The tickdeck command: demo, run, new, build, check, data check, doctor.

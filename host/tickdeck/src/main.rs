@@ -1,0 +1,3 @@
+//! The tickdeck command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Write a Tickdeck strategy in Rust.
