@@ -3,8 +3,8 @@
 //! Adapters implement these and never see each other. Every method returns at once; answers are events.
 
 use tickdeck_model::{
-    Action, Amount, ClientOrderId, CurrencyId, Event, FeedRequest, InstrumentId, OrderNumber, Price, Registry,
-    RegistryError, Size, StrategyId, Submit, TextId, Timestamp, VenueId,
+    Action, Amount, ClientOrderId, CurrencyId, Event, FeedRequest, InstrumentId, OrderNumber,
+    Price, Registry, RegistryError, Size, StrategyId, Submit, TextId, Timestamp, VenueId,
 };
 use tickdeck_portfolio::StrategyBook;
 
@@ -189,6 +189,8 @@ pub struct Seat {
 pub trait Clock: Send {
     /// Waits until event time `due` may be played; returns at once when playing flat out.
     fn wait_until(&mut self, due: Timestamp);
+    /// Whether `wait_until` ever waits.
+    fn paces(&self) -> bool;
     /// Nanoseconds of a monotonic clock, for measuring only.
     fn now_ns(&self) -> u64;
 }

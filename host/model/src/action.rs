@@ -121,7 +121,9 @@ pub struct Notify {
 }
 
 /// A feed to start or end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, TryFromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct FeedRequest {
     /// An instrument, or for signals a text.
@@ -168,7 +170,9 @@ pub trait ActionRecord: TryFromBytes + IntoBytes + Immutable + KnownLayout {}
 impl<T: TryFromBytes + IntoBytes + Immutable + KnownLayout> ActionRecord for T {}
 
 fn record<T: ActionRecord>(bytes: &ActionBytes, action: &'static str) -> Result<T, ActionError> {
-    T::try_read_from_prefix(&bytes[RECORD_AT..]).map(|(record, _)| record).map_err(|_| ActionError::Field { action })
+    T::try_read_from_prefix(&bytes[RECORD_AT..])
+        .map(|(record, _)| record)
+        .map_err(|_| ActionError::Field { action })
 }
 
 impl Action {
@@ -234,7 +238,11 @@ impl Action {
 }
 
 fn checked(notify: Notify) -> Result<Notify, ActionError> {
-    if notify.value.is_nan() { Err(ActionError::NotANumber) } else { Ok(notify) }
+    if notify.value.is_nan() {
+        Err(ActionError::NotANumber)
+    } else {
+        Ok(notify)
+    }
 }
 
 /// Zeroes the bytes that no field of the record covers.
@@ -279,20 +287,38 @@ mod tests {
     }
 
     fn samples() -> Vec<Action> {
-        let feed =
-            FeedRequest { target: 1, step: 60_000, feed: Feed::Bars, basis: BarBasis::Volume, pad: Pad::ZERO };
+        let feed = FeedRequest {
+            target: 1,
+            step: 60_000,
+            feed: Feed::Bars,
+            basis: BarBasis::Volume,
+            pad: Pad::ZERO,
+        };
         vec![
             Action::Submit(submit()),
-            Action::Modify(Modify { order: 1, price: Price(-1), size: Size(2) }),
+            Action::Modify(Modify {
+                order: 1,
+                price: Price(-1),
+                size: Size(2),
+            }),
             Action::Cancel(u64::MAX),
             Action::CancelAll(CancelAll {
                 instrument: InstrumentId(3),
                 scope: CancelScope::Instrument,
                 pad: Pad::ZERO,
             }),
-            Action::SetTimer(TimerRequest { id: 1, pad: Pad::ZERO, due: -5 }),
+            Action::SetTimer(TimerRequest {
+                id: 1,
+                pad: Pad::ZERO,
+                due: -5,
+            }),
             Action::ClearTimer(7),
-            Action::Notify(Notify { message: 1, severity: Severity::Critical, pad: Pad::ZERO, value: -0.5 }),
+            Action::Notify(Notify {
+                message: 1,
+                severity: Severity::Critical,
+                pad: Pad::ZERO,
+                value: -0.5,
+            }),
             Action::Subscribe(feed),
             Action::Unsubscribe(feed),
         ]
@@ -311,7 +337,12 @@ mod tests {
             let clean = action.to_bytes();
             let mut dirty = clean;
             zero_padding(&mut dirty);
-            assert_eq!(dirty, clean, "a field of {} was taken for padding", action.name());
+            assert_eq!(
+                dirty,
+                clean,
+                "a field of {} was taken for padding",
+                action.name()
+            );
             dirty[1..8].fill(0xaa);
             assert_eq!(Action::from_bytes(&dirty), Ok(action));
         }
@@ -322,11 +353,25 @@ mod tests {
         let mut bytes = Action::Submit(submit()).to_bytes();
         bytes[20] = 9;
         let error = Action::from_bytes(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), "a field of `submit` has a value outside the contract");
+        assert_eq!(
+            error.to_string(),
+            "a field of `submit` has a value outside the contract"
+        );
         bytes[0] = 200;
-        assert_eq!(Action::from_bytes(&bytes), Err(ActionError::Discriminant { got: 200 }));
-        let nan = Notify { message: 0, severity: Severity::Info, pad: Pad::ZERO, value: f64::NAN };
-        assert_eq!(Action::from_bytes(&Action::Notify(nan).to_bytes()), Err(ActionError::NotANumber));
+        assert_eq!(
+            Action::from_bytes(&bytes),
+            Err(ActionError::Discriminant { got: 200 })
+        );
+        let nan = Notify {
+            message: 0,
+            severity: Severity::Info,
+            pad: Pad::ZERO,
+            value: f64::NAN,
+        };
+        assert_eq!(
+            Action::from_bytes(&Action::Notify(nan).to_bytes()),
+            Err(ActionError::NotANumber)
+        );
     }
 
     proptest! {

@@ -57,7 +57,9 @@ pub enum EventError {
         got: usize,
     },
     /// A discriminant, a name or padding has a value the contract does not know; the input is damaged or newer.
-    #[error("these bytes are not an event: a discriminant or padding has a value outside the contract")]
+    #[error(
+        "these bytes are not an event: a discriminant or padding has a value outside the contract"
+    )]
     Malformed,
 }
 
@@ -338,7 +340,14 @@ impl Event {
     /// An event not yet stamped with its sequence.
     pub fn new(ts_venue: Timestamp, ts_host: Timestamp, body: impl Into<Body>) -> Self {
         let body = body.into();
-        Self { sequence: 0, ts_venue, ts_host, kind: body.kind(), pad: Pad::ZERO, payload: body.payload() }
+        Self {
+            sequence: 0,
+            ts_venue,
+            ts_host,
+            kind: body.kind(),
+            pad: Pad::ZERO,
+            payload: body.payload(),
+        }
     }
 
     /// The same event under another sequence, as a derived event carries its cause's.
@@ -356,7 +365,9 @@ impl Event {
             return Err(EventError::Length { got: bytes.len() });
         }
         let event = Self::try_read_from_bytes(bytes).map_err(|_| EventError::Malformed)?;
-        let rest_is_zero = event.payload.as_bytes()[Body::size(event.kind)..].iter().all(|byte| *byte == 0);
+        let rest_is_zero = event.payload.as_bytes()[Body::size(event.kind)..]
+            .iter()
+            .all(|byte| *byte == 0);
         match Body::read(event.kind, &event.payload) {
             Some(_) if rest_is_zero => Ok(event),
             _ => Err(EventError::Malformed),
@@ -370,15 +381,16 @@ impl Event {
 
     /// The body.
     pub fn body(&self) -> Body {
-        Body::read(self.kind, &self.payload).expect("a slot is only made from a body or from checked bytes")
+        Body::read(self.kind, &self.payload)
+            .expect("a slot is only made from a body or from checked bytes")
     }
 
     /// The instrument, for the kinds that are about one; it is the record's first field in each of them.
     pub const fn instrument(&self) -> Option<InstrumentId> {
         match self.kind {
-            Kind::Quote | Kind::Trade | Kind::Book | Kind::Bar | Kind::Order | Kind::Fill => {
-                Some(InstrumentId(u32::from_le((self.payload[0] & 0xffff_ffff) as u32)))
-            }
+            Kind::Quote | Kind::Trade | Kind::Book | Kind::Bar | Kind::Order | Kind::Fill => Some(
+                InstrumentId(u32::from_le((self.payload[0] & 0xffff_ffff) as u32)),
+            ),
             _ => None,
         }
     }
@@ -399,11 +411,21 @@ impl Event {
 }
 
 // The layout is little-endian, like WebAssembly's memory; the one memcpy needs the host to be the same.
-const _: () = assert!(cfg!(target_endian = "little"), "Tickdeck runs on little-endian machines only");
+const _: () = assert!(
+    cfg!(target_endian = "little"),
+    "Tickdeck runs on little-endian machines only"
+);
 
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "#{} venue={} host={} {:?}", self.sequence, self.ts_venue, self.ts_host, self.body())
+        write!(
+            f,
+            "#{} venue={} host={} {:?}",
+            self.sequence,
+            self.ts_venue,
+            self.ts_host,
+            self.body()
+        )
     }
 }
 
@@ -433,7 +455,11 @@ mod tests {
         assert_eq!(event.body(), Body::Fill(fill()));
         assert_eq!(event.instrument(), Some(InstrumentId(7)));
         assert_eq!(event.owner(), Some(StrategyId(3)));
-        let timer = Timer { strategy: StrategyId(9), id: 4, due: 5 };
+        let timer = Timer {
+            strategy: StrategyId(9),
+            id: 4,
+            due: 5,
+        };
         assert_eq!(Event::new(0, 0, timer).owner(), Some(StrategyId(9)));
     }
 
@@ -445,8 +471,15 @@ mod tests {
         for (at, value) in [(24, 11), (25, 1), (32 + 52, 2), (32 + 55, 1)] {
             let mut bytes = good.as_bytes().to_vec();
             bytes[at] = value;
-            assert_eq!(Event::from_bytes(&bytes), Err(EventError::Malformed), "byte {at}");
+            assert_eq!(
+                Event::from_bytes(&bytes),
+                Err(EventError::Malformed),
+                "byte {at}"
+            );
         }
-        assert_eq!(Event::from_bytes(&good.as_bytes()[1..]), Err(EventError::Length { got: 87 }));
+        assert_eq!(
+            Event::from_bytes(&good.as_bytes()[1..]),
+            Err(EventError::Length { got: 87 })
+        );
     }
 }

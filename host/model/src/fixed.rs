@@ -104,7 +104,11 @@ impl std::fmt::Display for Fixed {
         let whole = magnitude / one;
         let text = match self.scale {
             0 => whole.to_string(),
-            scale => format!("{whole}.{:0width$}", magnitude % one, width = scale as usize),
+            scale => format!(
+                "{whole}.{:0width$}",
+                magnitude % one,
+                width = scale as usize
+            ),
         };
         f.pad_integral(self.units >= 0, "", &text)
     }
@@ -116,8 +120,13 @@ impl std::fmt::Display for Fixed {
 /// # Errors
 /// It is not a decimal, is finer than `scale`, or does not fit.
 pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
-    let not_decimal = || FixedError::NotDecimal { text: text.to_owned() };
-    let too_large = || FixedError::TooLarge { text: text.to_owned(), scale };
+    let not_decimal = || FixedError::NotDecimal {
+        text: text.to_owned(),
+    };
+    let too_large = || FixedError::TooLarge {
+        text: text.to_owned(),
+        scale,
+    };
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -129,15 +138,29 @@ pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
     }
     let kept = fraction.len().min(scale as usize);
     if fraction[kept..].bytes().any(|byte| byte != b'0') {
-        return Err(FixedError::TooFine { text: text.to_owned(), scale });
+        return Err(FixedError::TooFine {
+            text: text.to_owned(),
+            scale,
+        });
     }
     let mut units: i64 = 0;
-    for byte in whole.bytes().chain(fraction[..kept].bytes()).chain(std::iter::repeat_n(b'0', scale as usize - kept)) {
+    for byte in whole
+        .bytes()
+        .chain(fraction[..kept].bytes())
+        .chain(std::iter::repeat_n(b'0', scale as usize - kept))
+    {
         let digit = i64::from(byte - b'0');
         // Gathered on the negative side, which reaches one further.
-        units = units.checked_mul(10).and_then(|tens| tens.checked_sub(digit)).ok_or_else(too_large)?;
+        units = units
+            .checked_mul(10)
+            .and_then(|tens| tens.checked_sub(digit))
+            .ok_or_else(too_large)?;
     }
-    if negative { Ok(units) } else { units.checked_neg().ok_or_else(too_large) }
+    if negative {
+        Ok(units)
+    } else {
+        units.checked_neg().ok_or_else(too_large)
+    }
 }
 
 #[cfg(test)]
@@ -152,10 +175,19 @@ mod tests {
         assert_eq!(parse_fixed("-.5", 1), Ok(-5));
         assert_eq!(parse_fixed("9223372036854775807", 0), Ok(i64::MAX));
         assert_eq!(parse_fixed("-9223372036854775808", 0), Ok(i64::MIN));
-        assert!(matches!(parse_fixed("0.001", 2), Err(FixedError::TooFine { .. })));
-        assert!(matches!(parse_fixed("9223372036854775808", 0), Err(FixedError::TooLarge { .. })));
+        assert!(matches!(
+            parse_fixed("0.001", 2),
+            Err(FixedError::TooFine { .. })
+        ));
+        assert!(matches!(
+            parse_fixed("9223372036854775808", 0),
+            Err(FixedError::TooLarge { .. })
+        ));
         for text in ["", ".", "-", "1e5", "+1", "1,0", "NaN", "1.2.3", " 1", "٣"] {
-            assert!(matches!(parse_fixed(text, 2), Err(FixedError::NotDecimal { .. })), "{text}");
+            assert!(
+                matches!(parse_fixed(text, 2), Err(FixedError::NotDecimal { .. })),
+                "{text}"
+            );
         }
     }
 

@@ -70,13 +70,20 @@ impl std::str::FromStr for ClientOrderId {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let (strategy, number) = text.strip_prefix("td-").and_then(|rest| rest.split_once('-')).ok_or(())?;
+        let (strategy, number) = text
+            .strip_prefix("td-")
+            .and_then(|rest| rest.split_once('-'))
+            .ok_or(())?;
         let id = Self {
             strategy: StrategyId(strategy.parse().map_err(drop)?),
             number: number.parse().map_err(drop)?,
         };
         // Only the one spelling that `Display` writes: `td-03-17` was never ours.
-        if id.to_string() == text { Ok(id) } else { Err(()) }
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(())
+        }
     }
 }
 
@@ -90,7 +97,10 @@ mod tests {
 
     #[test]
     fn client_order_ids_read_back_and_fit_every_venue() {
-        let largest = ClientOrderId { strategy: StrategyId(u32::MAX), number: u64::MAX };
+        let largest = ClientOrderId {
+            strategy: StrategyId(u32::MAX),
+            number: u64::MAX,
+        };
         assert!(largest.to_string().len() <= 36, "{largest}");
         assert_eq!(largest.to_string().parse(), Ok(largest));
         for foreign in ["td-1", "x-1-2", "td-01-2", "td-1-+2", "web_123"] {

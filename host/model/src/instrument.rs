@@ -59,12 +59,16 @@ impl Instrument {
 
     /// The symbol without its venue.
     pub fn ticker(&self) -> &str {
-        self.symbol.rsplit_once('.').map_or(&self.symbol, |(ticker, _)| ticker)
+        self.symbol
+            .rsplit_once('.')
+            .map_or(&self.symbol, |(ticker, _)| ticker)
     }
 
     /// Price times size, exactly.
     pub fn notional(&self, price: Price, size: Size) -> Result<Money, MoneyError> {
-        let units = i128::from(price.0).checked_mul(i128::from(size.0)).ok_or(MoneyError)?;
+        let units = i128::from(price.0)
+            .checked_mul(i128::from(size.0))
+            .ok_or(MoneyError)?;
         Money::from_units(units, self.price_scale + self.size_scale)
     }
 
@@ -76,7 +80,11 @@ impl Instrument {
         // cost is in 10^-18; dividing by 10^(18 - price - size scale) and by the size leaves price units.
         let unit = 10i128.pow(u32::from(Money::SCALE - self.price_scale - self.size_scale));
         let divisor = i128::from(size.0).checked_mul(unit)?;
-        let (cost, divisor) = if divisor < 0 { (-cost.0, -divisor) } else { (cost.0, divisor) };
+        let (cost, divisor) = if divisor < 0 {
+            (-cost.0, -divisor)
+        } else {
+            (cost.0, divisor)
+        };
         i64::try_from(div_half_even(cost, divisor)).ok().map(Price)
     }
 
@@ -84,12 +92,20 @@ impl Instrument {
     ///
     /// # Errors
     /// The first rule it breaks, with the values.
-    pub fn check_form(&self, order: &Submit, reference: Option<Price>) -> Result<(), OrderFormError> {
+    pub fn check_form(
+        &self,
+        order: &Submit,
+        reference: Option<Price>,
+    ) -> Result<(), OrderFormError> {
         self.check_size(order.size)?;
         self.check_price("price", order.kind.has_price(), order.price)?;
         self.check_price("stop-price", order.kind.has_stop(), order.stop_price)?;
         check_combination(order)?;
-        let price = if order.kind.has_price() { Some(order.price) } else { reference };
+        let price = if order.kind.has_price() {
+            Some(order.price)
+        } else {
+            reference
+        };
         price.map_or(Ok(()), |price| self.check_min_notional(price, order.size))
     }
 
@@ -99,8 +115,15 @@ impl Instrument {
     /// It is not positive, or not a whole number of lots.
     pub fn check_size(&self, size: Size) -> Result<(), OrderFormError> {
         if size.0 <= 0 || size.0 % self.lot.0 != 0 {
-            let values = format!("size={}, lot={}", size.at(self.size_scale), self.lot.at(self.size_scale));
-            return Err(OrderFormError { reason: Reason::InvalidSize, values });
+            let values = format!(
+                "size={}, lot={}",
+                size.at(self.size_scale),
+                self.lot.at(self.size_scale)
+            );
+            return Err(OrderFormError {
+                reason: Reason::InvalidSize,
+                values,
+            });
         }
         Ok(())
     }
@@ -109,14 +132,30 @@ impl Instrument {
     ///
     /// # Errors
     /// It is not positive or not a whole number of ticks; or given where none is wanted.
-    pub fn check_price(&self, name: &str, wanted: bool, price: Price) -> Result<(), OrderFormError> {
-        let fits = if wanted { price.0 > 0 && price.0 % self.tick.0 == 0 } else { price.0 == 0 };
+    pub fn check_price(
+        &self,
+        name: &str,
+        wanted: bool,
+        price: Price,
+    ) -> Result<(), OrderFormError> {
+        let fits = if wanted {
+            price.0 > 0 && price.0 % self.tick.0 == 0
+        } else {
+            price.0 == 0
+        };
         if fits {
             return Ok(());
         }
-        let rule = if wanted { format!("tick={}", self.tick.at(self.price_scale)) } else { "must be 0".to_owned() };
+        let rule = if wanted {
+            format!("tick={}", self.tick.at(self.price_scale))
+        } else {
+            "must be 0".to_owned()
+        };
         let values = format!("{name}={}, {rule}", price.at(self.price_scale));
-        Err(OrderFormError { reason: Reason::InvalidPrice, values })
+        Err(OrderFormError {
+            reason: Reason::InvalidPrice,
+            values,
+        })
     }
 
     /// Checks price times size against the smallest the venue takes.
@@ -128,12 +167,20 @@ impl Instrument {
         match self.notional(price, size) {
             Ok(notional) if notional >= least => Ok(()),
             Ok(notional) => {
-                let values = format!("notional={}, least={}", notional.at(self.quote_scale), least.at(self.quote_scale));
-                Err(OrderFormError { reason: Reason::MinNotional, values })
+                let values = format!(
+                    "notional={}, least={}",
+                    notional.at(self.quote_scale),
+                    least.at(self.quote_scale)
+                );
+                Err(OrderFormError {
+                    reason: Reason::MinNotional,
+                    values,
+                })
             }
-            Err(MoneyError) => {
-                Err(OrderFormError { reason: Reason::InvalidSize, values: "price times size is out of range".to_owned() })
-            }
+            Err(MoneyError) => Err(OrderFormError {
+                reason: Reason::InvalidSize,
+                values: "price times size is out of range".to_owned(),
+            }),
         }
     }
 }
@@ -148,7 +195,10 @@ fn check_combination(order: &Submit) -> Result<(), OrderFormError> {
             "type={}, time-in-force={}, post-only={}: post-only needs a resting limit order, a stop needs GTC or DAY",
             order.kind, order.time_in_force, order.post_only
         );
-        return Err(OrderFormError { reason: Reason::Unsupported, values });
+        return Err(OrderFormError {
+            reason: Reason::Unsupported,
+            values,
+        });
     }
     Ok(())
 }

@@ -16,21 +16,24 @@ mod registry;
 mod terms;
 
 pub use action::{
-    Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest, Modify, Notify, Submit,
-    TimerRequest,
+    Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest,
+    Modify, Notify, Submit, TimerRequest,
 };
 pub use event::{
-    AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate, Quote, Signal, Timer, Trade,
-    VenueStatus,
+    AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate,
+    Quote, Signal, Timer, Trade, VenueStatus,
 };
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed};
-pub use ids::{ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId, VenueOrderId};
+pub use ids::{
+    ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
+    VenueOrderId,
+};
 pub use instrument::{Currency, Instrument, OrderFormError};
 pub use layout::{Bool, Pad};
 pub use money::{Amount, Money, MoneyError};
 pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
 pub use registry::{Registry, RegistryError};
 pub use terms::{
-    Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side, TimeInForce, VenueScope,
-    VenueState,
+    Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side,
+    TimeInForce, VenueScope, VenueState,
 };

@@ -5,7 +5,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// An amount at the currency's own scale, as venues and strategies see it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Default,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
 )]
 #[repr(transparent)]
 pub struct Amount(pub i64);
@@ -16,7 +28,10 @@ impl Amount {
 
     /// Shows the amount at its currency's scale.
     pub const fn at(self, scale: u8) -> Fixed {
-        Fixed { units: self.0 as i128, scale }
+        Fixed {
+            units: self.0 as i128,
+            scale,
+        }
     }
 }
 
@@ -41,8 +56,14 @@ impl Money {
     /// # Errors
     /// It does not fit.
     pub fn from_units(units: i128, scale: u8) -> Result<Self, MoneyError> {
-        debug_assert!(scale <= Self::SCALE, "no scale in the model is finer than money");
-        units.checked_mul(pow10(Self::SCALE - scale)).map(Self).ok_or(MoneyError)
+        debug_assert!(
+            scale <= Self::SCALE,
+            "no scale in the model is finer than money"
+        );
+        units
+            .checked_mul(pow10(Self::SCALE - scale))
+            .map(Self)
+            .ok_or(MoneyError)
     }
 
     /// An amount at its currency's scale.
@@ -104,7 +125,10 @@ impl Money {
 
     /// Shows the amount rounded to `scale` digits.
     pub fn at(self, scale: u8) -> Fixed {
-        Fixed { units: div_half_even(self.0, pow10(Self::SCALE - scale)), scale }
+        Fixed {
+            units: div_half_even(self.0, pow10(Self::SCALE - scale)),
+            scale,
+        }
     }
 }
 
@@ -125,7 +149,10 @@ mod tests {
 
     #[test]
     fn halves_go_to_the_even_neighbour() {
-        let rounded: Vec<i128> = [5, 15, 25, -5, -15, 14, 16].iter().map(|value| div_half_even(*value, 10)).collect();
+        let rounded: Vec<i128> = [5, 15, 25, -5, -15, 14, 16]
+            .iter()
+            .map(|value| div_half_even(*value, 10))
+            .collect();
         assert_eq!(rounded, [0, 2, 2, 0, -2, 1, 2]);
     }
 

@@ -100,7 +100,8 @@ impl OrderState {
     pub fn next(self, event: OrderEvent) -> Result<Self, InvalidTransition> {
         use OrderEvent::{Fill, Update};
         use OrderState::{
-            Canceled, Denied, Expired, Filled, Initialised, PendingCancel, PendingModify, Rejected, Unknown, Working as W,
+            Canceled, Denied, Expired, Filled, Initialised, PendingCancel, PendingModify, Rejected,
+            Unknown, Working as W,
         };
         use OrderStatus as S;
         use Working::{Accepted, PartiallyFilled, Submitted, Triggered};
@@ -166,7 +167,10 @@ impl OrderState {
 
     /// Whether nothing more is expected of the order.
     pub const fn is_done(self) -> bool {
-        matches!(self, Self::Denied | Self::Rejected | Self::Canceled | Self::Expired | Self::Filled)
+        matches!(
+            self,
+            Self::Denied | Self::Rejected | Self::Canceled | Self::Expired | Self::Filled
+        )
     }
 
     /// The state as a status that a strategy sees; `None` before the host's answer.
@@ -193,7 +197,11 @@ mod tests {
 
     fn events() -> Vec<OrderEvent> {
         let fills = [false, true].map(|last| OrderEvent::Fill { last });
-        OrderStatus::ALL.iter().map(|status| OrderEvent::Update(*status)).chain(fills).collect()
+        OrderStatus::ALL
+            .iter()
+            .map(|status| OrderEvent::Update(*status))
+            .chain(fills)
+            .collect()
     }
 
     /// The whole matrix, as `docs/ORDERS.md` prints it.
@@ -225,9 +233,17 @@ mod tests {
     fn the_whole_matrix_is_the_one_in_the_snapshot() {
         let expected = include_str!("order.matrix.txt");
         if std::env::var_os("TICKDECK_BLESS").is_some() {
-            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/order.matrix.txt"), matrix()).unwrap();
+            std::fs::write(
+                concat!(env!("CARGO_MANIFEST_DIR"), "/src/order.matrix.txt"),
+                matrix(),
+            )
+            .unwrap();
         } else {
-            assert_eq!(matrix(), expected, "run with TICKDECK_BLESS=1 to accept the new matrix");
+            assert_eq!(
+                matrix(),
+                expected,
+                "run with TICKDECK_BLESS=1 to accept the new matrix"
+            );
         }
     }
 
@@ -237,14 +253,23 @@ mod tests {
             for event in events() {
                 let crossed = matches!(state, OrderState::Canceled | OrderState::Expired);
                 let fill = matches!(event, OrderEvent::Fill { .. });
-                assert_eq!(state.next(event).is_ok(), crossed && fill, "{state:?} {event:?}");
+                assert_eq!(
+                    state.next(event).is_ok(),
+                    crossed && fill,
+                    "{state:?} {event:?}"
+                );
             }
         }
     }
 
     #[test]
     fn a_refused_change_goes_back_to_where_it_started() {
-        for from in [Working::Submitted, Working::Accepted, Working::Triggered, Working::PartiallyFilled] {
+        for from in [
+            Working::Submitted,
+            Working::Accepted,
+            Working::Triggered,
+            Working::PartiallyFilled,
+        ] {
             for (pending, refused) in [
                 (OrderStatus::PendingModify, OrderStatus::ModifyRejected),
                 (OrderStatus::PendingCancel, OrderStatus::CancelRejected),

@@ -22,7 +22,9 @@ pub struct Registry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The same name came with other scales: old events would be misread. Use another data folder or symbol.
-    #[error("{what} `{name}` was {was} in this data folder and is now {now}; numbers kept under it would be misread")]
+    #[error(
+        "{what} `{name}` was {was} in this data folder and is now {now}; numbers kept under it would be misread"
+    )]
     Changed {
         /// What kind of thing.
         what: &'static str,
@@ -62,7 +64,8 @@ impl Names {
         if let Some(number) = self.by_name.get(name) {
             return *number;
         }
-        let number = u32::try_from(self.by_number.len()).expect("four thousand million names do not fit in memory");
+        let number = u32::try_from(self.by_number.len())
+            .expect("four thousand million names do not fit in memory");
         self.by_number.push(name.to_owned());
         self.by_name.insert(name.to_owned(), number);
         number
@@ -109,8 +112,16 @@ impl Registry {
         if id == known {
             self.currency_scales.push(scale);
         } else if self.currency_scales[id] != scale {
-            let (was, now) = (format!("of scale {}", self.currency_scales[id]), format!("of scale {scale}"));
-            return Err(RegistryError::Changed { what: "currency", name: code.to_owned(), was, now });
+            let (was, now) = (
+                format!("of scale {}", self.currency_scales[id]),
+                format!("of scale {scale}"),
+            );
+            return Err(RegistryError::Changed {
+                what: "currency",
+                name: code.to_owned(),
+                was,
+                now,
+            });
         }
         Ok(CurrencyId(id as u32))
     }
@@ -125,7 +136,12 @@ impl Registry {
             let known = &mut self.instruments[id.index()];
             if identity(known) != identity(&terms) {
                 let (was, now) = (describe(known), describe(&terms));
-                return Err(RegistryError::Changed { what: "instrument", name: terms.symbol, was, now });
+                return Err(RegistryError::Changed {
+                    what: "instrument",
+                    name: terms.symbol,
+                    was,
+                    now,
+                });
             }
             terms.id = id;
             *known = terms;
@@ -153,7 +169,10 @@ impl Registry {
         if let Some(id) = self.symbols.get(symbol) {
             return self.instrument(*id);
         }
-        let mut found = self.instruments.iter().filter(|instrument| instrument.ticker() == symbol);
+        let mut found = self
+            .instruments
+            .iter()
+            .filter(|instrument| instrument.ticker() == symbol);
         match (found.next(), found.next()) {
             (Some(instrument), None) => Some(instrument),
             _ => None,
@@ -163,12 +182,19 @@ impl Registry {
     /// The currency of this number.
     pub fn currency(&self, id: CurrencyId) -> Option<Currency> {
         let code = self.currencies.name(id.0)?.to_owned();
-        Some(Currency { id, code, scale: self.currency_scales[id.index()] })
+        Some(Currency {
+            id,
+            code,
+            scale: self.currency_scales[id.index()],
+        })
     }
 
     /// The currency of this code.
     pub fn find_currency(&self, code: &str) -> Option<Currency> {
-        self.currencies.by_name.get(code).and_then(|id| self.currency(CurrencyId(*id)))
+        self.currencies
+            .by_name
+            .get(code)
+            .and_then(|id| self.currency(CurrencyId(*id)))
     }
 
     /// The venue's name.
@@ -195,7 +221,11 @@ impl Registry {
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         let names = |kind: &str, names: &Names| -> String {
-            names.by_number.iter().map(|name| format!("{kind}\t{}\n", name.escape_default())).collect()
+            names
+                .by_number
+                .iter()
+                .map(|name| format!("{kind}\t{}\n", name.escape_default()))
+                .collect()
         };
         text += &names("venue", &self.venues);
         for (code, scale) in self.currencies.by_number.iter().zip(&self.currency_scales) {
@@ -229,7 +259,10 @@ impl Registry {
         for (at, line) in text.lines().enumerate() {
             registry
                 .read_line(line)
-                .ok_or_else(|| RegistryError::Damaged { line: at + 1, text: line.chars().take(80).collect() })?;
+                .ok_or_else(|| RegistryError::Damaged {
+                    line: at + 1,
+                    text: line.chars().take(80).collect(),
+                })?;
         }
         registry.strategies.intern(HOST);
         Ok(registry)
@@ -241,8 +274,23 @@ impl Registry {
             ["venue", name] => drop(self.venues.intern(&unescape(name)?)),
             ["strategy", name] => drop(self.strategies.intern(&unescape(name)?)),
             ["text", name] => drop(self.texts.intern(&unescape(name)?)),
-            ["currency", code, scale] => drop(self.add_currency(&unescape(code)?, scale.parse().ok()?).ok()?),
-            ["instrument", symbol, venue, base, quote, price_scale, size_scale, quote_scale, tick, lot, least] => {
+            ["currency", code, scale] => drop(
+                self.add_currency(&unescape(code)?, scale.parse().ok()?)
+                    .ok()?,
+            ),
+            [
+                "instrument",
+                symbol,
+                venue,
+                base,
+                quote,
+                price_scale,
+                size_scale,
+                quote_scale,
+                tick,
+                lot,
+                least,
+            ] => {
                 let terms = Instrument {
                     id: InstrumentId(0),
                     venue: VenueId(venue.parse().ok()?),
@@ -278,7 +326,11 @@ fn unescape(text: &str) -> Option<String> {
             'r' => '\r',
             'n' => '\n',
             'u' => {
-                let code: String = chars.by_ref().skip(1).take_while(|char| *char != '}').collect();
+                let code: String = chars
+                    .by_ref()
+                    .skip(1)
+                    .take_while(|char| *char != '}')
+                    .collect();
                 char::from_u32(u32::from_str_radix(&code, 16).ok()?)?
             }
             other => other,
@@ -288,7 +340,9 @@ fn unescape(text: &str) -> Option<String> {
 }
 
 fn check_terms(terms: &Instrument) -> Result<(), RegistryError> {
-    let scale_too_large = [terms.price_scale, terms.size_scale, terms.quote_scale].iter().any(|scale| *scale > 9);
+    let scale_too_large = [terms.price_scale, terms.size_scale, terms.quote_scale]
+        .iter()
+        .any(|scale| *scale > 9);
     let problem = if scale_too_large {
         "a scale is above 9 decimal digits"
     } else if terms.tick.0 <= 0 || terms.lot.0 <= 0 {
@@ -298,18 +352,33 @@ fn check_terms(terms: &Instrument) -> Result<(), RegistryError> {
     } else {
         return Ok(());
     };
-    Err(RegistryError::Terms { symbol: terms.symbol.clone(), problem })
+    Err(RegistryError::Terms {
+        symbol: terms.symbol.clone(),
+        problem,
+    })
 }
 
 /// What of an instrument may never change under its number.
 fn identity(terms: &Instrument) -> (VenueId, CurrencyId, CurrencyId, u8, u8, u8) {
-    (terms.venue, terms.base, terms.quote, terms.price_scale, terms.size_scale, terms.quote_scale)
+    (
+        terms.venue,
+        terms.base,
+        terms.quote,
+        terms.price_scale,
+        terms.size_scale,
+        terms.quote_scale,
+    )
 }
 
 fn describe(terms: &Instrument) -> String {
     format!(
         "of venue {}, currencies {}/{}, scales {}/{}/{}",
-        terms.venue, terms.base, terms.quote, terms.price_scale, terms.size_scale, terms.quote_scale
+        terms.venue,
+        terms.base,
+        terms.quote,
+        terms.price_scale,
+        terms.size_scale,
+        terms.quote_scale
     )
 }
 
@@ -347,25 +416,43 @@ mod tests {
         let mut read = Registry::from_text(&registry.to_text()).unwrap();
         assert_eq!(read.to_text(), registry.to_text());
         assert_eq!(read.add_strategy("ema\tcross é\\n"), StrategyId(1));
-        assert_eq!(read.find_instrument("BTCUSDT").map(|terms| terms.id), Some(InstrumentId(0)));
+        assert_eq!(
+            read.find_instrument("BTCUSDT").map(|terms| terms.id),
+            Some(InstrumentId(0))
+        );
         assert_eq!(read.strategy(StrategyId::HOST), Some("host"));
     }
 
     #[test]
     fn a_number_never_comes_to_mean_another_scale() {
         let mut registry = filled();
-        assert!(matches!(registry.add_currency("BTC", 6), Err(RegistryError::Changed { .. })));
+        assert!(matches!(
+            registry.add_currency("BTC", 6),
+            Err(RegistryError::Changed { .. })
+        ));
         let mut terms = registry.instruments()[0].clone();
         terms.tick = Price(10);
-        assert_eq!(registry.add_instrument(terms.clone()), Ok(InstrumentId(0)), "a new tick is fine");
+        assert_eq!(
+            registry.add_instrument(terms.clone()),
+            Ok(InstrumentId(0)),
+            "a new tick is fine"
+        );
         terms.price_scale = 3;
-        assert!(matches!(registry.add_instrument(terms), Err(RegistryError::Changed { .. })));
+        assert!(matches!(
+            registry.add_instrument(terms),
+            Err(RegistryError::Changed { .. })
+        ));
     }
 
     #[test]
     fn a_damaged_line_is_named() {
-        let text = filled().to_text().replace("currency\tUSDT\t8", "currency\tUSDT");
+        let text = filled()
+            .to_text()
+            .replace("currency\tUSDT\t8", "currency\tUSDT");
         let error = Registry::from_text(&text).unwrap_err();
-        assert_eq!(error.to_string(), "line 3 of the registry is damaged: `currency\tUSDT`");
+        assert_eq!(
+            error.to_string(),
+            "line 3 of the registry is damaged: `currency\tUSDT`"
+        );
     }
 }

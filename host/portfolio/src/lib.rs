@@ -1,5 +1,36 @@
-//! A pure fold over events: capital, positions, orders, timestamp; per strategy and per account.
+//! A pure fold over events: capital, positions, orders, timestamp; per strategy and for the account.
+//!
+//! State and event in, state out: no clock, no I/O, no randomness, so every replica that folds the same events holds
+//! the same state. Each worker thread owns one [`Portfolio`] with the books of its strategies; the router owns one.
+//!
+//! Money is kept exactly (10^-18), so that two equations hold to the last digit at every venue and in every currency,
+//! after every event:
+//!
+//! ```text
+//! cash                     = opening - sum of signed notionals - fees
+//! cash + cost of positions = opening + realised - fees
+//! ```
+//!
+//! A fill is evidence: it is folded into the position whatever state its order is in, and only then is a problem with
+//! the order reported, see [`PortfolioError::is_anomaly`]. Fills that a venue repeats are taken out by its gateway; a
+//! fill that arrives here twice is counted twice.
+#![forbid(unsafe_code)]
 
-/// One strategy's own view of the store.
-#[derive(Debug, Clone, Default)]
-pub struct StrategyBook {}
+mod account;
+mod book;
+mod deal;
+mod digest;
+mod error;
+mod order;
+mod portfolio;
+mod position;
+mod table;
+mod unrealised;
+
+pub use account::{Account, Cash, Stated};
+pub use book::{Capital, StrategyBook};
+pub use error::PortfolioError;
+pub use order::{ENDED_REMEMBERED, MAX_ORDERS, Order};
+pub use portfolio::Portfolio;
+pub use position::Position;
+pub use unrealised::Unrealised;

@@ -1,5 +1,7 @@
 //! The behaviour of the ring as sentences. Interleavings are the business of `tests/loom.rs` and `tests/stress.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
 use crate::{Config, Consumer, MAX_CONSUMERS, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,136 @@
+//! How an engine is set up. Every bound has a default; money limits are on unless they are taken off by name.
+
+use std::collections::HashMap;
+use tickdeck_model::{Amount, InstrumentId, Size, StrategyId};
+use tickdeck_ring::Wait;
+
+/// How an engine is set up.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Threads that run strategies. With one, strategies run on the kernel's own thread, which would only wait for
+    /// them; with more, each worker has a thread.
+    pub workers: usize,
+    /// Cores to pin the workers' threads to, the first to the first; none: the system decides.
+    pub pin: Vec<usize>,
+    /// Events the ring holds; a power of two.
+    pub ring_capacity: usize,
+    /// How a thread waits for another.
+    pub wait: Wait,
+    /// Most events a strategy is offered in one call.
+    pub max_batch: usize,
+    /// Cuts batches at random places from this seed, to show that it changes nothing.
+    pub split_seed: Option<u64>,
+    /// Stops after this many market events (quotes, trades, book updates).
+    pub max_market_events: Option<u64>,
+    /// What stands between the ring and the strategies.
+    pub middleware: MiddlewareConfig,
+    /// What stands between the strategies and the venues.
+    pub risk: RiskConfig,
+    /// Starts with the kill switch on, as it was left.
+    pub killed: bool,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            pin: Vec::new(),
+            ring_capacity: 1 << 16,
+            wait: Wait::SpinThenPark { spins: 2_000 },
+            max_batch: 1_024,
+            split_seed: None,
+            max_market_events: None,
+            middleware: MiddlewareConfig::default(),
+            risk: RiskConfig::default(),
+            killed: false,
+        }
+    }
+}
+
+/// What stands between the ring and the strategies.
+#[derive(Debug, Clone)]
+pub struct MiddlewareConfig {
+    /// Drops public trades whose number is not above the instrument's last.
+    pub drop_duplicates: bool,
+    /// Drops quotes, trades and book updates that were older than this when they came.
+    pub max_age_ns: Option<u64>,
+    /// Passes at most one quote per instrument in this much event time, always the latest.
+    pub conflate_quotes_ns: Option<u64>,
+}
+
+impl Default for MiddlewareConfig {
+    fn default() -> Self {
+        Self {
+            drop_duplicates: true,
+            max_age_ns: None,
+            conflate_quotes_ns: None,
+        }
+    }
+}
+
+/// The limits of all strategies.
+#[derive(Debug, Clone, Default)]
+pub struct RiskConfig {
+    /// For strategies without limits of their own.
+    pub default: Limits,
+    /// By strategy.
+    pub strategies: HashMap<StrategyId, Limits>,
+    /// By instrument, for every strategy.
+    pub instruments: HashMap<InstrumentId, InstrumentLimits>,
+}
+
+/// Limits of one strategy. `None` takes a check off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest price times size of one order, in the quote currency at scale 0 (whole units).
+    pub max_notional: Option<Amount>,
+    /// Largest position with every working order filled, price times size, in whole units of the quote currency.
+    pub max_position_notional: Option<Amount>,
+    /// How far a limit price may be beyond the far side of the last quote, in hundredths of a percent.
+    pub collar_bps: Option<u32>,
+    /// Most orders within the window.
+    pub order_rate: Option<OrderRate>,
+    /// The same instrument, side, price and size again within this time is a duplicate.
+    pub duplicate_window_ns: Option<u64>,
+    /// Oldest last quote on which an order may be sent.
+    pub max_quote_age_ns: Option<u64>,
+    /// Instruments that may be traded; `None`: all.
+    pub allow: Option<Vec<InstrumentId>>,
+}
+
+/// Orders in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderRate {
+    /// Most orders.
+    pub orders: u32,
+    /// Within this time, sliding.
+    pub window_ns: u64,
+}
+
+/// Limits of one instrument.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InstrumentLimits {
+    /// Largest size of one order.
+    pub max_size: Option<Size>,
+    /// Largest position of one strategy with every working order filled.
+    pub max_position: Option<Size>,
+}
+
+impl Default for Limits {
+    /// Tight enough for an account of a million: 25,000 an order, 100,000 a position, 5 % from the quote, 100 orders
+    /// a second, no quote older than 5 s; the same order twice within 1 us is taken for a loop gone wild.
+    fn default() -> Self {
+        Self {
+            max_notional: Some(Amount(25_000)),
+            max_position_notional: Some(Amount(100_000)),
+            collar_bps: Some(500),
+            order_rate: Some(OrderRate {
+                orders: 100,
+                window_ns: 1_000_000_000,
+            }),
+            duplicate_window_ns: Some(1_000),
+            max_quote_age_ns: Some(5_000_000_000),
+            allow: None,
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The workers: one shard on the kernel's own thread, or several with a thread each.
+
+use crate::action_ring::Intent;
+use crate::port::StopReason;
+use crate::shard::Shard;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use tickdeck_model::Event;
+use tickdeck_ring::{Consumer, Producer, Ring, RingError};
+
+/// Stack of a worker's thread: guests get their own limit within it, host calls need the rest.
+const STACK: usize = 8 << 20;
+
+/// A worker's thread panicked: a bug in the host. The engine can't go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CrewError {
+    /// A thread could not be started.
+    #[error("worker {worker} could not be started: {problem}")]
+    Start {
+        /// Which.
+        worker: usize,
+        /// What the system says.
+        problem: String,
+    },
+    /// A thread panicked.
+    #[error("worker {worker} panicked: {problem}; this is a bug in Tickdeck")]
+    Panicked {
+        /// Which.
+        worker: usize,
+        /// The panic's text.
+        problem: String,
+    },
+    /// The ring refused.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+}
+
+/// The workers.
+pub(crate) enum Crew {
+    /// One shard on the kernel's thread.
+    Inline(Box<Shard>),
+    /// A thread for each shard.
+    Threads(Threads),
+}
+
+pub(crate) struct Threads {
+    handles: Vec<JoinHandle<Shard>>,
+    signals: Arc<Signals>,
+    events: Ring<Event>,
+    intents_ring: Ring<Intent>,
+    intents: Consumer<Intent>,
+}
+
+#[derive(Default)]
+struct Signals {
+    /// 0: trade; else one more than the reason to stop the strategies.
+    stop: AtomicU8,
+    stopped: AtomicUsize,
+}
+
+const REASONS: [StopReason; 3] = [
+    StopReason::Shutdown,
+    StopReason::Removed,
+    StopReason::Replaced,
+];
+
+impl Crew {
+    /// Starts a thread for each shard, pinned to the cores named.
+    pub(crate) fn start_threads(
+        shards: Vec<Shard>,
+        pin: &[usize],
+        events: Ring<Event>,
+        intents_ring: Ring<Intent>,
+        intents: Consumer<Intent>,
+    ) -> Result<Self, CrewError> {
+        let signals = Arc::new(Signals::default());
+        let mut handles = Vec::new();
+        for (worker, shard) in shards.into_iter().enumerate() {
+            let (signals, core) = (Arc::clone(&signals), pin.get(worker).copied());
+            let handle = std::thread::Builder::new()
+                .name(format!("worker-{worker}"))
+                .stack_size(STACK)
+                .spawn(move || work(shard, &signals, core))
+                .map_err(|error| CrewError::Start {
+                    worker,
+                    problem: error.to_string(),
+                })?;
+            handles.push(handle);
+        }
+        Ok(Self::Threads(Threads {
+            handles,
+            signals,
+            events,
+            intents_ring,
+            intents,
+        }))
+    }
+
+    /// Publishes events, which have their sequences from now on, and lets the workers handle them as room is needed.
+    pub(crate) fn publish(
+        &mut self,
+        producer: &mut Producer<Event>,
+        window: &mut [Event],
+        intents: &mut Vec<Intent>,
+    ) -> Result<(), CrewError> {
+        let most = producer.max_batch();
+        for chunk in window.chunks_mut(most) {
+            let first = loop {
+                match producer.try_publish_with(chunk, |event, sequence| event.sequence = sequence)
+                {
+                    Ok(first) => break first,
+                    Err(RingError::Full { .. }) => self.make_room(intents)?,
+                    Err(error) => return Err(error.into()),
+                }
+            };
+            for (sequence, event) in (first..).zip(chunk) {
+                event.sequence = sequence;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every worker has handled everything before `sequence`, and gathers what was decided.
+    pub(crate) fn catch_up(
+        &mut self,
+        sequence: u64,
+        intents: &mut Vec<Intent>,
+    ) -> Result<(), CrewError> {
+        match self {
+            Self::Inline(shard) => {
+                shard.poll();
+                shard.take_intents(intents);
+            }
+            Self::Threads(threads) => {
+                loop {
+                    let (ring, waiting) = (&threads.intents_ring, threads.intents.position());
+                    let handles = &threads.handles;
+                    let stop = || {
+                        ring.published() > waiting || handles.iter().any(JoinHandle::is_finished)
+                    };
+                    let passed = threads.events.wait_until_passed(sequence, stop);
+                    threads.gather(intents);
+                    if passed {
+                        break;
+                    }
+                    threads.check()?;
+                }
+                // A worker that panicked no longer holds the barrier back.
+                threads.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops every strategy, at a point where all workers have caught up.
+    pub(crate) fn stop(&mut self, reason: StopReason) -> Result<(), CrewError> {
+        match self {
+            Self::Inline(shard) => shard.stop(reason),
+            Self::Threads(threads) => {
+                let code = REASONS
+                    .iter()
+                    .position(|other| *other == reason)
+                    .map_or(1, |at| at as u8 + 1);
+                threads.signals.stop.store(code, Ordering::Release);
+                while threads.signals.stopped.load(Ordering::Acquire) < threads.handles.len() {
+                    threads.events.wake();
+                    threads.check()?;
+                    std::thread::yield_now();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the workers and hands their shards back.
+    pub(crate) fn join(self) -> Result<Vec<Shard>, CrewError> {
+        match self {
+            Self::Inline(shard) => Ok(vec![*shard]),
+            Self::Threads(threads) => {
+                threads.events.close();
+                threads.intents_ring.close();
+                let joined = threads.handles.into_iter().enumerate();
+                joined
+                    .map(|(worker, handle)| {
+                        handle.join().map_err(|panic| panicked(worker, &*panic))
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), CrewError> {
+        match self {
+            Self::Inline(shard) => {
+                shard.poll();
+                shard.take_intents(intents);
+                Ok(())
+            }
+            Self::Threads(threads) => {
+                threads.gather(intents);
+                threads.check()?;
+                std::thread::yield_now();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Threads {
+    fn gather(&mut self, into: &mut Vec<Intent>) {
+        loop {
+            let slots = self.intents.peek(usize::MAX);
+            let count = slots.len();
+            if count == 0 {
+                return;
+            }
+            into.extend_from_slice(slots);
+            self.intents.release(count);
+        }
+    }
+
+    /// While the engine runs, a thread that is done is a thread that panicked.
+    fn check(&mut self) -> Result<(), CrewError> {
+        let Some(worker) = self.handles.iter().position(JoinHandle::is_finished) else {
+            return Ok(());
+        };
+        let handle = self.handles.swap_remove(worker);
+        self.events.close();
+        self.intents_ring.close();
+        Err(match handle.join() {
+            Err(panic) => panicked(worker, &*panic),
+            Ok(_) => CrewError::Ring(RingError::Closed),
+        })
+    }
+}
+
+fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> CrewError {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    let problem = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no text".to_owned());
+    CrewError::Panicked { worker, problem }
+}
+
+fn work(mut shard: Shard, signals: &Signals, core: Option<usize>) -> Shard {
+    if let Some(id) = core {
+        // A core that is not there leaves the thread where the system puts it; `doctor` tells.
+        core_affinity::set_for_current(core_affinity::CoreId { id });
+    }
+    let mut stopped = false;
+    loop {
+        let handled = shard.poll();
+        let code = signals.stop.load(Ordering::Acquire);
+        if code != 0 && !stopped {
+            shard.stop(REASONS[code as usize - 1]);
+            stopped = true;
+            signals.stopped.fetch_add(1, Ordering::AcqRel);
+        }
+        let asked = || !stopped && signals.stop.load(Ordering::Acquire) != 0;
+        if handled == 0 && !shard.wait(asked) {
+            return shard;
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Who gets what: an index from (instrument, kind) to the subscribers, so that an event costs what its subscribers
+//! cost, with ten strategies or a thousand.
+
+use std::collections::{BTreeSet, HashMap};
+use tickdeck_model::{Body, Event, Feed, FeedRequest, InstrumentId, Kind, TextId, VenueScope};
+
+use crate::middleware::BarSpec;
+
+/// A strategy's place within its worker.
+pub(crate) type Place = usize;
+
+/// The feeds of a worker's strategies, and the index made from them.
+#[derive(Debug, Default)]
+pub(crate) struct Dispatch {
+    feeds: Vec<BTreeSet<Key>>,
+    accounts: Vec<Place>,
+    /// By instrument: subscribers of quotes, trades, book.
+    market: Vec<[Vec<Place>; 3]>,
+    /// By instrument: who has any feed of it.
+    interested: Vec<Vec<Place>>,
+    bars: HashMap<BarSpec, Vec<Place>>,
+    signals: HashMap<TextId, Vec<Place>>,
+    running: Vec<Place>,
+}
+
+/// A feed without its padding, in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Market(u32, usize),
+    Bars(BarSpec),
+    Signal(u32),
+}
+
+impl Key {
+    fn of(request: &FeedRequest) -> Self {
+        match request.feed {
+            Feed::Quotes => Self::Market(request.target, 0),
+            Feed::Trades => Self::Market(request.target, 1),
+            Feed::Book => Self::Market(request.target, 2),
+            Feed::Bars => Self::Bars(BarSpec {
+                instrument: InstrumentId(request.target),
+                basis: request.basis,
+                step: request.step,
+            }),
+            Feed::Signals => Self::Signal(request.target),
+        }
+    }
+}
+
+impl Dispatch {
+    /// Adds a strategy; returns its place.
+    pub(crate) fn add(&mut self, feeds: &[FeedRequest], accounts: bool) -> Place {
+        let place = self.feeds.len();
+        self.feeds.push(feeds.iter().map(Key::of).collect());
+        self.running.push(place);
+        if accounts {
+            self.accounts.push(place);
+        }
+        self.index();
+        place
+    }
+
+    /// Takes a strategy out; its place stays empty.
+    pub(crate) fn remove(&mut self, place: Place) {
+        self.feeds[place].clear();
+        self.accounts.retain(|other| *other != place);
+        self.running.retain(|other| *other != place);
+        self.index();
+    }
+
+    /// Starts or ends a feed.
+    pub(crate) fn change(&mut self, place: Place, request: &FeedRequest, wanted: bool) {
+        let key = Key::of(request);
+        let changed = if wanted {
+            self.feeds[place].insert(key)
+        } else {
+            self.feeds[place].remove(&key)
+        };
+        if changed {
+            self.index();
+        }
+    }
+
+    /// The bars that someone wants.
+    pub(crate) fn bar_specs(&self) -> impl Iterator<Item = BarSpec> + '_ {
+        self.bars.keys().copied()
+    }
+
+    /// Who gets `event`. Own events (orders, fills, timers) are not looked up here.
+    pub(crate) fn subscribers(&self, event: &Event) -> &[Place] {
+        match event.kind() {
+            Kind::Quote => self.market_feed(event, 0),
+            Kind::Trade => self.market_feed(event, 1),
+            Kind::Book => self.market_feed(event, 2),
+            Kind::Account => &self.accounts,
+            Kind::Order | Kind::Fill | Kind::Timer | Kind::Lagged => &[],
+            Kind::Bar | Kind::Signal | Kind::Venue => self.rarer(event),
+        }
+    }
+
+    fn market_feed(&self, event: &Event, kind: usize) -> &[Place] {
+        let instrument = event.instrument().map_or(usize::MAX, InstrumentId::index);
+        self.market
+            .get(instrument)
+            .map_or(&[], |kinds| &kinds[kind])
+    }
+
+    fn rarer(&self, event: &Event) -> &[Place] {
+        match event.body() {
+            Body::Bar(bar) => {
+                let spec = BarSpec {
+                    instrument: bar.instrument,
+                    basis: bar.basis,
+                    step: bar.step,
+                };
+                self.bars.get(&spec).map_or(&[], Vec::as_slice)
+            }
+            Body::Signal(signal) => self.signals.get(&signal.name).map_or(&[], Vec::as_slice),
+            Body::Venue(status) => match status.scope {
+                VenueScope::Venue => &self.running,
+                VenueScope::Instrument => self
+                    .interested
+                    .get(status.instrument.index())
+                    .map_or(&[], Vec::as_slice),
+            },
+            _ => &[],
+        }
+    }
+
+    fn index(&mut self) {
+        let Self {
+            feeds,
+            market,
+            interested,
+            bars,
+            signals,
+            ..
+        } = self;
+        market.clear();
+        interested.clear();
+        bars.clear();
+        signals.clear();
+        for (place, keys) in feeds.iter().enumerate() {
+            for key in keys {
+                let instrument = match key {
+                    Key::Market(target, _) => *target as usize,
+                    Key::Bars(spec) => spec.instrument.index(),
+                    Key::Signal(name) => {
+                        signals.entry(TextId(*name)).or_default().push(place);
+                        continue;
+                    }
+                };
+                if instrument >= market.len() {
+                    market.resize_with(instrument + 1, Default::default);
+                    interested.resize_with(instrument + 1, Vec::new);
+                }
+                if interested[instrument].last() != Some(&place) {
+                    interested[instrument].push(place);
+                }
+                match key {
+                    Key::Market(_, kind) => market[instrument][*kind].push(place),
+                    Key::Bars(spec) => bars.entry(*spec).or_default().push(place),
+                    Key::Signal(_) => {}
+                }
+            }
+        }
+        // Keys come by kind, so a strategy with trades and bars of one instrument may stand there twice.
+        for places in interested {
+            places.sort_unstable();
+            places.dedup();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::{BarBasis, Pad, Signal, StrategyId, VenueId, VenueState, VenueStatus};
+
+    fn feed(feed: Feed, target: u32) -> FeedRequest {
+        FeedRequest {
+            target,
+            step: 0,
+            feed,
+            basis: BarBasis::Time,
+            pad: Pad::ZERO,
+        }
+    }
+
+    fn signal(name: u32) -> Event {
+        Event::new(
+            0,
+            0,
+            Signal {
+                source: StrategyId::HOST,
+                name: TextId(name),
+                value: 1.0,
+            },
+        )
+    }
+
+    #[test]
+    fn an_event_goes_to_its_subscribers_and_to_nobody_else() {
+        let mut dispatch = Dispatch::default();
+        let first = dispatch.add(&[feed(Feed::Signals, 3), feed(Feed::Trades, 40)], false);
+        let second = dispatch.add(
+            &[
+                feed(Feed::Signals, 3),
+                feed(Feed::Quotes, 40),
+                feed(Feed::Book, 40),
+            ],
+            true,
+        );
+        assert_eq!(dispatch.subscribers(&signal(3)), [first, second]);
+        assert!(dispatch.subscribers(&signal(4)).is_empty());
+
+        let status = VenueStatus {
+            venue: VenueId(0),
+            instrument: InstrumentId(40),
+            scope: VenueScope::Instrument,
+            state: VenueState::Stale,
+            pad: Pad::ZERO,
+        };
+        assert_eq!(
+            dispatch.subscribers(&Event::new(0, 0, status)),
+            [first, second]
+        );
+
+        dispatch.change(first, &feed(Feed::Signals, 3), false);
+        dispatch.remove(second);
+        assert!(dispatch.subscribers(&signal(3)).is_empty());
+    }
+}

@@ -1,0 +1,232 @@
+//! What the engine tells the outside while it runs and when it is done.
+
+use std::collections::BTreeMap;
+use tickdeck_model::{
+    ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
+    Size, StrategyId, Timestamp, VenueId, VenueState,
+};
+
+/// Follows a running engine. Called on the kernel's thread: be quick.
+pub trait Observer {
+    /// Something worth a line happened at event time `at`.
+    fn notice(&mut self, at: Timestamp, notice: Notice);
+
+    /// How things stand, every [`STATUS_INTERVAL_NS`] of the clock or so, and once at the end.
+    fn status(&mut self, status: &Status);
+}
+
+/// Time between two calls of [`Observer::status`], as the clock measures it.
+pub const STATUS_INTERVAL_NS: u64 = 100_000_000;
+
+/// Something worth a line.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// An order or a change of one was refused by a check of ours.
+    Denied {
+        /// Which order.
+        order: ClientOrderId,
+        /// The deny code.
+        reason: Reason,
+        /// `notional=31000.00, limit=25000`
+        values: String,
+    },
+    /// A venue refused something.
+    Refused {
+        /// Which order.
+        order: ClientOrderId,
+        /// Why.
+        reason: Reason,
+    },
+    /// A strategy tells the operator something.
+    Notified {
+        /// Who.
+        strategy: StrategyId,
+        /// How urgent.
+        severity: Severity,
+        /// The message of its manifest.
+        message: String,
+        /// The number that goes with it.
+        value: f64,
+    },
+    /// A strategy's instance ended on a fault; the host and the others go on.
+    Ended {
+        /// Who.
+        strategy: StrategyId,
+        /// What happened, with limits.
+        problem: String,
+    },
+    /// A venue, or its data for an instrument, changed state.
+    Venue {
+        /// The venue.
+        venue: VenueId,
+        /// The instrument, if it is about one.
+        instrument: Option<InstrumentId>,
+        /// Its state.
+        state: VenueState,
+    },
+    /// A venue's source broke; nothing more comes from it.
+    Broken {
+        /// What is wrong, where, and what to do.
+        problem: String,
+    },
+    /// Something happened that should not: an impossible order transition, a fill of an unknown order.
+    Anomaly {
+        /// What.
+        problem: String,
+    },
+}
+
+/// How things stand.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// Event time.
+    pub now: Timestamp,
+    /// Events on the ring so far.
+    pub events: u64,
+    /// Actions so far.
+    pub actions: u64,
+    /// Orders so far, denied ones included.
+    pub orders: u64,
+    /// Denied orders and changes, by code.
+    pub denied: BTreeMap<Reason, u64>,
+    /// Fills so far.
+    pub fills: u64,
+    /// By instrument that had a quote.
+    pub instruments: Vec<InstrumentStatus>,
+    /// By strategy, in the order they were seated.
+    pub strategies: Vec<StrategyStatus>,
+    /// Orders at work.
+    pub working: Vec<WorkingOrder>,
+    /// The account's balances at cost: opening, plus realised, less fees.
+    pub capital: Vec<(CurrencyId, Money)>,
+    /// Whether the kill switch is on.
+    pub killed: bool,
+}
+
+/// An instrument's last prices.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstrumentStatus {
+    /// Which.
+    pub instrument: InstrumentId,
+    /// Best bid and its size, if there is one.
+    pub bid: Option<(Price, Size)>,
+    /// Best ask and its size, if there is one.
+    pub ask: Option<(Price, Size)>,
+    /// The last public trade.
+    pub last: Option<Price>,
+    /// Quotes, trades and book updates so far.
+    pub events: u64,
+    /// Whether its data is known to be old or wrong.
+    pub stale: bool,
+}
+
+/// What a strategy has done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StrategyStatus {
+    /// Which.
+    pub id: StrategyId,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// How it is.
+    pub state: StrategyState,
+    /// Events it handled.
+    pub events: u64,
+    /// Actions it returned.
+    pub actions: u64,
+    /// Wall time per event it handled, sampled; `None` before the first sample.
+    pub ns_per_event: Option<f64>,
+    /// By currency: profit of closed positions before fees, of open ones at the last mid, and fees.
+    pub results: Vec<StrategyResult>,
+    /// By instrument that it holds or held.
+    pub positions: Vec<(InstrumentId, Size)>,
+}
+
+/// A strategy's result in one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StrategyResult {
+    /// The currency.
+    pub currency: CurrencyId,
+    /// Profit of closed positions before fees.
+    pub realised: Money,
+    /// Profit of open positions at the last mid.
+    pub unrealised: Money,
+    /// Fees paid less rebates.
+    pub fees: Money,
+}
+
+/// How a strategy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StrategyState {
+    /// It gets events and may trade.
+    Running,
+    /// It gets events; new orders are denied.
+    Paused,
+    /// It may only reduce positions.
+    Reducing,
+    /// It ended on a fault.
+    Faulted,
+    /// It was stopped in order.
+    Stopped,
+}
+
+impl StrategyState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Reducing => "reducing",
+            Self::Faulted => "faulted",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// An order at work.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkingOrder {
+    /// Our name for it.
+    pub id: ClientOrderId,
+    /// What it trades.
+    pub instrument: InstrumentId,
+    /// Its side.
+    pub side: Side,
+    /// Its limit price, 0 where the type has none.
+    pub price: Price,
+    /// Its size.
+    pub size: Size,
+    /// Filled so far.
+    pub filled: Size,
+    /// Where it stands.
+    pub state: OrderState,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How things stood at the end.
+    pub status: Status,
+    /// Over every event of the tape, in order.
+    pub tape_hash: u128,
+    /// Over every action with its cause, in order.
+    pub actions_hash: u128,
+    /// Why it ended.
+    pub ending: Ending,
+    /// The clock's time from the first event to the last, without start and stop.
+    pub elapsed_ns: u64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Every venue's feed is over.
+    TapeOver,
+    /// The event limit was reached.
+    Limit,
+    /// Someone asked for it.
+    Asked,
+    /// Every venue broke; the notices say why.
+    Broken,
+}

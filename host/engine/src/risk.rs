@@ -1,0 +1,591 @@
+//! The checks between a strategy's order and the venue, each with a deny code and the values that broke it.
+//!
+//! A check is a pure function of what is known as of the event that caused the order. Working orders count at their
+//! worst case: all of them filled.
+
+use crate::config::{InstrumentLimits, Limits, OrderRate};
+use crate::control::Mode;
+use std::collections::VecDeque;
+use tickdeck_model::{
+    Instrument, InstrumentId, Money, Price, Quote, Reason, Side, Size, Submit, Timestamp,
+};
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denial {
+    pub(crate) reason: Reason,
+    pub(crate) values: String,
+}
+
+fn deny(reason: Reason, values: String) -> Result<(), Denial> {
+    Err(Denial { reason, values })
+}
+
+/// What is known when an order is checked.
+pub(crate) struct Situation<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) instrument: &'a Instrument,
+    pub(crate) limits: &'a Limits,
+    pub(crate) instrument_limits: InstrumentLimits,
+    /// The last quote and when it came.
+    pub(crate) quote: Option<(Quote, Timestamp)>,
+    /// The venue says its data is old or wrong.
+    pub(crate) stale: bool,
+    pub(crate) killed: bool,
+    pub(crate) mode: Mode,
+    /// The strategy's position, and what its working orders would buy and sell.
+    pub(crate) position: Size,
+    pub(crate) open_buys: Size,
+    pub(crate) open_sells: Size,
+}
+
+impl Situation<'_> {
+    /// Runs every check on an order; the first that fails denies it.
+    pub(crate) fn check(&self, order: &Submit, history: &mut History) -> Result<(), Denial> {
+        self.check_mode()?;
+        let form = self.instrument.check_form(order, self.far_side(order.side));
+        form.map_err(|error| Denial {
+            reason: error.reason,
+            values: error.values,
+        })?;
+        self.check_allowed()?;
+        self.check_reduce_only(order.side, order.size, order.reduce_only)?;
+        let reduces = self.only_reduces(order.side, order.size);
+        self.check_stale(reduces)?;
+        self.check_amounts(order.side, order.size, self.price_of(order), reduces)?;
+        if order.kind.has_price() {
+            self.check_collar("price", order.price)?;
+        }
+        if order.kind.has_stop() {
+            self.check_collar("stop-price", order.stop_price)?;
+        }
+        history.check(self.now, order, self.limits)
+    }
+
+    /// Runs the checks that a change of a working order could break; the order itself is not among the open ones.
+    pub(crate) fn check_change(&self, side: Side, price: Price, left: Size) -> Result<(), Denial> {
+        self.check_mode()?;
+        let reduces = self.only_reduces(side, left);
+        self.check_stale(reduces)?;
+        self.check_amounts(side, left, Some(price), reduces)?;
+        self.check_collar("price", price)
+    }
+
+    fn check_mode(&self) -> Result<(), Denial> {
+        if self.killed {
+            return deny(Reason::Killed, "the kill switch is on".to_owned());
+        }
+        match self.mode {
+            Mode::Pause => deny(Reason::Paused, "new orders are paused".to_owned()),
+            Mode::Trade | Mode::Reduce => Ok(()),
+        }
+    }
+
+    fn check_allowed(&self) -> Result<(), Denial> {
+        match &self.limits.allow {
+            Some(allowed) if !allowed.contains(&self.instrument.id) => deny(
+                Reason::NotAllowed,
+                format!("instrument={}", self.instrument.symbol),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_reduce_only(&self, side: Side, size: Size, marked: bool) -> Result<(), Denial> {
+        if (marked || self.mode == Mode::Reduce) && !self.only_reduces(side, size) {
+            let scale = self.instrument.size_scale;
+            let values = format!(
+                "{side} {}, position={}",
+                size.at(scale),
+                self.position.at(scale)
+            );
+            return deny(Reason::ReduceOnly, values);
+        }
+        Ok(())
+    }
+
+    /// Whether the order, with every working order on its side filled first, still only reduces the position.
+    fn only_reduces(&self, side: Side, size: Size) -> bool {
+        let (held, open) = match side {
+            Side::Buy => (self.position.0.checked_neg(), self.open_buys),
+            Side::Sell => (Some(self.position.0), self.open_sells),
+        };
+        match (held, open.checked_add(size)) {
+            (Some(held), Some(wanted)) => wanted.0 <= held,
+            _ => false,
+        }
+    }
+
+    fn check_stale(&self, reduces: bool) -> Result<(), Denial> {
+        let Some(max_age_ns) = self.limits.max_quote_age_ns.filter(|_| !reduces) else {
+            return Ok(());
+        };
+        if self.stale {
+            return deny(
+                Reason::StaleData,
+                "the venue marks its data stale".to_owned(),
+            );
+        }
+        match self.quote {
+            None => deny(Reason::StaleData, "no quote yet".to_owned()),
+            Some((_, came)) => {
+                let age_ns = self.now.saturating_sub(came).max(0) as u64;
+                if age_ns > max_age_ns {
+                    let values = format!(
+                        "age_ms={}, limit={}",
+                        age_ns / 1_000_000,
+                        max_age_ns / 1_000_000
+                    );
+                    return deny(Reason::StaleData, values);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Size, notional and position.
+    fn check_amounts(
+        &self,
+        side: Side,
+        size: Size,
+        price: Option<Price>,
+        reduces: bool,
+    ) -> Result<(), Denial> {
+        let instrument = self.instrument;
+        if let Some(limit) = self
+            .instrument_limits
+            .max_size
+            .filter(|limit| size > *limit)
+        {
+            let scale = instrument.size_scale;
+            return deny(
+                Reason::MaxSize,
+                format!("size={}, limit={}", size.at(scale), limit.at(scale)),
+            );
+        }
+        if let (Some(limit), Some(price)) = (self.limits.max_notional, price) {
+            self.check_notional(Reason::MaxNotional, "notional", price, size, limit.0)?;
+        }
+        if reduces {
+            Ok(())
+        } else {
+            self.check_position(side, size, price)
+        }
+    }
+
+    fn check_position(&self, side: Side, size: Size, price: Option<Price>) -> Result<(), Denial> {
+        let open = if side == Side::Buy {
+            self.open_buys
+        } else {
+            self.open_sells
+        };
+        let signed = i128::from(self.position.0) * i128::from(side.sign());
+        // Positive: how far the position would go in the order's direction.
+        let worst = signed + i128::from(open.0) + i128::from(size.0);
+        let Ok(worst) = i64::try_from(worst).map(Size) else {
+            return deny(
+                Reason::MaxPosition,
+                "the position would be out of range".to_owned(),
+            );
+        };
+        if let Some(limit) = self
+            .instrument_limits
+            .max_position
+            .filter(|limit| worst > *limit)
+        {
+            let scale = self.instrument.size_scale;
+            return deny(
+                Reason::MaxPosition,
+                format!("position={}, limit={}", worst.at(scale), limit.at(scale)),
+            );
+        }
+        match (self.limits.max_position_notional, price) {
+            (Some(limit), Some(price)) => {
+                self.check_notional(Reason::MaxPosition, "position", price, worst, limit.0)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `limit` is in whole units of the quote currency.
+    fn check_notional(
+        &self,
+        reason: Reason,
+        name: &str,
+        price: Price,
+        size: Size,
+        limit: i64,
+    ) -> Result<(), Denial> {
+        let Ok(notional) = self.instrument.notional(price, size) else {
+            return deny(reason, format!("{name} is out of range"));
+        };
+        if Money::from_units(i128::from(limit), 0).is_ok_and(|limit| notional <= limit) {
+            return Ok(());
+        }
+        deny(
+            reason,
+            format!(
+                "{name}={}, limit={limit}",
+                notional.at(self.instrument.quote_scale.min(2))
+            ),
+        )
+    }
+
+    fn check_collar(&self, name: &str, price: Price) -> Result<(), Denial> {
+        let (Some(collar_bps), Some((quote, _))) = (self.limits.collar_bps, self.quote) else {
+            return Ok(());
+        };
+        let mid = match (quote.bid.0, quote.ask.0) {
+            (0, 0) => return Ok(()),
+            (0, only) | (only, 0) => i128::from(only) * 2,
+            (bid, ask) => i128::from(bid) + i128::from(ask),
+        };
+        // |price - mid/2| / (mid/2) > collar, in integers.
+        let distance = (i128::from(price.0) * 2 - mid).abs();
+        if distance * 10_000 > mid * i128::from(collar_bps) {
+            let scale = self.instrument.price_scale;
+            let values = format!(
+                "{name}={}, bid={}, ask={}, limit={collar_bps}bp",
+                price.at(scale),
+                quote.bid.at(scale),
+                quote.ask.at(scale)
+            );
+            return deny(Reason::PriceCollar, values);
+        }
+        Ok(())
+    }
+
+    /// What the order would trade at, as far as can be said.
+    fn price_of(&self, order: &Submit) -> Option<Price> {
+        if order.kind.has_price() {
+            Some(order.price)
+        } else if order.kind.has_stop() {
+            Some(order.stop_price)
+        } else {
+            self.far_side(order.side)
+        }
+    }
+
+    fn far_side(&self, side: Side) -> Option<Price> {
+        let (quote, _) = self.quote?;
+        let price = if side == Side::Buy {
+            quote.ask
+        } else {
+            quote.bid
+        };
+        (price.0 > 0).then_some(price)
+    }
+}
+
+/// What a strategy sent lately.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    sent: VecDeque<Timestamp>,
+    recent: VecDeque<(Timestamp, Likeness)>,
+}
+
+/// What makes two orders the same.
+type Likeness = (InstrumentId, Side, Size, Price, Price);
+
+impl History {
+    fn check(&mut self, now: Timestamp, order: &Submit, limits: &Limits) -> Result<(), Denial> {
+        let likeness = (
+            order.instrument,
+            order.side,
+            order.size,
+            order.price,
+            order.stop_price,
+        );
+        if let Some(window_ns) = limits.duplicate_window_ns {
+            forget(&mut self.recent, now, window_ns, |(at, _)| *at);
+            if self.recent.iter().any(|(_, earlier)| *earlier == likeness) {
+                return deny(
+                    Reason::Duplicate,
+                    format!("the same order within {window_ns} ns"),
+                );
+            }
+        }
+        self.check_rate(now, limits)?;
+        if limits.duplicate_window_ns.is_some() {
+            self.recent.push_back((now, likeness));
+        }
+        Ok(())
+    }
+
+    /// Counts an order or a change against the rate.
+    pub(crate) fn check_rate(&mut self, now: Timestamp, limits: &Limits) -> Result<(), Denial> {
+        let Some(OrderRate { orders, window_ns }) = limits.order_rate else {
+            return Ok(());
+        };
+        forget(&mut self.sent, now, window_ns, |at| *at);
+        if self.sent.len() >= orders as usize {
+            return deny(
+                Reason::OrderRate,
+                format!(
+                    "orders={}, limit={orders} in {} ms",
+                    self.sent.len() + 1,
+                    window_ns / 1_000_000
+                ),
+            );
+        }
+        self.sent.push_back(now);
+        Ok(())
+    }
+}
+
+fn forget<T>(
+    queue: &mut VecDeque<T>,
+    now: Timestamp,
+    window_ns: u64,
+    at: impl Fn(&T) -> Timestamp,
+) {
+    let window_ns = i64::try_from(window_ns).unwrap_or(i64::MAX);
+    while queue
+        .front()
+        .is_some_and(|first| now.saturating_sub(at(first)) >= window_ns)
+    {
+        queue.pop_front();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::{Amount, CurrencyId, OrderType, Pad, TimeInForce, VenueId};
+
+    fn instrument() -> Instrument {
+        Instrument {
+            id: InstrumentId(0),
+            venue: VenueId(0),
+            symbol: "BTCUSDT.SIM".to_owned(),
+            base: CurrencyId(0),
+            quote: CurrencyId(1),
+            price_scale: 2,
+            size_scale: 3,
+            quote_scale: 8,
+            tick: Price(10),
+            lot: Size(5),
+            min_notional: Amount(5 * 100_000_000),
+        }
+    }
+
+    /// Buy 1.000 at 100.00 with the market at 99.90 / 100.10.
+    fn order() -> Submit {
+        Submit {
+            order: 1,
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            kind: OrderType::Limit,
+            time_in_force: TimeInForce::Gtc,
+            post_only: false,
+            reduce_only: false,
+            pad: Pad::ZERO,
+            size: Size(1_000),
+            price: Price(10_000),
+            stop_price: Price(0),
+        }
+    }
+
+    struct Case {
+        limits: Limits,
+        instrument_limits: InstrumentLimits,
+        order: Submit,
+        now: Timestamp,
+        stale: bool,
+        quoted: bool,
+        killed: bool,
+        mode: Mode,
+        position: i64,
+        open_buys: i64,
+        open_sells: i64,
+    }
+
+    impl Case {
+        fn new() -> Self {
+            Self {
+                limits: Limits::default(),
+                instrument_limits: InstrumentLimits::default(),
+                order: order(),
+                now: 1_000_000_000,
+                stale: false,
+                quoted: true,
+                killed: false,
+                mode: Mode::Trade,
+                position: 0,
+                open_buys: 0,
+                open_sells: 0,
+            }
+        }
+
+        fn verdict(&self, history: &mut History) -> Result<(), Denial> {
+            let terms = instrument();
+            let quote = Quote {
+                instrument: InstrumentId(0),
+                pad: Pad::ZERO,
+                bid: Price(9_990),
+                bid_size: Size(1_000),
+                ask: Price(10_010),
+                ask_size: Size(1_000),
+            };
+            let situation = Situation {
+                now: self.now,
+                instrument: &terms,
+                limits: &self.limits,
+                instrument_limits: self.instrument_limits,
+                quote: self.quoted.then_some((quote, 1_000_000_000)),
+                stale: self.stale,
+                killed: self.killed,
+                mode: self.mode,
+                position: Size(self.position),
+                open_buys: Size(self.open_buys),
+                open_sells: Size(self.open_sells),
+            };
+            situation.check(&self.order, history)
+        }
+
+        fn text(&self) -> String {
+            match self.verdict(&mut History::default()) {
+                Ok(()) => "passes".to_owned(),
+                Err(denial) => format!("{}: {}", denial.reason.code(), denial.values),
+            }
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut Case)) -> String {
+        let mut case = Case::new();
+        change(&mut case);
+        case.text()
+    }
+
+    #[test]
+    fn each_check_denies_with_its_code_and_values() {
+        assert_eq!(with(|_| {}), "passes");
+        assert_eq!(
+            with(|case| case.killed = true),
+            "KILLED: the kill switch is on"
+        );
+        assert_eq!(
+            with(|case| case.mode = Mode::Pause),
+            "PAUSED: new orders are paused"
+        );
+        assert_eq!(
+            with(|case| case.order.size = Size(1_003)),
+            "INVALID_SIZE: size=1.003, lot=0.005"
+        );
+        assert_eq!(
+            with(|case| case.order.price = Price(10_005)),
+            "INVALID_PRICE: price=100.05, tick=0.10"
+        );
+        assert_eq!(
+            with(|case| case.order.size = Size(5)),
+            "MIN_NOTIONAL: notional=0.50000000, least=5.00000000"
+        );
+        assert_eq!(
+            with(|case| case.stale = true),
+            "STALE_DATA: the venue marks its data stale"
+        );
+        assert_eq!(with(|case| case.quoted = false), "STALE_DATA: no quote yet");
+        assert_eq!(
+            with(|case| case.now += 5_001_000_000),
+            "STALE_DATA: age_ms=5001, limit=5000"
+        );
+        assert_eq!(
+            with(|case| case.limits.allow = Some(vec![InstrumentId(7)])),
+            "NOT_ALLOWED: instrument=BTCUSDT.SIM"
+        );
+        assert_eq!(
+            with(|case| case.instrument_limits.max_size = Some(Size(500))),
+            "MAX_SIZE: size=1.000, limit=0.500"
+        );
+        assert_eq!(
+            with(|case| case.limits.max_notional = Some(Amount(99))),
+            "MAX_NOTIONAL: notional=100.00, limit=99"
+        );
+        assert_eq!(
+            with(|case| case.limits.collar_bps =
+                Some(10).inspect(|_| case.order.price = Price(10_020))),
+            "PRICE_COLLAR: price=100.20, bid=99.90, ask=100.10, limit=10bp"
+        );
+    }
+
+    #[test]
+    fn the_position_limit_counts_working_orders_as_filled() {
+        let limited = |position, open_buys, open_sells, side| {
+            with(|case| {
+                case.instrument_limits.max_position = Some(Size(2_000));
+                (case.position, case.open_buys, case.open_sells) =
+                    (position, open_buys, open_sells);
+                case.order.side = side;
+            })
+        };
+        assert_eq!(limited(1_000, 0, 0, Side::Buy), "passes");
+        assert_eq!(
+            limited(1_000, 5, 0, Side::Buy),
+            "MAX_POSITION: position=2.005, limit=2.000"
+        );
+        assert_eq!(
+            limited(1_000, 0, 9_000, Side::Buy),
+            "passes",
+            "sells do not help, and do not harm"
+        );
+        assert_eq!(
+            limited(-1_005, 0, 0, Side::Sell),
+            "MAX_POSITION: position=2.005, limit=2.000"
+        );
+        assert_eq!(limited(1_000, 0, 2_000, Side::Sell), "passes");
+        assert_eq!(
+            with(|case| (case.limits.max_position_notional, case.position) =
+                (Some(Amount(150)), 600)),
+            "MAX_POSITION: position=160.00, limit=150"
+        );
+    }
+
+    #[test]
+    fn reduce_only_means_that_with_all_working_orders_filled_it_still_only_reduces() {
+        let reducing = |position, open_sells| {
+            with(|case| {
+                (case.position, case.open_sells) = (position, open_sells);
+                (case.order.side, case.order.reduce_only) = (Side::Sell, true);
+            })
+        };
+        assert_eq!(reducing(1_000, 0), "passes");
+        assert_eq!(reducing(999, 0), "REDUCE_ONLY: sell 1.000, position=0.999");
+        assert_eq!(
+            reducing(1_500, 600),
+            "REDUCE_ONLY: sell 1.000, position=1.500"
+        );
+        assert_eq!(
+            reducing(-1_000, 0),
+            "REDUCE_ONLY: sell 1.000, position=-1.000"
+        );
+        assert_eq!(
+            with(|case| case.mode = Mode::Reduce),
+            "REDUCE_ONLY: buy 1.000, position=0.000"
+        );
+        // Getting out must be possible on old data.
+        let out = with(|case| {
+            (case.stale, case.position, case.order.side) = (true, 1_000, Side::Sell);
+        });
+        assert_eq!(out, "passes");
+    }
+
+    #[test]
+    fn the_same_order_again_and_one_too_many_are_denied_within_their_windows() {
+        let mut history = History::default();
+        let mut case = Case::new();
+        case.limits.order_rate = Some(OrderRate {
+            orders: 2,
+            window_ns: 10_000,
+        });
+        let mut at = |now: i64, price: i64| {
+            case.now = 1_000_000_000 + now;
+            case.order.price = Price(price);
+            case.verdict(&mut history).map_err(|denial| denial.reason)
+        };
+        assert_eq!(at(0, 10_000), Ok(()));
+        assert_eq!(at(999, 10_000), Err(Reason::Duplicate));
+        assert_eq!(at(1_000, 10_000), Ok(()));
+        assert_eq!(at(2_500, 10_010), Err(Reason::OrderRate));
+        assert_eq!(at(10_000, 10_010), Ok(()), "the first has left the window");
+    }
+}

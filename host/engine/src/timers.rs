@@ -1,0 +1,93 @@
+//! Timers of strategies, fired by event time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use tickdeck_model::{Event, StrategyId, Timer, Timestamp};
+
+/// Timers waiting to fire.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    /// When to fire, and what for.
+    queue: BTreeSet<(Timestamp, StrategyId, u32)>,
+    /// By strategy and its number: when to fire, and when it was due.
+    set: BTreeMap<(StrategyId, u32), (Timestamp, Timestamp)>,
+}
+
+impl Timers {
+    /// Sets or replaces a timer. It fires at `due`, but not before `earliest`.
+    pub(crate) fn set(
+        &mut self,
+        strategy: StrategyId,
+        id: u32,
+        due: Timestamp,
+        earliest: Timestamp,
+    ) {
+        self.clear(strategy, id);
+        let fires = due.max(earliest);
+        self.set.insert((strategy, id), (fires, due));
+        self.queue.insert((fires, strategy, id));
+    }
+
+    pub(crate) fn clear(&mut self, strategy: StrategyId, id: u32) {
+        if let Some((fires, _)) = self.set.remove(&(strategy, id)) {
+            self.queue.remove(&(fires, strategy, id));
+        }
+    }
+
+    pub(crate) fn clear_all(&mut self, strategy: StrategyId) {
+        let ids: Vec<u32> = self
+            .set
+            .range((strategy, 0)..=(strategy, u32::MAX))
+            .map(|((_, id), _)| *id)
+            .collect();
+        ids.into_iter().for_each(|id| self.clear(strategy, id));
+    }
+
+    /// When the next one fires.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.queue.first().map(|(fires, ..)| *fires)
+    }
+
+    /// Appends the firing of every timer before `until`.
+    pub(crate) fn fire(&mut self, until: Timestamp, out: &mut Vec<Event>) {
+        while let Some((fires, strategy, id)) = self
+            .queue
+            .first()
+            .copied()
+            .filter(|(fires, ..)| *fires < until)
+        {
+            let due = self.set.get(&(strategy, id)).map_or(fires, |(_, due)| *due);
+            self.clear(strategy, id);
+            out.push(Event::new(fires, fires, Timer { strategy, id, due }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::Body;
+
+    #[test]
+    fn a_timer_fires_once_in_order_and_never_before_it_may() {
+        let mut timers = Timers::default();
+        let (first, second) = (StrategyId(1), StrategyId(2));
+        timers.set(second, 7, 50, 10);
+        timers.set(first, 7, 5, 10);
+        timers.set(first, 8, 20, 10);
+        timers.set(first, 8, 60, 10);
+        timers.clear(first, 99);
+        assert_eq!(timers.next_due(), Some(10));
+        let mut out = Vec::new();
+        timers.fire(60, &mut out);
+        let fired: Vec<_> = out
+            .iter()
+            .map(|event| match event.body() {
+                Body::Timer(timer) => (event.ts_host, timer.strategy, timer.id, timer.due),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(fired, [(10, first, 7, 5), (50, second, 7, 50)]);
+        timers.clear_all(first);
+        assert_eq!(timers.next_due(), None);
+    }
+}

@@ -1,0 +1,367 @@
+//! A toy venue and toy strategies for the engine's own tests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tickdeck_engine::port::{
+    Clock, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, StopReason, Strategy,
+    VenueTerms,
+};
+use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Report, Status};
+use tickdeck_model::*;
+use tickdeck_portfolio::StrategyBook;
+
+pub const ORDER_LATENCY_NS: i64 = 40;
+pub const FEED_LATENCY_NS: i64 = 60;
+
+/// Quotes and trades from a seeded walk; fills market orders at the quote, keeps limit orders until they are canceled.
+pub struct ToyVenue {
+    state: u64,
+    venue: VenueId,
+    usd: CurrencyId,
+    left: u64,
+    /// By host time and order of making.
+    due: BTreeMap<(Timestamp, u64), Event>,
+    made: u64,
+    arrivals: BTreeMap<(Timestamp, u64), Command>,
+    clock: Timestamp,
+    price: i64,
+    resting: BTreeMap<ClientOrderId, Submit>,
+}
+
+impl ToyVenue {
+    pub fn new(seed: u64, market_events: u64) -> Self {
+        Self {
+            state: seed | 1,
+            venue: VenueId(0),
+            usd: CurrencyId(0),
+            left: market_events,
+            due: BTreeMap::new(),
+            made: 0,
+            arrivals: BTreeMap::new(),
+            clock: 1_000,
+            price: 10_000,
+            resting: BTreeMap::new(),
+        }
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.state >> 33) % below
+    }
+
+    fn emit(&mut self, at: Timestamp, body: impl Into<Body>) {
+        self.made += 1;
+        self.due.insert(
+            (at + FEED_LATENCY_NS, self.made),
+            Event::new(at, at + FEED_LATENCY_NS, body),
+        );
+    }
+
+    /// The venue's next moment: a market event, or an arrival before it.
+    fn step(&mut self) {
+        if let Some(((at, _), command)) = self
+            .arrivals
+            .first_key_value()
+            .map(|(key, command)| (*key, *command))
+            && (at <= self.clock || self.left == 0)
+        {
+            self.arrivals.pop_first();
+            self.execute(at, command);
+            return;
+        }
+        self.left -= 1;
+        let at = self.clock;
+        self.clock += self.random(50) as i64;
+        self.price += self.random(5) as i64 - 2;
+        let (instrument, price) = (InstrumentId(0), Price(self.price));
+        if self.random(2) == 0 {
+            let (bid_size, ask_size) = (Size(1_000), Size(1_000));
+            self.emit(
+                at,
+                Quote {
+                    instrument,
+                    pad: Pad::ZERO,
+                    bid: price,
+                    bid_size,
+                    ask: Price(price.0 + 1),
+                    ask_size,
+                },
+            );
+        } else {
+            let (aggressor, trade_id) = (Aggressor::Buyer, self.left);
+            let trade_id = u64::MAX - trade_id;
+            self.emit(
+                at,
+                Trade {
+                    instrument,
+                    aggressor,
+                    pad: Pad::ZERO,
+                    price,
+                    size: Size(1),
+                    trade_id,
+                },
+            );
+        }
+    }
+
+    fn execute(&mut self, at: Timestamp, command: Command) {
+        match command {
+            Command::Submit { id, order } => {
+                self.emit(at, update(id, &order, OrderStatus::Accepted));
+                if order.kind == OrderType::Market {
+                    self.emit(at, self.fill(id, &order));
+                } else {
+                    self.resting.insert(id, order);
+                }
+            }
+            Command::Cancel { id, .. } => match self.resting.remove(&id) {
+                Some(order) => self.emit(at, update(id, &order, OrderStatus::Canceled)),
+                None => {}
+            },
+            Command::Modify {
+                id, price, size, ..
+            } => {
+                if let Some(order) = self.resting.get_mut(&id) {
+                    (order.price, order.size) = (price, size);
+                    let order = *order;
+                    self.emit(at, update(id, &order, OrderStatus::Replaced));
+                }
+            }
+            Command::Snapshot { instrument } => {
+                let (change, side) = (BookChange::Clear, Side::Buy);
+                let (price, size) = (Price(0), Size(0));
+                let clear = BookUpdate {
+                    instrument,
+                    change,
+                    side,
+                    last: true,
+                    pad: Pad::ZERO,
+                    price,
+                    size,
+                    update_id: 1,
+                };
+                self.emit(at, clear);
+            }
+        }
+    }
+
+    fn fill(&self, id: ClientOrderId, order: &Submit) -> Fill {
+        Fill {
+            instrument: order.instrument,
+            strategy: id.strategy,
+            order: id.number,
+            trade_id: self.made,
+            price: Price(self.price),
+            size: order.size,
+            fee: Amount(3),
+            fee_currency: self.usd,
+            side: order.side,
+            liquidity: Liquidity::Taker,
+            pad: Pad::ZERO,
+        }
+    }
+}
+
+fn update(id: ClientOrderId, order: &Submit, status: OrderStatus) -> OrderUpdate {
+    OrderUpdate {
+        instrument: order.instrument,
+        strategy: id.strategy,
+        order: id.number,
+        price: order.price,
+        size: order.size,
+        filled: Size(0),
+        status,
+        reason: Reason::Normal,
+        side: order.side,
+        pad: Pad::ZERO,
+    }
+}
+
+impl Gateway for ToyVenue {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.venue = registry.add_venue("TOY");
+        self.usd = registry.add_currency("USD", 2)?;
+        let base = registry.add_currency("XYZ", 0)?;
+        let terms = Instrument {
+            id: InstrumentId(0),
+            venue: self.venue,
+            symbol: "XYZUSD.TOY".to_owned(),
+            base,
+            quote: self.usd,
+            price_scale: 2,
+            size_scale: 0,
+            quote_scale: 2,
+            tick: Price(1),
+            lot: Size(1),
+            min_notional: Amount(0),
+        };
+        let instruments = vec![registry.add_instrument(terms)?];
+        let balances = vec![(self.usd, Amount(100_000_000))];
+        let lookahead_ns = (ORDER_LATENCY_NS + FEED_LATENCY_NS) as u64;
+        Ok(VenueTerms {
+            venue: self.venue,
+            instruments,
+            balances,
+            lookahead_ns,
+        })
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        self.made += 1;
+        self.arrivals
+            .insert((at + ORDER_LATENCY_NS, self.made), command);
+    }
+
+    fn next_due(&mut self) -> Due {
+        let event = self.due.first_key_value().map(|((at, _), _)| *at);
+        let arrival = self
+            .arrivals
+            .first_key_value()
+            .map(|((at, _), _)| at + FEED_LATENCY_NS);
+        let market = (self.left > 0).then_some(self.clock + FEED_LATENCY_NS);
+        match event.into_iter().chain(arrival).chain(market).min() {
+            Some(at) => Due::At(at),
+            None => Due::Over,
+        }
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        loop {
+            let arrival = self.arrivals.first_key_value().map(|((at, _), _)| *at);
+            let market = (self.left > 0).then_some(self.clock);
+            match arrival.into_iter().chain(market).min() {
+                Some(at) if at + FEED_LATENCY_NS < until => self.step(),
+                _ => break,
+            }
+        }
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 < until) {
+            out.push(entry.remove());
+        }
+        Ok(())
+    }
+}
+
+/// Flat out.
+pub struct NoClock;
+
+impl Clock for NoClock {
+    fn wait_until(&mut self, _: Timestamp) {}
+    fn paces(&self) -> bool {
+        false
+    }
+    fn now_ns(&self) -> u64 {
+        0
+    }
+}
+
+/// Keeps the notices.
+#[derive(Default)]
+pub struct Notices(pub Vec<Notice>);
+
+impl Observer for Notices {
+    fn notice(&mut self, _: Timestamp, notice: Notice) {
+        self.0.push(notice);
+    }
+    fn status(&mut self, _: &Status) {}
+}
+
+/// A strategy made of a function that answers one event.
+pub struct Toy<F>(pub F);
+
+impl<F: FnMut(&Event, &StrategyBook, &mut Vec<Action>) -> Result<(), Fault> + Send> Strategy
+    for Toy<F>
+{
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        for (at, event) in batch.iter().enumerate() {
+            (self.0)(event, book, actions)?;
+            if !actions.is_empty() {
+                return Ok(at + 1);
+            }
+        }
+        Ok(batch.len())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+pub fn order(number: u64, kind: OrderType, side: Side, price: i64, size: i64) -> Submit {
+    Submit {
+        order: number,
+        instrument: InstrumentId(0),
+        side,
+        kind,
+        time_in_force: TimeInForce::Gtc,
+        post_only: false,
+        reduce_only: false,
+        pad: Pad::ZERO,
+        size: Size(size),
+        price: Price(price),
+        stop_price: Price(0),
+    }
+}
+
+pub fn feed(feed: Feed, step: u32, basis: BarBasis) -> FeedRequest {
+    FeedRequest {
+        target: 0,
+        step,
+        feed,
+        basis,
+        pad: Pad::ZERO,
+    }
+}
+
+/// Runs strategies, given by name, feeds and instance, on a toy venue.
+pub fn run(
+    seed: u64,
+    market_events: u64,
+    config: EngineConfig,
+    strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
+) -> (Report, Vec<Notice>) {
+    let mut registry = Registry::new();
+    let mut venue = ToyVenue::new(seed, market_events);
+    let terms = venue.register(&mut registry).unwrap();
+    let message = registry.add_text("ping");
+    let allocation = vec![(CurrencyId(0), Amount(1_000_000))];
+    let seats = strategies
+        .into_iter()
+        .map(|(name, feeds, strategy)| Seat {
+            id: registry.add_strategy(name),
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            feeds,
+            accounts: false,
+            messages: vec![message],
+            order_policy: OrderPolicy::Cancel,
+            allocation: allocation.clone(),
+            next_order: 1,
+            strategy,
+        })
+        .collect();
+    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
+    let engine = Engine::new(
+        config,
+        Arc::new(registry),
+        venues,
+        seats,
+        Box::new(NoClock),
+        Arc::new(|| 0),
+    )
+    .unwrap();
+    let mut notices = Notices::default();
+    let report = engine.run(&mut notices).unwrap();
+    (report, notices.0)
+}

@@ -1,0 +1,223 @@
+//! The account: what all strategies together hold, as the fills tell it, beside what the venues state.
+
+use crate::deal::{Deal, sum};
+use crate::digest::Digest;
+use crate::error::PortfolioError;
+use crate::position::Position;
+use crate::table::{Row, Table};
+use crate::unrealised::Unrealised;
+use tickdeck_model::{
+    AccountUpdate, Amount, CurrencyId, Instrument, InstrumentId, Money, MoneyError, Price, Size,
+    Timestamp, VenueId,
+};
+
+/// What all strategies together hold.
+///
+/// Its positions are netted: what one strategy sells to open closes what another bought. Size, fees, and cost less
+/// realised are the sums over the strategies; how much of a result counts as realised may differ from their sum while
+/// strategies hold opposite positions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Account {
+    cash: Table<Cash>,
+    positions: Table<Position>,
+}
+
+/// Money in one currency at one venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cash {
+    /// Where.
+    pub venue: VenueId,
+    /// In what.
+    pub currency: CurrencyId,
+    /// What was there in the beginning.
+    pub opening: Money,
+    /// Paid for what was bought, less what came in for what was sold; without fees.
+    pub spent: Money,
+    /// Profit of closed positions of instruments quoted in this currency, before fees.
+    pub realised: Money,
+    /// Fees paid in this currency, less rebates, whatever was traded.
+    pub fees: Money,
+    /// What the venue last stated. It never changes the other fields; to compare is for the caller.
+    pub stated: Option<Stated>,
+}
+
+/// A balance as the venue states it, at the currency's scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stated {
+    /// The whole balance.
+    pub total: Amount,
+    /// What no working order holds.
+    pub free: Amount,
+    /// When the host heard of it, in nanoseconds since 1970.
+    pub ts_host: Timestamp,
+}
+
+impl Cash {
+    const fn nothing(venue: VenueId, currency: CurrencyId) -> Self {
+        let zero = Money::ZERO;
+        Self {
+            venue,
+            currency,
+            opening: zero,
+            spent: zero,
+            realised: zero,
+            fees: zero,
+            stated: None,
+        }
+    }
+
+    // Each sum is kept within a quarter of the range, see `deal::LARGEST`: these cannot overflow.
+
+    /// Money in hand: opening, less spent, less fees.
+    pub const fn cash(&self) -> Money {
+        Money(self.opening.0 - self.spent.0 - self.fees.0)
+    }
+
+    /// Balance with open positions at cost: opening, plus realised, less fees.
+    pub const fn balance(&self) -> Money {
+        Money(self.opening.0 + self.realised.0 - self.fees.0)
+    }
+}
+
+impl Row for Cash {
+    type Key = (VenueId, CurrencyId);
+
+    fn key(&self) -> (VenueId, CurrencyId) {
+        (self.venue, self.currency)
+    }
+}
+
+/// What a deal makes of an account, ready to be put in place.
+pub(crate) struct AccountStep {
+    position: Position,
+    quote: Cash,
+    /// Where the fee goes, if that is not the quote currency.
+    other: Option<Cash>,
+}
+
+impl Account {
+    /// Money by venue and currency.
+    pub fn cash(&self) -> impl Iterator<Item = &Cash> {
+        self.cash.iter()
+    }
+
+    /// Money in one currency at one venue, if there was ever any.
+    pub fn cash_at(&self, venue: VenueId, currency: CurrencyId) -> Option<&Cash> {
+        self.cash.get((venue, currency))
+    }
+
+    /// Balance in a currency over all venues, open positions at cost: opening, plus realised, less fees.
+    ///
+    /// # Errors
+    /// The sum is out of range.
+    pub fn balance(&self, currency: CurrencyId) -> Result<Money, MoneyError> {
+        let mut lines = self.cash.iter().filter(|cash| cash.currency == currency);
+        lines.try_fold(Money::ZERO, |total, cash| total.add(cash.balance()))
+    }
+
+    /// Positions that are not flat, by instrument id.
+    pub fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.positions.iter().filter(|position| !position.is_flat())
+    }
+
+    /// The position in an instrument; one that was once open is kept when flat, with what it realised.
+    pub fn position(&self, instrument: InstrumentId) -> Option<&Position> {
+        self.positions.get(instrument)
+    }
+
+    /// Signed size of the position, 0 if flat, in units of the instrument's size scale.
+    #[inline]
+    pub fn position_size(&self, instrument: InstrumentId) -> Size {
+        self.positions
+            .get(instrument)
+            .map_or(Size::ZERO, |position| position.size)
+    }
+
+    /// Profit before fees if everything were closed at the prices of `mark`. `terms` are by number, as
+    /// `Registry::instruments` gives them.
+    ///
+    /// # Errors
+    /// `terms` lacks an instrument that is held, or the sum is out of range.
+    pub fn unrealised(
+        &self,
+        mark: impl Fn(InstrumentId) -> Option<Price>,
+        terms: &[Instrument],
+    ) -> Result<Unrealised, PortfolioError> {
+        Unrealised::of(self.positions.iter(), mark, terms)
+    }
+
+    /// A number that is the same for two replicas of the account, and in practice only then. It is the same on every
+    /// machine and for every build, so it may be written down. What venues state is left out.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::new();
+        for cash in self.cash() {
+            digest.word(cash.venue.0);
+            digest.word(cash.currency.0);
+            digest.money([cash.opening, cash.spent, cash.realised, cash.fees]);
+        }
+        self.positions
+            .iter()
+            .for_each(|position| digest.position(position));
+        digest.finish()
+    }
+
+    pub(crate) fn open(&mut self, venue: VenueId, currency: CurrencyId, opening: Money) {
+        self.cash.put(Cash {
+            opening,
+            ..self.cash_row(venue, currency)
+        });
+    }
+
+    pub(crate) fn state(&mut self, update: &AccountUpdate, ts_host: Timestamp) {
+        let stated = Some(Stated {
+            total: update.total,
+            free: update.free,
+            ts_host,
+        });
+        self.cash.put(Cash {
+            stated,
+            ..self.cash_row(update.venue, update.currency)
+        });
+    }
+
+    /// What the deal makes of the account, which is not changed yet.
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<AccountStep, MoneyError> {
+        let instrument = deal.terms.id;
+        let position = self.positions.get(instrument).copied();
+        let position = position.unwrap_or(Position::flat(instrument, deal.quote()));
+        let (position, gain) = position.after(deal)?;
+        let mut quote = self.cash_row(deal.venue(), deal.quote());
+        quote.spent = sum(quote.spent, deal.notional)?;
+        quote.realised = sum(quote.realised, gain)?;
+        let other = if deal.fee_is_in_quote() {
+            quote.fees = sum(quote.fees, deal.fee)?;
+            None
+        } else if deal.fee == Money::ZERO {
+            None
+        } else {
+            let mut other = self.cash_row(deal.venue(), deal.fee_currency);
+            other.fees = sum(other.fees, deal.fee)?;
+            Some(other)
+        };
+        Ok(AccountStep {
+            position,
+            quote,
+            other,
+        })
+    }
+
+    pub(crate) fn commit(&mut self, step: AccountStep) {
+        self.positions.put(step.position);
+        self.cash.put(step.quote);
+        if let Some(other) = step.other {
+            self.cash.put(other);
+        }
+    }
+
+    fn cash_row(&self, venue: VenueId, currency: CurrencyId) -> Cash {
+        self.cash
+            .get((venue, currency))
+            .copied()
+            .unwrap_or(Cash::nothing(venue, currency))
+    }
+}

@@ -1,0 +1,274 @@
+//! A strategy's own view of the store.
+
+use crate::deal::{Deal, sum};
+use crate::digest::Digest;
+use crate::error::PortfolioError;
+use crate::order::{MAX_ORDERS, Order, Orders};
+use crate::position::Position;
+use crate::table::{Row, Table};
+use crate::unrealised::Unrealised;
+use tickdeck_model::{
+    CurrencyId, Fill, Instrument, InstrumentId, Money, MoneyError, OrderNumber, OrderUpdate, Price,
+    Size, StrategyId, Submit, Timestamp,
+};
+
+/// One strategy's own view of the store: capital, positions, orders and the time of the last change.
+///
+/// The default is an empty book, a placeholder for one that is lent out.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StrategyBook {
+    capital: Table<CapitalIn>,
+    positions: Table<Position>,
+    orders: Orders,
+    next_order: OrderNumber,
+    timestamp: Timestamp,
+}
+
+/// What a strategy was given and made in one currency.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capital {
+    /// What it may trade with.
+    pub allocation: Money,
+    /// Profit of closed positions of instruments quoted in this currency, before fees.
+    pub realised: Money,
+    /// Fees paid in this currency, less rebates, whatever was traded.
+    pub fees: Money,
+}
+
+impl Capital {
+    /// Allocated, plus realised, less fees.
+    pub const fn balance(&self) -> Money {
+        // Each sum is kept within a quarter of the range, see `deal::LARGEST`.
+        Money(self.allocation.0 + self.realised.0 - self.fees.0)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct CapitalIn {
+    currency: CurrencyId,
+    capital: Capital,
+}
+
+impl Row for CapitalIn {
+    type Key = CurrencyId;
+
+    fn key(&self) -> CurrencyId {
+        self.currency
+    }
+}
+
+/// What a deal makes of a book, ready to be put in place.
+pub(crate) struct BookStep {
+    position: Position,
+    quote: CapitalIn,
+    /// Where the fee goes, if that is not the quote currency.
+    other: Option<CapitalIn>,
+}
+
+impl StrategyBook {
+    /// What the strategy was given and made, by currency id.
+    pub fn capital(&self) -> impl Iterator<Item = (CurrencyId, &Capital)> {
+        self.capital.iter().map(|row| (row.currency, &row.capital))
+    }
+
+    /// What the strategy was given and made in one currency, if anything.
+    pub fn capital_in(&self, currency: CurrencyId) -> Option<&Capital> {
+        self.capital.get(currency).map(|row| &row.capital)
+    }
+
+    /// Positions that are not flat, by instrument id.
+    pub fn positions(&self) -> impl Iterator<Item = &Position> {
+        self.positions.iter().filter(|position| !position.is_flat())
+    }
+
+    /// The position in an instrument; one that was once open is kept when flat, with what it realised.
+    pub fn position(&self, instrument: InstrumentId) -> Option<&Position> {
+        self.positions.get(instrument)
+    }
+
+    /// Signed size of the position, 0 if flat, in units of the instrument's size scale.
+    #[inline]
+    pub fn position_size(&self, instrument: InstrumentId) -> Size {
+        self.positions
+            .get(instrument)
+            .map_or(Size::ZERO, |position| position.size)
+    }
+
+    /// Orders that are not done, by number.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    /// How many orders are not done.
+    pub fn order_count(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The order of that number, if it is not done.
+    pub fn order(&self, number: OrderNumber) -> Option<&Order> {
+        self.orders.get(number)
+    }
+
+    /// The order of that number, if it ended and is still remembered; see
+    /// [`ENDED_REMEMBERED`](crate::ENDED_REMEMBERED).
+    pub fn ended_order(&self, number: OrderNumber) -> Option<&Order> {
+        self.orders.ended(number)
+    }
+
+    /// The smallest number that the strategy's next order may have.
+    pub const fn next_order(&self) -> OrderNumber {
+        self.next_order
+    }
+
+    /// `ts_host` of the last event that changed this view, in nanoseconds since 1970; 0 before the first.
+    pub const fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// What orders that are not done may still buy and may still sell of an instrument, in units of its size scale;
+    /// at most the largest size there is. An order not yet answered counts, one whose answer never came too.
+    pub fn exposure(&self, instrument: InstrumentId) -> (Size, Size) {
+        self.orders.open(instrument)
+    }
+
+    /// What orders that are not done may still buy, in units of the instrument's size scale.
+    pub fn open_buy(&self, instrument: InstrumentId) -> Size {
+        self.exposure(instrument).0
+    }
+
+    /// What orders that are not done may still sell, in units of the instrument's size scale.
+    pub fn open_sell(&self, instrument: InstrumentId) -> Size {
+        self.exposure(instrument).1
+    }
+
+    /// Profit before fees if everything were closed at the prices of `mark`. `terms` are by number, as
+    /// `Registry::instruments` gives them.
+    ///
+    /// # Errors
+    /// `terms` lacks an instrument that is held, or the sum is out of range.
+    pub fn unrealised(
+        &self,
+        mark: impl Fn(InstrumentId) -> Option<Price>,
+        terms: &[Instrument],
+    ) -> Result<Unrealised, PortfolioError> {
+        Unrealised::of(self.positions.iter(), mark, terms)
+    }
+
+    /// A number that is the same for two replicas of the book, and in practice only then. It is the same on every
+    /// machine and for every build, so it may be written down.
+    pub fn digest(&self) -> u64 {
+        let mut digest = Digest::new();
+        for (currency, capital) in self.capital() {
+            digest.word(currency.0);
+            digest.money([capital.allocation, capital.realised, capital.fees]);
+        }
+        self.positions
+            .iter()
+            .for_each(|position| digest.position(position));
+        self.orders().for_each(|order| digest.order(order));
+        digest.word(self.next_order);
+        digest.signed(self.timestamp);
+        digest.finish()
+    }
+
+    /// Sets what the strategy may trade with; a currency that is not named has nothing allocated.
+    pub(crate) fn allocate(&mut self, allocation: impl Iterator<Item = (CurrencyId, Money)>) {
+        self.capital
+            .iter_mut()
+            .for_each(|row| row.capital.allocation = Money::ZERO);
+        for (currency, amount) in allocation {
+            let mut row = self.capital_row(currency);
+            row.capital.allocation = amount;
+            self.capital.put(row);
+        }
+    }
+
+    /// Raises the smallest number that the next order may have.
+    pub(crate) fn raise_next_order(&mut self, next_order: OrderNumber) {
+        self.next_order = self.next_order.max(next_order);
+    }
+
+    pub(crate) fn intend(
+        &mut self,
+        strategy: StrategyId,
+        order: &Submit,
+    ) -> Result<(), PortfolioError> {
+        let (got, next) = (order.order, self.next_order);
+        let after =
+            got.checked_add(1)
+                .filter(|_| got >= next)
+                .ok_or(PortfolioError::OrderNumber {
+                    strategy,
+                    got,
+                    next,
+                })?;
+        if self.orders.len() >= MAX_ORDERS {
+            return Err(PortfolioError::TooManyOrders {
+                strategy,
+                limit: MAX_ORDERS,
+            });
+        }
+        self.orders.add(Order::new(order));
+        self.next_order = after;
+        Ok(())
+    }
+
+    pub(crate) fn update(
+        &mut self,
+        update: &OrderUpdate,
+        ts_host: Timestamp,
+    ) -> Result<(), PortfolioError> {
+        self.orders.update(update)?;
+        self.timestamp = ts_host;
+        Ok(())
+    }
+
+    /// What the deal makes of the book, which is not changed yet.
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<BookStep, MoneyError> {
+        let instrument = deal.terms.id;
+        let position = self.positions.get(instrument).copied();
+        let position = position.unwrap_or(Position::flat(instrument, deal.quote()));
+        let (position, gain) = position.after(deal)?;
+        let mut quote = self.capital_row(deal.quote());
+        quote.capital.realised = sum(quote.capital.realised, gain)?;
+        let other = if deal.fee_is_in_quote() {
+            quote.capital.fees = sum(quote.capital.fees, deal.fee)?;
+            None
+        } else if deal.fee == Money::ZERO {
+            None
+        } else {
+            let mut other = self.capital_row(deal.fee_currency);
+            other.capital.fees = sum(other.capital.fees, deal.fee)?;
+            Some(other)
+        };
+        Ok(BookStep {
+            position,
+            quote,
+            other,
+        })
+    }
+
+    /// Puts a planned step in place, then tells the fill's order. The error is about the order alone.
+    pub(crate) fn commit(
+        &mut self,
+        step: BookStep,
+        fill: &Fill,
+        ts_host: Timestamp,
+    ) -> Result<(), PortfolioError> {
+        self.positions.put(step.position);
+        self.capital.put(step.quote);
+        if let Some(other) = step.other {
+            self.capital.put(other);
+        }
+        self.timestamp = ts_host;
+        self.orders.fill(fill)
+    }
+
+    fn capital_row(&self, currency: CurrencyId) -> CapitalIn {
+        let row = self.capital.get(currency).copied();
+        row.unwrap_or(CapitalIn {
+            currency,
+            capital: Capital::default(),
+        })
+    }
+}
