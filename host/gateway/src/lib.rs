@@ -1,1 +1,5 @@
 //! Venues: the simulated exchange, capture playback, and Binance's decoder and local book.
+
+pub mod binance;
+pub mod desk;
+pub mod sim;

@@ -247,19 +247,19 @@ fn checked(notify: Notify) -> Result<Notify, ActionError> {
 
 /// Zeroes the bytes that no field of the record covers.
 fn zero_padding(bytes: &mut ActionBytes) {
-    let covered: &[std::ops::Range<usize>] = match bytes[0] {
-        0 => &[8..25, 32..56],
-        1 => &[8..32],
-        2 => &[8..16],
-        3 => &[8..13],
-        4 => &[8..12, 16..24],
-        5 => &[8..12],
-        6 => &[8..13, 16..24],
-        7 | 8 => &[8..18],
-        _ => &[],
+    let (first, second) = match bytes[0] {
+        0 => (8..25, 32..56),
+        1 => (8..32, 0..0),
+        2 => (8..16, 0..0),
+        3 => (8..13, 0..0),
+        4 => (8..12, 16..24),
+        5 => (8..12, 0..0),
+        6 => (8..13, 16..24),
+        7 | 8 => (8..18, 0..0),
+        _ => (0..0, 0..0),
     };
     for (at, byte) in bytes.iter_mut().enumerate().skip(1) {
-        if !covered.iter().any(|range| range.contains(&at)) {
+        if !first.contains(&at) && !second.contains(&at) {
             *byte = 0;
         }
     }

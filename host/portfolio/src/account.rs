@@ -3,7 +3,7 @@
 use crate::deal::{Deal, sum};
 use crate::digest::Digest;
 use crate::error::PortfolioError;
-use crate::position::Position;
+use crate::position::{Position, PositionStep};
 use crate::table::{Row, Table};
 use crate::unrealised::Unrealised;
 use tickdeck_model::{
@@ -87,14 +87,6 @@ impl Row for Cash {
     }
 }
 
-/// What a deal makes of an account, ready to be put in place.
-pub(crate) struct AccountStep {
-    position: Position,
-    quote: Cash,
-    /// Where the fee goes, if that is not the quote currency.
-    other: Option<Cash>,
-}
-
 impl Account {
     /// Money by venue and currency.
     pub fn cash(&self) -> impl Iterator<Item = &Cash> {
@@ -162,62 +154,52 @@ impl Account {
     }
 
     pub(crate) fn open(&mut self, venue: VenueId, currency: CurrencyId, opening: Money) {
-        self.cash.put(Cash {
-            opening,
-            ..self.cash_row(venue, currency)
-        });
+        self.cash_row(venue, currency).opening = opening;
     }
 
     pub(crate) fn state(&mut self, update: &AccountUpdate, ts_host: Timestamp) {
-        let stated = Some(Stated {
+        let stated = Stated {
             total: update.total,
             free: update.free,
             ts_host,
-        });
-        self.cash.put(Cash {
-            stated,
-            ..self.cash_row(update.venue, update.currency)
-        });
+        };
+        self.cash_row(update.venue, update.currency).stated = Some(stated);
     }
 
     /// What the deal makes of the account, which is not changed yet.
-    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<AccountStep, MoneyError> {
-        let instrument = deal.terms.id;
-        let position = self.positions.get(instrument).copied();
-        let position = position.unwrap_or(Position::flat(instrument, deal.quote()));
-        let (position, gain) = position.after(deal)?;
-        let mut quote = self.cash_row(deal.venue(), deal.quote());
-        quote.spent = sum(quote.spent, deal.notional)?;
-        quote.realised = sum(quote.realised, gain)?;
-        let other = if deal.fee_is_in_quote() {
-            quote.fees = sum(quote.fees, deal.fee)?;
-            None
-        } else if deal.fee == Money::ZERO {
-            None
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
+        let position = self.positions.get(deal.terms.id);
+        let step = position.unwrap_or(&Position::flat(deal.terms)).plan(deal)?;
+        let venue = deal.terms.venue;
+        if let Some(cash) = self.cash_at(venue, deal.terms.quote) {
+            sum(cash.spent, deal.notional)?;
+            sum(cash.realised, step.gain)?;
         } else {
-            let mut other = self.cash_row(deal.venue(), deal.fee_currency);
-            other.fees = sum(other.fees, deal.fee)?;
-            Some(other)
-        };
-        Ok(AccountStep {
-            position,
-            quote,
-            other,
-        })
+            sum(Money::ZERO, deal.notional)?;
+        }
+        sum(
+            self.cash_at(venue, deal.fee_currency)
+                .map_or(Money::ZERO, |cash| cash.fees),
+            deal.fee,
+        )?;
+        Ok(step)
     }
 
-    pub(crate) fn commit(&mut self, step: AccountStep) {
-        self.positions.put(step.position);
-        self.cash.put(step.quote);
-        if let Some(other) = step.other {
-            self.cash.put(other);
+    /// Puts a planned step in place.
+    pub(crate) fn commit(&mut self, step: &PositionStep, deal: &Deal<'_>) {
+        self.positions
+            .row(deal.terms.id, || Position::flat(deal.terms))
+            .commit(step, deal);
+        let quote = self.cash_row(deal.terms.venue, deal.terms.quote);
+        quote.spent.0 += deal.notional.0;
+        quote.realised.0 += step.gain.0;
+        if deal.fee != Money::ZERO {
+            self.cash_row(deal.terms.venue, deal.fee_currency).fees.0 += deal.fee.0;
         }
     }
 
-    fn cash_row(&self, venue: VenueId, currency: CurrencyId) -> Cash {
+    fn cash_row(&mut self, venue: VenueId, currency: CurrencyId) -> &mut Cash {
         self.cash
-            .get((venue, currency))
-            .copied()
-            .unwrap_or(Cash::nothing(venue, currency))
+            .row((venue, currency), || Cash::nothing(venue, currency))
     }
 }

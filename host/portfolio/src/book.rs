@@ -4,7 +4,7 @@ use crate::deal::{Deal, sum};
 use crate::digest::Digest;
 use crate::error::PortfolioError;
 use crate::order::{MAX_ORDERS, Order, Orders};
-use crate::position::Position;
+use crate::position::{Position, PositionStep};
 use crate::table::{Row, Table};
 use crate::unrealised::Unrealised;
 use tickdeck_model::{
@@ -55,14 +55,6 @@ impl Row for CapitalIn {
     fn key(&self) -> CurrencyId {
         self.currency
     }
-}
-
-/// What a deal makes of a book, ready to be put in place.
-pub(crate) struct BookStep {
-    position: Position,
-    quote: CapitalIn,
-    /// Where the fee goes, if that is not the quote currency.
-    other: Option<CapitalIn>,
 }
 
 impl StrategyBook {
@@ -177,9 +169,7 @@ impl StrategyBook {
             .iter_mut()
             .for_each(|row| row.capital.allocation = Money::ZERO);
         for (currency, amount) in allocation {
-            let mut row = self.capital_row(currency);
-            row.capital.allocation = amount;
-            self.capital.put(row);
+            self.capital_row(currency).allocation = amount;
         }
     }
 
@@ -224,51 +214,39 @@ impl StrategyBook {
     }
 
     /// What the deal makes of the book, which is not changed yet.
-    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<BookStep, MoneyError> {
-        let instrument = deal.terms.id;
-        let position = self.positions.get(instrument).copied();
-        let position = position.unwrap_or(Position::flat(instrument, deal.quote()));
-        let (position, gain) = position.after(deal)?;
-        let mut quote = self.capital_row(deal.quote());
-        quote.capital.realised = sum(quote.capital.realised, gain)?;
-        let other = if deal.fee_is_in_quote() {
-            quote.capital.fees = sum(quote.capital.fees, deal.fee)?;
-            None
-        } else if deal.fee == Money::ZERO {
-            None
-        } else {
-            let mut other = self.capital_row(deal.fee_currency);
-            other.capital.fees = sum(other.capital.fees, deal.fee)?;
-            Some(other)
-        };
-        Ok(BookStep {
-            position,
-            quote,
-            other,
-        })
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
+        let position = self.positions.get(deal.terms.id);
+        let step = position.unwrap_or(&Position::flat(deal.terms)).plan(deal)?;
+        let kept = |currency| self.capital_in(currency).copied().unwrap_or_default();
+        sum(kept(deal.terms.quote).realised, step.gain)?;
+        sum(kept(deal.fee_currency).fees, deal.fee)?;
+        Ok(step)
     }
 
     /// Puts a planned step in place, then tells the fill's order. The error is about the order alone.
     pub(crate) fn commit(
         &mut self,
-        step: BookStep,
+        step: &PositionStep,
+        deal: &Deal<'_>,
         fill: &Fill,
         ts_host: Timestamp,
     ) -> Result<(), PortfolioError> {
-        self.positions.put(step.position);
-        self.capital.put(step.quote);
-        if let Some(other) = step.other {
-            self.capital.put(other);
+        self.positions
+            .row(deal.terms.id, || Position::flat(deal.terms))
+            .commit(step, deal);
+        self.capital_row(deal.terms.quote).realised.0 += step.gain.0;
+        if deal.fee != Money::ZERO {
+            self.capital_row(deal.fee_currency).fees.0 += deal.fee.0;
         }
         self.timestamp = ts_host;
         self.orders.fill(fill)
     }
 
-    fn capital_row(&self, currency: CurrencyId) -> CapitalIn {
-        let row = self.capital.get(currency).copied();
-        row.unwrap_or(CapitalIn {
+    fn capital_row(&mut self, currency: CurrencyId) -> &mut Capital {
+        let make = || CapitalIn {
             currency,
             capital: Capital::default(),
-        })
+        };
+        &mut self.capital.row(currency, make).capital
     }
 }

@@ -1,9 +1,7 @@
 //! A fill with its arithmetic done: what both the account's and a strategy's ledger need of it.
 
 use crate::error::PortfolioError;
-use tickdeck_model::{
-    ClientOrderId, CurrencyId, Fill, Instrument, Money, MoneyError, Price, Size, VenueId,
-};
+use tickdeck_model::{ClientOrderId, CurrencyId, Fill, Instrument, Money, MoneyError, Price, Size};
 
 /// The largest magnitude of any sum that is kept. A quarter of the range, so that an opening balance and two such sums
 /// always add up, and reading a balance cannot fail.
@@ -68,15 +66,12 @@ impl<'a> Deal<'a> {
         })
     }
 
-    pub(crate) fn venue(&self) -> VenueId {
-        self.terms.venue
-    }
-
-    pub(crate) fn quote(&self) -> CurrencyId {
-        self.terms.quote
-    }
-
-    pub(crate) fn fee_is_in_quote(&self) -> bool {
-        self.fee_currency == self.terms.quote
+    /// The fee, if it is paid in the quote currency.
+    pub(crate) const fn fee_in_quote(&self) -> Money {
+        if self.fee_currency.0 == self.terms.quote.0 {
+            self.fee
+        } else {
+            Money::ZERO
+        }
     }
 }

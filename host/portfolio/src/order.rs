@@ -169,7 +169,10 @@ impl Orders {
                 .back()
                 .is_none_or(|last| last.number < order.number)
         );
-        self.adjust(&order, i128::from(order.remaining().0));
+        let Submit {
+            instrument, side, ..
+        } = order.submit;
+        self.adjust(instrument, side, i128::from(order.remaining().0));
         self.working.push_back(order);
     }
 
@@ -232,12 +235,15 @@ impl Orders {
         let order = &mut self.working[at];
         let before = order.remaining();
         let result = change(order);
-        let order = *order;
-        self.adjust(
-            &order,
-            i128::from(order.remaining().0) - i128::from(before.0),
-        );
-        if order.state.is_done() {
+        let change = i128::from(order.remaining().0) - i128::from(before.0);
+        let (
+            is_done,
+            Submit {
+                instrument, side, ..
+            },
+        ) = (order.state.is_done(), order.submit);
+        self.adjust(instrument, side, change);
+        if is_done {
             self.end(at);
         }
         result
@@ -256,25 +262,22 @@ impl Orders {
         self.ended.push_back(order);
     }
 
-    fn adjust(&mut self, order: &Order, change: i128) {
+    fn adjust(&mut self, instrument: InstrumentId, side: Side, change: i128) {
         if change == 0 {
             return;
         }
-        let instrument = order.submit.instrument;
-        let mut open = self.open.get(instrument).copied().unwrap_or(Open {
+        let open = self.open.row(instrument, || Open {
             instrument,
             buy: 0,
             sell: 0,
         });
-        match order.submit.side {
+        match side {
             Side::Buy => open.buy += change,
             Side::Sell => open.sell += change,
         }
         // Rows of zero go, so that a strategy that names instruments at random cannot grow the table.
         if open.buy == 0 && open.sell == 0 {
             self.open.remove(instrument);
-        } else {
-            self.open.put(open);
         }
     }
 }

@@ -104,12 +104,12 @@ impl Portfolio {
         if !event.changes_portfolio() {
             return Ok(());
         }
-        match event.body() {
-            Body::Fill(fill) => self.fill(&fill, event.ts_host),
-            Body::Order(update) => self.update(&update, event.ts_host),
+        match &event.body() {
+            Body::Fill(fill) => self.fill(fill, event.ts_host),
+            Body::Order(update) => self.update(update, event.ts_host),
             Body::Account(update) => {
                 self.terms.scale(update.currency)?;
-                self.account.state(&update, event.ts_host);
+                self.account.state(update, event.ts_host);
                 Ok(())
             }
             _ => Ok(()),
@@ -152,11 +152,11 @@ impl Portfolio {
         match book {
             Some(book) => {
                 let step = book.plan(&deal).map_err(out_of_range)?;
-                self.account.commit(account);
-                book.commit(step, fill, ts_host)
+                self.account.commit(&account, &deal);
+                book.commit(&step, &deal, fill, ts_host)
             }
             None => {
-                self.account.commit(account);
+                self.account.commit(&account, &deal);
                 Ok(())
             }
         }

@@ -22,10 +22,21 @@ pub struct Position {
     pub fees: Money,
 }
 
+/// What a deal makes of a position. Planned first and put in place later, so that a sum out of range anywhere changes
+/// nothing anywhere.
+#[derive(Debug)]
+pub(crate) struct PositionStep {
+    size: Size,
+    cost: Money,
+    /// Realised by the deal, before fees.
+    pub(crate) gain: Money,
+}
+
 impl Position {
     /// Nothing held, nothing made.
-    pub(crate) const fn flat(instrument: InstrumentId, quote: CurrencyId) -> Self {
+    pub(crate) const fn flat(terms: &Instrument) -> Self {
         let (cost, realised, fees) = (Money::ZERO, Money::ZERO, Money::ZERO);
+        let (instrument, quote) = (terms.id, terms.quote);
         Self {
             instrument,
             quote,
@@ -59,8 +70,8 @@ impl Position {
         terms.notional(mark, self.size)?.sub(self.cost)
     }
 
-    /// The position after the deal, and the profit before fees that it realised.
-    pub(crate) fn after(&self, deal: &Deal<'_>) -> Result<(Self, Money), MoneyError> {
+    /// What the deal makes of the position, which is not changed yet.
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
         let closed = self.closed_by(deal.size);
         let (cost, gain) = if closed == Size::ZERO {
             (sum(self.cost, deal.notional)?, Money::ZERO)
@@ -72,19 +83,21 @@ impl Position {
             .size
             .checked_add(deal.size)
             .filter(|size| size.0 != i64::MIN);
-        let fee = if deal.fee_is_in_quote() {
-            deal.fee
-        } else {
-            Money::ZERO
-        };
-        let after = Self {
+        sum(self.realised, gain)?;
+        sum(self.fees, deal.fee_in_quote())?;
+        Ok(PositionStep {
             size: size.ok_or(MoneyError)?,
             cost,
-            realised: sum(self.realised, gain)?,
-            fees: sum(self.fees, fee)?,
-            ..*self
-        };
-        Ok((after, gain))
+            gain,
+        })
+    }
+
+    /// Puts a planned step in place.
+    pub(crate) const fn commit(&mut self, step: &PositionStep, deal: &Deal<'_>) {
+        self.size = step.size;
+        self.cost = step.cost;
+        self.realised.0 += step.gain.0;
+        self.fees.0 += deal.fee_in_quote().0;
     }
 
     /// The part of a deal of `size` that closes, with the sign of `size`.

@@ -22,12 +22,16 @@ impl<R: Row> Table<R> {
         self.find(key).ok().map(|at| &self.0[at])
     }
 
-    /// Replaces the row of this key, or adds it.
-    pub(crate) fn put(&mut self, row: R) {
-        match self.find(row.key()) {
-            Ok(at) => self.0[at] = row,
-            Err(at) => self.0.insert(at, row),
-        }
+    /// The row of this key, made if there is none yet.
+    pub(crate) fn row(&mut self, key: R::Key, make: impl FnOnce() -> R) -> &mut R {
+        let at = match self.find(key) {
+            Ok(at) => at,
+            Err(at) => {
+                self.0.insert(at, make());
+                at
+            }
+        };
+        &mut self.0[at]
     }
 
     pub(crate) fn remove(&mut self, key: R::Key) {

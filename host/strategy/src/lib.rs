@@ -1,1 +1,54 @@
 //! The wasmtime host of strategies: loading, checks, limits, the one-memcpy boundary.
+//!
+//! ```text
+//! let host = Host::new(HostConfig { cache: Some(folder), ..Default::default() })?;
+//! let module = host.load(&path, "ema", &limits)?;                // refuses what is not a strategy, in words
+//! let given = module.manifest().resolve(&from_toml)?;            // every parameter, checked, in its order
+//! let wants = module.manifest().wants(&given, &mut registry)?;   // feeds, accounts, messages as numbers
+//! let instance = module.start(StartOptions { name, parameters: given, .. })?;   // or `module.restore(.., schema, state)`
+//! seat.strategy = Box::new(instance);                            // an `engine::port::Strategy`
+//! ```
+//!
+//! The public API, whole:
+//!
+//! - [`Host`]: `new(HostConfig)`, `load(&Path, name, &Limits)`, `load_bytes(&[u8], file, name, &Limits)`,
+//!   `inspect(&Path, &Limits)`. Clones share one engine, its compile cache and the clock of its time limits.
+//! - [`Module`]: a compiled strategy with its manifest. `name`, `hash`, `world`, `size`, `manifest`, `inspection`,
+//!   `start(StartOptions)`, `restore(StartOptions, schema, &state)`. Cheap to clone; any number of instances.
+//! - [`Instance`]: a running strategy, behind `engine::port::Strategy`. After a fault every call fails; drop it.
+//! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
+//! - [`Limits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
+//!
+//! What a strategy can reach is its own memory, its log, the instruments' terms, and its own book while it handles
+//! events. There is no clock, no randomness, no file and no socket to ask for: a module that imports anything else is
+//! refused before it is compiled.
+//!
+//! Time is limited by CPU time of the thread, not by the wall: a thread that the system puts aside does not use up its
+//! strategy's limit. Call instances on threads with at least [`THREAD_STACK`] bytes of stack.
+#![deny(unsafe_code)]
+
+mod cache;
+mod error;
+mod fault;
+mod generated;
+mod host;
+mod imports;
+mod instance;
+mod limits;
+mod load;
+mod log;
+mod lower;
+mod manifest;
+mod module;
+mod parameters;
+
+pub use cache::CacheUse;
+pub use error::LoadError;
+pub use host::{Host, HostConfig};
+pub use instance::Instance;
+pub use limits::{Limits, MAX_ACTIONS, MAX_STATE, THREAD_STACK};
+pub use load::{CONTRACT_VERSION, MAX_MODULE, World};
+pub use log::{Discard, LogLevel, LogSink, MAX_LINE};
+pub use manifest::{MAX_MESSAGES, Manifest, Parameter, ParameterKind, Subscription};
+pub use module::{Inspection, Module, ModuleHash, StartOptions};
+pub use parameters::{ParameterError, WantError, Wants};

@@ -1,1 +1,103 @@
-//! An example strategy: ema-cross.
+//! Trades the crossing of two exponential averages of trade prices.
+//!
+//! When the fast average rises above the slow one the strategy goes long, when it falls below it goes short (or flat,
+//! with `short = false`). Each crossing is also published as the signal `cross`, +1 or -1, for other strategies to
+//! follow. The position is always read from the store, so a missed fill or a restart corrects itself at the next
+//! crossing.
+
+use serde::{Deserialize, Serialize};
+use tickdeck_sdk::indicators::Ema;
+use tickdeck_sdk::{Context, Init, Instrument, Message, Parameters, Size, Strategy, Subscription, Trade, export};
+
+/// Published at each crossing: +1 upwards, -1 downwards.
+const CROSS: Message = Message::new("cross");
+
+/// What the user can set.
+#[derive(Debug, Parameters)]
+pub struct Params {
+    /// What to trade.
+    #[param(default = "BTCUSDT")]
+    instrument: Instrument,
+    /// Period of the fast average, in trades.
+    #[param(default = 20, min = 1, max = 100_000)]
+    fast: u32,
+    /// Period of the slow average, in trades.
+    #[param(default = 60, min = 2, max = 100_000)]
+    slow: u32,
+    /// Size of the position, in the base currency.
+    #[param(default = 0.01, min = 0.0)]
+    size: f64,
+    /// Whether to go short on a downward crossing, rather than flat.
+    #[param(default = true)]
+    short: bool,
+}
+
+/// The averages, and on which side of the slow one the fast one was last.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EmaCross {
+    fast: Ema,
+    slow: Ema,
+    above: Option<bool>,
+}
+
+impl Strategy for EmaCross {
+    type Params = Params;
+    const MESSAGES: &'static [Message] = &[CROSS];
+
+    fn subscriptions() -> Vec<Subscription> {
+        vec![Subscription::trades("{instrument}")]
+    }
+
+    fn new(params: &Params, _cx: &Init) -> Result<Self, String> {
+        if params.fast >= params.slow {
+            return Err(format!("`fast` ({}) must be below `slow` ({})", params.fast, params.slow));
+        }
+        if params.instrument.round_to_lot(params.size) <= Size::ZERO {
+            return Err(format!("`size` ({}) is less than a lot of {}", params.size, params.instrument.symbol));
+        }
+        Ok(Self { fast: Ema::new(params.fast), slow: Ema::new(params.slow), above: None })
+    }
+
+    fn on_restore(&mut self, params: &Params, cx: &Init) -> Result<(), String> {
+        if (self.fast.period(), self.slow.period()) != (params.fast, params.slow) {
+            *self = Self::new(params, cx)?; // Averages of other periods say nothing about these.
+        }
+        Ok(())
+    }
+
+    fn on_trade(&mut self, cx: &mut Context<Self>, trade: &Trade) {
+        let price = trade.price.0 as f64;
+        let (fast, slow) = (self.fast.update(price), self.slow.update(price));
+        let (Some(fast), Some(slow)) = (fast, slow) else { return };
+        // Equal averages are no crossing: keep the side.
+        let above = if fast == slow { self.above } else { Some(fast > slow) };
+        if let (Some(before), Some(now)) = (self.above, above)
+            && before != now
+        {
+            Self::cross(cx, now);
+        }
+        self.above = above;
+    }
+}
+
+impl EmaCross {
+    /// Takes the position that a crossing asks for, and tells the others.
+    fn cross(cx: &mut Context<Self>, up: bool) {
+        let params = cx.params;
+        let (instrument, full) = (params.instrument.id, params.instrument.round_to_lot(params.size));
+        let target = match (up, params.short) {
+            (true, _) => full,
+            (false, true) => -full,
+            (false, false) => Size::ZERO,
+        };
+        let missing = target - cx.position(instrument);
+        if missing > Size::ZERO {
+            cx.buy(instrument, missing).send();
+        } else if missing < Size::ZERO {
+            cx.sell(instrument, -missing).send();
+        }
+        cx.notify(CROSS, if up { 1.0 } else { -1.0 });
+    }
+}
+
+export!(EmaCross);

@@ -2,7 +2,7 @@
 
 use crate::fixture::*;
 use tickdeck_model::{
-    Fill, OrderState, OrderStatus, OrderUpdate, Price, Side, Size, Submit, Working,
+    Fill, InstrumentId, OrderState, OrderStatus, OrderUpdate, Price, Side, Size, Submit, Working,
 };
 use tickdeck_portfolio::{ENDED_REMEMBERED, MAX_ORDERS, Portfolio, PortfolioError, StrategyBook};
 
@@ -64,8 +64,49 @@ fn a_denied_order_leaves_the_book_and_its_exposure() {
     portfolio.intend(ONE, &BUY(1)).unwrap();
     tell(&mut portfolio, &BUY(1), &[OrderStatus::Denied]);
     assert_eq!(book(&portfolio).order(1), None);
+    assert_eq!(
+        book(&portfolio).ended_order(1),
+        None,
+        "nothing can come of it"
+    );
     assert_eq!(book(&portfolio).exposure(BTCUSD), (Size(0), Size(0)));
     assert_eq!(book(&portfolio).timestamp(), 5);
+}
+
+#[test]
+fn denied_orders_of_any_instrument_leave_nothing_behind() {
+    let mut random = portfolio(&[ONE]);
+    let mut one = portfolio(&[ONE]);
+    for number in 1..100u64 {
+        for (portfolio, instrument) in [(&mut random, number * 7_919), (&mut one, 0)] {
+            let instrument = InstrumentId(instrument as u32);
+            let order = submit(number, instrument, Side::Sell, 5, 5);
+            portfolio.intend(ONE, &order).unwrap();
+            tell(portfolio, &order, &[OrderStatus::Denied]);
+        }
+    }
+    assert_eq!(book(&random), book(&one));
+}
+
+#[test]
+fn an_update_in_the_normal_course_does_not_change_price_or_size() {
+    let mut portfolio = portfolio(&[ONE]);
+    portfolio.intend(ONE, &BUY(1)).unwrap();
+    tell(&mut portfolio, &BUY(1), &[OrderStatus::Submitted]);
+    let other = submit(1, BTCUSD, Side::Buy, 7, 8);
+    for status in [
+        OrderStatus::Accepted,
+        OrderStatus::Triggered,
+        OrderStatus::PendingModify,
+    ] {
+        tell(&mut portfolio, &other, &[status]);
+        let seen = book(&portfolio).order(1).unwrap();
+        assert_eq!(
+            (seen.price, seen.size),
+            (Price(5_000), Size(100)),
+            "{status}"
+        );
+    }
 }
 
 #[test]

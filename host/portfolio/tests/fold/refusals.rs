@@ -2,8 +2,8 @@
 
 use crate::fixture::*;
 use tickdeck_model::{
-    AccountUpdate, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, OrderStatus, Pad,
-    Price, Side, Size, StrategyId, Timer, Trade,
+    AccountUpdate, Amount, CurrencyId, Event, Fill, InstrumentId, Liquidity, Money, OrderStatus,
+    Pad, Price, Side, Size, StrategyId, Timer, Trade,
 };
 use tickdeck_portfolio::{Account, Portfolio, PortfolioError, StrategyBook};
 
@@ -128,6 +128,65 @@ fn a_sum_out_of_range_names_the_instrument_and_changes_nothing() {
     assert!(portfolio.apply(&at(1, most)).unwrap_err().is_anomaly());
     let error = refused(&mut portfolio, &at(1, fill()));
     assert!(matches!(error, PortfolioError::OutOfRange { .. }));
+}
+
+#[test]
+fn a_position_is_never_so_short_that_its_size_has_no_opposite() {
+    let mut portfolio = portfolio(&[ONE]);
+    let most = Fill {
+        size: Size(i64::MAX),
+        side: Side::Sell,
+        ..fill()
+    };
+    assert!(portfolio.apply(&at(1, most)).unwrap_err().is_anomaly());
+    refused(
+        &mut portfolio,
+        &at(
+            1,
+            Fill {
+                side: Side::Sell,
+                ..fill()
+            },
+        ),
+    );
+    assert!(
+        portfolio.apply(&at(1, fill())).unwrap_err().is_anomaly(),
+        "it can be closed"
+    );
+}
+
+#[test]
+fn a_sum_out_of_range_is_refused_though_each_fill_is_in_range() {
+    let mut portfolio = portfolio(&[ONE]);
+    // 9.2e18 whole units of notional each, of the 4.2e19 that are kept; the position stays small.
+    let mut taken = 0;
+    for round in 0..20 {
+        let side = if round % 2 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        };
+        let price = if round % 2 == 0 { 1 } else { i64::MAX };
+        let fill = Fill {
+            size: Size(1_000_000_000),
+            price: Price(price),
+            side,
+            instrument: ETHEUR,
+            ..fill()
+        };
+        let fill = Fill {
+            fee: Amount(i64::MAX),
+            ..fill
+        };
+        let event = at(1, fill);
+        match portfolio.apply(&event) {
+            Err(error) if error.is_anomaly() => taken += 1,
+            _ => drop(refused(&mut portfolio, &event)),
+        }
+    }
+    assert!((1..20).contains(&taken), "{taken}");
+    let cash = portfolio.account().cash_at(CRYPTO, USD).unwrap();
+    assert!(cash.balance() < Money::ZERO);
 }
 
 #[test]

@@ -1,0 +1,18 @@
+//! Binance Spot: the wire decoder, the local book, and how a book is kept whole. Nothing in here does I/O or reads a
+//! clock, so a live link and a capture share it to the last line.
+//!
+//! A frame goes through [`Decoder::decode`] into a [`Frame`] (its levels into a reused [`Levels`]), depth and snapshots
+//! go through [`BookSync`], which keeps a [`LocalBook`] and says what to tell the deck. [`Oracle`] holds the exchange's
+//! own best bid and ask against the book's.
+
+mod book;
+mod decode;
+mod oracle;
+mod sync;
+mod wire;
+
+pub use book::{Level, LocalBook};
+pub use decode::{DecodeError, Decoder, Symbol, TimeUnit};
+pub use oracle::{Oracle, Top, Verdict};
+pub use sync::{BookSync, Recovery, SnapshotRequest, Step, Synced};
+pub use wire::{BookTicker, DepthSnapshot, DepthUpdate, Frame, Levels, TradeTick};

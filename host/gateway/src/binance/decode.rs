@@ -1,0 +1,368 @@
+//! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
+
+use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick};
+use serde::de::DeserializeSeed;
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, parse_fixed};
+
+/// A symbol whose frames the decoder reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbol {
+    /// As the exchange writes it: `BTCUSDT`.
+    pub name: String,
+    /// Decimal digits of prices.
+    pub price_scale: u8,
+    /// Decimal digits of sizes.
+    pub size_scale: u8,
+}
+
+/// The unit of times in the frames, which the connection's `timeUnit` sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeUnit {
+    /// Binance's default.
+    #[default]
+    Milliseconds,
+    /// With `timeUnit=MICROSECOND`.
+    Microseconds,
+}
+
+impl TimeUnit {
+    const fn nanoseconds(self) -> i64 {
+        match self {
+            Self::Milliseconds => 1_000_000,
+            Self::Microseconds => 1_000,
+        }
+    }
+}
+
+/// Why a frame could not be read. Skip it; if it was a depth frame, the next one shows the gap.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not the JSON it should be, or a level that is not one.
+    #[error("{problem} (column {column})")]
+    Json {
+        /// What is wrong.
+        problem: String,
+        /// Where in the frame, from 1.
+        column: usize,
+    },
+    /// A field is not there.
+    #[error("a {kind} frame lacks `{field}`")]
+    Missing {
+        /// Kind of frame.
+        kind: &'static str,
+        /// Name of the field on the wire.
+        field: &'static str,
+    },
+    /// A number is not a decimal, or finer than the instrument's scale: then the scale in use is wrong.
+    #[error("`{field}`: {problem}")]
+    Number {
+        /// Name of the field on the wire.
+        field: &'static str,
+        /// What is wrong.
+        problem: FixedError,
+    },
+    /// A number is outside what the field may hold.
+    #[error("`{field}` is {value}, which cannot be")]
+    Range {
+        /// Name of the field on the wire.
+        field: &'static str,
+        /// As it was read.
+        value: i64,
+    },
+    /// A symbol the decoder was not told of. Not damage: leave the frame out.
+    #[error("symbol `{symbol}` is not one of this source's")]
+    Symbol {
+        /// As the frame names it.
+        symbol: String,
+    },
+    /// A kind of frame that is not read here. Not damage: leave the frame out.
+    #[error("frames of kind `{kind}` are not read")]
+    Kind {
+        /// As the frame names it.
+        kind: String,
+    },
+}
+
+/// Reads the frames of a set of symbols.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    symbols: Vec<Symbol>,
+    time_unit: TimeUnit,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Depth,
+    BookTicker,
+    Trade,
+    Snapshot,
+}
+
+impl Decoder {
+    /// A decoder of these symbols. With more than one, a REST snapshot (which names none) is refused.
+    pub fn new(symbols: Vec<Symbol>, time_unit: TimeUnit) -> Self {
+        Self { symbols, time_unit }
+    }
+
+    /// The symbols, by the index that frames carry.
+    pub fn symbols(&self) -> &[Symbol] {
+        &self.symbols
+    }
+
+    /// Reads one frame. `levels` is emptied, and filled by depth frames and snapshots.
+    ///
+    /// # Errors
+    /// The frame is damaged, of another kind, or of a symbol not known here; `levels` then means nothing.
+    pub fn decode(&self, text: &[u8], levels: &mut Levels) -> Result<Frame, DecodeError> {
+        levels.clear();
+        let mut fields = Fields::default();
+        let mut json = serde_json::Deserializer::from_slice(text);
+        FrameSeed { symbols: &self.symbols, fields: &mut fields, levels }
+            .deserialize(&mut json)
+            .and_then(|()| json.end())
+            .map_err(json_error)?;
+        match kind_of(&fields)? {
+            Kind::Depth => self.depth(&fields).map(Frame::Depth),
+            Kind::BookTicker => self.book_ticker(&fields).map(Frame::BookTicker),
+            Kind::Trade => self.trade(&fields).map(Frame::Trade),
+            Kind::Snapshot => self.snapshot(&fields).map(Frame::Snapshot),
+        }
+    }
+
+    fn depth(&self, fields: &Fields<'_>) -> Result<DepthUpdate, DecodeError> {
+        const KIND: &str = "depthUpdate";
+        let symbol = symbol_of(fields, KIND)?;
+        let first_id = need(fields.first_id, KIND, "U")?;
+        let last_id = need(fields.update_id, KIND, "u")?;
+        need(fields.has_bids.then_some(()), KIND, "b")?;
+        need(fields.has_asks.then_some(()), KIND, "a")?;
+        if last_id < first_id {
+            return Err(DecodeError::Range { field: "u", value: i64::try_from(last_id).unwrap_or(i64::MAX) });
+        }
+        let ts_venue = self.time(need(fields.event_time, KIND, "E")?, "E")?;
+        Ok(DepthUpdate { symbol, ts_venue, first_id, last_id })
+    }
+
+    fn book_ticker(&self, fields: &Fields<'_>) -> Result<BookTicker, DecodeError> {
+        const KIND: &str = "bookTicker";
+        let symbol = symbol_of(fields, KIND)?;
+        Ok(BookTicker {
+            symbol,
+            update_id: need(fields.update_id, KIND, "u")?,
+            bid: (self.price(symbol, fields.bid, KIND, "b")?, self.size(symbol, fields.bid_size, KIND, "B")?),
+            ask: (self.price(symbol, fields.ask, KIND, "a")?, self.size(symbol, fields.ask_size, KIND, "A")?),
+        })
+    }
+
+    fn trade(&self, fields: &Fields<'_>) -> Result<TradeTick, DecodeError> {
+        const KIND: &str = "trade";
+        let symbol = symbol_of(fields, KIND)?;
+        let buyer_is_maker = need(fields.buyer_is_maker, KIND, "m")?;
+        let price = self.price(symbol, fields.price, KIND, "p")?;
+        let size = self.size(symbol, fields.size, KIND, "q")?;
+        for (field, value) in [("p", price.0), ("q", size.0)] {
+            if value == 0 {
+                return Err(DecodeError::Range { field, value });
+            }
+        }
+        Ok(TradeTick {
+            symbol,
+            ts_venue: self.time(need(fields.trade_time, KIND, "T")?, "T")?,
+            trade_id: need(fields.trade_id, KIND, "t")?,
+            price,
+            size,
+            aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
+        })
+    }
+
+    fn snapshot(&self, fields: &Fields<'_>) -> Result<DepthSnapshot, DecodeError> {
+        const KIND: &str = "depth snapshot";
+        let last_id = need(fields.snapshot_id, KIND, "lastUpdateId")?;
+        need(fields.has_bids.then_some(()), KIND, "bids")?;
+        need(fields.has_asks.then_some(()), KIND, "asks")?;
+        if self.symbols.len() != 1 {
+            return Err(DecodeError::Missing { kind: KIND, field: "s" });
+        }
+        Ok(DepthSnapshot { last_id })
+    }
+
+    fn price(
+        &self,
+        symbol: usize,
+        text: Option<&str>,
+        kind: &'static str,
+        field: &'static str,
+    ) -> Result<Price, DecodeError> {
+        number(need(text, kind, field)?, self.symbols[symbol].price_scale, field).map(Price)
+    }
+
+    fn size(
+        &self,
+        symbol: usize,
+        text: Option<&str>,
+        kind: &'static str,
+        field: &'static str,
+    ) -> Result<Size, DecodeError> {
+        number(need(text, kind, field)?, self.symbols[symbol].size_scale, field).map(Size)
+    }
+
+    fn time(&self, value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
+        let scaled = value.checked_mul(self.time_unit.nanoseconds());
+        scaled.filter(|time| *time >= 0).ok_or(DecodeError::Range { field, value })
+    }
+}
+
+/// What a frame is: by its event name, else by its stream, else by the fields only one kind has.
+fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
+    if let Some(event) = fields.event {
+        return match event {
+            "depthUpdate" => Ok(Kind::Depth),
+            "bookTicker" => Ok(Kind::BookTicker),
+            "trade" => Ok(Kind::Trade),
+            other => Err(DecodeError::Kind { kind: other.to_owned() }),
+        };
+    }
+    if fields.snapshot_id.is_some() && fields.stream.is_none() {
+        return Ok(Kind::Snapshot);
+    }
+    let stream = fields.stream.and_then(|stream| stream.split_once('@')).map(|(_, kind)| kind);
+    match stream {
+        Some("bookTicker") => Ok(Kind::BookTicker),
+        Some(other) => Err(DecodeError::Kind { kind: other.to_owned() }),
+        None if fields.bid.is_some() && fields.ask.is_some() => Ok(Kind::BookTicker),
+        None => Err(DecodeError::Kind { kind: "neither event, stream nor snapshot".to_owned() }),
+    }
+}
+
+fn symbol_of(fields: &Fields<'_>, kind: &'static str) -> Result<usize, DecodeError> {
+    match (fields.symbol, fields.unknown_symbol) {
+        (Some(symbol), _) => Ok(symbol),
+        (None, Some(unknown)) => Err(DecodeError::Symbol { symbol: unknown.to_owned() }),
+        (None, None) => Err(DecodeError::Missing { kind, field: "s" }),
+    }
+}
+
+fn need<T>(value: Option<T>, kind: &'static str, field: &'static str) -> Result<T, DecodeError> {
+    value.ok_or(DecodeError::Missing { kind, field })
+}
+
+fn number(text: &str, scale: u8, field: &'static str) -> Result<i64, DecodeError> {
+    let value = parse_fixed(text, scale).map_err(|problem| DecodeError::Number { field, problem })?;
+    if value < 0 { Err(DecodeError::Range { field, value }) } else { Ok(value) }
+}
+
+fn json_error(error: serde_json::Error) -> DecodeError {
+    let text = error.to_string();
+    // The place is a field of its own, and a frame is one line.
+    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned();
+    DecodeError::Json { problem, column: error.column() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoder() -> Decoder {
+        Decoder::new(vec![Symbol { name: "BTCUSDT".to_owned(), price_scale: 2, size_scale: 5 }], TimeUnit::default())
+    }
+
+    fn decode(text: &str) -> (Result<Frame, DecodeError>, Levels) {
+        let mut levels = Levels::default();
+        (decoder().decode(text.as_bytes(), &mut levels), levels)
+    }
+
+    const TRADE: &str = r#"{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}"#;
+    const DEPTH: &str = r#"{"e":"depthUpdate","E":1723161255308,"s":"BTCUSDT","U":203,"u":207,"b":[["55653.87000000","0.00000000"]],"a":[["61838.04000000","0.32332000"],["61844.30000000","0.40163000"]]}"#;
+    const TICKER: &str = r#"{"u":212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000","A":"1.54698000"}"#;
+
+    fn combined(stream: &str, data: &str) -> String {
+        format!(r#"{{"stream":"btcusdt@{stream}","data":{data}}}"#)
+    }
+
+    #[test]
+    fn a_trade_is_read_raw_and_combined_and_the_aggressor_is_who_did_not_make() {
+        let trade = TradeTick {
+            symbol: 0,
+            ts_venue: 1_723_161_255_342_000_000,
+            trade_id: 3_735_683_259,
+            price: Price(6_183_763),
+            size: Size(2_000),
+            aggressor: Aggressor::Seller,
+        };
+        assert_eq!(decode(TRADE).0, Ok(Frame::Trade(trade)));
+        assert_eq!(decode(&combined("trade", TRADE)).0, Ok(Frame::Trade(trade)));
+        let bought = TRADE.replace(r#""m":true"#, r#""m":false"#);
+        assert_eq!(decode(&bought).0, Ok(Frame::Trade(TradeTick { aggressor: Aggressor::Buyer, ..trade })));
+    }
+
+    #[test]
+    fn a_depth_frame_gives_its_levels_in_order() {
+        for text in [DEPTH.to_owned(), combined("depth@100ms", DEPTH)] {
+            let (frame, levels) = decode(&text);
+            let ts_venue = 1_723_161_255_308_000_000;
+            assert_eq!(frame, Ok(Frame::Depth(DepthUpdate { symbol: 0, ts_venue, first_id: 203, last_id: 207 })));
+            assert_eq!(levels.bids, [(Price(5_565_387), Size(0))]);
+            assert_eq!(levels.asks, [(Price(6_183_804), Size(32_332)), (Price(6_184_430), Size(40_163))]);
+        }
+    }
+
+    #[test]
+    fn a_book_ticker_and_a_rest_snapshot_are_told_apart_by_their_fields() {
+        let ticker = BookTicker {
+            symbol: 0,
+            update_id: 212,
+            bid: (Price(6_183_763), Size(378_826)),
+            ask: (Price(6_183_764), Size(154_698)),
+        };
+        assert_eq!(decode(TICKER).0, Ok(Frame::BookTicker(ticker)));
+        assert_eq!(decode(&combined("bookTicker", TICKER)).0, Ok(Frame::BookTicker(ticker)));
+        let (frame, levels) = decode(r#"{"lastUpdateId":219,"bids":[["1.00","2.0"]],"asks":[]}"#);
+        assert_eq!(frame, Ok(Frame::Snapshot(DepthSnapshot { last_id: 219 })));
+        assert_eq!(levels, Levels { bids: vec![(Price(100), Size(200_000))], asks: vec![] });
+    }
+
+    #[test]
+    fn microseconds_are_a_setting_and_not_a_guess() {
+        let decoder = Decoder::new(decoder().symbols, TimeUnit::Microseconds);
+        let text = TRADE.replace("1723161255342", "1723161255342001");
+        let Ok(Frame::Trade(trade)) = decoder.decode(text.as_bytes(), &mut Levels::default()) else { panic!() };
+        assert_eq!(trade.ts_venue, 1_723_161_255_342_001_000);
+        assert!(matches!(decode(&text.replace("342001", "342001000")).0, Err(DecodeError::Range { field: "T", .. })));
+    }
+
+    #[test]
+    fn a_bad_frame_says_what_and_where() {
+        let cases = [
+            (DEPTH.replace("0.32332000", "0.323321"), "`0.323321` has more than 5 decimal digits (column 139)"),
+            (DEPTH.replace("\"0.32332000\"", "7"), "invalid type: integer `7`, expected a borrowed string (column 129)"),
+            (DEPTH.replace(",\"0.32332000\"", ""), "a level needs a price and a size (column 128)"),
+            (DEPTH.replace("55653.87", "-5.00"), "a level's price must be above zero and its size not below (column 100)"),
+            (DEPTH.replace("\"u\":207", "\"u\":202"), "`u` is 202, which cannot be"),
+            (DEPTH.replace("\"u\":207,", ""), "a depthUpdate frame lacks `u`"),
+            (DEPTH.replace("BTCUSDT", "BTCEUR"), "symbol `BTCEUR` is not one of this source's"),
+            (TRADE.replace("61837.63", "NaN"), "`p`: `NaN000000` is not a decimal number such as 12.5"),
+            (TRADE.replace("\"q\":\"0.02000000\",", ""), "a trade frame lacks `q`"),
+            (TRADE.replace("\"trade\"", "\"aggTrade\""), "frames of kind `aggTrade` are not read"),
+            (TICKER.replace("\"a\"", "\"x\""), "frames of kind `neither event, stream nor snapshot` are not read"),
+            (combined("kline_1m", "{}"), "frames of kind `kline_1m` are not read"),
+            (TRADE[..60].to_owned(), "EOF while parsing a value (column 60)"),
+            (TRADE.to_owned() + "x", "trailing characters (column 135)"),
+            ("[]".to_owned(), "invalid type: sequence, expected a frame of Binance, which is a JSON object (column 0)"),
+        ];
+        for (text, said) in cases {
+            assert_eq!(decode(&text).0.unwrap_err().to_string(), said, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_cut_or_changed_byte_panics(at in 0usize..230, byte: u8, cut: bool) {
+            for text in [TRADE, DEPTH, TICKER] {
+                let mut bytes = combined("depth@100ms", text).into_bytes();
+                let at = at % bytes.len();
+                if cut { bytes.truncate(at) } else { bytes[at] = byte }
+                let _ = decoder().decode(&bytes, &mut Levels::default());
+            }
+        }
+    }
+}

@@ -1,0 +1,399 @@
+//! Keeps a local book whole from diffs and snapshots, and says so: a state machine without I/O.
+//!
+//! The exchange's rule: diffs carry their first and last update id (`U`, `u`); the first one applied to a snapshot must
+//! have `U <= lastUpdateId + 1 <= u`, every further one `U == previous u + 1`. Anything else is a gap. Diffs that come
+//! while a snapshot is awaited are kept, up to a bound; a snapshot older than what is kept is asked for again.
+//!
+//! What leaves: deltas level by level; on a gap `stale`; once whole again `clear`, the levels, and `live`.
+//!
+//! A snapshot is cut at some depth, and levels beyond are unknown until they change. So the book remembers where the
+//! cut was, and when the best price walks beyond it the top can't be known any more: that is treated as a gap.
+//!
+//! # Recovery without a snapshot
+//!
+//! In a capture nobody answers a request. Filling the hole by guessing is not allowed; but the exchange's own best bid
+//! and ask ([`Recovery::Evidence`]) can prove a book. After a gap the book is forgotten and rebuilt from diffs alone, so
+//! every level in it is exact, though levels that have not changed since are missing. When its top has equalled the
+//! exchange's for `agreements` depth events on end it is called live. It stays on trial: the first disagreement (the
+//! price reached a level that is missing) makes it stale again. A proven book can thus be too thin away from the top,
+//! never too thick, and a snapshot that does come replaces it.
+
+use super::book::LocalBook;
+use super::oracle::{Oracle, Top, Verdict};
+use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
+use std::collections::VecDeque;
+use tickdeck_model::{
+    Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, VenueId, VenueScope, VenueState, VenueStatus,
+};
+
+/// Diffs kept while a snapshot is awaited: 200 s of the 100 ms stream. The oldest go first, which at worst means asking
+/// for a newer snapshot.
+const MAX_KEPT_UPDATES: usize = 2_000;
+
+/// A snapshot side of so many levels is taken as cut off there. It is the smallest depth anyone asks for to build a
+/// book; a book that really ends there only costs a needless resynchronisation when its whole side is gone.
+const CUT_AT_LEVELS: usize = 100;
+
+/// How a book becomes whole again after a gap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// By a snapshot, which the caller fetches when asked.
+    Snapshot,
+    /// By a snapshot if one comes, else by proof from the exchange's best bid and ask.
+    Evidence {
+        /// Depth events on end whose top must agree.
+        agreements: u32,
+    },
+}
+
+/// Asks the caller to fetch a snapshot of the book and hand it to [`BookSync::snapshot`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotRequest {
+    /// A snapshot older than this is of no use.
+    pub at_least_id: u64,
+}
+
+/// What a frame did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The book took it in.
+    Applied,
+    /// Its ids were all known; it was ignored.
+    Duplicate,
+    /// It is kept until a snapshot comes or the book is proven.
+    Kept,
+    /// Diffs between these ids are missing; the book is stale.
+    Gap {
+        /// The first id that should have come.
+        expected: u64,
+        /// The first id that came.
+        got: u64,
+    },
+    /// The best price walked beyond the depth of the snapshot; the book is stale.
+    BeyondSnapshot,
+    /// The book became whole.
+    Synced(Synced),
+    /// A snapshot that cannot be used: older than the book or than the diffs kept.
+    SnapshotTooOld,
+}
+
+/// What made the book whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synced {
+    /// A snapshot.
+    Snapshot,
+    /// The exchange's best bid and ask.
+    Evidence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No book yet; diffs are kept.
+    Waiting,
+    /// Whole from a snapshot.
+    Whole {
+        /// Whether the next diff may begin before the book's id: the first after a snapshot.
+        may_straddle: bool,
+    },
+    /// Being rebuilt from diffs; so many tops agreed on end.
+    Rebuilding { agreed: u32 },
+    /// Rebuilt, and its top proven.
+    Proven,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    first_id: u64,
+    last_id: u64,
+    levels: Levels,
+}
+
+/// One instrument's book and where it stands.
+#[derive(Debug, Clone)]
+pub struct BookSync {
+    instrument: InstrumentId,
+    venue: VenueId,
+    recovery: Recovery,
+    state: State,
+    book: LocalBook,
+    /// Last id the book, or the diffs kept, have reached.
+    last_id: Option<u64>,
+    kept: VecDeque<Kept>,
+    oracle: Oracle,
+    /// Worst price of the snapshot's bids and asks, where it was cut.
+    cut: (Option<Price>, Option<Price>),
+    request: Option<SnapshotRequest>,
+}
+
+impl BookSync {
+    /// A book that waits for its first frames.
+    pub fn new(instrument: InstrumentId, venue: VenueId, recovery: Recovery) -> Self {
+        Self {
+            instrument,
+            venue,
+            recovery,
+            state: State::Waiting,
+            book: LocalBook::default(),
+            last_id: None,
+            kept: VecDeque::new(),
+            oracle: Oracle::default(),
+            cut: (None, None),
+            request: None,
+        }
+    }
+
+    /// The book; only to be traded against while [`BookSync::is_live`].
+    pub fn book(&self) -> &LocalBook {
+        &self.book
+    }
+
+    /// Whether the book is whole, by a snapshot or by proof.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, State::Whole { .. } | State::Proven)
+    }
+
+    /// Last update id of the book, or of the diffs kept.
+    pub fn last_id(&self) -> Option<u64> {
+        self.last_id
+    }
+
+    /// Takes the request for a snapshot, if there is one. Each is given once; ask again here if the fetch failed.
+    pub fn take_request(&mut self) -> Option<SnapshotRequest> {
+        self.request.take()
+    }
+
+    /// Takes in a diff and appends what it changes.
+    pub fn depth(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) -> Step {
+        let Some(last) = self.last_id else {
+            self.say(VenueState::Stale, out);
+            self.start_over(update, levels);
+            return Step::Kept;
+        };
+        let expected = last.saturating_add(1);
+        if update.last_id <= last {
+            return Step::Duplicate;
+        }
+        let follows = match self.state {
+            State::Whole { may_straddle: true } => update.first_id <= expected,
+            State::Waiting | State::Whole { .. } | State::Rebuilding { .. } | State::Proven => {
+                update.first_id == expected
+            }
+        };
+        if !follows {
+            if self.is_live() {
+                self.say(VenueState::Stale, out);
+            }
+            self.start_over(update, levels);
+            return Step::Gap { expected, got: update.first_id };
+        }
+        self.last_id = Some(update.last_id);
+        match self.state {
+            State::Waiting => {
+                self.keep(update, levels);
+                Step::Kept
+            }
+            State::Whole { .. } => {
+                self.apply(levels);
+                if self.is_beyond_snapshot() {
+                    return self.lose_top(out);
+                }
+                self.state = State::Whole { may_straddle: false };
+                self.tell_deltas(update.last_id, levels, out);
+                Step::Applied
+            }
+            State::Rebuilding { .. } => {
+                self.rebuild_with(update, levels);
+                Step::Kept
+            }
+            State::Proven => {
+                self.rebuild_with(update, levels);
+                self.tell_deltas(update.last_id, levels, out);
+                Step::Applied
+            }
+        }
+    }
+
+    /// Takes in a snapshot and appends the whole book if that makes it whole.
+    pub fn snapshot(&mut self, snapshot: &DepthSnapshot, levels: &Levels, out: &mut Vec<Body>) -> Step {
+        let was_live = self.is_live();
+        if matches!(self.state, State::Whole { .. }) && self.last_id.is_some_and(|last| snapshot.last_id <= last) {
+            return Step::SnapshotTooOld;
+        }
+        while self.kept.front().is_some_and(|kept| kept.last_id <= snapshot.last_id) {
+            self.kept.pop_front();
+        }
+        let straddles = self.kept.front().is_none_or(|first| first.first_id <= snapshot.last_id.saturating_add(1));
+        if !straddles {
+            self.request = self.kept.front().map(|first| SnapshotRequest { at_least_id: first.first_id });
+            return Step::SnapshotTooOld;
+        }
+        self.book.clear();
+        self.apply(levels);
+        self.cut = (cut_of(&levels.bids, Price::min), cut_of(&levels.asks, Price::max));
+        self.state = State::Whole { may_straddle: self.kept.is_empty() };
+        self.last_id = Some(self.kept.back().map_or(snapshot.last_id, |kept| kept.last_id));
+        for kept in std::mem::take(&mut self.kept) {
+            self.apply(&kept.levels);
+        }
+        self.oracle.clear();
+        self.request = None;
+        if self.is_beyond_snapshot() {
+            if !was_live {
+                self.lose_top(&mut Vec::new());
+                return Step::BeyondSnapshot;
+            }
+            return self.lose_top(out);
+        }
+        self.tell_whole(out);
+        if !was_live {
+            self.say(VenueState::Live, out);
+        }
+        Step::Synced(Synced::Snapshot)
+    }
+
+    /// Takes in the exchange's best bid and ask, the evidence for a book that is being rebuilt.
+    pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<Step> {
+        let Recovery::Evidence { agreements } = self.recovery else { return None };
+        if !matches!(self.state, State::Rebuilding { .. } | State::Proven) {
+            return None;
+        }
+        self.oracle.ticker(ticker);
+        let mut step = None;
+        while let Some(verdict) = self.oracle.next_verdict() {
+            step = match (self.state, verdict) {
+                (State::Rebuilding { agreed }, Verdict::Agrees) if agreed + 1 >= agreements => {
+                    self.state = State::Proven;
+                    self.tell_whole(out);
+                    self.say(VenueState::Live, out);
+                    Some(Step::Synced(Synced::Evidence))
+                }
+                (State::Rebuilding { agreed }, Verdict::Agrees) => {
+                    self.state = State::Rebuilding { agreed: agreed + 1 };
+                    step
+                }
+                (State::Rebuilding { .. }, Verdict::Differs { .. }) => {
+                    self.state = State::Rebuilding { agreed: 0 };
+                    step
+                }
+                (State::Proven, Verdict::Differs { .. }) => {
+                    self.state = State::Rebuilding { agreed: 0 };
+                    self.say(VenueState::Stale, out);
+                    Some(Step::BeyondSnapshot)
+                }
+                (_, Verdict::Agrees | Verdict::Unchecked) | (State::Waiting | State::Whole { .. }, _) => step,
+            };
+        }
+        step
+    }
+
+    /// Appends the whole book: `clear`, then every level, the best of each side first.
+    pub fn tell_whole(&self, out: &mut Vec<Body>) {
+        let update_id = self.last_id.unwrap_or(0);
+        let mut left = self.book.len();
+        let clear = (Side::Buy, Price::ZERO, Size::ZERO);
+        out.push(self.level(BookChange::Clear, clear, left == 0, update_id));
+        for side in [Side::Buy, Side::Sell] {
+            for level in self.book.levels(side) {
+                left -= 1;
+                let level = (side, level.price, level.size);
+                out.push(self.level(BookChange::Snapshot, level, left == 0, update_id));
+            }
+        }
+    }
+
+    // --- private -------------------------------------------------------------------------------------------------
+
+    /// Forgets the book; this diff is the first of what comes now.
+    fn start_over(&mut self, update: &DepthUpdate, levels: &Levels) {
+        self.book.clear();
+        self.kept.clear();
+        self.oracle.clear();
+        self.cut = (None, None);
+        self.last_id = Some(update.last_id);
+        self.request = Some(SnapshotRequest { at_least_id: update.first_id });
+        match self.recovery {
+            Recovery::Snapshot => {
+                self.state = State::Waiting;
+                self.keep(update, levels);
+            }
+            Recovery::Evidence { .. } => {
+                self.state = State::Rebuilding { agreed: 0 };
+                self.rebuild_with(update, levels);
+            }
+        }
+    }
+
+    /// The top is not known any more. What the book holds is exact, so a rebuild goes on from it.
+    fn lose_top(&mut self, out: &mut Vec<Body>) -> Step {
+        self.say(VenueState::Stale, out);
+        self.cut = (None, None);
+        self.request = self.last_id.map(|last| SnapshotRequest { at_least_id: last });
+        self.state = match self.recovery {
+            Recovery::Snapshot => State::Waiting,
+            Recovery::Evidence { .. } => State::Rebuilding { agreed: 0 },
+        };
+        Step::BeyondSnapshot
+    }
+
+    fn rebuild_with(&mut self, update: &DepthUpdate, levels: &Levels) {
+        self.keep(update, levels);
+        self.apply(levels);
+        self.oracle.depth(update.last_id, Top::of_book(&self.book));
+    }
+
+    fn keep(&mut self, update: &DepthUpdate, levels: &Levels) {
+        if self.kept.len() == MAX_KEPT_UPDATES {
+            self.kept.pop_front();
+        }
+        let levels = levels.clone();
+        self.kept.push_back(Kept { first_id: update.first_id, last_id: update.last_id, levels });
+    }
+
+    fn apply(&mut self, levels: &Levels) {
+        for (price, size) in &levels.bids {
+            self.book.set(Side::Buy, *price, *size);
+        }
+        for (price, size) in &levels.asks {
+            self.book.set(Side::Sell, *price, *size);
+        }
+    }
+
+    fn is_beyond_snapshot(&self) -> bool {
+        let (bid_cut, ask_cut) = self.cut;
+        let bid_gone = bid_cut.is_some_and(|cut| self.book.best_bid().is_none_or(|best| best.price < cut));
+        let ask_gone = ask_cut.is_some_and(|cut| self.book.best_ask().is_none_or(|best| best.price > cut));
+        bid_gone || ask_gone
+    }
+
+    fn tell_deltas(&self, update_id: u64, levels: &Levels, out: &mut Vec<Body>) {
+        let mut left = levels.bids.len() + levels.asks.len();
+        for (side, levels) in [(Side::Buy, &levels.bids), (Side::Sell, &levels.asks)] {
+            for (price, size) in levels {
+                left -= 1;
+                out.push(self.level(BookChange::Delta, (side, *price, *size), left == 0, update_id));
+            }
+        }
+    }
+
+    fn level(&self, change: BookChange, level: (Side, Price, Size), last: bool, update_id: u64) -> Body {
+        let (side, price, size) = level;
+        let instrument = self.instrument;
+        BookUpdate { instrument, change, side, last, pad: Pad::ZERO, price, size, update_id }.into()
+    }
+
+    fn say(&self, state: VenueState, out: &mut Vec<Body>) {
+        let scope = VenueScope::Instrument;
+        out.push(VenueStatus { venue: self.venue, instrument: self.instrument, scope, state, pad: Pad::ZERO }.into());
+    }
+}
+
+/// Where a snapshot's side was cut, if it was.
+fn cut_of(levels: &[(Price, Size)], worse: fn(Price, Price) -> Price) -> Option<Price> {
+    if levels.len() < CUT_AT_LEVELS {
+        return None;
+    }
+    levels.iter().map(|(price, _)| *price).reduce(worse)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The rules of the sequence numbers, gap and recovery, on small books.
+
+use super::*;
+
+fn sync(recovery: Recovery) -> BookSync {
+    BookSync::new(InstrumentId(3), VenueId(1), recovery)
+}
+
+fn levels(bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Levels {
+    let side = |levels: &[(i64, i64)]| levels.iter().map(|(price, size)| (Price(*price), Size(*size))).collect();
+    Levels { bids: side(bids), asks: side(asks) }
+}
+
+fn update(first_id: u64, last_id: u64) -> DepthUpdate {
+    DepthUpdate { symbol: 0, ts_venue: 0, first_id, last_id }
+}
+
+/// What was told, in short: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
+fn short(out: &mut Vec<Body>) -> String {
+    let text = |body: Body| match body {
+        Body::Venue(status) => status.state.to_string(),
+        Body::Book(level) => {
+            let side = if level.side == Side::Buy { 'B' } else { 'S' };
+            let text = match level.change {
+                BookChange::Clear => "clear".to_owned(),
+                BookChange::Snapshot => format!("={side}{}x{}", level.price.0, level.size.0),
+                BookChange::Delta => format!("+{side}{}x{}", level.price.0, level.size.0),
+            };
+            if level.last { text + "." } else { text }
+        }
+        other => panic!("{other:?}"),
+    };
+    out.drain(..).map(text).collect::<Vec<_>>().join(" ")
+}
+
+fn synced(recovery: Recovery) -> BookSync {
+    let mut sync = sync(recovery);
+    let snapshot = levels(&[(10, 1), (9, 2)], &[(12, 3)]);
+    assert_eq!(
+        sync.snapshot(&DepthSnapshot { last_id: 100 }, &snapshot, &mut Vec::new()),
+        Step::Synced(Synced::Snapshot)
+    );
+    sync
+}
+
+#[test]
+fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
+    let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
+    assert_eq!(sync.depth(&update(90, 95), &levels(&[(10, 7)], &[]), &mut out), Step::Kept);
+    assert_eq!(sync.take_request(), Some(SnapshotRequest { at_least_id: 90 }));
+    assert_eq!(sync.take_request(), None, "each request is given once");
+    assert_eq!(sync.depth(&update(96, 104), &levels(&[(10, 5)], &[(12, 0)]), &mut out), Step::Kept);
+    assert_eq!(short(&mut out), "stale");
+    assert!(!sync.is_live());
+    let step = sync.snapshot(&DepthSnapshot { last_id: 100 }, &levels(&[(10, 1)], &[(12, 3), (13, 1)]), &mut out);
+    assert_eq!(step, Step::Synced(Synced::Snapshot));
+    assert_eq!(short(&mut out), "clear =B10x5 =S13x1. live");
+    assert_eq!(sync.depth(&update(105, 105), &levels(&[], &[]), &mut out), Step::Applied);
+}
+
+#[test]
+fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
+    for (first, last, step) in [
+        (101, 101, Step::Applied),
+        (95, 101, Step::Applied),
+        (95, 100, Step::Duplicate),
+        (102, 103, Step::Gap { expected: 101, got: 102 }),
+    ] {
+        let mut sync = synced(Recovery::Snapshot);
+        assert_eq!(sync.depth(&update(first, last), &levels(&[], &[]), &mut Vec::new()), step, "{first}..{last}");
+    }
+    let mut sync = synced(Recovery::Snapshot);
+    sync.depth(&update(95, 101), &levels(&[], &[]), &mut Vec::new());
+    let overlapping = sync.depth(&update(101, 103), &levels(&[], &[]), &mut Vec::new());
+    assert_eq!(overlapping, Step::Gap { expected: 102, got: 101 });
+}
+
+#[test]
+fn a_repeated_diff_is_ignored_and_changes_nothing() {
+    let (mut sync, mut out) = (synced(Recovery::Snapshot), Vec::new());
+    let diff = levels(&[(10, 0), (11, 4)], &[]);
+    sync.depth(&update(101, 103), &diff, &mut out);
+    assert_eq!(short(&mut out), "+B10x0 +B11x4.");
+    let before = sync.book().clone();
+    assert_eq!(sync.depth(&update(101, 103), &levels(&[(11, 99)], &[]), &mut out), Step::Duplicate);
+    assert_eq!(*sync.book(), before);
+    assert!(out.is_empty() && sync.is_live());
+}
+
+#[test]
+fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
+    let (mut sync, mut out) = (synced(Recovery::Snapshot), Vec::new());
+    assert_eq!(
+        sync.depth(&update(103, 104), &levels(&[(10, 8)], &[]), &mut out),
+        Step::Gap { expected: 101, got: 103 }
+    );
+    assert_eq!(short(&mut out), "stale");
+    assert_eq!(sync.take_request(), Some(SnapshotRequest { at_least_id: 103 }));
+    assert_eq!(sync.depth(&update(105, 106), &levels(&[(9, 0)], &[]), &mut out), Step::Kept);
+    let old = sync.snapshot(&DepthSnapshot { last_id: 101 }, &levels(&[(10, 1)], &[]), &mut out);
+    assert_eq!(old, Step::SnapshotTooOld);
+    assert!(sync.take_request().is_some() && out.is_empty());
+    let new = sync.snapshot(&DepthSnapshot { last_id: 102 }, &levels(&[(10, 1), (9, 2)], &[(12, 3)]), &mut out);
+    assert_eq!(new, Step::Synced(Synced::Snapshot));
+    assert_eq!(short(&mut out), "clear =B10x8 =S12x3. live");
+}
+
+#[test]
+fn a_gap_while_waiting_starts_the_waiting_over() {
+    let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
+    sync.depth(&update(90, 95), &levels(&[], &[]), &mut out);
+    assert_eq!(sync.depth(&update(99, 110), &levels(&[], &[]), &mut out), Step::Gap { expected: 96, got: 99 });
+    assert_eq!(short(&mut out), "stale", "stale is said once");
+    let step = sync.snapshot(&DepthSnapshot { last_id: 96 }, &levels(&[], &[]), &mut out);
+    assert_eq!(step, Step::SnapshotTooOld, "it does not reach the diffs kept");
+}
+
+#[test]
+fn what_is_kept_while_waiting_is_bounded() {
+    let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
+    for id in 0..MAX_KEPT_UPDATES as u64 + 10 {
+        sync.depth(&update(id, id), &levels(&[(1, 1)], &[]), &mut out);
+    }
+    assert_eq!(sync.kept.len(), MAX_KEPT_UPDATES);
+    let step = sync.snapshot(&DepthSnapshot { last_id: 5 }, &levels(&[], &[]), &mut out);
+    assert_eq!(step, Step::SnapshotTooOld, "the diffs that follow it were let go");
+}
+
+#[test]
+fn a_price_that_walks_beyond_the_snapshots_depth_is_not_believed() {
+    let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
+    let bids: Vec<(i64, i64)> = (0..CUT_AT_LEVELS as i64).map(|at| (1_000 - at, 1)).collect();
+    sync.snapshot(&DepthSnapshot { last_id: 100 }, &levels(&bids, &[(2_000, 1)]), &mut out);
+    out.clear();
+    // A level far below the cut at 901 becomes known, then everything above it goes.
+    sync.depth(&update(101, 101), &levels(&[(500, 1)], &[]), &mut out);
+    let gone: Vec<(i64, i64)> = bids.iter().map(|(price, _)| (*price, 0)).collect();
+    out.clear();
+    assert_eq!(sync.depth(&update(102, 102), &levels(&gone, &[]), &mut out), Step::BeyondSnapshot);
+    assert_eq!(short(&mut out), "stale");
+    assert!(sync.take_request().is_some());
+}
+
+#[test]
+fn without_a_snapshot_the_top_must_be_proven_and_stays_on_trial() {
+    let (mut sync, mut out) = (synced(Recovery::Evidence { agreements: 2 }), Vec::new());
+    let ticker = |update_id: u64, bid: i64, ask: i64| BookTicker {
+        symbol: 0,
+        update_id,
+        bid: (Price(bid), Size(1)),
+        ask: (Price(ask), Size(1)),
+    };
+    sync.depth(&update(110, 110), &levels(&[(8, 1)], &[(13, 1)]), &mut out);
+    assert_eq!(short(&mut out), "stale");
+    // The true bid is 9, which has not changed since the gap, so the book lacks it.
+    sync.ticker(&ticker(110, 9, 13), &mut out);
+    sync.depth(&update(111, 111), &levels(&[(9, 1)], &[]), &mut out);
+    sync.ticker(&ticker(111, 9, 13), &mut out);
+    sync.depth(&update(112, 112), &levels(&[(7, 4)], &[]), &mut out);
+    assert!(!sync.is_live() && out.is_empty(), "one top differed, one agreed, one is open");
+    let step = sync.ticker(&ticker(113, 9, 12), &mut out);
+    assert_eq!(step, Some(Step::Synced(Synced::Evidence)));
+    assert_eq!(short(&mut out), "clear =B9x1 =B8x1 =B7x4 =S13x1. live");
+    // A level comes to the top that the book never saw.
+    sync.depth(&update(113, 114), &levels(&[(7, 5)], &[]), &mut out);
+    assert_eq!(short(&mut out), "+B7x5.");
+    sync.ticker(&ticker(115, 9, 12), &mut out);
+    assert_eq!(short(&mut out), "stale");
+    assert!(!sync.is_live());
+}
+
+#[test]
+fn a_later_snapshot_replaces_a_book_that_is_being_rebuilt() {
+    let (mut sync, mut out) = (synced(Recovery::Evidence { agreements: 2 }), Vec::new());
+    sync.depth(&update(110, 112), &levels(&[(8, 1)], &[]), &mut out);
+    out.clear();
+    let step = sync.snapshot(&DepthSnapshot { last_id: 110 }, &levels(&[(10, 1)], &[(12, 3)]), &mut out);
+    assert_eq!(step, Step::Synced(Synced::Snapshot));
+    assert_eq!(short(&mut out), "clear =B10x1 =B8x1 =S12x3. live");
+}

@@ -1,0 +1,279 @@
+//! Binance's frames as they are on the wire, read in one pass without a buffer of strings.
+//!
+//! One visitor reads every kind of frame, raw or wrapped in a combined stream's `{"stream":…,"data":{…}}`. Levels are
+//! parsed straight to [`Price`] and [`Size`] at the instrument's scale into a reused [`Levels`], which is why the
+//! symbol must come before them in the frame (Binance always sends it so).
+
+use super::decode::Symbol;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use tickdeck_model::{Aggressor, Price, Size, Timestamp, parse_fixed};
+
+/// The levels of one depth frame, in the frame's order. Reused from frame to frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Levels {
+    /// Bids: price and whole size, size zero removes.
+    pub bids: Vec<(Price, Size)>,
+    /// Asks.
+    pub asks: Vec<(Price, Size)>,
+}
+
+impl Levels {
+    /// Forgets all levels and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+}
+
+/// A frame. `symbol` is an index into the decoder's symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// `depthUpdate`; its levels are in the [`Levels`] given to the decoder.
+    Depth(DepthUpdate),
+    /// `bookTicker`.
+    BookTicker(BookTicker),
+    /// `trade`.
+    Trade(TradeTick),
+    /// The REST answer of `/api/v3/depth`; its levels are in the [`Levels`] given to the decoder.
+    Snapshot(DepthSnapshot),
+}
+
+/// Changes of the book between two update ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepthUpdate {
+    /// Index of the symbol.
+    pub symbol: usize,
+    /// `E`, nanoseconds.
+    pub ts_venue: Timestamp,
+    /// `U`: the first update id in the event.
+    pub first_id: u64,
+    /// `u`: the last update id in the event.
+    pub last_id: u64,
+}
+
+/// Best bid and ask after an update id. Spot's has no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookTicker {
+    /// Index of the symbol.
+    pub symbol: usize,
+    /// `u`.
+    pub update_id: u64,
+    /// Best bid and its size.
+    pub bid: (Price, Size),
+    /// Best ask and its size.
+    pub ask: (Price, Size),
+}
+
+/// A public trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TradeTick {
+    /// Index of the symbol.
+    pub symbol: usize,
+    /// `T`, nanoseconds.
+    pub ts_venue: Timestamp,
+    /// `t`.
+    pub trade_id: u64,
+    /// `p`.
+    pub price: Price,
+    /// `q`.
+    pub size: Size,
+    /// From `m`: if the buyer is the maker, the seller crossed the spread.
+    pub aggressor: Aggressor,
+}
+
+/// A whole book as of an update id. The frame names no symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepthSnapshot {
+    /// `lastUpdateId`.
+    pub last_id: u64,
+}
+
+/// The fields of any frame, as far as they were there. Texts are borrowed from the frame.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    pub(super) stream: Option<&'a str>,
+    pub(super) event: Option<&'a str>,
+    pub(super) event_time: Option<i64>,
+    pub(super) trade_time: Option<i64>,
+    pub(super) symbol: Option<usize>,
+    /// A symbol that the decoder does not know.
+    pub(super) unknown_symbol: Option<&'a str>,
+    pub(super) first_id: Option<u64>,
+    pub(super) update_id: Option<u64>,
+    pub(super) snapshot_id: Option<u64>,
+    pub(super) trade_id: Option<u64>,
+    pub(super) bid: Option<&'a str>,
+    pub(super) bid_size: Option<&'a str>,
+    pub(super) ask: Option<&'a str>,
+    pub(super) ask_size: Option<&'a str>,
+    pub(super) price: Option<&'a str>,
+    pub(super) size: Option<&'a str>,
+    pub(super) buyer_is_maker: Option<bool>,
+    /// Whether `b`/`bids` and `a`/`asks` were there as arrays.
+    pub(super) has_bids: bool,
+    pub(super) has_asks: bool,
+}
+
+/// Reads a frame into [`Fields`] and [`Levels`].
+pub(super) struct FrameSeed<'s, 'a> {
+    pub(super) symbols: &'s [Symbol],
+    pub(super) fields: &'s mut Fields<'a>,
+    pub(super) levels: &'s mut Levels,
+}
+
+impl<'de> DeserializeSeed<'de> for FrameSeed<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a frame of Binance, which is a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { symbols, fields, levels } = self;
+        while let Some(key) = map.next_key::<&'de str>()? {
+            match key {
+                "stream" => {
+                    let stream: &'de str = map.next_value()?;
+                    fields.stream = Some(stream);
+                    fields.resolve(symbols, stream.split('@').next().unwrap_or(stream));
+                }
+                "data" => map.next_value_seed(FrameSeed { symbols, fields: &mut *fields, levels: &mut *levels })?,
+                "e" => fields.event = Some(map.next_value()?),
+                "E" => fields.event_time = Some(map.next_value()?),
+                "T" => fields.trade_time = Some(map.next_value()?),
+                "s" => {
+                    let symbol = map.next_value()?;
+                    fields.resolve(symbols, symbol);
+                }
+                "U" => fields.first_id = Some(map.next_value()?),
+                "u" => fields.update_id = Some(map.next_value()?),
+                "lastUpdateId" => fields.snapshot_id = Some(map.next_value()?),
+                "t" => fields.trade_id = Some(map.next_value()?),
+                "b" | "bids" => {
+                    let symbol = fields.symbol_for_levels(symbols);
+                    let value = map.next_value_seed(SideSeed { symbol, levels: &mut levels.bids })?;
+                    (fields.bid, fields.has_bids) = (value.text, value.is_array);
+                }
+                "a" | "asks" => {
+                    let symbol = fields.symbol_for_levels(symbols);
+                    let value = map.next_value_seed(SideSeed { symbol, levels: &mut levels.asks })?;
+                    (fields.ask, fields.has_asks) = (value.text, value.is_array);
+                }
+                "B" => fields.bid_size = Some(map.next_value()?),
+                "A" => fields.ask_size = Some(map.next_value()?),
+                "p" => fields.price = Some(map.next_value()?),
+                "q" => fields.size = Some(map.next_value()?),
+                "m" => fields.buyer_is_maker = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn resolve(&mut self, symbols: &[Symbol], name: &'a str) {
+        self.symbol = symbols.iter().position(|symbol| symbol.name.eq_ignore_ascii_case(name));
+        self.unknown_symbol = if self.symbol.is_none() { Some(name) } else { None };
+    }
+
+    /// The symbol whose scales the levels have; the REST snapshot names none, so it needs a decoder of one symbol.
+    fn symbol_for_levels<'s>(&self, symbols: &'s [Symbol]) -> Option<&'s Symbol> {
+        match (self.symbol, self.unknown_symbol, symbols) {
+            (Some(at), _, _) => symbols.get(at),
+            (None, None, [only]) => Some(only),
+            (None, _, _) => None,
+        }
+    }
+}
+
+/// What `b` or `a` was: a price (bookTicker), levels (depth), or something of no interest (old trade frames).
+#[derive(Default)]
+struct SideValue<'a> {
+    text: Option<&'a str>,
+    is_array: bool,
+}
+
+struct SideSeed<'s> {
+    symbol: Option<&'s Symbol>,
+    levels: &'s mut Vec<(Price, Size)>,
+}
+
+impl<'de> DeserializeSeed<'de> for SideSeed<'_> {
+    type Value = SideValue<'de>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for SideSeed<'_> {
+    type Value = SideValue<'de>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a price or an array of [price, size]")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(SideValue { text: Some(text), is_array: false })
+    }
+
+    fn visit_u64<E: Error>(self, _order_id: u64) -> Result<Self::Value, E> {
+        Ok(SideValue::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        match self.symbol {
+            Some(symbol) => while seq.next_element_seed(LevelSeed { symbol, levels: &mut *self.levels })?.is_some() {},
+            // The frame as a whole is refused later, by the name of what it lacks.
+            None => while seq.next_element::<IgnoredAny>()?.is_some() {},
+        }
+        Ok(SideValue { text: None, is_array: true })
+    }
+}
+
+struct LevelSeed<'s> {
+    symbol: &'s Symbol,
+    levels: &'s mut Vec<(Price, Size)>,
+}
+
+impl<'de> DeserializeSeed<'de> for LevelSeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for LevelSeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a level [\"price\", \"size\"]")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let missing = || A::Error::custom("a level needs a price and a size");
+        let price: &'de str = seq.next_element()?.ok_or_else(missing)?;
+        let size: &'de str = seq.next_element()?.ok_or_else(missing)?;
+        // Binance once sent a third, empty element; it is of no interest.
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        let price = parse_fixed(price, self.symbol.price_scale).map_err(A::Error::custom)?;
+        let size = parse_fixed(size, self.symbol.size_scale).map_err(A::Error::custom)?;
+        if price <= 0 || size < 0 {
+            return Err(A::Error::custom("a level's price must be above zero and its size not below"));
+        }
+        self.levels.push((Price(price), Size(size)));
+        Ok(())
+    }
+}

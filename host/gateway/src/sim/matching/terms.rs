@@ -1,0 +1,136 @@
+//! What the book takes in and what it answers.
+
+use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
+
+/// An order as it reaches the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// Unique among the orders that work.
+    pub id: u64,
+    /// Orders of one account never trade with each other; `None` trades with everyone.
+    pub account: Option<u32>,
+    /// Buy or sell.
+    pub side: Side,
+    /// How it is priced.
+    pub kind: OrderType,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// Rejected rather than traded at once. Only for limit orders that may rest.
+    pub post_only: bool,
+    /// Whole size.
+    pub size: Size,
+    /// Limit price; 0 where the type has none.
+    pub price: Price,
+    /// Stop price; 0 where the type has none.
+    pub stop_price: Price,
+}
+
+/// An order that rests in the book or waits for its stop price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Working {
+    /// The order, with the price and whole size now in force.
+    pub order: Order,
+    /// Filled so far.
+    pub filled: Size,
+}
+
+impl Working {
+    /// What is still to be filled.
+    pub fn left(&self) -> Size {
+        Size(self.order.size.0 - self.filled.0)
+    }
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Taken in: it trades, rests or waits for its stop price. Follows nothing but a submit.
+    Accepted {
+        /// Whose.
+        id: u64,
+    },
+    /// Not taken in.
+    Rejected {
+        /// Whose.
+        id: u64,
+        /// Why.
+        reason: Reason,
+    },
+    /// Its stop price was reached: it trades or rests from here on.
+    Triggered {
+        /// Whose.
+        id: u64,
+    },
+    /// Two orders traded.
+    Traded(Match),
+    /// It works with these terms now.
+    Replaced {
+        /// Whose.
+        id: u64,
+        /// Limit price in force.
+        price: Price,
+        /// Whole size in force.
+        size: Size,
+    },
+    /// It works as before.
+    ModifyRejected {
+        /// Whose.
+        id: u64,
+        /// Why.
+        reason: Reason,
+    },
+    /// Taken off the book on request.
+    Canceled {
+        /// Whose.
+        id: u64,
+    },
+    /// There is no such order to cancel.
+    CancelRejected {
+        /// Whose.
+        id: u64,
+        /// Why.
+        reason: Reason,
+    },
+    /// Its remainder ended by its own terms.
+    Expired {
+        /// Whose.
+        id: u64,
+        /// Why; [`Reason::Venue`] where it met an order of its own account.
+        reason: Reason,
+    },
+}
+
+/// A trade between two orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// The order that was there first.
+    pub maker: u64,
+    /// The order that crossed the spread.
+    pub taker: u64,
+    /// The taker's side.
+    pub side: Side,
+    /// The maker's price.
+    pub price: Price,
+    /// How much.
+    pub size: Size,
+}
+
+/// A price level as the public sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LevelView {
+    /// Its price.
+    pub price: Price,
+    /// Sum of what its orders still offer; held at the largest `i64` should it ever pass it.
+    pub size: Size,
+    /// Number of orders.
+    pub orders: u32,
+}
+
+/// What an order would find on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// How much it would fill.
+    pub size: Size,
+    /// The last price it would trade at; `None` if it would not trade.
+    pub worst: Option<Price>,
+}

@@ -1,0 +1,204 @@
+//! Compiled modules, kept in a folder of ours, safe to delete at any time.
+//!
+//! Machine code from this folder is run as it is, which is why `unsafe` is here: whoever can write the folder can run
+//! code as this user. So the folder must be a real folder (no link), owned by this user, and writable by nobody else;
+//! entries carry a checksum against damage; and nothing in the plugins folder is ever taken for compiled code.
+
+#![allow(
+    unsafe_code,
+    reason = "wasmtime can't verify machine code; what makes it trusted is checked here"
+)]
+
+use crate::error::LoadError;
+use crate::module::ModuleHash;
+use std::fs;
+use std::hash::{Hash as _, Hasher as _};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
+
+/// First bytes of an entry; the last one is the format's version.
+const MAGIC: &[u8; 8] = b"tickdkc\x01";
+
+/// Magic, then the checksum of what follows.
+const HEADER: usize = MAGIC.len() + size_of::<u128>();
+
+/// Where a compiled module came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheUse {
+    /// There is no cache.
+    Off,
+    /// It was compiled before.
+    Hit,
+    /// It was compiled now and kept.
+    Stored,
+    /// It was compiled now and could not be kept; the text says why.
+    Failed(String),
+}
+
+/// The folder of compiled modules.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    folder: PathBuf,
+    /// Hash of everything that compiled code depends on besides its source: wasmtime, its settings, this CPU.
+    engine: u64,
+}
+
+impl Cache {
+    /// Opens the folder, making it if need be.
+    pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, LoadError> {
+        prepare(folder).map_err(|problem| LoadError::Cache {
+            folder: folder.display().to_string(),
+            problem,
+        })?;
+        let mut hasher = Xxh3Default::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        // What wraps core modules into components is part of this crate.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        Ok(Self {
+            folder: folder.to_owned(),
+            engine: hasher.finish(),
+        })
+    }
+
+    fn entry(&self, module: ModuleHash) -> PathBuf {
+        self.folder.join(format!("{module}-{:016x}", self.engine))
+    }
+
+    /// The module compiled earlier, if it is there and whole.
+    pub(crate) fn load(&self, module: ModuleHash, engine: &Engine) -> Option<Component> {
+        let entry = fs::read(self.entry(module)).ok()?;
+        let code = payload(&entry)?;
+        // SAFETY: the entry is a file in a folder that only this user can write (checked when it was opened), under a
+        // name that only `store` gives, and its checksum says that it is what `Component::serialize` gave `store` for
+        // an engine of the same compatibility hash. wasmtime itself checks version and settings once more.
+        unsafe { Component::deserialize(engine, code) }.ok()
+    }
+
+    /// Keeps a compiled module. What fails here costs a compilation next time, no more.
+    pub(crate) fn store(&self, module: ModuleHash, component: &Component) -> CacheUse {
+        let code = match component.serialize() {
+            Ok(code) => code,
+            Err(error) => return CacheUse::Failed(error.to_string()),
+        };
+        match self.write(&self.entry(module), &code) {
+            Ok(()) => CacheUse::Stored,
+            Err(error) => CacheUse::Failed(format!("{}: {error}", self.folder.display())),
+        }
+    }
+
+    /// Writes beside and renames, so that a reader sees a whole entry or none.
+    fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
+        let beside = temporary(&self.folder);
+        let written = new_private_file(&beside).and_then(|mut file| {
+            file.write_all(MAGIC)?;
+            file.write_all(&xxh3_128(code).to_le_bytes())?;
+            file.write_all(code)?;
+            file.sync_all()?;
+            fs::rename(&beside, entry)
+        });
+        if written.is_err() {
+            // Nothing to be done if even that fails; the next write takes another name.
+            let _ = fs::remove_file(&beside);
+        }
+        written
+    }
+}
+
+/// A name in the folder that nobody else uses.
+fn temporary(folder: &Path) -> PathBuf {
+    static NAMES: AtomicU64 = AtomicU64::new(0);
+    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!(".{}-{number}.tmp", std::process::id()))
+}
+
+/// The code in an entry, if the entry is whole.
+fn payload(entry: &[u8]) -> Option<&[u8]> {
+    let (header, code) = entry.split_at_checked(HEADER)?;
+    let (magic, sum) = header.split_at(MAGIC.len());
+    (magic == MAGIC && sum == xxh3_128(code).to_le_bytes()).then_some(code)
+}
+
+#[cfg(unix)]
+fn prepare(folder: &Path) -> Result<(), String> {
+    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.map_err(|error| format!("cannot be made: {error}"))?;
+    let about = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
+    if !about.is_dir() {
+        return Err("is a link or a file, not a folder".to_owned());
+    }
+    if about.mode() & 0o022 != 0 {
+        return Err(format!(
+            "can be written by other users (mode {:o}), who could run code as you; `chmod 700` it",
+            about.mode() & 0o777
+        ));
+    }
+    // A new file belongs to this process's user, whoever that is.
+    let probe = temporary(folder);
+    let owner = new_private_file(&probe).and_then(|file| file.metadata());
+    let _ = fs::remove_file(&probe);
+    match owner {
+        Ok(owner) if owner.uid() == about.uid() => Ok(()),
+        Ok(_) => Err("belongs to another user".to_owned()),
+        Err(error) => Err(format!("cannot be written: {error}")),
+    }
+}
+
+#[cfg(not(unix))]
+fn prepare(_folder: &Path) -> Result<(), String> {
+    Err("who may write a folder is only known on Unix".to_owned())
+}
+
+/// Makes a file that was not there, for this user alone.
+fn new_private_file(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_that_is_not_whole_is_no_entry() {
+        let mut entry = MAGIC.to_vec();
+        entry.extend(xxh3_128(b"code").to_le_bytes());
+        entry.extend(b"code");
+        assert_eq!(payload(&entry), Some(&b"code"[..]));
+        for at in 0..entry.len() {
+            assert_eq!(payload(&entry[..at]), None, "cut at {at}");
+            let mut damaged = entry.clone();
+            damaged[at] ^= 1;
+            assert_eq!(payload(&damaged), None, "damaged at {at}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("cache");
+        let engine = Engine::default();
+        Cache::open(&folder, &engine).unwrap();
+        let mode = fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "no probe is left");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        let error = Cache::open(&folder, &engine).unwrap_err().to_string();
+        assert!(error.contains("mode 770") && error.contains("chmod 700"), "{error}");
+        let link = parent.path().join("link");
+        std::os::unix::fs::symlink(parent.path(), &link).unwrap();
+        assert!(Cache::open(&link, &engine).unwrap_err().to_string().contains("link"));
+    }
+}

@@ -1,0 +1,151 @@
+//! What happened to an instance, in words: the cause, the function, the events, the frames, the limit and its setting.
+
+use crate::imports::State;
+use crate::limits::{Limits, MAX_STATE, TimeIsUp};
+use crate::lower::{TooManyActions, TornAction};
+use tickdeck_engine::port::Fault;
+use tickdeck_model::Event;
+use wasmtime::{Trap, WasmBacktrace};
+
+/// Frames shown of a backtrace.
+const MAX_FRAMES: usize = 6;
+
+/// Bytes shown of a frame's name.
+const MAX_FRAME: usize = 160;
+
+/// Bytes shown of an error's text.
+const MAX_TEXT: usize = 512;
+
+/// The call that failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) function: &'static str,
+    /// What was handed over, for `on-events`.
+    pub(crate) batch: &'a [Event],
+}
+
+impl Call<'_> {
+    pub(crate) const fn lifecycle(function: &'static str) -> Self {
+        Self {
+            function,
+            batch: &[],
+        }
+    }
+}
+
+impl std::fmt::Display for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.function)?;
+        match self.batch {
+            [] => Ok(()),
+            [event] => write!(f, " (event {})", event.sequence),
+            [first, .., last] => write!(f, " (events {} to {})", first.sequence, last.sequence),
+        }
+    }
+}
+
+/// The fault of a call that ended in `error`.
+pub(crate) fn of_error(
+    call: Call<'_>,
+    error: &wasmtime::Error,
+    state: &State,
+    limits: &Limits,
+) -> Fault {
+    let name = state.log.strategy();
+    let mut text = format!("strategy `{name}`, {call}: {}", cause(call, error, state, limits));
+    if let Some(said) = state.log.last()
+        && is_guest_trap(error)
+    {
+        text += &format!("; it said last: {said}");
+    }
+    for frame in frames(error) {
+        text += &format!("\n  at {frame}");
+    }
+    Fault(text)
+}
+
+/// The fault of a guest that broke the contract in what it returned.
+pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
+    let name = state.log.strategy();
+    Fault(format!("strategy `{name}`, {call}: {problem}"))
+}
+
+fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits) -> String {
+    let name = state.log.strategy();
+    if error.downcast_ref::<TimeIsUp>().is_some() {
+        let (limit, setting) = if call.function == "on-events" {
+            (limits.event_ms, "event_ms")
+        } else {
+            (limits.lifecycle_ms, "lifecycle_ms")
+        };
+        return format!(
+            "endless loop, or too slow: stopped after {limit} ms of CPU time; the limit is `{setting}` for `{name}`"
+        );
+    }
+    if let Some(asked) = state.limiter.refused() {
+        return format!(
+            "{}: asked for {} MiB of memory, limit {} MiB: raise `memory_mib` for `{name}`",
+            trap_words(error).unwrap_or("out of memory"),
+            asked.div_ceil(1 << 20),
+            limits.memory_mib
+        );
+    }
+    if error.downcast_ref::<TooManyActions>().is_some() || error.downcast_ref::<TornAction>().is_some()
+    {
+        return error.root_cause().to_string();
+    }
+    if let Some(words) = trap_words(error) {
+        return words.to_owned();
+    }
+    let text = one_line(&error.root_cause().to_string());
+    if text.contains("fuel allocated for hostcalls") {
+        return format!(
+            "handed over more than the host takes in one call (a state may have {} MiB)",
+            MAX_STATE >> 20
+        );
+    }
+    text
+}
+
+/// Whether the guest's own code trapped, so that its last words are of interest.
+fn is_guest_trap(error: &wasmtime::Error) -> bool {
+    error.downcast_ref::<Trap>().is_some()
+}
+
+fn trap_words(error: &wasmtime::Error) -> Option<&'static str> {
+    Some(match error.downcast_ref::<Trap>()? {
+        Trap::StackOverflow => "stack overflow: recursion too deep",
+        Trap::MemoryOutOfBounds => "read or wrote outside its memory",
+        Trap::UnreachableCodeReached => "unreachable executed (a panic or an abort in the strategy)",
+        Trap::IntegerDivisionByZero => "division by zero",
+        Trap::IntegerOverflow => "integer overflow in a division",
+        Trap::BadConversionToInteger => "a float that fits no integer was converted to one",
+        Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => {
+            "called through a function pointer that is not one of that type"
+        }
+        Trap::CannotEnterComponent => "called again after a trap",
+        Trap::AllocationTooLarge => "allocation too large",
+        _ => return None,
+    })
+}
+
+/// The innermost frames, demangled by wasmtime: `0: 0x5c - ema.wasm!ema::on_event`.
+fn frames(error: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let frame = |line: &str| {
+        let (_, name) = line.trim_start().split_once(" - ")?;
+        let name = crate::log::harmless(name.trim_end());
+        Some(name[..name.floor_char_boundary(MAX_FRAME)].to_owned())
+    };
+    let text = backtrace.to_string();
+    text.lines().filter_map(frame).take(MAX_FRAMES).collect()
+}
+
+/// A text of ours or of a library in one line.
+pub(crate) fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = crate::log::harmless(&words.join(" "));
+    line[..line.floor_char_boundary(MAX_TEXT)].to_owned()
+}

@@ -1,0 +1,242 @@
+//! The one engine of a process, the clock of its time limits, and the way in for modules.
+
+use crate::cache::{Cache, CacheUse};
+use crate::error::LoadError;
+use crate::imports::{State, linker};
+use crate::limits::{GUEST_STACK, Limits, TICK};
+use crate::load::{Checked, check, read};
+use crate::module::{Inspection, Module, ModuleHash};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, OptLevel, Strategy};
+
+/// Frames that a trap walks; deep recursion ends in thousands.
+const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
+
+/// How modules are compiled and where compiled code is kept.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// Folder of compiled modules, for this user alone. None: compile at every start.
+    pub cache: Option<PathBuf>,
+    /// Give every NaN the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
+    /// nanoseconds per event.
+    pub nan_canonicalisation: bool,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            nan_canonicalisation: true,
+        }
+    }
+}
+
+/// The engine. Clones are the same one.
+#[derive(Clone)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<State>,
+    cache: Option<Cache>,
+    /// Time limits hold as long as this runs: modules and instances keep their host, and so the ticker.
+    _ticker: Ticker,
+}
+
+impl Host {
+    /// Sets up the engine, and starts the thread that its time limits are counted by.
+    ///
+    /// # Errors
+    /// The cache folder can't be trusted or made, or the engine does not work on this machine.
+    pub fn new(config: HostConfig) -> Result<Self, LoadError> {
+        let engine = Engine::new(&engine_config(&config)).map_err(no_engine)?;
+        let cache = match &config.cache {
+            None => None,
+            Some(folder) => Some(Cache::open(folder, &engine)?),
+        };
+        let linker = linker(&engine).map_err(no_engine)?;
+        let ticker = Ticker::start(engine.clone()).map_err(|error| no_engine(error.into()))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                cache,
+                _ticker: ticker,
+            }),
+        })
+    }
+
+    /// Loads a module from a file: checks its names, compiles it or takes it from the cache, lets it describe itself
+    /// under `limits`. Takes milliseconds to seconds, so call it on a thread that has the time. `name` is for faults.
+    ///
+    /// # Errors
+    /// The file is no strategy, or one that this host does not run; the text names the file, the place and the fix.
+    pub fn load(&self, path: &Path, name: &str, limits: &Limits) -> Result<Module, LoadError> {
+        self.load_bytes(&read(path)?, &path.display().to_string(), name, limits)
+    }
+
+    /// As [`Host::load`], from bytes; `file` names them in errors.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn load_bytes(
+        &self,
+        bytes: &[u8],
+        file: &str,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Module, LoadError> {
+        let checked = check(bytes, file)?;
+        let hash = ModuleHash::of(bytes);
+        let compiled = self.compile(hash, &checked, file)?;
+        let pre = self
+            .inner
+            .linker
+            .instantiate_pre(&compiled.component)
+            .map_err(|error| wrong_type(file, &error))?;
+        let inspection = |manifest| Inspection {
+            world: checked.shape.world,
+            contract: checked.shape.contract,
+            imports: checked.shape.imports,
+            exports: checked.shape.exports,
+            size: bytes.len(),
+            hash,
+            manifest,
+            compile_time: compiled.time,
+            cache: compiled.cache,
+        };
+        Module::new(self.clone(), pre, inspection, checked.shape.world, file, name, limits)
+    }
+
+    /// Loads a module and says all there is to know about it, for `tickdeck check`.
+    ///
+    /// # Errors
+    /// As [`Host::load`].
+    pub fn inspect(&self, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(self.load(path, &name, limits)?.inspection().clone())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    fn compile(
+        &self,
+        hash: ModuleHash,
+        checked: &Checked<'_>,
+        file: &str,
+    ) -> Result<Compiled, LoadError> {
+        let start = Instant::now();
+        let cache = self.inner.cache.as_ref();
+        if let Some(component) = cache.and_then(|cache| cache.load(hash, self.engine())) {
+            return Ok(Compiled {
+                component,
+                time: start.elapsed(),
+                cache: CacheUse::Hit,
+            });
+        }
+        let component = Component::from_binary(self.engine(), &checked.component);
+        let component = component.map_err(|error| LoadError::Compile {
+            file: file.to_owned(),
+            problem: crate::fault::one_line(&format!("{error:#}")),
+        })?;
+        let time = start.elapsed();
+        let cache = cache.map_or(CacheUse::Off, |cache| cache.store(hash, &component));
+        Ok(Compiled {
+            component,
+            time,
+            cache,
+        })
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+struct Compiled {
+    component: Component,
+    time: Duration,
+    cache: CacheUse,
+}
+
+fn engine_config(host: &HostConfig) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_nan_canonicalization(host.nan_canonicalisation)
+        .parallel_compilation(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(GUEST_STACK)
+        // What differs from one CPU or run to the next.
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        // 4 GiB of addresses for each memory, of which only what is used is ever mapped: no bounds checks in the code.
+        .memory_reservation(4 << 30)
+        .memory_guard_size(32 << 20)
+        .memory_init_cow(true)
+        .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES));
+    config
+}
+
+fn no_engine(error: wasmtime::Error) -> LoadError {
+    LoadError::Engine {
+        problem: crate::fault::one_line(&format!("{error:#}")),
+    }
+}
+
+pub(crate) fn wrong_type(file: &str, error: &wasmtime::Error) -> LoadError {
+    LoadError::WrongType {
+        file: file.to_owned(),
+        problem: crate::fault::one_line(&format!("{error:#}")),
+    }
+}
+
+/// Advances the engine's epoch every [`TICK`], which is what time limits are counted in. Ends when dropped.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> std::io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let tick = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::thread::park_timeout(TICK);
+                engine.increment_epoch();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("tickdeck-epoch".to_owned())
+            .spawn(tick)?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It only fails if the thread panicked, and the thread does nothing that panics.
+            let _ = thread.join();
+        }
+    }
+}

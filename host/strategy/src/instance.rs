@@ -1,0 +1,324 @@
+//! A running strategy: one store, called under limits, over for good after its first fault.
+
+use crate::fault::{Call, of_answer, of_error};
+use crate::generated::lifecycle::{self, GuestIndices, Start};
+use crate::imports::{Phase, State};
+use crate::limits::{
+    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time,
+};
+use crate::load::World;
+use crate::log::harmless;
+use crate::lower::{Outcome, OutcomeBytes, Slot};
+use crate::manifest::Manifest;
+use crate::module::Module;
+use tickdeck_engine::port::{Fault, StopReason, Strategy};
+use tickdeck_model::{Action, ActionBytes, Event};
+use tickdeck_portfolio::StrategyBook;
+use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
+use wasmtime::{Engine, Store};
+use zerocopy::IntoBytes as _;
+
+/// A running strategy. After a fault every further call fails without touching it: drop it, and start another.
+pub struct Instance {
+    guest: Guest,
+    /// How many texts the manifest lists.
+    messages: u32,
+    /// Keeps the engine's ticker alive, without which no time limit holds.
+    module: Module,
+}
+
+/// An instantiated component and its functions.
+pub(crate) struct Guest {
+    store: Store<State>,
+    lifecycle: lifecycle::Guest,
+    hot: Hot,
+    limits: Limits,
+    /// The fault that ended it.
+    over: Option<Fault>,
+}
+
+/// `on-events` of one world or the other.
+enum Hot {
+    Typed(TypedFunc<(&'static [Slot],), (Outcome,)>),
+    Bytes(TypedFunc<(&'static [u8],), (OutcomeBytes,)>),
+}
+
+/// What a call of `on-events` gave.
+enum Answer {
+    Typed(Outcome),
+    Bytes(OutcomeBytes),
+}
+
+impl Instance {
+    pub(crate) fn new(guest: Guest, messages: usize, module: Module) -> Self {
+        let messages = u32::try_from(messages).expect("a checked manifest lists at most 256 messages");
+        Self {
+            guest,
+            messages,
+            module,
+        }
+    }
+
+    /// The module it runs.
+    pub const fn module(&self) -> &Module {
+        &self.module
+    }
+
+    /// Bytes of memory that it has.
+    pub fn memory_bytes(&self) -> usize {
+        self.guest.store.data().limiter.used()
+    }
+
+    /// Whether it can be called.
+    pub const fn is_alive(&self) -> bool {
+        self.guest.over.is_none()
+    }
+
+    pub(crate) fn init(&mut self, start: &Start) -> Result<(), Fault> {
+        let answer = self
+            .guest
+            .call("init", |lifecycle, store| lifecycle.call_init(store, start))?;
+        answer.map_err(|why| self.guest.refused("init", &why))
+    }
+
+    pub(crate) fn restore(&mut self, start: &Start, schema: u32, state: &[u8]) -> Result<(), Fault> {
+        let answer = self.guest.call("restore", |lifecycle, store| {
+            lifecycle.call_restore(store, start, schema, state)
+        })?;
+        answer.map_err(|why| self.guest.refused("restore", &why))
+    }
+
+    /// Checks an answer and appends its actions, all or none.
+    fn accept(
+        &self,
+        batch: &[Event],
+        answer: &Answer,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, String> {
+        let consumed = match answer {
+            Answer::Typed(outcome) => outcome.consumed,
+            Answer::Bytes(outcome) => outcome.consumed,
+        };
+        let consumed = usize::try_from(consumed).unwrap_or(usize::MAX);
+        if consumed == 0 || consumed > batch.len() {
+            return Err(format!("consumed {consumed} events of a batch of {}", batch.len()));
+        }
+        let before = actions.len();
+        let appended = match answer {
+            Answer::Typed(outcome) => self.append(outcome.actions.iter(), actions),
+            Answer::Bytes(outcome) => self.append(outcome.actions.iter(), actions),
+        };
+        if appended.is_err() {
+            actions.truncate(before);
+        }
+        appended.map(|()| consumed)
+    }
+
+    fn append<'a>(
+        &self,
+        bytes: impl Iterator<Item = &'a ActionBytes>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), String> {
+        for (index, bytes) in bytes.enumerate() {
+            let action = Action::from_bytes(bytes)
+                .map_err(|problem| format!("action {index} of its answer: {problem}"))?;
+            if let Action::Notify(notify) = &action
+                && notify.message >= self.messages
+            {
+                return Err(format!(
+                    "action {index} of its answer: `notify` of message {}, the manifest lists {}",
+                    notify.message, self.messages
+                ));
+            }
+            actions.push(action);
+        }
+        Ok(())
+    }
+}
+
+impl Strategy for Instance {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        if batch.is_empty() {
+            return Ok(0);
+        }
+        let answer = self.guest.on_events(batch, book)?;
+        self.accept(batch, &answer, actions).map_err(|problem| {
+            let call = Call {
+                function: "on-events",
+                batch,
+            };
+            let fault = of_answer(call, self.guest.store.data(), &problem);
+            self.guest.end(fault)
+        })
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Fault> {
+        let answer = self
+            .guest
+            .call("save", |lifecycle, store| lifecycle.call_save(store))?;
+        let state = answer.map_err(|why| self.guest.refused("save", &why))?;
+        if state.len() > MAX_STATE {
+            let problem = format!(
+                "the state has {} bytes, the limit is {} MiB",
+                state.len(),
+                MAX_STATE >> 20
+            );
+            return Err(of_answer(Call::lifecycle("save"), self.guest.store.data(), &problem));
+        }
+        Ok(state)
+    }
+
+    fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
+        let reason = match reason {
+            StopReason::Shutdown => lifecycle::StopReason::Shutdown,
+            StopReason::Removed => lifecycle::StopReason::Removed,
+            StopReason::Replaced => lifecycle::StopReason::Replaced,
+        };
+        self.guest
+            .call("stop", |lifecycle, store| lifecycle.call_stop(store, reason))
+    }
+}
+
+impl Guest {
+    pub(crate) fn instantiate(
+        engine: &Engine,
+        pre: &InstancePre<State>,
+        lifecycle: &GuestIndices,
+        (hot, world): (&ComponentExportIndex, World),
+        state: State,
+        limits: Limits,
+    ) -> Result<Self, Fault> {
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.epoch_deadline_callback(|mut store| {
+            store.data_mut().deadline.reached(thread_time())
+        });
+        store.set_hostcall_fuel(LIFECYCLE_FUEL);
+        begin(&mut store, limits.lifecycle_ms);
+        let made = pre.instantiate(&mut store).and_then(|instance| {
+            let lifecycle = lifecycle.load(&mut store, &instance)?;
+            let hot = match world {
+                World::Strategy => Hot::Typed(instance.get_typed_func(&mut store, hot)?),
+                World::StrategyBytes => Hot::Bytes(instance.get_typed_func(&mut store, hot)?),
+            };
+            Ok((lifecycle, hot))
+        });
+        match made {
+            Ok((lifecycle, hot)) => Ok(Self {
+                store,
+                lifecycle,
+                hot,
+                limits,
+                over: None,
+            }),
+            Err(error) => {
+                let call = Call::lifecycle("instantiation");
+                Err(of_error(call, &error, store.data(), &limits))
+            }
+        }
+    }
+
+    pub(crate) fn describe(&mut self) -> Result<Manifest, Fault> {
+        self.call("describe", |lifecycle, store| lifecycle.call_describe(store))
+            .map(Into::into)
+    }
+
+    /// Calls a function of the life cycle.
+    fn call<R>(
+        &mut self,
+        function: &'static str,
+        call: impl FnOnce(&lifecycle::Guest, &mut Store<State>) -> wasmtime::Result<R>,
+    ) -> Result<R, Fault> {
+        self.check_alive()?;
+        self.store.set_hostcall_fuel(LIFECYCLE_FUEL);
+        begin(&mut self.store, self.limits.lifecycle_ms);
+        let answer = call(&self.lifecycle, &mut self.store);
+        answer.map_err(|error| self.fail(Call::lifecycle(function), &error))
+    }
+
+    /// Calls `on-events`, with the caller's book in the place where the imports look for it.
+    fn on_events(&mut self, batch: &[Event], book: &mut Box<StrategyBook>) -> Result<Answer, Fault> {
+        self.check_alive()?;
+        self.store.set_hostcall_fuel(HOT_FUEL);
+        begin(&mut self.store, self.limits.event_ms);
+        self.lend(book, Phase::Events);
+        let store = &mut self.store;
+        let answer = match self.hot {
+            Hot::Typed(on_events) => {
+                let on_events: TypedFunc<(&[Slot],), (Outcome,)> = on_events;
+                let outcome = on_events.call(store, (Slot::batch(batch),));
+                outcome.map(|(outcome,)| Answer::Typed(outcome))
+            }
+            Hot::Bytes(on_events) => {
+                let on_events: TypedFunc<(&[u8],), (OutcomeBytes,)> = on_events;
+                let outcome = on_events.call(store, (batch.as_bytes(),));
+                outcome.map(|(outcome,)| Answer::Bytes(outcome))
+            }
+        };
+        self.lend(book, Phase::Lifecycle);
+        answer.map_err(|error| {
+            let call = Call {
+                function: "on-events",
+                batch,
+            };
+            self.fail(call, &error)
+        })
+    }
+
+    /// Swaps the caller's book with the one in the store: once to lend it, once more to give it back.
+    fn lend(&mut self, book: &mut Box<StrategyBook>, phase: Phase) {
+        let state = self.store.data_mut();
+        std::mem::swap(&mut state.book, book);
+        state.phase = phase;
+    }
+
+    fn check_alive(&self) -> Result<(), Fault> {
+        match &self.over {
+            None => Ok(()),
+            Some(Fault(why)) => Err(Fault(format!("ended earlier: {why}"))),
+        }
+    }
+
+    fn fail(&mut self, call: Call<'_>, error: &wasmtime::Error) -> Fault {
+        let fault = of_error(call, error, self.store.data(), &self.limits);
+        self.end(fault)
+    }
+
+    fn end(&mut self, fault: Fault) -> Fault {
+        self.over = Some(fault.clone());
+        fault
+    }
+
+    /// The strategy said no, in its own words.
+    fn refused(&self, function: &'static str, why: &str) -> Fault {
+        let problem = format!("refused: {}", harmless(why));
+        of_answer(Call::lifecycle(function), self.store.data(), &problem)
+    }
+}
+
+/// Arms the limits of a call.
+fn begin(store: &mut Store<State>, limit_ms: u32) {
+    let state = store.data_mut();
+    state.deadline.arm(limit_ms);
+    state.limiter.begin_call();
+    store.set_epoch_deadline(FIRST_LOOK_TICKS);
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance")
+            .field("strategy", &self.guest.store.data().log.strategy())
+            .field("over", &self.guest.over)
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Instance>();
+};

@@ -1,0 +1,271 @@
+//! What a strategy may use: memory, CPU time, and what crosses the boundary in one call.
+
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+use wasmtime::{ResourceLimiter, Result, UpdateDeadline};
+
+/// Actions that one call may return, as `wit/hot.wit` promises.
+pub const MAX_ACTIONS: usize = 256;
+
+/// Bytes of a saved state, as `wit/lifecycle.wit` promises.
+pub const MAX_STATE: usize = 16 << 20;
+
+/// Bytes of stack that a thread needs on which strategies run: the guest's own, and room for the host around it.
+pub const THREAD_STACK: usize = 4 << 20;
+
+/// Bytes of stack that a guest may use; beyond it traps.
+pub(crate) const GUEST_STACK: usize = 1 << 20;
+
+/// Bytes that a guest may hand over in one call on the hot path.
+pub(crate) const HOT_FUEL: usize = 1 << 20;
+
+/// Bytes that a guest may hand over in one call of its life cycle: a state, and slack for the text around it.
+pub(crate) const LIFECYCLE_FUEL: usize = MAX_STATE + (64 << 10);
+
+/// How often the epoch advances, which is how precise time limits are.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
+/// Ticks after which a call that still runs is looked at for the first time. One would hit every call that happens to
+/// span a tick.
+pub(crate) const FIRST_LOOK_TICKS: u64 = 2;
+
+/// Elements of one table. The largest interpreters need some ten thousand.
+const MAX_TABLE_ELEMENTS: usize = 1 << 20;
+
+/// Core instances, tables and memories of one strategy. Python's has some thirty of each.
+const MAX_INSTANCES: usize = 256;
+
+/// What one strategy may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Memory, all of the strategy's memories together.
+    pub memory_mib: u32,
+    /// CPU time of one batch of events.
+    pub event_ms: u32,
+    /// CPU time of one call of the life cycle: describe, init, save, restore, stop.
+    pub lifecycle_ms: u32,
+    /// Lines of log in a second; more are counted, not kept.
+    pub log_lines_per_s: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 64,
+            event_ms: 20,
+            lifecycle_ms: 1_000,
+            log_lines_per_s: 200,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) const fn memory_bytes(&self) -> usize {
+        (self.memory_mib as usize) << 20
+    }
+}
+
+/// Counts what the store's memories and tables grow to.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limit: usize,
+    used: usize,
+    /// What the last growth added, in case the system then refuses it.
+    added: usize,
+    refused: Option<usize>,
+}
+
+impl Limiter {
+    pub(crate) const fn new(limits: &Limits) -> Self {
+        Self {
+            limit: limits.memory_bytes(),
+            used: 0,
+            added: 0,
+            refused: None,
+        }
+    }
+
+    /// What the guest asked for in this call and did not get, in bytes of all its memories.
+    pub(crate) const fn refused(&self) -> Option<usize> {
+        self.refused
+    }
+
+    pub(crate) const fn used(&self) -> usize {
+        self.used
+    }
+
+    pub(crate) const fn begin_call(&mut self) {
+        self.refused = None;
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        let added = desired.saturating_sub(current);
+        let wanted = self.used.saturating_add(added);
+        if wanted > self.limit {
+            // Not a trap: an interpreter may collect its garbage and go on.
+            self.refused = Some(wanted);
+            return Ok(false);
+        }
+        (self.used, self.added) = (wanted, added);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        // Also called right after a refusal of ours, when nothing was added.
+        if self.refused.is_none() {
+            self.used -= std::mem::take(&mut self.added);
+        }
+        Ok(())
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_INSTANCES
+    }
+}
+
+/// The time limit of the call under way. No clock is read until the call is [`FIRST_LOOK_TICKS`] old, so a call that
+/// ends in time costs none.
+#[derive(Debug, Default)]
+pub(crate) struct Deadline {
+    limit: Duration,
+    first_look: Option<Duration>,
+}
+
+/// The call used up its CPU time.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("stopped after {} ms of CPU time", limit.as_millis())]
+pub(crate) struct TimeIsUp {
+    pub(crate) limit: Duration,
+}
+
+impl Deadline {
+    /// Starts the clock for a call that may use `limit_ms`.
+    pub(crate) fn arm(&mut self, limit_ms: u32) {
+        self.limit = Duration::from_millis(limit_ms.into());
+        self.first_look = None;
+    }
+
+    /// The epoch reached the deadline: how much longer may the call run?
+    pub(crate) fn reached(&mut self, thread_time: Duration) -> Result<UpdateDeadline> {
+        let Some(first_look) = self.first_look else {
+            self.first_look = Some(thread_time);
+            return Ok(UpdateDeadline::Continue(ticks(self.limit_after_look())));
+        };
+        let left = self
+            .limit_after_look()
+            .saturating_sub(thread_time.saturating_sub(first_look));
+        if left.is_zero() {
+            return Err(TimeIsUp { limit: self.limit }.into());
+        }
+        // The thread was put aside; the time that it did not run is not the strategy's.
+        Ok(UpdateDeadline::Continue(ticks(left)))
+    }
+
+    /// What remains of the limit at the first look, one to two ticks into the call.
+    fn limit_after_look(&self) -> Duration {
+        self.limit
+            .saturating_sub(TICK * (FIRST_LOOK_TICKS as u32 - 1))
+            .max(TICK)
+    }
+}
+
+/// Ticks that cover `time`, at least one.
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos()))
+        .unwrap_or(u64::MAX)
+        .max(1)
+}
+
+/// CPU time of this thread.
+pub(crate) fn thread_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn continues(update: Result<UpdateDeadline>) -> Option<u64> {
+        match update {
+            Ok(UpdateDeadline::Continue(ticks)) => Some(ticks),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn time_that_the_thread_did_not_run_is_not_counted() {
+        let mut deadline = Deadline::default();
+        deadline.arm(20);
+        assert_eq!(
+            continues(deadline.reached(MS * 100)),
+            Some(19),
+            "the first look only notes the time"
+        );
+        assert_eq!(
+            continues(deadline.reached(MS * 105)),
+            Some(14),
+            "ran 5 of 19 ms"
+        );
+        assert_eq!(
+            continues(deadline.reached(MS * 118)),
+            Some(1),
+            "ran 18 of 19 ms"
+        );
+        let error = deadline.reached(MS * 119).err().unwrap();
+        assert_eq!(
+            error.downcast_ref::<TimeIsUp>().unwrap().limit,
+            MS * 20,
+            "{error}"
+        );
+        deadline.arm(20);
+        assert_eq!(
+            continues(deadline.reached(MS * 120)),
+            Some(19),
+            "the next call starts anew"
+        );
+    }
+
+    #[test]
+    fn memories_are_counted_together() {
+        let mut limiter = Limiter::new(&Limits {
+            memory_mib: 2,
+            ..Limits::default()
+        });
+        assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
+        assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
+        assert!(!limiter.memory_growing(1 << 20, 3 << 20, None).unwrap());
+        assert_eq!(limiter.refused(), Some(4 << 20));
+        limiter.begin_call();
+        assert_eq!((limiter.refused(), limiter.used()), (None, 2 << 20));
+    }
+}

@@ -1,0 +1,362 @@
+//! From a file's bytes to a component that keeps to the contract, judged by its names before anything is compiled.
+
+use crate::error::LoadError;
+use std::borrow::Cow;
+use std::io::Read as _;
+use std::path::Path;
+use wasmparser::{Encoding, Parser, Payload};
+
+/// The contract that this host speaks; patch releases of it are understood too.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+
+/// Bytes of a module file. The largest interpreter (Python) has 18 MiB.
+pub const MAX_MODULE: usize = 64 << 20;
+
+const PACKAGE: &str = "tickdeck:strategy/";
+
+/// The interfaces that a strategy may import: three to call, and those of types that they use.
+const IMPORTS: [&str; 6] = [
+    "log",
+    "store",
+    "instruments",
+    "types",
+    "events",
+    "actions",
+];
+
+const LIFECYCLE: &str = "lifecycle";
+const HOT: &str = "hot";
+const HOT_BYTES: &str = "hot-bytes";
+
+/// Which of the two worlds a module implements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum World {
+    /// Reads typed events.
+    Strategy,
+    /// Reads events as bytes.
+    StrategyBytes,
+}
+
+impl World {
+    /// The name as the contract spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::StrategyBytes => "strategy-bytes",
+        }
+    }
+
+    pub(crate) const fn hot_interface(self) -> &'static str {
+        match self {
+            Self::Strategy => "tickdeck:strategy/hot@0.1.0",
+            Self::StrategyBytes => "tickdeck:strategy/hot-bytes@0.1.0",
+        }
+    }
+}
+
+impl std::fmt::Display for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a module's names say about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) world: World,
+    /// The contract version it was built for.
+    pub(crate) contract: String,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+/// A component, and what its names say.
+pub(crate) struct Checked<'a> {
+    pub(crate) component: Cow<'a, [u8]>,
+    pub(crate) shape: Shape,
+}
+
+/// Reads a module's file, at most [`MAX_MODULE`] bytes of it.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    let file = path.display().to_string();
+    let failed = |source| LoadError::Read {
+        file: file.clone(),
+        source,
+    };
+    let mut opened = std::fs::File::open(path).map_err(failed)?;
+    let length = opened.metadata().map_err(failed)?.len();
+    if length > MAX_MODULE as u64 {
+        return Err(too_large(&file));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    // It may grow while it is read.
+    let limit = MAX_MODULE as u64 + 1;
+    (&mut opened).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+fn too_large(file: &str) -> LoadError {
+    LoadError::TooLarge {
+        file: file.to_owned(),
+        limit_mib: MAX_MODULE >> 20,
+    }
+}
+
+/// Checks what can be checked without compiling, and wraps a core module into a component.
+pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, LoadError> {
+    if bytes.len() > MAX_MODULE {
+        return Err(too_large(file));
+    }
+    check_magic(bytes, file)?;
+    let names = names(bytes, file)?;
+    refuse_foreign(&names.imports, file)?;
+    let (component, names) = match names.encoding {
+        Encoding::Component => (Cow::Borrowed(bytes), names),
+        Encoding::Module => {
+            let component = encode(bytes, &names, file)?;
+            let names = self::names(&component, file)?;
+            refuse_foreign(&names.imports, file)?;
+            (Cow::Owned(component), names)
+        }
+    };
+    let shape = shape(names, file)?;
+    Ok(Checked { component, shape })
+}
+
+fn check_magic(bytes: &[u8], file: &str) -> Result<(), LoadError> {
+    let text_start = bytes.trim_ascii_start();
+    let found = if bytes.starts_with(b"\0asm") {
+        return Ok(());
+    } else if bytes.is_empty() {
+        "the file is empty: build or copy it again"
+    } else if text_start.starts_with(b"(component") || text_start.starts_with(b"(module") {
+        "it is the text format: turn it into a module with `wasm-tools parse`"
+    } else if bytes.starts_with(b"\x7fELF") {
+        "it is machine code, which is never loaded: give the .wasm file that it was made from"
+    } else if bytes.starts_with(b"#!") || text_start.starts_with(b"<") {
+        "it is a text: give the .wasm file that the build wrote"
+    } else {
+        "its first bytes are not `\\0asm`: give the .wasm file that the build wrote"
+    };
+    Err(LoadError::NotWasm {
+        file: file.to_owned(),
+        found: found.to_owned(),
+    })
+}
+
+/// Imports and exports of the outermost module or component.
+struct Names {
+    encoding: Encoding,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    has_component_type: bool,
+}
+
+/// Walks the whole binary, so that a file that breaks off is found out here.
+fn names(bytes: &[u8], file: &str) -> Result<Names, LoadError> {
+    read_names(bytes).map_err(|error| LoadError::Damaged {
+        file: file.to_owned(),
+        offset: error.offset(),
+        problem: error.message().to_owned(),
+    })
+}
+
+fn read_names(bytes: &[u8]) -> Result<Names, wasmparser::BinaryReaderError> {
+    let mut names = Names {
+        encoding: Encoding::Module,
+        imports: Vec::new(),
+        exports: Vec::new(),
+        has_component_type: false,
+    };
+    let mut depth = 0u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload? {
+            Payload::Version { encoding, .. } => {
+                depth += 1;
+                if depth == 1 {
+                    names.encoding = encoding;
+                }
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ if depth > 1 => {}
+            Payload::ComponentImportSection(section) => {
+                for import in section {
+                    names.imports.push(import?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(section) => {
+                for export in section {
+                    names.exports.push(export?.name.name.to_owned());
+                }
+            }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    names.imports.push(import?.module.to_owned());
+                }
+            }
+            Payload::CustomSection(section) => {
+                names.has_component_type |= section.name().starts_with("component-type");
+            }
+            _ => {}
+        }
+    }
+    names.imports.sort();
+    names.imports.dedup();
+    Ok(names)
+}
+
+fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError> {
+    if !names.has_component_type {
+        return Err(LoadError::NoComponentType {
+            file: file.to_owned(),
+        });
+    }
+    let component = wit_component::ComponentEncoder::default()
+        .module(bytes)
+        .and_then(|encoder| encoder.validate(false).encode());
+    component.map_err(|error| LoadError::Encode {
+        file: file.to_owned(),
+        problem: crate::fault::one_line(&format!("{error:#}")),
+    })
+}
+
+/// An import or export of the contract's package: its interface and version.
+fn of_contract(name: &str) -> Option<(&str, &str)> {
+    // Core modules may spell it in the newer convention, with a prefix and a shorter version.
+    let name = name.strip_prefix("cm32p2|").unwrap_or(name);
+    let interface = name.strip_prefix(PACKAGE)?;
+    Some(interface.split_once('@').unwrap_or((interface, "without a version")))
+}
+
+fn speaks(version: &str) -> bool {
+    version == "0.1" || version.strip_prefix("0.1.").is_some_and(|patch| !patch.contains('-'))
+}
+
+fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
+    let mut offenders = Vec::new();
+    for import in imports {
+        match of_contract(import) {
+            Some((_, version)) if !speaks(version) => {
+                return Err(LoadError::OtherContract {
+                    file: file.to_owned(),
+                    found: version.to_owned(),
+                });
+            }
+            Some((interface, _)) if IMPORTS.contains(&interface) => {}
+            _ => offenders.push(crate::log::harmless(import)),
+        }
+    }
+    if offenders.is_empty() {
+        return Ok(());
+    }
+    let advice = advice(&offenders);
+    Err(LoadError::ForeignImports {
+        file: file.to_owned(),
+        offenders,
+        advice,
+    })
+}
+
+fn advice(offenders: &[String]) -> &'static str {
+    if offenders.iter().any(|import| import.starts_with("wasi")) {
+        "a strategy gets no WASI: build Rust for wasm32-unknown-unknown (not wasm32-wasip1 or wasm32-wasip2), Python \
+         and JavaScript with --stub-wasi, Go with the SDK's stub adapter"
+    } else if offenders.iter().any(|import| import.starts_with(PACKAGE)) {
+        "this host offers log, store and instruments: rebuild it with the SDK of this host's version"
+    } else {
+        "a strategy may import log, store and instruments of tickdeck:strategy and nothing else: no clock, no files, no \
+         network"
+    }
+}
+
+fn shape(names: Names, file: &str) -> Result<Shape, LoadError> {
+    let mut ours = Vec::new();
+    for (interface, version) in names.exports.iter().filter_map(|name| of_contract(name)) {
+        if !speaks(version) {
+            return Err(LoadError::OtherContract {
+                file: file.to_owned(),
+                found: version.to_owned(),
+            });
+        }
+        ours.push((interface, version));
+    }
+    let version_of = |wanted: &str| {
+        let found = ours.iter().find(|(interface, _)| *interface == wanted);
+        found.map(|(_, version)| (*version).to_owned())
+    };
+    let missing = |missing: &str| LoadError::NoWorld {
+        file: file.to_owned(),
+        missing: missing.to_owned(),
+    };
+    let contract = version_of(LIFECYCLE).ok_or_else(|| missing("`lifecycle`"))?;
+    let world = match (version_of(HOT), version_of(HOT_BYTES)) {
+        (Some(_), _) => World::Strategy,
+        (None, Some(_)) => World::StrategyBytes,
+        (None, None) => return Err(missing("`hot` or `hot-bytes`")),
+    };
+    Ok(Shape {
+        world,
+        contract,
+        imports: names.imports,
+        exports: names.exports,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> String {
+        check(bytes, "x.wasm").err().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_is_no_module_is_told_apart() {
+        for (bytes, part) in [
+            (&b""[..], "empty"),
+            (b"(component)", "wasm-tools parse"),
+            (b"\x7fELF\x02\x01", "machine code"),
+            (b"<!DOCTYPE html>", "text"),
+            (b"\xff\xfe\0\0noise", "`\\0asm`"),
+        ] {
+            let text = refused(bytes);
+            assert!(text.starts_with("x.wasm: is not a WebAssembly module: ") && text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_core_module_must_carry_its_contract() {
+        let bare = wat::parse_str("(module)").unwrap();
+        assert!(refused(&bare).contains("no `component-type` section"));
+        let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "env" "x" (func)))"#;
+        let text = refused(&wat::parse_str(wasi).unwrap());
+        assert!(text.contains("env, wasi_snapshot_preview1; a strategy gets no WASI"), "{text}");
+    }
+
+    #[test]
+    fn a_component_is_judged_by_its_names() {
+        let refused_component = |text: &str| refused(&wat::parse_str(text).unwrap());
+        let text = refused_component(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#);
+        assert!(text.contains("imports what no strategy gets: wasi:cli/stdout@0.2.6; "), "{text}");
+        let text = refused_component(r#"(component (import "tickdeck:strategy/log@0.2.0" (instance)))"#);
+        assert!(text.contains("built for contract 0.2.0, this host speaks 0.1.0"), "{text}");
+        let text = refused_component(r#"(component (import "tickdeck:strategy/sockets@0.1.0" (instance)))"#);
+        assert!(text.contains("this host offers log, store and instruments"), "{text}");
+        let text = refused_component(r#"(component (import "tickdeck:strategy/log@0.1.7" (instance)))"#);
+        assert!(text.contains("the export `lifecycle` is missing"), "{text}");
+        let text = refused_component(
+            r#"(component (component $c) (instance $i (instantiate $c)) (export "tickdeck:strategy/lifecycle@0.1.0" (instance $i)))"#,
+        );
+        assert!(text.contains("the export `hot` or `hot-bytes` is missing"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_is_damaged_at_a_place() {
+        let whole = wat::parse_str(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#).unwrap();
+        for length in 5..whole.len() {
+            let error = check(&whole[..length], "x.wasm").err().unwrap();
+            let cut_at_section = matches!(error, LoadError::NoWorld { .. });
+            assert!(cut_at_section || matches!(error, LoadError::Damaged { .. }), "{length}: {error}");
+        }
+    }
+}

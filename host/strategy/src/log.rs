@@ -1,0 +1,200 @@
+//! A strategy's words for the operator: cut, made harmless for a terminal, and limited in rate.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bytes of a line; the rest is cut.
+pub const MAX_LINE: usize = 1_024;
+
+/// The window in which lines are counted.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// For the strategy's author.
+    Debug,
+    /// For the operator.
+    Info,
+    /// The operator should look.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl LogLevel {
+    /// The name as the contract spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl std::fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where lines go. Called on the thread that the strategy runs on, within its time limit: hand the line over and
+/// return.
+pub trait LogSink: Send + Sync {
+    /// Takes a line: one line, at most [`MAX_LINE`] bytes before escapes, no control characters.
+    fn line(&self, strategy: &str, level: LogLevel, text: &str);
+}
+
+/// Takes lines and forgets them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Discard;
+
+impl LogSink for Discard {
+    fn line(&self, _strategy: &str, _level: LogLevel, _text: &str) {}
+}
+
+/// One instance's log.
+pub(crate) struct Logger {
+    strategy: String,
+    sink: Arc<dyn LogSink>,
+    rate: Rate,
+    last: Option<String>,
+}
+
+impl Logger {
+    pub(crate) fn new(strategy: &str, sink: Arc<dyn LogSink>, lines_per_s: u32) -> Self {
+        Self {
+            strategy: strategy.to_owned(),
+            sink,
+            rate: Rate::new(lines_per_s),
+            last: None,
+        }
+    }
+
+    pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
+        let text = harmless(message);
+        let verdict = self.rate.take(Instant::now());
+        self.report_left_out(verdict.left_out);
+        if verdict.keep {
+            self.sink.line(&self.strategy, level, &text);
+        }
+        self.last = Some(text);
+    }
+
+    /// The line last written, kept or not: often the last words before a trap.
+    pub(crate) fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    pub(crate) fn strategy(&self) -> &str {
+        &self.strategy
+    }
+
+    fn report_left_out(&self, lines: u64) {
+        if lines > 0 {
+            let text = format!(
+                "{lines} lines left out: more than {} in a second",
+                self.rate.limit
+            );
+            self.sink.line(&self.strategy, LogLevel::Warn, &text);
+        }
+    }
+}
+
+impl Drop for Logger {
+    fn drop(&mut self) {
+        self.report_left_out(self.rate.left_out);
+    }
+}
+
+/// Lines counted per [`WINDOW`].
+struct Rate {
+    limit: u32,
+    window: Option<Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+struct Verdict {
+    keep: bool,
+    /// Lines left out in the window that just ended, to be reported.
+    left_out: u64,
+}
+
+impl Rate {
+    const fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            window: None,
+            lines: 0,
+            left_out: 0,
+        }
+    }
+
+    fn take(&mut self, now: Instant) -> Verdict {
+        let mut left_out = 0;
+        if self
+            .window
+            .is_none_or(|start| now.duration_since(start) >= WINDOW)
+        {
+            (self.window, self.lines) = (Some(now), 0);
+            left_out = std::mem::take(&mut self.left_out);
+        }
+        let keep = self.lines < self.limit;
+        if keep {
+            self.lines += 1;
+        } else {
+            self.left_out += 1;
+        }
+        Verdict { keep, left_out }
+    }
+}
+
+/// Cuts at [`MAX_LINE`] bytes and escapes what could move a cursor, break a line or turn the reading direction.
+pub(crate) fn harmless(text: &str) -> String {
+    let cut = &text[..text.floor_char_boundary(MAX_LINE)];
+    let mut line = String::with_capacity(cut.len());
+    for char in cut.chars() {
+        if char.is_control() || steers_text(char) {
+            line.extend(char.escape_default());
+        } else {
+            line.push(char);
+        }
+    }
+    line
+}
+
+/// Line and paragraph separators, and the marks that reorder text.
+const fn steers_text(char: char) -> bool {
+    matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_at_a_character_and_cannot_steer_a_terminal() {
+        assert_eq!(
+            harmless("a\nb\u{1b}[2J\u{202e}é"),
+            "a\\nb\\u{1b}[2J\\u{202e}é"
+        );
+        let long = "é".repeat(MAX_LINE);
+        assert_eq!(harmless(&long).len(), MAX_LINE);
+        assert_eq!(harmless(&format!("x{long}")).len(), MAX_LINE - 1);
+    }
+
+    #[test]
+    fn lines_past_the_rate_are_counted() {
+        let mut rate = Rate::new(2);
+        let start = Instant::now();
+        let keeps: Vec<bool> = (0..5).map(|_| rate.take(start).keep).collect();
+        assert_eq!(keeps, [true, true, false, false, false]);
+        let next = rate.take(start + WINDOW);
+        assert!(next.keep);
+        assert_eq!(next.left_out, 3);
+        assert_eq!(rate.take(start + WINDOW).left_out, 0);
+    }
+}

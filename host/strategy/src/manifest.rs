@@ -1,0 +1,462 @@
+//! Who a strategy is and what it needs: `lifecycle.manifest` in plain Rust, and its rules.
+
+use crate::generated::{lifecycle, types};
+use crate::parameters::check_value;
+use std::collections::HashSet;
+use tickdeck_engine::port::OrderPolicy;
+use tickdeck_model::BarBasis;
+
+/// Texts that a manifest may list, as `wit/lifecycle.wit` promises.
+pub const MAX_MESSAGES: usize = 256;
+
+/// Parameters, subscriptions and schemas that a manifest may list, each.
+const MAX_ENTRIES: usize = 256;
+
+/// Bytes of a name.
+const MAX_NAME: usize = 64;
+
+/// Bytes of a version, a symbol, a message.
+const MAX_SHORT: usize = 256;
+
+/// Bytes of a doc.
+const MAX_DOC: usize = 16 << 10;
+
+/// Who a strategy is and what it needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The strategy's own name; a deck may run it under another.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// What it does, for people.
+    pub doc: String,
+    /// What can be set.
+    pub parameters: Vec<Parameter>,
+    /// The feeds it wants from its first event on.
+    pub subscriptions: Vec<Subscription>,
+    /// The texts behind `notify`.
+    pub messages: Vec<String>,
+    /// What becomes of working orders when it ends.
+    pub order_policy: OrderPolicy,
+    /// The schema that `save` writes.
+    pub state_schema: u32,
+    /// The schemas that `restore` reads.
+    pub restores: Vec<u32>,
+}
+
+/// A parameter and the values it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub doc: String,
+    /// Its type.
+    pub kind: ParameterKind,
+    /// As the user would write it. None: the user must give one.
+    pub default: Option<String>,
+    /// The least value, for numbers.
+    pub minimum: Option<f64>,
+    /// The greatest value, for numbers.
+    pub maximum: Option<f64>,
+}
+
+/// The type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A whole number of 64 bits.
+    Integer,
+    /// A number.
+    Decimal,
+    /// `true` or `false`.
+    Boolean,
+    /// Anything.
+    Text,
+    /// A symbol that the deck knows.
+    Instrument,
+}
+
+/// A feed. An instrument is a symbol, `*` for all, or `{name}` for the value of the parameter of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subscription {
+    /// Best bid and ask.
+    Quotes(String),
+    /// Public trades.
+    Trades(String),
+    /// Levels of the book.
+    Book(String),
+    /// Bars.
+    Bars {
+        /// As above.
+        instrument: String,
+        /// What closes one.
+        basis: BarBasis,
+        /// In the unit that `basis` names.
+        step: u32,
+    },
+    /// A signal, by the name it is published under, or `{name}`.
+    Signals(String),
+    /// The account's balances.
+    Accounts,
+}
+
+impl ParameterKind {
+    /// The name as the contract spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::Boolean => "boolean",
+            Self::Text => "text",
+            Self::Instrument => "instrument",
+        }
+    }
+
+    /// Whether bounds make sense.
+    pub const fn is_number(self) -> bool {
+        matches!(self, Self::Integer | Self::Decimal)
+    }
+}
+
+impl std::fmt::Display for ParameterKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Subscription {
+    /// The instrument or signal, as written.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::Quotes(target)
+            | Self::Trades(target)
+            | Self::Book(target)
+            | Self::Signals(target) => Some(target),
+            Self::Bars { instrument, .. } => Some(instrument),
+            Self::Accounts => None,
+        }
+    }
+
+    /// The parameter that names the instrument or signal, if one does.
+    pub fn parameter(&self) -> Option<&str> {
+        self.target().and_then(placeholder)
+    }
+}
+
+/// `name` of `{name}`.
+pub(crate) fn placeholder(target: &str) -> Option<&str> {
+    target.strip_prefix('{')?.strip_suffix('}')
+}
+
+impl Manifest {
+    /// The parameter of this name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+    }
+
+    /// Checks the manifest's rules.
+    ///
+    /// # Errors
+    /// Every rule it breaks.
+    pub fn check(&self) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        self.check_identity(&mut problems);
+        self.check_parameters(&mut problems);
+        for subscription in &self.subscriptions {
+            problems.extend(self.subscription_problem(subscription));
+        }
+        for (index, message) in self.messages.iter().enumerate() {
+            if message.is_empty() || !is_line(message, MAX_SHORT) {
+                problems.push(format!(
+                    "message {index} must be one line of 1 to {MAX_SHORT} bytes"
+                ));
+            }
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn check_identity(&self, problems: &mut Vec<String>) {
+        if !is_name(&self.name) {
+            problems.push(format!("name {}: {NAME_RULE}", shown(&self.name)));
+        }
+        if !is_version(&self.version) {
+            problems.push(format!(
+                "version {} is not a semantic version such as 1.2.3",
+                shown(&self.version)
+            ));
+        }
+        if self.doc.len() > MAX_DOC {
+            problems.push(format!("the doc is longer than {MAX_DOC} bytes"));
+        }
+        let counts = [
+            ("parameters", self.parameters.len(), MAX_ENTRIES),
+            ("subscriptions", self.subscriptions.len(), MAX_ENTRIES),
+            ("messages", self.messages.len(), MAX_MESSAGES),
+            ("schemas to restore", self.restores.len(), MAX_ENTRIES),
+        ];
+        for (what, count, limit) in counts {
+            if count > limit {
+                problems.push(format!("{count} {what}, the limit is {limit}"));
+            }
+        }
+    }
+
+    fn check_parameters(&self, problems: &mut Vec<String>) {
+        let mut seen = HashSet::new();
+        for parameter in &self.parameters {
+            if !seen.insert(parameter.name.as_str()) {
+                problems.push(format!("parameter `{}` is listed twice", parameter.name));
+            }
+            if let Some(problem) = parameter.problem() {
+                problems.push(format!(
+                    "parameter {}: {problem}",
+                    shown(&parameter.name)
+                ));
+            }
+        }
+    }
+
+    fn subscription_problem(&self, subscription: &Subscription) -> Option<String> {
+        if let Subscription::Bars { step: 0, .. } = subscription {
+            return Some("bars of step 0 never close".to_owned());
+        }
+        let target = subscription.target()?;
+        if target.is_empty() || !is_line(target, MAX_SHORT) {
+            return Some(format!(
+                "subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
+                shown(target)
+            ));
+        }
+        let name = placeholder(target)?;
+        let Some(parameter) = self.parameter(name) else {
+            return Some(format!(
+                "subscription to `{target}`, and there is no parameter `{name}`"
+            ));
+        };
+        let wanted = match subscription {
+            Subscription::Signals(_) => ParameterKind::Text,
+            _ => ParameterKind::Instrument,
+        };
+        (parameter.kind != wanted).then(|| {
+            format!(
+                "subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, it is {}",
+                parameter.kind
+            )
+        })
+    }
+}
+
+impl Parameter {
+    fn problem(&self) -> Option<String> {
+        if !is_name(&self.name) {
+            return Some(NAME_RULE.to_owned());
+        }
+        if self.doc.len() > MAX_DOC {
+            return Some(format!("the doc is longer than {MAX_DOC} bytes"));
+        }
+        let bounds = [self.minimum, self.maximum];
+        if bounds.iter().any(Option::is_some) && !self.kind.is_number() {
+            return Some(format!("a {} has no bounds", self.kind));
+        }
+        if bounds.iter().flatten().any(|bound| !bound.is_finite()) {
+            return Some("a bound is not a finite number".to_owned());
+        }
+        if let [Some(minimum), Some(maximum)] = bounds
+            && minimum > maximum
+        {
+            return Some(format!("the minimum {minimum} is above the maximum {maximum}"));
+        }
+        let default = self.default.as_deref()?;
+        check_value(self, default)
+            .err()
+            .map(|problem| format!("the default {} {problem}", shown(default)))
+    }
+}
+
+const NAME_RULE: &str = "a name is 1 to 64 letters, digits, `-`, `_` or `.`, a letter first";
+
+pub(crate) fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.len() <= MAX_NAME
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.bytes().all(allowed)
+}
+
+/// One line of at most `limit` bytes without control characters.
+pub(crate) fn is_line(text: &str, limit: usize) -> bool {
+    text.len() <= limit && !text.chars().any(char::is_control)
+}
+
+/// `1.2.3`, with what may follow a `-` or a `+`.
+fn is_version(version: &str) -> bool {
+    let (numbers, rest) = version.split_at(version.find(['-', '+']).unwrap_or(version.len()));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+    version.len() <= MAX_SHORT
+        && numbers.split('.').count() == 3
+        && numbers.split('.').all(is_number)
+        && rest.len() != 1
+        && rest.bytes().all(allowed)
+}
+
+/// A guest's text inside a message of ours.
+fn shown(text: &str) -> String {
+    let mut cut: String = text.chars().take(MAX_NAME).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    format!("`{}`", crate::log::harmless(&cut))
+}
+
+impl From<lifecycle::Manifest> for Manifest {
+    fn from(wire: lifecycle::Manifest) -> Self {
+        Self {
+            name: wire.name,
+            version: wire.version,
+            doc: wire.doc,
+            parameters: wire.parameters.into_iter().map(Into::into).collect(),
+            subscriptions: wire.subscriptions.into_iter().map(Into::into).collect(),
+            messages: wire.messages,
+            order_policy: match wire.order_policy {
+                lifecycle::OrderPolicy::Cancel => OrderPolicy::Cancel,
+                lifecycle::OrderPolicy::Hold => OrderPolicy::Hold,
+            },
+            state_schema: wire.state_schema,
+            restores: wire.restores,
+        }
+    }
+}
+
+impl From<lifecycle::Parameter> for Parameter {
+    fn from(wire: lifecycle::Parameter) -> Self {
+        let kind = match wire.kind {
+            lifecycle::ParameterKind::Integer => ParameterKind::Integer,
+            lifecycle::ParameterKind::Decimal => ParameterKind::Decimal,
+            lifecycle::ParameterKind::Boolean => ParameterKind::Boolean,
+            lifecycle::ParameterKind::Text => ParameterKind::Text,
+            lifecycle::ParameterKind::Instrument => ParameterKind::Instrument,
+        };
+        let (default, minimum, maximum) = (wire.default, wire.minimum, wire.maximum);
+        Self {
+            name: wire.name,
+            doc: wire.doc,
+            kind,
+            default,
+            minimum,
+            maximum,
+        }
+    }
+}
+
+impl From<lifecycle::Subscription> for Subscription {
+    fn from(wire: lifecycle::Subscription) -> Self {
+        match wire {
+            lifecycle::Subscription::Quotes(target) => Self::Quotes(target),
+            lifecycle::Subscription::Trades(target) => Self::Trades(target),
+            lifecycle::Subscription::Book(target) => Self::Book(target),
+            lifecycle::Subscription::Signals(target) => Self::Signals(target),
+            lifecycle::Subscription::Accounts => Self::Accounts,
+            lifecycle::Subscription::Bars(bars) => Self::Bars {
+                instrument: bars.instrument,
+                basis: match bars.basis {
+                    types::BarBasis::Time => BarBasis::Time,
+                    types::BarBasis::Trades => BarBasis::Trades,
+                    types::BarBasis::Volume => BarBasis::Volume,
+                },
+                step: bars.step,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(name: &str, kind: ParameterKind) -> Parameter {
+        Parameter {
+            name: name.to_owned(),
+            doc: String::new(),
+            kind,
+            default: None,
+            minimum: None,
+            maximum: None,
+        }
+    }
+
+    fn manifest() -> Manifest {
+        Manifest {
+            name: "ema-cross".to_owned(),
+            version: "1.0.0-rc.1".to_owned(),
+            doc: String::new(),
+            parameters: vec![parameter("symbol", ParameterKind::Instrument)],
+            subscriptions: vec![Subscription::Trades("{symbol}".to_owned())],
+            messages: vec!["crossed".to_owned()],
+            order_policy: OrderPolicy::Cancel,
+            state_schema: 1,
+            restores: vec![1],
+        }
+    }
+
+    #[test]
+    fn every_broken_rule_is_named_at_once() {
+        assert_eq!(manifest().check(), Ok(()));
+        let mut broken = manifest();
+        broken.name = "bad name".to_owned();
+        broken.version = "1.0".to_owned();
+        broken.messages = vec![String::new(); MAX_MESSAGES + 1];
+        broken.messages.fill("fine".to_owned());
+        let symbol = broken.parameters[0].clone();
+        broken.parameters.push(symbol);
+        broken.subscriptions = vec![
+            Subscription::Quotes("{nope}".to_owned()),
+            Subscription::Signals("{symbol}".to_owned()),
+            Subscription::Bars {
+                instrument: "*".to_owned(),
+                basis: BarBasis::Time,
+                step: 0,
+            },
+        ];
+        let problems = broken.check().unwrap_err();
+        let parts = [
+            "`bad name`",
+            "`1.0`",
+            "257 messages",
+            "`symbol` is listed twice",
+            "no parameter `nope`",
+            "kind text",
+            "step 0",
+        ];
+        assert_eq!(problems.len(), parts.len(), "{problems:?}");
+        for part in parts {
+            assert!(
+                problems.iter().any(|problem| problem.contains(part)),
+                "{part}: {problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bounds_and_defaults_must_agree() {
+        let mut fast = parameter("fast", ParameterKind::Integer);
+        (fast.minimum, fast.maximum) = (Some(1.0), Some(10.0));
+        for (default, part) in [("0", "below"), ("11", "above"), ("1.5", "whole number")] {
+            fast.default = Some(default.to_owned());
+            let problem = fast.problem().unwrap();
+            assert!(problem.contains(part), "{problem}");
+        }
+        fast.default = Some("10".to_owned());
+        assert_eq!(fast.problem(), None);
+        fast.minimum = Some(11.0);
+        assert!(fast.problem().unwrap().contains("above the maximum"));
+        let mut text = parameter("text", ParameterKind::Text);
+        text.maximum = Some(1.0);
+        assert!(text.problem().unwrap().contains("no bounds"));
+    }
+}

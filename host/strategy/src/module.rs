@@ -1,0 +1,283 @@
+//! A compiled strategy, from which instances are started.
+
+use crate::cache::CacheUse;
+use crate::error::LoadError;
+use crate::generated::lifecycle::GuestIndices;
+use crate::host::{Host, wrong_type};
+use crate::imports::{Phase, State};
+use crate::instance::{Guest, Instance};
+use crate::limits::{Limiter, Limits};
+use crate::load::World;
+use crate::log::{Discard, LogSink, Logger};
+use crate::manifest::Manifest;
+use std::sync::Arc;
+use std::time::Duration;
+use tickdeck_engine::port::Fault;
+use tickdeck_model::{OrderNumber, Registry};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The hash of a module's file (XXH3, 128 bits): which code ran, in snapshots and reels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ModuleHash(pub u128);
+
+impl ModuleHash {
+    /// The hash of a file of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(xxh3_128(bytes))
+    }
+}
+
+/// 32 hexadecimal digits.
+impl std::fmt::Display for ModuleHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl std::fmt::Debug for ModuleHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ModuleHash({self})")
+    }
+}
+
+/// All there is to know about a module without running it on events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// The world it implements.
+    pub world: World,
+    /// The contract version it was built for.
+    pub contract: String,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports; some toolchains leave an export of their own.
+    pub exports: Vec<String>,
+    /// Bytes of the file.
+    pub size: usize,
+    /// Hash of the file.
+    pub hash: ModuleHash,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// How long it took to compile, or to take from the cache.
+    pub compile_time: Duration,
+    /// Where the compiled code came from.
+    pub cache: CacheUse,
+}
+
+/// What an instance starts with.
+pub struct StartOptions {
+    /// The strategy's name in this deck, for its log and its faults.
+    pub name: String,
+    /// As [`Manifest::resolve`] gave them.
+    pub parameters: Vec<(String, String)>,
+    /// The first order number that is free.
+    pub next_order: OrderNumber,
+    /// What it may use.
+    pub limits: Limits,
+    /// The names and terms that it can look up.
+    pub registry: Arc<Registry>,
+    /// Where its words go.
+    pub log: Arc<dyn LogSink>,
+}
+
+/// A compiled strategy. Clones are the same one.
+#[derive(Clone)]
+pub struct Module {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    inspection: Inspection,
+    exports: Exports,
+    /// Declared last: instances run on the engine and under the ticker that it keeps.
+    host: Host,
+}
+
+/// What is called, found once by name.
+struct Exports {
+    pre: InstancePre<State>,
+    lifecycle: GuestIndices,
+    hot: ComponentExportIndex,
+    world: World,
+}
+
+impl Module {
+    pub(crate) fn new(
+        host: Host,
+        pre: InstancePre<State>,
+        inspection: impl FnOnce(Manifest) -> Inspection,
+        world: World,
+        file: &str,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Self, LoadError> {
+        let exports = Exports::find(pre, world).map_err(|error| wrong_type(file, &error))?;
+        let manifest = exports.describe(&host, file, name, limits)?;
+        manifest
+            .check()
+            .map_err(|problems| LoadError::Manifest {
+                file: file.to_owned(),
+                problems,
+            })?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                name: name.to_owned(),
+                inspection: inspection(manifest),
+                exports,
+                host,
+            }),
+        })
+    }
+
+    /// The name it was loaded under.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The hash of its file.
+    pub fn hash(&self) -> ModuleHash {
+        self.inner.inspection.hash
+    }
+
+    /// The world it implements.
+    pub fn world(&self) -> World {
+        self.inner.inspection.world
+    }
+
+    /// Bytes of its file.
+    pub fn size(&self) -> usize {
+        self.inner.inspection.size
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.inner.inspection.manifest
+    }
+
+    /// All there is to know about it.
+    pub fn inspection(&self) -> &Inspection {
+        &self.inner.inspection
+    }
+
+    /// Starts an instance afresh, by `init`.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    pub fn start(&self, options: StartOptions) -> Result<Instance, Fault> {
+        let start = start_of(&options);
+        let mut instance = self.instance(options)?;
+        instance.init(&start)?;
+        Ok(instance)
+    }
+
+    /// Starts an instance from a saved state, by `restore`. A failed restore has no effects.
+    ///
+    /// # Errors
+    /// The module does not read this schema, the strategy refuses, or traps; the text says why.
+    pub fn restore(
+        &self,
+        options: StartOptions,
+        schema: u32,
+        state: &[u8],
+    ) -> Result<Instance, Fault> {
+        let manifest = self.manifest();
+        if !manifest.restores.contains(&schema) {
+            return Err(Fault(format!(
+                "strategy `{}`: version {} does not read states of schema {schema}, only of {:?}",
+                options.name, manifest.version, manifest.restores
+            )));
+        }
+        let start = start_of(&options);
+        let mut instance = self.instance(options)?;
+        instance.restore(&start, schema, state)?;
+        Ok(instance)
+    }
+
+    fn instance(&self, options: StartOptions) -> Result<Instance, Fault> {
+        let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
+        let state = State::new(Phase::Lifecycle, options.registry, log, &options.limits);
+        let guest = self
+            .inner
+            .exports
+            .instantiate(&self.inner.host, state, options.limits)?;
+        Ok(Instance::new(guest, self.manifest().messages.len(), self.clone()))
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Module")
+            .field("name", &self.inner.name)
+            .field("hash", &self.hash())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Exports {
+    fn find(pre: InstancePre<State>, world: World) -> wasmtime::Result<Self> {
+        let lifecycle = GuestIndices::new(&pre)?;
+        let interface = world.hot_interface();
+        let component = pre.component();
+        let hot = component
+            .get_export_index(None, interface)
+            .and_then(|instance| component.get_export_index(Some(&instance), "on-events"))
+            .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `on-events`"))?;
+        Ok(Self {
+            pre,
+            lifecycle,
+            hot,
+            world,
+        })
+    }
+
+    fn instantiate(&self, host: &Host, state: State, limits: Limits) -> Result<Guest, Fault> {
+        Guest::instantiate(
+            host.engine(),
+            &self.pre,
+            &self.lifecycle,
+            (&self.hot, self.world),
+            state,
+            limits,
+        )
+    }
+
+    /// What the module says of itself, asked on an instance that is thrown away.
+    fn describe(
+        &self,
+        host: &Host,
+        file: &str,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Manifest, LoadError> {
+        let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
+        let state = State::new(Phase::Describing, Arc::new(Registry::new()), log, limits);
+        let described = self
+            .instantiate(host, state, *limits)
+            .and_then(|mut guest| guest.describe());
+        described.map_err(|fault| LoadError::Describe {
+            file: file.to_owned(),
+            fault: fault.0,
+        })
+    }
+}
+
+impl State {
+    fn new(phase: Phase, registry: Arc<Registry>, log: Logger, limits: &Limits) -> Self {
+        Self {
+            phase,
+            book: Box::default(),
+            registry,
+            log,
+            limiter: Limiter::new(limits),
+            deadline: Default::default(),
+        }
+    }
+}
+
+fn start_of(options: &StartOptions) -> crate::generated::lifecycle::Start {
+    crate::generated::lifecycle::Start {
+        parameters: options.parameters.clone(),
+        next_order: options.next_order,
+    }
+}

@@ -1,0 +1,440 @@
+//! From what the user wrote and the deck knows to what a strategy starts with.
+
+use crate::manifest::{Manifest, Parameter, ParameterKind, Subscription, is_line, placeholder};
+use std::collections::{BTreeMap, HashSet};
+use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId};
+
+/// Bytes of a value.
+const MAX_VALUE: usize = 4_096;
+
+/// Why a parameter's value is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// There is no such parameter. The user must rename or remove it.
+    #[error("no parameter `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    Unknown {
+        /// The name given.
+        name: String,
+        /// The name most like it.
+        nearest: Option<String>,
+    },
+    /// The user must give a value.
+    #[error("parameter `{name}` ({kind}) has no default: give it a value")]
+    Missing {
+        /// The parameter.
+        name: String,
+        /// Its kind.
+        kind: &'static str,
+    },
+    /// The value does not fit. The user must correct it.
+    #[error("parameter `{name}`: `{value}` {problem}")]
+    Invalid {
+        /// The parameter.
+        name: String,
+        /// The value given.
+        value: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Why a feed can't be had in this deck.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WantError {
+    /// The deck has no such instrument. The user must correct the symbol or add its venue.
+    #[error("{wanted}: no instrument `{symbol}` in this deck{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    NoInstrument {
+        /// What asks for it.
+        wanted: String,
+        /// The symbol.
+        symbol: String,
+        /// The symbol most like it.
+        nearest: Option<String>,
+    },
+    /// A placeholder without a value: the parameters given are not those of [`Manifest::resolve`].
+    #[error("subscription to `{target}`: no value for that parameter")]
+    NoValue {
+        /// The placeholder.
+        target: String,
+    },
+}
+
+/// What a strategy wants from the deck, as numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Feeds from the first event on.
+    pub feeds: Vec<FeedRequest>,
+    /// Whether it wants the account's balances.
+    pub accounts: bool,
+    /// The texts behind `notify`.
+    pub messages: Vec<TextId>,
+}
+
+impl Manifest {
+    /// One value for each parameter, in the manifest's order: what was given, or the default.
+    ///
+    /// # Errors
+    /// Everything that is wrong: values that do not fit, values that are missing, names that mean nothing.
+    pub fn resolve(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
+        let mut errors: Vec<_> = given
+            .keys()
+            .filter_map(|name| self.unknown(name))
+            .collect();
+        let mut values = Vec::with_capacity(self.parameters.len());
+        for parameter in &self.parameters {
+            match parameter.value(given.get(&parameter.name)) {
+                Ok(value) => values.push((parameter.name.clone(), value)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(values)
+        } else {
+            Err(errors)
+        }
+    }
+
+    fn unknown(&self, name: &str) -> Option<ParameterError> {
+        if self.parameter(name).is_some() {
+            return None;
+        }
+        let names = self.parameters.iter().map(|parameter| &*parameter.name);
+        Some(ParameterError::Unknown {
+            name: name.to_owned(),
+            nearest: nearest(name, names),
+        })
+    }
+
+    /// What the strategy wants, with symbols, `*` and `{parameter}` resolved. Names of signals and messages are
+    /// interned. `parameters` are those that [`Manifest::resolve`] gave.
+    ///
+    /// # Errors
+    /// Every symbol that the deck does not know.
+    pub fn wants(
+        &self,
+        parameters: &[(String, String)],
+        registry: &mut Registry,
+    ) -> Result<Wants, Vec<WantError>> {
+        let mut errors = self.unknown_instruments(parameters, registry);
+        let (mut feeds, mut accounts) = (Vec::new(), false);
+        for subscription in &self.subscriptions {
+            if *subscription == Subscription::Accounts {
+                accounts = true;
+                continue;
+            }
+            match requests(subscription, parameters, registry) {
+                Ok(requests) => feeds.extend(requests),
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut seen = HashSet::new();
+        feeds.retain(|feed| seen.insert(*feed));
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let messages = self
+            .messages
+            .iter()
+            .map(|message| registry.add_text(message))
+            .collect();
+        Ok(Wants {
+            feeds,
+            accounts,
+            messages,
+        })
+    }
+
+    /// Parameters of kind instrument whose value the deck does not know. Those that a subscription names are left to
+    /// it, so that no symbol is reported twice.
+    fn unknown_instruments(
+        &self,
+        parameters: &[(String, String)],
+        registry: &Registry,
+    ) -> Vec<WantError> {
+        let subscribed: HashSet<&str> = self
+            .subscriptions
+            .iter()
+            .filter_map(Subscription::parameter)
+            .collect();
+        let instruments = parameters.iter().filter(|(name, _)| {
+            let kind = self.parameter(name).map(|parameter| parameter.kind);
+            kind == Some(ParameterKind::Instrument) && !subscribed.contains(name.as_str())
+        });
+        instruments
+            .filter_map(|(name, symbol)| {
+                find(symbol, &format!("parameter `{name}`"), registry).err()
+            })
+            .collect()
+    }
+}
+
+impl Parameter {
+    fn value(&self, given: Option<&String>) -> Result<String, ParameterError> {
+        let Some(value) = given.or(self.default.as_ref()) else {
+            return Err(ParameterError::Missing {
+                name: self.name.clone(),
+                kind: self.kind.as_str(),
+            });
+        };
+        match check_value(self, value) {
+            Ok(()) => Ok(value.clone()),
+            Err(problem) => Err(ParameterError::Invalid {
+                name: self.name.clone(),
+                value: crate::log::harmless(value),
+                problem,
+            }),
+        }
+    }
+}
+
+/// Checks a value against the parameter's kind and bounds.
+pub(crate) fn check_value(parameter: &Parameter, value: &str) -> Result<(), String> {
+    if !is_line(value, MAX_VALUE) {
+        return Err(format!("is not one line of at most {MAX_VALUE} bytes"));
+    }
+    match parameter.kind {
+        ParameterKind::Integer => {
+            let number: i64 = value
+                .parse()
+                .map_err(|_| "is not a whole number of 64 bits".to_owned())?;
+            // Exact for every bound that a person would write; beyond 2^53 the bound itself is not exact.
+            check_bounds(parameter, number as f64)
+        }
+        ParameterKind::Decimal => match value.parse::<f64>() {
+            Ok(number) if number.is_finite() => check_bounds(parameter, number),
+            _ => Err("is not a number".to_owned()),
+        },
+        ParameterKind::Boolean if !matches!(value, "true" | "false") => {
+            Err("is neither `true` nor `false`".to_owned())
+        }
+        ParameterKind::Instrument if value.is_empty() => {
+            Err("is not a symbol such as BTCUSDT.BINANCE".to_owned())
+        }
+        ParameterKind::Boolean | ParameterKind::Text | ParameterKind::Instrument => Ok(()),
+    }
+}
+
+fn check_bounds(parameter: &Parameter, number: f64) -> Result<(), String> {
+    match (parameter.minimum, parameter.maximum) {
+        (Some(minimum), _) if number < minimum => Err(format!("is below the minimum {minimum}")),
+        (_, Some(maximum)) if number > maximum => Err(format!("is above the maximum {maximum}")),
+        _ => Ok(()),
+    }
+}
+
+fn requests(
+    subscription: &Subscription,
+    parameters: &[(String, String)],
+    registry: &mut Registry,
+) -> Result<Vec<FeedRequest>, WantError> {
+    let (feed, basis, step) = match subscription {
+        Subscription::Quotes(_) => (Feed::Quotes, BarBasis::Time, 0),
+        Subscription::Trades(_) => (Feed::Trades, BarBasis::Time, 0),
+        Subscription::Book(_) => (Feed::Book, BarBasis::Time, 0),
+        Subscription::Bars { basis, step, .. } => (Feed::Bars, *basis, *step),
+        Subscription::Signals(_) => (Feed::Signals, BarBasis::Time, 0),
+        Subscription::Accounts => return Ok(Vec::new()),
+    };
+    let written = subscription.target().unwrap_or_default();
+    let target = match placeholder(written) {
+        None => written,
+        Some(name) => value_of(name, parameters).ok_or_else(|| WantError::NoValue {
+            target: written.to_owned(),
+        })?,
+    };
+    let targets = match subscription {
+        Subscription::Signals(_) => vec![registry.add_text(target).0],
+        // All instruments, only when the manifest says so: a parameter's value is one symbol.
+        _ if written == "*" => registry.instruments().iter().map(|all| all.id.0).collect(),
+        _ => vec![find(target, &format!("{feed} of `{written}`"), registry)?],
+    };
+    let request = |target| FeedRequest {
+        target,
+        step,
+        feed,
+        basis,
+        pad: Pad::ZERO,
+    };
+    Ok(targets.into_iter().map(request).collect())
+}
+
+fn value_of<'a>(name: &str, parameters: &'a [(String, String)]) -> Option<&'a str> {
+    let found = parameters.iter().find(|(given, _)| given == name)?;
+    Some(&found.1)
+}
+
+fn find(symbol: &str, wanted: &str, registry: &Registry) -> Result<u32, WantError> {
+    if let Some(found) = registry.find_instrument(symbol) {
+        return Ok(found.id.0);
+    }
+    let symbols = registry.instruments().iter().map(|known| &*known.symbol);
+    Err(WantError::NoInstrument {
+        wanted: wanted.to_owned(),
+        symbol: crate::log::harmless(symbol),
+        nearest: nearest(symbol, symbols),
+    })
+}
+
+/// The candidate most like `name`, if any is alike at all.
+fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    const ALIKE: f64 = 0.7;
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_engine::port::OrderPolicy;
+    use tickdeck_model::{Amount, Instrument, InstrumentId, Price, Size};
+
+    fn parameter(name: &str, kind: ParameterKind, default: Option<&str>) -> Parameter {
+        Parameter {
+            name: name.to_owned(),
+            doc: String::new(),
+            kind,
+            default: default.map(str::to_owned),
+            minimum: None,
+            maximum: None,
+        }
+    }
+
+    fn manifest() -> Manifest {
+        let mut fast = parameter("fast", ParameterKind::Integer, Some("12"));
+        (fast.minimum, fast.maximum) = (Some(1.0), Some(100.0));
+        Manifest {
+            name: "test".to_owned(),
+            version: "0.1.0".to_owned(),
+            doc: String::new(),
+            parameters: vec![
+                fast,
+                parameter("symbol", ParameterKind::Instrument, None),
+                parameter("source", ParameterKind::Text, Some("mood")),
+                parameter("live", ParameterKind::Boolean, Some("false")),
+                parameter("hedge", ParameterKind::Instrument, Some("ETHUSDT")),
+            ],
+            subscriptions: vec![
+                Subscription::Trades("{symbol}".to_owned()),
+                Subscription::Quotes("*".to_owned()),
+                Subscription::Quotes("BTCUSDT".to_owned()),
+                Subscription::Signals("{source}".to_owned()),
+                Subscription::Bars {
+                    instrument: "{symbol}".to_owned(),
+                    basis: BarBasis::Trades,
+                    step: 7,
+                },
+                Subscription::Accounts,
+            ],
+            messages: vec!["crossed".to_owned()],
+            order_policy: OrderPolicy::Hold,
+            state_schema: 1,
+            restores: Vec::new(),
+        }
+    }
+
+    fn given(values: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        values.iter().map(owned).collect()
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        let venue = registry.add_venue("SIM");
+        let quote = registry.add_currency("USDT", 8).unwrap();
+        for ticker in ["BTC", "ETH"] {
+            let base = registry.add_currency(ticker, 8).unwrap();
+            let terms = Instrument {
+                id: InstrumentId(0),
+                venue,
+                symbol: format!("{ticker}USDT.SIM"),
+                base,
+                quote,
+                price_scale: 2,
+                size_scale: 5,
+                quote_scale: 8,
+                tick: Price(1),
+                lot: Size(1),
+                min_notional: Amount(0),
+            };
+            registry.add_instrument(terms).unwrap();
+        }
+        registry
+    }
+
+    #[test]
+    fn defaults_fill_in_and_the_order_is_the_manifests() {
+        let values = manifest()
+            .resolve(&given(&[("symbol", "BTCUSDT"), ("fast", "7")]))
+            .unwrap();
+        let expected = [
+            ("fast", "7"),
+            ("symbol", "BTCUSDT"),
+            ("source", "mood"),
+            ("live", "false"),
+            ("hedge", "ETHUSDT"),
+        ];
+        let values: Vec<_> = values.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let errors = manifest()
+            .resolve(&given(&[("fsat", "7"), ("fast", "101"), ("live", "yes")]))
+            .unwrap_err();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let expected = [
+            "no parameter `fsat`; did you mean `fast`?",
+            "parameter `fast`: `101` is above the maximum 100",
+            "parameter `symbol` (instrument) has no default: give it a value",
+            "parameter `live`: `yes` is neither `true` nor `false`",
+        ];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn feeds_resolve_symbols_stars_and_parameters() {
+        let (manifest, mut registry) = (manifest(), registry());
+        let values = manifest.resolve(&given(&[("symbol", "ETHUSDT.SIM")])).unwrap();
+        let wants = manifest.wants(&values, &mut registry).unwrap();
+        let feeds: Vec<_> = wants
+            .feeds
+            .iter()
+            .map(|feed| (feed.feed, feed.target, feed.step))
+            .collect();
+        let mood = registry.find_text("mood").unwrap().0;
+        let expected = [
+            (Feed::Trades, 1, 0),
+            (Feed::Quotes, 0, 0),
+            (Feed::Quotes, 1, 0),
+            (Feed::Signals, mood, 0),
+            (Feed::Bars, 1, 7),
+        ];
+        assert_eq!(feeds, expected, "BTCUSDT is in `*` already");
+        assert!(wants.accounts);
+        assert_eq!(wants.messages, [registry.find_text("crossed").unwrap()]);
+    }
+
+    #[test]
+    fn symbols_that_the_deck_does_not_know_are_named() {
+        let (manifest, mut registry) = (manifest(), registry());
+        let values = manifest
+            .resolve(&given(&[("symbol", "BTCUSD.SIM"), ("hedge", "*")]))
+            .unwrap();
+        let errors = manifest.wants(&values, &mut registry).unwrap_err();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let unknown = "no instrument `BTCUSD.SIM` in this deck; did you mean `BTCUSDT.SIM`?";
+        let expected = [
+            "parameter `hedge`: no instrument `*` in this deck".to_owned(),
+            format!("trades of `{{symbol}}`: {unknown}"),
+            format!("bars of `{{symbol}}`: {unknown}"),
+        ];
+        assert_eq!(texts, expected);
+    }
+}

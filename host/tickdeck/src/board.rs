@@ -1,0 +1,238 @@
+//! Where the kernel's thread leaves what the operator is shown, and the display fetches it.
+//!
+//! The kernel only copies the status and appends notices under a mutex. What piles up between two fetches is bounded
+//! by kind, and what was left out is counted and said.
+
+use crate::names::Names;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tickdeck_engine::{Notice, Observer, Status};
+use tickdeck_model::{Severity, Timestamp};
+use tickdeck_strategy::{LogLevel, LogSink};
+
+/// Entries of one kind that are kept between two fetches.
+const KEPT_PER_KIND: usize = 20;
+
+/// What a line is about. Lines are limited kind by kind, so that a flood of one never hides another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Topic {
+    /// Orders that we refused.
+    Denied,
+    /// Orders that a venue refused.
+    Refused,
+    /// What strategies tell the operator.
+    Notified,
+    /// What strategies write to their log.
+    Log,
+    /// Venues that came, went or grew old.
+    Venue,
+    /// Strategies that ended, sources that broke, impossible things.
+    Failure,
+}
+
+impl Topic {
+    const ALL: [Self; 6] = [Self::Denied, Self::Refused, Self::Notified, Self::Log, Self::Venue, Self::Failure];
+
+    pub(crate) const fn plural(self) -> &'static str {
+        match self {
+            Self::Denied => "orders denied",
+            Self::Refused => "orders refused by the venue",
+            Self::Notified => "notifications",
+            Self::Log => "lines of log",
+            Self::Venue => "changes of venues",
+            Self::Failure => "failures",
+        }
+    }
+}
+
+/// How much a line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// For the record.
+    Note,
+    /// Look at it.
+    Warning,
+    /// Something failed.
+    Error,
+}
+
+/// A line for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Event time.
+    pub at: Timestamp,
+    /// What it is about.
+    pub topic: Topic,
+    /// How much it matters.
+    pub weight: Weight,
+    /// What it says.
+    pub text: String,
+}
+
+enum Entry {
+    Notice(Notice),
+    Log { strategy: String, level: LogLevel, text: String },
+}
+
+impl Entry {
+    const fn topic(&self) -> Topic {
+        match self {
+            Self::Notice(Notice::Denied { .. }) => Topic::Denied,
+            Self::Notice(Notice::Refused { .. }) => Topic::Refused,
+            Self::Notice(Notice::Notified { .. }) => Topic::Notified,
+            Self::Notice(Notice::Venue { .. }) => Topic::Venue,
+            Self::Notice(_) => Topic::Failure,
+            Self::Log { .. } => Topic::Log,
+        }
+    }
+
+    const fn weight(&self) -> Weight {
+        match self {
+            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => Weight::Error,
+            Self::Notice(Notice::Notified { severity: Severity::Critical, .. }) => Weight::Error,
+            Self::Notice(Notice::Notified { severity: Severity::Info, .. }) => Weight::Note,
+            Self::Notice(_) => Weight::Warning,
+            Self::Log { level: LogLevel::Error, .. } => Weight::Error,
+            Self::Log { level: LogLevel::Warn, .. } => Weight::Warning,
+            Self::Log { .. } => Weight::Note,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    status: Status,
+    entries: Vec<(Timestamp, Entry)>,
+    kept: [usize; Topic::ALL.len()],
+    left_out: [u64; Topic::ALL.len()],
+}
+
+/// The board; clones share it.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Inner>>);
+
+impl Board {
+    /// The last status.
+    pub fn status(&self) -> Status {
+        self.inner().status.clone()
+    }
+
+    /// Takes the lines since the last fetch.
+    pub fn lines(&self, names: &Names) -> Vec<Line> {
+        let (entries, left_out, now) = {
+            let mut inner = self.inner();
+            inner.kept = Default::default();
+            (std::mem::take(&mut inner.entries), std::mem::take(&mut inner.left_out), inner.status.now)
+        };
+        let shown = |(at, entry): &(Timestamp, Entry)| Line {
+            at: *at,
+            topic: entry.topic(),
+            weight: entry.weight(),
+            text: say(entry, names),
+        };
+        let more = Topic::ALL.iter().zip(left_out).filter(|(_, count)| *count > 0).map(|(topic, count)| Line {
+            at: now,
+            topic: *topic,
+            weight: Weight::Note,
+            text: format!("... and {count} more {}", topic.plural()),
+        });
+        entries.iter().map(shown).chain(more).collect()
+    }
+
+    fn add(&self, at: Option<Timestamp>, entry: Entry) {
+        let topic = entry.topic() as usize;
+        let mut inner = self.inner();
+        if inner.kept[topic] >= KEPT_PER_KIND {
+            inner.left_out[topic] += 1;
+            return;
+        }
+        inner.kept[topic] += 1;
+        let at = at.unwrap_or(inner.status.now);
+        inner.entries.push((at, entry));
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Board {
+    fn notice(&mut self, at: Timestamp, notice: Notice) {
+        self.add(Some(at), Entry::Notice(notice));
+    }
+
+    fn status(&mut self, status: &Status) {
+        // Cloned before the lock is taken, so that the display never waits for the copy.
+        let status = status.clone();
+        self.inner().status = status;
+    }
+}
+
+impl LogSink for Board {
+    fn line(&self, strategy: &str, level: LogLevel, text: &str) {
+        self.add(None, Entry::Log { strategy: strategy.to_owned(), level, text: text.to_owned() });
+    }
+}
+
+fn say(entry: &Entry, names: &Names) -> String {
+    let notice = match entry {
+        Entry::Log { strategy, text, .. } => return format!("{strategy}: {text}"),
+        Entry::Notice(notice) => notice,
+    };
+    match notice {
+        Notice::Denied { order, reason, values } => {
+            let name = names.strategy(order.strategy);
+            format!("{name}: order {} denied, {}: {values}", order.number, reason.code())
+        }
+        Notice::Refused { order, reason } => {
+            format!("{}: order {} refused by the venue, {reason}", names.strategy(order.strategy), order.number)
+        }
+        Notice::Notified { strategy, message, value, .. } => format!("{}: {message} {value}", names.strategy(*strategy)),
+        Notice::Ended { strategy, problem } => format!("{} ended: {problem}", names.strategy(*strategy)),
+        Notice::Venue { venue, instrument, state } => match instrument {
+            Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
+            None => format!("{} is {state}", names.venue(*venue)),
+        },
+        Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::{ClientOrderId, Reason, Registry, StrategyId};
+
+    fn names() -> Names {
+        let mut registry = Registry::new();
+        registry.add_strategy("ema");
+        Names::new(Arc::new(registry), None)
+    }
+
+    fn denied(number: u64) -> Notice {
+        let order = ClientOrderId { strategy: StrategyId(1), number };
+        Notice::Denied { order, reason: Reason::MaxNotional, values: "notional=31000.00, limit=25000".to_owned() }
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_is_counted_and_hides_no_other() {
+        let mut board = Board::default();
+        for number in 0..1_000 {
+            board.notice(5, denied(number));
+        }
+        board.notice(6, Notice::Ended { strategy: StrategyId(1), problem: "trapped".to_owned() });
+        let lines = board.lines(&names());
+        assert_eq!(lines.len(), KEPT_PER_KIND + 2);
+        assert_eq!(lines[0].text, "ema: order 0 denied, MAX_NOTIONAL: notional=31000.00, limit=25000");
+        assert_eq!((lines[KEPT_PER_KIND].text.as_str(), lines[KEPT_PER_KIND].weight), ("ema ended: trapped", Weight::Error));
+        assert_eq!(lines[KEPT_PER_KIND + 1].text, "... and 980 more orders denied");
+        assert!(board.lines(&names()).is_empty(), "what was fetched is gone");
+    }
+
+    #[test]
+    fn a_strategys_words_carry_the_time_of_the_last_status() {
+        let mut board = Board::default();
+        board.status(&Status { now: 42, ..Status::default() });
+        board.line("ema", LogLevel::Warn, "thin book");
+        let line = board.lines(&names()).remove(0);
+        assert_eq!((line.at, line.weight, line.text.as_str()), (42, Weight::Warning, "ema: thin book"));
+    }
+}

@@ -1,0 +1,250 @@
+//! The deck's settings: `tickdeck.toml`. An annotated example is the file of that name at the top of the repository.
+//!
+//! The file is read in one pass that reports every mistake at once with its line. What can only be judged against the
+//! deck itself (an instrument's symbol, a strategy's parameter) keeps its line and is judged when the deck is wired.
+
+mod problem;
+mod read;
+mod section;
+#[cfg(test)]
+mod tests;
+
+pub use problem::{Problem, Problems, nearest};
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where the settings of a deck lie.
+pub const FILE_NAME: &str = "tickdeck.toml";
+
+/// The largest file that is read: a mistaken path must not fill the memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A value and the line it was given in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its line, from 1.
+    pub line: usize,
+}
+
+/// An exact decimal as it was written; it is read at its currency's or instrument's scale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decimal(pub String);
+
+/// A limit that may be left at its default, taken off by name, or set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Setting<T> {
+    /// Not mentioned.
+    #[default]
+    Default,
+    /// `false`.
+    Off,
+    /// A value.
+    To(T),
+}
+
+impl<T> Setting<T> {
+    /// The limit in force, given what holds without a mention.
+    pub fn over(self, otherwise: Option<T>) -> Option<T> {
+        match self {
+            Self::Default => otherwise,
+            Self::Off => None,
+            Self::To(value) => Some(value),
+        }
+    }
+}
+
+/// Everything that `tickdeck.toml` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// The file, as the user named it, for messages about what is only judged later.
+    pub file: String,
+    /// `[engine]`
+    pub engine: EngineSettings,
+    /// `[venue]`
+    pub venue: VenueSettings,
+    /// `[risk]`
+    pub risk: LimitSettings,
+    /// `[risk.instruments.SYMBOL]`
+    pub instruments: Vec<(Located<String>, InstrumentSettings)>,
+    /// `[middleware]`
+    pub middleware: MiddlewareSettings,
+    /// `[wasm]`
+    pub wasm: WasmSettings,
+    /// `[strategies.NAME]`
+    pub strategies: BTreeMap<String, StrategySettings>,
+}
+
+/// How the engine runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Threads that run strategies.
+    pub workers: Option<usize>,
+    /// Cores to pin them to.
+    pub pin: Vec<usize>,
+    /// Most events in one call of a strategy.
+    pub batch: Option<usize>,
+    /// Events the ring holds.
+    pub ring_capacity: Option<usize>,
+    /// Whether waiting threads only spin.
+    pub spin: bool,
+}
+
+/// What the deck trades on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VenueSettings {
+    /// Which.
+    pub kind: VenueKind,
+    /// The seed of all that is random.
+    pub seed: Option<u64>,
+    /// The captures to play.
+    pub files: Vec<PathBuf>,
+    /// Time from us to the venue.
+    pub latency_us: Option<u64>,
+    /// Fee of a fill that gave liquidity, in hundredths of a percent.
+    pub maker_fee_bps: Option<Located<Decimal>>,
+    /// Fee of a fill that took liquidity, in hundredths of a percent.
+    pub taker_fee_bps: Option<Located<Decimal>>,
+    /// The account's opening balance in the quote currency.
+    pub balance: Option<Located<Decimal>>,
+}
+
+/// Which venue.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum VenueKind {
+    /// The exchange of our own.
+    #[default]
+    Sim,
+    /// A recorded market.
+    Capture,
+}
+
+/// Limits of a strategy, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Largest price times size of one order, in whole units of the quote currency.
+    pub max_notional: Setting<u64>,
+    /// Largest position at its worst case, in whole units of the quote currency.
+    pub max_position_notional: Setting<u64>,
+    /// How far from the last quote a price may be.
+    pub collar_bps: Setting<u32>,
+    /// Most orders in a time.
+    pub order_rate: Setting<RateSettings>,
+    /// The same order again within this time is a duplicate.
+    pub duplicate_window_us: Setting<u64>,
+    /// Oldest quote to trade on.
+    pub max_quote_age_ms: Setting<u64>,
+    /// Instruments that may be traded.
+    pub allow: Setting<Vec<Located<String>>>,
+}
+
+/// Orders in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateSettings {
+    /// Most orders.
+    pub orders: u32,
+    /// Within this time.
+    pub window_ms: u64,
+}
+
+/// Limits of one instrument.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstrumentSettings {
+    /// Largest size of one order.
+    pub max_size: Option<Located<Decimal>>,
+    /// Largest position at its worst case.
+    pub max_position: Option<Located<Decimal>>,
+}
+
+/// What stands between the ring and the strategies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MiddlewareSettings {
+    /// Drop public trades that come twice.
+    pub drop_duplicates: Option<bool>,
+    /// Drop events older than this.
+    pub max_age_ms: Option<u64>,
+    /// At most one quote per instrument in this time.
+    pub conflate_quotes_ms: Option<u64>,
+}
+
+/// How guests are run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WasmSettings {
+    /// Whether a NaN has one bit pattern on every CPU.
+    pub nan_canonicalisation: Option<bool>,
+    /// Memory of a strategy that sets none of its own.
+    pub memory_mib: Option<u64>,
+    /// Time of a call of a strategy that sets none of its own.
+    pub time_ms: Option<u64>,
+}
+
+/// One strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StrategySettings {
+    /// The line of its heading.
+    pub line: usize,
+    /// Whether it runs.
+    pub enabled: bool,
+    /// The module it runs, if it is not called like the strategy: `NAME` of `plugins/NAME.wasm`.
+    pub plugin: Option<Located<String>>,
+    /// Its money.
+    pub capital: Option<Located<Decimal>>,
+    /// Its memory.
+    pub memory_mib: Option<u64>,
+    /// The longest a call may take.
+    pub time_ms: Option<u64>,
+    /// Its parameters as its manifest names them, values as text.
+    pub parameters: BTreeMap<String, Located<String>>,
+    /// Its limits, over those of the deck.
+    pub risk: LimitSettings,
+}
+
+impl Default for StrategySettings {
+    fn default() -> Self {
+        Self {
+            line: 0,
+            enabled: true,
+            plugin: None,
+            capital: None,
+            memory_mib: None,
+            time_ms: None,
+            parameters: BTreeMap::new(),
+            risk: LimitSettings::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads settings from text; `file` names it in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        read::read(file, text)
+    }
+
+    /// Reads a file. Paths in it are relative to the folder it lies in.
+    ///
+    /// # Errors
+    /// It can't be read, or everything that is wrong with it.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
+        let size = std::fs::metadata(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?.len();
+        anyhow::ensure!(size <= MAX_FILE_BYTES, "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read");
+        let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+        let mut config = Self::parse(&shown.to_string(), &text)?;
+        if let Some(folder) = path.parent() {
+            for file in &mut config.venue.files {
+                *file = folder.join(&*file);
+            }
+        }
+        Ok(config)
+    }
+
+    /// A sentence about something in the file that was only judged when the deck was wired.
+    pub fn problem(&self, line: usize, what: String, fix: String) -> Problems {
+        Problems { file: self.file.clone(), list: vec![Problem { line, what, fix: Some(fix) }] }
+    }
+}

@@ -1,0 +1,294 @@
+//! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once: in
+//! [`super::read`]. What was never asked for is unknown.
+
+use super::problem::{Problem, Problems, nearest};
+use super::{Decimal, Located, Setting};
+use std::cell::RefCell;
+use std::ops::RangeInclusive;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A file being read, and what was found wrong with it so far.
+pub(super) struct Reader<'d> {
+    text: &'d str,
+    file: &'d str,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// A table being read.
+pub(super) struct Section<'r, 'd> {
+    reader: &'r Reader<'d>,
+    /// `risk.instruments`; empty for the whole file.
+    path: String,
+    table: Option<&'r DeTable<'d>>,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
+
+impl<'d> Reader<'d> {
+    /// Reads `text`; mistakes of the grammar are problems like any others.
+    pub(super) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
+        let reader = Self { text, file, problems: RefCell::default() };
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            reader.report(at, error.message().lines().collect::<Vec<_>>().join(", "), None);
+        }
+        (reader, table)
+    }
+
+    /// The whole file as a section.
+    pub(super) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
+        Section { reader: self, path: String::new(), table: Some(table.get_ref()), asked: RefCell::default() }
+    }
+
+    /// `value`, unless something was wrong.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+        let mut list = self.problems.into_inner();
+        list.sort_by_key(|problem| problem.line);
+        list.dedup();
+        if list.is_empty() { Ok(value) } else { Err(Problems { file: self.file.to_owned(), list }) }
+    }
+
+    fn line(&self, offset: usize) -> usize {
+        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    fn report(&self, offset: usize, what: String, fix: Option<String>) {
+        self.problems.borrow_mut().push(Problem { line: self.line(offset), what, fix });
+    }
+}
+
+impl<'r, 'd> Section<'r, 'd> {
+    fn entry(&self, key: &'static str) -> Option<Entry<'r, 'd>> {
+        self.asked.borrow_mut().push(key);
+        self.table?.get(key)
+    }
+
+    fn wrong(&self, key: &str, value: Entry<'_, '_>, wanted: &str) {
+        let shown = shown(value.get_ref());
+        self.reader.report(value.span().start, format!("`{key}` is {shown}"), Some(format!("it must be {wanted}")));
+    }
+
+    /// Reports a mistake that is about the value of `key`, or about the key's absence.
+    pub(super) fn refuse(&self, key: &str, what: &str, fix: &str) {
+        let at = self.table.and_then(|table| table.get(key)).map_or(0, |value| value.span().start);
+        self.reader.report(at, what.to_owned(), Some(fix.to_owned()));
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Whether this section is there, as a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// A whole number within a range.
+    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.entry(key)?;
+        let number = whole(value.get_ref()).filter(|number| range.contains(number));
+        if number.is_none() {
+            self.wrong(key, value, &format!("a whole number from {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// True or false.
+    pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
+        let value = self.entry(key)?;
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            self.wrong(key, value, "true or false");
+        }
+        boolean
+    }
+
+    /// A text.
+    pub(super) fn text(&self, key: &'static str) -> Option<Located<String>> {
+        let value = self.entry(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong(key, value, "a text in quotes");
+        }
+        text.map(|text| self.located(value, text.to_owned()))
+    }
+
+    /// One of a few words.
+    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.entry(key)?;
+        let text = value.get_ref().as_str();
+        let found = words.iter().find(|(word, _)| Some(*word) == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let list: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            self.wrong(key, value, &list.join(" or "));
+        }
+        found
+    }
+
+    /// An exact decimal that is not negative, as a number or in quotes.
+    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
+        let value = self.entry(key)?;
+        let decimal = plain_decimal(value.get_ref()).filter(|text| !text.starts_with('-'));
+        if decimal.is_none() {
+            self.wrong(key, value, "a number such as 0.5, not negative and without an exponent");
+        }
+        decimal.map(|text| self.located(value, Decimal(text)))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
+        let value = self.entry(key)?;
+        let wanted = "a list of texts, such as [\"a\", \"b\"]";
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong(key, value, wanted);
+            return None;
+        };
+        let mut texts = Vec::new();
+        for item in array.iter() {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push(self.located(item, text.to_owned())),
+                None => self.wrong(key, item, wanted),
+            }
+        }
+        Some(texts)
+    }
+
+    /// A list of whole numbers within a range.
+    pub(super) fn integers(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<Vec<u64>> {
+        let value = self.entry(key)?;
+        let wanted = format!("a list of whole numbers from {} to {}", range.start(), range.end());
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong(key, value, &wanted);
+            return None;
+        };
+        let mut numbers = Vec::new();
+        for item in array.iter() {
+            match whole(item.get_ref()).filter(|number| range.contains(number)) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(key, item, &wanted),
+            }
+        }
+        Some(numbers)
+    }
+
+    /// A limit: absent is the default, `false` takes it off, everything else is read by `read`.
+    pub(super) fn limit<T>(
+        &self,
+        key: &'static str,
+        read: impl FnOnce(&Self, &'static str) -> Option<T>,
+    ) -> Setting<T> {
+        match self.entry(key).map(|value| value.get_ref().as_bool()) {
+            None => Setting::Default,
+            Some(Some(false)) => Setting::Off,
+            Some(_) => read(self, key).map_or(Setting::Default, Setting::To),
+        }
+    }
+
+    /// A table within this one; an absent one reads as empty.
+    pub(super) fn table(&self, key: &'static str) -> Section<'r, 'd> {
+        let table = self.entry(key).and_then(|value| {
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.wrong(key, value, &format!("a table: [{}]", self.dotted(key)));
+            }
+            table
+        });
+        Section { reader: self.reader, path: self.dotted(key), table, asked: RefCell::default() }
+    }
+
+    /// The tables within this one whose names are the user's.
+    pub(super) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
+        let Some(table) = self.table else { return Vec::new() };
+        let mut sections = Vec::new();
+        for (name, value) in table {
+            let path = self.dotted(name.get_ref());
+            let Some(table) = value.get_ref().as_table() else {
+                self.wrong(name.get_ref(), value, &format!("a table: [{path}]"));
+                continue;
+            };
+            let name = Located { value: name.get_ref().to_string(), line: self.reader.line(name.span().start) };
+            sections.push((name, Section { reader: self.reader, path, table: Some(table), asked: RefCell::default() }));
+        }
+        sections
+    }
+
+    /// Every key with its value as text: the parameters of a strategy, which only its manifest knows.
+    pub(super) fn parameters(&self) -> Vec<(String, Located<String>)> {
+        let Some(table) = self.table else { return Vec::new() };
+        let mut parameters = Vec::new();
+        for (name, value) in table {
+            match parameter_text(value.get_ref()) {
+                Some(text) => parameters.push((name.get_ref().to_string(), self.located(value, text))),
+                None => self.wrong(name.get_ref(), value, "a number, a text, true or false"),
+            }
+        }
+        parameters
+    }
+
+    /// Reports every key that was never asked for.
+    pub(super) fn finish(self) {
+        let Some(table) = self.table else { return };
+        let asked = self.asked.borrow();
+        for name in table.keys().filter(|name| !asked.contains(&name.get_ref().as_ref())) {
+            let fix = match nearest(name.get_ref(), asked.iter().copied()) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None if self.path.is_empty() => format!("known here: {}", asked.join(", ")),
+                None => format!("known in [{}]: {}", self.path, asked.join(", ")),
+            };
+            self.reader.report(name.span().start, format!("unknown key `{}`", name.get_ref()), Some(fix));
+        }
+    }
+
+    fn located<T>(&self, value: Entry<'_, '_>, inner: T) -> Located<T> {
+        Located { value: inner, line: self.reader.line(value.span().start) }
+    }
+
+    fn dotted(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+fn whole(value: &DeValue<'_>) -> Option<u64> {
+    let integer = value.as_integer()?;
+    u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+fn plain_decimal(value: &DeValue<'_>) -> Option<String> {
+    let text = match value {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+        DeValue::Float(float) => float.as_str(),
+        DeValue::String(text) => text.as_ref(),
+        _ => return None,
+    };
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    (all_digits(whole) && all_digits(fraction)).then(|| text.trim_start_matches('+').to_owned())
+}
+
+/// A parameter's value as its strategy will read it.
+fn parameter_text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().trim_start_matches('+').to_owned()),
+        DeValue::Float(float) => Some(float.as_str().trim_start_matches('+').to_owned()),
+        DeValue::Boolean(boolean) => Some(boolean.to_string()),
+        _ => None,
+    }
+}
+
+fn shown(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
+        DeValue::Integer(integer) => integer.as_str().to_owned(),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}

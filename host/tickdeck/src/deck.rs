@@ -1,0 +1,261 @@
+//! A deck is a folder: `tickdeck.toml`, `plugins/` and `data/`. The data folder belongs to one host at a time.
+
+use crate::builder::install;
+use crate::config::{Config, FILE_NAME};
+use anyhow::{Context, Result, bail};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use tickdeck_model::Registry;
+
+/// The modules of a deck.
+pub const PLUGINS: &str = "plugins";
+/// What must last.
+const DATA: &str = "data";
+/// Held by the host that runs.
+const LOCK: &str = "lock";
+/// The interned names.
+const IDS: &str = "ids";
+/// There while the kill switch is on.
+const KILLED: &str = "killed";
+/// Most modules that are read from a plugins folder.
+const MAX_MODULES: usize = 1_000;
+
+/// A deck's folder.
+#[derive(Debug, Clone)]
+pub struct Deck {
+    root: PathBuf,
+}
+
+impl Deck {
+    /// The deck in `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Its settings file, whether or not it is there.
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join(FILE_NAME)
+    }
+
+    /// Its settings; the defaults if it has no file.
+    ///
+    /// # Errors
+    /// The file can't be read, or everything that is wrong with it.
+    pub fn config(&self) -> Result<Config> {
+        let file = self.config_file();
+        if file.exists() { Config::load(&file) } else { Ok(Config::default()) }
+    }
+
+    /// Its plugins folder.
+    pub fn plugins(&self) -> PathBuf {
+        self.root.join(PLUGINS)
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.root.join(DATA)
+    }
+
+    /// Opens the data folder for this host alone, making it if need be.
+    ///
+    /// # Errors
+    /// Another host holds it, or it can't be written.
+    pub fn open_data(&self) -> Result<Data> {
+        Data::open(self.data())
+    }
+}
+
+/// The modules in a plugins folder, by name. Hidden files are temporaries of a build.
+///
+/// # Errors
+/// The folder can't be read, or holds more than any deck has.
+pub fn modules(plugins: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(plugins).with_context(|| {
+        format!("cannot read the plugins folder {}; make it and build a strategy into it", plugins.display())
+    })?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file())
+        .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')))
+        .collect();
+    if files.len() > MAX_MODULES {
+        bail!("{} holds {} modules, more than the {MAX_MODULES} that a deck runs", plugins.display(), files.len());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A module's name: its file's, without the ending.
+pub fn module_name(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+/// An open data folder; the lock is held until it is dropped.
+#[derive(Debug)]
+pub struct Data {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Data {
+    fn open(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let path = folder.join(LOCK);
+        let mut lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // Only to name the holder; the refusal stands without it.
+                let named = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
+                let holder = if named { format!(", process {}", holder.trim()) } else { String::new() };
+                bail!("another tickdeck runs this deck{holder}: it holds {}; stop it first", path.display());
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        lock.set_len(0).and_then(|()| lock.rewind()).with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(lock, "{}", std::process::id()).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// The interned names of this folder; an empty registry if it is new.
+    ///
+    /// # Errors
+    /// The file can't be read or is damaged: numbers in saved states would be misread, so nothing may start.
+    pub fn ids(&self) -> Result<Registry> {
+        let path = self.folder.join(IDS);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Registry::from_text(&text).with_context(|| {
+                format!("cannot use {}: restore it from a backup, or start with an empty data folder", path.display())
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Registry::new()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Keeps the interned names if they changed. Must be done before any strategy runs on them.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn keep_ids(&self, registry: &Registry) -> Result<()> {
+        let (path, text) = (self.folder.join(IDS), registry.to_text());
+        if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+            return Ok(());
+        }
+        install(&path, text.as_bytes())
+    }
+
+    /// Whether the kill switch is on.
+    pub fn killed(&self) -> bool {
+        self.latch().exists()
+    }
+
+    /// The file that is there while the kill switch is on.
+    pub fn latch(&self) -> PathBuf {
+        self.folder.join(KILLED)
+    }
+
+    /// Turns the kill switch off.
+    ///
+    /// # Errors
+    /// The latch can't be removed.
+    pub fn clear_kill(&self) -> Result<()> {
+        match std::fs::remove_file(self.latch()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", self.latch().display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Turns the kill switch on for every later start, until someone removes the file.
+///
+/// # Errors
+/// It can't be written.
+pub fn latch_kill(latch: &Path) -> Result<()> {
+    install(latch, b"killed by the operator; `tickdeck run --clear-kill` lifts it\n")
+}
+
+/// Where compiled modules are kept: never in the plugins folder.
+pub fn cache_folder() -> Option<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = match (from("XDG_CACHE_HOME"), from("LOCALAPPDATA"), from("HOME")) {
+        (Some(cache), _, _) => cache,
+        (None, Some(local), _) if cfg!(windows) => local,
+        (None, _, Some(home)) if cfg!(target_os = "macos") => home.join("Library/Caches"),
+        (None, _, Some(home)) => home.join(".cache"),
+        _ => return None,
+    };
+    Some(base.join("tickdeck"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_belongs_to_one_host_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let deck = Deck::at(folder.path());
+        let data = deck.open_data().unwrap();
+        let error = deck.open_data().unwrap_err().to_string();
+        assert!(error.contains(&format!("another tickdeck runs this deck, process {}", std::process::id())), "{error}");
+        drop(data);
+        deck.open_data().unwrap();
+    }
+
+    #[test]
+    fn numbers_mean_the_same_for_the_life_of_a_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let deck = Deck::at(folder.path());
+        let first = {
+            let data = deck.open_data().unwrap();
+            let mut registry = data.ids().unwrap();
+            registry.add_strategy("a");
+            let id = registry.add_strategy("b");
+            data.keep_ids(&registry).unwrap();
+            id
+        };
+        let data = deck.open_data().unwrap();
+        assert_eq!(data.ids().unwrap().add_strategy("b"), first);
+        std::fs::write(deck.data().join("ids"), "nonsense").unwrap();
+        let error = format!("{:#}", data.ids().unwrap_err());
+        assert!(error.contains("restore it from a backup") && error.contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_kill_is_latched_until_it_is_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let deck = Deck::at(folder.path());
+        let data = deck.open_data().unwrap();
+        assert!(!data.killed());
+        latch_kill(&data.latch()).unwrap();
+        drop(data);
+        let data = deck.open_data().unwrap();
+        assert!(data.killed());
+        data.clear_kill().unwrap();
+        data.clear_kill().unwrap();
+        assert!(!data.killed());
+    }
+
+    #[test]
+    fn modules_are_found_by_name_and_temporaries_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.wasm", "a.wasm", ".tickdeck-x.wasm", "a.toml"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names: Vec<String> = modules(folder.path()).unwrap().iter().map(|file| module_name(file)).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}

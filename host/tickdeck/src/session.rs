@@ -1,0 +1,247 @@
+//! Runs an engine while someone watches: the kernel on a thread of its own, the display and the keys on this one.
+
+use crate::board::{Board, Line};
+use crate::clock::Stop;
+use crate::deck::latch_kill;
+use crate::names::Names;
+use crate::plain::{Plain, notices};
+use crate::view::{Rate, Screen, Wish, view};
+use anyhow::{Context, Result, anyhow};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tickdeck_engine::{Controls, Engine, EngineError, Order, Report};
+
+/// Between two drawings.
+const FRAME: Duration = Duration::from_millis(100);
+/// Between two plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+/// How often the plain display looks whether the run is over.
+const LOOK: Duration = Duration::from_millis(25);
+/// Stack of the kernel's thread, on which strategies run too if there is one worker.
+const KERNEL_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+/// Lines of log that the view keeps.
+const LOG_KEPT: usize = 200;
+/// Working orders that the view shows at most.
+const MOST_ORDERS: usize = 100;
+/// The exit code of a second Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Display {
+    /// The live view on the terminal.
+    Live,
+    /// A line a second.
+    Plain,
+    /// Only failures, on standard error.
+    Quiet,
+}
+
+/// A run that is ready to start.
+pub struct Session {
+    /// The engine.
+    pub engine: Engine,
+    /// What the engine's observer writes on.
+    pub board: Board,
+    /// The words behind its numbers.
+    pub names: Names,
+    /// The wish to stop, which the engine's clock looks at too.
+    pub stop: Stop,
+    /// What runs, for the title.
+    pub title: String,
+    /// How it is shown.
+    pub display: Display,
+    /// Wall time after which it ends.
+    pub limit: Option<Duration>,
+    /// Where a kill is latched, if it lasts.
+    pub latch: Option<PathBuf>,
+}
+
+/// What the display and the operator's hand have of a running engine.
+struct Hand {
+    board: Board,
+    names: Names,
+    controls: Controls,
+    stop: Stop,
+    title: String,
+    latch: Option<PathBuf>,
+    deadline: Option<Instant>,
+    kernel: JoinHandle<Result<Report, EngineError>>,
+}
+
+impl Session {
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// The engine fails, or the terminal is gone.
+    pub fn run(mut self) -> Result<Report> {
+        let controls = self.engine.controls();
+        on_interrupt(self.stop.clone(), controls.clone())?;
+        let display = self.display;
+        let (mut engine, mut observer) = (self.engine, self.board.clone());
+        let kernel = std::thread::Builder::new()
+            .name("kernel".to_owned())
+            .stack_size(KERNEL_STACK)
+            .spawn(move || engine.run(&mut observer))
+            .context("cannot start the kernel's thread")?;
+        let deadline = self.limit.take().map(|limit| Instant::now() + limit);
+        let hand = Hand {
+            board: self.board,
+            names: self.names,
+            controls,
+            stop: self.stop,
+            title: self.title,
+            latch: self.latch,
+            deadline,
+            kernel,
+        };
+        match display {
+            Display::Live => hand.live(),
+            Display::Plain => hand.plain(),
+            Display::Quiet => hand.quiet(),
+        }
+    }
+}
+
+impl Hand {
+    fn live(self) -> Result<Report> {
+        let mut log: VecDeque<Line> = VecDeque::new();
+        let mut rate = Rate::default();
+        let shown = (|| -> Result<()> {
+            let mut screen = Screen::open()?;
+            while !self.kernel.is_finished() {
+                self.look_at_deadline();
+                self.draw(&mut screen, &mut log, &mut rate)?;
+                let next = Instant::now() + FRAME;
+                while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                    if let Some(wish) = screen.wish(left)? {
+                        self.follow(wish)?;
+                    }
+                }
+            }
+            Ok(())
+        })();
+        if shown.is_err() {
+            // Without a display nobody could stop it any more.
+            self.end();
+        }
+        let failures: Vec<Line> = log.into_iter().collect();
+        let report = self.join()?;
+        shown?;
+        for line in notices(&failures, true) {
+            eprintln!("{line}");
+        }
+        Ok(report)
+    }
+
+    fn draw(&self, screen: &mut Screen, log: &mut VecDeque<Line>, rate: &mut Rate) -> Result<()> {
+        log.extend(self.board.lines(&self.names));
+        log.drain(..log.len().saturating_sub(LOG_KEPT));
+        let status = self.board.status();
+        let per_second = rate.look(Instant::now(), status.events);
+        let orders = screen.rows().min(MOST_ORDERS);
+        screen.draw(view(&self.title, &status, per_second, log.make_contiguous(), orders, &self.names))
+    }
+
+    fn plain(self) -> Result<Report> {
+        let mut plain = Plain::default();
+        let mut next = Instant::now() + LINE_EVERY;
+        plain.line(Instant::now(), &self.board.status(), &self.names);
+        while !self.kernel.is_finished() {
+            self.look_at_deadline();
+            if Instant::now() >= next {
+                next += LINE_EVERY;
+                for line in notices(&self.board.lines(&self.names), false) {
+                    println!("{line}");
+                }
+                println!("{}", plain.line(Instant::now(), &self.board.status(), &self.names));
+            }
+            std::thread::sleep(LOOK);
+        }
+        for line in notices(&self.board.lines(&self.names), false) {
+            println!("{line}");
+        }
+        self.join()
+    }
+
+    fn quiet(self) -> Result<Report> {
+        loop {
+            let over = self.kernel.is_finished();
+            for line in notices(&self.board.lines(&self.names), true) {
+                eprintln!("{line}");
+            }
+            if over {
+                return self.join();
+            }
+            self.look_at_deadline();
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn follow(&self, wish: Wish) -> Result<()> {
+        match wish {
+            Wish::Quit if self.stop.asked() => leave(),
+            Wish::Quit => self.end(),
+            Wish::Pause => self.controls.order(Order::Pause(None)),
+            Wish::Resume => self.controls.order(Order::Resume(None)),
+            Wish::Kill => {
+                // The order first: a full disk must not keep anyone from stopping.
+                self.controls.order(Order::Kill);
+                if let Some(latch) = &self.latch {
+                    latch_kill(latch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_deadline(&self) {
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) && !self.stop.asked() {
+            self.end();
+        }
+    }
+
+    fn end(&self) {
+        self.stop.ask();
+        self.controls.stop();
+    }
+
+    fn join(self) -> Result<Report> {
+        match self.kernel.join() {
+            Ok(report) => Ok(report?),
+            Err(_) => Err(anyhow!("the kernel's thread panicked: a bug in tickdeck, its words are above")),
+        }
+    }
+}
+
+/// What the handler of signals works on: set anew by every run of the process.
+static TARGET: Mutex<Option<(Stop, Controls)>> = Mutex::new(None);
+
+/// The first Ctrl-C, SIGTERM or SIGHUP ends the run in order, the second one at once.
+fn on_interrupt(stop: Stop, controls: Controls) -> Result<()> {
+    let mut target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
+    let first = target.replace((stop, controls)).is_none();
+    drop(target);
+    if !first {
+        return Ok(());
+    }
+    ctrlc::set_handler(|| {
+        let target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((stop, controls)) = target.as_ref() {
+            if stop.ask() {
+                leave();
+            }
+            controls.stop();
+        }
+    })
+    .context("cannot listen for Ctrl-C")
+}
+
+/// Ends the process without waiting for anything.
+fn leave() -> ! {
+    ratatui::restore();
+    std::process::exit(INTERRUPTED)
+}

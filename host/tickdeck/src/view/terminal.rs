@@ -1,0 +1,116 @@
+//! The terminal around the live view: raw mode in and out, keys, and a drawing some ten times a second.
+
+use super::model::{Prompt, ViewModel};
+use super::render::render;
+use anyhow::{Context, Result};
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::DefaultTerminal;
+use std::time::Duration;
+
+/// What the operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// End in order.
+    Quit,
+    /// No new orders from any strategy.
+    Pause,
+    /// Back to normal.
+    Resume,
+    /// Cancel everything and stay that way.
+    Kill,
+}
+
+/// The terminal while the view is on it; restored when dropped, and by a panic on any thread.
+pub struct Screen {
+    terminal: DefaultTerminal,
+    prompt: Prompt,
+}
+
+impl Screen {
+    /// Takes the terminal over.
+    ///
+    /// # Errors
+    /// It can't be put into raw mode.
+    pub fn open() -> Result<Self> {
+        let terminal = ratatui::try_init().context("cannot use this terminal for the live view; run with --plain")?;
+        Ok(Self { terminal, prompt: Prompt::None })
+    }
+
+    /// Rows of the screen.
+    pub fn rows(&self) -> usize {
+        self.terminal.size().map_or(0, |size| usize::from(size.height))
+    }
+
+    /// Draws the model.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn draw(&mut self, mut model: ViewModel) -> Result<()> {
+        model.prompt = self.prompt;
+        self.terminal.draw(|frame| render(frame, &model)).context("cannot draw on the terminal")?;
+        Ok(())
+    }
+
+    /// Waits up to `timeout` for a key that means something.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn wish(&mut self, timeout: Duration) -> Result<Option<Wish>> {
+        if !event::poll(timeout).context("cannot read the terminal")? {
+            return Ok(None);
+        }
+        let (prompt, wish) = match event::read().context("cannot read the terminal")? {
+            Event::Key(key) if key.kind != KeyEventKind::Release => pressed(self.prompt, key),
+            _ => (self.prompt, None),
+        };
+        self.prompt = prompt;
+        Ok(wish)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        ratatui::restore();
+    }
+}
+
+/// What a key does: the prompt after it, and what is wanted.
+fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<Wish>) {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match (prompt, key.code) {
+        (_, KeyCode::Char('c')) if control => (Prompt::None, Some(Wish::Quit)),
+        (Prompt::Kill, KeyCode::Char('y' | 'Y')) => (Prompt::None, Some(Wish::Kill)),
+        (Prompt::Kill, _) => (Prompt::None, None),
+        (Prompt::None, KeyCode::Char('q') | KeyCode::Esc) => (Prompt::None, Some(Wish::Quit)),
+        (Prompt::None, KeyCode::Char('p')) => (Prompt::None, Some(Wish::Pause)),
+        (Prompt::None, KeyCode::Char('r')) => (Prompt::None, Some(Wish::Resume)),
+        (Prompt::None, KeyCode::Char('k')) => (Prompt::Kill, None),
+        (Prompt::None, _) => (Prompt::None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_takes_a_second_key_and_nothing_else_does() {
+        let key = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
+        let cases = [
+            (Prompt::None, 'k', Prompt::Kill, None),
+            (Prompt::Kill, 'y', Prompt::None, Some(Wish::Kill)),
+            (Prompt::Kill, 'n', Prompt::None, None),
+            (Prompt::Kill, 'q', Prompt::None, None),
+            (Prompt::None, 'y', Prompt::None, None),
+            (Prompt::None, 'q', Prompt::None, Some(Wish::Quit)),
+            (Prompt::None, 'p', Prompt::None, Some(Wish::Pause)),
+            (Prompt::None, 'r', Prompt::None, Some(Wish::Resume)),
+            (Prompt::None, 'c', Prompt::None, None),
+        ];
+        for (before, char, after, wish) in cases {
+            assert_eq!(pressed(before, key(char)), (after, wish), "{before:?} {char}");
+        }
+        let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(pressed(Prompt::Kill, interrupt), (Prompt::None, Some(Wish::Quit)));
+    }
+}

@@ -1,0 +1,36 @@
+//! Interned numbers: each means the same thing for the life of a deck's data folder.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident($number:ty),)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[repr(transparent)]
+        pub struct $name(pub $number);
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Display::fmt(&self.0, f)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// An instrument at one venue.
+    InstrumentId(u32),
+    /// A venue.
+    VenueId(u32),
+    /// A currency.
+    CurrencyId(u32),
+    /// A strategy of this deck.
+    StrategyId(u32),
+    /// An interned text, for example the name of a signal.
+    TextId(u32),
+    /// A strategy's own number for one of its orders; the SDK counts them up.
+    OrderNumber(u64),
+}
+
+/// Nanoseconds since 1970-01-01 UTC.
+pub type Timestamp = i64;

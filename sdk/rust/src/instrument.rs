@@ -1,0 +1,118 @@
+//! The terms of an instrument, and the way between decimals and the integers of the contract.
+
+use crate::fixed::{Amount, Fixed, Price, Size, parse_decimal, pow10};
+use crate::ids::{CurrencyId, InstrumentId, VenueId};
+
+/// The terms of an instrument.
+///
+/// As the type of a [parameter](crate::Parameters), it is looked up by the symbol that the user wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instrument {
+    /// Its number, which events carry.
+    pub id: InstrumentId,
+    /// Where it trades.
+    pub venue: VenueId,
+    /// Unique in the deck, for example `BTCUSDT.BINANCE`.
+    pub symbol: String,
+    /// What is bought.
+    pub base: CurrencyId,
+    /// What it is paid in.
+    pub quote: CurrencyId,
+    /// Decimal digits of prices.
+    pub price_scale: u8,
+    /// Decimal digits of sizes.
+    pub size_scale: u8,
+    /// Decimal digits of amounts of the quote currency.
+    pub quote_scale: u8,
+    /// Prices are whole multiples of this.
+    pub tick: Price,
+    /// Sizes are whole multiples of this.
+    pub lot: Size,
+    /// Smallest price times size, in the quote currency.
+    pub min_notional: Amount,
+}
+
+impl Instrument {
+    /// Reads a price, exactly.
+    ///
+    /// # Errors
+    /// The text is not a plain decimal, or has more digits than the instrument's prices.
+    pub fn price(&self, text: &str) -> Result<Price, String> {
+        parse_decimal(text, self.price_scale).map(Price)
+    }
+
+    /// Reads a size, exactly.
+    ///
+    /// # Errors
+    /// The text is not a plain decimal, or has more digits than the instrument's sizes.
+    pub fn size(&self, text: &str) -> Result<Size, String> {
+        parse_decimal(text, self.size_scale).map(Size)
+    }
+
+    /// This many ticks.
+    pub fn ticks(&self, count: i64) -> Price {
+        self.tick * count
+    }
+
+    /// The price on the tick nearest to `value` (such as 61685.99), halves away from zero.
+    pub fn round_to_tick(&self, value: f64) -> Price {
+        let units = value * pow10(self.price_scale) as f64;
+        self.tick * ((units / self.tick.0 as f64).round() as i64)
+    }
+
+    /// The price on the tick at or below `price`, which may lie between ticks, as a mid does.
+    pub fn tick_below(&self, price: f64) -> Price {
+        self.tick * ((price / self.tick.0 as f64).floor() as i64)
+    }
+
+    /// The price on the tick at or above `price`, which may lie between ticks, as a mid does.
+    pub fn tick_above(&self, price: f64) -> Price {
+        self.tick * ((price / self.tick.0 as f64).ceil() as i64)
+    }
+
+    /// The size in whole lots that is at most `value` (such as 0.01): never more than asked for.
+    pub fn round_to_lot(&self, value: f64) -> Size {
+        // To whole units first: 0.07 at scale 8 is 6999999.999999999 as a product, and must not lose a lot.
+        let units = (value * pow10(self.size_scale) as f64).round() as i64;
+        self.lot * (units / self.lot.0)
+    }
+
+    /// A price as a decimal number, for ratios and display.
+    pub fn price_value(&self, price: Price) -> f64 {
+        price.to_f64(self.price_scale)
+    }
+
+    /// A size as a decimal number, for ratios and display.
+    pub fn size_value(&self, size: Size) -> f64 {
+        size.to_f64(self.size_scale)
+    }
+
+    /// Shows a price: `61685.99`.
+    pub fn show_price(&self, price: Price) -> Fixed {
+        price.at(self.price_scale)
+    }
+
+    /// Shows a size: `0.01000`.
+    pub fn show_size(&self, size: Size) -> Fixed {
+        size.at(self.size_scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::World;
+
+    #[test]
+    fn rounding_never_leaves_ticks_and_lots() {
+        let btc = World::demo().instruments[0].clone();
+        assert_eq!(btc.price("61685.99"), Ok(Price(6_168_599)));
+        assert_eq!(btc.round_to_tick(61685.994), Price(6_168_599));
+        assert_eq!(btc.round_to_tick(61685.995), Price(6_168_600));
+        assert_eq!(btc.tick_below(6_168_599.5), Price(6_168_599));
+        assert_eq!(btc.tick_above(6_168_599.5), Price(6_168_600));
+        assert_eq!(btc.round_to_lot(0.07), Size(7_000));
+        assert_eq!(btc.round_to_lot(0.070_009), Size(7_001));
+        assert_eq!(btc.show_size(btc.round_to_lot(0.01)).to_string(), "0.01000");
+    }
+}

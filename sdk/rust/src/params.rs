@@ -1,0 +1,200 @@
+//! Typed parameters: what the user can set, and how text becomes values.
+
+use crate::host::Host;
+use crate::ids::TextId;
+use crate::instrument::Instrument;
+
+/// The type of a parameter, as the contract knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// A whole number.
+    Integer,
+    /// A decimal number.
+    Decimal,
+    /// `true` or `false`.
+    Boolean,
+    /// Any text.
+    Text,
+    /// A symbol that the deck knows.
+    Instrument,
+}
+
+/// A parameter and the values it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its name, as in the strategy's settings.
+    pub name: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// What it takes.
+    pub kind: ParameterKind,
+    /// As the user would write it; `None`: the user must give one.
+    pub default: Option<&'static str>,
+    /// Smallest value of a number.
+    pub minimum: Option<f64>,
+    /// Largest value of a number.
+    pub maximum: Option<f64>,
+}
+
+/// The parameters of a strategy; derive it.
+///
+/// ```
+/// use tickdeck_sdk::{Instrument, Parameters};
+///
+/// #[derive(Parameters)]
+/// struct Params {
+///     /// What to trade.
+///     #[param(default = "BTCUSDT")]
+///     instrument: Instrument,
+///     /// Trades in the average.
+///     #[param(default = 20, min = 1, max = 10_000)]
+///     period: u32,
+///     /// Order size in the base currency.
+///     #[param(default = 0.01, min = 0.0)]
+///     size: f64,
+/// }
+///
+/// let schema = Params::schema();
+/// assert_eq!(schema[1].name, "period");
+/// assert_eq!(schema[1].doc, "Trades in the average.");
+/// assert_eq!(schema[1].default, Some("20"));
+/// assert_eq!(schema[2].minimum, Some(0.0));
+/// ```
+///
+/// A field is of any type that is a [`ParameterValue`]: `i64`, `u32`, `u64`, `f64`, `bool`, `String`, [`Instrument`]
+/// or [`SignalName`]. `#[param(...)]` takes `default`, `min`, `max`, `doc` (instead of the doc comment) and `name`
+/// (instead of the field's). Without a default the user must give a value.
+pub trait Parameters: Sized + 'static {
+    /// What the user can set.
+    fn schema() -> Vec<Parameter>;
+
+    /// Reads the values.
+    ///
+    /// # Errors
+    /// In plain words: which parameter cannot be read, and why.
+    fn parse(given: &[(String, String)]) -> Result<Self, String>;
+}
+
+impl Parameters for () {
+    fn schema() -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    fn parse(_: &[(String, String)]) -> Result<Self, String> {
+        Ok(())
+    }
+}
+
+/// A type that a parameter can have.
+pub trait ParameterValue: Sized {
+    /// How the contract calls it.
+    const KIND: ParameterKind;
+    /// Bounds that the type brings with it.
+    const BOUNDS: (Option<f64>, Option<f64>) = (None, None);
+
+    /// Reads the user's text.
+    ///
+    /// # Errors
+    /// What is wrong with the text, without the parameter's name.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The value as a number, for bounds.
+    fn number(&self) -> Option<f64> {
+        None
+    }
+}
+
+macro_rules! numbers {
+    ($($type:ty: $kind:ident, $what:literal, $bounds:expr;)+) => {$(
+        impl ParameterValue for $type {
+            const KIND: ParameterKind = ParameterKind::$kind;
+            const BOUNDS: (Option<f64>, Option<f64>) = $bounds;
+
+            fn parse(text: &str) -> Result<Self, String> {
+                text.trim().parse().map_err(|_| format!("`{text}` is not {}", $what))
+            }
+
+            fn number(&self) -> Option<f64> {
+                Some(*self as f64)
+            }
+        }
+    )+};
+}
+
+numbers! {
+    i64: Integer, "a whole number", (None, None);
+    u64: Integer, "a whole number of 0 or more", (Some(0.0), None);
+    u32: Integer, "a whole number from 0 to 4294967295", (Some(0.0), Some(u32::MAX as f64));
+    f64: Decimal, "a number", (None, None);
+}
+
+impl ParameterValue for bool {
+    const KIND: ParameterKind = ParameterKind::Boolean;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| format!("`{text}` is neither true nor false"))
+    }
+}
+
+impl ParameterValue for String {
+    const KIND: ParameterKind = ParameterKind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+}
+
+impl ParameterValue for Instrument {
+    const KIND: ParameterKind = ParameterKind::Instrument;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let found = Host.find(text.trim()).and_then(|id| Host.instrument(id));
+        found.ok_or_else(|| {
+            format!("this deck has no instrument `{text}`, or several: then write it with its venue (BTCUSDT.BINANCE)")
+        })
+    }
+}
+
+/// The name of a signal together with its number, which [`Signal`](crate::Signal) events carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignalName {
+    /// Its number.
+    pub id: TextId,
+    /// The name.
+    pub name: String,
+}
+
+impl ParameterValue for SignalName {
+    const KIND: ParameterKind = ParameterKind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match Host.find_text(text) {
+            Some(id) => Ok(Self { id, name: text.to_owned() }),
+            None => Err(format!("this deck knows no signal `{text}`: is it in the subscriptions?")),
+        }
+    }
+}
+
+/// Reads one parameter; for the code that `#[derive(Parameters)]` writes.
+///
+/// # Errors
+/// The parameter is missing, cannot be read, or is out of bounds.
+#[doc(hidden)]
+pub fn read<T: ParameterValue>(given: &[(String, String)], parameter: &Parameter) -> Result<T, String> {
+    let name = parameter.name;
+    let text = given.iter().find(|(given, _)| given == name).map(|(_, text)| text.as_str());
+    let Some(text) = text.or(parameter.default) else {
+        return Err(format!("parameter `{name}` is missing: {}", parameter.doc));
+    };
+    let value = T::parse(text).map_err(|error| format!("parameter `{name}`: {error}"))?;
+    match value.number() {
+        Some(number) if !number.is_finite() => Err(format!("parameter `{name}`: {text} is not finite")),
+        Some(number) if parameter.minimum.is_some_and(|least| number < least) => {
+            Err(format!("parameter `{name}`: {text} is below {}", parameter.minimum.unwrap_or_default()))
+        }
+        Some(number) if parameter.maximum.is_some_and(|most| number > most) => {
+            Err(format!("parameter `{name}`: {text} is above {}", parameter.maximum.unwrap_or_default()))
+        }
+        _ => Ok(value),
+    }
+}
