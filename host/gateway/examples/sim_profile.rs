@@ -3,7 +3,7 @@
 use std::time::Instant;
 use tickdeck_engine::port::{Due, Gateway};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
-use tickdeck_model::{BookChange, Body, Event, InstrumentId, Registry};
+use tickdeck_model::{Body, BookChange, Event, InstrumentId, Registry};
 
 const EVENTS: u64 = 5_000_000;
 /// As a kernel polls: up to the lookahead.
@@ -26,10 +26,23 @@ struct Profile {
 }
 
 fn main() {
-    let seed = std::env::args().nth(1).and_then(|seed| seed.parse().ok()).unwrap_or(7);
-    let config = SimConfig { seed, max_events: Some(EVENTS), ..SimConfig::default() };
-    println!("seed {seed}: {:.2} M market events a second", speed(&config) / 1e6);
-    let config = SimConfig { max_events: Some(100_000), ..config };
+    let seed = std::env::args()
+        .nth(1)
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(7);
+    let config = SimConfig {
+        seed,
+        max_events: Some(EVENTS),
+        ..SimConfig::default()
+    };
+    println!(
+        "seed {seed}: {:.2} M market events a second",
+        speed(&config) / 1e6
+    );
+    let config = SimConfig {
+        max_events: Some(100_000),
+        ..config
+    };
     describe(&config);
 }
 
@@ -39,7 +52,9 @@ fn speed(config: &SimConfig) -> f64 {
     let started = Instant::now();
     while let Due::At(due) = exchange.next_due() {
         events.clear();
-        exchange.poll(due + POLL_NS, &mut events).expect("a simulated exchange has no source to break");
+        exchange
+            .poll(due + POLL_NS, &mut events)
+            .expect("a simulated exchange has no source to break");
     }
     exchange.market_events() as f64 / started.elapsed().as_secs_f64()
 }
@@ -47,16 +62,28 @@ fn speed(config: &SimConfig) -> f64 {
 fn describe(config: &SimConfig) {
     let (mut exchange, registry) = opened(config);
     let mut events = Vec::new();
-    exchange.poll(i64::MAX, &mut events).expect("a simulated exchange has no source to break");
-    let mut profiles: Vec<Profile> = registry.instruments().iter().map(|_| Profile::default()).collect();
+    exchange
+        .poll(i64::MAX, &mut events)
+        .expect("a simulated exchange has no source to break");
+    let mut profiles: Vec<Profile> = registry
+        .instruments()
+        .iter()
+        .map(|_| Profile::default())
+        .collect();
     for event in &events {
         if let Some(InstrumentId(index)) = event.instrument() {
             let tick = registry.instruments()[index as usize].tick.0;
             profiles[index as usize].take(event, tick);
         }
     }
-    let seconds = events.last().map_or(0.0, |last| (last.ts_venue - config.start) as f64 / 1e9);
-    println!("{} events in {seconds:.1} s: {:.0} a second", events.len(), events.len() as f64 / seconds);
+    let seconds = events
+        .last()
+        .map_or(0.0, |last| (last.ts_venue - config.start) as f64 / 1e9);
+    println!(
+        "{} events in {seconds:.1} s: {:.0} a second",
+        events.len(),
+        events.len() as f64 / seconds
+    );
     for (terms, profile) in registry.instruments().iter().zip(&mut profiles) {
         profile.print(&terms.symbol);
     }
@@ -65,7 +92,9 @@ fn describe(config: &SimConfig) {
 fn opened(config: &SimConfig) -> (Exchange, Registry) {
     let mut registry = Registry::new();
     let mut exchange = Exchange::new(config.clone()).expect("the default configuration is sound");
-    exchange.register(&mut registry).expect("an empty registry takes any terms");
+    exchange
+        .register(&mut registry)
+        .expect("an empty registry takes any terms");
     (exchange, registry)
 }
 
@@ -74,7 +103,8 @@ impl Profile {
         match event.body() {
             Body::Quote(quote) => {
                 self.quotes += 1;
-                self.spread_ticks.push(((quote.ask.0 - quote.bid.0) / tick) as u64);
+                self.spread_ticks
+                    .push(((quote.ask.0 - quote.bid.0) / tick) as u64);
                 for side in 0..2 {
                     self.depth_sum[side] += self.levels[side].len() as u64;
                 }
@@ -83,7 +113,11 @@ impl Profile {
                 self.trades += 1;
                 self.bursts += u64::from(event.ts_venue - self.last_trade_at > 2_000_000);
                 self.last_trade_at = event.ts_venue;
-                self.low = if self.low == 0 { trade.price.0 } else { self.low.min(trade.price.0) };
+                self.low = if self.low == 0 {
+                    trade.price.0
+                } else {
+                    self.low.min(trade.price.0)
+                };
                 self.high = self.high.max(trade.price.0);
                 self.cross(trade.price.0 as f64);
             }
@@ -103,14 +137,18 @@ impl Profile {
     /// Counts how often an average over 50 trades crosses one over 200.
     fn cross(&mut self, price: f64) {
         let (fast, slow) = self.emas.unwrap_or((price, price));
-        let (new_fast, new_slow) = (fast + (price - fast) * 2.0 / 51.0, slow + (price - slow) * 2.0 / 201.0);
+        let (new_fast, new_slow) = (
+            fast + (price - fast) * 2.0 / 51.0,
+            slow + (price - slow) * 2.0 / 201.0,
+        );
         self.crossings += u64::from((fast > slow) != (new_fast > new_slow));
         self.emas = Some((new_fast, new_slow));
     }
 
     fn print(&mut self, symbol: &str) {
         self.spread_ticks.sort_unstable();
-        let at = |share: f64| self.spread_ticks[(share * (self.spread_ticks.len() - 1) as f64) as usize];
+        let at =
+            |share: f64| self.spread_ticks[(share * (self.spread_ticks.len() - 1) as f64) as usize];
         println!(
             "{symbol}: {} quotes, {} trades in {} bursts, {} book updates; spread {}/{}/{} ticks (median, 90 %, most); \
              {:.0}+{:.0} levels; {} crossings of EMA 50/200 trades; range {:.1} bp",

@@ -225,6 +225,15 @@ impl Orders {
     }
 
     fn find(&self, number: OrderNumber) -> Option<usize> {
+        // Numbers rise by at least one, so an order is at most as far in as its number is above the first; without
+        // gaps it is exactly there.
+        let above = number.checked_sub(self.working.front()?.number)?;
+        let at = usize::try_from(above)
+            .unwrap_or(usize::MAX)
+            .min(self.working.len() - 1);
+        if self.working[at].number == number {
+            return Some(at);
+        }
         self.working
             .binary_search_by_key(&number, |order| order.number)
             .ok()

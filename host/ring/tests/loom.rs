@@ -255,7 +255,7 @@ fn a_conflating_consumer_never_sees_a_torn_item() {
 /// Spinning rings nothing, so no fence of a bell hides a missing order here.
 #[test]
 fn what_another_thread_found_to_be_published_can_be_read() {
-    model(3, || {
+    model(5, || {
         let ring = ring::<Item>(Config {
             capacity: 4,
             wait: Wait::Spin,

@@ -97,7 +97,11 @@ fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits
     if let Some(words) = trap_words(error) {
         return words.to_owned();
     }
-    let text = one_line(&error.root_cause().to_string());
+    // With a backtrace the outer texts are the frames, which follow anyway.
+    let text = match error.downcast_ref::<WasmBacktrace>() {
+        Some(_) => one_line(&error.root_cause().to_string()),
+        None => one_line(&format!("{error:#}")),
+    };
     if text.contains("fuel allocated for hostcalls") {
         return format!(
             "handed over more than the host takes in one call (a state may have {} MiB)",

@@ -43,6 +43,22 @@ enum Hot {
     Bytes(TypedFunc<(&'static [u8],), (OutcomeBytes,)>),
 }
 
+impl Hot {
+    /// Finds the function and checks its type against the twins' of the hand-made lowering.
+    fn find(
+        instance: &wasmtime::component::Instance,
+        store: &mut Store<State>,
+        index: &ComponentExportIndex,
+        world: World,
+    ) -> wasmtime::Result<Self> {
+        let found = match world {
+            World::Strategy => instance.get_typed_func(store, index).map(Self::Typed),
+            World::StrategyBytes => instance.get_typed_func(store, index).map(Self::Bytes),
+        };
+        found.map_err(|error| error.context("`on-events` does not fit the contract"))
+    }
+}
+
 /// What a call of `on-events` gave.
 enum Answer {
     Typed(Outcome),
@@ -202,11 +218,7 @@ impl Guest {
         begin(&mut store, limits.lifecycle_ms);
         let made = pre.instantiate(&mut store).and_then(|instance| {
             let lifecycle = lifecycle.load(&mut store, &instance)?;
-            let hot = match world {
-                World::Strategy => Hot::Typed(instance.get_typed_func(&mut store, hot)?),
-                World::StrategyBytes => Hot::Bytes(instance.get_typed_func(&mut store, hot)?),
-            };
-            Ok((lifecycle, hot))
+            Ok((lifecycle, Hot::find(&instance, &mut store, hot, world)?))
         });
         match made {
             Ok((lifecycle, hot)) => Ok(Self {

@@ -273,3 +273,6 @@ macro_rules! lift_counted {
 }
 
 lift_counted! { ActionList, ActionByteList, }
+
+#[cfg(test)]
+mod tests;

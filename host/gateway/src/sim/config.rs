@@ -85,19 +85,22 @@ impl Default for SimConfig {
     /// BTC, ETH and SOL against USDT, a million USDT, about 5,000 market events a second.
     fn default() -> Self {
         let usdt = |units: i64| Amount(units * 100_000_000);
-        let instrument = |code: &str, tick, opening_price, size_scale, usual_size, market_weight| SimInstrument {
-            ticker: format!("{code}USDT"),
-            base: (code.to_owned(), 8),
-            quote: ("USDT".to_owned(), 8),
-            price_scale: 2,
-            size_scale,
-            tick: Price(tick),
-            lot: Size(1),
-            min_notional: usdt(5),
-            opening_price: Price(opening_price),
-            usual_size: Size(usual_size),
-            market_weight,
-        };
+        let instrument =
+            |code: &str, tick, opening_price, size_scale, usual_size, market_weight| {
+                SimInstrument {
+                    ticker: format!("{code}USDT"),
+                    base: (code.to_owned(), 8),
+                    quote: ("USDT".to_owned(), 8),
+                    price_scale: 2,
+                    size_scale,
+                    tick: Price(tick),
+                    lot: Size(1),
+                    min_notional: usdt(5),
+                    opening_price: Price(opening_price),
+                    usual_size: Size(usual_size),
+                    market_weight,
+                }
+            };
         Self {
             seed: 7,
             venue: "SIM".to_owned(),
@@ -111,8 +114,15 @@ impl Default for SimConfig {
             order_latency_ns: 500_000,
             order_jitter_ns: 200_000,
             feed_latency_ns: 500_000,
-            fees: Fees { maker: FeeRate { ppm: 200 }, taker: FeeRate { ppm: 500 } },
-            balances: vec![OpeningBalance { currency: "USDT".to_owned(), scale: 8, total: usdt(1_000_000) }],
+            fees: Fees {
+                maker: FeeRate { ppm: 200 },
+                taker: FeeRate { ppm: 500 },
+            },
+            balances: vec![OpeningBalance {
+                currency: "USDT".to_owned(),
+                scale: 8,
+                total: usdt(1_000_000),
+            }],
             allow_short: true,
             max_events: None,
         }
@@ -121,32 +131,48 @@ impl Default for SimConfig {
 
 impl SimConfig {
     pub(super) fn latency(&self) -> Latency {
-        Latency { order_ns: self.order_latency_ns, answer_ns: self.feed_latency_ns }.at_least_one_ns()
+        Latency {
+            order_ns: self.order_latency_ns,
+            answer_ns: self.feed_latency_ns,
+        }
+        .at_least_one_ns()
     }
 
     /// # Errors
     /// A value the exchange cannot run with; the text names it, its bounds and the fix.
     pub(super) fn check(&self) -> Result<(), GatewayError> {
         let problem = |problem: String| {
-            Err(GatewayError::Source { source_name: format!("simulated exchange `{}`", self.venue), problem })
+            Err(GatewayError::Source {
+                source_name: format!("simulated exchange `{}`", self.venue),
+                problem,
+            })
         };
         let count = self.instruments.len();
         if count == 0 || count > MAX_INSTRUMENTS {
-            return problem(format!("it lists {count} instruments; list 1 to {MAX_INSTRUMENTS}"));
+            return problem(format!(
+                "it lists {count} instruments; list 1 to {MAX_INSTRUMENTS}"
+            ));
         }
         let rate = self.events_per_second;
         if rate == 0 || rate > MAX_EVENTS_PER_SECOND {
-            return problem(format!("{rate} events a second; use 1 to {MAX_EVENTS_PER_SECOND}"));
+            return problem(format!(
+                "{rate} events a second; use 1 to {MAX_EVENTS_PER_SECOND}"
+            ));
         }
         for listed in &self.instruments {
             let (tick, price) = (listed.tick.0, listed.opening_price.0);
             // The flow quotes some thirty ticks deep and never lets the price fall below a fifth.
             if tick <= 0 || price / tick < MIN_PRICE_TICKS {
                 let ticker = &listed.ticker;
-                return problem(format!("`{ticker}` opens below {MIN_PRICE_TICKS} ticks; use a finer tick"));
+                return problem(format!(
+                    "`{ticker}` opens below {MIN_PRICE_TICKS} ticks; use a finer tick"
+                ));
             }
             if listed.lot.0 <= 0 || listed.usual_size.0 < listed.lot.0 {
-                return problem(format!("`{}` has a usual size below its lot; raise it", listed.ticker));
+                return problem(format!(
+                    "`{}` has a usual size below its lot; raise it",
+                    listed.ticker
+                ));
             }
         }
         Ok(())

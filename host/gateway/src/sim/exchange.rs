@@ -33,7 +33,10 @@ impl Exchange {
     /// The configuration has a value the exchange cannot run with.
     pub fn new(config: SimConfig) -> Result<Self, GatewayError> {
         config.check()?;
-        Ok(Self { config, floor: None })
+        Ok(Self {
+            config,
+            floor: None,
+        })
     }
 
     /// What it was made of.
@@ -46,7 +49,12 @@ impl Exchange {
         self.floor.as_ref().map_or(0, Floor::market_events)
     }
 
-    fn list(&self, registry: &mut Registry, venue: VenueId, desk: &mut Desk) -> Result<Vec<InstrumentId>, GatewayError> {
+    fn list(
+        &self,
+        registry: &mut Registry,
+        venue: VenueId,
+        desk: &mut Desk,
+    ) -> Result<Vec<InstrumentId>, GatewayError> {
         let mut ids = Vec::with_capacity(self.config.instruments.len());
         for listed in &self.config.instruments {
             let base = registry.add_currency(&listed.base.0, listed.base.1)?;
@@ -79,7 +87,11 @@ impl Gateway for Exchange {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
         let latency = self.config.latency();
         let venue = registry.add_venue(&self.config.venue);
-        let rules = DeskRules { latency, fees: self.config.fees, allow_short: self.config.allow_short };
+        let rules = DeskRules {
+            latency,
+            fees: self.config.fees,
+            allow_short: self.config.allow_short,
+        };
         let mut desk = Desk::new(venue, rules);
         for balance in &self.config.balances {
             let currency = registry.add_currency(&balance.currency, balance.scale)?;
@@ -88,7 +100,12 @@ impl Gateway for Exchange {
         let instruments = self.list(registry, venue, &mut desk)?;
         let balances = desk.balances();
         self.floor = Some(Floor::new(&self.config, venue, &instruments, desk));
-        Ok(VenueTerms { venue, instruments, balances, lookahead_ns: latency.lookahead_ns() })
+        Ok(VenueTerms {
+            venue,
+            instruments,
+            balances,
+            lookahead_ns: latency.lookahead_ns(),
+        })
     }
 
     fn send(&mut self, at: Timestamp, command: Command) {

@@ -80,12 +80,14 @@ struct Crowd {
 impl Flow {
     /// The flow of a configuration; the first arrivals come after its start.
     pub fn new(config: &SimConfig) -> Self {
-        let mean_gap_ns =
-            EVENTS_PER_ARRIVAL * config.instruments.len() as f64 * 1e9 / f64::from(config.events_per_second);
+        let mean_gap_ns = EVENTS_PER_ARRIVAL * config.instruments.len() as f64 * 1e9
+            / f64::from(config.events_per_second);
         let crowds = config.instruments.iter().zip(1u64..);
         Self {
             latent: Latent::new(config),
-            crowds: crowds.map(|(listed, stream)| Crowd::new(config, listed, stream, mean_gap_ns)).collect(),
+            crowds: crowds
+                .map(|(listed, stream)| Crowd::new(config, listed, stream, mean_gap_ns))
+                .collect(),
         }
     }
 
@@ -141,7 +143,11 @@ impl Crowd {
     }
 
     fn schedule(&mut self) {
-        let haste = if self.burst.is_some() { BURST_HASTE } else { 1.0 };
+        let haste = if self.burst.is_some() {
+            BURST_HASTE
+        } else {
+            1.0
+        };
         let gap_ns = self.dice.exponential() * self.mean_gap_ns / haste;
         self.next_at = self.next_at.saturating_add(1 + gap_ns as i64);
     }
@@ -157,10 +163,20 @@ impl Crowd {
         if self.burst.is_some() || self.dice.chance(TAKER_SHARE) {
             self.take(fair, bid, ask, out);
         } else {
-            let side = if self.dice.chance(0.5) { Side::Buy } else { Side::Sell };
+            let side = if self.dice.chance(0.5) {
+                Side::Buy
+            } else {
+                Side::Sell
+            };
             // The square favours the inner places, which become stale first.
             let place = self.dice.unit();
-            self.quote(side, (place * place * LADDER as f64) as usize, fair, book, out);
+            self.quote(
+                side,
+                (place * place * LADDER as f64) as usize,
+                fair,
+                book,
+                out,
+            );
         }
         self.schedule();
     }
@@ -171,7 +187,9 @@ impl Crowd {
         if wanted <= 0 {
             return;
         }
-        let resting = self.ladder(side)[place].and_then(|id| book.order(id)).copied();
+        let resting = self.ladder(side)[place]
+            .and_then(|id| book.order(id))
+            .copied();
         if let Some(resting) = resting {
             let lag_ticks = (resting.order.price.0 / self.tick - wanted).abs();
             let left = resting.left().0;
@@ -179,7 +197,11 @@ impl Crowd {
                 let size = resting.filled.0 + self.whole_lots(left as f64 * 0.6);
                 if self.dice.chance(0.4) && size < resting.order.size.0 {
                     let Order { id, price, .. } = resting.order;
-                    out.push(Intent::Reduce { id, price, size: Size(size) });
+                    out.push(Intent::Reduce {
+                        id,
+                        price,
+                        size: Size(size),
+                    });
                 }
                 return;
             }
@@ -188,13 +210,18 @@ impl Crowd {
         let size = self.usual_size * (0.4 + self.dice.exponential()) * (1.0 + place as f64 * 0.08);
         let order = self.order(side, wanted, size, TimeInForce::Gtc);
         self.ladder(side)[place] = Some(order.id);
-        out.push(Intent::Submit(Order { post_only: true, ..order }));
+        out.push(Intent::Submit(Order {
+            post_only: true,
+            ..order
+        }));
     }
 
     /// Where a provider wants to be, in ticks, never through the other side.
     fn provider_price(&mut self, side: Side, place: usize, fair: f64, book: &Book) -> i64 {
         let distance = HALF_SPREAD_TICKS + SPACING_TICKS * place as f64 + self.dice.unit();
-        let other = book.best(side.opposite()).map(|level| level.price.0 / self.tick);
+        let other = book
+            .best(side.opposite())
+            .map(|level| level.price.0 / self.tick);
         match side {
             Side::Buy => {
                 let wanted = (fair - distance) as i64;
@@ -215,10 +242,14 @@ impl Crowd {
         };
         self.burst = match self.burst {
             Some((side, left)) => (left > 1).then(|| (side, left - 1)),
-            None if self.dice.chance(BURST_CHANCE) => Some((side, 1 + self.dice.below(LONGEST_BURST))),
+            None if self.dice.chance(BURST_CHANCE) => {
+                Some((side, 1 + self.dice.below(LONGEST_BURST)))
+            }
             None => None,
         };
-        let Some(best) = (if side == Side::Buy { ask } else { bid }) else { return };
+        let Some(best) = (if side == Side::Buy { ask } else { bid }) else {
+            return;
+        };
         let reach = self.dice.below(TAKER_REACH_TICKS as u64 + 1) as i64;
         let (small, heavy) = (self.dice.exponential(), self.dice.exponential());
         let size = self.usual_size * 0.7 * small * heavy;
@@ -239,11 +270,21 @@ impl Crowd {
         }
         let trend = self.fast_mid - self.slow_mid;
         let follows = self.dice.chance(0.4) && !(-0.5..=0.5).contains(&trend);
-        let up = if follows { trend > 0.0 } else { self.dice.chance(0.5) };
+        let up = if follows {
+            trend > 0.0
+        } else {
+            self.dice.chance(0.5)
+        };
         if up { Side::Buy } else { Side::Sell }
     }
 
-    fn order(&mut self, side: Side, price_ticks: i64, size: f64, time_in_force: TimeInForce) -> Order {
+    fn order(
+        &mut self,
+        side: Side,
+        price_ticks: i64,
+        size: f64,
+        time_in_force: TimeInForce,
+    ) -> Order {
         let id = self.next_id;
         self.next_id += 1;
         Order {

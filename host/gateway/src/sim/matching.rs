@@ -54,12 +54,18 @@ impl Book {
     /// Takes in a new order and appends what follows from it.
     pub fn submit(&mut self, order: Order, out: &mut Vec<Outcome>) {
         if let Some(reason) = self.refusal(&order) {
-            out.push(Outcome::Rejected { id: order.id, reason });
+            out.push(Outcome::Rejected {
+                id: order.id,
+                reason,
+            });
             return;
         }
         out.push(Outcome::Accepted { id: order.id });
         self.traded = None;
-        let working = Working { order, filled: Size::ZERO };
+        let working = Working {
+            order,
+            filled: Size::ZERO,
+        };
         if order.kind.has_stop() && !self.stop_is_reached(&order) {
             self.wait(working);
             return;
@@ -79,7 +85,9 @@ impl Book {
             Some(Reason::Duplicate)
         } else if order.size.0 <= 0 {
             Some(Reason::InvalidSize)
-        } else if !fits(order.kind.has_price(), order.price) || !fits(order.kind.has_stop(), order.stop_price) {
+        } else if !fits(order.kind.has_price(), order.price)
+            || !fits(order.kind.has_stop(), order.stop_price)
+        {
             Some(Reason::InvalidPrice)
         } else if order.post_only && (immediate || order.kind != OrderType::Limit) {
             Some(Reason::Unsupported)
@@ -97,14 +105,20 @@ impl Book {
                 self.remove(slot);
                 out.push(Outcome::Canceled { id });
             }
-            None => out.push(Outcome::CancelRejected { id, reason: Reason::UnknownOrder }),
+            None => out.push(Outcome::CancelRejected {
+                id,
+                reason: Reason::UnknownOrder,
+            }),
         }
     }
 
     /// Gives a working order a new limit price and a new whole size, fills included.
     pub fn modify(&mut self, id: u64, price: Price, size: Size, out: &mut Vec<Outcome>) {
         let Some(slot) = self.queues.find(id) else {
-            out.push(Outcome::ModifyRejected { id, reason: Reason::UnknownOrder });
+            out.push(Outcome::ModifyRejected {
+                id,
+                reason: Reason::UnknownOrder,
+            });
             return;
         };
         let working = *self.queues.working(slot);
@@ -121,7 +135,17 @@ impl Book {
         }
         self.remove(slot);
         self.traded = None;
-        self.execute(Working { order: Order { price, size, ..working.order }, ..working }, out);
+        self.execute(
+            Working {
+                order: Order {
+                    price,
+                    size,
+                    ..working.order
+                },
+                ..working
+            },
+            out,
+        );
         self.run_stops(out);
     }
 
@@ -132,7 +156,10 @@ impl Book {
         for slot in ending {
             let id = self.queues.working(slot).order.id;
             self.remove(slot);
-            out.push(Outcome::Expired { id, reason: Reason::DayEnd });
+            out.push(Outcome::Expired {
+                id,
+                reason: Reason::DayEnd,
+            });
         }
     }
 
@@ -148,17 +175,23 @@ impl Book {
 
     /// The best level of a side.
     pub fn best(&self, side: Side) -> Option<LevelView> {
-        self.ladder(side).best().map(|level| self.queues.view(level))
+        self.ladder(side)
+            .best()
+            .map(|level| self.queues.view(level))
     }
 
     /// The levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelView> + '_ {
-        self.ladder(side).iter().map(|level| self.queues.view(level))
+        self.ladder(side)
+            .iter()
+            .map(|level| self.queues.view(level))
     }
 
     /// The size at a price, zero where there is no level.
     pub fn size_at(&self, side: Side, price: Price) -> Size {
-        self.ladder(side).find(side, price).map_or(Size::ZERO, |level| self.queues.view(level).size)
+        self.ladder(side)
+            .find(side, price)
+            .map_or(Size::ZERO, |level| self.queues.view(level).size)
     }
 
     /// The price of the last trade.
@@ -167,16 +200,30 @@ impl Book {
     }
 
     /// What an order of `account` on `side` would find at once at `limit` or better, taking at most `wanted`.
-    pub fn reach(&self, account: Option<u32>, side: Side, limit: Option<Price>, wanted: Size) -> Reach {
-        let mut reach = Reach { size: Size::ZERO, worst: None };
+    pub fn reach(
+        &self,
+        account: Option<u32>,
+        side: Side,
+        limit: Option<Price>,
+        wanted: Size,
+    ) -> Reach {
+        let mut reach = Reach {
+            size: Size::ZERO,
+            worst: None,
+        };
         for level in self.ladder(side.opposite()).iter() {
             let price = self.queues.price(level);
             if reach.size >= wanted || limit.is_some_and(|limit| beyond(side, limit, price)) {
                 break;
             }
-            let (size, met_own) = self.queues.offered_to(account, level, wanted.0 - reach.size.0);
+            let (size, met_own) = self
+                .queues
+                .offered_to(account, level, wanted.0 - reach.size.0);
             if size > 0 {
-                reach = Reach { size: Size(reach.size.0 + size), worst: Some(price) };
+                reach = Reach {
+                    size: Size(reach.size.0 + size),
+                    worst: Some(price),
+                };
             }
             if met_own {
                 break;
@@ -189,8 +236,15 @@ impl Book {
     pub fn take_changes(&mut self, out: &mut Vec<(Side, LevelView)>) {
         for index in 0..self.changed.len() {
             let (side, price) = self.changed[index];
-            let gone = LevelView { price, size: Size::ZERO, orders: 0 };
-            let view = self.ladder(side).find(side, price).map_or(gone, |level| self.queues.view(level));
+            let gone = LevelView {
+                price,
+                size: Size::ZERO,
+                orders: 0,
+            };
+            let view = self
+                .ladder(side)
+                .find(side, price)
+                .map_or(gone, |level| self.queues.view(level));
             out.push((side, view));
         }
         self.changed.clear();
@@ -219,7 +273,11 @@ impl Book {
 
     fn modify_refusal(&self, working: &Working, price: Price, size: Size) -> Option<Reason> {
         let order = &working.order;
-        let fits = if order.kind.has_price() { price.0 > 0 } else { price.0 == 0 };
+        let fits = if order.kind.has_price() {
+            price.0 > 0
+        } else {
+            price.0 == 0
+        };
         if size <= working.filled {
             Some(Reason::InvalidSize)
         } else if !fits {
@@ -233,18 +291,29 @@ impl Book {
 
     /// Whether a limit at `price` would trade at once.
     fn crosses(&self, side: Side, price: Price) -> bool {
-        self.best(side.opposite()).is_some_and(|best| !beyond(side, price, best.price))
+        self.best(side.opposite())
+            .is_some_and(|best| !beyond(side, price, best.price))
     }
 
     /// Trades what can be traded; the rest rests or expires.
     fn execute(&mut self, working: Working, out: &mut Vec<Outcome>) {
         let order = working.order;
-        let mut incoming = Incoming { working, left: working.left().0 };
+        let mut incoming = Incoming {
+            working,
+            left: working.left().0,
+        };
         let limit = order.kind.has_price().then_some(order.price);
         if order.time_in_force == TimeInForce::Fok
-            && self.reach(order.account, order.side, limit, Size(incoming.left)).size.0 < incoming.left
+            && self
+                .reach(order.account, order.side, limit, Size(incoming.left))
+                .size
+                .0
+                < incoming.left
         {
-            out.push(Outcome::Expired { id: order.id, reason: Reason::FokUnfilled });
+            out.push(Outcome::Expired {
+                id: order.id,
+                reason: Reason::FokUnfilled,
+            });
             return;
         }
         let met_own = self.trade(&mut incoming, limit, out);
@@ -261,15 +330,27 @@ impl Book {
             self.rest(incoming.working);
             return;
         };
-        out.push(Outcome::Expired { id: order.id, reason });
+        out.push(Outcome::Expired {
+            id: order.id,
+            reason,
+        });
     }
 
     /// Trades with the other side, best price and oldest order first. True if it met an order of its own account.
-    fn trade(&mut self, incoming: &mut Incoming, limit: Option<Price>, out: &mut Vec<Outcome>) -> bool {
-        let Order { id, account, side, .. } = incoming.working.order;
+    fn trade(
+        &mut self,
+        incoming: &mut Incoming,
+        limit: Option<Price>,
+        out: &mut Vec<Outcome>,
+    ) -> bool {
+        let Order {
+            id, account, side, ..
+        } = incoming.working.order;
         let other = side.opposite();
         while incoming.left > 0 {
-            let Some(level) = self.ladder(other).best() else { break };
+            let Some(level) = self.ladder(other).best() else {
+                break;
+            };
             let price = self.queues.price(level);
             if limit.is_some_and(|limit| beyond(side, limit, price)) {
                 break;
@@ -282,7 +363,13 @@ impl Book {
             let size = incoming.left.min(maker.left().0);
             incoming.left -= size;
             incoming.working.filled.0 += size;
-            out.push(Outcome::Traded(Match { maker: maker.order.id, taker: id, side, price, size: Size(size) }));
+            out.push(Outcome::Traded(Match {
+                maker: maker.order.id,
+                taker: id,
+                side,
+                price,
+                size: Size(size),
+            }));
             self.note_trade(price);
             if size == maker.left().0 {
                 self.remove(slot);
@@ -304,25 +391,33 @@ impl Book {
     fn run_stops(&mut self, out: &mut Vec<Outcome>) {
         while let Some((low, high)) = self.traded {
             let first = |stops: &Stops, reached: i64| {
-                stops.first_key_value().filter(|((rank, _), _)| *rank <= reached).map(|(_, slot)| *slot)
+                stops
+                    .first_key_value()
+                    .filter(|((rank, _), _)| *rank <= reached)
+                    .map(|(_, slot)| *slot)
             };
             let next = first(&self.buy_stops, stop_rank(Side::Buy, high))
                 .or_else(|| first(&self.sell_stops, stop_rank(Side::Sell, low)));
             let Some(slot) = next else { break };
             let working = *self.queues.working(slot);
             self.remove(slot);
-            out.push(Outcome::Triggered { id: working.order.id });
+            out.push(Outcome::Triggered {
+                id: working.order.id,
+            });
             self.execute(working, out);
         }
     }
 
     fn stop_is_reached(&self, order: &Order) -> bool {
-        self.last_trade
-            .is_some_and(|last| stop_rank(order.side, order.stop_price) <= stop_rank(order.side, last))
+        self.last_trade.is_some_and(|last| {
+            stop_rank(order.side, order.stop_price) <= stop_rank(order.side, last)
+        })
     }
 
     fn wait(&mut self, working: Working) {
-        let Order { side, stop_price, .. } = working.order;
+        let Order {
+            side, stop_price, ..
+        } = working.order;
         let slot = self.queues.add_waiting(working);
         let key = (stop_rank(side, stop_price), self.queues.arrival(slot));
         self.stops_mut(side).insert(key, slot);
@@ -352,7 +447,12 @@ impl Book {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Order { side, price, stop_price, .. } = self.queues.working(slot).order;
+        let Order {
+            side,
+            price,
+            stop_price,
+            ..
+        } = self.queues.working(slot).order;
         match self.queues.place(slot) {
             Place::Resting { level, .. } => {
                 if self.queues.remove_resting(slot, level) {

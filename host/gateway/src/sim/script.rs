@@ -7,12 +7,16 @@
 //!   limit once a later quote reaches it, as maker, oldest order first;
 //! - stops trigger on the script's trades, or on a quote whose price for them is at the stop price or beyond.
 
+#[cfg(test)]
+mod tests;
+
 use crate::desk::{Desk, DeskRules, Fees, Latency, Order};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
-    Aggressor, Amount, ClientOrderId, Event, Instrument, InstrumentId, Liquidity, Pad, Price, Quote, Reason, Registry,
-    Side, Size, Submit, TimeInForce, Timestamp, Trade, VenueId, VenueScope, VenueState, VenueStatus,
+    Aggressor, Amount, ClientOrderId, Event, Instrument, InstrumentId, Liquidity, Pad, Price,
+    Quote, Reason, Registry, Side, Size, Submit, TimeInForce, Timestamp, Trade, VenueId,
+    VenueScope, VenueState, VenueStatus,
 };
 
 /// A script and the venue it is played at.
@@ -111,7 +115,10 @@ struct Quoted {
 impl ScriptedVenue {
     /// A venue for this script; beats are played in order of time, those of one time in the order given.
     pub fn new(script: Script) -> Self {
-        Self { script, stage: None }
+        Self {
+            script,
+            stage: None,
+        }
     }
 }
 
@@ -120,7 +127,14 @@ impl Gateway for ScriptedVenue {
         let script = &self.script;
         let latency = script.latency.at_least_one_ns();
         let venue = registry.add_venue(&script.venue);
-        let mut desk = Desk::new(venue, DeskRules { latency, fees: script.fees, allow_short: script.allow_short });
+        let mut desk = Desk::new(
+            venue,
+            DeskRules {
+                latency,
+                fees: script.fees,
+                allow_short: script.allow_short,
+            },
+        );
         for (code, scale, total) in &script.balances {
             desk.deposit(registry.add_currency(code, *scale)?, *scale, *total);
         }
@@ -130,9 +144,20 @@ impl Gateway for ScriptedVenue {
             instruments.push(terms.id);
             desk.list(terms);
         }
-        if let Some(beat) = script.beats.iter().find(|beat| beat.instrument >= instruments.len()) {
-            let problem = format!("a beat is about instrument {}, of {}", beat.instrument, instruments.len());
-            return Err(GatewayError::Source { source_name: format!("script `{}`", script.venue), problem });
+        if let Some(beat) = script
+            .beats
+            .iter()
+            .find(|beat| beat.instrument >= instruments.len())
+        {
+            let problem = format!(
+                "a beat is about instrument {}, of {}",
+                beat.instrument,
+                instruments.len()
+            );
+            return Err(GatewayError::Source {
+                source_name: format!("script `{}`", script.venue),
+                problem,
+            });
         }
         let mut beats = script.beats.clone();
         beats.sort_by_key(|beat| beat.at);
@@ -142,9 +167,22 @@ impl Gateway for ScriptedVenue {
             balances: desk.balances(),
             lookahead_ns: latency.lookahead_ns(),
         };
-        let quotes = instruments.iter().map(|id| (*id, Quoted::default())).collect();
+        let quotes = instruments
+            .iter()
+            .map(|id| (*id, Quoted::default()))
+            .collect();
         let (next_beat, connected, trades) = (0, false, 0);
-        self.stage = Some(Stage { venue, desk, latency, instruments, quotes, beats, next_beat, connected, trades });
+        self.stage = Some(Stage {
+            venue,
+            desk,
+            latency,
+            instruments,
+            quotes,
+            beats,
+            next_beat,
+            connected,
+            trades,
+        });
         Ok(terms)
     }
 
@@ -155,7 +193,9 @@ impl Gateway for ScriptedVenue {
     }
 
     fn next_due(&mut self) -> Due {
-        let Some(stage) = &self.stage else { return Due::Idle };
+        let Some(stage) = &self.stage else {
+            return Due::Idle;
+        };
         match stage.next() {
             Some((at, _)) => Due::At(at.saturating_add_unsigned(stage.latency.answer_ns)),
             None => Due::Over,
@@ -163,7 +203,9 @@ impl Gateway for ScriptedVenue {
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
-        let Some(stage) = &mut self.stage else { return Ok(()) };
+        let Some(stage) = &mut self.stage else {
+            return Ok(());
+        };
         let until = until.saturating_sub_unsigned(stage.latency.answer_ns);
         while let Some((at, next)) = stage.next().filter(|(at, _)| *at < until) {
             match next {
@@ -187,7 +229,10 @@ enum Next {
 
 impl Stage {
     fn next(&self) -> Option<(Timestamp, Next)> {
-        let beat = self.beats.get(self.next_beat).map(|beat| (beat.at, Next::Beat(*beat)));
+        let beat = self
+            .beats
+            .get(self.next_beat)
+            .map(|beat| (beat.at, Next::Beat(*beat)));
         let command = self.desk.next_arrival().map(|at| (at, Next::Command));
         match (beat, command) {
             (Some(beat), Some(command)) if command.0 < beat.0 => Some(command),
@@ -205,19 +250,56 @@ impl Stage {
         if !self.connected {
             self.connected = true;
             let (scope, state, pad) = (VenueScope::Venue, VenueState::Connected, Pad::ZERO);
-            let status = VenueStatus { venue: self.venue, instrument: InstrumentId(0), scope, state, pad };
+            let status = VenueStatus {
+                venue: self.venue,
+                instrument: InstrumentId(0),
+                scope,
+                state,
+                pad,
+            };
             out.push(Event::new(at, ts_host, status));
         }
         match beat.tick {
-            ScriptedTick::Quote { bid: (bid, bid_size), ask: (ask, ask_size) } => {
-                out.push(Event::new(at, ts_host, Quote { instrument, pad: Pad::ZERO, bid, bid_size, ask, ask_size }));
+            ScriptedTick::Quote {
+                bid: (bid, bid_size),
+                ask: (ask, ask_size),
+            } => {
+                out.push(Event::new(
+                    at,
+                    ts_host,
+                    Quote {
+                        instrument,
+                        pad: Pad::ZERO,
+                        bid,
+                        bid_size,
+                        ask,
+                        ask_size,
+                    },
+                ));
                 let shown = |price, size: Size| (size > Size::ZERO).then_some((price, size));
-                self.quotes.insert(instrument, Quoted { bid: shown(bid, bid_size), ask: shown(ask, ask_size) });
+                self.quotes.insert(
+                    instrument,
+                    Quoted {
+                        bid: shown(bid, bid_size),
+                        ask: shown(ask, ask_size),
+                    },
+                );
                 self.trigger_stops(at, instrument, None);
             }
-            ScriptedTick::Trade { aggressor, price, size } => {
+            ScriptedTick::Trade {
+                aggressor,
+                price,
+                size,
+            } => {
                 self.trades += 1;
-                let trade = Trade { instrument, aggressor, pad: Pad::ZERO, price, size, trade_id: self.trades };
+                let trade = Trade {
+                    instrument,
+                    aggressor,
+                    pad: Pad::ZERO,
+                    price,
+                    size,
+                    trade_id: self.trades,
+                };
                 out.push(Event::new(at, ts_host, trade));
                 self.trigger_stops(at, instrument, Some(price));
             }
@@ -238,7 +320,8 @@ impl Stage {
         for order in self.desk.orders() {
             let side = order.terms.side;
             let price = traded.or_else(|| self.offer(instrument, side).map(|(price, _)| price));
-            let reached = price.is_some_and(|price| !is_beyond(side, price, order.terms.stop_price));
+            let reached =
+                price.is_some_and(|price| !is_beyond(side, price, order.terms.stop_price));
             let concerned = order.terms.instrument == instrument && order.waits_for_stop();
             if concerned && reached && self.desk.trigger(at, order.id, None).is_ok() {
                 self.work_off(at, order.id);
@@ -249,7 +332,15 @@ impl Stage {
     fn take_command(&mut self, at: Timestamp) {
         match self.desk.take_arrival(Timestamp::MAX) {
             Some((_, Command::Submit { id, order })) => self.submit(at, id, &order),
-            Some((_, Command::Modify { id, instrument, price, size })) => match self.desk.check_modify(id, price, size) {
+            Some((
+                _,
+                Command::Modify {
+                    id,
+                    instrument,
+                    price,
+                    size,
+                },
+            )) => match self.desk.check_modify(id, price, size) {
                 Ok(_) => {
                     self.desk.modify(at, id, price, size);
                     self.work_off(at, id);
@@ -272,7 +363,9 @@ impl Stage {
     fn submit(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit) {
         let offer = self.offer(order.instrument, order.side);
         let price = offer.map(|(price, _)| price);
-        let crosses = price.is_some_and(|price| !order.kind.has_price() || !is_beyond(order.side, order.price, price));
+        let crosses = price.is_some_and(|price| {
+            !order.kind.has_price() || !is_beyond(order.side, order.price, price)
+        });
         if let Err(reason) = self.desk.check(id, order, price, price) {
             self.desk.reject(at, id, order, reason);
             return;
@@ -282,7 +375,9 @@ impl Stage {
             return;
         }
         self.desk.accept(at, id, order, price);
-        let offered = offer.filter(|_| crosses).map_or(Size::ZERO, |(_, size)| size);
+        let offered = offer
+            .filter(|_| crosses)
+            .map_or(Size::ZERO, |(_, size)| size);
         if order.time_in_force == TimeInForce::Fok && offered < order.size {
             self.desk.expire(at, id, Reason::FokUnfilled);
             return;
@@ -292,7 +387,14 @@ impl Stage {
 
     /// Lets an order that just became active take what it finds; what can't rest ends.
     fn work_off(&mut self, at: Timestamp, id: ClientOrderId) {
-        let Some(order) = self.desk.order(id).filter(|order| !order.waits_for_stop()).copied() else { return };
+        let Some(order) = self
+            .desk
+            .order(id)
+            .filter(|order| !order.waits_for_stop())
+            .copied()
+        else {
+            return;
+        };
         if self.match_order(at, order, Liquidity::Taker) {
             return;
         }
@@ -306,8 +408,13 @@ impl Stage {
     /// Fills what the quote offers within the order's limit; true if the order is done.
     fn match_order(&mut self, at: Timestamp, order: Order, liquidity: Liquidity) -> bool {
         let side = order.terms.side;
-        let Some((offered, size)) = self.offer(order.terms.instrument, side) else { return false };
-        if order.limit().is_some_and(|limit| is_beyond(side, limit, offered)) {
+        let Some((offered, size)) = self.offer(order.terms.instrument, side) else {
+            return false;
+        };
+        if order
+            .limit()
+            .is_some_and(|limit| is_beyond(side, limit, offered))
+        {
             return false;
         }
         let taken = size.min(order.remaining());
@@ -334,7 +441,9 @@ impl Stage {
                 Side::Buy => &mut quoted.ask,
                 Side::Sell => &mut quoted.bid,
             };
-            *offer = offer.map(|(price, size)| (price, Size(size.0 - taken.0))).filter(|(_, left)| *left > Size::ZERO);
+            *offer = offer
+                .map(|(price, size)| (price, Size(size.0 - taken.0)))
+                .filter(|(_, left)| *left > Size::ZERO);
         }
     }
 }

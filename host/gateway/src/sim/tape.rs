@@ -2,7 +2,8 @@
 
 use super::matching::{Book, LevelView, Match, Outcome};
 use tickdeck_model::{
-    Aggressor, Body, BookChange, BookUpdate, Event, InstrumentId, Pad, Price, Quote, Side, Size, Timestamp, Trade,
+    Aggressor, Body, BookChange, BookUpdate, Event, InstrumentId, Pad, Price, Quote, Side, Size,
+    Timestamp, Trade,
 };
 
 /// When something happened and when we hear of it.
@@ -29,7 +30,12 @@ pub(super) struct Tape {
 
 impl Tape {
     pub(super) fn new(instrument: InstrumentId) -> Self {
-        Self { instrument, last_update: 0, last_trade: 0, quoted: quote(instrument, None, None) }
+        Self {
+            instrument,
+            last_update: 0,
+            last_trade: 0,
+            quoted: quote(instrument, None, None),
+        }
     }
 
     /// Numbers the next trade.
@@ -40,22 +46,45 @@ impl Tape {
 
     /// The trades among `outcomes`, which were the last to be numbered.
     pub(super) fn trades(&self, when: Moment, outcomes: &[Outcome], out: &mut Vec<Event>) -> u64 {
-        let matches = || outcomes.iter().filter_map(|outcome| if let Outcome::Traded(trade) = outcome { Some(trade) } else { None });
+        let matches = || {
+            outcomes.iter().filter_map(|outcome| {
+                if let Outcome::Traded(trade) = outcome {
+                    Some(trade)
+                } else {
+                    None
+                }
+            })
+        };
         let count = matches().count() as u64;
         let first = self.last_trade - count + 1;
-        out.extend(matches().zip(first..).map(|(trade, number)| when.event(self.trade(trade, number))));
+        out.extend(
+            matches()
+                .zip(first..)
+                .map(|(trade, number)| when.event(self.trade(trade, number))),
+        );
         count
     }
 
     /// One message with every level that changed; empties `changes`.
-    pub(super) fn deltas(&mut self, when: Moment, changes: &mut Vec<(Side, LevelView)>, out: &mut Vec<Event>) -> u64 {
+    pub(super) fn deltas(
+        &mut self,
+        when: Moment,
+        changes: &mut Vec<(Side, LevelView)>,
+        out: &mut Vec<Event>,
+    ) -> u64 {
         let count = changes.len();
         if count == 0 {
             return 0;
         }
         self.last_update += 1;
         for (at, (side, level)) in changes.drain(..).enumerate() {
-            let update = self.update(BookChange::Delta, side, level.price, level.size, at + 1 == count);
+            let update = self.update(
+                BookChange::Delta,
+                side,
+                level.price,
+                level.size,
+                at + 1 == count,
+            );
             out.push(when.event(update));
         }
         count as u64
@@ -79,14 +108,19 @@ impl Tape {
         let clear = self.update(BookChange::Clear, Side::Buy, Price::ZERO, Size::ZERO, false);
         out.push(when.event(clear));
         for side in [Side::Buy, Side::Sell] {
-            let levels = book.levels(side).map(|level| self.update(BookChange::Snapshot, side, level.price, level.size, false));
+            let levels = book.levels(side).map(|level| {
+                self.update(BookChange::Snapshot, side, level.price, level.size, false)
+            });
             out.extend(levels.map(|update| when.event(update)));
         }
         // The last one closes the message.
         if let Some(event) = out.last_mut()
             && let Body::Book(update) = event.body()
         {
-            *event = when.event(BookUpdate { last: true, ..update });
+            *event = when.event(BookUpdate {
+                last: true,
+                ..update
+            });
         }
         (out.len() - before) as u64
     }
@@ -105,14 +139,39 @@ impl Tape {
         }
     }
 
-    fn update(&self, change: BookChange, side: Side, price: Price, size: Size, last: bool) -> BookUpdate {
+    fn update(
+        &self,
+        change: BookChange,
+        side: Side,
+        price: Price,
+        size: Size,
+        last: bool,
+    ) -> BookUpdate {
         let (instrument, update_id) = (self.instrument, self.last_update);
-        BookUpdate { instrument, change, side, last, pad: Pad::ZERO, price, size, update_id }
+        BookUpdate {
+            instrument,
+            change,
+            side,
+            last,
+            pad: Pad::ZERO,
+            price,
+            size,
+            update_id,
+        }
     }
 }
 
 fn quote(instrument: InstrumentId, bid: Option<LevelView>, ask: Option<LevelView>) -> Quote {
-    let shown = |level: Option<LevelView>| level.map_or((Price::ZERO, Size::ZERO), |level| (level.price, level.size));
+    let shown = |level: Option<LevelView>| {
+        level.map_or((Price::ZERO, Size::ZERO), |level| (level.price, level.size))
+    };
     let ((bid, bid_size), (ask, ask_size)) = (shown(bid), shown(ask));
-    Quote { instrument, pad: Pad::ZERO, bid, bid_size, ask, ask_size }
+    Quote {
+        instrument,
+        pad: Pad::ZERO,
+        bid,
+        bid_size,
+        ask,
+        ask_size,
+    }
 }

@@ -54,6 +54,15 @@ impl<T> Setting<T> {
             Self::To(value) => Some(value),
         }
     }
+
+    /// The same setting in other units.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Setting<U> {
+        match self {
+            Self::Default => Setting::Default,
+            Self::Off => Setting::Off,
+            Self::To(value) => Setting::To(convert(value)),
+        }
+    }
 }
 
 /// Everything that `tickdeck.toml` says.
@@ -99,6 +108,8 @@ pub struct VenueSettings {
     pub kind: VenueKind,
     /// The seed of all that is random.
     pub seed: Option<u64>,
+    /// Market events a second of the simulated exchange.
+    pub events_per_second: Option<u32>,
     /// The captures to play.
     pub files: Vec<PathBuf>,
     /// Time from us to the venue.

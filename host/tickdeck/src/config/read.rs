@@ -14,6 +14,8 @@ const MAX_WORKERS: u64 = 64;
 const MAX_BATCH: u64 = 65_536;
 /// The ring's bounds; it is a power of two.
 const RING: std::ops::RangeInclusive<u64> = 1_024..=1 << 24;
+/// The fastest flow of the simulated exchange.
+const MAX_RATE: u64 = tickdeck_gateway::sim::MAX_EVENTS_PER_SECOND as u64;
 /// A day, the longest time any window or age may have.
 const DAY_MS: u64 = 86_400_000;
 /// The largest money limit in whole units: beyond it, it is a mistake.
@@ -82,6 +84,7 @@ fn venue(section: Section<'_, '_>) -> VenueSettings {
     let settings = VenueSettings {
         kind,
         seed: section.integer("seed", 0..=i64::MAX as u64),
+        events_per_second: section.integer("events_per_second", 1..=MAX_RATE).map(|rate| rate as u32),
         files: files.unwrap_or_default().into_iter().map(|file| PathBuf::from(file.value)).collect(),
         latency_us: section.integer("latency_us", 1..=60_000_000),
         maker_fee_bps: section.decimal("maker_fee_bps"),

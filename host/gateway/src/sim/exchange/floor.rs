@@ -9,8 +9,8 @@ use crate::sim::tape::{Moment, Tape};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
-    ClientOrderId, Event, InstrumentId, Liquidity, OrderType, Pad, Price, Reason, Side, Size, Submit, TimeInForce,
-    Timestamp, VenueId, VenueScope, VenueState, VenueStatus,
+    ClientOrderId, Event, InstrumentId, Liquidity, OrderType, Pad, Price, Reason, Side, Size,
+    Submit, TimeInForce, Timestamp, VenueId, VenueScope, VenueState, VenueStatus,
 };
 
 /// Set in the book's ids of our orders, never in the flow's.
@@ -73,8 +73,17 @@ enum Step {
 }
 
 impl Floor {
-    pub(super) fn new(config: &SimConfig, venue: VenueId, instruments: &[InstrumentId], desk: Desk) -> Self {
-        let pit = |id: &InstrumentId| Pit { instrument: *id, book: Book::new(), tape: Tape::new(*id) };
+    pub(super) fn new(
+        config: &SimConfig,
+        venue: VenueId,
+        instruments: &[InstrumentId],
+        desk: Desk,
+    ) -> Self {
+        let pit = |id: &InstrumentId| Pit {
+            instrument: *id,
+            book: Book::new(),
+            tape: Tape::new(*id),
+        };
         let latency = config.latency();
         Self {
             venue,
@@ -104,14 +113,20 @@ impl Floor {
 
     pub(super) fn send(&mut self, at: Timestamp, command: Command) {
         let late_ns = self.jitter.below(self.jitter_ns.saturating_add(1));
-        self.desk.send_after(at, self.order_ns.saturating_add(late_ns), command);
+        self.desk
+            .send_after(at, self.order_ns.saturating_add(late_ns), command);
     }
 
     pub(super) fn next_due(&self) -> Due {
         let heard = |at: Timestamp| Due::At(at.saturating_add_unsigned(self.feed_ns));
         match self.stage {
-            Stage::Closed(_) | Stage::Open => self.next_step().map_or(Due::Idle, |(at, _)| heard(at)),
-            Stage::Over => self.desk.next_arrival().map_or(Due::Over, |at| heard(at.max(self.clock))),
+            Stage::Closed(_) | Stage::Open => {
+                self.next_step().map_or(Due::Idle, |(at, _)| heard(at))
+            }
+            Stage::Over => self
+                .desk
+                .next_arrival()
+                .map_or(Due::Over, |at| heard(at.max(self.clock))),
         }
     }
 
@@ -154,22 +169,39 @@ impl Floor {
     }
 
     fn moment(&self, ts_venue: Timestamp) -> Moment {
-        Moment { ts_venue, ts_host: ts_venue.saturating_add_unsigned(self.feed_ns) }
+        Moment {
+            ts_venue,
+            ts_host: ts_venue.saturating_add_unsigned(self.feed_ns),
+        }
     }
 
     /// Lays out the books and shows them.
     fn open(&mut self, at: Timestamp, out: &mut Vec<Event>) {
         self.stage = Stage::Open;
         let when = self.moment(at);
-        let status = |scope, instrument, state| VenueStatus { venue: self.venue, instrument, scope, state, pad: Pad::ZERO };
-        out.push(when.event(status(VenueScope::Venue, InstrumentId(0), VenueState::Connected)));
+        let status = |scope, instrument, state| VenueStatus {
+            venue: self.venue,
+            instrument,
+            scope,
+            state,
+            pad: Pad::ZERO,
+        };
+        out.push(when.event(status(
+            VenueScope::Venue,
+            InstrumentId(0),
+            VenueState::Connected,
+        )));
         for (index, pit) in self.pits.iter_mut().enumerate() {
             self.flow.open(index, &pit.book, &mut self.intents);
             pit.carry_out(&mut self.intents, &mut self.outcomes);
             self.outcomes.clear();
             pit.book.take_changes(&mut self.changes);
             self.changes.clear();
-            out.push(when.event(status(VenueScope::Instrument, pit.instrument, VenueState::Live)));
+            out.push(when.event(status(
+                VenueScope::Instrument,
+                pit.instrument,
+                VenueState::Live,
+            )));
             self.market_events += pit.tape.snapshot(when, &pit.book, out);
             self.market_events += pit.tape.quote(when, &pit.book, out);
         }
@@ -191,10 +223,17 @@ impl Floor {
     }
 
     fn take_command(&mut self, at: Timestamp, out: &mut Vec<Event>) {
-        let Some((_, command)) = self.desk.take_arrival(Timestamp::MAX) else { return };
+        let Some((_, command)) = self.desk.take_arrival(Timestamp::MAX) else {
+            return;
+        };
         let pit = match command {
             Command::Submit { id, order } => self.submit(at, id, &order),
-            Command::Modify { id, instrument, price, size } => self.modify(at, id, instrument, price, size),
+            Command::Modify {
+                id,
+                instrument,
+                price,
+                size,
+            } => self.modify(at, id, instrument, price, size),
             Command::Cancel { id, instrument } => self.cancel(at, id, instrument),
             Command::Snapshot { instrument } => {
                 self.show_book(at, instrument, out);
@@ -219,7 +258,11 @@ impl Floor {
             OrderType::Market => book.reach(OUR_ACCOUNT, order.side, None, order.size).worst,
             OrderType::Limit | OrderType::Stop | OrderType::StopLimit => None,
         };
-        let refusal = self.desk.check(id, order, reference, worst).err().or_else(|| book.refusal(&booked(OURS, order)));
+        let refusal = self
+            .desk
+            .check(id, order, reference, worst)
+            .err()
+            .or_else(|| book.refusal(&booked(OURS, order)));
         if let Some(reason) = refusal {
             self.desk.reject(at, id, order, reason);
             return None;
@@ -247,11 +290,18 @@ impl Floor {
             return None;
         }
         let (index, book_id) = self.find(id)?;
-        self.pits[index].book.modify(book_id, price, size, &mut self.outcomes);
+        self.pits[index]
+            .book
+            .modify(book_id, price, size, &mut self.outcomes);
         Some(index)
     }
 
-    fn cancel(&mut self, at: Timestamp, id: ClientOrderId, instrument: InstrumentId) -> Option<usize> {
+    fn cancel(
+        &mut self,
+        at: Timestamp,
+        id: ClientOrderId,
+        instrument: InstrumentId,
+    ) -> Option<usize> {
         let Some((index, book_id)) = self.find(id) else {
             self.desk.reject_cancel(at, id, instrument);
             return None;
@@ -263,12 +313,19 @@ impl Floor {
     /// Where a working order of ours is, and under what id.
     fn find(&self, id: ClientOrderId) -> Option<(usize, u64)> {
         let order = self.desk.order(id)?;
-        Some((*self.pit_of.get(&order.terms.instrument)?, OURS | order.venue_id.0))
+        Some((
+            *self.pit_of.get(&order.terms.instrument)?,
+            OURS | order.venue_id.0,
+        ))
     }
 
     fn show_book(&mut self, at: Timestamp, instrument: InstrumentId, out: &mut Vec<Event>) {
         let when = self.moment(at);
-        if let Some(index) = self.pit_of.get(&instrument).filter(|_| self.stage == Stage::Open) {
+        if let Some(index) = self
+            .pit_of
+            .get(&instrument)
+            .filter(|_| self.stage == Stage::Open)
+        {
             let pit = &mut self.pits[*index];
             self.market_events += pit.tape.snapshot(when, &pit.book, out);
         }
@@ -282,7 +339,9 @@ impl Floor {
         for outcome in &outcomes {
             match *outcome {
                 Outcome::Traded(trade) => traded |= self.record_trade(at, index, &trade),
-                Outcome::Accepted { .. } | Outcome::Rejected { .. } | Outcome::CancelRejected { .. } => {}
+                Outcome::Accepted { .. }
+                | Outcome::Rejected { .. }
+                | Outcome::CancelRejected { .. } => {}
                 Outcome::Triggered { id }
                 | Outcome::Replaced { id, .. }
                 | Outcome::ModifyRejected { id, .. }
@@ -309,13 +368,21 @@ impl Floor {
     /// Numbers a trade and fills our side of it. True if there was one.
     fn record_trade(&mut self, at: Timestamp, index: usize, trade: &Match) -> bool {
         let number = self.pits[index].tape.number_trade();
-        let Match { maker, taker, price, size, .. } = *trade;
+        let Match {
+            maker,
+            taker,
+            price,
+            size,
+            ..
+        } = *trade;
         if (maker | taker) & OURS == 0 {
             return false;
         }
         for (book_id, liquidity) in [(taker, Liquidity::Taker), (maker, Liquidity::Maker)] {
             if let Some(id) = self.ours.get(&book_id).copied()
-                && self.desk.fill_numbered(at, id, number, price, size, liquidity)
+                && self
+                    .desk
+                    .fill_numbered(at, id, number, price, size, liquidity)
             {
                 self.ours.remove(&book_id);
             }
@@ -328,7 +395,9 @@ impl Floor {
         if book_id & OURS == 0 {
             return;
         }
-        let Some(id) = self.ours.get(&book_id).copied() else { return };
+        let Some(id) = self.ours.get(&book_id).copied() else {
+            return;
+        };
         let done = match outcome {
             Outcome::Triggered { .. } => {
                 // Its hold stays that of the stop price; it pays what the book asks, as a real stop does.
@@ -341,14 +410,18 @@ impl Floor {
                 false
             }
             Outcome::ModifyRejected { reason, .. } => {
-                self.desk.reject_modify(at, id, self.pits[index].instrument, reason);
+                self.desk
+                    .reject_modify(at, id, self.pits[index].instrument, reason);
                 false
             }
             Outcome::Canceled { .. } => {
                 self.desk.cancel(at, id, Reason::Normal);
                 true
             }
-            Outcome::Expired { reason: Reason::NoLiquidity, .. } => {
+            Outcome::Expired {
+                reason: Reason::NoLiquidity,
+                ..
+            } => {
                 self.desk.cancel(at, id, Reason::NoLiquidity);
                 true
             }

@@ -23,6 +23,7 @@ const LARGEST_JUMP_BP: f64 = 24.0;
 // Time constants and mean waits in seconds.
 const MARKET_REVERSION_S: f64 = 300.0;
 const OWN_REVERSION_S: f64 = 30.0;
+const JUMP_RISES_S: f64 = 0.15;
 const JUMP_FADES_S: f64 = 3.0;
 const JUMP_EVERY_S: f64 = 15.0;
 const REGIME_LASTS_S: f64 = 6.0;
@@ -37,6 +38,8 @@ pub(super) struct Latent {
     reached: Timestamp,
     market_bp: f64,
     jump_bp: f64,
+    /// Where the jump under way leads.
+    jump_target_bp: f64,
     trend_bp: f64,
     instruments: Vec<FairValue>,
 }
@@ -60,6 +63,7 @@ impl Latent {
             reached: config.start,
             market_bp: 0.0,
             jump_bp: 0.0,
+            jump_target_bp: 0.0,
             trend_bp: 0.0,
             instruments: instruments.collect(),
         }
@@ -84,13 +88,15 @@ impl Latent {
         if self.dice.chance(STEP_S / REGIME_LASTS_S) {
             self.trend_bp = (self.dice.below(3) as f64 - 1.0) * TREND_BP;
         }
-        self.jump_bp -= self.jump_bp * STEP_S / JUMP_FADES_S;
+        self.jump_target_bp -= self.jump_target_bp * STEP_S / JUMP_FADES_S;
+        self.jump_bp += (self.jump_target_bp - self.jump_bp) * STEP_S / JUMP_RISES_S;
         if self.dice.chance(STEP_S / JUMP_EVERY_S) {
             let size = SMALLEST_JUMP_BP + self.dice.unit() * (LARGEST_JUMP_BP - SMALLEST_JUMP_BP);
-            self.jump_bp += if self.dice.chance(0.5) { size } else { -size };
+            self.jump_target_bp += if self.dice.chance(0.5) { size } else { -size };
         }
         let pull = self.market_bp / MARKET_REVERSION_S;
-        self.market_bp += (self.trend_bp - pull) * STEP_S + MARKET_DIFFUSION_BP * ROOT_STEP_S * self.dice.bell();
+        self.market_bp +=
+            (self.trend_bp - pull) * STEP_S + MARKET_DIFFUSION_BP * ROOT_STEP_S * self.dice.bell();
         for fair in &mut self.instruments {
             let pull = fair.own_bp / OWN_REVERSION_S;
             fair.own_bp += OWN_DIFFUSION_BP * ROOT_STEP_S * self.dice.bell() - pull * STEP_S;
@@ -116,8 +122,14 @@ mod tests {
             farthest = farthest.max(bp(0).abs());
             widest = widest.max((bp(0) - bp(1)).abs());
         }
-        assert!(farthest > 50.0, "the market moved at most {farthest} bp in an hour");
+        assert!(
+            farthest > 50.0,
+            "the market moved at most {farthest} bp in an hour"
+        );
         assert!(farthest < 1_000.0, "the market ran away by {farthest} bp");
-        assert!((20.0..80.0).contains(&widest), "BTC and ETH came apart by {widest} bp");
+        assert!(
+            (20.0..80.0).contains(&widest),
+            "BTC and ETH came apart by {widest} bp"
+        );
     }
 }

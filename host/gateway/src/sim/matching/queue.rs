@@ -122,8 +122,13 @@ impl Queues {
 
     /// The slots of the orders with this time in force, in no order.
     pub(super) fn slots_of(&self, time_in_force: TimeInForce) -> Vec<u32> {
-        let matching = |node: &Node| node.in_use && node.working.order.time_in_force == time_in_force;
-        (0u32..).zip(&self.nodes).filter(|(_, node)| matching(node)).map(|(slot, _)| slot).collect()
+        let matching =
+            |node: &Node| node.in_use && node.working.order.time_in_force == time_in_force;
+        (0u32..)
+            .zip(&self.nodes)
+            .filter(|(_, node)| matching(node))
+            .map(|(slot, _)| slot)
+            .collect()
     }
 
     pub(super) fn price(&self, level: u32) -> Price {
@@ -131,20 +136,34 @@ impl Queues {
     }
 
     pub(super) fn view(&self, level: u32) -> LevelView {
-        let Level { price, total, orders, .. } = self.levels[level as usize];
-        LevelView { price, size: Size(i64::try_from(total).unwrap_or(i64::MAX)), orders }
+        let Level {
+            price,
+            total,
+            orders,
+            ..
+        } = self.levels[level as usize];
+        LevelView {
+            price,
+            size: Size(i64::try_from(total).unwrap_or(i64::MAX)),
+            orders,
+        }
     }
 
     /// The oldest order of a level.
     pub(super) fn front(&self, level: u32) -> u32 {
-        self.levels[level as usize].oldest.expect("a level is closed with its last order")
+        self.levels[level as usize]
+            .oldest
+            .expect("a level is closed with its last order")
     }
 
     /// What a level offers an order of `account`, at most `wanted`, and whether an order of that account stops it.
     pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> (i64, bool) {
         let level = &self.levels[level as usize];
         if account.is_none() {
-            return (i64::try_from(level.total).unwrap_or(i64::MAX).min(wanted), false);
+            return (
+                i64::try_from(level.total).unwrap_or(i64::MAX).min(wanted),
+                false,
+            );
         }
         let (mut found, mut next) = (0, level.oldest);
         while let Some(slot) = next.filter(|_| found < wanted) {
@@ -162,7 +181,13 @@ impl Queues {
     }
 
     pub(super) fn open_level(&mut self, price: Price) -> u32 {
-        let level = Level { price, total: 0, orders: 0, oldest: None, newest: None };
+        let level = Level {
+            price,
+            total: 0,
+            orders: 0,
+            oldest: None,
+            newest: None,
+        };
         put(&mut self.levels, &mut self.free_levels, level)
     }
 
@@ -172,7 +197,14 @@ impl Queues {
 
     pub(super) fn add_resting(&mut self, working: Working, level: u32) {
         let older = self.levels[level as usize].newest;
-        let slot = self.add(working, Place::Resting { level, older, newer: None });
+        let slot = self.add(
+            working,
+            Place::Resting {
+                level,
+                older,
+                newer: None,
+            },
+        );
         self.set_newer(older, level, Some(slot));
         let entry = &mut self.levels[level as usize];
         entry.newest = Some(slot);
@@ -223,7 +255,12 @@ impl Queues {
     }
 
     fn add(&mut self, working: Working, place: Place) -> u32 {
-        let node = Node { working, arrival: self.arrivals, place, in_use: true };
+        let node = Node {
+            working,
+            arrival: self.arrivals,
+            place,
+            in_use: true,
+        };
         self.arrivals += 1;
         let slot = put(&mut self.nodes, &mut self.free_nodes, node);
         self.slots_by_id.insert(working.order.id, slot);
@@ -263,7 +300,8 @@ fn put<T>(slab: &mut Vec<T>, free: &mut Vec<u32>, value: T) -> u32 {
         }
         None => {
             slab.push(value);
-            u32::try_from(slab.len() - 1).expect("four thousand million orders do not fit in memory")
+            u32::try_from(slab.len() - 1)
+                .expect("four thousand million orders do not fit in memory")
         }
     }
 }

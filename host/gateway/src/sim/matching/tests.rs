@@ -28,27 +28,47 @@ fn sell(id: u64, size: i64, price: i64) -> Order {
 }
 
 fn market(id: u64, side: Side, size: i64) -> Order {
-    Order { kind: OrderType::Market, ..limit(id, side, size, 0) }
+    Order {
+        kind: OrderType::Market,
+        ..limit(id, side, size, 0)
+    }
 }
 
 fn stop(id: u64, side: Side, size: i64, at: i64) -> Order {
-    Order { kind: OrderType::Stop, stop_price: Price(at), ..limit(id, side, size, 0) }
+    Order {
+        kind: OrderType::Stop,
+        stop_price: Price(at),
+        ..limit(id, side, size, 0)
+    }
 }
 
 fn stop_limit(id: u64, side: Side, size: i64, at: i64, price: i64) -> Order {
-    Order { kind: OrderType::StopLimit, stop_price: Price(at), ..limit(id, side, size, price) }
+    Order {
+        kind: OrderType::StopLimit,
+        stop_price: Price(at),
+        ..limit(id, side, size, price)
+    }
 }
 
 fn with(time_in_force: TimeInForce, order: Order) -> Order {
-    Order { time_in_force, ..order }
+    Order {
+        time_in_force,
+        ..order
+    }
 }
 
 fn post_only(order: Order) -> Order {
-    Order { post_only: true, ..order }
+    Order {
+        post_only: true,
+        ..order
+    }
 }
 
 fn mine(order: Order) -> Order {
-    Order { account: ME, ..order }
+    Order {
+        account: ME,
+        ..order
+    }
 }
 
 /// A line per outcome: `+1` accepted, `1x2 5@100` taker 1 took 5 at 100 from maker 2, and so on.
@@ -59,7 +79,13 @@ fn told(outcomes: &[Outcome]) -> String {
             Outcome::Accepted { id } => format!("+{id}"),
             Outcome::Rejected { id, reason } => format!("!{id} {reason}"),
             Outcome::Triggered { id } => format!("^{id}"),
-            Outcome::Traded(Match { maker, taker, price, size, .. }) => {
+            Outcome::Traded(Match {
+                maker,
+                taker,
+                price,
+                size,
+                ..
+            }) => {
                 format!("{taker}x{maker} {}@{}", size.0, price.0)
             }
             Outcome::Replaced { id, price, size } => format!("~{id} {}@{}", size.0, price.0),
@@ -75,8 +101,10 @@ fn told(outcomes: &[Outcome]) -> String {
 /// `bids | asks`, best first, as `size@price`.
 fn shown(book: &Book) -> String {
     let side = |side| {
-        let levels: Vec<String> =
-            book.levels(side).map(|level| format!("{}@{}", level.size.0, level.price.0)).collect();
+        let levels: Vec<String> = book
+            .levels(side)
+            .map(|level| format!("{}@{}", level.size.0, level.price.0))
+            .collect();
         levels.join(" ")
     };
     format!("{} | {}", side(Side::Buy), side(Side::Sell))
@@ -113,36 +141,121 @@ fn check(steps: &[Step], outcomes: &str, levels: &str) {
 
 #[test]
 fn better_prices_trade_first_and_at_one_price_the_older_order() {
-    let asks = [Submit(sell(1, 5, 101)), Submit(sell(2, 5, 100)), Submit(sell(3, 5, 100))];
-    let after = |order| asks.iter().copied().chain([Submit(order)]).collect::<Vec<_>>();
-    check(&after(buy(9, 7, 100)), "+9, 9x2 5@100, 9x3 2@100", " | 3@100 5@101");
-    check(&after(buy(9, 12, 101)), "+9, 9x2 5@100, 9x3 5@100, 9x1 2@101", " | 3@101");
-    check(&after(buy(9, 12, 100)), "+9, 9x2 5@100, 9x3 5@100", "2@100 | 5@101");
-    let bids = [Submit(buy(1, 5, 99)), Submit(buy(2, 5, 100)), Submit(buy(3, 5, 100))];
-    let after = |order| bids.iter().copied().chain([Submit(order)]).collect::<Vec<_>>();
-    check(&after(sell(9, 12, 98)), "+9, 9x2 5@100, 9x3 5@100, 9x1 2@99", "3@99 | ");
+    let asks = [
+        Submit(sell(1, 5, 101)),
+        Submit(sell(2, 5, 100)),
+        Submit(sell(3, 5, 100)),
+    ];
+    let after = |order| {
+        asks.iter()
+            .copied()
+            .chain([Submit(order)])
+            .collect::<Vec<_>>()
+    };
+    check(
+        &after(buy(9, 7, 100)),
+        "+9, 9x2 5@100, 9x3 2@100",
+        " | 3@100 5@101",
+    );
+    check(
+        &after(buy(9, 12, 101)),
+        "+9, 9x2 5@100, 9x3 5@100, 9x1 2@101",
+        " | 3@101",
+    );
+    check(
+        &after(buy(9, 12, 100)),
+        "+9, 9x2 5@100, 9x3 5@100",
+        "2@100 | 5@101",
+    );
+    let bids = [
+        Submit(buy(1, 5, 99)),
+        Submit(buy(2, 5, 100)),
+        Submit(buy(3, 5, 100)),
+    ];
+    let after = |order| {
+        bids.iter()
+            .copied()
+            .chain([Submit(order)])
+            .collect::<Vec<_>>()
+    };
+    check(
+        &after(sell(9, 12, 98)),
+        "+9, 9x2 5@100, 9x3 5@100, 9x1 2@99",
+        "3@99 | ",
+    );
 }
 
 #[test]
 fn each_time_in_force_ends_the_remainder_in_its_own_way() {
     use TimeInForce::{Day, Fok, Ioc};
     let ask = Submit(sell(1, 5, 100));
-    check(&[ask, Submit(with(Ioc, buy(9, 7, 100)))], "+9, 9x1 5@100, -9 ioc-remainder", " | ");
-    check(&[ask, Submit(with(Ioc, buy(9, 7, 99)))], "+9, -9 ioc-remainder", " | 5@100");
-    check(&[ask, Submit(with(Fok, buy(9, 7, 100)))], "+9, -9 fok-unfilled", " | 5@100");
-    check(&[ask, Submit(with(Fok, buy(9, 5, 100)))], "+9, 9x1 5@100", " | ");
-    check(&[ask, Submit(with(Fok, market(9, Side::Buy, 6)))], "+9, -9 fok-unfilled", " | 5@100");
-    check(&[ask, Submit(market(9, Side::Buy, 7))], "+9, 9x1 5@100, -9 no-liquidity", " | ");
-    check(&[Submit(with(Day, buy(1, 5, 100))), Submit(buy(2, 3, 100)), EndDay], "-1 day-end", "3@100 | ");
+    check(
+        &[ask, Submit(with(Ioc, buy(9, 7, 100)))],
+        "+9, 9x1 5@100, -9 ioc-remainder",
+        " | ",
+    );
+    check(
+        &[ask, Submit(with(Ioc, buy(9, 7, 99)))],
+        "+9, -9 ioc-remainder",
+        " | 5@100",
+    );
+    check(
+        &[ask, Submit(with(Fok, buy(9, 7, 100)))],
+        "+9, -9 fok-unfilled",
+        " | 5@100",
+    );
+    check(
+        &[ask, Submit(with(Fok, buy(9, 5, 100)))],
+        "+9, 9x1 5@100",
+        " | ",
+    );
+    check(
+        &[ask, Submit(with(Fok, market(9, Side::Buy, 6)))],
+        "+9, -9 fok-unfilled",
+        " | 5@100",
+    );
+    check(
+        &[ask, Submit(market(9, Side::Buy, 7))],
+        "+9, 9x1 5@100, -9 no-liquidity",
+        " | ",
+    );
+    check(
+        &[
+            Submit(with(Day, buy(1, 5, 100))),
+            Submit(buy(2, 3, 100)),
+            EndDay,
+        ],
+        "-1 day-end",
+        "3@100 | ",
+    );
 }
 
 #[test]
 fn a_post_only_order_rests_or_is_refused() {
     let ask = Submit(sell(1, 5, 100));
-    check(&[ask, Submit(post_only(buy(9, 5, 100)))], "!9 would-cross", " | 5@100");
-    check(&[ask, Submit(post_only(buy(9, 5, 99)))], "+9", "5@99 | 5@100");
-    check(&[ask, Submit(post_only(buy(9, 5, 99))), Modify(9, 100, 5)], "!~9 would-cross", "5@99 | 5@100");
-    check(&[ask, Submit(post_only(with(TimeInForce::Ioc, buy(9, 5, 99))))], "!9 unsupported", " | 5@100");
+    check(
+        &[ask, Submit(post_only(buy(9, 5, 100)))],
+        "!9 would-cross",
+        " | 5@100",
+    );
+    check(
+        &[ask, Submit(post_only(buy(9, 5, 99)))],
+        "+9",
+        "5@99 | 5@100",
+    );
+    check(
+        &[ask, Submit(post_only(buy(9, 5, 99))), Modify(9, 100, 5)],
+        "!~9 would-cross",
+        "5@99 | 5@100",
+    );
+    check(
+        &[
+            ask,
+            Submit(post_only(with(TimeInForce::Ioc, buy(9, 5, 99)))),
+        ],
+        "!9 unsupported",
+        " | 5@100",
+    );
 }
 
 #[test]
@@ -151,8 +264,19 @@ fn an_order_that_cannot_be_is_refused_with_its_reason() {
     check(&[nine, Submit(buy(9, 5, 98))], "!9 duplicate", "5@99 | ");
     check(&[Submit(buy(9, 0, 99))], "!9 invalid-size", " | ");
     check(&[Submit(buy(9, 1, 0))], "!9 invalid-price", " | ");
-    check(&[Submit(Order { price: Price(1), ..market(9, Side::Buy, 1) })], "!9 invalid-price", " | ");
-    check(&[Submit(stop(9, Side::Buy, 1, -1))], "!9 invalid-price", " | ");
+    check(
+        &[Submit(Order {
+            price: Price(1),
+            ..market(9, Side::Buy, 1)
+        })],
+        "!9 invalid-price",
+        " | ",
+    );
+    check(
+        &[Submit(stop(9, Side::Buy, 1, -1))],
+        "!9 invalid-price",
+        " | ",
+    );
     check(&[nine, Cancel(8)], "!-8 unknown-order", "5@99 | ");
     check(&[nine, Modify(8, 99, 1)], "!~8 unknown-order", "5@99 | ");
 }
@@ -164,24 +288,60 @@ fn a_modify_keeps_its_place_only_if_nothing_but_the_size_falls() {
     check(&taken_after(Modify(1, 100, 4)), "+9, 9x1 4@100", "5@100 | ");
     check(&taken_after(Modify(1, 100, 5)), "+9, 9x1 4@100", "6@100 | ");
     check(&taken_after(Modify(1, 100, 6)), "+9, 9x2 4@100", "7@100 | ");
-    check(&taken_after(Modify(1, 99, 5)), "+9, 9x2 4@100", "1@100 5@99 | ");
-    check(&[queue[0], Submit(sell(9, 2, 100)), Modify(1, 100, 2)], "!~1 invalid-size", "3@100 | ");
-    check(&[queue[0], Submit(sell(9, 2, 100)), Modify(1, 100, 3)], "~1 3@100", "1@100 | ");
-    check(&[queue[0], Submit(sell(9, 2, 101)), Modify(1, 101, 5)], "~1 5@101, 1x9 2@101", "3@101 | ");
+    check(
+        &taken_after(Modify(1, 99, 5)),
+        "+9, 9x2 4@100",
+        "1@100 5@99 | ",
+    );
+    check(
+        &[queue[0], Submit(sell(9, 2, 100)), Modify(1, 100, 2)],
+        "!~1 invalid-size",
+        "3@100 | ",
+    );
+    check(
+        &[queue[0], Submit(sell(9, 2, 100)), Modify(1, 100, 3)],
+        "~1 3@100",
+        "1@100 | ",
+    );
+    check(
+        &[queue[0], Submit(sell(9, 2, 101)), Modify(1, 101, 5)],
+        "~1 5@101, 1x9 2@101",
+        "3@101 | ",
+    );
 }
 
 #[test]
 fn a_stop_waits_for_a_trade_at_its_price_and_then_acts_as_its_type_says() {
-    let book = [Submit(buy(1, 5, 99)), Submit(sell(2, 5, 101)), Submit(sell(3, 5, 103))];
+    let book = [
+        Submit(buy(1, 5, 99)),
+        Submit(sell(2, 5, 101)),
+        Submit(sell(3, 5, 103)),
+    ];
     let after = |steps: &[Step]| book.iter().chain(steps).copied().collect::<Vec<_>>();
     let waiting = Submit(stop(7, Side::Buy, 2, 101));
     check(&after(&[waiting]), "+7", "5@99 | 5@101 5@103");
-    check(&after(&[waiting, Submit(buy(9, 5, 101))]), "+9, 9x2 5@101, ^7, 7x3 2@103", "5@99 | 3@103");
+    check(
+        &after(&[waiting, Submit(buy(9, 5, 101))]),
+        "+9, 9x2 5@101, ^7, 7x3 2@103",
+        "5@99 | 3@103",
+    );
     let waiting = Submit(stop_limit(7, Side::Buy, 2, 101, 102));
-    check(&after(&[waiting, Submit(buy(9, 5, 101))]), "+9, 9x2 5@101, ^7", "2@102 5@99 | 5@103");
+    check(
+        &after(&[waiting, Submit(buy(9, 5, 101))]),
+        "+9, 9x2 5@101, ^7",
+        "2@102 5@99 | 5@103",
+    );
     let changed = Modify(7, 103, 1);
-    check(&after(&[waiting, changed, Submit(buy(9, 5, 101))]), "+9, 9x2 5@101, ^7, 7x3 1@103", "5@99 | 4@103");
-    check(&after(&[waiting, Cancel(7), Submit(buy(9, 5, 101))]), "+9, 9x2 5@101", "5@99 | 5@103");
+    check(
+        &after(&[waiting, changed, Submit(buy(9, 5, 101))]),
+        "+9, 9x2 5@101, ^7, 7x3 1@103",
+        "5@99 | 4@103",
+    );
+    check(
+        &after(&[waiting, Cancel(7), Submit(buy(9, 5, 101))]),
+        "+9, 9x2 5@101",
+        "5@99 | 5@103",
+    );
     let reached = [Submit(buy(9, 1, 101)), Submit(stop(7, Side::Sell, 2, 101))];
     check(&after(&reached), "+7, ^7, 7x1 2@99", "3@99 | 4@101 5@103");
 }
@@ -204,24 +364,52 @@ fn stops_trigger_nearest_first_and_trigger_each_other() {
 
 #[test]
 fn orders_of_one_account_never_trade_and_the_newer_one_gives_way() {
-    let asks = [Submit(sell(1, 5, 100)), Submit(mine(sell(2, 5, 100))), Submit(sell(3, 5, 101))];
-    let after = |order| asks.iter().copied().chain([Submit(order)]).collect::<Vec<_>>();
-    check(&after(mine(buy(9, 7, 101))), "+9, 9x1 5@100, -9 venue", " | 5@100 5@101");
-    check(&after(mine(with(TimeInForce::Fok, buy(9, 7, 101)))), "+9, -9 fok-unfilled", " | 10@100 5@101");
-    check(&after(buy(9, 7, 101)), "+9, 9x1 5@100, 9x2 2@100", " | 3@100 5@101");
+    let asks = [
+        Submit(sell(1, 5, 100)),
+        Submit(mine(sell(2, 5, 100))),
+        Submit(sell(3, 5, 101)),
+    ];
+    let after = |order| {
+        asks.iter()
+            .copied()
+            .chain([Submit(order)])
+            .collect::<Vec<_>>()
+    };
+    check(
+        &after(mine(buy(9, 7, 101))),
+        "+9, 9x1 5@100, -9 venue",
+        " | 5@100 5@101",
+    );
+    check(
+        &after(mine(with(TimeInForce::Fok, buy(9, 7, 101)))),
+        "+9, -9 fok-unfilled",
+        " | 10@100 5@101",
+    );
+    check(
+        &after(buy(9, 7, 101)),
+        "+9, 9x1 5@100, 9x2 2@100",
+        " | 3@100 5@101",
+    );
 }
 
 #[test]
 fn each_changed_level_is_reported_once_with_its_final_size() {
     let (mut book, mut out, mut changes) = (Book::new(), Vec::new(), Vec::new());
-    for step in [Submit(sell(1, 5, 100)), Submit(sell(2, 5, 100)), Submit(sell(3, 5, 101))] {
+    for step in [
+        Submit(sell(1, 5, 100)),
+        Submit(sell(2, 5, 100)),
+        Submit(sell(3, 5, 101)),
+    ] {
         apply(&mut book, step, &mut out);
     }
     book.take_changes(&mut changes);
     changes.clear();
     apply(&mut book, Submit(buy(9, 12, 100)), &mut out);
     book.take_changes(&mut changes);
-    let told: Vec<_> = changes.iter().map(|(side, level)| (*side, level.price.0, level.size.0)).collect();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|(side, level)| (*side, level.price.0, level.size.0))
+        .collect();
     assert_eq!(told, [(Side::Sell, 100, 0), (Side::Buy, 100, 2)]);
 }
 
@@ -244,20 +432,29 @@ impl Naive {
                     self.list.remove(at);
                     Outcome::Canceled { id }
                 }
-                None => Outcome::CancelRejected { id, reason: Reason::UnknownOrder },
+                None => Outcome::CancelRejected {
+                    id,
+                    reason: Reason::UnknownOrder,
+                },
             }),
             Modify(id, price, size) => self.modify(id, price, size, out),
             EndDay => {
-                let ends = |entry: &(Working, bool)| entry.0.order.time_in_force == TimeInForce::Day;
+                let ends =
+                    |entry: &(Working, bool)| entry.0.order.time_in_force == TimeInForce::Day;
                 let ended = self.list.iter().filter(|entry| ends(entry));
-                out.extend(ended.map(|(w, _)| Outcome::Expired { id: w.order.id, reason: Reason::DayEnd }));
+                out.extend(ended.map(|(w, _)| Outcome::Expired {
+                    id: w.order.id,
+                    reason: Reason::DayEnd,
+                }));
                 self.list.retain(|entry| !ends(entry));
             }
         }
     }
 
     fn position(&self, id: u64) -> Option<usize> {
-        self.list.iter().position(|(working, _)| working.order.id == id)
+        self.list
+            .iter()
+            .position(|(working, _)| working.order.id == id)
     }
 
     /// The resting order that `side` would trade with next.
@@ -287,9 +484,14 @@ impl Naive {
             return out.push(Outcome::Rejected { id, reason });
         }
         out.push(Outcome::Accepted { id });
-        let working = Working { order, filled: Size(0) };
+        let working = Working {
+            order,
+            filled: Size(0),
+        };
         if order.kind.has_stop() {
-            let reached = self.last.is_some_and(|last| (last - order.stop_price.0) * order.side.sign() >= 0);
+            let reached = self
+                .last
+                .is_some_and(|last| (last - order.stop_price.0) * order.side.sign() >= 0);
             if !reached {
                 return self.list.push((working, true));
             }
@@ -301,7 +503,9 @@ impl Naive {
 
     fn modify(&mut self, id: u64, price: i64, size: i64, out: &mut Vec<Outcome>) {
         let reject = |reason| Outcome::ModifyRejected { id, reason };
-        let Some(at) = self.position(id) else { return out.push(reject(Reason::UnknownOrder)) };
+        let Some(at) = self.position(id) else {
+            return out.push(reject(Reason::UnknownOrder));
+        };
         let (mut working, waiting) = self.list[at];
         let order = working.order;
         if size <= working.filled.0 {
@@ -328,10 +532,15 @@ impl Naive {
 
     /// Plays the order on a copy first, which also answers whether a FOK can be filled.
     fn execute(&mut self, mut working: Working, out: &mut Vec<Outcome>) {
-        let (order, before) = (working.order, (self.list.clone(), self.last, self.range, out.len()));
+        let (order, before) = (
+            working.order,
+            (self.list.clone(), self.last, self.range, out.len()),
+        );
         let mut met_own = false;
         while working.left().0 > 0 {
-            let Some(at) = self.best_for(order.side) else { break };
+            let Some(at) = self.best_for(order.side) else {
+                break;
+            };
             let price = self.list[at].0.order.price;
             if order.kind.has_price() && !self.would_trade(order.side, order.price.0) {
                 break;
@@ -343,7 +552,13 @@ impl Naive {
             let maker = &mut self.list[at].0;
             let size = Size(maker.left().0.min(working.left().0));
             let (maker_id, side) = (maker.order.id, order.side);
-            out.push(Outcome::Traded(Match { maker: maker_id, taker: order.id, side, price, size }));
+            out.push(Outcome::Traded(Match {
+                maker: maker_id,
+                taker: order.id,
+                side,
+                price,
+                size,
+            }));
             maker.filled.0 += size.0;
             working.filled.0 += size.0;
             if maker.left().0 == 0 {
@@ -367,7 +582,10 @@ impl Naive {
             (TimeInForce::Ioc, _) => Reason::IocRemainder,
             _ => return self.list.push((working, false)),
         };
-        out.push(Outcome::Expired { id: order.id, reason });
+        out.push(Outcome::Expired {
+            id: order.id,
+            reason,
+        });
     }
 
     fn trigger(&mut self, out: &mut Vec<Outcome>) {
@@ -376,24 +594,40 @@ impl Naive {
                 let edge = if side == Side::Buy { high } else { low };
                 let hit = (0..self.list.len()).filter(|at| {
                     let (working, waiting) = &self.list[*at];
-                    let Order { side: own, stop_price, .. } = working.order;
+                    let Order {
+                        side: own,
+                        stop_price,
+                        ..
+                    } = working.order;
                     *waiting && own == side && (edge - stop_price.0) * side.sign() >= 0
                 });
                 hit.min_by_key(|at| (self.list[*at].0.order.stop_price.0 * side.sign(), *at))
             };
-            let Some(at) = reached(Side::Buy).or_else(|| reached(Side::Sell)) else { break };
+            let Some(at) = reached(Side::Buy).or_else(|| reached(Side::Sell)) else {
+                break;
+            };
             let (working, _) = self.list.remove(at);
-            out.push(Outcome::Triggered { id: working.order.id });
+            out.push(Outcome::Triggered {
+                id: working.order.id,
+            });
             self.execute(working, out);
         }
     }
 
     fn levels(&self, side: Side) -> Vec<(i64, i64)> {
         let mut sums = BTreeMap::new();
-        for (working, _) in self.list.iter().filter(|(w, waiting)| !waiting && w.order.side == side) {
-            *sums.entry(-working.order.price.0 * side.sign()).or_insert(0) += working.left().0;
+        for (working, _) in self
+            .list
+            .iter()
+            .filter(|(w, waiting)| !waiting && w.order.side == side)
+        {
+            *sums
+                .entry(-working.order.price.0 * side.sign())
+                .or_insert(0) += working.left().0;
         }
-        sums.into_iter().map(|(rank, size)| (rank.abs(), size)).collect()
+        sums.into_iter()
+            .map(|(rank, size)| (rank.abs(), size))
+            .collect()
     }
 }
 
@@ -401,25 +635,31 @@ fn any_order() -> impl Strategy<Value = Order> {
     let kinds = prop_oneof![6 => Just(OrderType::Limit), 2 => Just(OrderType::Market), 1 => Just(OrderType::Stop), 1 => Just(OrderType::StopLimit)];
     let times = prop_oneof![5 => Just(TimeInForce::Gtc), 1 => Just(TimeInForce::Ioc), 1 => Just(TimeInForce::Fok), 1 => Just(TimeInForce::Day)];
     let terms = (kinds, times, any::<bool>(), 0u32..4, 0u32..6);
-    (0u64..40, terms, 1i64..30, 95i64..106, 95i64..106).prop_map(|(id, terms, size, price, stop_price)| {
-        let (kind, time_in_force, is_buy, account, post_only) = terms;
-        let immediate = matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-        Order {
-            id,
-            account: (account < 2).then_some(account),
-            side: if is_buy { Side::Buy } else { Side::Sell },
-            kind,
-            time_in_force,
-            post_only: post_only == 0 && kind == OrderType::Limit && !immediate,
-            size: Size(size),
-            price: Price(if kind.has_price() { price } else { 0 }),
-            stop_price: Price(if kind.has_stop() { stop_price } else { 0 }),
-        }
-    })
+    (0u64..40, terms, 1i64..30, 95i64..106, 95i64..106).prop_map(
+        |(id, terms, size, price, stop_price)| {
+            let (kind, time_in_force, is_buy, account, post_only) = terms;
+            let immediate = matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+            Order {
+                id,
+                account: (account < 2).then_some(account),
+                side: if is_buy { Side::Buy } else { Side::Sell },
+                kind,
+                time_in_force,
+                post_only: post_only == 0 && kind == OrderType::Limit && !immediate,
+                size: Size(size),
+                price: Price(if kind.has_price() { price } else { 0 }),
+                stop_price: Price(if kind.has_stop() { stop_price } else { 0 }),
+            }
+        },
+    )
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let modify = (0u64..40, prop_oneof![1 => Just(0i64), 9 => 95i64..106], 1i64..30);
+    let modify = (
+        0u64..40,
+        prop_oneof![1 => Just(0i64), 9 => 95i64..106],
+        1i64..30,
+    );
     prop_oneof![
         12 => any_order().prop_map(Submit),
         3 => (0u64..40).prop_map(Cancel),
