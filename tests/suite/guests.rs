@@ -93,19 +93,22 @@ impl Guest {
 
     /// Subscribes to the trades of an instrument, `*` or `{parameter}`.
     pub(crate) fn trades(mut self, instrument: &str) -> Self {
-        self.subscriptions.push([&[1], instrument.as_bytes()].concat());
+        self.subscriptions
+            .push([&[1], instrument.as_bytes()].concat());
         self
     }
 
     /// Subscribes to the quotes of an instrument, `*` or `{parameter}`.
     pub(crate) fn quotes(mut self, instrument: &str) -> Self {
-        self.subscriptions.push([&[0], instrument.as_bytes()].concat());
+        self.subscriptions
+            .push([&[0], instrument.as_bytes()].concat());
         self
     }
 
     /// Adds a parameter of kind text.
     pub(crate) fn parameter(mut self, name: &str, default: Option<&str>) -> Self {
-        self.parameters.push((name.to_owned(), default.map(str::to_owned)));
+        self.parameters
+            .push((name.to_owned(), default.map(str::to_owned)));
         self
     }
 
@@ -135,12 +138,14 @@ impl Guest {
 
     /// Imports `log.write` and adds `$say`, which logs `text` as an error.
     pub(crate) fn says(self, text: &str) -> Self {
-        self.import(r#"(import "tickdeck:strategy/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#)
-            .item(&format!(
-                "(data (i32.const 7168) \"{text}\")
+        self.import(
+            r#"(import "tickdeck:strategy/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#,
+        )
+        .item(&format!(
+            "(data (i32.const 7168) \"{text}\")
                  (func $say (call $log (i32.const 3) (i32.const 7168) (i32.const {})))",
-                text.len()
-            ))
+            text.len()
+        ))
     }
 
     /// The body of `describe`; leaves a pointer to the manifest.
@@ -191,9 +196,17 @@ impl Guest {
     /// discriminant, and the first word of its record), `$spin`, `$dive`, `$bomb`.
     pub(crate) fn wat(&self) -> String {
         let (manifest, texts) = self.manifest();
-        let hot = if self.world == "strategy" { "hot" } else { "hot-bytes" };
+        let hot = if self.world == "strategy" {
+            "hot"
+        } else {
+            "hot-bytes"
+        };
         // In bytes, lengths are bytes.
-        let (events, unit) = if hot == "hot" { ("(local.get $len)", 1) } else { ("(i32.div_u (local.get $len) (i32.const 88))", 56) };
+        let (events, unit) = if hot == "hot" {
+            ("(local.get $len)", 1)
+        } else {
+            ("(i32.div_u (local.get $len) (i32.const 88))", 56)
+        };
         let export = |interface: &str, function: &str| {
             if self.leave_out.contains(&function) {
                 return String::new();
@@ -295,25 +308,44 @@ impl Guest {
             + self.subscriptions.len() * SUBSCRIPTION
             + self.messages.len() * 8
             + self.restores.len() * 4;
-        let mut layout = Layout { bytes: vec![0; size], texts: Vec::new() };
+        let mut layout = Layout {
+            bytes: vec![0; size],
+            texts: Vec::new(),
+        };
         layout.text(0, self.name.as_bytes());
         layout.text(8, self.version.as_bytes());
         let mut next = RECORD;
-        next = layout.list(24, next, &self.parameters, PARAMETER, |layout, at, (name, default)| {
-            layout.text(at, name.as_bytes());
-            layout.bytes[at + 16] = 3;
-            if let Some(default) = default {
-                layout.bytes[at + 20] = 1;
-                layout.text(at + 24, default.as_bytes());
-            }
+        next = layout.list(
+            24,
+            next,
+            &self.parameters,
+            PARAMETER,
+            |layout, at, (name, default)| {
+                layout.text(at, name.as_bytes());
+                layout.bytes[at + 16] = 3;
+                if let Some(default) = default {
+                    layout.bytes[at + 20] = 1;
+                    layout.text(at + 24, default.as_bytes());
+                }
+            },
+        );
+        next = layout.list(
+            32,
+            next,
+            &self.subscriptions,
+            SUBSCRIPTION,
+            |layout, at, subscription| {
+                layout.bytes[at] = subscription[0];
+                layout.text(at + 4, &subscription[1..]);
+            },
+        );
+        next = layout.list(40, next, &self.messages, 8, |layout, at, message| {
+            layout.text(at, message.as_bytes())
         });
-        next = layout.list(32, next, &self.subscriptions, SUBSCRIPTION, |layout, at, subscription| {
-            layout.bytes[at] = subscription[0];
-            layout.text(at + 4, &subscription[1..]);
-        });
-        next = layout.list(40, next, &self.messages, 8, |layout, at, message| layout.text(at, message.as_bytes()));
         layout.word(52, 1);
-        layout.list(56, next, &self.restores, 4, |layout, at, schema| layout.word(at, *schema));
+        layout.list(56, next, &self.restores, 4, |layout, at, schema| {
+            layout.word(at, *schema)
+        });
         (layout.bytes, layout.texts)
     }
 }
@@ -363,7 +395,10 @@ pub(crate) fn contract() -> Resolve {
 /// The contract's folder, from any crate of the workspace.
 pub(crate) fn wit_folder() -> PathBuf {
     let start = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let found = start.ancestors().map(|folder| folder.join("wit")).find(|wit| wit.join("types.wit").is_file());
+    let found = start
+        .ancestors()
+        .map(|folder| folder.join("wit"))
+        .find(|wit| wit.join("types.wit").is_file());
     found.expect("a crate of the workspace is below the folder that holds wit/")
 }
 
@@ -371,16 +406,24 @@ pub(crate) fn wit_folder() -> PathBuf {
 pub(crate) fn embedded(wat: &str, resolve: &Resolve, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(wat).unwrap_or_else(|error| panic!("{error}\n{wat}"));
     let packages: Vec<_> = resolve.packages.iter().map(|(id, _)| id).collect();
-    let world = packages.iter().find_map(|package| resolve.packages[*package].worlds.get(world));
+    let world = packages
+        .iter()
+        .find_map(|package| resolve.packages[*package].worlds.get(world));
     let world = *world.unwrap_or_else(|| panic!("a world of that name"));
-    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).expect("the type embeds");
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)
+        .expect("the type embeds");
     module
 }
 
 /// The component of a core module.
 pub(crate) fn encoded(module: &[u8]) -> Vec<u8> {
-    let encoder = ComponentEncoder::default().module(module).expect("the module carries a type");
-    encoder.validate(true).encode().expect("the module fits its type")
+    let encoder = ComponentEncoder::default()
+        .module(module)
+        .expect("the module carries a type");
+    encoder
+        .validate(true)
+        .encode()
+        .expect("the module fits its type")
 }
 
 /// Bytes as the text format writes them.

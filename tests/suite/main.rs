@@ -1,1 +1,10 @@
-//! Tests of the whole.
+//! Tests of the whole: real plugins built to WebAssembly, in the real engine, on the real venues.
+
+mod architecture;
+mod command_line;
+mod deck;
+mod golden;
+mod guests;
+mod hostile;
+mod invariance;
+mod stale;

@@ -13,7 +13,6 @@ pub(crate) struct Live {
     pub(crate) instrument: InstrumentId,
     pub(crate) side: Side,
     pub(crate) price: Price,
-    pub(crate) stop_price: Price,
     /// The size in force.
     pub(crate) size: Size,
     /// The size that a modify under way would make it.

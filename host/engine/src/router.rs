@@ -330,7 +330,6 @@ impl Router {
                         instrument: order.instrument,
                         side: order.side,
                         price: order.price,
-                        stop_price: order.stop_price,
                         size: order.size,
                         asked: None,
                         filled: Size::ZERO,

@@ -1,4 +1,5 @@
-//! What the simulated exchange gives and how fast: `cargo run --release -p tickdeck-gateway --example sim_profile -- 7`.
+//! What the simulated exchange gives and how fast, by seed and number of events to describe:
+//! `cargo run --release -p tickdeck-gateway --example sim_profile -- 7 100000`.
 
 use std::time::Instant;
 use tickdeck_engine::port::{Due, Gateway};
@@ -26,10 +27,12 @@ struct Profile {
 }
 
 fn main() {
-    let seed = std::env::args()
-        .nth(1)
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(7);
+    let argument = |at| {
+        std::env::args()
+            .nth(at)
+            .and_then(|given: String| given.parse().ok())
+    };
+    let (seed, described) = (argument(1).unwrap_or(7), argument(2).unwrap_or(100_000));
     let config = SimConfig {
         seed,
         max_events: Some(EVENTS),
@@ -40,7 +43,7 @@ fn main() {
         speed(&config) / 1e6
     );
     let config = SimConfig {
-        max_events: Some(100_000),
+        max_events: Some(described),
         ..config
     };
     describe(&config);
@@ -91,7 +94,7 @@ fn describe(config: &SimConfig) {
 
 fn opened(config: &SimConfig) -> (Exchange, Registry) {
     let mut registry = Registry::new();
-    let mut exchange = Exchange::new(config.clone()).expect("the default configuration is sound");
+    let mut exchange = Exchange::new(config.clone());
     exchange
         .register(&mut registry)
         .expect("an empty registry takes any terms");

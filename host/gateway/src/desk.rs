@@ -16,63 +16,25 @@
 
 mod ledger;
 mod link;
+mod margin;
+mod order;
 mod rules;
 
+pub use order::{Modified, Order};
 pub use rules::{DeskRules, FeeError, FeeRate, Fees, Latency};
 
 use ledger::{Hold, Ledger};
 use link::Link;
 use std::collections::{HashMap, VecDeque};
-use tickdeck_engine::port::{Command, Due};
+use tickdeck_engine::port::Command;
 use tickdeck_model::{
-    Amount, Body, ClientOrderId, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderStatus, OrderType,
-    OrderUpdate, Pad, Price, Reason, Side, Size, Submit, Timestamp, VenueId, VenueOrderId,
+    Amount, ClientOrderId, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity,
+    OrderStatus, OrderType, OrderUpdate, Pad, Price, Reason, Side, Size, Submit, Timestamp,
+    VenueId, VenueOrderId,
 };
 
 /// Done orders remembered, so that their ids stay refused and a late cancel is answered with what they were.
 const DONE_KEPT: usize = 65_536;
-
-/// An order of ours that works at the venue.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Order {
-    /// Our name for it.
-    pub id: ClientOrderId,
-    /// The venue's name for it, rising with each order accepted.
-    pub venue_id: VenueOrderId,
-    /// Its terms as they are now in force; `price` and `size` follow modifies.
-    pub terms: Submit,
-    /// Filled so far.
-    pub filled: Size,
-    /// Whether a stop order's condition was met.
-    pub triggered: bool,
-    hold: Hold,
-}
-
-impl Order {
-    /// What is still to be filled.
-    pub const fn remaining(&self) -> Size {
-        Size(self.terms.size.0 - self.filled.0)
-    }
-
-    /// Whether the order waits for its stop price and so is not on the book.
-    pub const fn waits_for_stop(&self) -> bool {
-        self.terms.kind.has_stop() && !self.triggered
-    }
-
-    /// The limit price in force; `None` trades at any price.
-    pub const fn limit(&self) -> Option<Price> {
-        if self.terms.kind.has_price() { Some(self.terms.price) } else { None }
-    }
-}
-
-/// What a modify did to an order's place in the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Modified {
-    /// Only the size fell: the order keeps its place.
-    KeepsPlace,
-    /// Take the order out and queue it again; it may trade at once.
-    LosesPlace,
-}
 
 /// The desk.
 #[derive(Debug)]
@@ -108,6 +70,15 @@ impl Desk {
         }
     }
 
+    /// Keeps the account on margin instead of spot. Spot: a trade moves base against quote, so a balance's total is
+    /// money in hand. Margin: a trade moves only what it realises and its fee, so the quote currency's total is money
+    /// with open positions at cost, and base currencies stay as they are. Positions themselves need no margin.
+    #[must_use]
+    pub fn on_margin(mut self) -> Self {
+        self.ledger.keep_on_margin();
+        self
+    }
+
     /// Lists an instrument; orders for any other are rejected.
     pub fn list(&mut self, instrument: Instrument) {
         self.instruments.insert(instrument.id, instrument);
@@ -126,54 +97,6 @@ impl Desk {
     /// The terms of a listed instrument.
     pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
         self.instruments.get(&id)
-    }
-
-    // --- the two links -------------------------------------------------------------------------------------------
-
-    /// A command leaves us at `at` and arrives after the order latency, never before one sent earlier.
-    pub fn send(&mut self, at: Timestamp, command: Command) {
-        self.send_after(at, self.rules.latency.order_ns, command);
-    }
-
-    /// As [`Desk::send`] with a latency of the venue's own drawing, at least `order_ns` of the rules.
-    pub fn send_after(&mut self, at: Timestamp, latency_ns: u64, command: Command) {
-        let latency_ns = latency_ns.max(self.rules.latency.order_ns);
-        self.arrivals.push(at.saturating_add_unsigned(latency_ns), command);
-    }
-
-    /// When the next command arrives.
-    pub fn next_arrival(&self) -> Option<Timestamp> {
-        self.arrivals.next_due()
-    }
-
-    /// Takes the next command that arrives before `until`, with the time of its arrival.
-    pub fn take_arrival(&mut self, until: Timestamp) -> Option<(Timestamp, Command)> {
-        self.arrivals.take(until)
-    }
-
-    /// Sends something about our orders at venue time `at`; it reaches us after the answer latency.
-    pub fn answer(&mut self, at: Timestamp, body: impl Into<Body>) {
-        let due = self.answers.not_before(at.saturating_add_unsigned(self.rules.latency.answer_ns));
-        self.answers.push(due, Event::new(at, due, body));
-    }
-
-    /// When the next answer reaches us.
-    pub fn next_answer(&self) -> Option<Timestamp> {
-        self.answers.next_due()
-    }
-
-    /// Takes the next answer that reaches us before `until`.
-    pub fn take_answer(&mut self, until: Timestamp) -> Option<Event> {
-        self.answers.take(until).map(|(_, event)| event)
-    }
-
-    /// The earliest an answer can reach us by what is under way now: an answer, or an arrival's.
-    pub fn next_due(&self) -> Due {
-        let arrival = self.next_arrival().map(|at| at.saturating_add_unsigned(self.rules.latency.answer_ns));
-        match [self.next_answer(), arrival].into_iter().flatten().min() {
-            Some(due) => Due::At(due),
-            None => Due::Idle,
-        }
     }
 
     // --- orders --------------------------------------------------------------------------------------------------
@@ -208,17 +131,32 @@ impl Desk {
         reference: Option<Price>,
         worst: Option<Price>,
     ) -> Result<(), Reason> {
-        let terms = self.instruments.get(&order.instrument).ok_or(Reason::UnknownInstrument)?;
+        let terms = self
+            .instruments
+            .get(&order.instrument)
+            .ok_or(Reason::UnknownInstrument)?;
         if self.working.contains_key(&id) || self.done.contains_key(&id) {
             return Err(Reason::Duplicate);
         }
-        terms.check_form(order, reference).map_err(|error| error.reason)?;
+        terms
+            .check_form(order, reference)
+            .map_err(|error| error.reason)?;
         let hold = self.hold_for(terms, order, order.size, worst);
-        if self.ledger.can_hold(hold) { Ok(()) } else { Err(Reason::InsufficientFunds) }
+        if self.ledger.can_hold(hold) {
+            Ok(())
+        } else {
+            Err(Reason::InsufficientFunds)
+        }
     }
 
     /// Takes an order that [`Desk::check`] let through, with the same `worst`.
-    pub fn accept(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit, worst: Option<Price>) {
+    pub fn accept(
+        &mut self,
+        at: Timestamp,
+        id: ClientOrderId,
+        order: &Submit,
+        worst: Option<Price>,
+    ) {
         let hold = match self.instruments.get(&order.instrument) {
             Some(terms) => self.hold_for(terms, order, order.size, worst),
             None => Hold::NOTHING,
@@ -226,7 +164,14 @@ impl Desk {
         self.ledger.hold(hold);
         let venue_id = VenueOrderId(self.next_order);
         self.next_order += 1;
-        let order = Order { id, venue_id, terms: *order, filled: Size::ZERO, triggered: false, hold };
+        let order = Order {
+            id,
+            venue_id,
+            terms: *order,
+            filled: Size::ZERO,
+            triggered: false,
+            hold,
+        };
         self.working.insert(id, order);
         self.update(at, &order, OrderStatus::Accepted, Reason::Normal);
     }
@@ -251,8 +196,15 @@ impl Desk {
     ///
     /// # Errors
     /// The account cannot pay for it any more; the order is canceled.
-    pub fn trigger(&mut self, at: Timestamp, id: ClientOrderId, worst: Option<Price>) -> Result<(), Reason> {
-        let Some(mut order) = self.working.get(&id).copied() else { return Err(Reason::UnknownOrder) };
+    pub fn trigger(
+        &mut self,
+        at: Timestamp,
+        id: ClientOrderId,
+        worst: Option<Price>,
+    ) -> Result<(), Reason> {
+        let Some(mut order) = self.working.get(&id).copied() else {
+            return Err(Reason::UnknownOrder);
+        };
         order.triggered = true;
         self.working.insert(id, order);
         self.update(at, &order, OrderStatus::Triggered, Reason::Normal);
@@ -264,7 +216,14 @@ impl Desk {
     }
 
     /// Writes down a trade of ours: the fill, the fee, the money. Returns whether the order is now done.
-    pub fn fill(&mut self, at: Timestamp, id: ClientOrderId, price: Price, size: Size, liquidity: Liquidity) -> bool {
+    pub fn fill(
+        &mut self,
+        at: Timestamp,
+        id: ClientOrderId,
+        price: Price,
+        size: Size,
+        liquidity: Liquidity,
+    ) -> bool {
         let trade_id = self.next_trade;
         self.next_trade += 1;
         self.fill_numbered(at, id, trade_id, price, size, liquidity)
@@ -280,9 +239,16 @@ impl Desk {
         size: Size,
         liquidity: Liquidity,
     ) -> bool {
-        let Some(mut order) = self.working.get(&id).copied() else { return true };
-        let Some(terms) = self.instruments.get(&order.terms.instrument) else { return true };
-        debug_assert!(size.0 > 0 && size <= order.remaining(), "a fill is above zero and within what is left");
+        let Some(mut order) = self.working.get(&id).copied() else {
+            return true;
+        };
+        let Some(terms) = self.instruments.get(&order.terms.instrument) else {
+            return true;
+        };
+        debug_assert!(
+            size.0 > 0 && size <= order.remaining(),
+            "a fill is above zero and within what is left"
+        );
         let fee = self.rules.fees.of(liquidity).fee(terms, price, size);
         self.ledger.trade(terms, order.terms.side, price, size, fee);
         let fill = Fill {
@@ -299,7 +265,9 @@ impl Desk {
             pad: Pad::ZERO,
         };
         order.filled = Size(order.filled.0 + size.0);
-        let kept = order.hold.scaled(order.remaining(), Size(order.remaining().0 + size.0));
+        let kept = order
+            .hold
+            .scaled(order.remaining(), Size(order.remaining().0 + size.0));
         self.ledger.release(order.hold);
         self.ledger.hold(kept);
         order.hold = kept;
@@ -325,45 +293,86 @@ impl Desk {
     /// Answers a cancel of an order that is not working.
     pub fn reject_cancel(&mut self, at: Timestamp, id: ClientOrderId, instrument: InstrumentId) {
         let order = self.remembered(id, instrument);
-        self.update(at, &order, OrderStatus::CancelRejected, Reason::UnknownOrder);
+        self.update(
+            at,
+            &order,
+            OrderStatus::CancelRejected,
+            Reason::UnknownOrder,
+        );
     }
 
     /// Whether a modify may be done: a working order, good form, more than is filled, money.
     ///
     /// # Errors
     /// The reason for the refusal.
-    pub fn check_modify(&self, id: ClientOrderId, price: Price, size: Size) -> Result<Modified, Reason> {
+    pub fn check_modify(
+        &self,
+        id: ClientOrderId,
+        price: Price,
+        size: Size,
+    ) -> Result<Modified, Reason> {
         let order = self.working.get(&id).ok_or(Reason::UnknownOrder)?;
-        let terms = self.instruments.get(&order.terms.instrument).ok_or(Reason::UnknownInstrument)?;
+        let terms = self
+            .instruments
+            .get(&order.terms.instrument)
+            .ok_or(Reason::UnknownInstrument)?;
         terms.check_size(size).map_err(|error| error.reason)?;
-        terms.check_price("price", order.terms.kind.has_price(), price).map_err(|error| error.reason)?;
+        terms
+            .check_price("price", order.terms.kind.has_price(), price)
+            .map_err(|error| error.reason)?;
         if size <= order.filled {
             return Err(Reason::InvalidSize);
         }
         if order.terms.kind.has_price() {
-            terms.check_min_notional(price, size).map_err(|error| error.reason)?;
+            terms
+                .check_min_notional(price, size)
+                .map_err(|error| error.reason)?;
         }
-        let changed = Submit { price, size, ..order.terms };
+        let changed = Submit {
+            price,
+            size,
+            ..order.terms
+        };
         let hold = self.hold_for(terms, &changed, Size(size.0 - order.filled.0), None);
         if !self.ledger.can_swap(order.hold, hold) {
             return Err(Reason::InsufficientFunds);
         }
         let keeps = price == order.terms.price && size <= order.terms.size;
-        Ok(if keeps { Modified::KeepsPlace } else { Modified::LosesPlace })
+        Ok(if keeps {
+            Modified::KeepsPlace
+        } else {
+            Modified::LosesPlace
+        })
     }
 
     /// Does a modify that [`Desk::check_modify`] let through.
     pub fn modify(&mut self, at: Timestamp, id: ClientOrderId, price: Price, size: Size) {
-        let Some(mut order) = self.working.get(&id).copied() else { return };
-        order.terms = Submit { price, size, ..order.terms };
+        let Some(mut order) = self.working.get(&id).copied() else {
+            return;
+        };
+        order.terms = Submit {
+            price,
+            size,
+            ..order.terms
+        };
         self.working.insert(id, order);
         self.rehold(id, None);
         self.update(at, &order, OrderStatus::Replaced, Reason::Normal);
     }
 
     /// Answers a modify that is not done.
-    pub fn reject_modify(&mut self, at: Timestamp, id: ClientOrderId, instrument: InstrumentId, reason: Reason) {
-        let order = self.working.get(&id).copied().unwrap_or_else(|| self.remembered(id, instrument));
+    pub fn reject_modify(
+        &mut self,
+        at: Timestamp,
+        id: ClientOrderId,
+        instrument: InstrumentId,
+        reason: Reason,
+    ) {
+        let order = self
+            .working
+            .get(&id)
+            .copied()
+            .unwrap_or_else(|| self.remembered(id, instrument));
         self.update(at, &order, OrderStatus::ModifyRejected, reason);
     }
 
@@ -376,7 +385,13 @@ impl Desk {
 
     // --- private -------------------------------------------------------------------------------------------------
 
-    fn hold_for(&self, terms: &Instrument, order: &Submit, left: Size, worst: Option<Price>) -> Hold {
+    fn hold_for(
+        &self,
+        terms: &Instrument,
+        order: &Submit,
+        left: Size,
+        worst: Option<Price>,
+    ) -> Hold {
         let price = match order.kind {
             OrderType::Market => worst,
             OrderType::Limit => Some(order.price),
@@ -392,8 +407,12 @@ impl Desk {
 
     /// Replaces an order's hold by one for what is left of it; `false`, and nothing changed, if it cannot be paid.
     fn rehold(&mut self, id: ClientOrderId, worst: Option<Price>) -> bool {
-        let Some(mut order) = self.working.get(&id).copied() else { return false };
-        let Some(terms) = self.instruments.get(&order.terms.instrument) else { return false };
+        let Some(mut order) = self.working.get(&id).copied() else {
+            return false;
+        };
+        let Some(terms) = self.instruments.get(&order.terms.instrument) else {
+            return false;
+        };
         let hold = self.hold_for(terms, &order.terms, order.remaining(), worst);
         if !self.ledger.can_swap(order.hold, hold) {
             return false;
@@ -415,7 +434,10 @@ impl Desk {
     fn end(&mut self, order: Order) {
         self.working.remove(&order.id);
         self.ledger.release(order.hold);
-        self.remember(Order { hold: Hold::NOTHING, ..order });
+        self.remember(Order {
+            hold: Hold::NOTHING,
+            ..order
+        });
     }
 
     fn remember(&mut self, order: Order) {

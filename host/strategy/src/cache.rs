@@ -193,12 +193,24 @@ mod tests {
         Cache::open(&folder, &engine).unwrap();
         let mode = fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o700);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "no probe is left");
+        assert_eq!(
+            fs::read_dir(&folder).unwrap().count(),
+            0,
+            "no probe is left"
+        );
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
         let error = Cache::open(&folder, &engine).unwrap_err().to_string();
-        assert!(error.contains("mode 770") && error.contains("chmod 700"), "{error}");
+        assert!(
+            error.contains("mode 770") && error.contains("chmod 700"),
+            "{error}"
+        );
         let link = parent.path().join("link");
         std::os::unix::fs::symlink(parent.path(), &link).unwrap();
-        assert!(Cache::open(&link, &engine).unwrap_err().to_string().contains("link"));
+        assert!(
+            Cache::open(&link, &engine)
+                .unwrap_err()
+                .to_string()
+                .contains("link")
+        );
     }
 }

@@ -99,7 +99,10 @@ pub enum LoadError {
         problem: String,
     },
     /// An import or export of the right name has another type than the contract's. Show the text.
-    #[error("{file}: does not fit the contract {}: {problem}", crate::CONTRACT_VERSION)]
+    #[error(
+        "{file}: does not fit the contract {}: {problem}",
+        crate::CONTRACT_VERSION
+    )]
     WrongType {
         /// The file.
         file: String,

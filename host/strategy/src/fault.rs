@@ -52,7 +52,10 @@ pub(crate) fn of_error(
     limits: &Limits,
 ) -> Fault {
     let name = state.log.strategy();
-    let mut text = format!("strategy `{name}`, {call}: {}", cause(call, error, state, limits));
+    let mut text = format!(
+        "strategy `{name}`, {call}: {}",
+        cause(call, error, state, limits)
+    );
     if let Some(said) = state.log.last()
         && is_guest_trap(error)
     {
@@ -90,7 +93,8 @@ fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits
             limits.memory_mib
         );
     }
-    if error.downcast_ref::<TooManyActions>().is_some() || error.downcast_ref::<TornAction>().is_some()
+    if error.downcast_ref::<TooManyActions>().is_some()
+        || error.downcast_ref::<TornAction>().is_some()
     {
         return error.root_cause().to_string();
     }
@@ -120,7 +124,9 @@ fn trap_words(error: &wasmtime::Error) -> Option<&'static str> {
     Some(match error.downcast_ref::<Trap>()? {
         Trap::StackOverflow => "stack overflow: recursion too deep",
         Trap::MemoryOutOfBounds => "read or wrote outside its memory",
-        Trap::UnreachableCodeReached => "unreachable executed (a panic or an abort in the strategy)",
+        Trap::UnreachableCodeReached => {
+            "unreachable executed (a panic or an abort in the strategy)"
+        }
         Trap::IntegerDivisionByZero => "division by zero",
         Trap::IntegerOverflow => "integer overflow in a division",
         Trap::BadConversionToInteger => "a float that fits no integer was converted to one",

@@ -113,7 +113,15 @@ impl Host {
             compile_time: compiled.time,
             cache: compiled.cache,
         };
-        Module::new(self.clone(), pre, inspection, checked.shape.world, file, name, limits)
+        Module::new(
+            self.clone(),
+            pre,
+            inspection,
+            checked.shape.world,
+            file,
+            name,
+            limits,
+        )
     }
 
     /// Loads a module and says all there is to know about it, for `tickdeck check`.

@@ -1,7 +1,7 @@
 //! What a strategy may call: its log, the instruments' terms, and its own book while it handles events.
 
 use crate::generated::{instruments, log, store, types};
-use crate::limits::{Deadline, Limiter};
+use crate::limits::{Deadline, Limiter, Limits};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
@@ -15,7 +15,7 @@ use wasmtime::{Result, bail, format_err};
 /// What one instance's calls see and are held to.
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// The strategy's own view, lent by the caller for the length of `on-events`.
+    /// The strategy's own view: at its start, then lent by the caller for the length of `on-events`.
     pub(crate) book: Box<StrategyBook>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) log: Logger,
@@ -28,10 +28,10 @@ pub(crate) struct State {
 pub(crate) enum Phase {
     /// `describe`: nothing but the log.
     Describing,
-    /// `init`, `save`, `restore`, `stop`: the instruments.
+    /// `save`, `stop`: the instruments too.
     Lifecycle,
-    /// `on-events`: the book too.
-    Events,
+    /// `init`, `restore`, `on-events`: the book too.
+    Running,
 }
 
 pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
@@ -41,6 +41,23 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
 }
 
 impl State {
+    /// What an instance's calls see before its first: nothing may be read yet.
+    pub(crate) fn new(
+        book: Box<StrategyBook>,
+        registry: Arc<Registry>,
+        log: Logger,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            phase: Phase::Describing,
+            book,
+            registry,
+            log,
+            limiter: Limiter::new(limits),
+            deadline: Deadline::default(),
+        }
+    }
+
     fn registry(&self) -> Result<&Registry> {
         if self.phase == Phase::Describing {
             bail!("`describe` may call no import but `log`");
@@ -49,8 +66,8 @@ impl State {
     }
 
     fn book(&self) -> Result<&StrategyBook> {
-        if self.phase != Phase::Events {
-            bail!("the store can be read while `on-events` runs, and at no other time");
+        if self.phase != Phase::Running {
+            bail!("the store can be read in `init`, `restore` and `on-events` only");
         }
         Ok(&self.book)
     }
@@ -216,5 +233,188 @@ twins! {
     OrderStatus {
         Submitted, Accepted, Denied, Rejected, Canceled, Expired, Replaced, Triggered, PendingModify, PendingCancel,
         ModifyRejected, CancelRejected, Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Discard;
+    use instruments::Host as _;
+    use store::Host as _;
+    use tickdeck_model::{
+        Amount, Event, Fill, Liquidity, OrderUpdate, Pad, Price, Reason, Size, StrategyId, Submit,
+    };
+    use tickdeck_portfolio::Portfolio;
+
+    const STRATEGY: StrategyId = StrategyId(1);
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        let venue = registry.add_venue("SIM");
+        let base = registry.add_currency("BTC", 8).unwrap();
+        let quote = registry.add_currency("USDT", 6).unwrap();
+        let terms = Instrument {
+            id: InstrumentId(0),
+            venue,
+            symbol: "BTCUSDT.SIM".to_owned(),
+            base,
+            quote,
+            price_scale: 2,
+            size_scale: 3,
+            quote_scale: 6,
+            tick: Price(1),
+            lot: Size(1),
+            min_notional: Amount(0),
+        };
+        registry.add_instrument(terms).unwrap();
+        registry.add_strategy("ema");
+        registry.add_text("crossed");
+        registry
+    }
+
+    fn submit(order: u64) -> Submit {
+        Submit {
+            order,
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            kind: OrderType::StopLimit,
+            time_in_force: TimeInForce::Day,
+            post_only: false,
+            reduce_only: false,
+            pad: Pad::ZERO,
+            size: Size(3_000),
+            price: Price(10_100),
+            stop_price: Price(10_050),
+        }
+    }
+
+    /// A book with 2 of 3 bought at 100.00 for a fee of 0.5, and an order that is not answered yet.
+    fn book(registry: &Registry, allocation: i64) -> Box<StrategyBook> {
+        let currencies: Vec<_> = (0..2)
+            .filter_map(|id| registry.currency(CurrencyId(id)))
+            .collect();
+        let mut portfolio = Portfolio::new(registry.instruments(), &currencies);
+        portfolio.open_strategy(STRATEGY, &[(CurrencyId(1), Amount(allocation))], 7);
+        portfolio.intend(STRATEGY, &submit(7)).unwrap();
+        let update = OrderUpdate {
+            instrument: InstrumentId(0),
+            strategy: STRATEGY,
+            order: 7,
+            price: Price(10_100),
+            size: Size(3_000),
+            filled: Size(0),
+            status: OrderStatus::Submitted,
+            reason: Reason::Normal,
+            side: Side::Buy,
+            pad: Pad::ZERO,
+        };
+        portfolio.apply(&Event::new(40, 41, update)).unwrap();
+        let fill = Fill {
+            instrument: InstrumentId(0),
+            strategy: STRATEGY,
+            order: 7,
+            trade_id: 1,
+            price: Price(10_000),
+            size: Size(2_000),
+            fee: Amount(500_000),
+            fee_currency: CurrencyId(1),
+            side: Side::Buy,
+            liquidity: Liquidity::Taker,
+            pad: Pad::ZERO,
+        };
+        portfolio.apply(&Event::new(50, 51, fill)).unwrap();
+        portfolio.intend(STRATEGY, &submit(8)).unwrap();
+        portfolio.close_strategy(STRATEGY).unwrap()
+    }
+
+    fn state(allocation: i64) -> State {
+        let registry = registry();
+        let book = book(&registry, allocation);
+        let log = Logger::new("ema", Arc::new(Discard), 1);
+        let mut state = State::new(book, Arc::new(registry), log, &Limits::default());
+        state.phase = Phase::Running;
+        state
+    }
+
+    #[test]
+    fn the_store_shows_the_strategys_own_book_at_each_currencys_scale() {
+        let mut state = state(1_000_000_000);
+        let capital = state.capital().unwrap();
+        assert_eq!(capital.len(), 1);
+        let usdt = &capital[0];
+        assert_eq!(
+            (usdt.currency, usdt.balance, usdt.realised, usdt.fees),
+            (1, 999_500_000, 0, 500_000)
+        );
+        let positions = state.positions().unwrap();
+        assert_eq!(positions.len(), 1);
+        let position = &positions[0];
+        assert_eq!(
+            (position.size, position.cost, position.average_price),
+            (2_000, 200_000_000, 10_000)
+        );
+        assert_eq!(state.position_size(0).unwrap(), 2_000);
+        assert_eq!(state.position_size(9).unwrap(), 0);
+        assert_eq!(state.timestamp().unwrap(), 51);
+    }
+
+    #[test]
+    fn the_store_shows_orders_as_they_stand() {
+        let mut state = state(0);
+        let orders = state.orders().unwrap();
+        assert_eq!(
+            orders.iter().map(|order| order.order).collect::<Vec<_>>(),
+            [7, 8]
+        );
+        let working = state.order(7).unwrap().unwrap();
+        assert_eq!(
+            (working.size, working.filled, working.stop_price),
+            (3_000, 2_000, 10_050)
+        );
+        assert!(matches!(
+            working.status,
+            Some(types::OrderStatus::Accepted | types::OrderStatus::Submitted)
+        ));
+        assert!(matches!(working.kind, types::OrderType::StopLimit));
+        let sent = state.order(8).unwrap().unwrap();
+        assert!(
+            sent.status.is_none(),
+            "sent, and not answered by the host yet"
+        );
+        assert!(state.order(9).unwrap().is_none());
+    }
+
+    #[test]
+    fn an_amount_beyond_64_bits_is_said_and_never_wrapped() {
+        let error = state(0)
+            .amount(
+                "the balance",
+                Money(i128::from(i64::MAX) * 10i128.pow(13)),
+                CurrencyId(1),
+            )
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("the balance of 92233720368547.758070 USDT does not fit 64 bits"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn instruments_and_texts_are_found_by_number_and_by_name() {
+        let mut state = state(0);
+        let terms = state.get(0).unwrap().unwrap();
+        assert_eq!(
+            (terms.symbol.as_str(), terms.quote_scale),
+            ("BTCUSDT.SIM", 6)
+        );
+        assert!(state.get(1).unwrap().is_none());
+        assert_eq!(state.find("BTCUSDT".to_owned()).unwrap(), Some(0));
+        assert_eq!(state.list().unwrap().len(), 1);
+        let crossed = state.find_text("crossed".to_owned()).unwrap().unwrap();
+        assert_eq!(state.text(crossed).unwrap().as_deref(), Some("crossed"));
+        state.phase = Phase::Describing;
+        assert!(state.list().is_err());
     }
 }

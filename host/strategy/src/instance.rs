@@ -3,9 +3,7 @@
 use crate::fault::{Call, of_answer, of_error};
 use crate::generated::lifecycle::{self, GuestIndices, Start};
 use crate::imports::{Phase, State};
-use crate::limits::{
-    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time,
-};
+use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
 use crate::load::World;
 use crate::log::harmless;
 use crate::lower::{Outcome, OutcomeBytes, Slot};
@@ -67,7 +65,8 @@ enum Answer {
 
 impl Instance {
     pub(crate) fn new(guest: Guest, messages: usize, module: Module) -> Self {
-        let messages = u32::try_from(messages).expect("a checked manifest lists at most 256 messages");
+        let messages =
+            u32::try_from(messages).expect("a checked manifest lists at most 256 messages");
         Self {
             guest,
             messages,
@@ -93,14 +92,23 @@ impl Instance {
     pub(crate) fn init(&mut self, start: &Start) -> Result<(), Fault> {
         let answer = self
             .guest
-            .call("init", |lifecycle, store| lifecycle.call_init(store, start))?;
+            .call("init", Phase::Running, |lifecycle, store| {
+                lifecycle.call_init(store, start)
+            })?;
         answer.map_err(|why| self.guest.refused("init", &why))
     }
 
-    pub(crate) fn restore(&mut self, start: &Start, schema: u32, state: &[u8]) -> Result<(), Fault> {
-        let answer = self.guest.call("restore", |lifecycle, store| {
-            lifecycle.call_restore(store, start, schema, state)
-        })?;
+    pub(crate) fn restore(
+        &mut self,
+        start: &Start,
+        schema: u32,
+        state: &[u8],
+    ) -> Result<(), Fault> {
+        let answer = self
+            .guest
+            .call("restore", Phase::Running, |lifecycle, store| {
+                lifecycle.call_restore(store, start, schema, state)
+            })?;
         answer.map_err(|why| self.guest.refused("restore", &why))
     }
 
@@ -117,7 +125,10 @@ impl Instance {
         };
         let consumed = usize::try_from(consumed).unwrap_or(usize::MAX);
         if consumed == 0 || consumed > batch.len() {
-            return Err(format!("consumed {consumed} events of a batch of {}", batch.len()));
+            return Err(format!(
+                "consumed {consumed} events of a batch of {}",
+                batch.len()
+            ));
         }
         let before = actions.len();
         let appended = match answer {
@@ -176,7 +187,9 @@ impl Strategy for Instance {
     fn save(&mut self) -> Result<Vec<u8>, Fault> {
         let answer = self
             .guest
-            .call("save", |lifecycle, store| lifecycle.call_save(store))?;
+            .call("save", Phase::Lifecycle, |lifecycle, store| {
+                lifecycle.call_save(store)
+            })?;
         let state = answer.map_err(|why| self.guest.refused("save", &why))?;
         if state.len() > MAX_STATE {
             let problem = format!(
@@ -184,7 +197,11 @@ impl Strategy for Instance {
                 state.len(),
                 MAX_STATE >> 20
             );
-            return Err(of_answer(Call::lifecycle("save"), self.guest.store.data(), &problem));
+            return Err(of_answer(
+                Call::lifecycle("save"),
+                self.guest.store.data(),
+                &problem,
+            ));
         }
         Ok(state)
     }
@@ -196,7 +213,9 @@ impl Strategy for Instance {
             StopReason::Replaced => lifecycle::StopReason::Replaced,
         };
         self.guest
-            .call("stop", |lifecycle, store| lifecycle.call_stop(store, reason))
+            .call("stop", Phase::Lifecycle, |lifecycle, store| {
+                lifecycle.call_stop(store, reason)
+            })
     }
 }
 
@@ -211,11 +230,9 @@ impl Guest {
     ) -> Result<Self, Fault> {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(|mut store| {
-            store.data_mut().deadline.reached(thread_time())
-        });
+        store.epoch_deadline_callback(|mut store| store.data_mut().deadline.reached(thread_time()));
         store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        begin(&mut store, limits.lifecycle_ms);
+        begin(&mut store, Phase::Describing, limits.lifecycle_ms);
         let made = pre.instantiate(&mut store).and_then(|instance| {
             let lifecycle = lifecycle.load(&mut store, &instance)?;
             Ok((lifecycle, Hot::find(&instance, &mut store, hot, world)?))
@@ -236,29 +253,36 @@ impl Guest {
     }
 
     pub(crate) fn describe(&mut self) -> Result<Manifest, Fault> {
-        self.call("describe", |lifecycle, store| lifecycle.call_describe(store))
-            .map(Into::into)
+        self.call("describe", Phase::Describing, |lifecycle, store| {
+            lifecycle.call_describe(store)
+        })
+        .map(Into::into)
     }
 
     /// Calls a function of the life cycle.
     fn call<R>(
         &mut self,
         function: &'static str,
+        phase: Phase,
         call: impl FnOnce(&lifecycle::Guest, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<R, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        begin(&mut self.store, self.limits.lifecycle_ms);
+        begin(&mut self.store, phase, self.limits.lifecycle_ms);
         let answer = call(&self.lifecycle, &mut self.store);
         answer.map_err(|error| self.fail(Call::lifecycle(function), &error))
     }
 
     /// Calls `on-events`, with the caller's book in the place where the imports look for it.
-    fn on_events(&mut self, batch: &[Event], book: &mut Box<StrategyBook>) -> Result<Answer, Fault> {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+    ) -> Result<Answer, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(HOT_FUEL);
-        begin(&mut self.store, self.limits.event_ms);
-        self.lend(book, Phase::Events);
+        begin(&mut self.store, Phase::Running, self.limits.event_ms);
+        std::mem::swap(&mut self.store.data_mut().book, book);
         let store = &mut self.store;
         let answer = match self.hot {
             Hot::Typed(on_events) => {
@@ -272,7 +296,7 @@ impl Guest {
                 outcome.map(|(outcome,)| Answer::Bytes(outcome))
             }
         };
-        self.lend(book, Phase::Lifecycle);
+        std::mem::swap(&mut self.store.data_mut().book, book);
         answer.map_err(|error| {
             let call = Call {
                 function: "on-events",
@@ -280,13 +304,6 @@ impl Guest {
             };
             self.fail(call, &error)
         })
-    }
-
-    /// Swaps the caller's book with the one in the store: once to lend it, once more to give it back.
-    fn lend(&mut self, book: &mut Box<StrategyBook>, phase: Phase) {
-        let state = self.store.data_mut();
-        std::mem::swap(&mut state.book, book);
-        state.phase = phase;
     }
 
     fn check_alive(&self) -> Result<(), Fault> {
@@ -314,8 +331,9 @@ impl Guest {
 }
 
 /// Arms the limits of a call.
-fn begin(store: &mut Store<State>, limit_ms: u32) {
+fn begin(store: &mut Store<State>, phase: Phase, limit_ms: u32) {
     let state = store.data_mut();
+    state.phase = phase;
     state.deadline.arm(limit_ms);
     state.limiter.begin_call();
     store.set_epoch_deadline(FIRST_LOOK_TICKS);

@@ -28,6 +28,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+mod encode;
 mod error;
 mod fault;
 mod generated;

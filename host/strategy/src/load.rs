@@ -15,14 +15,7 @@ pub const MAX_MODULE: usize = 64 << 20;
 const PACKAGE: &str = "tickdeck:strategy/";
 
 /// The interfaces that a strategy may import: three to call, and those of types that they use.
-const IMPORTS: [&str; 6] = [
-    "log",
-    "store",
-    "instruments",
-    "types",
-    "events",
-    "actions",
-];
+const IMPORTS: [&str; 6] = ["log", "store", "instruments", "types", "events", "actions"];
 
 const LIFECYCLE: &str = "lifecycle";
 const HOT: &str = "hot";
@@ -91,7 +84,10 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     // It may grow while it is read.
     let limit = MAX_MODULE as u64 + 1;
-    (&mut opened).take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    (&mut opened)
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     Ok(bytes)
 }
 
@@ -211,12 +207,9 @@ fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError>
             file: file.to_owned(),
         });
     }
-    let component = wit_component::ComponentEncoder::default()
-        .module(bytes)
-        .and_then(|encoder| encoder.validate(false).encode());
-    component.map_err(|error| LoadError::Encode {
+    crate::encode::encode(bytes).map_err(|problem| LoadError::Encode {
         file: file.to_owned(),
-        problem: crate::fault::one_line(&format!("{error:#}")),
+        problem,
     })
 }
 
@@ -225,11 +218,18 @@ fn of_contract(name: &str) -> Option<(&str, &str)> {
     // Core modules may spell it in the newer convention, with a prefix and a shorter version.
     let name = name.strip_prefix("cm32p2|").unwrap_or(name);
     let interface = name.strip_prefix(PACKAGE)?;
-    Some(interface.split_once('@').unwrap_or((interface, "without a version")))
+    Some(
+        interface
+            .split_once('@')
+            .unwrap_or((interface, "without a version")),
+    )
 }
 
 fn speaks(version: &str) -> bool {
-    version == "0.1" || version.strip_prefix("0.1.").is_some_and(|patch| !patch.contains('-'))
+    version == "0.1"
+        || version
+            .strip_prefix("0.1.")
+            .is_some_and(|patch| !patch.contains('-'))
 }
 
 fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
@@ -320,7 +320,10 @@ mod tests {
             (b"\xff\xfe\0\0noise", "`\\0asm`"),
         ] {
             let text = refused(bytes);
-            assert!(text.starts_with("x.wasm: is not a WebAssembly module: ") && text.contains(part), "{text}");
+            assert!(
+                text.starts_with("x.wasm: is not a WebAssembly module: ") && text.contains(part),
+                "{text}"
+            );
         }
     }
 
@@ -330,33 +333,56 @@ mod tests {
         assert!(refused(&bare).contains("no `component-type` section"));
         let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "env" "x" (func)))"#;
         let text = refused(&wat::parse_str(wasi).unwrap());
-        assert!(text.contains("env, wasi_snapshot_preview1; a strategy gets no WASI"), "{text}");
+        assert!(
+            text.contains("env, wasi_snapshot_preview1; a strategy gets no WASI"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_component_is_judged_by_its_names() {
         let refused_component = |text: &str| refused(&wat::parse_str(text).unwrap());
         let text = refused_component(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#);
-        assert!(text.contains("imports what no strategy gets: wasi:cli/stdout@0.2.6; "), "{text}");
-        let text = refused_component(r#"(component (import "tickdeck:strategy/log@0.2.0" (instance)))"#);
-        assert!(text.contains("built for contract 0.2.0, this host speaks 0.1.0"), "{text}");
-        let text = refused_component(r#"(component (import "tickdeck:strategy/sockets@0.1.0" (instance)))"#);
-        assert!(text.contains("this host offers log, store and instruments"), "{text}");
-        let text = refused_component(r#"(component (import "tickdeck:strategy/log@0.1.7" (instance)))"#);
+        assert!(
+            text.contains("imports what no strategy gets: wasi:cli/stdout@0.2.6; "),
+            "{text}"
+        );
+        let text =
+            refused_component(r#"(component (import "tickdeck:strategy/log@0.2.0" (instance)))"#);
+        assert!(
+            text.contains("built for contract 0.2.0, this host speaks 0.1.0"),
+            "{text}"
+        );
+        let text = refused_component(
+            r#"(component (import "tickdeck:strategy/sockets@0.1.0" (instance)))"#,
+        );
+        assert!(
+            text.contains("this host offers log, store and instruments"),
+            "{text}"
+        );
+        let text =
+            refused_component(r#"(component (import "tickdeck:strategy/log@0.1.7" (instance)))"#);
         assert!(text.contains("the export `lifecycle` is missing"), "{text}");
         let text = refused_component(
             r#"(component (component $c) (instance $i (instantiate $c)) (export "tickdeck:strategy/lifecycle@0.1.0" (instance $i)))"#,
         );
-        assert!(text.contains("the export `hot` or `hot-bytes` is missing"), "{text}");
+        assert!(
+            text.contains("the export `hot` or `hot-bytes` is missing"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_file_that_breaks_off_is_damaged_at_a_place() {
-        let whole = wat::parse_str(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#).unwrap();
+        let whole =
+            wat::parse_str(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#).unwrap();
         for length in 5..whole.len() {
             let error = check(&whole[..length], "x.wasm").err().unwrap();
             let cut_at_section = matches!(error, LoadError::NoWorld { .. });
-            assert!(cut_at_section || matches!(error, LoadError::Damaged { .. }), "{length}: {error}");
+            assert!(
+                cut_at_section || matches!(error, LoadError::Damaged { .. }),
+                "{length}: {error}"
+            );
         }
     }
 }

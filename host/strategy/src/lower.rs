@@ -114,7 +114,10 @@ pub(crate) struct TooManyActions {
 
 /// The guest returned bytes that are no whole number of actions.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("returned {bytes} bytes of actions, which is no multiple of {}", Action::SIZE)]
+#[error(
+    "returned {bytes} bytes of actions, which is no multiple of {}",
+    Action::SIZE
+)]
 pub(crate) struct TornAction {
     pub(crate) bytes: usize,
 }

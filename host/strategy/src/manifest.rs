@@ -214,10 +214,7 @@ impl Manifest {
                 problems.push(format!("parameter `{}` is listed twice", parameter.name));
             }
             if let Some(problem) = parameter.problem() {
-                problems.push(format!(
-                    "parameter {}: {problem}",
-                    shown(&parameter.name)
-                ));
+                problems.push(format!("parameter {}: {problem}", shown(&parameter.name)));
             }
         }
     }
@@ -270,7 +267,9 @@ impl Parameter {
         if let [Some(minimum), Some(maximum)] = bounds
             && minimum > maximum
         {
-            return Some(format!("the minimum {minimum} is above the maximum {maximum}"));
+            return Some(format!(
+                "the minimum {minimum} is above the maximum {maximum}"
+            ));
         }
         let default = self.default.as_deref()?;
         check_value(self, default)

@@ -4,9 +4,9 @@ use crate::cache::CacheUse;
 use crate::error::LoadError;
 use crate::generated::lifecycle::GuestIndices;
 use crate::host::{Host, wrong_type};
-use crate::imports::{Phase, State};
+use crate::imports::State;
 use crate::instance::{Guest, Instance};
-use crate::limits::{Limiter, Limits};
+use crate::limits::Limits;
 use crate::load::World;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::Fault;
 use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -72,6 +73,9 @@ pub struct StartOptions {
     pub parameters: Vec<(String, String)>,
     /// The first order number that is free.
     pub next_order: OrderNumber,
+    /// Its view of the store as it starts, which `init` and `restore` may read: its allocation, and after a restore
+    /// its positions and orders.
+    pub book: Box<StrategyBook>,
     /// What it may use.
     pub limits: Limits,
     /// The names and terms that it can look up.
@@ -114,12 +118,10 @@ impl Module {
     ) -> Result<Self, LoadError> {
         let exports = Exports::find(pre, world).map_err(|error| wrong_type(file, &error))?;
         let manifest = exports.describe(&host, file, name, limits)?;
-        manifest
-            .check()
-            .map_err(|problems| LoadError::Manifest {
-                file: file.to_owned(),
-                problems,
-            })?;
+        manifest.check().map_err(|problems| LoadError::Manifest {
+            file: file.to_owned(),
+            problems,
+        })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 name: name.to_owned(),
@@ -196,12 +198,16 @@ impl Module {
 
     fn instance(&self, options: StartOptions) -> Result<Instance, Fault> {
         let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
-        let state = State::new(Phase::Lifecycle, options.registry, log, &options.limits);
+        let state = State::new(options.book, options.registry, log, &options.limits);
         let guest = self
             .inner
             .exports
             .instantiate(&self.inner.host, state, options.limits)?;
-        Ok(Instance::new(guest, self.manifest().messages.len(), self.clone()))
+        Ok(Instance::new(
+            guest,
+            self.manifest().messages.len(),
+            self.clone(),
+        ))
     }
 }
 
@@ -251,7 +257,7 @@ impl Exports {
         limits: &Limits,
     ) -> Result<Manifest, LoadError> {
         let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
-        let state = State::new(Phase::Describing, Arc::new(Registry::new()), log, limits);
+        let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
         let described = self
             .instantiate(host, state, *limits)
             .and_then(|mut guest| guest.describe());
@@ -259,19 +265,6 @@ impl Exports {
             file: file.to_owned(),
             fault: fault.0,
         })
-    }
-}
-
-impl State {
-    fn new(phase: Phase, registry: Arc<Registry>, log: Logger, limits: &Limits) -> Self {
-        Self {
-            phase,
-            book: Box::default(),
-            registry,
-            log,
-            limiter: Limiter::new(limits),
-            deadline: Default::default(),
-        }
     }
 }
 

@@ -79,10 +79,7 @@ impl Manifest {
         &self,
         given: &BTreeMap<String, String>,
     ) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
-        let mut errors: Vec<_> = given
-            .keys()
-            .filter_map(|name| self.unknown(name))
-            .collect();
+        let mut errors: Vec<_> = given.keys().filter_map(|name| self.unknown(name)).collect();
         let mut values = Vec::with_capacity(self.parameters.len());
         for parameter in &self.parameters {
             match parameter.value(given.get(&parameter.name)) {
@@ -379,7 +376,10 @@ mod tests {
             ("live", "false"),
             ("hedge", "ETHUSDT"),
         ];
-        let values: Vec<_> = values.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
         assert_eq!(values, expected);
     }
 
@@ -401,7 +401,9 @@ mod tests {
     #[test]
     fn feeds_resolve_symbols_stars_and_parameters() {
         let (manifest, mut registry) = (manifest(), registry());
-        let values = manifest.resolve(&given(&[("symbol", "ETHUSDT.SIM")])).unwrap();
+        let values = manifest
+            .resolve(&given(&[("symbol", "ETHUSDT.SIM")]))
+            .unwrap();
         let wants = manifest.wants(&values, &mut registry).unwrap();
         let feeds: Vec<_> = wants
             .feeds

@@ -1,6 +1,11 @@
 //! Guests that misbehave: each is ended within its limits, with a text that says what, where and what to change; the
 //! host and the caller's book come through.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, where a panic is the report"
+)]
+
 #[path = "../../../tests/suite/guests.rs"]
 mod guests;
 
@@ -14,7 +19,12 @@ use tickdeck_strategy::{
     Host, HostConfig, Instance, Limits, LoadError, LogLevel, LogSink, Module, StartOptions, World,
 };
 
-const LIMITS: Limits = Limits { memory_mib: 8, event_ms: 20, lifecycle_ms: 60, log_lines_per_s: 200 };
+const LIMITS: Limits = Limits {
+    memory_mib: 8,
+    event_ms: 20,
+    lifecycle_ms: 60,
+    log_lines_per_s: 200,
+};
 
 /// What a limited call may take beyond its limit on a machine that does other things too.
 const SLACK: Duration = Duration::from_secs(2);
@@ -38,6 +48,7 @@ fn options(log: Arc<Lines>) -> StartOptions {
         name: "ema".to_owned(),
         parameters: Vec::new(),
         next_order: 1,
+        book: Box::default(),
         limits: LIMITS,
         registry: Arc::new(Registry::new()),
         log,
@@ -65,19 +76,28 @@ fn batch(count: u64) -> Vec<Event> {
         size: Size(5),
         trade_id: 7,
     };
-    (0..count).map(|index| Event::new(1, 1, trade).with_sequence(17 + index)).collect()
+    (0..count)
+        .map(|index| Event::new(1, 1, trade).with_sequence(17 + index))
+        .collect()
 }
 
 /// Runs one batch and gives the fault's text.
 fn fault_of(instance: &mut Instance, events: u64) -> String {
     let (mut book, mut actions) = (Box::<StrategyBook>::default(), Vec::new());
     let at = std::ptr::from_ref::<StrategyBook>(&book);
-    let fault = instance.on_events(&batch(events), &mut book, &mut actions).unwrap_err();
+    let fault = instance
+        .on_events(&batch(events), &mut book, &mut actions)
+        .unwrap_err();
     assert!(std::ptr::eq(at, &*book), "the caller has its own book back");
     assert!(actions.is_empty(), "nothing of a faulty answer is used");
     assert!(!instance.is_alive());
-    let again = instance.on_events(&batch(1), &mut book, &mut actions).unwrap_err();
-    assert!(again.0.starts_with("ended earlier: ") && again.0.contains(&fault.0), "{again}");
+    let again = instance
+        .on_events(&batch(1), &mut book, &mut actions)
+        .unwrap_err();
+    assert!(
+        again.0.starts_with("ended earlier: ") && again.0.contains(&fault.0),
+        "{again}"
+    );
     fault.0
 }
 
@@ -89,21 +109,32 @@ fn assert_has(text: &str, parts: &[&str]) {
 
 #[test]
 fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
-    for (guest, world) in [(Guest::new(), World::Strategy), (Guest::new().bytes(), World::StrategyBytes)] {
+    for (guest, world) in [
+        (Guest::new(), World::Strategy),
+        (Guest::new().bytes(), World::StrategyBytes),
+    ] {
         let module = load(&guest);
         assert_eq!(module.world(), world);
         assert_eq!(module.manifest().messages, ["first", "second"]);
         let mut instance = module.start(options(Arc::default())).unwrap();
         let (mut book, mut actions) = (Box::default(), Vec::new());
-        assert_eq!(instance.on_events(&batch(3), &mut book, &mut actions), Ok(3));
-        assert_eq!(instance.on_events(&batch(64), &mut book, &mut actions), Ok(64));
+        assert_eq!(
+            instance.on_events(&batch(3), &mut book, &mut actions),
+            Ok(3)
+        );
+        assert_eq!(
+            instance.on_events(&batch(64), &mut book, &mut actions),
+            Ok(64)
+        );
         let state = instance.save().unwrap();
         assert_eq!(state, 67u64.to_le_bytes());
         instance.stop(StopReason::Replaced).unwrap();
         let mut next = module.restore(options(Arc::default()), 1, &state).unwrap();
         assert_eq!(next.on_events(&batch(1), &mut book, &mut actions), Ok(1));
         assert_eq!(next.save().unwrap(), 68u64.to_le_bytes());
-        let refused = module.restore(options(Arc::default()), 2, &state).unwrap_err();
+        let refused = module
+            .restore(options(Arc::default()), 2, &state)
+            .unwrap_err();
         assert_has(&refused.0, &["does not read states of schema 2", "[1]"]);
     }
 }
@@ -123,7 +154,10 @@ fn actions_come_through_in_both_worlds() {
     for guest in [Guest::new(), Guest::new().bytes()] {
         let mut instance = start(&guest.on_events(body));
         let (mut book, mut actions) = (Box::default(), Vec::new());
-        assert_eq!(instance.on_events(&batch(3), &mut book, &mut actions), Ok(1));
+        assert_eq!(
+            instance.on_events(&batch(3), &mut book, &mut actions),
+            Ok(1)
+        );
         assert_eq!(actions, [Action::Cancel(11), Action::ClearTimer(12)]);
     }
 }
@@ -135,38 +169,76 @@ fn an_endless_loop_ends_in_every_function() {
         let begun = Instant::now();
         let text = call();
         let took = begun.elapsed();
-        assert!(took >= Duration::from_millis(limit_ms.into()), "{what} took {took:?}: {text}");
-        assert!(took <= Duration::from_millis(limit_ms.into()) + SLACK, "{what} took {took:?}");
+        assert!(
+            took >= Duration::from_millis(limit_ms.into()),
+            "{what} took {took:?}: {text}"
+        );
+        assert!(
+            took <= Duration::from_millis(limit_ms.into()) + SLACK,
+            "{what} took {took:?}"
+        );
         let stopped = format!("stopped after {limit_ms} ms of CPU time");
-        assert_has(&text, &["`ema`", what, "endless loop", &stopped, "_ms` for `ema`"]);
+        assert_has(
+            &text,
+            &["`ema`", what, "endless loop", &stopped, "_ms` for `ema`"],
+        );
     };
     let guest = Guest::new().on_events(&spin("(i32.const 0)"));
-    within(20, "on-events (events 17 to 19)", &mut || fault_of(&mut start(&guest), 3));
+    within(20, "on-events (events 17 to 19)", &mut || {
+        fault_of(&mut start(&guest), 3)
+    });
     let guest = guest.bytes();
-    within(20, "on-events (event 17)", &mut || fault_of(&mut start(&guest), 1));
+    within(20, "on-events (event 17)", &mut || {
+        fault_of(&mut start(&guest), 1)
+    });
 
     let guest = Guest::new().describe(&spin("(i32.const 0)"));
-    within(60, "describe", &mut || load_bytes(&guest.component()).unwrap_err().to_string());
+    within(60, "describe", &mut || {
+        load_bytes(&guest.component()).unwrap_err().to_string()
+    });
     let guest = Guest::new().init(&spin("(i32.const 0)"));
-    within(60, "init", &mut || load(&guest).start(options(Arc::default())).unwrap_err().0);
+    within(60, "init", &mut || {
+        load(&guest).start(options(Arc::default())).unwrap_err().0
+    });
     let guest = Guest::new().restore(&spin("(i32.const 0)"));
-    within(60, "restore", &mut || load(&guest).restore(options(Arc::default()), 1, &[]).unwrap_err().0);
+    within(60, "restore", &mut || {
+        load(&guest)
+            .restore(options(Arc::default()), 1, &[])
+            .unwrap_err()
+            .0
+    });
     let guest = Guest::new().save(&spin("(i32.const 0)"));
     within(60, "save", &mut || start(&guest).save().unwrap_err().0);
     let guest = Guest::new().stop(&spin(""));
-    within(60, "stop", &mut || start(&guest).stop(StopReason::Shutdown).unwrap_err().0);
+    within(60, "stop", &mut || {
+        start(&guest).stop(StopReason::Shutdown).unwrap_err().0
+    });
     let guest = Guest::new().item("(start $spin)");
-    within(60, "instantiation", &mut || load_bytes(&guest.component()).unwrap_err().to_string());
+    within(60, "instantiation", &mut || {
+        load_bytes(&guest.component()).unwrap_err().to_string()
+    });
 }
 
 #[test]
 fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
-    let text = fault_of(&mut start(&Guest::new().on_events("(call $bomb) (i32.const 0)")), 1);
-    assert_has(&text, &["asked for 17 MiB of memory, limit 8 MiB: raise `memory_mib` for `ema`"]);
-    let large = Guest::new().item("(func (export \"grow\") unreachable)").wat().replace("\"memory\") 4)", "\"memory\") 256)");
+    let text = fault_of(
+        &mut start(&Guest::new().on_events("(call $bomb) (i32.const 0)")),
+        1,
+    );
+    assert_has(
+        &text,
+        &["asked for 17 MiB of memory, limit 8 MiB: raise `memory_mib` for `ema`"],
+    );
+    let large = Guest::new()
+        .item("(func (export \"grow\") unreachable)")
+        .wat()
+        .replace("\"memory\") 4)", "\"memory\") 256)");
     let large = guests::encoded(&guests::embedded(&large, &guests::contract(), "strategy"));
     let text = load_bytes(&large).unwrap_err().to_string();
-    assert_has(&text, &["instantiation", "asked for 16 MiB of memory, limit 8 MiB"]);
+    assert_has(
+        &text,
+        &["instantiation", "asked for 16 MiB of memory, limit 8 MiB"],
+    );
 }
 
 #[test]
@@ -174,14 +246,20 @@ fn a_guest_that_is_refused_memory_may_go_on_without() {
     let body = "(drop (memory.grow (i32.const 1000))) (call $answer (local.get $len) (i32.const 0) (i32.const 0))";
     let mut instance = start(&Guest::new().on_events(body));
     let (mut book, mut actions) = (Box::default(), Vec::new());
-    assert_eq!(instance.on_events(&batch(2), &mut book, &mut actions), Ok(2));
+    assert_eq!(
+        instance.on_events(&batch(2), &mut book, &mut actions),
+        Ok(2)
+    );
     assert_eq!(instance.memory_bytes(), 4 * 65_536);
 }
 
 #[test]
 fn deep_recursion_is_a_trap_on_a_small_stack_too() {
     let mut instance = start(&Guest::new().on_events("(call $dive)"));
-    assert_has(&fault_of(&mut instance, 1), &["stack overflow", "\n  at ", "dive"]);
+    assert_has(
+        &fault_of(&mut instance, 1),
+        &["stack overflow", "\n  at ", "dive"],
+    );
 }
 
 #[test]
@@ -193,7 +271,10 @@ fn a_panic_carries_its_last_words_and_where_it_was() {
     let log = Arc::new(Lines::default());
     let mut instance = load(&guest).start(options(log.clone())).unwrap();
     let (mut book, mut actions) = (Box::default(), Vec::new());
-    assert_eq!(instance.on_events(&batch(5), &mut book, &mut actions), Ok(5));
+    assert_eq!(
+        instance.on_events(&batch(5), &mut book, &mut actions),
+        Ok(5)
+    );
     let text = fault_of(&mut instance, 1);
     assert_has(
         &text,
@@ -204,13 +285,19 @@ fn a_panic_carries_its_last_words_and_where_it_was() {
             "handle",
         ],
     );
-    assert_eq!(*log.0.lock().unwrap(), [(LogLevel::Error, "panicked at src/lib.rs:10".to_owned())]);
+    assert_eq!(
+        *log.0.lock().unwrap(),
+        [(LogLevel::Error, "panicked at src/lib.rs:10".to_owned())]
+    );
 }
 
 #[test]
 fn too_many_actions_are_refused_before_they_are_copied() {
     // A million actions of the typed world would be 56 MB, far beyond the guest's memory.
-    for (count, said) in [(257, "returned 257 actions, the limit is 256"), (1_000_000, "returned 1000000 actions")] {
+    for (count, said) in [
+        (257, "returned 257 actions, the limit is 256"),
+        (1_000_000, "returned 1000000 actions"),
+    ] {
         let body = format!("(call $answer (i32.const 1) (i32.const 8192) (i32.const {count}))");
         for guest in [Guest::new(), Guest::new().bytes()] {
             assert_has(&fault_of(&mut start(&guest.on_events(&body)), 1), &[said]);
@@ -231,48 +318,84 @@ fn a_malformed_answer_is_named() {
     let answer = |consumed: u32, pointer: u32, count: u32| {
         format!("(call $answer (i32.const {consumed}) (i32.const {pointer}) (i32.const {count}))")
     };
-    let put = |action: u8, word: u64| format!("(call $put (i32.const 1) (i32.const {action}) (i64.const {word}))");
+    let put = |action: u8, word: u64| {
+        format!("(call $put (i32.const 1) (i32.const {action}) (i64.const {word}))")
+    };
     let good = "(call $put (i32.const 0) (i32.const 2) (i64.const 1))";
     let two = answer(1, 8_192, 2);
     let cases = [
         (answer(0, 0, 0), "consumed 0 events of a batch of 3"),
         (answer(4, 0, 0), "consumed 4 events of a batch of 3"),
         (answer(u32::MAX, 0, 0), "consumed 4294967295 events"),
-        (format!("{good}{}{two}", put(200, 0)), "action 1 of its answer: discriminant 200 is not an action"),
-        (format!("{good}{}{two}", put(3, 9 << 32)), "action 1 of its answer: a field of `cancel-all`"),
-        (format!("{good}{}{two}", put(6, 2)), "`notify` of message 2, the manifest lists 2"),
+        (
+            format!("{good}{}{two}", put(200, 0)),
+            "action 1 of its answer: discriminant 200 is not an action",
+        ),
+        (
+            format!("{good}{}{two}", put(3, 9 << 32)),
+            "action 1 of its answer: a field of `cancel-all`",
+        ),
+        (
+            format!("{good}{}{two}", put(6, 2)),
+            "`notify` of message 2, the manifest lists 2",
+        ),
         (answer(1, u32::MAX, 1), "list pointer"),
         (answer(1, 8_193, 1), "list pointer is not aligned"),
     ];
     for (body, said) in cases {
-        assert_has(&fault_of(&mut start(&Guest::new().on_events(&body)), 3), &["on-events (events 17 to 19)", said]);
+        assert_has(
+            &fault_of(&mut start(&Guest::new().on_events(&body)), 3),
+            &["on-events (events 17 to 19)", said],
+        );
     }
     let torn = "(drop (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))) (i32.store (i32.const 24) (i32.const 55)) (i32.const 16)";
     let text = fault_of(&mut start(&Guest::new().bytes().on_events(torn)), 1);
-    assert_has(&text, &["returned 55 bytes of actions, which is no multiple of 56"]);
+    assert_has(
+        &text,
+        &["returned 55 bytes of actions, which is no multiple of 56"],
+    );
 }
 
 #[test]
 fn a_refusal_in_words_is_passed_on() {
-    let text = load(&Guest::new().init("(call $error)")).start(options(Arc::default())).unwrap_err().0;
+    let text = load(&Guest::new().init("(call $error)"))
+        .start(options(Arc::default()))
+        .unwrap_err()
+        .0;
     assert_eq!(text, "strategy `ema`, init: refused: no");
     let mut instance = start(&Guest::new().save("(call $error)"));
-    assert_eq!(instance.save().unwrap_err().0, "strategy `ema`, save: refused: no");
+    assert_eq!(
+        instance.save().unwrap_err().0,
+        "strategy `ema`, save: refused: no"
+    );
     assert!(instance.is_alive(), "it said no and goes on");
-    let text = load(&Guest::new().restore("(call $error)")).restore(options(Arc::default()), 1, &[]).unwrap_err().0;
+    let text = load(&Guest::new().restore("(call $error)"))
+        .restore(options(Arc::default()), 1, &[])
+        .unwrap_err()
+        .0;
     assert_eq!(text, "strategy `ema`, restore: refused: no");
 }
 
 #[test]
 fn a_state_may_be_large_and_no_larger() {
     let state = |bytes: u32| format!("(call $state (i32.const 0) (i32.const {bytes}))");
-    let limits = Limits { memory_mib: 32, ..LIMITS };
+    let limits = Limits {
+        memory_mib: 32,
+        ..LIMITS
+    };
     let most = 16 << 20;
     for (bytes, good) in [(most, true), (most + 1, false), (24 << 20, false)] {
         let guest = Guest::new().item("(func $grow (drop (memory.grow (i32.const 400))))");
         let guest = guest.save(&format!("(call $grow) {}", state(bytes)));
-        let module = host().load_bytes(&guest.component(), "ema.wasm", "ema", &limits).unwrap();
-        let mut instance = module.start(StartOptions { limits, ..options(Arc::default()) }).unwrap();
+        let module = host()
+            .load_bytes(&guest.component(), "ema.wasm", "ema", &limits)
+            .unwrap();
+        let mut instance = module
+            .start(StartOptions {
+                limits,
+                ..options(Arc::default())
+            })
+            .unwrap();
         match instance.save() {
             Ok(state) => assert!(good && state.len() == bytes as usize),
             Err(fault) => assert!(!good && fault.0.contains("16 MiB"), "{fault}"),
@@ -281,20 +404,52 @@ fn a_state_may_be_large_and_no_larger() {
 }
 
 #[test]
-fn the_store_is_for_on_events_and_describe_may_only_log() {
+fn the_store_is_there_while_there_is_something_to_read() {
     let import = r#"(import "tickdeck:strategy/store@0.1.0" "position-size" (func $size (param i32) (result i64)))"#;
-    let reads = "(drop (call $size (i32.const 0)))";
-    let guest = Guest::new().import(import);
-    let good = guest.clone().on_events(&format!("{reads} (call $answer (local.get $len) (i32.const 0) (i32.const 0))"));
+    let guest = Guest::new()
+        .import(import)
+        .item("(func $reads (drop (call $size (i32.const 0))))");
+    let good = guest
+        .clone()
+        .init("(call $reads) (call $ok)")
+        .on_events("(call $reads) (call $answer (local.get $len) (i32.const 0) (i32.const 0))");
     let (mut book, mut actions) = (Box::default(), Vec::new());
-    assert_eq!(start(&good).on_events(&batch(2), &mut book, &mut actions), Ok(2));
-    let init = guest.clone().init(&format!("{reads} (call $ok)"));
-    let text = load(&init).start(options(Arc::default())).unwrap_err().0;
-    assert_has(&text, &["init", "the store can be read while `on-events` runs"]);
-    let import = r#"(import "tickdeck:strategy/instruments@0.1.0" "list" (func $list (param i32)))"#;
-    let asks = Guest::new().import(import).describe("(call $list (i32.const 512)) (call $manifest)");
+    let taken = start(&good).on_events(&batch(2), &mut book, &mut actions);
+    assert_eq!(taken, Ok(2));
+    let text = start(&guest.clone().save("(call $reads) (call $ok)"))
+        .save()
+        .unwrap_err()
+        .0;
+    assert_has(
+        &text,
+        &[
+            "save",
+            "the store can be read in `init`, `restore` and `on-events` only",
+        ],
+    );
+    let text = start(&guest.stop("(call $reads)"))
+        .stop(StopReason::Shutdown)
+        .unwrap_err()
+        .0;
+    assert_has(&text, &["stop", "the store can be read in"]);
+}
+
+#[test]
+fn describe_may_only_log() {
+    let import =
+        r#"(import "tickdeck:strategy/instruments@0.1.0" "list" (func $list (param i32)))"#;
+    let asks = Guest::new()
+        .import(import)
+        .describe("(call $list (i32.const 512)) (call $manifest)");
     let text = load_bytes(&asks.component()).unwrap_err().to_string();
-    assert_has(&text, &["ema.wasm", "describe", "may call no import but `log`"]);
+    assert_has(
+        &text,
+        &["ema.wasm", "describe", "may call no import but `log`"],
+    );
+    let says = Guest::new()
+        .says("hello")
+        .describe("(call $say) (call $manifest)");
+    assert_eq!(load(&says).manifest().name, "guest");
 }
 
 #[test]
@@ -307,7 +462,9 @@ fn a_log_is_limited_and_harmless() {
     let log = Arc::new(Lines::default());
     let mut instance = load(&guest).start(options(log.clone())).unwrap();
     let (mut book, mut actions) = (Box::default(), Vec::new());
-    instance.on_events(&batch(1), &mut book, &mut actions).unwrap();
+    instance
+        .on_events(&batch(1), &mut book, &mut actions)
+        .unwrap();
     drop(instance);
     let lines = log.0.lock().unwrap();
     assert_has(&lines[0].1, &["red \\u{1b}["]);
@@ -317,18 +474,40 @@ fn a_log_is_limited_and_harmless() {
 
 #[test]
 fn a_manifest_that_breaks_its_rules_is_refused_with_every_problem() {
-    let guest = Guest::new().named("no spaces please").version("one").messages(&[""]);
+    let guest = Guest::new()
+        .named("no spaces please")
+        .version("one")
+        .messages(&[""]);
     let text = load_bytes(&guest.component()).unwrap_err().to_string();
-    assert_has(&text, &["ema.wasm: its manifest is not valid", "`no spaces please`", "`one`", "message 0"]);
+    assert_has(
+        &text,
+        &[
+            "ema.wasm: its manifest is not valid",
+            "`no spaces please`",
+            "`one`",
+            "message 0",
+        ],
+    );
     let guest = Guest::new().parameter("symbol", None).trades("{symbol}");
     let text = load_bytes(&guest.component()).unwrap_err().to_string();
-    assert_has(&text, &["needs parameter `symbol` to be of kind instrument, it is text"]);
+    assert_has(
+        &text,
+        &["needs parameter `symbol` to be of kind instrument, it is text"],
+    );
 }
 
 #[test]
 fn a_core_module_that_does_not_fit_its_type_is_refused() {
-    let text = load_bytes(&Guest::new().without("save").core()).unwrap_err().to_string();
-    assert_has(&text, &["ema.wasm: the core module does not fit the component type it carries", "save"]);
+    let text = load_bytes(&Guest::new().without("save").core())
+        .unwrap_err()
+        .to_string();
+    assert_has(
+        &text,
+        &[
+            "ema.wasm: the core module does not fit the component type it carries",
+            "save",
+        ],
+    );
 }
 
 #[test]
@@ -346,7 +525,49 @@ fn a_truncated_or_noisy_file_never_gets_through() {
     }
     let error = load_bytes(&noise).unwrap_err();
     assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
-    assert_has(&error.to_string(), &["ema.wasm: damaged at byte", "build or copy it again"]);
+    assert_has(
+        &error.to_string(),
+        &["ema.wasm: damaged at byte", "build or copy it again"],
+    );
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
+
+    /// Whatever a few wrong bytes do to a module, it is loaded or refused; the host never panics.
+    #[test]
+    fn a_damaged_module_is_loaded_or_refused(
+        core: bool,
+        damage in proptest::collection::vec((0usize..100_000, 0u8..255), 1..4),
+    ) {
+        let guest = Guest::new();
+        let mut bytes = if core { guest.core() } else { guest.component() };
+        for (at, value) in damage {
+            let at = at % bytes.len();
+            bytes[at] = value;
+        }
+        if let Err(error) = load_bytes(&bytes) {
+            proptest::prop_assert!(error.to_string().starts_with("ema.wasm: "));
+        }
+    }
+}
+
+/// `wit-component` recurses without end over packages that use each other; one wrong byte in a name is enough.
+#[test]
+fn packages_that_use_each_other_do_not_end_the_host() {
+    let core = Guest::new().core();
+    let names = (0..core.len()).filter(|at| core[*at..].starts_with(b"tickdeck:"));
+    let texts: Vec<String> = names
+        .filter_map(|at| {
+            let mut damaged = core.clone();
+            damaged[at + 7] = b'j';
+            load_bytes(&damaged).err().map(|error| error.to_string())
+        })
+        .collect();
+    let circles = texts
+        .iter()
+        .filter(|text| text.contains("use each other in a circle"));
+    assert!(circles.count() > 0, "{texts:#?}");
 }
 
 #[test]
@@ -356,14 +577,25 @@ fn another_layout_under_the_right_names_is_refused() {
     for entry in std::fs::read_dir(wit).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        let text = text.replace("bid-size: size,\n    /// Zero", "bid-size: u32,\n    /// Zero");
+        let text = text.replace(
+            "bid-size: size,\n    /// Zero",
+            "bid-size: u32,\n    /// Zero",
+        );
         std::fs::write(folder.path().join(path.file_name().unwrap()), text).unwrap();
     }
     let mut resolve = wit_parser::Resolve::default();
     resolve.push_dir(folder.path()).unwrap();
     let component = guests::encoded(&guests::embedded(&Guest::new().wat(), &resolve, "strategy"));
     let text = load_bytes(&component).unwrap_err().to_string();
-    assert_has(&text, &["ema.wasm", "`on-events` does not fit the contract", "bid-size", "expected `s64` found `u32`"]);
+    assert_has(
+        &text,
+        &[
+            "ema.wasm",
+            "`on-events` does not fit the contract",
+            "bid-size",
+            "expected `s64` found `u32`",
+        ],
+    );
 }
 
 #[test]
@@ -373,13 +605,22 @@ fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
     let cache = folder.path().join("cache");
     let component = Guest::new().component();
     let load = || {
-        let config = HostConfig { cache: Some(cache.clone()), ..HostConfig::default() };
-        let module = Host::new(config).unwrap().load_bytes(&component, "ema.wasm", "ema", &LIMITS).unwrap();
+        let config = HostConfig {
+            cache: Some(cache.clone()),
+            ..HostConfig::default()
+        };
+        let module = Host::new(config)
+            .unwrap()
+            .load_bytes(&component, "ema.wasm", "ema", &LIMITS)
+            .unwrap();
         module.start(options(Arc::default())).unwrap();
         module.inspection().cache.clone()
     };
     assert_eq!([load(), load()], [CacheUse::Stored, CacheUse::Hit]);
-    let entries: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let entries: Vec<_> = std::fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     assert_eq!(entries.len(), 1, "{entries:?}");
     let mut damaged = std::fs::read(&entries[0]).unwrap();
     let middle = damaged.len() / 2;
@@ -388,4 +629,45 @@ fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
     assert_eq!([load(), load()], [CacheUse::Stored, CacheUse::Hit]);
     std::fs::remove_dir_all(&cache).unwrap();
     assert_eq!(load(), CacheUse::Stored, "the folder may go at any time");
+}
+
+#[test]
+#[ignore = "prints what calls cost; run it alone"]
+fn what_a_call_costs() {
+    for (world, guest) in [
+        ("strategy", Guest::new()),
+        ("strategy-bytes", Guest::new().bytes()),
+    ] {
+        let mut instance = start(&guest);
+        let (mut book, mut actions) = (Box::default(), Vec::new());
+        for size in [1, 64, 1_024] {
+            let batch = batch(size);
+            let calls = 200_000 / size;
+            let mut best = Duration::MAX;
+            for _ in 0..20 {
+                let begun = Instant::now();
+                for _ in 0..calls {
+                    instance.on_events(&batch, &mut book, &mut actions).unwrap();
+                }
+                best = best.min(begun.elapsed());
+            }
+            let per_call = best.as_nanos() / u128::from(calls);
+            println!(
+                "{world}, batch {size}: {per_call} ns a call, {:.2} ns an event",
+                per_call as f64 / size as f64
+            );
+        }
+    }
+    let mut over = Vec::new();
+    for _ in 0..20 {
+        let mut instance = start(&Guest::new().on_events("(call $spin) (i32.const 0)"));
+        let begun = Instant::now();
+        fault_of(&mut instance, 1);
+        over.push(begun.elapsed());
+    }
+    over.sort();
+    println!(
+        "an endless loop under a limit of 20 ms: median {:?}, longest {:?}",
+        over[10], over[19]
+    );
 }

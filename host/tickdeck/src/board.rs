@@ -6,7 +6,7 @@
 use crate::names::Names;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::{Notice, Observer, Status};
-use tickdeck_model::{Severity, Timestamp};
+use tickdeck_model::{Severity, Timestamp, VenueState};
 use tickdeck_strategy::{LogLevel, LogSink};
 
 /// Entries of one kind that are kept between two fetches.
@@ -30,7 +30,14 @@ pub enum Topic {
 }
 
 impl Topic {
-    const ALL: [Self; 6] = [Self::Denied, Self::Refused, Self::Notified, Self::Log, Self::Venue, Self::Failure];
+    const ALL: [Self; 6] = [
+        Self::Denied,
+        Self::Refused,
+        Self::Notified,
+        Self::Log,
+        Self::Venue,
+        Self::Failure,
+    ];
 
     pub(crate) const fn plural(self) -> &'static str {
         match self {
@@ -70,7 +77,11 @@ pub struct Line {
 
 enum Entry {
     Notice(Notice),
-    Log { strategy: String, level: LogLevel, text: String },
+    Log {
+        strategy: String,
+        level: LogLevel,
+        text: String,
+    },
 }
 
 impl Entry {
@@ -87,12 +98,30 @@ impl Entry {
 
     const fn weight(&self) -> Weight {
         match self {
-            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => Weight::Error,
-            Self::Notice(Notice::Notified { severity: Severity::Critical, .. }) => Weight::Error,
-            Self::Notice(Notice::Notified { severity: Severity::Info, .. }) => Weight::Note,
+            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => {
+                Weight::Error
+            }
+            Self::Notice(Notice::Notified {
+                severity: Severity::Critical,
+                ..
+            }) => Weight::Error,
+            Self::Notice(Notice::Notified {
+                severity: Severity::Info,
+                ..
+            }) => Weight::Note,
+            Self::Notice(Notice::Venue {
+                state: VenueState::Connected | VenueState::Live,
+                ..
+            }) => Weight::Note,
             Self::Notice(_) => Weight::Warning,
-            Self::Log { level: LogLevel::Error, .. } => Weight::Error,
-            Self::Log { level: LogLevel::Warn, .. } => Weight::Warning,
+            Self::Log {
+                level: LogLevel::Error,
+                ..
+            } => Weight::Error,
+            Self::Log {
+                level: LogLevel::Warn,
+                ..
+            } => Weight::Warning,
             Self::Log { .. } => Weight::Note,
         }
     }
@@ -112,7 +141,7 @@ pub struct Board(Arc<Mutex<Inner>>);
 
 impl Board {
     /// The last status.
-    pub fn status(&self) -> Status {
+    pub fn latest(&self) -> Status {
         self.inner().status.clone()
     }
 
@@ -121,7 +150,11 @@ impl Board {
         let (entries, left_out, now) = {
             let mut inner = self.inner();
             inner.kept = Default::default();
-            (std::mem::take(&mut inner.entries), std::mem::take(&mut inner.left_out), inner.status.now)
+            (
+                std::mem::take(&mut inner.entries),
+                std::mem::take(&mut inner.left_out),
+                inner.status.now,
+            )
         };
         let shown = |(at, entry): &(Timestamp, Entry)| Line {
             at: *at,
@@ -129,12 +162,16 @@ impl Board {
             weight: entry.weight(),
             text: say(entry, names),
         };
-        let more = Topic::ALL.iter().zip(left_out).filter(|(_, count)| *count > 0).map(|(topic, count)| Line {
-            at: now,
-            topic: *topic,
-            weight: Weight::Note,
-            text: format!("... and {count} more {}", topic.plural()),
-        });
+        let more = Topic::ALL
+            .iter()
+            .zip(left_out)
+            .filter(|(_, count)| *count > 0)
+            .map(|(topic, count)| Line {
+                at: now,
+                topic: *topic,
+                weight: Weight::Note,
+                text: format!("... and {count} more {}", topic.plural()),
+            });
         entries.iter().map(shown).chain(more).collect()
     }
 
@@ -169,7 +206,14 @@ impl Observer for Board {
 
 impl LogSink for Board {
     fn line(&self, strategy: &str, level: LogLevel, text: &str) {
-        self.add(None, Entry::Log { strategy: strategy.to_owned(), level, text: text.to_owned() });
+        self.add(
+            None,
+            Entry::Log {
+                strategy: strategy.to_owned(),
+                level,
+                text: text.to_owned(),
+            },
+        );
     }
 }
 
@@ -179,16 +223,39 @@ fn say(entry: &Entry, names: &Names) -> String {
         Entry::Notice(notice) => notice,
     };
     match notice {
-        Notice::Denied { order, reason, values } => {
+        Notice::Denied {
+            order,
+            reason,
+            values,
+        } => {
             let name = names.strategy(order.strategy);
-            format!("{name}: order {} denied, {}: {values}", order.number, reason.code())
+            format!(
+                "{name}: order {} denied, {}: {values}",
+                order.number,
+                reason.code()
+            )
         }
         Notice::Refused { order, reason } => {
-            format!("{}: order {} refused by the venue, {reason}", names.strategy(order.strategy), order.number)
+            format!(
+                "{}: order {} refused by the venue, {reason}",
+                names.strategy(order.strategy),
+                order.number
+            )
         }
-        Notice::Notified { strategy, message, value, .. } => format!("{}: {message} {value}", names.strategy(*strategy)),
-        Notice::Ended { strategy, problem } => format!("{} ended: {problem}", names.strategy(*strategy)),
-        Notice::Venue { venue, instrument, state } => match instrument {
+        Notice::Notified {
+            strategy,
+            message,
+            value,
+            ..
+        } => format!("{}: {message} {value}", names.strategy(*strategy)),
+        Notice::Ended { strategy, problem } => {
+            format!("{} ended: {problem}", names.strategy(*strategy))
+        }
+        Notice::Venue {
+            venue,
+            instrument,
+            state,
+        } => match instrument {
             Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
             None => format!("{} is {state}", names.venue(*venue)),
         },
@@ -208,8 +275,15 @@ mod tests {
     }
 
     fn denied(number: u64) -> Notice {
-        let order = ClientOrderId { strategy: StrategyId(1), number };
-        Notice::Denied { order, reason: Reason::MaxNotional, values: "notional=31000.00, limit=25000".to_owned() }
+        let order = ClientOrderId {
+            strategy: StrategyId(1),
+            number,
+        };
+        Notice::Denied {
+            order,
+            reason: Reason::MaxNotional,
+            values: "notional=31000.00, limit=25000".to_owned(),
+        }
     }
 
     #[test]
@@ -218,21 +292,45 @@ mod tests {
         for number in 0..1_000 {
             board.notice(5, denied(number));
         }
-        board.notice(6, Notice::Ended { strategy: StrategyId(1), problem: "trapped".to_owned() });
+        board.notice(
+            6,
+            Notice::Ended {
+                strategy: StrategyId(1),
+                problem: "trapped".to_owned(),
+            },
+        );
         let lines = board.lines(&names());
         assert_eq!(lines.len(), KEPT_PER_KIND + 2);
-        assert_eq!(lines[0].text, "ema: order 0 denied, MAX_NOTIONAL: notional=31000.00, limit=25000");
-        assert_eq!((lines[KEPT_PER_KIND].text.as_str(), lines[KEPT_PER_KIND].weight), ("ema ended: trapped", Weight::Error));
-        assert_eq!(lines[KEPT_PER_KIND + 1].text, "... and 980 more orders denied");
+        assert_eq!(
+            lines[0].text,
+            "ema: order 0 denied, MAX_NOTIONAL: notional=31000.00, limit=25000"
+        );
+        assert_eq!(
+            (
+                lines[KEPT_PER_KIND].text.as_str(),
+                lines[KEPT_PER_KIND].weight
+            ),
+            ("ema ended: trapped", Weight::Error)
+        );
+        assert_eq!(
+            lines[KEPT_PER_KIND + 1].text,
+            "... and 980 more orders denied"
+        );
         assert!(board.lines(&names()).is_empty(), "what was fetched is gone");
     }
 
     #[test]
     fn a_strategys_words_carry_the_time_of_the_last_status() {
         let mut board = Board::default();
-        board.status(&Status { now: 42, ..Status::default() });
+        board.status(&Status {
+            now: 42,
+            ..Status::default()
+        });
         board.line("ema", LogLevel::Warn, "thin book");
         let line = board.lines(&names()).remove(0);
-        assert_eq!((line.at, line.weight, line.text.as_str()), (42, Weight::Warning, "ema: thin book"));
+        assert_eq!(
+            (line.at, line.weight, line.text.as_str()),
+            (42, Weight::Warning, "ema: thin book")
+        );
     }
 }

@@ -27,8 +27,15 @@ impl Pace {
     /// The clock that plays at this pace until `stop` is set.
     pub fn clock(self, stop: Stop) -> Box<dyn Clock> {
         match self {
-            Self::Times(factor) => Box::new(RealClock { factor, stop, start: None, epoch: Instant::now() }),
-            Self::FlatOut => Box::new(FlatOut { epoch: Instant::now() }),
+            Self::Times(factor) => Box::new(RealClock {
+                factor,
+                stop,
+                start: None,
+                epoch: Instant::now(),
+            }),
+            Self::FlatOut => Box::new(FlatOut {
+                epoch: Instant::now(),
+            }),
         }
     }
 }
@@ -78,9 +85,13 @@ impl Clock for RealClock {
         let (wall, event) = *self.start.get_or_insert_with(|| (Instant::now(), due));
         let after_s = due.saturating_sub(event).max(0) as f64 / 1e9 / self.factor;
         // A due time beyond what a duration holds is never reached: wait for the stop.
-        let target = Duration::try_from_secs_f64(after_s).ok().and_then(|after| wall.checked_add(after));
+        let target = Duration::try_from_secs_f64(after_s)
+            .ok()
+            .and_then(|after| wall.checked_add(after));
         while !self.stop.asked() {
-            let left = target.map_or(STEP, |target| target.saturating_duration_since(Instant::now()));
+            let left = target.map_or(STEP, |target| {
+                target.saturating_duration_since(Instant::now())
+            });
             if left.is_zero() {
                 return;
             }
@@ -125,7 +136,12 @@ mod tests {
 
     #[test]
     fn paces_are_words_or_factors() {
-        let cases = [("real", Pace::REAL), ("fast", Pace::FAST), ("max", Pace::FlatOut), ("10", Pace::Times(10.0))];
+        let cases = [
+            ("real", Pace::REAL),
+            ("fast", Pace::FAST),
+            ("max", Pace::FlatOut),
+            ("10", Pace::Times(10.0)),
+        ];
         for (text, pace) in cases {
             assert_eq!(text.parse(), Ok(pace), "{text}");
         }

@@ -44,7 +44,11 @@ impl Deck {
     /// The file can't be read, or everything that is wrong with it.
     pub fn config(&self) -> Result<Config> {
         let file = self.config_file();
-        if file.exists() { Config::load(&file) } else { Ok(Config::default()) }
+        if file.exists() {
+            Config::load(&file)
+        } else {
+            Ok(Config::default())
+        }
     }
 
     /// Its plugins folder.
@@ -72,16 +76,31 @@ impl Deck {
 /// The folder can't be read, or holds more than any deck has.
 pub fn modules(plugins: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(plugins).with_context(|| {
-        format!("cannot read the plugins folder {}; make it and build a strategy into it", plugins.display())
+        format!(
+            "cannot read the plugins folder {}; make it and build a strategy into it",
+            plugins.display()
+        )
     })?;
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file())
-        .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "wasm")
+                && path.is_file()
+        })
+        .filter(|path| {
+            !path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'))
+        })
         .collect();
     if files.len() > MAX_MODULES {
-        bail!("{} holds {} modules, more than the {MAX_MODULES} that a deck runs", plugins.display(), files.len());
+        bail!(
+            "{} holds {} modules, more than the {MAX_MODULES} that a deck runs",
+            plugins.display(),
+            files.len()
+        );
     }
     files.sort();
     Ok(files)
@@ -89,7 +108,8 @@ pub fn modules(plugins: &Path) -> Result<Vec<PathBuf>> {
 
 /// A module's name: its file's, without the ending.
 pub fn module_name(file: &Path) -> String {
-    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+    file.file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 /// An open data folder; the lock is held until it is dropped.
@@ -101,7 +121,8 @@ pub struct Data {
 
 impl Data {
     fn open(folder: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let path = folder.join(LOCK);
         let mut lock = File::options()
             .read(true)
@@ -116,16 +137,29 @@ impl Data {
                 let mut holder = String::new();
                 // Only to name the holder; the refusal stands without it.
                 let named = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-                let holder = if named { format!(", process {}", holder.trim()) } else { String::new() };
-                bail!("another tickdeck runs this deck{holder}: it holds {}; stop it first", path.display());
+                let holder = if named {
+                    format!(", process {}", holder.trim())
+                } else {
+                    String::new()
+                };
+                bail!(
+                    "another tickdeck runs this deck{holder}: it holds {}; stop it first",
+                    path.display()
+                );
             }
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        lock.set_len(0).and_then(|()| lock.rewind()).with_context(|| format!("cannot write {}", path.display()))?;
-        writeln!(lock, "{}", std::process::id()).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { folder, _lock: lock })
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        writeln!(lock, "{}", std::process::id())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+        })
     }
 
     /// The interned names of this folder; an empty registry if it is new.
@@ -136,7 +170,10 @@ impl Data {
         let path = self.folder.join(IDS);
         match std::fs::read_to_string(&path) {
             Ok(text) => Registry::from_text(&text).with_context(|| {
-                format!("cannot use {}: restore it from a backup, or start with an empty data folder", path.display())
+                format!(
+                    "cannot use {}: restore it from a backup, or start with an empty data folder",
+                    path.display()
+                )
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Registry::new()),
             Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -184,12 +221,19 @@ impl Data {
 /// # Errors
 /// It can't be written.
 pub fn latch_kill(latch: &Path) -> Result<()> {
-    install(latch, b"killed by the operator; `tickdeck run --clear-kill` lifts it\n")
+    install(
+        latch,
+        b"killed by the operator; `tickdeck run --clear-kill` lifts it\n",
+    )
 }
 
 /// Where compiled modules are kept: never in the plugins folder.
 pub fn cache_folder() -> Option<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let base = match (from("XDG_CACHE_HOME"), from("LOCALAPPDATA"), from("HOME")) {
         (Some(cache), _, _) => cache,
         (None, Some(local), _) if cfg!(windows) => local,
@@ -210,7 +254,13 @@ mod tests {
         let deck = Deck::at(folder.path());
         let data = deck.open_data().unwrap();
         let error = deck.open_data().unwrap_err().to_string();
-        assert!(error.contains(&format!("another tickdeck runs this deck, process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!(
+                "another tickdeck runs this deck, process {}",
+                std::process::id()
+            )),
+            "{error}"
+        );
         drop(data);
         deck.open_data().unwrap();
     }
@@ -231,7 +281,10 @@ mod tests {
         assert_eq!(data.ids().unwrap().add_strategy("b"), first);
         std::fs::write(deck.data().join("ids"), "nonsense").unwrap();
         let error = format!("{:#}", data.ids().unwrap_err());
-        assert!(error.contains("restore it from a backup") && error.contains("line 1"), "{error}");
+        assert!(
+            error.contains("restore it from a backup") && error.contains("line 1"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -255,7 +308,11 @@ mod tests {
         for name in ["b.wasm", "a.wasm", ".tickdeck-x.wasm", "a.toml"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let names: Vec<String> = modules(folder.path()).unwrap().iter().map(|file| module_name(file)).collect();
+        let names: Vec<String> = modules(folder.path())
+            .unwrap()
+            .iter()
+            .map(|file| module_name(file))
+            .collect();
         assert_eq!(names, ["a", "b"]);
     }
 }

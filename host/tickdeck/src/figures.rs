@@ -28,7 +28,11 @@ pub fn signed(money: Money) -> String {
         Some(digits) => ('-', digits),
         None => ('+', text.as_str()),
     };
-    if digits == "0.00" { digits.to_owned() } else { format!("{sign}{}", group(digits)) }
+    if digits == "0.00" {
+        digits.to_owned()
+    } else {
+        format!("{sign}{}", group(digits))
+    }
 }
 
 /// Money with two decimals: `1,000,017.20`.
@@ -42,13 +46,22 @@ pub fn plain(money: Money) -> String {
 
 /// A decimal without the zeros at its end: `0.500` as `0.5`.
 pub fn trimmed(decimal: &str) -> &str {
-    if decimal.contains('.') { decimal.trim_end_matches('0').trim_end_matches('.') } else { decimal }
+    if decimal.contains('.') {
+        decimal.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        decimal
+    }
 }
 
 /// The time of day of a timestamp, UTC: `12:00:03`.
 pub fn time_of_day(at: Timestamp) -> String {
     let second = at.div_euclid(NS_PER_S).rem_euclid(S_PER_DAY);
-    format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+    format!(
+        "{:02}:{:02}:{:02}",
+        second / 3_600,
+        second / 60 % 60,
+        second % 60
+    )
 }
 
 /// The date of a timestamp, UTC: `2024-08-08`.
@@ -56,11 +69,16 @@ pub fn date(at: Timestamp) -> String {
     // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
     let day = at.div_euclid(NS_PER_S * S_PER_DAY) + 719_468;
     let (era, day_of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day_of_month:02}")
 }
@@ -97,22 +115,46 @@ mod tests {
         let counts = [0, 999, 1_000, 1_234_567].map(grouped);
         assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
         let rates = [0.0, 999.4, 999.6, 41_234.0, 123_456.0, 2_060_000.0, 250e6].map(short);
-        assert_eq!(rates, ["0", "999", "1.0k", "41.2k", "123k", "2.06M", "250M"]);
+        assert_eq!(
+            rates,
+            ["0", "999", "1.0k", "41.2k", "123k", "2.06M", "250M"]
+        );
     }
 
     #[test]
     fn money_has_two_decimals_and_a_sign_where_it_is_a_result() {
         let money = |hundredths: i128| Money(hundredths * 10i128.pow(16));
-        assert_eq!(["0.00", "+1,234.50", "-0.01"], [0, 123_450, -1].map(|cents| signed(money(cents))).each_ref().map(String::as_str));
-        assert_eq!(["1,000,017.20", "-1,000.00"], [100_001_720, -100_000].map(|cents| plain(money(cents))).each_ref().map(String::as_str));
-        assert_eq!(["0.5", "10", "10", "-1.25"], ["0.500", "10.00", "10", "-1.2500"].map(trimmed));
+        assert_eq!(
+            ["0.00", "+1,234.50", "-0.01"],
+            [0, 123_450, -1]
+                .map(|cents| signed(money(cents)))
+                .each_ref()
+                .map(String::as_str)
+        );
+        assert_eq!(
+            ["1,000,017.20", "-1,000.00"],
+            [100_001_720, -100_000]
+                .map(|cents| plain(money(cents)))
+                .each_ref()
+                .map(String::as_str)
+        );
+        assert_eq!(
+            ["0.5", "10", "10", "-1.25"],
+            ["0.500", "10.00", "10", "-1.2500"].map(trimmed)
+        );
     }
 
     #[test]
     fn times_and_dates_are_utc() {
         let at = 1_723_132_803_000_000_000;
-        assert_eq!((date(at), time_of_day(at)), ("2024-08-08".to_owned(), "16:00:03".to_owned()));
-        assert_eq!((date(-1), time_of_day(-1)), ("1969-12-31".to_owned(), "23:59:59".to_owned()));
+        assert_eq!(
+            (date(at), time_of_day(at)),
+            ("2024-08-08".to_owned(), "16:00:03".to_owned())
+        );
+        assert_eq!(
+            (date(-1), time_of_day(-1)),
+            ("1969-12-31".to_owned(), "23:59:59".to_owned())
+        );
         assert_eq!(date(951_782_400_000_000_000), "2000-02-29");
     }
 }

@@ -1,1 +1,24 @@
 //! The tickdeck command: demo, run, new, build, check, data check, doctor.
+//!
+//! This crate sees everything and holds no trading logic. [`cli`] is the way in, one file a subcommand; `demo` and `run`
+//! read settings ([`config`]), put a deck together ([`wiring`]) and run it while someone watches ([`session`]).
+#![forbid(unsafe_code)]
+
+pub mod board;
+pub mod builder;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod deck;
+pub mod figures;
+pub mod limits;
+pub mod names;
+pub mod plain;
+pub mod scaffold;
+pub mod seats;
+pub mod session;
+pub mod table;
+pub mod venue;
+pub mod view;
+pub mod wire;
+pub mod wiring;

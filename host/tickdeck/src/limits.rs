@@ -1,6 +1,9 @@
 //! From the settings to the engine's limits. Symbols and decimals are only judged here, against the deck.
 
-use crate::config::{Config, Decimal, InstrumentSettings, LimitSettings, Located, Problem, Problems, Setting, nearest};
+use crate::config::{
+    Config, Decimal, InstrumentSettings, LimitSettings, Located, Problem, Problems, Setting,
+    nearest,
+};
 use tickdeck_engine::{InstrumentLimits, Limits, OrderRate, RiskConfig};
 use tickdeck_model::{Amount, Instrument, InstrumentId, Registry, Size, StrategyId};
 
@@ -16,9 +19,15 @@ pub fn risk(
     registry: &Registry,
     strategies: &[(StrategyId, LimitSettings)],
 ) -> Result<RiskConfig, Problems> {
-    let mut reader = Reader { registry, problems: Vec::new() };
+    let mut reader = Reader {
+        registry,
+        problems: Vec::new(),
+    };
     let default = reader.limits(&config.risk, &Limits::default());
-    let strategies = strategies.iter().map(|(id, settings)| (*id, reader.limits(settings, &default))).collect();
+    let strategies = strategies
+        .iter()
+        .map(|(id, settings)| (*id, reader.limits(settings, &default)))
+        .collect();
     let mut instruments = std::collections::HashMap::new();
     for (symbol, settings) in &config.instruments {
         if let Some(terms) = reader.find(symbol) {
@@ -27,11 +36,18 @@ pub fn risk(
     }
     let mut list = reader.problems;
     if list.is_empty() {
-        return Ok(RiskConfig { default, strategies, instruments });
+        return Ok(RiskConfig {
+            default,
+            strategies,
+            instruments,
+        });
     }
     list.sort_by_key(|problem| problem.line);
     list.dedup();
-    Err(Problems { file: config.file.clone(), list })
+    Err(Problems {
+        file: config.file.clone(),
+        list,
+    })
 }
 
 struct Reader<'r> {
@@ -60,48 +76,84 @@ impl<'r> Reader<'r> {
             max_position_notional: whole(max_position_notional).over(over.max_position_notional),
             collar_bps: collar_bps.over(over.collar_bps),
             order_rate: order_rate
-                .map(|rate| OrderRate { orders: rate.orders, window_ns: rate.window_ms * NS_PER_MS })
+                .map(|rate| OrderRate {
+                    orders: rate.orders,
+                    window_ns: rate.window_ms * NS_PER_MS,
+                })
                 .over(over.order_rate),
-            duplicate_window_ns: duplicate_window_us.map(|us| us * NS_PER_US).over(over.duplicate_window_ns),
-            max_quote_age_ns: max_quote_age_ms.map(|ms| ms * NS_PER_MS).over(over.max_quote_age_ns),
+            duplicate_window_ns: duplicate_window_us
+                .map(|us| us * NS_PER_US)
+                .over(over.duplicate_window_ns),
+            max_quote_age_ns: max_quote_age_ms
+                .map(|ms| ms * NS_PER_MS)
+                .over(over.max_quote_age_ns),
             allow,
         }
     }
 
     fn ids(&mut self, symbols: &[Located<String>]) -> Vec<InstrumentId> {
-        symbols.iter().filter_map(|symbol| self.find(symbol)).map(|terms| terms.id).collect()
+        symbols
+            .iter()
+            .filter_map(|symbol| self.find(symbol))
+            .map(|terms| terms.id)
+            .collect()
     }
 
     fn find(&mut self, symbol: &Located<String>) -> Option<&'r Instrument> {
         let found = self.registry.find_instrument(&symbol.value);
         if found.is_none() {
-            let known: Vec<&str> = self.registry.instruments().iter().map(|terms| terms.symbol.as_str()).collect();
+            let known: Vec<&str> = self
+                .registry
+                .instruments()
+                .iter()
+                .map(|terms| terms.symbol.as_str())
+                .collect();
             let tickers = self.registry.instruments().iter().map(Instrument::ticker);
             let fix = match nearest(&symbol.value, tickers.chain(known.iter().copied())) {
                 Some(near) if near != symbol.value => format!("did you mean `{near}`?"),
                 _ => format!("it has {}", known.join(", ")),
             };
             let what = format!("no instrument `{}` in this deck", symbol.value);
-            self.problems.push(Problem { line: symbol.line, what, fix: Some(fix) });
+            self.problems.push(Problem {
+                line: symbol.line,
+                what,
+                fix: Some(fix),
+            });
         }
         found
     }
 
-    fn instrument(&mut self, terms: &Instrument, settings: &InstrumentSettings) -> InstrumentLimits {
+    fn instrument(
+        &mut self,
+        terms: &Instrument,
+        settings: &InstrumentSettings,
+    ) -> InstrumentLimits {
         InstrumentLimits {
             max_size: self.size(terms, "max_size", settings.max_size.as_ref()),
             max_position: self.size(terms, "max_position", settings.max_position.as_ref()),
         }
     }
 
-    fn size(&mut self, terms: &Instrument, key: &str, given: Option<&Located<Decimal>>) -> Option<Size> {
+    fn size(
+        &mut self,
+        terms: &Instrument,
+        key: &str,
+        given: Option<&Located<Decimal>>,
+    ) -> Option<Size> {
         let given = given?;
         match Size::parse(&given.value.0, terms.size_scale) {
             Ok(size) => Some(size),
             Err(error) => {
                 let what = format!("`{key}`: {error}");
-                let fix = format!("sizes of {} have {} decimal digits", terms.symbol, terms.size_scale);
-                self.problems.push(Problem { line: given.line, what, fix: Some(fix) });
+                let fix = format!(
+                    "sizes of {} have {} decimal digits",
+                    terms.symbol, terms.size_scale
+                );
+                self.problems.push(Problem {
+                    line: given.line,
+                    what,
+                    fix: Some(fix),
+                });
                 None
             }
         }
@@ -146,12 +198,18 @@ mod tests {
         let config = Config::parse("t", text).unwrap();
         let own = [(StrategyId(1), config.strategies["a"].risk.clone())];
         let risk = risk(&config, &registry(), &own).unwrap();
-        assert_eq!((risk.default.max_notional, risk.default.collar_bps), (Some(Amount(5)), None));
+        assert_eq!(
+            (risk.default.max_notional, risk.default.collar_bps),
+            (Some(Amount(5)), None)
+        );
         assert_eq!(risk.default.order_rate, Limits::default().order_rate);
         let own = &risk.strategies[&StrategyId(1)];
         assert_eq!((own.max_notional, own.collar_bps), (None, None));
         assert_eq!(own.allow, Some(vec![InstrumentId(0)]));
-        assert_eq!(risk.instruments[&InstrumentId(0)].max_size, Some(Size(50_000)));
+        assert_eq!(
+            risk.instruments[&InstrumentId(0)].max_size,
+            Some(Size(50_000))
+        );
     }
 
     #[test]

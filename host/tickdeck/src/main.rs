@@ -1,3 +1,15 @@
 //! The tickdeck command.
 
-fn main() {}
+use clap::Parser;
+use std::process::ExitCode;
+use tickdeck::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 use tickdeck_engine::{Status, StrategyResult, StrategyStatus};
-use tickdeck_model::{CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, VenueId};
+use tickdeck_model::{
+    CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, VenueId,
+};
 
 /// The registry, and the currency that results are shown in.
 #[derive(Debug, Clone)]
@@ -29,22 +31,29 @@ impl Names {
 
     /// A currency's code.
     pub fn currency(&self, id: CurrencyId) -> String {
-        self.registry.currency(id).map_or_else(|| format!("currency {id}"), |currency| currency.code)
+        self.registry
+            .currency(id)
+            .map_or_else(|| format!("currency {id}"), |currency| currency.code)
     }
 
     /// A strategy's name.
     pub fn strategy(&self, id: StrategyId) -> String {
-        self.registry.strategy(id).map_or_else(|| format!("strategy {id}"), str::to_owned)
+        self.registry
+            .strategy(id)
+            .map_or_else(|| format!("strategy {id}"), str::to_owned)
     }
 
     /// A venue's name.
     pub fn venue(&self, id: VenueId) -> String {
-        self.registry.venue(id).map_or_else(|| format!("venue {id}"), str::to_owned)
+        self.registry
+            .venue(id)
+            .map_or_else(|| format!("venue {id}"), str::to_owned)
     }
 
     /// An instrument's symbol.
     pub fn symbol(&self, id: InstrumentId) -> String {
-        self.instrument(id).map_or_else(|| format!("instrument {id}"), |terms| terms.symbol.clone())
+        self.instrument(id)
+            .map_or_else(|| format!("instrument {id}"), |terms| terms.symbol.clone())
     }
 
     /// An instrument's terms.
@@ -54,34 +63,57 @@ impl Names {
 
     /// A price of an instrument.
     pub fn price(&self, id: InstrumentId, price: Price) -> String {
-        self.instrument(id).map_or_else(String::new, |terms| price.at(terms.price_scale).to_string())
+        self.instrument(id)
+            .map_or_else(String::new, |terms| price.at(terms.price_scale).to_string())
     }
 
     /// A size of an instrument, without zeros at its end.
     pub fn size(&self, id: InstrumentId, size: Size) -> String {
-        let shown = self.instrument(id).map(|terms| size.at(terms.size_scale).to_string());
-        shown.map_or_else(String::new, |text| crate::figures::trimmed(&text).to_owned())
+        let shown = self
+            .instrument(id)
+            .map(|terms| size.at(terms.size_scale).to_string());
+        shown.map_or_else(String::new, |text| {
+            crate::figures::trimmed(&text).to_owned()
+        })
     }
 
     /// A strategy's result in the currency that results are shown in.
     pub fn result(&self, strategy: &StrategyStatus) -> Option<StrategyResult> {
-        strategy.results.iter().find(|result| Some(result.currency) == self.money).copied()
+        strategy
+            .results
+            .iter()
+            .find(|result| Some(result.currency) == self.money)
+            .copied()
     }
 
     /// What all strategies made: realised and unrealised, less fees.
     pub fn profit(&self, status: &Status) -> Money {
-        status.strategies.iter().filter_map(|strategy| self.result(strategy)).fold(Money::ZERO, |sum, result| {
-            Money(sum.0.saturating_add(net(&result).0))
-        })
+        status
+            .strategies
+            .iter()
+            .filter_map(|strategy| self.result(strategy))
+            .fold(Money::ZERO, |sum, result| {
+                Money(sum.0.saturating_add(net(&result).0))
+            })
     }
 
     /// The account's balance in the currency that results are shown in.
     pub fn capital(&self, status: &Status) -> Option<Money> {
-        status.capital.iter().find(|(currency, _)| Some(*currency) == self.money).map(|(_, balance)| *balance)
+        status
+            .capital
+            .iter()
+            .find(|(currency, _)| Some(*currency) == self.money)
+            .map(|(_, balance)| *balance)
     }
 }
 
 /// Realised and unrealised, less fees. For display: an overflow, far beyond any account, shows as the limit.
 pub fn net(result: &StrategyResult) -> Money {
-    Money(result.realised.0.saturating_add(result.unrealised.0).saturating_sub(result.fees.0))
+    Money(
+        result
+            .realised
+            .0
+            .saturating_add(result.unrealised.0)
+            .saturating_sub(result.fees.0),
+    )
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tickdeck_engine::Status;
 
 /// Lines of one kind in a second; more are counted.
-const LINES_PER_KIND: usize = 4;
+const LINES_PER_KIND: usize = 2;
 
 /// What the plain display has to remember between two lines.
 #[derive(Default)]
@@ -23,7 +23,11 @@ impl Plain {
         let rate = self.rate.look(now, status.events);
         let profit = head(status, rate, names).profit.0;
         let denied: u64 = status.denied.values().sum();
-        let denied = if denied == 0 { String::new() } else { format!(" denied {denied}") };
+        let denied = if denied == 0 {
+            String::new()
+        } else {
+            format!(" denied {denied}")
+        };
         format!(
             "{} ev {} ({}/s) orders {}{denied} fills {} pnl {profit}{}",
             time_of_day(status.now),
@@ -40,7 +44,10 @@ impl Plain {
 pub fn notices(lines: &[Line], failures_only: bool) -> Vec<String> {
     let mut seen: BTreeMap<Topic, usize> = BTreeMap::new();
     let mut shown = Vec::new();
-    for line in lines.iter().filter(|line| !failures_only || line.topic == Topic::Failure) {
+    for line in lines
+        .iter()
+        .filter(|line| !failures_only || line.topic == Topic::Failure)
+    {
         let count = seen.entry(line.topic).or_default();
         *count += 1;
         if *count <= LINES_PER_KIND || line.topic == Topic::Failure {
@@ -52,8 +59,15 @@ pub fn notices(lines: &[Line], failures_only: bool) -> Vec<String> {
             shown.push(format!("{} {mark}{}", time_of_day(line.at), line.text));
         }
     }
-    for (topic, count) in seen.into_iter().filter(|(topic, count)| *topic != Topic::Failure && *count > LINES_PER_KIND) {
-        shown.push(format!("         ... and {} more {}", count - LINES_PER_KIND, topic.plural()));
+    for (topic, count) in seen
+        .into_iter()
+        .filter(|(topic, count)| *topic != Topic::Failure && *count > LINES_PER_KIND)
+    {
+        shown.push(format!(
+            "         ... and {} more {}",
+            count - LINES_PER_KIND,
+            topic.plural()
+        ));
     }
     shown
 }
@@ -66,7 +80,12 @@ mod tests {
     use tickdeck_model::{Reason, Registry};
 
     fn line(topic: Topic, weight: Weight, text: &str) -> Line {
-        Line { at: 1_000_000_000, topic, weight, text: text.to_owned() }
+        Line {
+            at: 1_000_000_000,
+            topic,
+            weight,
+            text: text.to_owned(),
+        }
     }
 
     #[test]
@@ -74,25 +93,39 @@ mod tests {
         let names = Names::new(Arc::new(Registry::new()), None);
         let (mut plain, start) = (Plain::default(), Instant::now());
         plain.line(start, &Status::default(), &names);
-        let mut status = Status { now: 43_203_000_000_000, events: 41_000, orders: 12, fills: 9, ..Status::default() };
+        let mut status = Status {
+            now: 43_203_000_000_000,
+            events: 41_000,
+            orders: 12,
+            fills: 9,
+            ..Status::default()
+        };
         assert_eq!(
             plain.line(start + Duration::from_secs(1), &status, &names),
             "12:00:03 ev 41000 (41.0k/s) orders 12 fills 9 pnl 0.00 "
         );
         status.denied.insert(Reason::MaxNotional, 3);
         status.killed = true;
-        assert!(plain.line(start + Duration::from_secs(2), &status, &names).contains("orders 12 denied 3 fills 9"));
+        assert!(
+            plain
+                .line(start + Duration::from_secs(2), &status, &names)
+                .contains("orders 12 denied 3 fills 9")
+        );
     }
 
     #[test]
     fn a_second_holds_a_few_lines_of_each_kind_and_every_failure() {
-        let mut lines: Vec<Line> =
-            (0..9).map(|number| line(Topic::Denied, Weight::Warning, &format!("denied {number}"))).collect();
+        let mut lines: Vec<Line> = (0..9)
+            .map(|number| line(Topic::Denied, Weight::Warning, &format!("denied {number}")))
+            .collect();
         lines.extend((0..6).map(|_| line(Topic::Failure, Weight::Error, "trapped")));
         let shown = notices(&lines, false);
         assert_eq!(shown.len(), LINES_PER_KIND + 6 + 1);
         assert_eq!(shown[0], "00:00:01 warning: denied 0");
-        assert_eq!(shown.last().unwrap(), "         ... and 5 more orders denied");
+        assert_eq!(
+            shown.last().unwrap(),
+            "         ... and 7 more orders denied"
+        );
         assert_eq!(notices(&lines, true), vec!["00:00:01 error: trapped"; 6]);
     }
 }

@@ -15,8 +15,20 @@ const SDK_GIT: &str = "https://github.com/tickdeck/tickdeck";
 const MAX_NAME: usize = 40;
 
 /// Names that Rust or the host keep for themselves.
-const RESERVED: [&str; 12] =
-    ["host", "test", "core", "std", "alloc", "self", "super", "crate", "tickdeck", "tickdeck-sdk", "build", "deps"];
+const RESERVED: [&str; 12] = [
+    "host",
+    "test",
+    "core",
+    "std",
+    "alloc",
+    "self",
+    "super",
+    "crate",
+    "tickdeck",
+    "tickdeck-sdk",
+    "build",
+    "deps",
+];
 
 /// Where the SDK is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +50,9 @@ pub fn check_name(name: &str) -> Result<()> {
         && name.starts_with(|char: char| char.is_ascii_lowercase())
         && !name.ends_with('-')
         && !name.contains("--")
-        && name.chars().all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-');
+        && name
+            .chars()
+            .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-');
     if !fits {
         bail!(
             "`{name}` cannot name a strategy: take lower-case letters, digits and single dashes, \
@@ -58,7 +72,10 @@ pub fn check_name(name: &str) -> Result<()> {
 pub fn scaffold(name: &str, folder: &Path, sdk: &Sdk) -> Result<Vec<PathBuf>> {
     check_name(name)?;
     if folder.exists() {
-        bail!("{} is there already: choose another name or --path", folder.display());
+        bail!(
+            "{} is there already: choose another name or --path",
+            folder.display()
+        );
     }
     let files = [
         ("Cargo.toml", fill(MANIFEST, name, sdk)),
@@ -70,7 +87,8 @@ pub fn scaffold(name: &str, folder: &Path, sdk: &Sdk) -> Result<Vec<PathBuf>> {
     for (file, text) in files {
         let path = folder.join(file);
         let parent = path.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path);
     }
@@ -80,11 +98,18 @@ pub fn scaffold(name: &str, folder: &Path, sdk: &Sdk) -> Result<Vec<PathBuf>> {
 fn fill(template: &str, name: &str, sdk: &Sdk) -> String {
     let dependency = match sdk {
         Sdk::Workspace => "tickdeck-sdk.workspace = true".to_owned(),
-        Sdk::Path(path) => format!("tickdeck-sdk = {{ path = {} }}", toml::Value::from(path.to_string_lossy().as_ref())),
+        Sdk::Path(path) => format!(
+            "tickdeck-sdk = {{ path = {} }}",
+            toml::Value::from(path.to_string_lossy().as_ref())
+        ),
         Sdk::Git => format!("tickdeck-sdk = {{ git = \"{SDK_GIT}\" }}"),
     };
     // A crate within someone's workspace must say whether it belongs to it; a member of ours does.
-    let workspace = if *sdk == Sdk::Workspace { "" } else { "\n# A workspace of its own, wherever it lies.\n[workspace]\n" };
+    let workspace = if *sdk == Sdk::Workspace {
+        ""
+    } else {
+        "\n# A workspace of its own, wherever it lies.\n[workspace]\n"
+    };
     template
         .replace("{{name}}", name)
         .replace("{{type}}", &type_name(name))
@@ -95,14 +120,18 @@ fn fill(template: &str, name: &str, sdk: &Sdk) -> String {
 /// `my-strategy` as a type: `MyStrategy`.
 fn type_name(name: &str) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
-    name.split('-').filter(|word| !word.is_empty()).map(capital).collect()
+    name.split('-')
+        .filter(|word| !word.is_empty())
+        .map(capital)
+        .collect()
 }
 
 /// Words that no Rust crate may be called.
 const KEYWORDS: [&str; 38] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else", "enum",
-    "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move",
-    "mut", "pub", "ref", "return", "static", "struct", "trait", "true", "type", "use",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "pub", "ref", "return", "static", "struct",
+    "trait", "true", "type", "use",
 ];
 
 #[cfg(test)]
@@ -114,7 +143,21 @@ mod tests {
         for name in ["ema", "my-strategy", "a1-b2"] {
             check_name(name).unwrap();
         }
-        for name in ["", "-a", "a-", "a--b", "Ema", "1a", "a_b", "a/b", "../x", "ä", "fn", "host", &"a".repeat(41)] {
+        for name in [
+            "",
+            "-a",
+            "a-",
+            "a--b",
+            "Ema",
+            "1a",
+            "a_b",
+            "a/b",
+            "../x",
+            "ä",
+            "fn",
+            "host",
+            &"a".repeat(41),
+        ] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }
@@ -132,11 +175,18 @@ mod tests {
         assert_eq!(files.len(), 4);
         for file in &files {
             let text = std::fs::read_to_string(file).unwrap();
-            assert!(!text.contains("{{"), "a placeholder is left in {}", file.display());
+            assert!(
+                !text.contains("{{"),
+                "a placeholder is left in {}",
+                file.display()
+            );
         }
         let manifest = std::fs::read_to_string(at.join("Cargo.toml")).unwrap();
         let manifest: toml::Table = manifest.parse().unwrap();
-        assert_eq!(manifest["dependencies"]["tickdeck-sdk"]["path"].as_str(), Some("/sdk \"x\"/rust"));
+        assert_eq!(
+            manifest["dependencies"]["tickdeck-sdk"]["path"].as_str(),
+            Some("/sdk \"x\"/rust")
+        );
         let error = scaffold("my-strategy", &at, &Sdk::Git).unwrap_err();
         assert!(error.to_string().contains("is there already"), "{error}");
     }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tickdeck_engine::port::Seat;
 use tickdeck_model::{Amount, Currency, Registry, StrategyId};
+use tickdeck_portfolio::Portfolio;
 use tickdeck_strategy::{Host, Limits, Module, ParameterError, StartOptions, WantError, Wants};
 
 /// A strategy's money unless it is set, in whole units of the account's currency.
@@ -56,22 +57,40 @@ pub fn candidates(
 }
 
 /// Which strategies run which module: one for each module under its own name, and those that name a module.
-fn line_up<'m>(config: &Config, modules: &'m [PathBuf]) -> Result<Vec<(String, StrategySettings, &'m Path)>> {
-    let files: BTreeMap<String, &Path> = modules.iter().map(|file| (module_name(file), file.as_path())).collect();
-    let names: BTreeSet<&str> =
-        files.keys().map(String::as_str).chain(config.strategies.keys().map(String::as_str)).collect();
+fn line_up<'m>(
+    config: &Config,
+    modules: &'m [PathBuf],
+) -> Result<Vec<(String, StrategySettings, &'m Path)>> {
+    let files: BTreeMap<String, &Path> = modules
+        .iter()
+        .map(|file| (module_name(file), file.as_path()))
+        .collect();
+    let names: BTreeSet<&str> = files
+        .keys()
+        .map(String::as_str)
+        .chain(config.strategies.keys().map(String::as_str))
+        .collect();
     let mut line_up = Vec::new();
     for name in names {
         let settings = config.strategies.get(name).cloned().unwrap_or_default();
         if !settings.enabled {
             continue;
         }
-        let module = settings.plugin.as_ref().map_or(name, |plugin| plugin.value.as_str());
+        let module = settings
+            .plugin
+            .as_ref()
+            .map_or(name, |plugin| plugin.value.as_str());
         let Some(file) = files.get(module) else {
-            let line = settings.plugin.as_ref().map_or(settings.line, |plugin| plugin.line);
+            let line = settings
+                .plugin
+                .as_ref()
+                .map_or(settings.line, |plugin| plugin.line);
             let fix = match nearest(module, files.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("build it into the plugins folder, which has {}", shown(files.keys())),
+                None => format!(
+                    "build it into the plugins folder, which has {}",
+                    shown(files.keys())
+                ),
             };
             bail!(config.problem(line, format!("there is no module `{module}.wasm`"), fix));
         };
@@ -93,7 +112,11 @@ fn candidate(
         Ok(module) => module,
         Err(error) => return Ok(Err(error.to_string())),
     };
-    let given = settings.parameters.iter().map(|(key, value)| (key.clone(), value.value.clone())).collect();
+    let given = settings
+        .parameters
+        .iter()
+        .map(|(key, value)| (key.clone(), value.value.clone()))
+        .collect();
     let parameters = match module.manifest().resolve(&given) {
         Ok(parameters) => parameters,
         Err(errors) => return refuse_parameters(config, name, &settings, &errors).map(Err),
@@ -103,16 +126,29 @@ fn candidate(
         Err(errors) => return refuse_wants(config, name, &settings, &errors).map(Err),
     };
     let id = registry.add_strategy(name);
-    Ok(Ok(Candidate { id, name: name.to_owned(), settings, module, limits, parameters, wants }))
+    Ok(Ok(Candidate {
+        id,
+        name: name.to_owned(),
+        settings,
+        module,
+        limits,
+        parameters,
+        wants,
+    }))
 }
 
 fn limits(config: &Config, settings: &StrategySettings) -> Limits {
     let default = Limits::default();
     let or = |own: Option<u64>, deck: Option<u64>, default: u32| {
-        own.or(deck).map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX))
+        own.or(deck)
+            .map_or(default, |value| u32::try_from(value).unwrap_or(u32::MAX))
     };
     Limits {
-        memory_mib: or(settings.memory_mib, config.wasm.memory_mib, default.memory_mib),
+        memory_mib: or(
+            settings.memory_mib,
+            config.wasm.memory_mib,
+            default.memory_mib,
+        ),
         event_ms: or(settings.time_ms, config.wasm.time_ms, default.event_ms),
         ..default
     }
@@ -130,20 +166,33 @@ fn refuse_parameters(
         let (ParameterError::Unknown { name: key, .. }
         | ParameterError::Missing { name: key, .. }
         | ParameterError::Invalid { name: key, .. }) = error;
-        let line = settings.parameters.get(key).map_or(settings.line, |value| value.line);
+        let line = settings
+            .parameters
+            .get(key)
+            .map_or(settings.line, |value| value.line);
         let fix = format!("`tickdeck check` shows what {name} takes");
         list.extend(config.problem(line, format!("{name}: {error}"), fix).list);
     }
     if settings.line > 0 {
-        bail!(crate::config::Problems { file: config.file.clone(), list });
+        bail!(crate::config::Problems {
+            file: config.file.clone(),
+            list
+        });
     }
     Ok(joined(errors))
 }
 
 /// A symbol that the settings name stops the start; a default that this deck does not have leaves the strategy out.
-fn refuse_wants(config: &Config, name: &str, settings: &StrategySettings, errors: &[WantError]) -> Result<String> {
+fn refuse_wants(
+    config: &Config,
+    name: &str,
+    settings: &StrategySettings,
+    errors: &[WantError],
+) -> Result<String> {
     for error in errors {
-        let WantError::NoInstrument { symbol, .. } = error else { continue };
+        let WantError::NoInstrument { symbol, .. } = error else {
+            continue;
+        };
         let named = |value: &&Located<String>| value.value == *symbol;
         if let Some(value) = settings.parameters.values().find(named) {
             let fix = "name one that the venue has, or set enabled = false".to_owned();
@@ -171,10 +220,15 @@ impl Candidate {
             Some(capital) => amount(config, "capital", capital, money.scale)?,
             None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
         };
+        let allocation = vec![(money.id, capital)];
+        let mut portfolio = Portfolio::new(registry.instruments(), std::slice::from_ref(money));
+        portfolio.open_strategy(self.id, &allocation, FIRST_ORDER);
+        let book = portfolio.close_strategy(self.id).unwrap_or_default();
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters,
             next_order: FIRST_ORDER,
+            book,
             limits: self.limits,
             registry: Arc::clone(registry),
             log: Arc::new(board.clone()),
@@ -192,7 +246,7 @@ impl Candidate {
             accounts: self.wants.accounts,
             messages: self.wants.messages,
             order_policy: manifest.order_policy,
-            allocation: vec![(money.id, capital)],
+            allocation,
             next_order: FIRST_ORDER,
             strategy: Box::new(instance),
         }))
@@ -200,12 +254,20 @@ impl Candidate {
 }
 
 fn joined<E: std::fmt::Display>(errors: &[E]) -> String {
-    errors.iter().map(E::to_string).collect::<Vec<_>>().join("; ")
+    errors
+        .iter()
+        .map(E::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn shown<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<&str> = names.map(String::as_str).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 #[cfg(test)]
@@ -213,10 +275,16 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Result<Vec<(String, String)>> {
-        let files = [PathBuf::from("plugins/ema.wasm"), PathBuf::from("plugins/pairs.wasm")];
+        let files = [
+            PathBuf::from("plugins/ema.wasm"),
+            PathBuf::from("plugins/pairs.wasm"),
+        ];
         let config = Config::parse("t", text).unwrap();
         let line_up = line_up(&config, &files)?;
-        Ok(line_up.into_iter().map(|(name, _, file)| (name, module_name(file))).collect())
+        Ok(line_up
+            .into_iter()
+            .map(|(name, _, file)| (name, module_name(file)))
+            .collect())
     }
 
     fn pair(name: &str, module: &str) -> (String, String) {
@@ -225,16 +293,30 @@ mod tests {
 
     #[test]
     fn every_module_runs_under_its_name_and_again_under_those_that_name_it() {
-        assert_eq!(names("").unwrap(), [pair("ema", "ema"), pair("pairs", "pairs")]);
+        assert_eq!(
+            names("").unwrap(),
+            [pair("ema", "ema"), pair("pairs", "pairs")]
+        );
         let text = "[strategies.pairs]\nenabled = false\n[strategies.slow]\nplugin = \"ema\"";
-        assert_eq!(names(text).unwrap(), [pair("ema", "ema"), pair("slow", "ema")]);
+        assert_eq!(
+            names(text).unwrap(),
+            [pair("ema", "ema"), pair("slow", "ema")]
+        );
     }
 
     #[test]
     fn a_strategy_without_a_module_is_named_with_its_line() {
         let error = names("\n[strategies.emma]\n").unwrap_err().to_string();
-        assert_eq!(error, "there is no module `emma.wasm` at t:2, did you mean `ema`?");
-        let error = names("[strategies.x]\nplugin = \"grid-trader\"").unwrap_err().to_string();
-        assert!(error.ends_with("at t:2, build it into the plugins folder, which has ema, pairs"), "{error}");
+        assert_eq!(
+            error,
+            "there is no module `emma.wasm` at t:2, did you mean `ema`?"
+        );
+        let error = names("[strategies.x]\nplugin = \"grid-trader\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("at t:2, build it into the plugins folder, which has ema, pairs"),
+            "{error}"
+        );
     }
 }

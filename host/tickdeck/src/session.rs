@@ -81,7 +81,7 @@ impl Session {
         let controls = self.engine.controls();
         on_interrupt(self.stop.clone(), controls.clone())?;
         let display = self.display;
-        let (mut engine, mut observer) = (self.engine, self.board.clone());
+        let (engine, mut observer) = (self.engine, self.board.clone());
         let kernel = std::thread::Builder::new()
             .name("kernel".to_owned())
             .stack_size(KERNEL_STACK)
@@ -116,7 +116,10 @@ impl Hand {
                 self.look_at_deadline();
                 self.draw(&mut screen, &mut log, &mut rate)?;
                 let next = Instant::now() + FRAME;
-                while let Some(left) = next.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+                while let Some(left) = next
+                    .checked_duration_since(Instant::now())
+                    .filter(|left| !left.is_zero())
+                {
                     if let Some(wish) = screen.wish(left)? {
                         self.follow(wish)?;
                     }
@@ -140,16 +143,23 @@ impl Hand {
     fn draw(&self, screen: &mut Screen, log: &mut VecDeque<Line>, rate: &mut Rate) -> Result<()> {
         log.extend(self.board.lines(&self.names));
         log.drain(..log.len().saturating_sub(LOG_KEPT));
-        let status = self.board.status();
+        let status = self.board.latest();
         let per_second = rate.look(Instant::now(), status.events);
         let orders = screen.rows().min(MOST_ORDERS);
-        screen.draw(view(&self.title, &status, per_second, log.make_contiguous(), orders, &self.names))
+        screen.draw(view(
+            &self.title,
+            &status,
+            per_second,
+            log.make_contiguous(),
+            orders,
+            &self.names,
+        ))
     }
 
     fn plain(self) -> Result<Report> {
         let mut plain = Plain::default();
         let mut next = Instant::now() + LINE_EVERY;
-        plain.line(Instant::now(), &self.board.status(), &self.names);
+        plain.line(Instant::now(), &self.board.latest(), &self.names);
         while !self.kernel.is_finished() {
             self.look_at_deadline();
             if Instant::now() >= next {
@@ -157,7 +167,10 @@ impl Hand {
                 for line in notices(&self.board.lines(&self.names), false) {
                     println!("{line}");
                 }
-                println!("{}", plain.line(Instant::now(), &self.board.status(), &self.names));
+                println!(
+                    "{}",
+                    plain.line(Instant::now(), &self.board.latest(), &self.names)
+                );
             }
             std::thread::sleep(LOOK);
         }
@@ -199,7 +212,11 @@ impl Hand {
     }
 
     fn look_at_deadline(&self) {
-        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) && !self.stop.asked() {
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+            && !self.stop.asked()
+        {
             self.end();
         }
     }
@@ -212,7 +229,9 @@ impl Hand {
     fn join(self) -> Result<Report> {
         match self.kernel.join() {
             Ok(report) => Ok(report?),
-            Err(_) => Err(anyhow!("the kernel's thread panicked: a bug in tickdeck, its words are above")),
+            Err(_) => Err(anyhow!(
+                "the kernel's thread panicked: a bug in tickdeck, its words are above"
+            )),
         }
     }
 }

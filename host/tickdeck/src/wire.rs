@@ -81,15 +81,31 @@ pub fn summary(report: &Report, about: About, names: &Names) -> Summary {
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
     Summary {
         events: status.events,
-        events_per_second: if elapsed_s > 0.0 { (status.events as f64 / elapsed_s).round() } else { 0.0 },
+        events_per_second: if elapsed_s > 0.0 {
+            (status.events as f64 / elapsed_s).round()
+        } else {
+            0.0
+        },
         actions: status.actions,
         orders: status.orders,
-        denied: status.denied.iter().map(|(reason, count)| (reason.code(), *count)).collect(),
+        denied: status
+            .denied
+            .iter()
+            .map(|(reason, count)| (reason.code(), *count))
+            .collect(),
         fills: status.fills,
-        strategies: status.strategies.iter().map(|strategy| strategy_summary(strategy, names)).collect(),
+        strategies: status
+            .strategies
+            .iter()
+            .map(|strategy| strategy_summary(strategy, names))
+            .collect(),
         capital: names.capital(status).map(Exact::money),
         currency: names.money_code(),
-        balances: status.capital.iter().map(|(id, balance)| (names.currency(*id), Exact::money(*balance))).collect(),
+        balances: status
+            .capital
+            .iter()
+            .map(|(id, balance)| (names.currency(*id), Exact::money(*balance)))
+            .collect(),
         tape_hash: format!("{:032x}", report.tape_hash),
         actions_hash: format!("{:032x}", report.actions_hash),
         seed: about.seed,
@@ -111,7 +127,10 @@ fn strategy_summary(status: &StrategyStatus, names: &Names) -> StrategySummary {
     let positions: BTreeMap<String, Exact> = open
         .filter_map(|(id, size)| {
             let terms = names.instrument(*id)?;
-            Some((terms.symbol.clone(), Exact::fixed(size.at(terms.size_scale))))
+            Some((
+                terms.symbol.clone(),
+                Exact::fixed(size.at(terms.size_scale)),
+            ))
         })
         .collect();
     let position = match positions.len() {
@@ -120,7 +139,10 @@ fn strategy_summary(status: &StrategyStatus, names: &Names) -> StrategySummary {
         _ => None,
     };
     let main = names.result(status);
-    let others = status.results.iter().filter(|result| Some(result.currency) != names.money());
+    let others = status
+        .results
+        .iter()
+        .filter(|result| Some(result.currency) != names.money());
     let main = result_summary(main.as_ref());
     StrategySummary {
         name: status.name.clone(),
@@ -134,7 +156,14 @@ fn strategy_summary(status: &StrategyStatus, names: &Names) -> StrategySummary {
         fees: main.fees,
         position,
         positions,
-        other_results: others.map(|result| (names.currency(result.currency), result_summary(Some(result)))).collect(),
+        other_results: others
+            .map(|result| {
+                (
+                    names.currency(result.currency),
+                    result_summary(Some(result)),
+                )
+            })
+            .collect(),
     }
 }
 
@@ -163,7 +192,9 @@ impl Exact {
 
 impl Serialize for Exact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.0.clone()).map_err(serde::ser::Error::custom)?.serialize(serializer)
+        RawValue::from_string(self.0.clone())
+            .map_err(serde::ser::Error::custom)?
+            .serialize(serializer)
     }
 }
 
@@ -172,7 +203,10 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use tickdeck_engine::{Status, StrategyState};
-    use tickdeck_model::{Amount, CurrencyId, Instrument, InstrumentId, Price, Reason, Registry, Size, StrategyId, VenueId};
+    use tickdeck_model::{
+        Amount, CurrencyId, Instrument, InstrumentId, Price, Reason, Registry, Size, StrategyId,
+        VenueId,
+    };
 
     fn names() -> Names {
         let mut registry = Registry::new();
@@ -222,12 +256,22 @@ mod tests {
             capital: vec![(CurrencyId(1), Money(1_000_000_123_456_789_000_000_000))],
             ..Status::default()
         };
-        Report { status, tape_hash: 10, actions_hash: 11, ending: Ending::Limit, elapsed_ns: 500_000_000 }
+        Report {
+            status,
+            tape_hash: 10,
+            actions_hash: 11,
+            ending: Ending::Limit,
+            elapsed_ns: 500_000_000,
+        }
     }
 
     #[test]
     fn the_object_has_exact_numbers_and_stable_names() {
-        let about = About { seed: 7, workers: 1, skipped: BTreeMap::new() };
+        let about = About {
+            seed: 7,
+            workers: 1,
+            skipped: BTreeMap::new(),
+        };
         let text = serde_json::to_string(&summary(&report(), about, &names())).unwrap();
         let golden = concat!(
             r#"{"events":1000,"events_per_second":2000.0,"actions":0,"orders":3,"denied":{"MAX_NOTIONAL":1},"fills":0,"#,

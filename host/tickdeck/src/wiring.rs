@@ -74,7 +74,11 @@ impl Parts {
     /// # Errors
     /// The settings do not fit the deck, the venue can't start, or no strategy can run.
     pub fn wire(mut self, keep: impl FnOnce(&Registry) -> Result<()>) -> Result<Wired> {
-        let Venue { mut gateway, title, seed } = venue(&self.config)?;
+        let Venue {
+            mut gateway,
+            title,
+            seed,
+        } = venue(&self.config)?;
         let mut registry = std::mem::take(&mut self.registry);
         let terms = gateway.register(&mut registry)?;
         let money = account_currency(&terms, &registry)?;
@@ -82,7 +86,8 @@ impl Parts {
             cache: self.cache.clone(),
             nan_canonicalisation: self.config.wasm.nan_canonicalisation.unwrap_or(true),
         })?;
-        let (candidates, mut skipped) = candidates(&self.config, &self.modules, &host, &mut registry)?;
+        let (candidates, mut skipped) =
+            candidates(&self.config, &self.modules, &host, &mut registry)?;
         keep(&registry)?;
         let engine_config = self.engine_config(&registry, &candidates)?;
         let (registry, board) = (Arc::new(registry), Board::default());
@@ -90,25 +95,48 @@ impl Parts {
         let workers = engine_config.workers;
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
-        let engine =
-            Engine::new(engine_config, Arc::clone(&registry), vec![(gateway, terms)], seats, clock, now_ns)?;
-        Ok(Wired { engine, board, names: Names::new(registry, Some(money.id)), title, seed, workers, skipped })
+        let engine = Engine::new(
+            engine_config,
+            Arc::clone(&registry),
+            vec![(gateway, terms)],
+            seats,
+            clock,
+            now_ns,
+        )?;
+        Ok(Wired {
+            engine,
+            board,
+            names: Names::new(registry, Some(money.id)),
+            title,
+            seed,
+            workers,
+            skipped,
+        })
     }
 
     fn engine_config(&self, registry: &Registry, candidates: &[Candidate]) -> Result<EngineConfig> {
         let (settings, default) = (&self.config.engine, EngineConfig::default());
         let middleware = &self.config.middleware;
-        let own: Vec<_> = candidates.iter().map(|candidate| (candidate.id, candidate.settings.risk.clone())).collect();
+        let own: Vec<_> = candidates
+            .iter()
+            .map(|candidate| (candidate.id, candidate.settings.risk.clone()))
+            .collect();
         Ok(EngineConfig {
             workers: settings.workers.unwrap_or(default.workers),
             pin: settings.pin.clone(),
             ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),
-            wait: if settings.spin { Wait::Spin } else { default.wait },
+            wait: if settings.spin {
+                Wait::Spin
+            } else {
+                default.wait
+            },
             max_batch: settings.batch.unwrap_or(default.max_batch),
             split_seed: self.overrides.split_seed,
             max_market_events: self.overrides.events,
             middleware: MiddlewareConfig {
-                drop_duplicates: middleware.drop_duplicates.unwrap_or(default.middleware.drop_duplicates),
+                drop_duplicates: middleware
+                    .drop_duplicates
+                    .unwrap_or(default.middleware.drop_duplicates),
                 max_age_ns: middleware.max_age_ms.map(|ms| ms * NS_PER_MS),
                 conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
             },
@@ -134,8 +162,15 @@ impl Parts {
             }
         }
         if seats.is_empty() {
-            let reasons: Vec<String> = skipped.iter().map(|(name, why)| format!("\n  {name}: {why}")).collect();
-            let found = if reasons.is_empty() { ": the plugins folder is empty".to_owned() } else { reasons.concat() };
+            let reasons: Vec<String> = skipped
+                .iter()
+                .map(|(name, why)| format!("\n  {name}: {why}"))
+                .collect();
+            let found = if reasons.is_empty() {
+                ": the plugins folder is empty".to_owned()
+            } else {
+                reasons.concat()
+            };
             bail!("no strategy can run{found}");
         }
         Ok(seats)
@@ -144,6 +179,11 @@ impl Parts {
 
 /// The currency that results are shown in: the one that the venue's first instrument is paid in.
 fn account_currency(terms: &VenueTerms, registry: &Registry) -> Result<Currency> {
-    let first = terms.instruments.first().and_then(|id| registry.instrument(*id));
-    first.and_then(|first| registry.currency(first.quote)).context("the venue has no instrument")
+    let first = terms
+        .instruments
+        .first()
+        .and_then(|id| registry.instrument(*id));
+    first
+        .and_then(|first| registry.currency(first.quote))
+        .context("the venue has no instrument")
 }

@@ -2,12 +2,13 @@
 //!
 //! When the fast average rises above the slow one the strategy goes long, when it falls below it goes short (or flat,
 //! with `short = false`). Each crossing is also published as the signal `cross`, +1 or -1, for other strategies to
-//! follow. The position is always read from the store, so a missed fill or a restart corrects itself at the next
-//! crossing.
+//! follow. What is missing is reckoned from the store, so a fill that failed is made up for at the next crossing.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::indicators::Ema;
-use tickdeck_sdk::{Context, Init, Instrument, Message, Parameters, Size, Strategy, Subscription, Trade, export};
+use tickdeck_sdk::{
+    Context, Init, Instrument, Message, Parameters, Size, Strategy, Subscription, Trade, export,
+};
 
 /// Published at each crossing: +1 upwards, -1 downwards.
 const CROSS: Message = Message::new("cross");
@@ -48,14 +49,19 @@ impl Strategy for EmaCross {
         vec![Subscription::trades("{instrument}")]
     }
 
-    fn new(params: &Params, _cx: &Init) -> Result<Self, String> {
+    fn new(params: &Params, _: &Init) -> Result<Self, String> {
         if params.fast >= params.slow {
-            return Err(format!("`fast` ({}) must be below `slow` ({})", params.fast, params.slow));
+            return Err(format!(
+                "`fast` ({}) must be below `slow` ({})",
+                params.fast, params.slow
+            ));
         }
-        if params.instrument.round_to_lot(params.size) <= Size::ZERO {
-            return Err(format!("`size` ({}) is less than a lot of {}", params.size, params.instrument.symbol));
-        }
-        Ok(Self { fast: Ema::new(params.fast), slow: Ema::new(params.slow), above: None })
+        params.instrument.lots(params.size)?;
+        Ok(Self {
+            fast: Ema::new(params.fast),
+            slow: Ema::new(params.slow),
+            above: None,
+        })
     }
 
     fn on_restore(&mut self, params: &Params, cx: &Init) -> Result<(), String> {
@@ -68,36 +74,42 @@ impl Strategy for EmaCross {
     fn on_trade(&mut self, cx: &mut Context<Self>, trade: &Trade) {
         let price = trade.price.0 as f64;
         let (fast, slow) = (self.fast.update(price), self.slow.update(price));
-        let (Some(fast), Some(slow)) = (fast, slow) else { return };
-        // Equal averages are no crossing: keep the side.
-        let above = if fast == slow { self.above } else { Some(fast > slow) };
-        if let (Some(before), Some(now)) = (self.above, above)
-            && before != now
-        {
-            Self::cross(cx, now);
+        let (Some(fast), Some(slow)) = (fast, slow) else {
+            return;
+        };
+        if fast == slow {
+            return; // Touching is not crossing.
         }
-        self.above = above;
+        let above = fast > slow;
+        if self
+            .above
+            .replace(above)
+            .is_some_and(|before| before != above)
+        {
+            cross(cx, above);
+        }
     }
 }
 
-impl EmaCross {
-    /// Takes the position that a crossing asks for, and tells the others.
-    fn cross(cx: &mut Context<Self>, up: bool) {
-        let params = cx.params;
-        let (instrument, full) = (params.instrument.id, params.instrument.round_to_lot(params.size));
-        let target = match (up, params.short) {
-            (true, _) => full,
-            (false, true) => -full,
-            (false, false) => Size::ZERO,
-        };
-        let missing = target - cx.position(instrument);
-        if missing > Size::ZERO {
-            cx.buy(instrument, missing).send();
-        } else if missing < Size::ZERO {
-            cx.sell(instrument, -missing).send();
-        }
-        cx.notify(CROSS, if up { 1.0 } else { -1.0 });
+/// Takes the position that a crossing asks for, and tells the others.
+fn cross(cx: &mut Context<EmaCross>, up: bool) {
+    let instrument = cx.params.instrument.id;
+    let full = cx.params.instrument.round_to_lot(cx.params.size);
+    let target = match (up, cx.params.short) {
+        (true, _) => full,
+        (false, true) => -full,
+        (false, false) => Size::ZERO,
+    };
+    let missing = target - cx.expected_position(instrument);
+    if missing > Size::ZERO {
+        cx.buy(instrument, missing).send();
+    } else if missing < Size::ZERO {
+        cx.sell(instrument, -missing).send();
     }
+    cx.notify(CROSS, if up { 1.0 } else { -1.0 });
 }
 
 export!(EmaCross);
+
+#[cfg(test)]
+mod tests;

@@ -110,22 +110,34 @@ pub struct BarSpec {
 impl BarSpec {
     /// Bars of this many seconds, aligned to 1970-01-01 UTC.
     pub const fn seconds(seconds: u32) -> Self {
-        Self { basis: BarBasis::Time, step: seconds * 1_000 }
+        Self {
+            basis: BarBasis::Time,
+            step: seconds * 1_000,
+        }
     }
 
     /// Bars of this many milliseconds, aligned to 1970-01-01 UTC.
     pub const fn milliseconds(step: u32) -> Self {
-        Self { basis: BarBasis::Time, step }
+        Self {
+            basis: BarBasis::Time,
+            step,
+        }
     }
 
     /// Bars of this many public trades.
     pub const fn trades(step: u32) -> Self {
-        Self { basis: BarBasis::Trades, step }
+        Self {
+            basis: BarBasis::Trades,
+            step,
+        }
     }
 
     /// Bars of at least this many lots.
     pub const fn volume(step: u32) -> Self {
-        Self { basis: BarBasis::Volume, step }
+        Self {
+            basis: BarBasis::Volume,
+            step,
+        }
     }
 }
 
@@ -161,15 +173,29 @@ impl Action {
         let units = |value: i64| value.cast_unsigned();
         ActionWords(match *self {
             Self::Submit(submit) => submit.to_words(),
-            Self::Modify(Modify { order, price, size }) => [1, order.0, units(price.0), units(size.0), 0, 0, 0],
+            Self::Modify(Modify { order, price, size }) => {
+                [1, order.0, units(price.0), units(size.0), 0, 0, 0]
+            }
             Self::Cancel(order) => [2, order.0, 0, 0, 0, 0, 0],
             Self::CancelAll(None) => [3, 0, 0, 0, 0, 0, 0],
-            Self::CancelAll(Some(instrument)) => [3, word(instrument.0, [1, 0, 0, 0]), 0, 0, 0, 0, 0],
+            Self::CancelAll(Some(instrument)) => {
+                [3, word(instrument.0, [1, 0, 0, 0]), 0, 0, 0, 0, 0]
+            }
             Self::SetTimer(SetTimer { id, due }) => [4, u64::from(id), units(due), 0, 0, 0, 0],
             Self::ClearTimer(id) => [5, u64::from(id), 0, 0, 0, 0, 0],
-            Self::Notify(Notify { message, severity, value }) => {
-                [6, word(message, [severity as u8, 0, 0, 0]), value.to_bits(), 0, 0, 0, 0]
-            }
+            Self::Notify(Notify {
+                message,
+                severity,
+                value,
+            }) => [
+                6,
+                word(message, [severity as u8, 0, 0, 0]),
+                value.to_bits(),
+                0,
+                0,
+                0,
+                0,
+            ],
             Self::Subscribe(stream) => stream.to_words(7),
             Self::Unsubscribe(stream) => stream.to_words(8),
         })
@@ -178,17 +204,33 @@ impl Action {
 
 impl Submit {
     fn to_words(self) -> [u64; 7] {
-        let bytes = [self.side as u8, self.kind as u8, self.time_in_force as u8, u8::from(self.post_only)];
+        let bytes = [
+            self.side as u8,
+            self.kind as u8,
+            self.time_in_force as u8,
+            u8::from(self.post_only),
+        ];
         let [size, price, stop_price] =
             [self.size.0, self.price.0, self.stop_price.0].map(|units| units.cast_unsigned());
         let terms = word(self.instrument.0, bytes);
-        [0, self.order.0, terms, u64::from(self.reduce_only), size, price, stop_price]
+        [
+            0,
+            self.order.0,
+            terms,
+            u64::from(self.reduce_only),
+            size,
+            price,
+            stop_price,
+        ]
     }
 }
 
 impl Stream {
     fn to_words(self, discriminant: u64) -> [u64; 7] {
-        let none = BarSpec { basis: BarBasis::Time, step: 0 };
+        let none = BarSpec {
+            basis: BarBasis::Time,
+            step: 0,
+        };
         let (feed, target, bars) = match self {
             Self::Quotes(instrument) => (Feed::Quotes, instrument.0, none),
             Self::Trades(instrument) => (Feed::Trades, instrument.0, none),
@@ -197,7 +239,15 @@ impl Stream {
             Self::Signals(name) => (Feed::Signals, name.0, none),
         };
         let head = u64::from(target) | u64::from(bars.step) << 32;
-        [discriminant, head, u64::from(feed as u8) | u64::from(bars.basis as u8) << 8, 0, 0, 0, 0]
+        [
+            discriminant,
+            head,
+            u64::from(feed as u8) | u64::from(bars.basis as u8) << 8,
+            0,
+            0,
+            0,
+            0,
+        ]
     }
 }
 
@@ -223,7 +273,10 @@ mod tests {
         .to_bytes();
         assert_eq!(bytes[..8], [0; 8]);
         assert_eq!(bytes[8..16], [2, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(bytes[16..32], [7, 0, 0, 0, 1, 3, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            bytes[16..32],
+            [7, 0, 0, 0, 1, 3, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+        );
         assert_eq!(bytes[32..40], 3u64.to_le_bytes());
         assert_eq!(bytes[40..48], [0xff; 8]);
         assert_eq!(bytes[48..], 5u64.to_le_bytes());
@@ -233,13 +286,30 @@ mod tests {
     fn small_actions_have_zeros_wherever_they_have_no_field() {
         let bars = Stream::Bars(InstrumentId(9), BarSpec::volume(4));
         let bytes = Action::Unsubscribe(bars).to_words().to_bytes();
-        assert_eq!(bytes[..24], [8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(
+            bytes[..24],
+            [
+                8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 4, 0, 0, 0, 3, 2, 0, 0, 0, 0, 0, 0
+            ]
+        );
         assert_eq!(bytes[24..], [0; 32]);
-        let bytes = Action::CancelAll(Some(InstrumentId(6))).to_words().to_bytes();
-        assert_eq!(bytes[..16], [3, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0]);
-        let notify = Notify { message: 2, severity: Severity::Critical, value: -0.5 };
+        let bytes = Action::CancelAll(Some(InstrumentId(6)))
+            .to_words()
+            .to_bytes();
+        assert_eq!(
+            bytes[..16],
+            [3, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0]
+        );
+        let notify = Notify {
+            message: 2,
+            severity: Severity::Critical,
+            value: -0.5,
+        };
         let bytes = Action::Notify(notify).to_words().to_bytes();
-        assert_eq!(bytes[..16], [6, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]);
+        assert_eq!(
+            bytes[..16],
+            [6, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0]
+        );
         assert_eq!(bytes[16..24], (-0.5f64).to_bits().to_le_bytes());
     }
 }

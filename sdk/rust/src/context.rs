@@ -42,7 +42,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(next_order: u64) -> Self {
-        Self { actions: Vec::new(), next_order }
+        Self {
+            actions: Vec::new(),
+            next_order,
+        }
     }
 
     fn push(&mut self, action: Action) {
@@ -74,7 +77,10 @@ impl<S: Strategy> Deref for Context<'_, S> {
 
 impl<S: Strategy> core::fmt::Debug for Context<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Context").field("event", &self.event).field("desk", &self.desk).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("event", &self.event)
+            .field("desk", &self.desk)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +106,12 @@ impl<S: Strategy> Context<'_, S> {
     }
 
     /// Starts an order of a side: a market order, until the builder is told otherwise.
-    pub fn order_to(&mut self, side: Side, instrument: InstrumentId, size: Size) -> OrderBuilder<'_> {
+    pub fn order_to(
+        &mut self,
+        side: Side,
+        instrument: InstrumentId,
+        size: Size,
+    ) -> OrderBuilder<'_> {
         let submit = Submit {
             order: OrderNumber(self.desk.next_order),
             instrument,
@@ -113,13 +124,17 @@ impl<S: Strategy> Context<'_, S> {
             price: Price::ZERO,
             stop_price: Price::ZERO,
         };
-        OrderBuilder { desk: self.desk, submit }
+        OrderBuilder {
+            desk: self.desk,
+            submit,
+        }
     }
 
     /// Changes a working order. `size` is the new whole size, what is filled included. The order loses its place in
     /// the queue unless only the size falls.
     pub fn modify(&mut self, order: OrderNumber, price: Price, size: Size) {
-        self.desk.push(Action::Modify(Modify { order, price, size }));
+        self.desk
+            .push(Action::Modify(Modify { order, price, size }));
     }
 
     /// Takes an order off the book. One that is done already is left alone without a word.
@@ -164,7 +179,11 @@ impl<S: Strategy> Context<'_, S> {
         assert!(!value.is_nan(), "a notification's value must be a number");
         let index = S::MESSAGES.iter().position(|known| *known == message);
         let message = index.expect("a message must be listed in Strategy::MESSAGES") as u32;
-        self.desk.push(Action::Notify(Notify { message, severity, value }));
+        self.desk.push(Action::Notify(Notify {
+            message,
+            severity,
+            value,
+        }));
     }
 
     /// Starts a feed: its events follow from the next one on.

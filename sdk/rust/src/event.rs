@@ -286,4 +286,5 @@ assert_layout!(VenueStatus, 12, venue: 0, instrument: 4, scope: 8, state: 9);
 assert_layout!(Account, 24, venue: 0, currency: 4, total: 8, free: 16);
 assert_layout!(Lagged, 24, first: 0, last: 8, dropped: 16);
 // `repr(C, u8)`: the one-byte discriminant first (24 in the event), then the union at the records' alignment (32).
-const _: () = assert!(size_of::<Body>() == 64 && align_of::<Body>() == 8 && align_of::<Event>() == 8);
+const _: () =
+    assert!(size_of::<Body>() == 64 && align_of::<Body>() == 8 && align_of::<Event>() == 8);

@@ -8,8 +8,18 @@ use serde::{Deserialize, Serialize};
 pub const MAX_SCALE: u8 = 9;
 
 /// Powers of ten up to [`MAX_SCALE`].
-const POW10: [i64; MAX_SCALE as usize + 1] =
-    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+const POW10: [i64; MAX_SCALE as usize + 1] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+];
 
 /// Ten to the `scale`.
 ///
@@ -95,11 +105,18 @@ pub struct Fixed {
 impl fmt::Display for Fixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = pow10(self.scale).unsigned_abs();
-        let (whole, part) = (self.units.unsigned_abs() / one, self.units.unsigned_abs() % one);
+        let (whole, part) = (
+            self.units.unsigned_abs() / one,
+            self.units.unsigned_abs() % one,
+        );
         let sign = if self.units < 0 { "-" } else { "" };
         match self.scale {
             0 => write!(f, "{sign}{whole}"),
-            scale => write!(f, "{sign}{whole}.{part:0width$}", width = usize::from(scale)),
+            scale => write!(
+                f,
+                "{sign}{whole}.{part:0width$}",
+                width = usize::from(scale)
+            ),
         }
     }
 }
@@ -124,7 +141,10 @@ pub fn parse_decimal(text: &str, scale: u8) -> Result<i64, String> {
         return Err(format!("`{text}` has more than {scale} decimal digits"));
     }
     let zeros = usize::from(scale) - kept.len();
-    let digits = whole.bytes().chain(kept.bytes()).chain(core::iter::repeat_n(b'0', zeros));
+    let digits = whole
+        .bytes()
+        .chain(kept.bytes())
+        .chain(core::iter::repeat_n(b'0', zeros));
     let mut units = 0i64;
     for digit in digits {
         units = units
@@ -141,7 +161,12 @@ mod tests {
 
     #[test]
     fn decimals_read_and_show_alike() {
-        for (text, scale, units) in [("61685.99", 2, 6_168_599), ("-0.05", 3, -50), ("7", 0, 7), ("1.500", 1, 15)] {
+        for (text, scale, units) in [
+            ("61685.99", 2, 6_168_599),
+            ("-0.05", 3, -50),
+            ("7", 0, 7),
+            ("1.500", 1, 15),
+        ] {
             assert_eq!(parse_decimal(text, scale), Ok(units));
         }
         assert_eq!(Price(6_168_599).at(2).to_string(), "61685.99");
@@ -152,9 +177,21 @@ mod tests {
     #[test]
     fn nothing_is_guessed_or_rounded() {
         for text in ["", "-", ".5", "5.", "1e3", "1.2.3", "+1", "0x10", "1_000"] {
-            assert!(parse_decimal(text, 2).unwrap_err().contains("is not a decimal number"), "{text}");
+            assert!(
+                parse_decimal(text, 2)
+                    .unwrap_err()
+                    .contains("is not a decimal number"),
+                "{text}"
+            );
         }
-        assert_eq!(parse_decimal("0.123", 2).unwrap_err(), "`0.123` has more than 2 decimal digits");
-        assert!(parse_decimal("99999999999999999999", 0).unwrap_err().contains("too large"));
+        assert_eq!(
+            parse_decimal("0.123", 2).unwrap_err(),
+            "`0.123` has more than 2 decimal digits"
+        );
+        assert!(
+            parse_decimal("99999999999999999999", 0)
+                .unwrap_err()
+                .contains("too large")
+        );
     }
 }

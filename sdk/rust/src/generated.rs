@@ -1,6 +1,11 @@
 //! What wit-bindgen makes of `wit/`: imports, and the exports of `lifecycle`. The hot function is left out
 //! (`skip`): [`raw`](crate::raw) exports it by hand, so that a batch is read where the host put it.
-#![allow(missing_docs, unreachable_pub, clippy::undocumented_unsafe_blocks, reason = "generated code")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::undocumented_unsafe_blocks,
+    reason = "generated code"
+)]
 
 #[cfg(not(feature = "bytes"))]
 wit_bindgen::generate!({

@@ -36,6 +36,18 @@ impl Host {
         imports::orders()
     }
 
+    /// The position in `instrument` once every working order in it is filled: what to start from when correcting a
+    /// position while earlier orders are still under way.
+    pub fn expected_position(&self, instrument: InstrumentId) -> Size {
+        let orders = self
+            .orders()
+            .into_iter()
+            .filter(|order| order.instrument == instrument);
+        orders.fold(self.position(instrument), |size, order| {
+            size + order.remaining() * order.side.sign()
+        })
+    }
+
     /// The order of that number, if it is not done.
     pub fn order(&self, number: OrderNumber) -> Option<WorkingOrder> {
         imports::order(number)

@@ -72,9 +72,36 @@ impl Instrument {
 
     /// The size in whole lots that is at most `value` (such as 0.01): never more than asked for.
     pub fn round_to_lot(&self, value: f64) -> Size {
-        // To whole units first: 0.07 at scale 8 is 6999999.999999999 as a product, and must not lose a lot.
-        let units = (value * pow10(self.size_scale) as f64).round() as i64;
+        let units = value * pow10(self.size_scale) as f64;
+        // 0.07 at scale 8 is 7000000.000000001 or 6999999.999999999 as a product: that is noise, not a lot less.
+        let nearest = units.round();
+        let noise = 1e-9 + 1e-12 * nearest.abs();
+        let units = if (units - nearest).abs() < noise {
+            nearest
+        } else {
+            units.trunc()
+        } as i64;
         self.lot * (units / self.lot.0)
+    }
+
+    /// As [`round_to_lot`](Self::round_to_lot), for a size that must be at least a lot.
+    ///
+    /// # Errors
+    /// It is less: a text for the user, fit to be returned from [`Strategy::new`](crate::Strategy::new).
+    pub fn lots(&self, value: f64) -> Result<Size, String> {
+        match self.round_to_lot(value) {
+            size if size > Size::ZERO => Ok(size),
+            _ => Err(format!(
+                "the size is less than a lot of {}, {}",
+                self.symbol,
+                self.show_size(self.lot)
+            )),
+        }
+    }
+
+    /// Price units in 1 of the quote currency: `quote.mid()` over this is a decimal number.
+    pub fn price_unit(&self) -> f64 {
+        pow10(self.price_scale) as f64
     }
 
     /// A price as a decimal number, for ratios and display.
@@ -112,7 +139,13 @@ mod tests {
         assert_eq!(btc.tick_below(6_168_599.5), Price(6_168_599));
         assert_eq!(btc.tick_above(6_168_599.5), Price(6_168_600));
         assert_eq!(btc.round_to_lot(0.07), Size(7_000));
-        assert_eq!(btc.round_to_lot(0.070_009), Size(7_001));
+        assert_eq!(btc.round_to_lot(0.070_009), Size(7_000));
+        assert_eq!(btc.round_to_lot(-0.070_009), Size(-7_000));
+        assert_eq!(btc.lots(0.01), Ok(Size(1_000)));
+        assert_eq!(
+            btc.lots(0.000_001).unwrap_err(),
+            "the size is less than a lot of BTCUSDT.BINANCE, 0.00001"
+        );
         assert_eq!(btc.show_size(btc.round_to_lot(0.01)).to_string(), "0.01000");
     }
 }

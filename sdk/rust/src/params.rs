@@ -34,6 +34,8 @@ pub struct Parameter {
     pub minimum: Option<f64>,
     /// Largest value of a number.
     pub maximum: Option<f64>,
+    /// The bounds in words, for errors. Text, because showing an `f64` would add 20 kB to every guest.
+    pub range: &'static str,
 }
 
 /// The parameters of a strategy; derive it.
@@ -132,7 +134,9 @@ impl ParameterValue for bool {
     const KIND: ParameterKind = ParameterKind::Boolean;
 
     fn parse(text: &str) -> Result<Self, String> {
-        text.trim().parse().map_err(|_| format!("`{text}` is neither true nor false"))
+        text.trim()
+            .parse()
+            .map_err(|_| format!("`{text}` is neither true nor false"))
     }
 }
 
@@ -169,8 +173,13 @@ impl ParameterValue for SignalName {
 
     fn parse(text: &str) -> Result<Self, String> {
         match Host.find_text(text) {
-            Some(id) => Ok(Self { id, name: text.to_owned() }),
-            None => Err(format!("this deck knows no signal `{text}`: is it in the subscriptions?")),
+            Some(id) => Ok(Self {
+                id,
+                name: text.to_owned(),
+            }),
+            None => Err(format!(
+                "this deck knows no signal `{text}`: is it in the subscriptions?"
+            )),
         }
     }
 }
@@ -180,21 +189,127 @@ impl ParameterValue for SignalName {
 /// # Errors
 /// The parameter is missing, cannot be read, or is out of bounds.
 #[doc(hidden)]
-pub fn read<T: ParameterValue>(given: &[(String, String)], parameter: &Parameter) -> Result<T, String> {
+pub fn read<T: ParameterValue>(
+    given: &[(String, String)],
+    parameter: &Parameter,
+) -> Result<T, String> {
     let name = parameter.name;
-    let text = given.iter().find(|(given, _)| given == name).map(|(_, text)| text.as_str());
+    let text = given
+        .iter()
+        .find(|(given, _)| given == name)
+        .map(|(_, text)| text.as_str());
     let Some(text) = text.or(parameter.default) else {
         return Err(format!("parameter `{name}` is missing: {}", parameter.doc));
     };
     let value = T::parse(text).map_err(|error| format!("parameter `{name}`: {error}"))?;
+    let outside = |number: f64| {
+        !number.is_finite()
+            || parameter.minimum.is_some_and(|least| number < least)
+            || parameter.maximum.is_some_and(|most| number > most)
+    };
     match value.number() {
-        Some(number) if !number.is_finite() => Err(format!("parameter `{name}`: {text} is not finite")),
-        Some(number) if parameter.minimum.is_some_and(|least| number < least) => {
-            Err(format!("parameter `{name}`: {text} is below {}", parameter.minimum.unwrap_or_default()))
-        }
-        Some(number) if parameter.maximum.is_some_and(|most| number > most) => {
-            Err(format!("parameter `{name}`: {text} is above {}", parameter.maximum.unwrap_or_default()))
-        }
+        Some(number) if outside(number) => Err(format!(
+            "parameter `{name}`: {text} is not {}",
+            parameter.range
+        )),
         _ => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::World;
+
+    #[derive(Debug, PartialEq, crate::Parameters)]
+    struct Sample {
+        /// What to trade.
+        #[param(default = "BTCUSDT")]
+        instrument: Instrument,
+        /// Trades in
+        /// the average.
+        #[param(min = 1, max = 50)]
+        period: u32,
+        #[param(doc = "How far.", default = -0.5, min = -1.0, name = "skew-factor")]
+        skew: f64,
+        /// On or off.
+        #[param(default = false)]
+        active: bool,
+        /// Any number.
+        #[param(default = 7)]
+        seed: i64,
+    }
+
+    fn parse(given: &[(&str, &str)]) -> Result<Sample, String> {
+        let given: Vec<_> = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        World::demo().enter(|| Sample::parse(&given))
+    }
+
+    #[test]
+    fn a_struct_becomes_a_schema() {
+        let schema = Sample::schema();
+        let names: Vec<_> = schema
+            .iter()
+            .map(|parameter| (parameter.name, parameter.kind))
+            .collect();
+        let expected = [
+            ("instrument", ParameterKind::Instrument),
+            ("period", ParameterKind::Integer),
+            ("skew-factor", ParameterKind::Decimal),
+            ("active", ParameterKind::Boolean),
+            ("seed", ParameterKind::Integer),
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(
+            (schema[1].doc, schema[1].default),
+            ("Trades in the average.", None)
+        );
+        assert_eq!(
+            (schema[1].minimum, schema[1].maximum),
+            (Some(1.0), Some(50.0))
+        );
+        assert_eq!(
+            (schema[2].doc, schema[2].default, schema[2].minimum),
+            ("How far.", Some("-0.5"), Some(-1.0))
+        );
+    }
+
+    #[test]
+    fn given_values_come_before_defaults() {
+        let sample = parse(&[("period", "3"), ("active", "true")]).unwrap();
+        assert_eq!(
+            (sample.period, sample.active, sample.seed, sample.skew),
+            (3, true, 7, -0.5)
+        );
+        assert_eq!(sample.instrument.symbol, "BTCUSDT.BINANCE");
+    }
+
+    #[test]
+    fn errors_name_the_parameter_and_the_value() {
+        let error = |given: &[(&str, &str)]| parse(given).unwrap_err();
+        assert_eq!(
+            error(&[]),
+            "parameter `period` is missing: Trades in the average."
+        );
+        assert_eq!(
+            error(&[("period", "51")]),
+            "parameter `period`: 51 is not from 1 to 50"
+        );
+        assert_eq!(
+            error(&[("period", "-1")]),
+            "parameter `period`: `-1` is not a whole number from 0 to 4294967295"
+        );
+        let skew = |text| error(&[("period", "1"), ("skew-factor", text)]);
+        assert_eq!(
+            skew("NaN"),
+            "parameter `skew-factor`: NaN is not -1.0 or more"
+        );
+        assert_eq!(skew("x"), "parameter `skew-factor`: `x` is not a number");
+        assert!(
+            error(&[("instrument", "SOLUSDT")]).contains("this deck has no instrument `SOLUSDT`")
+        );
     }
 }

@@ -20,7 +20,10 @@ pub struct Runner<S: Strategy> {
 
 impl<S: Strategy + core::fmt::Debug> core::fmt::Debug for Runner<S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Runner").field("strategy", &self.strategy).field("desk", &self.desk).finish_non_exhaustive()
+        f.debug_struct("Runner")
+            .field("strategy", &self.strategy)
+            .field("desk", &self.desk)
+            .finish_non_exhaustive()
     }
 }
 
@@ -32,7 +35,11 @@ impl<S: Strategy> Runner<S> {
     pub fn start(parameters: &[(String, String)], next_order: OrderNumber) -> Result<Self, String> {
         let params = S::Params::parse(parameters)?;
         let strategy = S::new(&params, &Init::new())?;
-        Ok(Self { strategy, params, desk: Desk::new(next_order.0) })
+        Ok(Self {
+            strategy,
+            params,
+            desk: Desk::new(next_order.0),
+        })
     }
 
     /// Goes on from a saved state.
@@ -49,7 +56,11 @@ impl<S: Strategy> Runner<S> {
         let params = S::Params::parse(parameters)?;
         let mut strategy = read_state::<S>(schema, state)?;
         strategy.on_restore(&params, &Init::new())?;
-        Ok(Self { strategy, params, desk: Desk::new(next_order.0) })
+        Ok(Self {
+            strategy,
+            params,
+            desk: Desk::new(next_order.0),
+        })
     }
 
     /// The state, in the schema [`Strategy::STATE_VERSION`].
@@ -57,7 +68,8 @@ impl<S: Strategy> Runner<S> {
     /// # Errors
     /// The state has a type that postcard cannot write.
     pub fn save(&self) -> Result<Vec<u8>, String> {
-        postcard::to_allocvec(&self.strategy).map_err(|error| format!("the state cannot be saved: {error}"))
+        postcard::to_allocvec(&self.strategy)
+            .map_err(|error| format!("the state cannot be saved: {error}"))
     }
 
     /// Handles events in order up to and including the first that caused actions, and returns how many that were.
@@ -99,8 +111,16 @@ impl<S: Strategy> Runner<S> {
 
     #[inline]
     fn on_event(&mut self, event: &Event) {
-        let Self { strategy, params, desk } = self;
-        let cx = &mut Context { params, event, desk };
+        let Self {
+            strategy,
+            params,
+            desk,
+        } = self;
+        let cx = &mut Context {
+            params,
+            event,
+            desk,
+        };
         match &event.body {
             Body::Quote(quote) => strategy.on_quote(cx, quote),
             Body::Trade(trade) => strategy.on_trade(cx, trade),
@@ -127,7 +147,167 @@ fn read_state<S: Strategy>(schema: u32, state: &[u8]) -> Result<S, String> {
     }
     if !(S::OLDEST_STATE..S::STATE_VERSION).contains(&schema) {
         let (oldest, newest) = (S::OLDEST_STATE, S::STATE_VERSION);
-        return Err(format!("the saved state has schema {schema}; this version reads {oldest} to {newest}"));
+        return Err(format!(
+            "the saved state has schema {schema}; this version reads {oldest} to {newest}"
+        ));
     }
     S::migrate(schema, state).ok_or_else(damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Quote, Timer};
+    use crate::fixed::{Price, Size};
+    use crate::ids::{InstrumentId, StrategyId};
+    use crate::manifest::{Identity, Manifest, Message, Subscription};
+    use crate::terms::OrderType;
+    use serde::{Deserialize, Serialize};
+
+    const TICK: Message = Message::new("tick");
+
+    /// Sends `id` orders when timer `id` fires, and counts quotes.
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample {
+        quotes: u64,
+    }
+
+    impl Strategy for Sample {
+        type Params = ();
+        const STATE_VERSION: u32 = 3;
+        const OLDEST_STATE: u32 = 2;
+        const MESSAGES: &'static [Message] = &[Message::new("tock"), TICK];
+
+        fn subscriptions() -> Vec<Subscription> {
+            vec![Subscription::quotes("*")]
+        }
+
+        fn new(_: &(), _: &Init) -> Result<Self, String> {
+            Ok(Self { quotes: 0 })
+        }
+
+        fn migrate(version: u32, bytes: &[u8]) -> Option<Self> {
+            (version == 2).then_some(Self {
+                quotes: u64::from(*bytes.first()?),
+            })
+        }
+
+        fn on_quote(&mut self, _: &mut Context<Self>, _: &Quote) {
+            self.quotes += 1;
+        }
+
+        fn on_timer(&mut self, cx: &mut Context<Self>, timer: &Timer) {
+            for _ in 0..timer.id {
+                cx.sell(InstrumentId(1), Size(1))
+                    .stop_limit(Price(5), Price(4))
+                    .day()
+                    .send();
+            }
+            cx.notify(TICK, 1.5);
+        }
+    }
+
+    fn quote() -> Event {
+        let (instrument, zero) = (InstrumentId(1), Size::ZERO);
+        let body = Body::Quote(Quote {
+            instrument,
+            bid: Price(1),
+            bid_size: zero,
+            ask: Price(2),
+            ask_size: zero,
+        });
+        Event {
+            sequence: 1,
+            ts_venue: 2,
+            ts_host: 3,
+            body,
+        }
+    }
+
+    fn timer(id: u32) -> Event {
+        Event {
+            body: Body::Timer(Timer {
+                strategy: StrategyId(1),
+                id,
+                due: 3,
+            }),
+            ..quote()
+        }
+    }
+
+    fn runner() -> Runner<Sample> {
+        Runner::start(&[], OrderNumber(7)).unwrap()
+    }
+
+    #[test]
+    fn returns_after_the_first_event_that_caused_actions() {
+        let mut runner = runner();
+        assert_eq!(runner.on_events(&[quote(), timer(2), quote(), quote()]), 2);
+        let orders: Vec<_> = runner
+            .actions()
+            .iter()
+            .filter_map(|action| match action {
+                Action::Submit(submit) => {
+                    Some((submit.order.0, submit.kind, submit.stop_price, submit.price))
+                }
+                _ => None,
+            })
+            .collect();
+        let kind = OrderType::StopLimit;
+        assert_eq!(
+            orders,
+            [(7, kind, Price(5), Price(4)), (8, kind, Price(5), Price(4))]
+        );
+        assert!(matches!(runner.actions()[2], Action::Notify(notify) if notify.message == 1));
+        assert_eq!(runner.on_events(&[quote(), quote()]), 2);
+        assert!(runner.actions().is_empty());
+        assert_eq!(
+            (runner.strategy().quotes, runner.next_order()),
+            (3, OrderNumber(9))
+        );
+    }
+
+    #[test]
+    fn a_saved_state_goes_on_and_an_old_one_is_migrated() {
+        let mut runner = runner();
+        runner.on_events(&[quote(), quote()]);
+        let state = runner.save().unwrap();
+        let restore =
+            |schema, state: &[u8]| Runner::<Sample>::restore(&[], OrderNumber(9), schema, state);
+        let restored = restore(3, &state).unwrap();
+        assert_eq!(
+            (restored.strategy(), restored.next_order()),
+            (runner.strategy(), OrderNumber(9))
+        );
+        assert_eq!(restore(2, &[5]).unwrap().strategy().quotes, 5);
+        assert_eq!(
+            restore(2, &[]).unwrap_err(),
+            "the saved state (schema 2) cannot be read"
+        );
+        assert_eq!(
+            restore(3, &[1, 2]).unwrap_err(),
+            "the saved state (schema 3) cannot be read"
+        );
+        assert_eq!(
+            restore(4, &state).unwrap_err(),
+            "the saved state has schema 4; this version reads 2 to 3"
+        );
+    }
+
+    #[test]
+    fn the_manifest_is_derived() {
+        let manifest = Manifest::of::<Sample>(Identity {
+            name: "sample",
+            version: "1.0.0",
+            doc: "",
+        });
+        assert_eq!((manifest.state_schema, manifest.restores), (3, vec![2, 3]));
+        assert_eq!(manifest.messages, ["tock", "tick"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "more than 256 actions for one event")]
+    fn too_many_actions_are_a_bug_with_a_name() {
+        runner().on_events(&[timer(257)]);
+    }
 }

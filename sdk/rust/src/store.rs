@@ -63,8 +63,13 @@ impl WorkingOrder {
         self.size - self.filled
     }
 
-    /// Whether an earlier modify or cancel is still under way.
-    pub fn is_changing(&self) -> bool {
-        matches!(self.status, Some(OrderStatus::PendingModify | OrderStatus::PendingCancel))
+    /// Whether an answer to the order, or to an earlier modify or cancel of it, is outstanding. A cancel may be sent
+    /// all the same; a modify had better wait.
+    pub const fn is_pending(&self) -> bool {
+        use OrderStatus::{PendingCancel, PendingModify, Submitted, Unknown};
+        matches!(
+            self.status,
+            None | Some(Submitted | PendingModify | PendingCancel | Unknown)
+        )
     }
 }

@@ -1,7 +1,9 @@
 //! What an author writes.
 
 use crate::context::{Context, Init};
-use crate::event::{Account, Bar, BookUpdate, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade, VenueStatus};
+use crate::event::{
+    Account, Bar, BookUpdate, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade, VenueStatus,
+};
 use crate::manifest::{Message, Subscription};
 use crate::params::Parameters;
 use crate::terms::{OrderPolicy, StopReason};

@@ -160,7 +160,10 @@ closed_set! {
 impl OrderStatus {
     /// Whether the order is done: it will not work again.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::Denied | Self::Rejected | Self::Canceled | Self::Expired)
+        matches!(
+            self,
+            Self::Denied | Self::Rejected | Self::Canceled | Self::Expired
+        )
     }
 }
 

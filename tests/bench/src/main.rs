@@ -1,3 +1,74 @@
 //! Benchmarks: one binary, a row a claim.
+//!
+//! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
+//! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
-fn main() {}
+mod boundary;
+mod derived;
+mod engine;
+mod guests;
+mod machine;
+mod row;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use row::{Row, print_table};
+
+/// Measures what Tickdeck claims.
+#[derive(Parser)]
+#[command(name = "tickdeck-bench", after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30")]
+struct Options {
+    /// What to measure: boundary, engine. All of them when none is named.
+    names: Vec<String>,
+    /// One JSON object a row.
+    #[arg(long)]
+    json: bool,
+    /// Rounds of each row.
+    #[arg(long, default_value_t = 15)]
+    rounds: usize,
+    /// Few short rounds, only to see that it works.
+    #[arg(long)]
+    short: bool,
+}
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    rounds: usize,
+    /// Events of one measurement.
+    events: usize,
+}
+
+type Bench = (&'static str, fn(Effort) -> Result<Vec<Row>>);
+
+const BENCHES: &[Bench] = &[("boundary", boundary::run), ("engine", engine::run)];
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if let Some(unknown) = options.names.iter().find(|name| !BENCHES.iter().any(|(known, _)| known == name)) {
+        let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+        bail!("there is no bench `{unknown}`; there are: {}", known.join(", "));
+    }
+    let effort = if options.short {
+        Effort { rounds: 3, events: 1 << 14 }
+    } else {
+        Effort { rounds: options.rounds.max(1), events: 1 << 18 }
+    };
+    if !options.json {
+        println!("{}", machine::describe());
+    }
+    let mut rows = Vec::new();
+    for (name, run) in BENCHES {
+        if options.names.is_empty() || options.names.iter().any(|wanted| wanted == name) {
+            rows.extend(run(effort)?);
+        }
+    }
+    if options.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+    } else {
+        print_table(&rows);
+    }
+    Ok(())
+}

@@ -1,6 +1,8 @@
 //! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
 
-use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick};
+use super::wire::{
+    BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, level_size,
+};
 use serde::de::DeserializeSeed;
 use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, parse_fixed};
 
@@ -117,13 +119,17 @@ impl Decoder {
         levels.clear();
         let mut fields = Fields::default();
         let mut json = serde_json::Deserializer::from_slice(text);
-        FrameSeed { symbols: &self.symbols, fields: &mut fields, levels }
-            .deserialize(&mut json)
-            .and_then(|()| json.end())
-            .map_err(json_error)?;
+        FrameSeed {
+            symbols: &self.symbols,
+            fields: &mut fields,
+            levels: &mut *levels,
+        }
+        .deserialize(&mut json)
+        .and_then(|()| json.end())
+        .map_err(json_error)?;
         match kind_of(&fields)? {
             Kind::Depth => self.depth(&fields).map(Frame::Depth),
-            Kind::BookTicker => self.book_ticker(&fields).map(Frame::BookTicker),
+            Kind::BookTicker => self.book_ticker(&fields, levels).map(Frame::BookTicker),
             Kind::Trade => self.trade(&fields).map(Frame::Trade),
             Kind::Snapshot => self.snapshot(&fields).map(Frame::Snapshot),
         }
@@ -137,20 +143,43 @@ impl Decoder {
         need(fields.has_bids.then_some(()), KIND, "b")?;
         need(fields.has_asks.then_some(()), KIND, "a")?;
         if last_id < first_id {
-            return Err(DecodeError::Range { field: "u", value: i64::try_from(last_id).unwrap_or(i64::MAX) });
+            return Err(DecodeError::Range {
+                field: "u",
+                value: i64::try_from(last_id).unwrap_or(i64::MAX),
+            });
         }
         let ts_venue = self.time(need(fields.event_time, KIND, "E")?, "E")?;
-        Ok(DepthUpdate { symbol, ts_venue, first_id, last_id })
+        Ok(DepthUpdate {
+            symbol,
+            ts_venue,
+            first_id,
+            last_id,
+        })
     }
 
-    fn book_ticker(&self, fields: &Fields<'_>) -> Result<BookTicker, DecodeError> {
+    fn book_ticker(
+        &self,
+        fields: &Fields<'_>,
+        levels: &mut Levels,
+    ) -> Result<BookTicker, DecodeError> {
         const KIND: &str = "bookTicker";
         let symbol = symbol_of(fields, KIND)?;
+        let mut size = |text, field| {
+            let text = need(text, KIND, field)?;
+            let read = level_size(text, self.symbols[symbol].size_scale, &mut levels.cut_sizes);
+            not_negative(read, field).map(Size)
+        };
         Ok(BookTicker {
             symbol,
             update_id: need(fields.update_id, KIND, "u")?,
-            bid: (self.price(symbol, fields.bid, KIND, "b")?, self.size(symbol, fields.bid_size, KIND, "B")?),
-            ask: (self.price(symbol, fields.ask, KIND, "a")?, self.size(symbol, fields.ask_size, KIND, "A")?),
+            bid: (
+                self.price(symbol, fields.bid, KIND, "b")?,
+                size(fields.bid_size, "B")?,
+            ),
+            ask: (
+                self.price(symbol, fields.ask, KIND, "a")?,
+                size(fields.ask_size, "A")?,
+            ),
         })
     }
 
@@ -159,7 +188,11 @@ impl Decoder {
         let symbol = symbol_of(fields, KIND)?;
         let buyer_is_maker = need(fields.buyer_is_maker, KIND, "m")?;
         let price = self.price(symbol, fields.price, KIND, "p")?;
-        let size = self.size(symbol, fields.size, KIND, "q")?;
+        let size = Size(number(
+            need(fields.size, KIND, "q")?,
+            self.symbols[symbol].size_scale,
+            "q",
+        )?);
         for (field, value) in [("p", price.0), ("q", size.0)] {
             if value == 0 {
                 return Err(DecodeError::Range { field, value });
@@ -171,7 +204,11 @@ impl Decoder {
             trade_id: need(fields.trade_id, KIND, "t")?,
             price,
             size,
-            aggressor: if buyer_is_maker { Aggressor::Seller } else { Aggressor::Buyer },
+            aggressor: if buyer_is_maker {
+                Aggressor::Seller
+            } else {
+                Aggressor::Buyer
+            },
         })
     }
 
@@ -181,7 +218,10 @@ impl Decoder {
         need(fields.has_bids.then_some(()), KIND, "bids")?;
         need(fields.has_asks.then_some(()), KIND, "asks")?;
         if self.symbols.len() != 1 {
-            return Err(DecodeError::Missing { kind: KIND, field: "s" });
+            return Err(DecodeError::Missing {
+                kind: KIND,
+                field: "s",
+            });
         }
         Ok(DepthSnapshot { last_id })
     }
@@ -193,22 +233,19 @@ impl Decoder {
         kind: &'static str,
         field: &'static str,
     ) -> Result<Price, DecodeError> {
-        number(need(text, kind, field)?, self.symbols[symbol].price_scale, field).map(Price)
-    }
-
-    fn size(
-        &self,
-        symbol: usize,
-        text: Option<&str>,
-        kind: &'static str,
-        field: &'static str,
-    ) -> Result<Size, DecodeError> {
-        number(need(text, kind, field)?, self.symbols[symbol].size_scale, field).map(Size)
+        number(
+            need(text, kind, field)?,
+            self.symbols[symbol].price_scale,
+            field,
+        )
+        .map(Price)
     }
 
     fn time(&self, value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
         let scaled = value.checked_mul(self.time_unit.nanoseconds());
-        scaled.filter(|time| *time >= 0).ok_or(DecodeError::Range { field, value })
+        scaled
+            .filter(|time| *time >= 0)
+            .ok_or(DecodeError::Range { field, value })
     }
 }
 
@@ -219,25 +256,36 @@ fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
             "depthUpdate" => Ok(Kind::Depth),
             "bookTicker" => Ok(Kind::BookTicker),
             "trade" => Ok(Kind::Trade),
-            other => Err(DecodeError::Kind { kind: other.to_owned() }),
+            other => Err(DecodeError::Kind {
+                kind: other.to_owned(),
+            }),
         };
     }
     if fields.snapshot_id.is_some() && fields.stream.is_none() {
         return Ok(Kind::Snapshot);
     }
-    let stream = fields.stream.and_then(|stream| stream.split_once('@')).map(|(_, kind)| kind);
+    let stream = fields
+        .stream
+        .and_then(|stream| stream.split_once('@'))
+        .map(|(_, kind)| kind);
     match stream {
         Some("bookTicker") => Ok(Kind::BookTicker),
-        Some(other) => Err(DecodeError::Kind { kind: other.to_owned() }),
+        Some(other) => Err(DecodeError::Kind {
+            kind: other.to_owned(),
+        }),
         None if fields.bid.is_some() && fields.ask.is_some() => Ok(Kind::BookTicker),
-        None => Err(DecodeError::Kind { kind: "neither event, stream nor snapshot".to_owned() }),
+        None => Err(DecodeError::Kind {
+            kind: "neither event, stream nor snapshot".to_owned(),
+        }),
     }
 }
 
 fn symbol_of(fields: &Fields<'_>, kind: &'static str) -> Result<usize, DecodeError> {
     match (fields.symbol, fields.unknown_symbol) {
         (Some(symbol), _) => Ok(symbol),
-        (None, Some(unknown)) => Err(DecodeError::Symbol { symbol: unknown.to_owned() }),
+        (None, Some(unknown)) => Err(DecodeError::Symbol {
+            symbol: unknown.to_owned(),
+        }),
         (None, None) => Err(DecodeError::Missing { kind, field: "s" }),
     }
 }
@@ -247,15 +295,29 @@ fn need<T>(value: Option<T>, kind: &'static str, field: &'static str) -> Result<
 }
 
 fn number(text: &str, scale: u8, field: &'static str) -> Result<i64, DecodeError> {
-    let value = parse_fixed(text, scale).map_err(|problem| DecodeError::Number { field, problem })?;
-    if value < 0 { Err(DecodeError::Range { field, value }) } else { Ok(value) }
+    not_negative(parse_fixed(text, scale), field)
+}
+
+fn not_negative(read: Result<i64, FixedError>, field: &'static str) -> Result<i64, DecodeError> {
+    let value = read.map_err(|problem| DecodeError::Number { field, problem })?;
+    if value < 0 {
+        Err(DecodeError::Range { field, value })
+    } else {
+        Ok(value)
+    }
 }
 
 fn json_error(error: serde_json::Error) -> DecodeError {
     let text = error.to_string();
     // The place is a field of its own, and a frame is one line.
-    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem).to_owned();
-    DecodeError::Json { problem, column: error.column() }
+    let problem = text
+        .rsplit_once(" at line ")
+        .map_or(text.as_str(), |(problem, _)| problem)
+        .to_owned();
+    DecodeError::Json {
+        problem,
+        column: error.column(),
+    }
 }
 
 #[cfg(test)]
@@ -263,7 +325,14 @@ mod tests {
     use super::*;
 
     fn decoder() -> Decoder {
-        Decoder::new(vec![Symbol { name: "BTCUSDT".to_owned(), price_scale: 2, size_scale: 5 }], TimeUnit::default())
+        Decoder::new(
+            vec![Symbol {
+                name: "BTCUSDT".to_owned(),
+                price_scale: 2,
+                size_scale: 5,
+            }],
+            TimeUnit::default(),
+        )
     }
 
     fn decode(text: &str) -> (Result<Frame, DecodeError>, Levels) {
@@ -292,7 +361,13 @@ mod tests {
         assert_eq!(decode(TRADE).0, Ok(Frame::Trade(trade)));
         assert_eq!(decode(&combined("trade", TRADE)).0, Ok(Frame::Trade(trade)));
         let bought = TRADE.replace(r#""m":true"#, r#""m":false"#);
-        assert_eq!(decode(&bought).0, Ok(Frame::Trade(TradeTick { aggressor: Aggressor::Buyer, ..trade })));
+        assert_eq!(
+            decode(&bought).0,
+            Ok(Frame::Trade(TradeTick {
+                aggressor: Aggressor::Buyer,
+                ..trade
+            }))
+        );
     }
 
     #[test]
@@ -300,9 +375,23 @@ mod tests {
         for text in [DEPTH.to_owned(), combined("depth@100ms", DEPTH)] {
             let (frame, levels) = decode(&text);
             let ts_venue = 1_723_161_255_308_000_000;
-            assert_eq!(frame, Ok(Frame::Depth(DepthUpdate { symbol: 0, ts_venue, first_id: 203, last_id: 207 })));
+            assert_eq!(
+                frame,
+                Ok(Frame::Depth(DepthUpdate {
+                    symbol: 0,
+                    ts_venue,
+                    first_id: 203,
+                    last_id: 207
+                }))
+            );
             assert_eq!(levels.bids, [(Price(5_565_387), Size(0))]);
-            assert_eq!(levels.asks, [(Price(6_183_804), Size(32_332)), (Price(6_184_430), Size(40_163))]);
+            assert_eq!(
+                levels.asks,
+                [
+                    (Price(6_183_804), Size(32_332)),
+                    (Price(6_184_430), Size(40_163))
+                ]
+            );
         }
     }
 
@@ -315,39 +404,116 @@ mod tests {
             ask: (Price(6_183_764), Size(154_698)),
         };
         assert_eq!(decode(TICKER).0, Ok(Frame::BookTicker(ticker)));
-        assert_eq!(decode(&combined("bookTicker", TICKER)).0, Ok(Frame::BookTicker(ticker)));
+        assert_eq!(
+            decode(&combined("bookTicker", TICKER)).0,
+            Ok(Frame::BookTicker(ticker))
+        );
         let (frame, levels) = decode(r#"{"lastUpdateId":219,"bids":[["1.00","2.0"]],"asks":[]}"#);
         assert_eq!(frame, Ok(Frame::Snapshot(DepthSnapshot { last_id: 219 })));
-        assert_eq!(levels, Levels { bids: vec![(Price(100), Size(200_000))], asks: vec![] });
+        assert_eq!(
+            levels,
+            Levels {
+                bids: vec![(Price(100), Size(200_000))],
+                asks: vec![],
+                cut_sizes: 0
+            }
+        );
+    }
+
+    #[test]
+    fn dust_of_a_level_below_the_lot_is_cut_and_counted() {
+        let (frame, levels) = decode(&DEPTH.replace("0.32332000", "0.32332900"));
+        assert!(frame.is_ok());
+        assert_eq!(
+            (levels.asks[0], levels.cut_sizes),
+            ((Price(6_183_804), Size(32_332)), 1)
+        );
+        let (frame, levels) = decode(&TICKER.replace("3.78826000", "3.78826100"));
+        let Ok(Frame::BookTicker(ticker)) = frame else {
+            panic!()
+        };
+        assert_eq!((ticker.bid.1, levels.cut_sizes), (Size(378_826), 1));
     }
 
     #[test]
     fn microseconds_are_a_setting_and_not_a_guess() {
         let decoder = Decoder::new(decoder().symbols, TimeUnit::Microseconds);
         let text = TRADE.replace("1723161255342", "1723161255342001");
-        let Ok(Frame::Trade(trade)) = decoder.decode(text.as_bytes(), &mut Levels::default()) else { panic!() };
+        let Ok(Frame::Trade(trade)) = decoder.decode(text.as_bytes(), &mut Levels::default())
+        else {
+            panic!()
+        };
         assert_eq!(trade.ts_venue, 1_723_161_255_342_001_000);
-        assert!(matches!(decode(&text.replace("342001", "342001000")).0, Err(DecodeError::Range { field: "T", .. })));
+        assert!(matches!(
+            decode(&text.replace("342001", "342001000")).0,
+            Err(DecodeError::Range { field: "T", .. })
+        ));
     }
 
     #[test]
     fn a_bad_frame_says_what_and_where() {
         let cases = [
-            (DEPTH.replace("0.32332000", "0.323321"), "`0.323321` has more than 5 decimal digits (column 139)"),
-            (DEPTH.replace("\"0.32332000\"", "7"), "invalid type: integer `7`, expected a borrowed string (column 129)"),
-            (DEPTH.replace(",\"0.32332000\"", ""), "a level needs a price and a size (column 128)"),
-            (DEPTH.replace("55653.87", "-5.00"), "a level's price must be above zero and its size not below (column 100)"),
-            (DEPTH.replace("\"u\":207", "\"u\":202"), "`u` is 202, which cannot be"),
-            (DEPTH.replace("\"u\":207,", ""), "a depthUpdate frame lacks `u`"),
-            (DEPTH.replace("BTCUSDT", "BTCEUR"), "symbol `BTCEUR` is not one of this source's"),
-            (TRADE.replace("61837.63", "NaN"), "`p`: `NaN000000` is not a decimal number such as 12.5"),
-            (TRADE.replace("\"q\":\"0.02000000\",", ""), "a trade frame lacks `q`"),
-            (TRADE.replace("\"trade\"", "\"aggTrade\""), "frames of kind `aggTrade` are not read"),
-            (TICKER.replace("\"a\"", "\"x\""), "frames of kind `neither event, stream nor snapshot` are not read"),
-            (combined("kline_1m", "{}"), "frames of kind `kline_1m` are not read"),
-            (TRADE[..60].to_owned(), "EOF while parsing a value (column 60)"),
+            (
+                DEPTH.replace("61838.04", "61838.041"),
+                "`61838.041000000` has more than 2 decimal digits (column 142)",
+            ),
+            (
+                TRADE.replace("0.02000000", "0.000001"),
+                "`q`: `0.000001` has more than 5 decimal digits",
+            ),
+            (
+                DEPTH.replace("\"0.32332000\"", "7"),
+                "invalid type: integer `7`, expected a borrowed string (column 129)",
+            ),
+            (
+                DEPTH.replace(",\"0.32332000\"", ""),
+                "a level needs a price and a size (column 128)",
+            ),
+            (
+                DEPTH.replace("55653.87", "-5.00"),
+                "a level's price must be above zero and its size not below (column 100)",
+            ),
+            (
+                DEPTH.replace("\"u\":207", "\"u\":202"),
+                "`u` is 202, which cannot be",
+            ),
+            (
+                DEPTH.replace("\"u\":207,", ""),
+                "a depthUpdate frame lacks `u`",
+            ),
+            (
+                DEPTH.replace("BTCUSDT", "BTCEUR"),
+                "symbol `BTCEUR` is not one of this source's",
+            ),
+            (
+                TRADE.replace("61837.63", "NaN"),
+                "`p`: `NaN000000` is not a decimal number such as 12.5",
+            ),
+            (
+                TRADE.replace("\"q\":\"0.02000000\",", ""),
+                "a trade frame lacks `q`",
+            ),
+            (
+                TRADE.replace("\"trade\"", "\"aggTrade\""),
+                "frames of kind `aggTrade` are not read",
+            ),
+            (
+                TICKER.replace("\"a\"", "\"x\""),
+                "frames of kind `neither event, stream nor snapshot` are not read",
+            ),
+            (
+                combined("kline_1m", "{}"),
+                "frames of kind `kline_1m` are not read",
+            ),
+            (
+                TRADE[..60].to_owned(),
+                "EOF while parsing a value (column 60)",
+            ),
             (TRADE.to_owned() + "x", "trailing characters (column 135)"),
-            ("[]".to_owned(), "invalid type: sequence, expected a frame of Binance, which is a JSON object (column 0)"),
+            (
+                "[]".to_owned(),
+                "invalid type: sequence, expected a frame of Binance, which is a JSON object (column 0)",
+            ),
         ];
         for (text, said) in cases {
             assert_eq!(decode(&text).0.unwrap_err().to_string(), said, "{text}");

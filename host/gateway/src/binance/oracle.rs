@@ -24,13 +24,20 @@ pub struct Top {
 impl Top {
     /// The book's.
     pub fn of_book(book: &LocalBook) -> Self {
-        Self { bid: book.best_bid(), ask: book.best_ask() }
+        Self {
+            bid: book.best_bid(),
+            ask: book.best_ask(),
+        }
     }
 
     /// The ticker's.
     pub fn of_ticker(ticker: &BookTicker) -> Self {
-        let level = |(price, size): (Price, Size)| (size > Size::ZERO).then_some(Level { price, size });
-        Self { bid: level(ticker.bid), ask: level(ticker.ask) }
+        let level =
+            |(price, size): (Price, Size)| (size > Size::ZERO).then_some(Level { price, size });
+        Self {
+            bid: level(ticker.bid),
+            ask: level(ticker.ask),
+        }
     }
 }
 
@@ -68,13 +75,18 @@ impl Oracle {
 
     /// Takes in a ticker. One that goes back in ids is left out.
     pub fn ticker(&mut self, ticker: &BookTicker) {
-        if self.tickers.back().is_some_and(|(newest, _)| *newest >= ticker.update_id) {
+        if self
+            .tickers
+            .back()
+            .is_some_and(|(newest, _)| *newest >= ticker.update_id)
+        {
             return;
         }
         if self.tickers.len() == MAX_KEPT {
             self.tickers.pop_front();
         }
-        self.tickers.push_back((ticker.update_id, Top::of_ticker(ticker)));
+        self.tickers
+            .push_back((ticker.update_id, Top::of_ticker(ticker)));
     }
 
     /// Takes in the book's top after the depth event of `last_id`.
@@ -100,7 +112,11 @@ impl Oracle {
         }
         Some(match self.tickers.front() {
             Some((id, exchange)) if *id <= last_id && *exchange == local => Verdict::Agrees,
-            Some((id, exchange)) if *id <= last_id => Verdict::Differs { last_id, local, exchange: *exchange },
+            Some((id, exchange)) if *id <= last_id => Verdict::Differs {
+                last_id,
+                local,
+                exchange: *exchange,
+            },
             _ => Verdict::Unchecked,
         })
     }
@@ -111,7 +127,12 @@ mod tests {
     use super::*;
 
     fn ticker(update_id: u64, bid: i64) -> BookTicker {
-        BookTicker { symbol: 0, update_id, bid: (Price(bid), Size(1)), ask: (Price(100), Size(1)) }
+        BookTicker {
+            symbol: 0,
+            update_id,
+            bid: (Price(bid), Size(1)),
+            ask: (Price(100), Size(1)),
+        }
     }
 
     fn top(bid: i64) -> Top {
@@ -122,14 +143,25 @@ mod tests {
     fn the_newest_ticker_that_is_not_ahead_decides_whichever_stream_comes_first() {
         let mut oracle = Oracle::default();
         oracle.depth(10, top(8));
-        assert_eq!(oracle.next_verdict(), None, "a ticker of id 9 may still come");
+        assert_eq!(
+            oracle.next_verdict(),
+            None,
+            "a ticker of id 9 may still come"
+        );
         oracle.ticker(&ticker(7, 6));
         oracle.ticker(&ticker(9, 8));
         assert_eq!(oracle.next_verdict(), None);
         oracle.ticker(&ticker(11, 9));
         assert_eq!(oracle.next_verdict(), Some(Verdict::Agrees));
         oracle.depth(12, top(8));
-        assert_eq!(oracle.judge(), Some(Verdict::Differs { last_id: 12, local: top(8), exchange: top(9) }));
+        assert_eq!(
+            oracle.judge(),
+            Some(Verdict::Differs {
+                last_id: 12,
+                local: top(8),
+                exchange: top(9)
+            })
+        );
     }
 
     #[test]

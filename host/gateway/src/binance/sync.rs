@@ -7,7 +7,8 @@
 //! What leaves: deltas level by level; on a gap `stale`; once whole again `clear`, the levels, and `live`.
 //!
 //! A snapshot is cut at some depth, and levels beyond are unknown until they change. So the book remembers where the
-//! cut was, and when the best price walks beyond it the top can't be known any more: that is treated as a gap.
+//! cut was, and when the best price walks beyond it a snapshot is asked for, and the top is no longer taken on trust:
+//! it is on trial against the exchange's best bid and ask ([`Recovery::Evidence`]), or else stale like after a gap.
 //!
 //! # Recovery without a snapshot
 //!
@@ -23,7 +24,8 @@ use super::oracle::{Oracle, Top, Verdict};
 use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
 use std::collections::VecDeque;
 use tickdeck_model::{
-    Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, VenueId, VenueScope, VenueState, VenueStatus,
+    Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, VenueId, VenueScope,
+    VenueState, VenueStatus,
 };
 
 /// Diffs kept while a snapshot is awaited: 200 s of the 100 ms stream. The oldest go first, which at worst means asking
@@ -69,7 +71,8 @@ pub enum Step {
         /// The first id that came.
         got: u64,
     },
-    /// The best price walked beyond the depth of the snapshot; the book is stale.
+    /// The best price walked beyond the depth of the snapshot: the book is stale, or on trial (ask
+    /// [`BookSync::is_live`]).
     BeyondSnapshot,
     /// The book became whole.
     Synced(Synced),
@@ -97,7 +100,7 @@ enum State {
     },
     /// Being rebuilt from diffs; so many tops agreed on end.
     Rebuilding { agreed: u32 },
-    /// Rebuilt, and its top proven.
+    /// Its top is proven, and on trial at every depth event.
     Proven,
 }
 
@@ -184,7 +187,10 @@ impl BookSync {
                 self.say(VenueState::Stale, out);
             }
             self.start_over(update, levels);
-            return Step::Gap { expected, got: update.first_id };
+            return Step::Gap {
+                expected,
+                got: update.first_id,
+            };
         }
         self.last_id = Some(update.last_id);
         match self.state {
@@ -194,12 +200,23 @@ impl BookSync {
             }
             State::Whole { .. } => {
                 self.apply(levels);
-                if self.is_beyond_snapshot() {
-                    return self.lose_top(out);
+                self.state = State::Whole {
+                    may_straddle: false,
+                };
+                let beyond = self.is_beyond_snapshot();
+                if beyond {
+                    self.leave_snapshot(out);
+                    self.keep(update, levels);
+                    self.oracle.depth(update.last_id, Top::of_book(&self.book));
                 }
-                self.state = State::Whole { may_straddle: false };
-                self.tell_deltas(update.last_id, levels, out);
-                Step::Applied
+                if self.is_live() {
+                    self.tell_deltas(update.last_id, levels, out);
+                }
+                if beyond {
+                    Step::BeyondSnapshot
+                } else {
+                    Step::Applied
+                }
             }
             State::Rebuilding { .. } => {
                 self.rebuild_with(update, levels);
@@ -214,35 +231,64 @@ impl BookSync {
     }
 
     /// Takes in a snapshot and appends the whole book if that makes it whole.
-    pub fn snapshot(&mut self, snapshot: &DepthSnapshot, levels: &Levels, out: &mut Vec<Body>) -> Step {
+    pub fn snapshot(
+        &mut self,
+        snapshot: &DepthSnapshot,
+        levels: &Levels,
+        out: &mut Vec<Body>,
+    ) -> Step {
         let was_live = self.is_live();
-        if matches!(self.state, State::Whole { .. }) && self.last_id.is_some_and(|last| snapshot.last_id <= last) {
+        if matches!(self.state, State::Whole { .. })
+            && self.last_id.is_some_and(|last| snapshot.last_id <= last)
+        {
             return Step::SnapshotTooOld;
         }
-        while self.kept.front().is_some_and(|kept| kept.last_id <= snapshot.last_id) {
+        while self
+            .kept
+            .front()
+            .is_some_and(|kept| kept.last_id <= snapshot.last_id)
+        {
             self.kept.pop_front();
         }
-        let straddles = self.kept.front().is_none_or(|first| first.first_id <= snapshot.last_id.saturating_add(1));
+        let straddles = self
+            .kept
+            .front()
+            .is_none_or(|first| first.first_id <= snapshot.last_id.saturating_add(1));
         if !straddles {
-            self.request = self.kept.front().map(|first| SnapshotRequest { at_least_id: first.first_id });
+            self.request = self.kept.front().map(|first| SnapshotRequest {
+                at_least_id: first.first_id,
+            });
             return Step::SnapshotTooOld;
         }
         self.book.clear();
         self.apply(levels);
-        self.cut = (cut_of(&levels.bids, Price::min), cut_of(&levels.asks, Price::max));
-        self.state = State::Whole { may_straddle: self.kept.is_empty() };
-        self.last_id = Some(self.kept.back().map_or(snapshot.last_id, |kept| kept.last_id));
+        self.cut = (
+            cut_of(&levels.bids, Price::min),
+            cut_of(&levels.asks, Price::max),
+        );
+        self.state = State::Whole {
+            may_straddle: self.kept.is_empty(),
+        };
+        self.last_id = Some(
+            self.kept
+                .back()
+                .map_or(snapshot.last_id, |kept| kept.last_id),
+        );
         for kept in std::mem::take(&mut self.kept) {
             self.apply(&kept.levels);
         }
         self.oracle.clear();
         self.request = None;
         if self.is_beyond_snapshot() {
-            if !was_live {
-                self.lose_top(&mut Vec::new());
-                return Step::BeyondSnapshot;
+            // The diffs kept have moved the price beyond it; only a deeper or newer one helps.
+            self.state = State::Waiting;
+            self.request = self
+                .last_id
+                .map(|last| SnapshotRequest { at_least_id: last });
+            if was_live {
+                self.say(VenueState::Stale, out);
             }
-            return self.lose_top(out);
+            return Step::BeyondSnapshot;
         }
         self.tell_whole(out);
         if !was_live {
@@ -253,7 +299,9 @@ impl BookSync {
 
     /// Takes in the exchange's best bid and ask, the evidence for a book that is being rebuilt.
     pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<Step> {
-        let Recovery::Evidence { agreements } = self.recovery else { return None };
+        let Recovery::Evidence { agreements } = self.recovery else {
+            return None;
+        };
         if !matches!(self.state, State::Rebuilding { .. } | State::Proven) {
             return None;
         }
@@ -280,7 +328,8 @@ impl BookSync {
                     self.say(VenueState::Stale, out);
                     Some(Step::BeyondSnapshot)
                 }
-                (_, Verdict::Agrees | Verdict::Unchecked) | (State::Waiting | State::Whole { .. }, _) => step,
+                (_, Verdict::Agrees | Verdict::Unchecked)
+                | (State::Waiting | State::Whole { .. }, _) => step,
             };
         }
         step
@@ -310,7 +359,9 @@ impl BookSync {
         self.oracle.clear();
         self.cut = (None, None);
         self.last_id = Some(update.last_id);
-        self.request = Some(SnapshotRequest { at_least_id: update.first_id });
+        self.request = Some(SnapshotRequest {
+            at_least_id: update.first_id,
+        });
         match self.recovery {
             Recovery::Snapshot => {
                 self.state = State::Waiting;
@@ -323,16 +374,19 @@ impl BookSync {
         }
     }
 
-    /// The top is not known any more. What the book holds is exact, so a rebuild goes on from it.
-    fn lose_top(&mut self, out: &mut Vec<Body>) -> Step {
-        self.say(VenueState::Stale, out);
+    /// The best price walked beyond what the snapshot vouches for. What the book holds is exact, but levels may miss.
+    fn leave_snapshot(&mut self, out: &mut Vec<Body>) {
         self.cut = (None, None);
-        self.request = self.last_id.map(|last| SnapshotRequest { at_least_id: last });
+        self.request = self
+            .last_id
+            .map(|last| SnapshotRequest { at_least_id: last });
         self.state = match self.recovery {
-            Recovery::Snapshot => State::Waiting,
-            Recovery::Evidence { .. } => State::Rebuilding { agreed: 0 },
+            Recovery::Evidence { .. } => State::Proven,
+            Recovery::Snapshot => {
+                self.say(VenueState::Stale, out);
+                State::Waiting
+            }
         };
-        Step::BeyondSnapshot
     }
 
     fn rebuild_with(&mut self, update: &DepthUpdate, levels: &Levels) {
@@ -346,7 +400,11 @@ impl BookSync {
             self.kept.pop_front();
         }
         let levels = levels.clone();
-        self.kept.push_back(Kept { first_id: update.first_id, last_id: update.last_id, levels });
+        self.kept.push_back(Kept {
+            first_id: update.first_id,
+            last_id: update.last_id,
+            levels,
+        });
     }
 
     fn apply(&mut self, levels: &Levels) {
@@ -360,8 +418,10 @@ impl BookSync {
 
     fn is_beyond_snapshot(&self) -> bool {
         let (bid_cut, ask_cut) = self.cut;
-        let bid_gone = bid_cut.is_some_and(|cut| self.book.best_bid().is_none_or(|best| best.price < cut));
-        let ask_gone = ask_cut.is_some_and(|cut| self.book.best_ask().is_none_or(|best| best.price > cut));
+        let bid_gone =
+            bid_cut.is_some_and(|cut| self.book.best_bid().is_none_or(|best| best.price < cut));
+        let ask_gone =
+            ask_cut.is_some_and(|cut| self.book.best_ask().is_none_or(|best| best.price > cut));
         bid_gone || ask_gone
     }
 
@@ -370,20 +430,50 @@ impl BookSync {
         for (side, levels) in [(Side::Buy, &levels.bids), (Side::Sell, &levels.asks)] {
             for (price, size) in levels {
                 left -= 1;
-                out.push(self.level(BookChange::Delta, (side, *price, *size), left == 0, update_id));
+                out.push(self.level(
+                    BookChange::Delta,
+                    (side, *price, *size),
+                    left == 0,
+                    update_id,
+                ));
             }
         }
     }
 
-    fn level(&self, change: BookChange, level: (Side, Price, Size), last: bool, update_id: u64) -> Body {
+    fn level(
+        &self,
+        change: BookChange,
+        level: (Side, Price, Size),
+        last: bool,
+        update_id: u64,
+    ) -> Body {
         let (side, price, size) = level;
         let instrument = self.instrument;
-        BookUpdate { instrument, change, side, last, pad: Pad::ZERO, price, size, update_id }.into()
+        BookUpdate {
+            instrument,
+            change,
+            side,
+            last,
+            pad: Pad::ZERO,
+            price,
+            size,
+            update_id,
+        }
+        .into()
     }
 
     fn say(&self, state: VenueState, out: &mut Vec<Body>) {
         let scope = VenueScope::Instrument;
-        out.push(VenueStatus { venue: self.venue, instrument: self.instrument, scope, state, pad: Pad::ZERO }.into());
+        out.push(
+            VenueStatus {
+                venue: self.venue,
+                instrument: self.instrument,
+                scope,
+                state,
+                pad: Pad::ZERO,
+            }
+            .into(),
+        );
     }
 }
 

@@ -3,10 +3,14 @@
 //! One visitor reads every kind of frame, raw or wrapped in a combined stream's `{"stream":…,"data":{…}}`. Levels are
 //! parsed straight to [`Price`] and [`Size`] at the instrument's scale into a reused [`Levels`], which is why the
 //! symbol must come before them in the frame (Binance always sends it so).
+//!
+//! The size of a level may be finer than the lot: old orders keep the dust of the time when lots were smaller (BTCUSDT of
+//! 2024-08-08 has 25.426189 at 200000). No order can trade a part of a lot, so such a size is cut down to the scale, and
+//! counted. Prices and the sizes of trades are never cut: finer ones mean that the scale in use is wrong.
 
 use super::decode::Symbol;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use tickdeck_model::{Aggressor, Price, Size, Timestamp, parse_fixed};
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, parse_fixed};
 
 /// The levels of one depth frame, in the frame's order. Reused from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub struct Levels {
     pub bids: Vec<(Price, Size)>,
     /// Asks.
     pub asks: Vec<(Price, Size)>,
+    /// Sizes of the frame that were cut down to the scale.
+    pub cut_sizes: u64,
 }
 
 impl Levels {
@@ -22,6 +28,7 @@ impl Levels {
     pub fn clear(&mut self) {
         self.bids.clear();
         self.asks.clear();
+        self.cut_sizes = 0;
     }
 }
 
@@ -137,7 +144,11 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { symbols, fields, levels } = self;
+        let Self {
+            symbols,
+            fields,
+            levels,
+        } = self;
         while let Some(key) = map.next_key::<&'de str>()? {
             match key {
                 "stream" => {
@@ -145,7 +156,11 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
                     fields.stream = Some(stream);
                     fields.resolve(symbols, stream.split('@').next().unwrap_or(stream));
                 }
-                "data" => map.next_value_seed(FrameSeed { symbols, fields: &mut *fields, levels: &mut *levels })?,
+                "data" => map.next_value_seed(FrameSeed {
+                    symbols,
+                    fields: &mut *fields,
+                    levels: &mut *levels,
+                })?,
                 "e" => fields.event = Some(map.next_value()?),
                 "E" => fields.event_time = Some(map.next_value()?),
                 "T" => fields.trade_time = Some(map.next_value()?),
@@ -159,12 +174,20 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
                 "t" => fields.trade_id = Some(map.next_value()?),
                 "b" | "bids" => {
                     let symbol = fields.symbol_for_levels(symbols);
-                    let value = map.next_value_seed(SideSeed { symbol, levels: &mut levels.bids })?;
+                    let value = map.next_value_seed(SideSeed {
+                        symbol,
+                        levels: &mut levels.bids,
+                        cut_sizes: &mut levels.cut_sizes,
+                    })?;
                     (fields.bid, fields.has_bids) = (value.text, value.is_array);
                 }
                 "a" | "asks" => {
                     let symbol = fields.symbol_for_levels(symbols);
-                    let value = map.next_value_seed(SideSeed { symbol, levels: &mut levels.asks })?;
+                    let value = map.next_value_seed(SideSeed {
+                        symbol,
+                        levels: &mut levels.asks,
+                        cut_sizes: &mut levels.cut_sizes,
+                    })?;
                     (fields.ask, fields.has_asks) = (value.text, value.is_array);
                 }
                 "B" => fields.bid_size = Some(map.next_value()?),
@@ -183,8 +206,14 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
 
 impl<'a> Fields<'a> {
     fn resolve(&mut self, symbols: &[Symbol], name: &'a str) {
-        self.symbol = symbols.iter().position(|symbol| symbol.name.eq_ignore_ascii_case(name));
-        self.unknown_symbol = if self.symbol.is_none() { Some(name) } else { None };
+        self.symbol = symbols
+            .iter()
+            .position(|symbol| symbol.name.eq_ignore_ascii_case(name));
+        self.unknown_symbol = if self.symbol.is_none() {
+            Some(name)
+        } else {
+            None
+        };
     }
 
     /// The symbol whose scales the levels have; the REST snapshot names none, so it needs a decoder of one symbol.
@@ -207,12 +236,16 @@ struct SideValue<'a> {
 struct SideSeed<'s> {
     symbol: Option<&'s Symbol>,
     levels: &'s mut Vec<(Price, Size)>,
+    cut_sizes: &'s mut u64,
 }
 
 impl<'de> DeserializeSeed<'de> for SideSeed<'_> {
     type Value = SideValue<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -225,7 +258,10 @@ impl<'de> Visitor<'de> for SideSeed<'_> {
     }
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(SideValue { text: Some(text), is_array: false })
+        Ok(SideValue {
+            text: Some(text),
+            is_array: false,
+        })
     }
 
     fn visit_u64<E: Error>(self, _order_id: u64) -> Result<Self::Value, E> {
@@ -234,17 +270,31 @@ impl<'de> Visitor<'de> for SideSeed<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         match self.symbol {
-            Some(symbol) => while seq.next_element_seed(LevelSeed { symbol, levels: &mut *self.levels })?.is_some() {},
+            Some(symbol) => {
+                let (levels, cut_sizes) = (self.levels, self.cut_sizes);
+                while seq
+                    .next_element_seed(LevelSeed {
+                        symbol,
+                        levels,
+                        cut_sizes,
+                    })?
+                    .is_some()
+                {}
+            }
             // The frame as a whole is refused later, by the name of what it lacks.
             None => while seq.next_element::<IgnoredAny>()?.is_some() {},
         }
-        Ok(SideValue { text: None, is_array: true })
+        Ok(SideValue {
+            text: None,
+            is_array: true,
+        })
     }
 }
 
 struct LevelSeed<'s> {
     symbol: &'s Symbol,
     levels: &'s mut Vec<(Price, Size)>,
+    cut_sizes: &'s mut u64,
 }
 
 impl<'de> DeserializeSeed<'de> for LevelSeed<'_> {
@@ -269,11 +319,28 @@ impl<'de> Visitor<'de> for LevelSeed<'_> {
         // Binance once sent a third, empty element; it is of no interest.
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         let price = parse_fixed(price, self.symbol.price_scale).map_err(A::Error::custom)?;
-        let size = parse_fixed(size, self.symbol.size_scale).map_err(A::Error::custom)?;
+        let size =
+            level_size(size, self.symbol.size_scale, self.cut_sizes).map_err(A::Error::custom)?;
         if price <= 0 || size < 0 {
-            return Err(A::Error::custom("a level's price must be above zero and its size not below"));
+            return Err(A::Error::custom(
+                "a level's price must be above zero and its size not below",
+            ));
         }
         self.levels.push((Price(price), Size(size)));
         Ok(())
+    }
+}
+
+/// Reads the size of a level, cut down to the scale if it is finer.
+pub(super) fn level_size(text: &str, scale: u8, cut_sizes: &mut u64) -> Result<i64, FixedError> {
+    match parse_fixed(text, scale) {
+        Err(FixedError::TooFine { .. }) => {
+            *cut_sizes += 1;
+            let end = text
+                .find('.')
+                .map_or(text.len(), |dot| dot + 1 + usize::from(scale));
+            parse_fixed(text.get(..end).unwrap_or(text), scale)
+        }
+        read => read,
     }
 }

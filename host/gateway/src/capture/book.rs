@@ -12,6 +12,7 @@ const MAX_TAKEN: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct MarketBook {
     depth: LocalBook,
+    update_id: u64,
     is_live: bool,
     quote: Option<Quote>,
     last_trade: Option<Price>,
@@ -38,6 +39,11 @@ impl MarketBook {
         &self.depth
     }
 
+    /// The exchange's number of the last message the depth took in.
+    pub(super) fn update_id(&self) -> u64 {
+        self.update_id
+    }
+
     pub(super) fn set_last_trade(&mut self, price: Price) {
         self.last_trade = Some(price);
     }
@@ -49,6 +55,7 @@ impl MarketBook {
     /// Takes in a level.
     pub(super) fn update(&mut self, update: &BookUpdate) {
         apply(&mut self.depth, update);
+        self.update_id = update.update_id;
         if update.change != BookChange::Clear {
             self.forget_taken(update.side, update.price, update.size);
         }
@@ -87,24 +94,36 @@ impl MarketBook {
 
     /// Whether an order of `side` limited to `price` meets the opposite top.
     pub(super) fn crosses(&self, side: Side, price: Price) -> bool {
-        self.top(side.opposite()).is_some_and(|top| meets(side, Some(price), top.price))
+        self.top(side.opposite())
+            .is_some_and(|top| meets(side, Some(price), top.price))
     }
 
     /// What an order of `side` could take now: its fills, best first, up to `size` in all.
     pub(super) fn walk(&self, side: Side, limit: Option<Price>, size: Size) -> Vec<Level> {
         let from = side.opposite();
-        let Some(top) = self.top(from) else { return Vec::new() };
-        let deeper = self.depth.levels(from).filter(|level| self.is_live && is_worse(from, level.price, top.price));
+        let Some(top) = self.top(from) else {
+            return Vec::new();
+        };
+        let deeper = self
+            .depth
+            .levels(from)
+            .filter(|level| self.is_live && is_worse(from, level.price, top.price));
         let mut left = size;
         let mut fills = Vec::new();
         for level in std::iter::once(top).chain(deeper) {
             if left == Size::ZERO || !meets(side, limit, level.price) {
                 break;
             }
-            let taken = self.taken.get(&(from, level.price)).map_or(Size::ZERO, |taken| taken.taken);
+            let taken = self
+                .taken
+                .get(&(from, level.price))
+                .map_or(Size::ZERO, |taken| taken.taken);
             let size = Size((level.size.0 - taken.0).clamp(0, left.0));
             if size > Size::ZERO {
-                fills.push(Level { price: level.price, size });
+                fills.push(Level {
+                    price: level.price,
+                    size,
+                });
                 left = Size(left.0 - size.0);
             }
         }
@@ -118,7 +137,10 @@ impl MarketBook {
             Some(top) if top.price == fill.price => top.size,
             Some(_) | None => self.depth.size_at(from, fill.price),
         };
-        let entry = self.taken.entry((from, fill.price)).or_insert(Taken { of, taken: Size::ZERO });
+        let entry = self.taken.entry((from, fill.price)).or_insert(Taken {
+            of,
+            taken: Size::ZERO,
+        });
         entry.taken = Size(entry.taken.0 + fill.size.0);
         if self.taken.len() > MAX_TAKEN {
             self.taken.pop_first();
@@ -130,7 +152,11 @@ impl MarketBook {
         if self.taken.is_empty() {
             return;
         }
-        if self.taken.get(&(side, price)).is_some_and(|taken| taken.of != size) {
+        if self
+            .taken
+            .get(&(side, price))
+            .is_some_and(|taken| taken.of != size)
+        {
             self.taken.remove(&(side, price));
         }
     }
@@ -140,7 +166,9 @@ impl MarketBook {
 pub(super) fn apply(book: &mut LocalBook, update: &BookUpdate) {
     match update.change {
         BookChange::Clear => book.clear(),
-        BookChange::Snapshot | BookChange::Delta => book.set(update.side, update.price, update.size),
+        BookChange::Snapshot | BookChange::Delta => {
+            book.set(update.side, update.price, update.size)
+        }
     }
 }
 

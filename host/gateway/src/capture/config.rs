@@ -14,7 +14,9 @@ const DEFAULT_AGREEMENTS: u32 = 20;
 const ONE: i64 = 10i64.pow(CURRENCY_SCALE as u32);
 
 /// Quote currencies by which an unknown symbol is cut in two, longest first.
-const QUOTES: &[&str] = &["FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY"];
+const QUOTES: &[&str] = &[
+    "FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY",
+];
 
 /// How to play a capture.
 #[derive(Debug, Clone)]
@@ -49,8 +51,14 @@ impl CaptureConfig {
             venue: "BINANCE".to_owned(),
             symbols: Vec::new(),
             time_unit: TimeUnit::default(),
-            latency: Latency { order_ns: DEFAULT_LATENCY_NS, answer_ns: DEFAULT_LATENCY_NS },
-            fees: Fees { maker: DEFAULT_FEE, taker: DEFAULT_FEE },
+            latency: Latency {
+                order_ns: DEFAULT_LATENCY_NS,
+                answer_ns: DEFAULT_LATENCY_NS,
+            },
+            fees: Fees {
+                maker: DEFAULT_FEE,
+                taker: DEFAULT_FEE,
+            },
             allow_short: true,
             balances: vec![("USDT".to_owned(), Amount(1_000_000 * ONE))],
             agreements: DEFAULT_AGREEMENTS,
@@ -60,7 +68,11 @@ impl CaptureConfig {
 
     /// The desk's rules.
     pub(super) fn rules(&self) -> DeskRules {
-        DeskRules { latency: self.latency.at_least_one_ns(), fees: self.fees, allow_short: self.allow_short }
+        DeskRules {
+            latency: self.latency.at_least_one_ns(),
+            fees: self.fees,
+            allow_short: self.allow_short,
+        }
     }
 }
 
@@ -115,6 +127,10 @@ impl SymbolTerms {
 
     /// What the decoder needs of it.
     pub(super) fn symbol(&self) -> Symbol {
-        Symbol { name: self.name.clone(), price_scale: self.price_scale, size_scale: self.size_scale }
+        Symbol {
+            name: self.name.clone(),
+            price_scale: self.price_scale,
+            size_scale: self.size_scale,
+        }
     }
 }

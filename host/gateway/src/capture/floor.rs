@@ -12,8 +12,8 @@ use queue::Resting;
 use std::collections::{HashMap, VecDeque};
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
-    Body, BookChange, BookUpdate, ClientOrderId, Event, InstrumentId, Pad, Price, Reason, Side, Size, Timestamp, VenueScope,
-    VenueState,
+    Body, BookChange, BookUpdate, ClientOrderId, Event, InstrumentId, Pad, Price, Reason, Side,
+    Size, Timestamp, VenueScope, VenueState,
 };
 
 /// The venue never closes; its day ends at 00:00 UTC.
@@ -81,9 +81,16 @@ impl Floor {
             Due::Idle | Due::Over => None,
         };
         let works = !self.desk.is_quiet();
-        let market = self.ahead.front().filter(|_| works).map(|event| event.ts_host);
+        let market = self
+            .ahead
+            .front()
+            .filter(|_| works)
+            .map(|event| event.ts_host);
         let day_end = self.next_day_end().filter(|_| tape_goes_on);
-        let later = market.into_iter().chain(day_end).map(|at| at.saturating_add_unsigned(self.answer_ns));
+        let later = market
+            .into_iter()
+            .chain(day_end)
+            .map(|at| at.saturating_add_unsigned(self.answer_ns));
         let replay = self.replays.front().map(|(due, _)| *due);
         later.chain(under_way).chain(replay).min()
     }
@@ -109,6 +116,7 @@ impl Floor {
                 }
                 Next::Replay => self.tell_book(),
             }
+            self.drop_done_day_orders();
         }
         // Commands that arrive before the horizon have all been taken, so these are all there can be.
         while self.replays.front().is_some_and(|(due, _)| *due < until) {
@@ -125,23 +133,45 @@ impl Floor {
     }
 
     fn next(&self, tape_goes_on: bool) -> Option<(Timestamp, Next)> {
-        let market = self.ahead.front().map(|event| (event.ts_host, Next::Market));
+        let market = self
+            .ahead
+            .front()
+            .map(|event| (event.ts_host, Next::Market));
         let arrival = self.desk.next_arrival().map(|at| (at, Next::Arrival));
         let replay = self.replays.front().map(|(due, _)| (*due, Next::Replay));
         // The venue's clock stands still once the tape is over: no day ends that no line has reached.
-        let reached = |end: &Timestamp| tape_goes_on || self.ahead.back().is_some_and(|event| event.ts_host >= *end);
-        let day_end = self.next_day_end().filter(reached).map(|end| (end, Next::DayEnd));
-        [day_end, market, arrival, replay].into_iter().flatten().min()
+        let reached = |end: &Timestamp| {
+            tape_goes_on || self.ahead.back().is_some_and(|event| event.ts_host >= *end)
+        };
+        let day_end = self
+            .next_day_end()
+            .filter(reached)
+            .map(|end| (end, Next::DayEnd));
+        [day_end, market, arrival, replay]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
+    /// The next day's end that an order works until.
     fn next_day_end(&self) -> Option<Timestamp> {
-        self.day_orders.iter().find(|(_, id)| self.desk.order(*id).is_some()).map(|(end, _)| *end)
+        self.day_orders.front().map(|(end, _)| *end)
+    }
+
+    fn drop_done_day_orders(&mut self) {
+        while self
+            .day_orders
+            .pop_front_if(|(_, id)| self.desk.order(*id).is_none())
+            .is_some()
+        {}
     }
 
     fn on_market(&mut self, at: Timestamp, event: &Event) {
         match event.body() {
             Body::Book(update) => {
-                let Some(pit) = self.pits.get_mut(&update.instrument) else { return };
+                let Some(pit) = self.pits.get_mut(&update.instrument) else {
+                    return;
+                };
                 pit.market.update(&update);
                 if pit.resting.is_empty() {
                     return;
@@ -152,7 +182,9 @@ impl Floor {
                 }
             }
             Body::Quote(quote) => {
-                let Some(pit) = self.pits.get_mut(&quote.instrument) else { return };
+                let Some(pit) = self.pits.get_mut(&quote.instrument) else {
+                    return;
+                };
                 pit.market.set_quote(&quote);
                 if pit.resting.is_empty() {
                     return;
@@ -161,7 +193,9 @@ impl Floor {
                 self.meet_opposite(at, quote.instrument);
             }
             Body::Trade(trade) => {
-                let Some(pit) = self.pits.get_mut(&trade.instrument) else { return };
+                let Some(pit) = self.pits.get_mut(&trade.instrument) else {
+                    return;
+                };
                 pit.market.set_last_trade(trade.price);
                 if !pit.resting.is_empty() {
                     self.trade_with_resting(at, &trade);
@@ -181,7 +215,12 @@ impl Floor {
     fn arrive(&mut self, at: Timestamp, command: Command) {
         match command {
             Command::Submit { id, order } => self.submit(at, id, &order),
-            Command::Modify { id, instrument, price, size } => self.modify(at, id, instrument, price, size),
+            Command::Modify {
+                id,
+                instrument,
+                price,
+                size,
+            } => self.modify(at, id, instrument, price, size),
             Command::Cancel { id, instrument } => {
                 if self.desk.order(id).is_some() {
                     self.desk.cancel(at, id, Reason::Normal);
@@ -192,7 +231,8 @@ impl Floor {
             }
             Command::Snapshot { instrument } => {
                 if self.pits.contains_key(&instrument) {
-                    self.replays.push_back((at.saturating_add_unsigned(self.answer_ns), instrument));
+                    self.replays
+                        .push_back((at.saturating_add_unsigned(self.answer_ns), instrument));
                 }
             }
         }
@@ -200,7 +240,9 @@ impl Floor {
     }
 
     fn end_day(&mut self) {
-        let Some(end) = self.next_day_end() else { return };
+        let Some(end) = self.next_day_end() else {
+            return;
+        };
         while let Some((_, id)) = self.day_orders.pop_front_if(|(ends, _)| *ends <= end) {
             if let Some(order) = self.desk.order(id).copied() {
                 self.desk.expire(end, id, Reason::DayEnd);
@@ -220,17 +262,24 @@ impl Floor {
     /// Tells a book again as it is when that reaches us: later market events have been handed out by then, and a
     /// snapshot older than they are would undo them.
     fn tell_book(&mut self) {
-        let Some((due, instrument)) = self.replays.pop_front() else { return };
-        let Some(pit) = self.pits.get(&instrument) else { return };
+        let Some((due, instrument)) = self.replays.pop_front() else {
+            return;
+        };
+        let Some(pit) = self.pits.get(&instrument) else {
+            return;
+        };
         let (mut book, mut is_live) = (pit.market.depth().clone(), pit.market.is_live());
-        let mut update_id = pit.update_id();
+        let mut update_id = pit.market.update_id();
         for event in self.ahead.iter().take_while(|event| event.ts_host <= due) {
             match event.body() {
                 Body::Book(update) if update.instrument == instrument => {
                     apply(&mut book, &update);
                     update_id = update.update_id;
                 }
-                Body::Venue(status) if status.instrument == instrument && status.scope == VenueScope::Instrument => {
+                Body::Venue(status)
+                    if status.instrument == instrument
+                        && status.scope == VenueScope::Instrument =>
+                {
                     is_live = status.state == VenueState::Live;
                 }
                 _ => {}
@@ -242,7 +291,16 @@ impl Floor {
         }
         let mut left = book.len();
         let mut tell = |change, side, price, size| {
-            let body = BookUpdate { instrument, change, side, last: left == 0, pad: Pad::ZERO, price, size, update_id };
+            let body = BookUpdate {
+                instrument,
+                change,
+                side,
+                last: left == 0,
+                pad: Pad::ZERO,
+                price,
+                size,
+                update_id,
+            };
             self.told.push(Event::new(due, due, body));
             left = left.saturating_sub(1);
         };

@@ -49,14 +49,28 @@ impl Lines {
             problem: format!("cannot be read: {error}"),
         };
         let file = File::open(path).map_err(unreadable)?;
-        let mut raw = BufReader::with_capacity(BUFFER_BYTES, Counted { file, monitor: monitor.clone() });
+        let mut raw = BufReader::with_capacity(
+            BUFFER_BYTES,
+            Counted {
+                file,
+                monitor: monitor.clone(),
+            },
+        );
         let is_gzip = raw.fill_buf().map_err(unreadable)?.starts_with(&GZIP_MAGIC);
         let reader: Box<dyn BufRead + Send> = if is_gzip {
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(raw)))
+            Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                MultiGzDecoder::new(raw),
+            ))
         } else {
             Box::new(raw)
         };
-        Ok(Self { name, reader, buffer: Vec::new(), number: 0 })
+        Ok(Self {
+            name,
+            reader,
+            buffer: Vec::new(),
+            number: 0,
+        })
     }
 
     /// The file's name.
@@ -73,15 +87,22 @@ impl Lines {
     /// its last whole one is not given.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, GatewayError> {
         self.buffer.clear();
-        let read = (&mut self.reader).take(MAX_LINE_BYTES + 1).read_until(b'\n', &mut self.buffer);
+        let read = (&mut self.reader)
+            .take(MAX_LINE_BYTES + 1)
+            .read_until(b'\n', &mut self.buffer);
         match read {
             Ok(0) => return Ok(None),
             Ok(bytes) if bytes as u64 > MAX_LINE_BYTES => {
-                return Err(self.broken(&format!("line {} is above {MAX_LINE_BYTES} bytes", self.number + 1)));
+                return Err(self.broken(&format!(
+                    "line {} is above {MAX_LINE_BYTES} bytes",
+                    self.number + 1
+                )));
             }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(self.broken("the compressed data ends early; fetch the file again, or play it up to here"));
+                return Err(self.broken(
+                    "the compressed data ends early; fetch the file again, or play it up to here",
+                ));
             }
             Err(error) => return Err(self.broken(&error.to_string())),
         }
@@ -117,7 +138,15 @@ mod tests {
     #[test]
     fn only_whole_lines_of_a_time_and_a_frame_are_cut() {
         assert_eq!(split(b"17 {}"), Ok((17, &b"{}"[..])));
-        for bad in [&b""[..], b"17", b" {}", b"-1 {}", b"17x {}", b"99999999999999999999 {}", b"{} 17"] {
+        for bad in [
+            &b""[..],
+            b"17",
+            b" {}",
+            b"-1 {}",
+            b"17x {}",
+            b"99999999999999999999 {}",
+            b"{} 17",
+        ] {
             assert!(split(bad).is_err(), "{bad:?}");
         }
     }

@@ -43,6 +43,8 @@ pub struct CaptureStats {
     pub gaps: u64,
     /// Depth lines that repeated known ids.
     pub duplicates: u64,
+    /// Sizes of levels that were finer than the instrument's scale and cut down to it.
+    pub cut_sizes: u64,
     /// The first damaged lines.
     pub problems: Vec<LineProblem>,
 }
@@ -57,10 +59,11 @@ struct Counters {
     time_went_back: AtomicU64,
     gaps: AtomicU64,
     duplicates: AtomicU64,
+    cut_sizes: AtomicU64,
     problems: Mutex<Vec<LineProblem>>,
 }
 
-/// A counter that can be told apart by name only here.
+/// What is counted one by one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Count {
     Line,
@@ -87,7 +90,13 @@ impl Monitor {
             time_went_back: load(&self.0.time_went_back),
             gaps: load(&self.0.gaps),
             duplicates: load(&self.0.duplicates),
-            problems: self.0.problems.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            cut_sizes: load(&self.0.cut_sizes),
+            problems: self
+                .0
+                .problems
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         }
     }
 
@@ -97,6 +106,12 @@ impl Monitor {
 
     pub(super) fn add_bytes(&self, bytes: u64) {
         self.0.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_cut_sizes(&self, sizes: u64) {
+        if sizes > 0 {
+            self.0.cut_sizes.fetch_add(sizes, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn count(&self, what: Count) {
@@ -112,7 +127,11 @@ impl Monitor {
 
     pub(super) fn damaged(&self, problem: LineProblem) {
         self.0.damaged.fetch_add(1, Ordering::Relaxed);
-        let mut problems = self.0.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = self
+            .0
+            .problems
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if problems.len() < MAX_PROBLEMS {
             problems.push(problem);
         }

@@ -43,8 +43,13 @@ pub(super) fn survey(
     configured: &[SymbolTerms],
     time_unit: TimeUnit,
 ) -> Result<SurveyedFile, GatewayError> {
-    let problem = |problem: String| GatewayError::Source { source_name: path.display().to_string(), problem };
-    let bytes = std::fs::metadata(path).map_err(|error| problem(format!("cannot be read: {error}")))?.len();
+    let problem = |problem: String| GatewayError::Source {
+        source_name: path.display().to_string(),
+        problem,
+    };
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| problem(format!("cannot be read: {error}")))?
+        .len();
     let found = find_symbols(path, time_unit)?;
     if found.is_empty() {
         return Err(problem(format!(
@@ -52,14 +57,26 @@ pub(super) fn survey(
         )));
     }
     let terms = |found: &Found| {
-        let configured = configured.iter().find(|terms| terms.name == found.name).cloned();
+        let configured = configured
+            .iter()
+            .find(|terms| terms.name == found.name)
+            .cloned();
         configured
             .or_else(|| SymbolTerms::known(&found.name))
             .or_else(|| SymbolTerms::of_scales(&found.name, found.price_scale, found.size_scale))
-            .ok_or_else(|| problem(format!("the currencies of `{}` are not known; configure the symbol", found.name)))
+            .ok_or_else(|| {
+                problem(format!(
+                    "the currencies of `{}` are not known; configure the symbol",
+                    found.name
+                ))
+            })
     };
     let symbols = found.iter().map(terms).collect::<Result<_, _>>()?;
-    Ok(SurveyedFile { path: path.to_owned(), bytes, symbols })
+    Ok(SurveyedFile {
+        path: path.to_owned(),
+        bytes,
+        symbols,
+    })
 }
 
 fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayError> {
@@ -70,13 +87,28 @@ fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayE
         // A file broken within its head still plays up to there.
         let Ok(Some(line)) = lines.next() else { break };
         let Ok((_, json)) = split(line) else { continue };
-        let Some(name) = symbol_of(json) else { continue };
-        let symbol = Symbol { name: name.clone(), price_scale: PRINTED_SCALE, size_scale: PRINTED_SCALE };
-        let Ok(frame) = Decoder::new(vec![symbol], time_unit).decode(json, &mut levels) else { continue };
-        let at = found.iter().position(|found| found.name == name).unwrap_or_else(|| {
-            found.push(Found { name, price_scale: 0, size_scale: 0 });
-            found.len() - 1
-        });
+        let Some(name) = symbol_of(json) else {
+            continue;
+        };
+        let symbol = Symbol {
+            name: name.clone(),
+            price_scale: PRINTED_SCALE,
+            size_scale: PRINTED_SCALE,
+        };
+        let Ok(frame) = Decoder::new(vec![symbol], time_unit).decode(json, &mut levels) else {
+            continue;
+        };
+        let at = found
+            .iter()
+            .position(|found| found.name == name)
+            .unwrap_or_else(|| {
+                found.push(Found {
+                    name,
+                    price_scale: 0,
+                    size_scale: 0,
+                });
+                found.len() - 1
+            });
         widen(&mut found[at], &frame, &levels);
     }
     Ok(found)
@@ -97,7 +129,10 @@ fn symbol_of(json: &[u8]) -> Option<String> {
         s: Option<&'a str>,
     }
     let named: Named<'_> = serde_json::from_slice(json).ok()?;
-    named.s.or(named.data.and_then(|data| data.s)).map(str::to_owned)
+    named
+        .s
+        .or(named.data.and_then(|data| data.s))
+        .map(str::to_owned)
 }
 
 fn widen(found: &mut Found, frame: &Frame, levels: &Levels) {
@@ -107,9 +142,15 @@ fn widen(found: &mut Found, frame: &Frame, levels: &Levels) {
     };
     match frame {
         Frame::Trade(trade) => see(trade.price.0, trade.size.0),
-        Frame::BookTicker(ticker) => [ticker.bid, ticker.ask].iter().for_each(|(price, size)| see(price.0, size.0)),
+        Frame::BookTicker(ticker) => [ticker.bid, ticker.ask]
+            .iter()
+            .for_each(|(price, size)| see(price.0, size.0)),
         Frame::Depth(_) | Frame::Snapshot(_) => {
-            levels.bids.iter().chain(&levels.asks).for_each(|(price, size)| see(price.0, size.0));
+            levels
+                .bids
+                .iter()
+                .chain(&levels.asks)
+                .for_each(|(price, size)| see(price.0, size.0));
         }
     }
 }

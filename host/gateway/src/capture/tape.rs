@@ -77,8 +77,15 @@ impl Tape {
             tape.read_head();
             Ok(tape)
         };
-        let files = files.iter().zip(numbered).map(open).collect::<Result<_, GatewayError>>()?;
-        Ok(Self::Streaming(Merged { files, connected: Some(connected) }))
+        let files = files
+            .iter()
+            .zip(numbered)
+            .map(open)
+            .collect::<Result<_, GatewayError>>()?;
+        Ok(Self::Streaming(Merged {
+            files,
+            connected: Some(connected),
+        }))
     }
 
     /// Reads everything now.
@@ -86,7 +93,11 @@ impl Tape {
         let mut events = Vec::new();
         let failure = self.poll(Timestamp::MAX, &mut events).err();
         let end = events.last().map_or(0, |event| event.ts_host);
-        Self::Preloaded(Preloaded { events, at: 0, failure: failure.map(|failure| (end, failure)) })
+        Self::Preloaded(Preloaded {
+            events,
+            at: 0,
+            failure: failure.map(|failure| (end, failure)),
+        })
     }
 
     /// When the next event, or the failure, comes; `None` at the end.
@@ -104,7 +115,11 @@ impl Tape {
     ///
     /// # Errors
     /// A file broke at a place before `until`; the tape is over.
-    pub(super) fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+    pub(super) fn poll(
+        &mut self,
+        until: Timestamp,
+        out: &mut Vec<Event>,
+    ) -> Result<(), GatewayError> {
         match self {
             Self::Streaming(merged) => merged.poll(until, out),
             Self::Preloaded(loaded) => loaded.poll(until, out),
@@ -115,8 +130,16 @@ impl Tape {
 impl Merged {
     fn next(&self) -> Option<Next> {
         let of_file = |(file, tape): (usize, &FileTape)| match tape.head.first() {
-            Some(event) => Some(Next { due: event.ts_host, fails: false, file }),
-            None => tape.failure.as_ref().map(|_| Next { due: tape.now, fails: true, file }),
+            Some(event) => Some(Next {
+                due: event.ts_host,
+                fails: false,
+                file,
+            }),
+            None => tape.failure.as_ref().map(|_| Next {
+                due: tape.now,
+                fails: true,
+                file,
+            }),
         };
         self.files.iter().enumerate().filter_map(of_file).min()
     }
@@ -174,7 +197,11 @@ impl FileTape {
                 }
                 self.now = self.now.max(time);
                 match self.feed.frame(self.now, json, &mut self.head) {
-                    Ok(seen) => Ok(count_step(&self.monitor, seen.step)),
+                    Ok(seen) => {
+                        self.monitor.add_cut_sizes(seen.cut_sizes);
+                        count_step(&self.monitor, seen.step);
+                        Ok(())
+                    }
                     Err(DecodeError::Symbol { .. } | DecodeError::Kind { .. }) => {
                         self.monitor.count(Count::Ignored);
                         Ok(())
@@ -184,7 +211,11 @@ impl FileTape {
             });
             if let Err(problem) = read {
                 let (file, line) = (self.lines.name().to_owned(), self.lines.number());
-                self.monitor.damaged(LineProblem { file, line, problem });
+                self.monitor.damaged(LineProblem {
+                    file,
+                    line,
+                    problem,
+                });
             }
         }
     }
@@ -194,6 +225,13 @@ fn count_step(monitor: &Monitor, step: Option<Step>) {
     match step {
         Some(Step::Gap { .. }) => monitor.count(Count::Gap),
         Some(Step::Duplicate) => monitor.count(Count::Duplicate),
-        Some(Step::Applied | Step::Kept | Step::BeyondSnapshot | Step::Synced(_) | Step::SnapshotTooOld) | None => {}
+        Some(
+            Step::Applied
+            | Step::Kept
+            | Step::BeyondSnapshot
+            | Step::Synced(_)
+            | Step::SnapshotTooOld,
+        )
+        | None => {}
     }
 }

@@ -32,7 +32,14 @@ impl Latency {
     /// The same with a sum of at least 1 ns, as the engine needs it.
     #[must_use]
     pub const fn at_least_one_ns(self) -> Self {
-        if self.order_ns == 0 && self.answer_ns == 0 { Self { order_ns: 1, answer_ns: 0 } } else { self }
+        if self.order_ns == 0 && self.answer_ns == 0 {
+            Self {
+                order_ns: 1,
+                answer_ns: 0,
+            }
+        } else {
+            self
+        }
     }
 }
 
@@ -56,7 +63,9 @@ impl Fees {
 
     /// The larger rate, which holds are reckoned with.
     pub fn larger(self) -> FeeRate {
-        FeeRate { ppm: self.maker.ppm.max(self.taker.ppm).max(0) }
+        FeeRate {
+            ppm: self.maker.ppm.max(self.taker.ppm).max(0),
+        }
     }
 }
 
@@ -93,7 +102,9 @@ impl FeeRate {
         let ppm = parse_fixed(text, 6)?;
         match i32::try_from(ppm) {
             Ok(ppm) if i64::from(ppm.unsigned_abs()) <= Self::ONE_PPM => Ok(Self { ppm }),
-            _ => Err(FeeError::TooLarge { text: text.to_owned() }),
+            _ => Err(FeeError::TooLarge {
+                text: text.to_owned(),
+            }),
         }
     }
 
@@ -153,7 +164,12 @@ mod tests {
         // Notional 5.00 and 15.00, fees 0.005 and 0.015: both halves go to the even cent.
         assert_eq!(rate.fee(&terms(2), Price(500), Size(100_000)), Amount(0));
         assert_eq!(rate.fee(&terms(2), Price(1500), Size(100_000)), Amount(2));
-        assert_eq!(FeeRate::parse("-0.001").unwrap().fee(&terms(2), Price(1500), Size(100_000)), Amount(-2));
+        assert_eq!(
+            FeeRate::parse("-0.001")
+                .unwrap()
+                .fee(&terms(2), Price(1500), Size(100_000)),
+            Amount(-2)
+        );
     }
 
     #[test]

@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn draws_have_the_moments_they_promise() {
-        let draws: [(fn(&mut Dice) -> f64, f64, f64); 3] = [
+        type Draw = fn(&mut Dice) -> f64;
+        let draws: [(Draw, f64, f64); 3] = [
             (Dice::bell, 0.0, 1.0),
             (Dice::exponential, 1.0, 1.0),
             (Dice::unit, 0.5, 1.0 / 12.0),

@@ -27,16 +27,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// An exchange that opens once it is registered.
-    ///
-    /// # Errors
-    /// The configuration has a value the exchange cannot run with.
-    pub fn new(config: SimConfig) -> Result<Self, GatewayError> {
-        config.check()?;
-        Ok(Self {
+    /// An exchange that opens once it is registered, which is also when the configuration is checked.
+    pub fn new(config: SimConfig) -> Self {
+        Self {
             config,
             floor: None,
-        })
+        }
     }
 
     /// What it was made of.
@@ -85,6 +81,7 @@ impl Exchange {
 
 impl Gateway for Exchange {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.config.check()?;
         let latency = self.config.latency();
         let venue = registry.add_venue(&self.config.venue);
         let rules = DeskRules {

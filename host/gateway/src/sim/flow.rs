@@ -1,6 +1,6 @@
 //! Everyone else at the exchange: a seeded, lively order flow.
 //!
-//! A latent fair value moves underneath ([`latent`](self::latent)). Providers keep a ladder of limit orders around it
+//! A latent fair value moves underneath. Providers keep a ladder of limit orders around it
 //! and replace those that have become stale; takers come in bursts, some at random, some after the trend, some because
 //! the book lags behind the fair value. All of them are orders in the same book as ours: they fill ours, ours fill
 //! them, and both see the result.
@@ -161,7 +161,7 @@ impl Crowd {
             self.slow_mid += (mid - self.slow_mid) * 0.004;
         }
         if self.burst.is_some() || self.dice.chance(TAKER_SHARE) {
-            self.take(fair, bid, ask, out);
+            self.take(fair, bid, ask, book, out);
         } else {
             let side = if self.dice.chance(0.5) {
                 Side::Buy
@@ -235,7 +235,14 @@ impl Crowd {
     }
 
     /// A taker comes, or the next of its burst.
-    fn take(&mut self, fair: f64, bid: Option<i64>, ask: Option<i64>, out: &mut Vec<Intent>) {
+    fn take(
+        &mut self,
+        fair: f64,
+        bid: Option<i64>,
+        ask: Option<i64>,
+        book: &Book,
+        out: &mut Vec<Intent>,
+    ) {
         let side = match self.burst {
             Some((side, _)) => side,
             None => self.taker_side(fair, bid, ask),
@@ -250,6 +257,14 @@ impl Crowd {
         let Some(best) = (if side == Side::Buy { ask } else { bid }) else {
             return;
         };
+        // A thin side is left alone, so that takers never empty it.
+        if book
+            .levels(side.opposite())
+            .nth(TAKER_REACH_TICKS as usize + 1)
+            .is_none()
+        {
+            return;
+        }
         let reach = self.dice.below(TAKER_REACH_TICKS as u64 + 1) as i64;
         let (small, heavy) = (self.dice.exponential(), self.dice.exponential());
         let size = self.usual_size * 0.7 * small * heavy;

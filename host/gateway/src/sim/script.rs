@@ -7,83 +7,20 @@
 //!   limit once a later quote reaches it, as maker, oldest order first;
 //! - stops trigger on the script's trades, or on a quote whose price for them is at the stop price or beyond.
 
+mod parts;
 #[cfg(test)]
 mod tests;
 
-use crate::desk::{Desk, DeskRules, Fees, Latency, Order};
+pub use parts::{Beat, Script, ScriptedInstrument, ScriptedTick};
+
+use crate::desk::{Desk, DeskRules, Latency, Order};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
-    Aggressor, Amount, ClientOrderId, Event, Instrument, InstrumentId, Liquidity, Pad, Price,
-    Quote, Reason, Registry, Side, Size, Submit, TimeInForce, Timestamp, Trade, VenueId,
-    VenueScope, VenueState, VenueStatus,
+    Amount, ClientOrderId, Event, Instrument, InstrumentId, Liquidity, Pad, Price, Quote, Reason,
+    Registry, Side, Size, Submit, TimeInForce, Timestamp, Trade, VenueId, VenueScope, VenueState,
+    VenueStatus,
 };
-
-/// A script and the venue it is played at.
-#[derive(Debug, Clone)]
-pub struct Script {
-    /// The venue's name; symbols end in it.
-    pub venue: String,
-    /// What trades.
-    pub instruments: Vec<ScriptedInstrument>,
-    /// What happens, by time.
-    pub beats: Vec<Beat>,
-    /// How long the links take; market data takes the answers' time.
-    pub latency: Latency,
-    /// What our trades cost.
-    pub fees: Fees,
-    /// Whether we may sell what we don't have.
-    pub allow_short: bool,
-    /// The account at the start: code, scale, total.
-    pub balances: Vec<(String, u8, Amount)>,
-}
-
-/// An instrument of a script.
-#[derive(Debug, Clone)]
-pub struct ScriptedInstrument {
-    /// The symbol without the venue: `AUDUSD`.
-    pub ticker: String,
-    /// Code of the currency that is bought, and its scale.
-    pub base: (String, u8),
-    /// Code of the currency it is paid in, and its scale.
-    pub quote: (String, u8),
-    /// Decimal digits of prices.
-    pub price_scale: u8,
-    /// Decimal digits of sizes.
-    pub size_scale: u8,
-}
-
-/// Something that happens at the venue.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Beat {
-    /// Venue time.
-    pub at: Timestamp,
-    /// Its place in [`Script::instruments`].
-    pub instrument: usize,
-    /// What.
-    pub tick: ScriptedTick,
-}
-
-/// What can happen in a script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScriptedTick {
-    /// New best prices.
-    Quote {
-        /// Best bid and its size.
-        bid: (Price, Size),
-        /// Best ask and its size.
-        ask: (Price, Size),
-    },
-    /// A public trade.
-    Trade {
-        /// Who crossed the spread.
-        aggressor: Aggressor,
-        /// Its price.
-        price: Price,
-        /// Its size.
-        size: Size,
-    },
-}
 
 /// A venue that plays a [`Script`].
 #[derive(Debug)]
@@ -120,6 +57,24 @@ impl ScriptedVenue {
             stage: None,
         }
     }
+
+    fn desk(&self, venue: VenueId, latency: Latency) -> Desk {
+        let Script {
+            fees,
+            allow_short,
+            margin,
+            ..
+        } = self.script;
+        let desk = Desk::new(
+            venue,
+            DeskRules {
+                latency,
+                fees,
+                allow_short,
+            },
+        );
+        if margin { desk.on_margin() } else { desk }
+    }
 }
 
 impl Gateway for ScriptedVenue {
@@ -127,14 +82,7 @@ impl Gateway for ScriptedVenue {
         let script = &self.script;
         let latency = script.latency.at_least_one_ns();
         let venue = registry.add_venue(&script.venue);
-        let mut desk = Desk::new(
-            venue,
-            DeskRules {
-                latency,
-                fees: script.fees,
-                allow_short: script.allow_short,
-            },
-        );
+        let mut desk = self.desk(venue, latency);
         for (code, scale, total) in &script.balances {
             desk.deposit(registry.add_currency(code, *scale)?, *scale, *total);
         }

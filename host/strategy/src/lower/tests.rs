@@ -52,7 +52,9 @@ fn probe() -> (Store<()>, Instance) {
         Component::from_binary(&Engine::default(), &guests::encoded(&module)).unwrap()
     });
     let mut store = Store::new(component.engine(), ());
-    let instance = Linker::new(component.engine()).instantiate(&mut store, component).unwrap();
+    let instance = Linker::new(component.engine())
+        .instantiate(&mut store, component)
+        .unwrap();
     (store, instance)
 }
 
@@ -68,7 +70,8 @@ fn derived(batch: &[Event]) -> Vec<u8> {
 /// What the one memcpy writes.
 fn copied(batch: &[Event]) -> Vec<u8> {
     let (mut store, instance) = probe();
-    let written: TypedFunc<(&[Slot],), (Vec<u8>,)> = instance.get_typed_func(&mut store, "written").unwrap();
+    let written: TypedFunc<(&[Slot],), (Vec<u8>,)> =
+        instance.get_typed_func(&mut store, "written").unwrap();
     written.call(&mut store, (Slot::batch(batch),)).unwrap().0
 }
 
@@ -80,7 +83,15 @@ fn stored_alone(batch: &[Event]) -> Vec<u8> {
         // An option of a slot is not a list, but a list of one tuple lowers its element alone.
         let written: TypedFunc<(&[Alone<'_>],), (Vec<u8>,)> =
             instance.get_typed_func(&mut store, "written").unwrap();
-        all.extend(written.call(&mut store, (&[&Slot::batch(std::slice::from_ref(event))[0]],)).unwrap().0);
+        all.extend(
+            written
+                .call(
+                    &mut store,
+                    (&[&Slot::batch(std::slice::from_ref(event))[0]],),
+                )
+                .unwrap()
+                .0,
+        );
     }
     all
 }
@@ -179,9 +190,11 @@ fn body_twin(body: Body) -> events::Body {
             name: signal.name.0,
             value: signal.value,
         }),
-        Body::Timer(timer) => {
-            events::Body::Timer(events::Timer { strategy: timer.strategy.0, id: timer.id, due: timer.due })
-        }
+        Body::Timer(timer) => events::Body::Timer(events::Timer {
+            strategy: timer.strategy.0,
+            id: timer.id,
+            due: timer.due,
+        }),
         Body::Venue(status) => events::Body::Venue(events::VenueStatus {
             venue: status.venue.0,
             instrument: status.instrument.0,
@@ -194,9 +207,11 @@ fn body_twin(body: Body) -> events::Body {
             total: account.total.0,
             free: account.free.0,
         }),
-        Body::Lagged(lagged) => {
-            events::Body::Lagged(events::Lagged { first: lagged.first, last: lagged.last, dropped: lagged.dropped })
-        }
+        Body::Lagged(lagged) => events::Body::Lagged(events::Lagged {
+            first: lagged.first,
+            last: lagged.last,
+            dropped: lagged.dropped,
+        }),
     }
 }
 
@@ -245,11 +260,26 @@ fn pick<T: Copy>(all: &[T], choice: usize) -> T {
 fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) -> Body {
     let (instrument, strategy, pad4) = (InstrumentId(a as u32), StrategyId(b as u32), Pad::ZERO);
     match kind {
-        Kind::Quote => Quote { instrument, pad: pad4, bid: Price(b), bid_size: Size(c), ask: Price(d), ask_size: Size(e) }
-            .into(),
+        Kind::Quote => Quote {
+            instrument,
+            pad: pad4,
+            bid: Price(b),
+            bid_size: Size(c),
+            ask: Price(d),
+            ask_size: Size(e),
+        }
+        .into(),
         Kind::Trade => {
             let aggressor = pick(Aggressor::ALL, x);
-            Trade { instrument, aggressor, pad: Pad::ZERO, price: Price(b), size: Size(c), trade_id: d as u64 }.into()
+            Trade {
+                instrument,
+                aggressor,
+                pad: Pad::ZERO,
+                price: Price(b),
+                size: Size(c),
+                trade_id: d as u64,
+            }
+            .into()
         }
         Kind::Book => BookUpdate {
             instrument,
@@ -302,8 +332,18 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             pad: Pad::ZERO,
         }
         .into(),
-        Kind::Signal => Signal { source: strategy, name: TextId(a as u32), value: float }.into(),
-        Kind::Timer => Timer { strategy, id: a as u32, due: c }.into(),
+        Kind::Signal => Signal {
+            source: strategy,
+            name: TextId(a as u32),
+            value: float,
+        }
+        .into(),
+        Kind::Timer => Timer {
+            strategy,
+            id: a as u32,
+            due: c,
+        }
+        .into(),
         Kind::Venue => VenueStatus {
             venue: VenueId(b as u32),
             instrument,
@@ -319,14 +359,21 @@ fn body(kind: Kind, ([a, b, c, d, e, f, g, h, _], [x, y, z], float): Numbers) ->
             free: Amount(d),
         }
         .into(),
-        Kind::Lagged => Lagged { first: a as u64, last: b as u64, dropped: c as u64 }.into(),
+        Kind::Lagged => Lagged {
+            first: a as u64,
+            last: b as u64,
+            dropped: c as u64,
+        }
+        .into(),
     }
 }
 
 fn event() -> impl proptest::strategy::Strategy<Value = Event> {
-    (0..Kind::ALL.len(), numbers(), any::<(u64, i64, i64)>()).prop_map(|(kind, numbers, (sequence, venue, host))| {
-        Event::new(venue, host, body(Kind::ALL[kind], numbers)).with_sequence(sequence)
-    })
+    (0..Kind::ALL.len(), numbers(), any::<(u64, i64, i64)>()).prop_map(
+        |(kind, numbers, (sequence, venue, host))| {
+            Event::new(venue, host, body(Kind::ALL[kind], numbers)).with_sequence(sequence)
+        },
+    )
 }
 
 fn action(kind: usize, ([a, b, c, d, e, ..], [x, y, z], float): Numbers) -> Action {
@@ -351,14 +398,22 @@ fn action(kind: usize, ([a, b, c, d, e, ..], [x, y, z], float): Numbers) -> Acti
             price: Price(d),
             stop_price: Price(e),
         }),
-        1 => Action::Modify(Modify { order: a as u64, price: Price(b), size: Size(c) }),
+        1 => Action::Modify(Modify {
+            order: a as u64,
+            price: Price(b),
+            size: Size(c),
+        }),
         2 => Action::Cancel(a as u64),
         3 => Action::CancelAll(CancelAll {
             instrument: InstrumentId(a as u32),
             scope: pick(CancelScope::ALL, x),
             pad: Pad::ZERO,
         }),
-        4 => Action::SetTimer(TimerRequest { id: a as u32, pad: Pad::ZERO, due: b }),
+        4 => Action::SetTimer(TimerRequest {
+            id: a as u32,
+            pad: Pad::ZERO,
+            due: b,
+        }),
         5 => Action::ClearTimer(a as u32),
         6 => Action::Notify(Notify {
             message: a as u32,
@@ -404,7 +459,10 @@ fn action_twin(action: &Action) -> actions::Action {
                 CancelScope::Instrument => actions::CancelScope::Instrument,
             },
         }),
-        Action::SetTimer(timer) => actions::Action::SetTimer(actions::SetTimer { id: timer.id, due: timer.due }),
+        Action::SetTimer(timer) => actions::Action::SetTimer(actions::SetTimer {
+            id: timer.id,
+            due: timer.due,
+        }),
         Action::ClearTimer(id) => actions::Action::ClearTimer(actions::ClearTimer { id: *id }),
         Action::Notify(notify) => actions::Action::Notify(actions::Notify {
             message: notify.message,

@@ -9,10 +9,16 @@ use std::path::Path;
 /// # Errors
 /// The folder can't be made or written.
 pub fn install(file: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::Builder::new().prefix(".tickdeck-").suffix(".tmp").tempfile_in(folder)?;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".tickdeck-")
+            .suffix(".tmp")
+            .tempfile_in(folder)?;
         temporary.write_all(bytes)?;
         share(temporary.as_file())?;
         temporary.as_file().sync_all()?;
@@ -45,7 +51,12 @@ mod tests {
         install(&file, b"one").unwrap();
         install(&file, b"two").unwrap();
         assert_eq!(std::fs::read(&file).unwrap(), b"two");
-        assert_eq!(std::fs::read_dir(folder.path().join("plugins")).unwrap().count(), 1);
+        assert_eq!(
+            std::fs::read_dir(folder.path().join("plugins"))
+                .unwrap()
+                .count(),
+            1
+        );
     }
 
     #[test]

@@ -83,7 +83,9 @@ pub(super) fn clean(command: &mut Command) -> &mut Command {
         command.env_remove(name);
     }
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") || name.to_string_lossy().starts_with("CARGO_PROFILE_") {
+        if name.to_string_lossy().starts_with("CARGO_PKG_")
+            || name.to_string_lossy().starts_with("CARGO_PROFILE_")
+        {
             command.env_remove(name);
         }
     }
@@ -91,48 +93,96 @@ pub(super) fn clean(command: &mut Command) -> &mut Command {
 }
 
 fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    let mut command =
+        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
     clean(&mut command);
     command
 }
 
 /// The crate in the folder `path` and the root of its workspace.
 pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
-    let manifest = if path.ends_with("Cargo.toml") { path.to_owned() } else { path.join("Cargo.toml") };
+    let manifest = if path.ends_with("Cargo.toml") {
+        path.to_owned()
+    } else {
+        path.join("Cargo.toml")
+    };
     if !manifest.is_file() {
-        bail!("{} is not a Rust crate: there is no {}", path.display(), manifest.display());
+        bail!(
+            "{} is not a Rust crate: there is no {}",
+            path.display(),
+            manifest.display()
+        );
     }
-    let manifest = manifest.canonicalize().with_context(|| format!("cannot find {}", manifest.display()))?;
+    let manifest = manifest
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", manifest.display()))?;
     let folder = manifest.parent().unwrap_or(Path::new("/"));
     let output = cargo()
-        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
         .arg(&manifest)
         .current_dir(folder)
         .stderr(Stdio::inherit())
         .output()
         .context("cannot start cargo; install Rust from https://rustup.rs")?;
     if !output.status.success() {
-        bail!("cargo cannot read {}: its words are above", manifest.display());
+        bail!(
+            "cargo cannot read {}: its words are above",
+            manifest.display()
+        );
     }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cargo metadata answered what cannot be read")?;
-    let found = metadata.packages.into_iter().find(|package| package.manifest_path == manifest);
+    let metadata: Metadata = serde_json::from_slice(&output.stdout)
+        .context("cargo metadata answered what cannot be read")?;
+    let found = metadata
+        .packages
+        .into_iter()
+        .find(|package| package.manifest_path == manifest);
     let package = found.ok_or_else(|| {
-        anyhow!("{} is a workspace, not a crate; name the folder of the strategy in it", manifest.display())
+        anyhow!(
+            "{} is a workspace, not a crate; name the folder of the strategy in it",
+            manifest.display()
+        )
     })?;
-    if !package.targets.iter().any(|target| target.crate_types.iter().any(|kind| kind == "cdylib")) {
+    if !package
+        .targets
+        .iter()
+        .any(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
+    {
         bail!(
             "{} builds no module: add `crate-type = [\"cdylib\", \"rlib\"]` to its [lib]",
             manifest.display()
         );
     }
-    Ok((metadata.workspace_root, Package { name: package.name, id: package.id }))
+    Ok((
+        metadata.workspace_root,
+        Package {
+            name: package.name,
+            id: package.id,
+        },
+    ))
 }
 
 /// Compiles packages of one workspace; answers each package's name and its module.
-pub(super) fn compile(root: &Path, packages: &[Package], bytes: bool) -> Result<Vec<(String, PathBuf)>> {
+pub(super) fn compile(
+    root: &Path,
+    packages: &[Package],
+    bytes: bool,
+) -> Result<Vec<(String, PathBuf)>> {
     let mut command = cargo();
-    command.args(["build", "--release", "--lib", "--target", WASM_TARGET, "--message-format", "json-render-diagnostics"]);
+    command.args([
+        "build",
+        "--release",
+        "--lib",
+        "--target",
+        WASM_TARGET,
+        "--message-format",
+        "json-render-diagnostics",
+    ]);
     command.arg("--target-dir").arg(root.join("target/plugins"));
     for package in packages {
         command.args(["-p", &package.name]);
@@ -140,18 +190,34 @@ pub(super) fn compile(root: &Path, packages: &[Package], bytes: bool) -> Result<
             command.args(["--features", &format!("{}/bytes", package.name)]);
         }
     }
-    command.envs(PROFILE).current_dir(root).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    let mut child = command.spawn().context("cannot start cargo; install Rust from https://rustup.rs")?;
+    command
+        .envs(PROFILE)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    let mut child = command
+        .spawn()
+        .context("cannot start cargo; install Rust from https://rustup.rs")?;
     let stdout = child.stdout.take().expect("the output was piped above");
     let messages: Vec<Message> = serde_json::Deserializer::from_reader(BufReader::new(stdout))
         .into_iter::<Message>()
         .collect::<Result<_, _>>()
         .context("cargo build answered what cannot be read")?;
-    let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let names: Vec<&str> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     if !child.wait().context("cannot wait for cargo")?.success() {
-        bail!("cargo could not build {}: its words are above", names.join(", "));
+        bail!(
+            "cargo could not build {}: its words are above",
+            names.join(", ")
+        );
     }
-    packages.iter().map(|package| Ok((package.name.clone(), module(package, &messages)?))).collect()
+    packages
+        .iter()
+        .map(|package| Ok((package.name.clone(), module(package, &messages)?)))
+        .collect()
 }
 
 fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
@@ -159,7 +225,10 @@ fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
         .iter()
         .filter(|message| message.reason == "compiler-artifact" && message.package_id == package.id)
         .flat_map(|message| &message.filenames)
-        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .find(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
         .cloned()
         .ok_or_else(|| anyhow!("cargo built {} but named no .wasm file", package.name))
 }

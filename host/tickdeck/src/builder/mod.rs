@@ -58,9 +58,13 @@ pub fn build(build: &Build) -> Result<Vec<Built>> {
 
 fn put(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
     let file = out.join(format!("{package}.wasm"));
-    let bytes = std::fs::read(wasm).with_context(|| format!("cannot read what cargo built, {}", wasm.display()))?;
+    let bytes = std::fs::read(wasm)
+        .with_context(|| format!("cannot read what cargo built, {}", wasm.display()))?;
     install(&file, &bytes)?;
-    Ok(Built { name: package.to_owned(), file })
+    Ok(Built {
+        name: package.to_owned(),
+        file,
+    })
 }
 
 /// The example plugins of a repository: every crate right below `plugins/`.
@@ -68,9 +72,13 @@ fn put(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
 /// # Errors
 /// The folder can't be read, or holds no crate.
 pub fn examples(plugins: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(plugins).with_context(|| format!("cannot read the folder {}", plugins.display()))?;
-    let mut crates: Vec<PathBuf> =
-        entries.flatten().map(|entry| entry.path()).filter(|path| path.join("Cargo.toml").is_file()).collect();
+    let entries = std::fs::read_dir(plugins)
+        .with_context(|| format!("cannot read the folder {}", plugins.display()))?;
+    let mut crates: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("Cargo.toml").is_file())
+        .collect();
     crates.sort();
     if crates.is_empty() {
         bail!("there is no strategy crate in {}", plugins.display());

@@ -16,13 +16,22 @@ pub fn out_of_date(module: &Path, sources: &[PathBuf]) -> bool {
 }
 
 fn changed_after(path: &Path, built: SystemTime) -> bool {
-    let Ok(data) = std::fs::symlink_metadata(path) else { return true };
+    let Ok(data) = std::fs::symlink_metadata(path) else {
+        return true;
+    };
     if data.is_dir() {
-        if path.file_name().is_some_and(|name| SKIPPED.iter().any(|skipped| name == *skipped)) {
+        if path
+            .file_name()
+            .is_some_and(|name| SKIPPED.iter().any(|skipped| name == *skipped))
+        {
             return false;
         }
-        let Ok(entries) = std::fs::read_dir(path) else { return true };
-        return entries.flatten().any(|entry| changed_after(&entry.path(), built));
+        let Ok(entries) = std::fs::read_dir(path) else {
+            return true;
+        };
+        return entries
+            .flatten()
+            .any(|entry| changed_after(&entry.path(), built));
     }
     data.is_file() && data.modified().map_or(true, |changed| changed > built)
 }
@@ -38,17 +47,30 @@ mod tests {
         let (module, sources) = (folder.path().join("a.wasm"), folder.path().join("a"));
         std::fs::create_dir_all(sources.join("target")).unwrap();
         std::fs::write(sources.join("lib.rs"), "one").unwrap();
-        assert!(out_of_date(&module, std::slice::from_ref(&sources)), "missing");
+        assert!(
+            out_of_date(&module, std::slice::from_ref(&sources)),
+            "missing"
+        );
         let now = SystemTime::now();
         let set = |path: &Path, seconds: u64| {
             let file = std::fs::File::create(path).unwrap();
-            file.set_modified(now + Duration::from_secs(seconds)).unwrap();
+            file.set_modified(now + Duration::from_secs(seconds))
+                .unwrap();
         };
         set(&module, 10);
-        assert!(!out_of_date(&module, std::slice::from_ref(&sources)), "newer than its sources");
+        assert!(
+            !out_of_date(&module, std::slice::from_ref(&sources)),
+            "newer than its sources"
+        );
         set(&sources.join("target/x"), 20);
-        assert!(!out_of_date(&module, std::slice::from_ref(&sources)), "what was built is no source");
+        assert!(
+            !out_of_date(&module, std::slice::from_ref(&sources)),
+            "what was built is no source"
+        );
         set(&sources.join("lib.rs"), 20);
-        assert!(out_of_date(&module, std::slice::from_ref(&sources)), "older than a source");
+        assert!(
+            out_of_date(&module, std::slice::from_ref(&sources)),
+            "older than a source"
+        );
     }
 }

@@ -242,9 +242,15 @@ impl Config {
     /// It can't be read, or everything that is wrong with it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        let size = std::fs::metadata(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?.len();
-        anyhow::ensure!(size <= MAX_FILE_BYTES, "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read");
-        let text = std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+        let size = std::fs::metadata(path)
+            .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
+            .len();
+        anyhow::ensure!(
+            size <= MAX_FILE_BYTES,
+            "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read"
+        );
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
         let mut config = Self::parse(&shown.to_string(), &text)?;
         if let Some(folder) = path.parent() {
             for file in &mut config.venue.files {
@@ -256,6 +262,13 @@ impl Config {
 
     /// A sentence about something in the file that was only judged when the deck was wired.
     pub fn problem(&self, line: usize, what: String, fix: String) -> Problems {
-        Problems { file: self.file.clone(), list: vec![Problem { line, what, fix: Some(fix) }] }
+        Problems {
+            file: self.file.clone(),
+            list: vec![Problem {
+                line,
+                what,
+                fix: Some(fix),
+            }],
+        }
     }
 }

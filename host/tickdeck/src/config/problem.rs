@@ -39,8 +39,12 @@ impl std::error::Error for Problems {}
 
 /// The nearest of `names` to `word`, if one is near enough to have been meant.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
-    let (best, name) = names.into_iter().map(|name| (distance(name), name)).min_by_key(|(distance, _)| *distance)?;
+    let distance =
+        |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
+    let (best, name) = names
+        .into_iter()
+        .map(|name| (distance(name), name))
+        .min_by_key(|(distance, _)| *distance)?;
     let tolerated = 1 + word.chars().count().max(name.chars().count()) / 4;
     (best <= tolerated).then_some(name)
 }

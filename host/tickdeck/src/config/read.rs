@@ -3,8 +3,8 @@
 use super::problem::Problems;
 use super::section::{Reader, Section};
 use super::{
-    Config, EngineSettings, InstrumentSettings, LimitSettings, MiddlewareSettings, RateSettings, StrategySettings,
-    VenueKind, VenueSettings, WasmSettings,
+    Config, EngineSettings, InstrumentSettings, LimitSettings, MiddlewareSettings, RateSettings,
+    StrategySettings, VenueKind, VenueSettings, WasmSettings,
 };
 use std::path::PathBuf;
 
@@ -51,21 +51,41 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Problems> {
 fn engine(section: Section<'_, '_>) -> EngineSettings {
     let ring_capacity = section.integer("ring_capacity", RING);
     if ring_capacity.is_some_and(|capacity| !capacity.is_power_of_two()) {
-        section.refuse("ring_capacity", "`ring_capacity` is not a power of two", "take 65536 or another one");
+        section.refuse(
+            "ring_capacity",
+            "`ring_capacity` is not a power of two",
+            "take 65536 or another one",
+        );
     }
     let settings = EngineSettings {
-        workers: section.integer("workers", 1..=MAX_WORKERS).map(|workers| workers as usize),
-        pin: section.integers("pin", 0..=1_023).unwrap_or_default().into_iter().map(|core| core as usize).collect(),
-        batch: section.integer("batch", 1..=MAX_BATCH).map(|batch| batch as usize),
+        workers: section
+            .integer("workers", 1..=MAX_WORKERS)
+            .map(|workers| workers as usize),
+        pin: section
+            .integers("pin", 0..=1_023)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|core| core as usize)
+            .collect(),
+        batch: section
+            .integer("batch", 1..=MAX_BATCH)
+            .map(|batch| batch as usize),
         ring_capacity: ring_capacity.map(|capacity| capacity as usize),
-        spin: section.word("wait", &[("park", false), ("spin", true)]).unwrap_or_default(),
+        spin: section
+            .word("wait", &[("park", false), ("spin", true)])
+            .unwrap_or_default(),
     };
     section.finish();
     settings
 }
 
 fn venue(section: Section<'_, '_>) -> VenueSettings {
-    let kind = section.word("kind", &[("sim", VenueKind::Sim), ("capture", VenueKind::Capture)]).unwrap_or_default();
+    let kind = section
+        .word(
+            "kind",
+            &[("sim", VenueKind::Sim), ("capture", VenueKind::Capture)],
+        )
+        .unwrap_or_default();
     let files = section.texts("files");
     match (kind, &files) {
         (VenueKind::Capture, None) => section.refuse(
@@ -77,15 +97,25 @@ fn venue(section: Section<'_, '_>) -> VenueSettings {
             section.refuse("files", "`files` is empty", "name at least one capture");
         }
         (VenueKind::Sim, Some(_)) => {
-            section.refuse("files", "`files` is only for captures", "set kind = \"capture\" or remove it");
+            section.refuse(
+                "files",
+                "`files` is only for captures",
+                "set kind = \"capture\" or remove it",
+            );
         }
         _ => {}
     }
     let settings = VenueSettings {
         kind,
         seed: section.integer("seed", 0..=i64::MAX as u64),
-        events_per_second: section.integer("events_per_second", 1..=MAX_RATE).map(|rate| rate as u32),
-        files: files.unwrap_or_default().into_iter().map(|file| PathBuf::from(file.value)).collect(),
+        events_per_second: section
+            .integer("events_per_second", 1..=MAX_RATE)
+            .map(|rate| rate as u32),
+        files: files
+            .unwrap_or_default()
+            .into_iter()
+            .map(|file| PathBuf::from(file.value))
+            .collect(),
         latency_us: section.integer("latency_us", 1..=60_000_000),
         maker_fee_bps: section.decimal("maker_fee_bps"),
         taker_fee_bps: section.decimal("taker_fee_bps"),
@@ -97,15 +127,22 @@ fn venue(section: Section<'_, '_>) -> VenueSettings {
 
 fn limits(section: Section<'_, '_>) -> LimitSettings {
     let settings = LimitSettings {
-        max_notional: section.limit("max_notional", |section, key| section.integer(key, 1..=MAX_UNITS)),
-        max_position_notional: section
-            .limit("max_position_notional", |section, key| section.integer(key, 1..=MAX_UNITS)),
-        collar_bps: section
-            .limit("collar_bps", |section, key| section.integer(key, 1..=10_000).map(|bps| bps as u32)),
+        max_notional: section.limit("max_notional", |section, key| {
+            section.integer(key, 1..=MAX_UNITS)
+        }),
+        max_position_notional: section.limit("max_position_notional", |section, key| {
+            section.integer(key, 1..=MAX_UNITS)
+        }),
+        collar_bps: section.limit("collar_bps", |section, key| {
+            section.integer(key, 1..=10_000).map(|bps| bps as u32)
+        }),
         order_rate: section.limit("order_rate", rate),
-        duplicate_window_us: section
-            .limit("duplicate_window_us", |section, key| section.integer(key, 1..=DAY_MS * 1_000)),
-        max_quote_age_ms: section.limit("max_quote_age_ms", |section, key| section.integer(key, 1..=DAY_MS)),
+        duplicate_window_us: section.limit("duplicate_window_us", |section, key| {
+            section.integer(key, 1..=DAY_MS * 1_000)
+        }),
+        max_quote_age_ms: section.limit("max_quote_age_ms", |section, key| {
+            section.integer(key, 1..=DAY_MS)
+        }),
         allow: section.limit("allow", |section, key| section.texts(key)),
     };
     section.finish();
@@ -121,7 +158,10 @@ fn rate(section: &Section<'_, '_>, key: &'static str) -> Option<RateSettings> {
         section.refuse(key, "`order_rate` needs both `orders` and `window_ms`", fix);
     }
     table.finish();
-    Some(RateSettings { orders: orders? as u32, window_ms: window_ms? })
+    Some(RateSettings {
+        orders: orders? as u32,
+        window_ms: window_ms?,
+    })
 }
 
 fn instruments(section: &Section<'_, '_>) -> Vec<(super::Located<String>, InstrumentSettings)> {
@@ -165,7 +205,11 @@ fn strategy(line: usize, section: Section<'_, '_>) -> StrategySettings {
         capital: section.decimal("capital"),
         memory_mib: section.integer("memory_mib", 1..=MAX_MEMORY_MIB),
         time_ms: section.integer("time_ms", 1..=MAX_CALL_MS),
-        parameters: section.table("parameters").parameters().into_iter().collect(),
+        parameters: section
+            .table("parameters")
+            .parameters()
+            .into_iter()
+            .collect(),
         risk: limits(section.table("risk")),
     };
     section.finish();

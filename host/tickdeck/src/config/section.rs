@@ -29,18 +29,31 @@ type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
 impl<'d> Reader<'d> {
     /// Reads `text`; mistakes of the grammar are problems like any others.
     pub(super) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
-        let reader = Self { text, file, problems: RefCell::default() };
+        let reader = Self {
+            text,
+            file,
+            problems: RefCell::default(),
+        };
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.report(at, error.message().lines().collect::<Vec<_>>().join(", "), None);
+            reader.report(
+                at,
+                error.message().lines().collect::<Vec<_>>().join(", "),
+                None,
+            );
         }
         (reader, table)
     }
 
     /// The whole file as a section.
     pub(super) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
-        Section { reader: self, path: String::new(), table: Some(table.get_ref()), asked: RefCell::default() }
+        Section {
+            reader: self,
+            path: String::new(),
+            table: Some(table.get_ref()),
+            asked: RefCell::default(),
+        }
     }
 
     /// `value`, unless something was wrong.
@@ -48,15 +61,31 @@ impl<'d> Reader<'d> {
         let mut list = self.problems.into_inner();
         list.sort_by_key(|problem| problem.line);
         list.dedup();
-        if list.is_empty() { Ok(value) } else { Err(Problems { file: self.file.to_owned(), list }) }
+        if list.is_empty() {
+            Ok(value)
+        } else {
+            Err(Problems {
+                file: self.file.to_owned(),
+                list,
+            })
+        }
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+        self.text
+            .bytes()
+            .take(offset)
+            .filter(|byte| *byte == b'\n')
+            .count()
+            + 1
     }
 
     fn report(&self, offset: usize, what: String, fix: Option<String>) {
-        self.problems.borrow_mut().push(Problem { line: self.line(offset), what, fix });
+        self.problems.borrow_mut().push(Problem {
+            line: self.line(offset),
+            what,
+            fix,
+        });
     }
 }
 
@@ -68,13 +97,21 @@ impl<'r, 'd> Section<'r, 'd> {
 
     fn wrong(&self, key: &str, value: Entry<'_, '_>, wanted: &str) {
         let shown = shown(value.get_ref());
-        self.reader.report(value.span().start, format!("`{key}` is {shown}"), Some(format!("it must be {wanted}")));
+        self.reader.report(
+            value.span().start,
+            format!("`{key}` is {shown}"),
+            Some(format!("it must be {wanted}")),
+        );
     }
 
     /// Reports a mistake that is about the value of `key`, or about the key's absence.
     pub(super) fn refuse(&self, key: &str, what: &str, fix: &str) {
-        let at = self.table.and_then(|table| table.get(key)).map_or(0, |value| value.span().start);
-        self.reader.report(at, what.to_owned(), Some(fix.to_owned()));
+        let at = self
+            .table
+            .and_then(|table| table.get(key))
+            .map_or(0, |value| value.span().start);
+        self.reader
+            .report(at, what.to_owned(), Some(fix.to_owned()));
     }
 
     /// Whether the key is there.
@@ -92,7 +129,11 @@ impl<'r, 'd> Section<'r, 'd> {
         let value = self.entry(key)?;
         let number = whole(value.get_ref()).filter(|number| range.contains(number));
         if number.is_none() {
-            self.wrong(key, value, &format!("a whole number from {} to {}", range.start(), range.end()));
+            self.wrong(
+                key,
+                value,
+                &format!("a whole number from {} to {}", range.start(), range.end()),
+            );
         }
         number
     }
@@ -121,9 +162,15 @@ impl<'r, 'd> Section<'r, 'd> {
     pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
-        let found = words.iter().find(|(word, _)| Some(*word) == text).map(|(_, meaning)| *meaning);
+        let found = words
+            .iter()
+            .find(|(word, _)| Some(*word) == text)
+            .map(|(_, meaning)| *meaning);
         if found.is_none() {
-            let list: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let list: Vec<String> = words
+                .iter()
+                .map(|(word, _)| format!("\"{word}\""))
+                .collect();
             self.wrong(key, value, &list.join(" or "));
         }
         found
@@ -134,7 +181,11 @@ impl<'r, 'd> Section<'r, 'd> {
         let value = self.entry(key)?;
         let decimal = plain_decimal(value.get_ref()).filter(|text| !text.starts_with('-'));
         if decimal.is_none() {
-            self.wrong(key, value, "a number such as 0.5, not negative and without an exponent");
+            self.wrong(
+                key,
+                value,
+                "a number such as 0.5, not negative and without an exponent",
+            );
         }
         decimal.map(|text| self.located(value, Decimal(text)))
     }
@@ -158,9 +209,17 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A list of whole numbers within a range.
-    pub(super) fn integers(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<Vec<u64>> {
+    pub(super) fn integers(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Vec<u64>> {
         let value = self.entry(key)?;
-        let wanted = format!("a list of whole numbers from {} to {}", range.start(), range.end());
+        let wanted = format!(
+            "a list of whole numbers from {} to {}",
+            range.start(),
+            range.end()
+        );
         let Some(array) = value.get_ref().as_array() else {
             self.wrong(key, value, &wanted);
             return None;
@@ -197,12 +256,19 @@ impl<'r, 'd> Section<'r, 'd> {
             }
             table
         });
-        Section { reader: self.reader, path: self.dotted(key), table, asked: RefCell::default() }
+        Section {
+            reader: self.reader,
+            path: self.dotted(key),
+            table,
+            asked: RefCell::default(),
+        }
     }
 
     /// The tables within this one whose names are the user's.
     pub(super) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
-        let Some(table) = self.table else { return Vec::new() };
+        let Some(table) = self.table else {
+            return Vec::new();
+        };
         let mut sections = Vec::new();
         for (name, value) in table {
             let path = self.dotted(name.get_ref());
@@ -210,19 +276,34 @@ impl<'r, 'd> Section<'r, 'd> {
                 self.wrong(name.get_ref(), value, &format!("a table: [{path}]"));
                 continue;
             };
-            let name = Located { value: name.get_ref().to_string(), line: self.reader.line(name.span().start) };
-            sections.push((name, Section { reader: self.reader, path, table: Some(table), asked: RefCell::default() }));
+            let name = Located {
+                value: name.get_ref().to_string(),
+                line: self.reader.line(name.span().start),
+            };
+            sections.push((
+                name,
+                Section {
+                    reader: self.reader,
+                    path,
+                    table: Some(table),
+                    asked: RefCell::default(),
+                },
+            ));
         }
         sections
     }
 
     /// Every key with its value as text: the parameters of a strategy, which only its manifest knows.
     pub(super) fn parameters(&self) -> Vec<(String, Located<String>)> {
-        let Some(table) = self.table else { return Vec::new() };
+        let Some(table) = self.table else {
+            return Vec::new();
+        };
         let mut parameters = Vec::new();
         for (name, value) in table {
             match parameter_text(value.get_ref()) {
-                Some(text) => parameters.push((name.get_ref().to_string(), self.located(value, text))),
+                Some(text) => {
+                    parameters.push((name.get_ref().to_string(), self.located(value, text)))
+                }
                 None => self.wrong(name.get_ref(), value, "a number, a text, true or false"),
             }
         }
@@ -233,22 +314,36 @@ impl<'r, 'd> Section<'r, 'd> {
     pub(super) fn finish(self) {
         let Some(table) = self.table else { return };
         let asked = self.asked.borrow();
-        for name in table.keys().filter(|name| !asked.contains(&name.get_ref().as_ref())) {
+        for name in table
+            .keys()
+            .filter(|name| !asked.contains(&name.get_ref().as_ref()))
+        {
             let fix = match nearest(name.get_ref(), asked.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None if self.path.is_empty() => format!("known here: {}", asked.join(", ")),
                 None => format!("known in [{}]: {}", self.path, asked.join(", ")),
             };
-            self.reader.report(name.span().start, format!("unknown key `{}`", name.get_ref()), Some(fix));
+            self.reader.report(
+                name.span().start,
+                format!("unknown key `{}`", name.get_ref()),
+                Some(fix),
+            );
         }
     }
 
     fn located<T>(&self, value: Entry<'_, '_>, inner: T) -> Located<T> {
-        Located { value: inner, line: self.reader.line(value.span().start) }
+        Located {
+            value: inner,
+            line: self.reader.line(value.span().start),
+        }
     }
 
     fn dotted(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 }
 
@@ -266,7 +361,8 @@ fn plain_decimal(value: &DeValue<'_>) -> Option<String> {
     };
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let all_digits =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     (all_digits(whole) && all_digits(fraction)).then(|| text.trim_start_matches('+').to_owned())
 }
 
@@ -274,7 +370,9 @@ fn plain_decimal(value: &DeValue<'_>) -> Option<String> {
 fn parameter_text(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().trim_start_matches('+').to_owned()),
+        DeValue::Integer(integer) if integer.radix() == 10 => {
+            Some(integer.as_str().trim_start_matches('+').to_owned())
+        }
         DeValue::Float(float) => Some(float.as_str().trim_start_matches('+').to_owned()),
         DeValue::Boolean(boolean) => Some(boolean.to_string()),
         _ => None,

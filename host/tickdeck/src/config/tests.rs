@@ -20,22 +20,46 @@ fn the_repositorys_own_deck_is_valid() {
 #[test]
 fn an_empty_file_leaves_every_default() {
     let config = Config::parse("tickdeck.toml", "").unwrap();
-    assert_eq!(config, Config { file: "tickdeck.toml".to_owned(), ..Config::default() });
+    assert_eq!(
+        config,
+        Config {
+            file: "tickdeck.toml".to_owned(),
+            ..Config::default()
+        }
+    );
 }
 
 #[test]
 fn each_mistake_is_named_with_its_line_and_a_fix() {
     let cases = [
-        ("[risk]\nmax_notinal = 5", "unknown key `max_notinal` at tickdeck.toml:2, did you mean `max_notional`?"),
-        ("[rysk]", "unknown key `rysk` at tickdeck.toml:1, did you mean `risk`?"),
+        (
+            "[risk]\nmax_notinal = 5",
+            "unknown key `max_notinal` at tickdeck.toml:2, did you mean `max_notional`?",
+        ),
+        (
+            "[rysk]",
+            "unknown key `rysk` at tickdeck.toml:1, did you mean `risk`?",
+        ),
         (
             "[wasm]\nturbo = true",
             "unknown key `turbo` at tickdeck.toml:2, known in [wasm]: nan_canonicalisation, memory_mib, time_ms",
         ),
-        ("[engine]\nworkers = 0", "`workers` is 0 at tickdeck.toml:2, it must be a whole number from 1 to 64"),
-        ("[engine]\nworkers = -1", "`workers` is -1 at tickdeck.toml:2, it must be a whole number from 1 to 64"),
-        ("[engine]\nworkers = \"two\"", "`workers` is \"two\" at tickdeck.toml:2, it must be a whole number from 1 to 64"),
-        ("[engine]\nwait = \"sleep\"", "`wait` is \"sleep\" at tickdeck.toml:2, it must be \"park\" or \"spin\""),
+        (
+            "[engine]\nworkers = 0",
+            "`workers` is 0 at tickdeck.toml:2, it must be a whole number from 1 to 64",
+        ),
+        (
+            "[engine]\nworkers = -1",
+            "`workers` is -1 at tickdeck.toml:2, it must be a whole number from 1 to 64",
+        ),
+        (
+            "[engine]\nworkers = \"two\"",
+            "`workers` is \"two\" at tickdeck.toml:2, it must be a whole number from 1 to 64",
+        ),
+        (
+            "[engine]\nwait = \"sleep\"",
+            "`wait` is \"sleep\" at tickdeck.toml:2, it must be \"park\" or \"spin\"",
+        ),
         (
             "[engine]\nring_capacity = 5000",
             "`ring_capacity` is not a power of two at tickdeck.toml:2, take 65536 or another one",
@@ -44,7 +68,10 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
             "[engine]\npin = [0, \"x\"]",
             "`pin` is \"x\" at tickdeck.toml:2, it must be a list of whole numbers from 0 to 1023",
         ),
-        ("engine = 3", "`engine` is 3 at tickdeck.toml:1, it must be a table: [engine]"),
+        (
+            "engine = 3",
+            "`engine` is 3 at tickdeck.toml:1, it must be a table: [engine]",
+        ),
         (
             "\n[venue]\nkind = \"capture\"",
             "a venue of kind \"capture\" has no `files` at tickdeck.toml:3, name the captures: files = [\"data/btcusdt.gz\"]",
@@ -91,7 +118,10 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
 #[test]
 fn all_mistakes_come_at_once_in_the_order_of_their_lines() {
     let text = "[risk]\nmax_notinal = 5\n\n[engine]\nworkers = 0\nbatch = \"x\"\n[strategies.a]\ncapitol = 3\n";
-    let lines: Vec<String> = messages(text).iter().map(|message| message.split(',').next().unwrap().to_owned()).collect();
+    let lines: Vec<String> = messages(text)
+        .iter()
+        .map(|message| message.split(',').next().unwrap().to_owned())
+        .collect();
     assert_eq!(
         lines,
         [
@@ -106,8 +136,18 @@ fn all_mistakes_come_at_once_in_the_order_of_their_lines() {
 #[test]
 fn a_slip_of_the_grammar_does_not_hide_the_other_mistakes() {
     let found = messages("[engine]\nworkers = = 2\n[risk]\nmax_notinal = 5\n");
-    assert!(found.iter().any(|message| message.contains("tickdeck.toml:2")), "{found:?}");
-    assert!(found.iter().any(|message| message.contains("`max_notinal` at tickdeck.toml:4")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|message| message.contains("tickdeck.toml:2")),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|message| message.contains("`max_notinal` at tickdeck.toml:4")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -127,9 +167,32 @@ fn a_strategys_own_settings_are_read_with_exact_decimals() {
                 [strategies.fast.parameters]\nfast = 12\nsize = 0.010\nsymbol = \"BTCUSDT\"\nshort = true\n";
     let config = Config::parse("t", text).unwrap();
     let fast = &config.strategies["fast"];
-    assert_eq!(fast.plugin, Some(Located { value: "ema-cross".to_owned(), line: 2 }));
-    assert_eq!(fast.capital, Some(Located { value: Decimal("1000.10".to_owned()), line: 3 }));
-    let parameters: Vec<(&str, &str)> =
-        fast.parameters.iter().map(|(name, value)| (name.as_str(), value.value.as_str())).collect();
-    assert_eq!(parameters, [("fast", "12"), ("short", "true"), ("size", "0.010"), ("symbol", "BTCUSDT")]);
+    assert_eq!(
+        fast.plugin,
+        Some(Located {
+            value: "ema-cross".to_owned(),
+            line: 2
+        })
+    );
+    assert_eq!(
+        fast.capital,
+        Some(Located {
+            value: Decimal("1000.10".to_owned()),
+            line: 3
+        })
+    );
+    let parameters: Vec<(&str, &str)> = fast
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.value.as_str()))
+        .collect();
+    assert_eq!(
+        parameters,
+        [
+            ("fast", "12"),
+            ("short", "true"),
+            ("size", "0.010"),
+            ("symbol", "BTCUSDT")
+        ]
+    );
 }

@@ -1,12 +1,16 @@
 //! The live view: a model of what is shown, a pure rendering of it, and the terminal around both.
 
 mod model;
-mod render;
 mod rate;
+mod render;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use model::position;
-pub use model::{Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head, view};
-pub use render::render;
+pub use model::{
+    Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head, view,
+};
 pub use rate::Rate;
+pub use render::render;
 pub use terminal::{Screen, Wish};

@@ -155,15 +155,40 @@ pub struct LogRow {
 }
 
 /// Makes the view of a status. `log` holds the newest lines last; at most `most_orders` orders are shown.
-pub fn view(title: &str, status: &Status, rate: f64, log: &[Line], most_orders: usize, names: &Names) -> ViewModel {
+pub fn view(
+    title: &str,
+    status: &Status,
+    rate: f64,
+    log: &[Line],
+    most_orders: usize,
+    names: &Names,
+) -> ViewModel {
     ViewModel {
         title: title.to_owned(),
-        time: if status.now == 0 { String::new() } else { format!("{} {} UTC", date(status.now), time_of_day(status.now)) },
+        time: if status.now == 0 {
+            String::new()
+        } else {
+            format!("{} {} UTC", date(status.now), time_of_day(status.now))
+        },
         mode: mode(status),
         head: head(status, rate, names),
-        instruments: status.instruments.iter().map(|instrument| instrument_row(instrument, names)).collect(),
-        strategies: status.strategies.iter().map(|strategy| strategy_row(strategy, names)).collect(),
-        orders: status.working.iter().rev().take(most_orders).map(|order| order_row(order, names)).collect(),
+        instruments: status
+            .instruments
+            .iter()
+            .map(|instrument| instrument_row(instrument, names))
+            .collect(),
+        strategies: status
+            .strategies
+            .iter()
+            .map(|strategy| strategy_row(strategy, names))
+            .collect(),
+        orders: status
+            .working
+            .iter()
+            .rev()
+            .take(most_orders)
+            .map(|order| order_row(order, names))
+            .collect(),
         log: log.iter().map(log_row).collect(),
         prompt: Prompt::None,
     }
@@ -179,13 +204,22 @@ pub fn head(status: &Status, rate: f64, names: &Names) -> Head {
         orders: grouped(status.orders),
         denied: grouped(status.denied.values().sum()),
         fills: grouped(status.fills),
-        profit: (format!("{} {}", signed(profit), names.money_code()), tone(profit)),
+        profit: (
+            format!("{} {}", signed(profit), names.money_code()),
+            tone(profit),
+        ),
         capital: names.capital(status).map_or_else(String::new, plain),
     }
 }
 
 fn mode(status: &Status) -> (String, Tone) {
-    let all = |state| !status.strategies.is_empty() && status.strategies.iter().all(|strategy| strategy.state == state);
+    let all = |state| {
+        !status.strategies.is_empty()
+            && status
+                .strategies
+                .iter()
+                .all(|strategy| strategy.state == state)
+    };
     let (word, tone) = if status.killed {
         ("KILLED", Tone::Bad)
     } else if all(StrategyState::Paused) {
@@ -200,9 +234,15 @@ fn mode(status: &Status) -> (String, Tone) {
 
 fn instrument_row(status: &InstrumentStatus, names: &Names) -> InstrumentRow {
     let id = status.instrument;
-    let price = |level: Option<(Price, Size)>| level.map_or_else(dash, |(price, _)| names.price(id, price));
-    let size = |level: Option<(Price, Size)>| level.map_or_else(dash, |(_, size)| names.size(id, size));
-    let state = if status.stale { ("STALE", Tone::Warning) } else { ("live", Tone::Good) };
+    let price =
+        |level: Option<(Price, Size)>| level.map_or_else(dash, |(price, _)| names.price(id, price));
+    let size =
+        |level: Option<(Price, Size)>| level.map_or_else(dash, |(_, size)| names.size(id, size));
+    let state = if status.stale {
+        ("STALE", Tone::Warning)
+    } else {
+        ("live", Tone::Good)
+    };
     InstrumentRow {
         symbol: names.symbol(id),
         bid_size: size(status.bid),
@@ -236,7 +276,9 @@ fn strategy_row(status: &StrategyStatus, names: &Names) -> StrategyRow {
         position: position(status, names),
         actions: grouped(status.actions),
         events: grouped(status.events),
-        time: status.ns_per_event.map_or_else(dash, |ns| format!("{ns:.0} ns")),
+        time: status
+            .ns_per_event
+            .map_or_else(dash, |ns| format!("{ns:.0} ns")),
     }
 }
 
@@ -245,23 +287,43 @@ pub(crate) fn position(status: &StrategyStatus, names: &Names) -> String {
     let open = status.positions.iter().filter(|(_, size)| size.0 != 0);
     let words: Vec<String> = open
         .map(|(id, size)| {
-            let ticker = names.instrument(*id).map_or_else(|| names.symbol(*id), |terms| terms.ticker().to_owned());
+            let ticker = names
+                .instrument(*id)
+                .map_or_else(|| names.symbol(*id), |terms| terms.ticker().to_owned());
             format!("{} {ticker}", names.size(*id, *size))
         })
         .collect();
-    if words.is_empty() { "flat".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "flat".to_owned()
+    } else {
+        words.join(", ")
+    }
 }
 
 fn order_row(order: &WorkingOrder, names: &Names) -> OrderRow {
     let id = order.instrument;
-    let tone = if order.side.sign() > 0 { Tone::Good } else { Tone::Bad };
+    let tone = if order.side.sign() > 0 {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
     OrderRow {
         strategy: names.strategy(order.id.strategy),
         id: order.id.to_string(),
-        symbol: names.instrument(id).map_or_else(|| names.symbol(id), |terms| terms.ticker().to_owned()),
+        symbol: names
+            .instrument(id)
+            .map_or_else(|| names.symbol(id), |terms| terms.ticker().to_owned()),
         side: (order.side.as_str().to_owned(), tone),
-        size: format!("{}/{}", names.size(id, order.filled), names.size(id, order.size)),
-        price: if order.price.0 == 0 { "market".to_owned() } else { names.price(id, order.price) },
+        size: format!(
+            "{}/{}",
+            names.size(id, order.filled),
+            names.size(id, order.size)
+        ),
+        price: if order.price.0 == 0 {
+            "market".to_owned()
+        } else {
+            names.price(id, order.price)
+        },
         state: state(order.state).to_owned(),
     }
 }
@@ -272,7 +334,11 @@ fn log_row(line: &Line) -> LogRow {
         Weight::Warning => Tone::Warning,
         Weight::Error => Tone::Bad,
     };
-    LogRow { time: time_of_day(line.at), text: line.text.clone(), tone }
+    LogRow {
+        time: time_of_day(line.at),
+        text: line.text.clone(),
+        tone,
+    }
 }
 
 const fn state(state: OrderState) -> &'static str {

@@ -10,6 +10,9 @@ use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 /// Lines that orders and log get at least.
 const LEAST_LOWER: u16 = 5;
 
+/// Columns that the working orders need; the log takes the rest.
+const ORDERS_WIDTH: u16 = 73;
+
 /// Draws the model on the whole frame.
 pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     let bordered = |rows: usize| u16::try_from(rows + 3).unwrap_or(u16::MAX);
@@ -26,7 +29,11 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     frame.render_widget(Paragraph::new(head_line(&model.head)), head);
     draw_instruments(frame, instruments, &model.instruments);
     draw_strategies(frame, strategies, &model.strategies);
-    let [orders, log] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(lower);
+    let [orders, log] = Layout::horizontal([
+        Constraint::Length(ORDERS_WIDTH.min(lower.width / 2)),
+        Constraint::Min(0),
+    ])
+    .areas(lower);
     draw_orders(frame, orders, &model.orders);
     draw_log(frame, log, &model.log);
     frame.render_widget(Paragraph::new(keys_line(model)), keys);
@@ -35,7 +42,10 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
 fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
     let (mode, tone) = &model.mode;
     let left = Line::from(vec![
-        Span::styled(" tickdeck ", Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED)),
+        Span::styled(
+            " tickdeck ",
+            Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
+        ),
         Span::raw(" "),
         Span::raw(model.title.as_str()),
     ]);
@@ -46,9 +56,13 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
         Span::raw(" "),
     ]);
     let [left_area, right_area] =
-        Layout::horizontal([Constraint::Min(0), Constraint::Length(right.width() as u16)]).areas(area);
+        Layout::horizontal([Constraint::Min(0), Constraint::Length(right.width() as u16)])
+            .areas(area);
     frame.render_widget(Paragraph::new(left), left_area);
-    frame.render_widget(Paragraph::new(right).alignment(Alignment::Right), right_area);
+    frame.render_widget(
+        Paragraph::new(right).alignment(Alignment::Right),
+        right_area,
+    );
 }
 
 fn head_line(head: &Head) -> Line<'_> {
@@ -61,7 +75,15 @@ fn head_line(head: &Head) -> Line<'_> {
     figure("rate", &head.rate, Tone::Plain);
     figure("actions", &head.actions, Tone::Plain);
     figure("orders", &head.orders, Tone::Plain);
-    figure("denied", &head.denied, if head.denied == "0" { Tone::Plain } else { Tone::Warning });
+    figure(
+        "denied",
+        &head.denied,
+        if head.denied == "0" {
+            Tone::Plain
+        } else {
+            Tone::Warning
+        },
+    );
     figure("fills", &head.fills, Tone::Plain);
     figure("pnl", &head.profit.0, head.profit.1);
     figure("capital", &head.capital, Tone::Plain);
@@ -70,7 +92,16 @@ fn head_line(head: &Head) -> Line<'_> {
 
 fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
     let widths = [14, 12, 12, 12, 12, 12, 11, 6];
-    let header = ["<instrument", "bid size", "bid", "ask", "ask size", "last", "events", "<state"];
+    let header = [
+        "<instrument",
+        "bid size",
+        "bid",
+        "ask",
+        "ask size",
+        "last",
+        "events",
+        "<state",
+    ];
     let cells = rows.iter().map(|row| {
         Row::new(vec![
             left(&row.symbol, Tone::Plain),
@@ -83,13 +114,29 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
             left(&row.state.0, row.state.1),
         ])
     });
-    draw_table(frame, area, " instruments ".to_owned(), &header, &widths, cells.collect());
+    draw_table(
+        frame,
+        area,
+        " instruments ".to_owned(),
+        &header,
+        &widths,
+        cells.collect(),
+    );
 }
 
 fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
     let widths = [16, 8, 9, 12, 12, 12, 10, 24, 9, 11, 9];
     let header = [
-        "<strategy", "<version", "<state", "pnl", "realised", "unrealised", "fees", "<position", "actions", "events",
+        "<strategy",
+        "<version",
+        "<state",
+        "pnl",
+        "realised",
+        "unrealised",
+        "fees",
+        "<position",
+        "actions",
+        "events",
         "per event",
     ];
     let cells = rows.iter().map(|row| {
@@ -107,7 +154,14 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
             right(&row.time, Tone::Faint),
         ])
     });
-    draw_table(frame, area, " strategies ".to_owned(), &header, &widths, cells.collect());
+    draw_table(
+        frame,
+        area,
+        " strategies ".to_owned(),
+        &header,
+        &widths,
+        cells.collect(),
+    );
 }
 
 fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
@@ -123,7 +177,14 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
             left(&row.state, Tone::Faint),
         ])
     });
-    draw_table(frame, area, " working orders ".to_owned(), &header, &widths, cells.collect());
+    draw_table(
+        frame,
+        area,
+        " working orders ".to_owned(),
+        &header,
+        &widths,
+        cells.collect(),
+    );
 }
 
 fn draw_log(frame: &mut Frame<'_>, area: Rect, rows: &[LogRow]) {
@@ -144,18 +205,36 @@ fn draw_log(frame: &mut Frame<'_>, area: Rect, rows: &[LogRow]) {
 fn keys_line(model: &ViewModel) -> Line<'_> {
     if model.prompt == Prompt::Kill {
         let question = " kill: cancel every order and deny new ones? y yes, any other key no ";
-        return Line::styled(question, style(Tone::Bad).add_modifier(Modifier::REVERSED | Modifier::BOLD));
+        return Line::styled(
+            question,
+            style(Tone::Bad).add_modifier(Modifier::REVERSED | Modifier::BOLD),
+        );
     }
     let mut spans = Vec::new();
-    for (key, meaning) in [("q", "quit"), ("p", "pause all"), ("r", "resume"), ("k", "kill")] {
-        spans.push(Span::styled(format!(" {key} "), Style::new().add_modifier(Modifier::REVERSED)));
+    for (key, meaning) in [
+        ("q", "quit"),
+        ("p", "pause all"),
+        ("r", "resume"),
+        ("k", "kill"),
+    ] {
+        spans.push(Span::styled(
+            format!(" {key} "),
+            Style::new().add_modifier(Modifier::REVERSED),
+        ));
         spans.push(Span::raw(format!(" {meaning}  ")));
     }
     Line::from(spans)
 }
 
 /// A table; a header that starts with `<` stands left, the others right.
-fn draw_table(frame: &mut Frame<'_>, area: Rect, title: String, header: &[&str], widths: &[u16], rows: Vec<Row<'_>>) {
+fn draw_table(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: String,
+    header: &[&str],
+    widths: &[u16],
+    rows: Vec<Row<'_>>,
+) {
     let names = header.iter().map(|name| match name.strip_prefix('<') {
         Some(name) => left(name, Tone::Faint),
         None => right(name, Tone::Faint),
@@ -168,7 +247,10 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, title: String, header: &[&str],
 }
 
 fn block(title: String) -> Block<'static> {
-    Block::new().borders(Borders::ALL).border_style(style(Tone::Faint)).title(title)
+    Block::new()
+        .borders(Borders::ALL)
+        .border_style(style(Tone::Faint))
+        .title(title)
 }
 
 fn left(text: &str, tone: Tone) -> Cell<'_> {

@@ -32,13 +32,19 @@ impl Screen {
     /// # Errors
     /// It can't be put into raw mode.
     pub fn open() -> Result<Self> {
-        let terminal = ratatui::try_init().context("cannot use this terminal for the live view; run with --plain")?;
-        Ok(Self { terminal, prompt: Prompt::None })
+        let terminal = ratatui::try_init()
+            .context("cannot use this terminal for the live view; run with --plain")?;
+        Ok(Self {
+            terminal,
+            prompt: Prompt::None,
+        })
     }
 
     /// Rows of the screen.
     pub fn rows(&self) -> usize {
-        self.terminal.size().map_or(0, |size| usize::from(size.height))
+        self.terminal
+            .size()
+            .map_or(0, |size| usize::from(size.height))
     }
 
     /// Draws the model.
@@ -47,7 +53,9 @@ impl Screen {
     /// The terminal is gone.
     pub fn draw(&mut self, mut model: ViewModel) -> Result<()> {
         model.prompt = self.prompt;
-        self.terminal.draw(|frame| render(frame, &model)).context("cannot draw on the terminal")?;
+        self.terminal
+            .draw(|frame| render(frame, &model))
+            .context("cannot draw on the terminal")?;
         Ok(())
     }
 
@@ -108,9 +116,16 @@ mod tests {
             (Prompt::None, 'c', Prompt::None, None),
         ];
         for (before, char, after, wish) in cases {
-            assert_eq!(pressed(before, key(char)), (after, wish), "{before:?} {char}");
+            assert_eq!(
+                pressed(before, key(char)),
+                (after, wish),
+                "{before:?} {char}"
+            );
         }
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(pressed(Prompt::Kill, interrupt), (Prompt::None, Some(Wish::Quit)));
+        assert_eq!(
+            pressed(Prompt::Kill, interrupt),
+            (Prompt::None, Some(Wish::Quit))
+        );
     }
 }

@@ -8,5 +8,7 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Parameters, attributes(param))]
 pub fn derive_parameters(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    parameters::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+    parameters::expand(&input)
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }

@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::meta::ParseNestedMeta;
-use syn::{Attribute, Data, DeriveInput, Error, Expr, ExprUnary, Field, Fields, Ident, Lit, LitStr, Result, Type, UnOp};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprUnary, Field, Fields, Ident, Lit, LitStr,
+    Result, Type, UnOp,
+};
 
 /// A field, as its attributes describe it.
 struct Parameter {
@@ -18,7 +21,9 @@ struct Parameter {
 
 /// The implementation for a struct.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let parameters = fields(input)?.map(Parameter::read).collect::<Result<Vec<_>>>()?;
+    let parameters = fields(input)?
+        .map(Parameter::read)
+        .collect::<Result<Vec<_>>>()?;
     let entries = parameters.iter().map(Parameter::schema);
     let values = parameters.iter().enumerate().map(|(index, parameter)| {
         let Parameter { field, .. } = parameter;
@@ -45,13 +50,19 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 fn fields(input: &DeriveInput) -> Result<impl Iterator<Item = &Field>> {
     match &input.data {
         Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => Ok(data.fields.iter()),
-        _ => Err(Error::new_spanned(&input.ident, "parameters are a struct with named fields (or `()` for none)")),
+        _ => Err(Error::new_spanned(
+            &input.ident,
+            "parameters are a struct with named fields (or `()` for none)",
+        )),
     }
 }
 
 impl Parameter {
     fn read(field: &Field) -> Result<Self> {
-        let ident = field.ident.clone().expect("only structs with named fields come here");
+        let ident = field
+            .ident
+            .clone()
+            .expect("only structs with named fields come here");
         let mut parameter = Self {
             name: ident.to_string(),
             field: ident,
@@ -61,11 +72,18 @@ impl Parameter {
             minimum: None,
             maximum: None,
         };
-        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("param")) {
+        for attribute in field
+            .attrs
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("param"))
+        {
             attribute.parse_nested_meta(|meta| parameter.take(&meta))?;
         }
         if parameter.doc.is_empty() {
-            let message = format!("say what `{}` is for, in a doc comment: it is shown to the user", parameter.name);
+            let message = format!(
+                "say what `{}` is for, in a doc comment: it is shown to the user",
+                parameter.name
+            );
             return Err(Error::new_spanned(field, message));
         }
         Ok(parameter)
@@ -82,18 +100,31 @@ impl Parameter {
             "max" => self.maximum = Some(number(meta.value()?.parse()?)?),
             "doc" => self.doc = meta.value()?.parse::<LitStr>()?.value(),
             "name" => self.name = meta.value()?.parse::<LitStr>()?.value(),
-            _ => return Err(meta.error("unknown key: there are `default`, `min`, `max`, `doc` and `name`")),
+            _ => {
+                return Err(
+                    meta.error("unknown key: there are `default`, `min`, `max`, `doc` and `name`")
+                );
+            }
         }
         Ok(())
     }
 
     fn schema(&self) -> TokenStream {
-        let Self { value, name, doc, .. } = self;
+        let Self {
+            value, name, doc, ..
+        } = self;
         let kind = quote!(<#value as ::tickdeck_sdk::ParameterValue>::KIND);
         let default = option(self.default.as_ref());
+        let range = self.range();
         let bounds = quote!(<#value as ::tickdeck_sdk::ParameterValue>::BOUNDS);
-        let minimum = self.minimum.as_ref().map_or(quote!(#bounds.0), |least| quote!(Some(#least as f64)));
-        let maximum = self.maximum.as_ref().map_or(quote!(#bounds.1), |most| quote!(Some(#most as f64)));
+        let minimum = self
+            .minimum
+            .as_ref()
+            .map_or(quote!(#bounds.0), |least| quote!(Some(#least as f64)));
+        let maximum = self
+            .maximum
+            .as_ref()
+            .map_or(quote!(#bounds.1), |most| quote!(Some(#most as f64)));
         quote! {
             ::tickdeck_sdk::Parameter {
                 name: #name,
@@ -102,22 +133,44 @@ impl Parameter {
                 default: #default,
                 minimum: #minimum,
                 maximum: #maximum,
+                range: #range,
             }
+        }
+    }
+
+    /// The bounds in words, to follow "is not".
+    fn range(&self) -> String {
+        let text = |bound: &Expr| literal(bound).unwrap_or_default();
+        match (&self.minimum, &self.maximum) {
+            (Some(least), Some(most)) => format!("from {} to {}", text(least), text(most)),
+            (Some(least), None) => format!("{} or more", text(least)),
+            (None, Some(most)) => format!("{} or less", text(most)),
+            (None, None) => "a number that can be used".to_owned(),
         }
     }
 }
 
 fn option(value: Option<impl ToTokens>) -> TokenStream {
-    value.map_or(quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
+    value.map_or(
+        quote!(::core::option::Option::None),
+        |value| quote!(::core::option::Option::Some(#value)),
+    )
 }
 
 /// The lines of a doc comment as one text.
 fn doc_comment(attributes: &[Attribute]) -> String {
-    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
-        let Expr::Lit(expression) = &attribute.meta.require_name_value().ok()?.value else { return None };
-        let Lit::Str(line) = &expression.lit else { return None };
-        Some(line.value().trim().to_owned())
-    });
+    let lines = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"))
+        .filter_map(|attribute| {
+            let Expr::Lit(expression) = &attribute.meta.require_name_value().ok()?.value else {
+                return None;
+            };
+            let Lit::Str(line) = &expression.lit else {
+                return None;
+            };
+            Some(line.value().trim().to_owned())
+        });
     lines.collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
@@ -129,17 +182,31 @@ fn literal(expression: &Expr) -> Result<String> {
             Lit::Int(number) => Ok(number.base10_digits().to_owned()),
             Lit::Float(number) => Ok(number.base10_digits().to_owned()),
             Lit::Bool(flag) => Ok(flag.value.to_string()),
-            _ => Err(Error::new_spanned(literal, "a default is a number, a text, true or false")),
+            _ => Err(Error::new_spanned(
+                literal,
+                "a default is a number, a text, true or false",
+            )),
         },
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => Ok(format!("-{}", literal(expr)?)),
-        _ => Err(Error::new_spanned(expression, "a default is a literal: it is shown to the user")),
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_),
+            expr,
+            ..
+        }) => Ok(format!("-{}", literal(expr)?)),
+        _ => Err(Error::new_spanned(
+            expression,
+            "a default is a literal: it is shown to the user",
+        )),
     }
 }
 
 /// A bound: a number, perhaps negative.
 fn number(expression: Expr) -> Result<Expr> {
     let inner = match &expression {
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => expr,
+        Expr::Unary(ExprUnary {
+            op: UnOp::Neg(_),
+            expr,
+            ..
+        }) => expr,
         other => other,
     };
     match inner {
@@ -153,21 +220,32 @@ mod tests {
     use super::*;
 
     fn error_of(input: &str) -> String {
-        expand(&syn::parse_str(input).expect("the test's struct parses")).expect_err("it is refused").to_string()
+        expand(&syn::parse_str(input).expect("the test's struct parses"))
+            .expect_err("it is refused")
+            .to_string()
     }
 
     #[test]
     fn mistakes_are_named_at_compile_time() {
         assert!(error_of("struct P(u32);").contains("named fields"));
         assert!(error_of("struct P { fast: u32 }").contains("say what `fast` is for"));
-        assert!(error_of("struct P { /** a */ #[param(least = 1)] a: u32 }").contains("unknown key"));
-        assert!(error_of("struct P { /** a */ #[param(default = 1 + 1)] a: u32 }").contains("is a literal"));
-        assert!(error_of("struct P { /** a */ #[param(min = \"1\")] a: u32 }").contains("a bound is a number"));
+        assert!(
+            error_of("struct P { /** a */ #[param(least = 1)] a: u32 }").contains("unknown key")
+        );
+        assert!(
+            error_of("struct P { /** a */ #[param(default = 1 + 1)] a: u32 }")
+                .contains("is a literal")
+        );
+        assert!(
+            error_of("struct P { /** a */ #[param(min = \"1\")] a: u32 }")
+                .contains("a bound is a number")
+        );
     }
 
     #[test]
     fn defaults_are_written_as_a_user_would() {
-        let default = |text: &str| literal(&syn::parse_str(text).expect("an expression")).expect("a literal");
+        let default =
+            |text: &str| literal(&syn::parse_str(text).expect("an expression")).expect("a literal");
         assert_eq!(default("10_000"), "10000");
         assert_eq!(default("-0.5f64"), "-0.5");
         assert_eq!(default("\"BTCUSDT\""), "BTCUSDT");

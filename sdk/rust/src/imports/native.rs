@@ -12,7 +12,14 @@ pub(crate) fn capital() -> Vec<Capital> {
 }
 
 pub(crate) fn positions() -> Vec<Position> {
-    World::with(|world| world.positions.values().filter(|position| position.size.0 != 0).copied().collect())
+    World::with(|world| {
+        world
+            .positions
+            .values()
+            .filter(|position| position.size.0 != 0)
+            .copied()
+            .collect()
+    })
 }
 
 pub(crate) fn position_size(instrument: InstrumentId) -> Size {
@@ -32,7 +39,13 @@ pub(crate) fn timestamp() -> Timestamp {
 }
 
 pub(crate) fn instrument(id: InstrumentId) -> Option<Instrument> {
-    World::with(|world| world.instruments.iter().find(|instrument| instrument.id == id).cloned())
+    World::with(|world| {
+        world
+            .instruments
+            .iter()
+            .find(|instrument| instrument.id == id)
+            .cloned()
+    })
 }
 
 pub(crate) fn find(symbol: &str) -> Option<InstrumentId> {
@@ -48,7 +61,13 @@ pub(crate) fn text(id: TextId) -> Option<String> {
 }
 
 pub(crate) fn find_text(text: &str) -> Option<TextId> {
-    World::with(|world| world.texts.iter().position(|known| known == text).map(|index| TextId(index as u32)))
+    World::with(|world| {
+        world
+            .texts
+            .iter()
+            .position(|known| known == text)
+            .map(|index| TextId(index as u32))
+    })
 }
 
 pub(crate) fn log(level: Level, line: &str) {

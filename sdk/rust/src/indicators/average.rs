@@ -1,4 +1,4 @@
-//! Moving averages.
+//! Averages.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,9 @@ impl Sma {
     /// # Panics
     /// `period` is 0 or above [`MAX_PERIOD`].
     pub fn new(period: u32) -> Self {
-        Self { window: Window::new(period) }
+        Self {
+            window: Window::new(period),
+        }
     }
 
     /// Takes a value; returns the average once there were `period` of them.
@@ -64,7 +66,12 @@ impl Ema {
     /// `period` is 0.
     pub fn new(period: u32) -> Self {
         assert!(period > 0, "a period is at least 1");
-        Self { period, seen: 0, value: 0.0, weight: 2.0 / (f64::from(period) + 1.0) }
+        Self {
+            period,
+            seen: 0,
+            value: 0.0,
+            weight: 2.0 / (f64::from(period) + 1.0),
+        }
     }
 
     /// Takes a value; returns the average once there were `period` of them.
@@ -91,6 +98,41 @@ impl Ema {
     }
 }
 
+/// Volume-weighted average price since the start or the last [`reset`](Self::reset): the sum of price times size over
+/// the sum of sizes (StockCharts' ChartSchool, "Volume-Weighted Average Price").
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vwap {
+    value: f64,
+    volume: f64,
+}
+
+impl Vwap {
+    /// An average of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a trade; returns the average once there was volume.
+    pub fn update(&mut self, price: f64, size: f64) -> Option<f64> {
+        self.volume += size;
+        if self.volume > 0.0 {
+            // The mean moves instead of two sums growing: no digits are lost in a long session.
+            self.value += (price - self.value) * (size / self.volume);
+        }
+        self.value()
+    }
+
+    /// The average, once there was volume.
+    pub fn value(&self) -> Option<f64> {
+        (self.volume > 0.0).then_some(self.value)
+    }
+
+    /// Forgets everything, as at the start of a session.
+    pub fn reset(&mut self) {
+        *self = Self::new();
+    }
+}
+
 /// The last `period` values and their sum.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Window {
@@ -103,8 +145,16 @@ pub(super) struct Window {
 
 impl Window {
     pub(super) fn new(period: u32) -> Self {
-        assert!((1..=MAX_PERIOD).contains(&period), "a period is 1 to {MAX_PERIOD}");
-        Self { period, values: Vec::with_capacity(period as usize), oldest: 0, sum: 0.0 }
+        assert!(
+            (1..=MAX_PERIOD).contains(&period),
+            "a period is 1 to {MAX_PERIOD}"
+        );
+        Self {
+            period,
+            values: Vec::with_capacity(period as usize),
+            oldest: 0,
+            sum: 0.0,
+        }
     }
 
     pub(super) fn push(&mut self, value: f64) {
@@ -115,7 +165,11 @@ impl Window {
         }
         let left = core::mem::replace(&mut self.values[self.oldest as usize], value);
         self.oldest = (self.oldest + 1) % self.period;
-        self.sum = if self.oldest == 0 { self.values.iter().sum() } else { self.sum + value - left };
+        self.sum = if self.oldest == 0 {
+            self.values.iter().sum()
+        } else {
+            self.sum + value - left
+        };
     }
 
     pub(super) const fn is_full(&self) -> bool {
@@ -128,5 +182,70 @@ impl Window {
 
     pub(super) fn values(&self) -> &[f64] {
         &self.values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ema_of_chartschools_example() {
+        let closes = [
+            22.27, 22.19, 22.08, 22.17, 22.18, 22.13, 22.23, 22.43, 22.24, 22.29, 22.15, 22.39,
+            22.38, 22.61, 23.36, 24.05, 23.75, 23.83, 23.95, 23.63,
+        ];
+        let mut ema = Ema::new(10);
+        let values: Vec<_> = closes
+            .iter()
+            .filter_map(|close| ema.update(*close))
+            .collect();
+        let expected = [
+            22.22, 22.21, 22.24, 22.27, 22.33, 22.52, 22.80, 22.97, 23.13, 23.28, 23.34,
+        ];
+        assert_eq!(values.len(), expected.len());
+        for (value, expected) in values.iter().zip(expected) {
+            assert!(
+                (value - expected).abs() < 0.0051,
+                "{value} is not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn sma_is_the_mean_of_the_window_however_long_it_runs() {
+        let mut sma = Sma::new(3);
+        let values = [11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0].map(|value| sma.update(value));
+        assert_eq!(
+            values,
+            [
+                None,
+                None,
+                Some(12.0),
+                Some(13.0),
+                Some(14.0),
+                Some(15.0),
+                Some(16.0)
+            ]
+        );
+        sma.update(1e16);
+        for value in [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] {
+            sma.update(value);
+        }
+        assert_eq!(
+            sma.value(),
+            Some(5.0),
+            "what a huge value did to the sum is gone with it"
+        );
+    }
+
+    #[test]
+    fn vwap_weighs_by_size() {
+        let mut vwap = Vwap::new();
+        assert_eq!(vwap.update(10.0, 0.0), None);
+        assert_eq!(vwap.update(10.0, 1.0), Some(10.0));
+        assert_eq!(vwap.update(20.0, 3.0), Some(17.5));
+        vwap.reset();
+        assert_eq!(vwap.value(), None);
     }
 }

@@ -4,5 +4,9 @@
 //! source of its formula, for charts differ in how they start an average.
 
 mod average;
+mod spread;
+mod wilder;
 
-pub use average::{Ema, Sma};
+pub use average::{Ema, MAX_PERIOD, Sma, Vwap};
+pub use spread::{Bands, Bollinger, MovingStats};
+pub use wilder::{Atr, Rsi};

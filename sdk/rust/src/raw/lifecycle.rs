@@ -19,7 +19,9 @@ impl<I: Instance> wit::Guest for I {
     }
 
     fn init(start: wit::Start) -> Result<(), String> {
-        begin::<I>(start, |start| Runner::start(&start.parameters, OrderNumber(start.next_order)))
+        begin::<I>(start, |start| {
+            Runner::start(&start.parameters, OrderNumber(start.next_order))
+        })
     }
 
     fn save() -> Result<Vec<u8>, String> {
@@ -36,7 +38,12 @@ impl<I: Instance> wit::Guest for I {
         // The state must not be freed should it lie in the block, and a panic frees nothing.
         assert!(!memory::is_started(), "a strategy is started once");
         begin::<I>(start, |start| {
-            Runner::restore(&start.parameters, OrderNumber(start.next_order), schema, &state)
+            Runner::restore(
+                &start.parameters,
+                OrderNumber(start.next_order),
+                schema,
+                &state,
+            )
         })
     }
 
@@ -78,7 +85,9 @@ fn begin<I: Instance>(
 
 /// A panic traps; this tells the operator why before it does.
 fn report_panics() {
-    std::panic::set_hook(Box::new(|info| imports::log(Level::Error, &info.to_string())));
+    std::panic::set_hook(Box::new(|info| {
+        imports::log(Level::Error, &info.to_string())
+    }));
 }
 
 fn manifest(manifest: Manifest) -> wit::Manifest {
@@ -87,7 +96,11 @@ fn manifest(manifest: Manifest) -> wit::Manifest {
         version: manifest.identity.version.to_owned(),
         doc: manifest.identity.doc.to_owned(),
         parameters: manifest.parameters.into_iter().map(parameter).collect(),
-        subscriptions: manifest.subscriptions.into_iter().map(subscription).collect(),
+        subscriptions: manifest
+            .subscriptions
+            .into_iter()
+            .map(subscription)
+            .collect(),
         messages: manifest.messages.into_iter().map(str::to_owned).collect(),
         order_policy: match manifest.order_policy {
             OrderPolicy::Cancel => wit::OrderPolicy::Cancel,
@@ -126,7 +139,11 @@ fn subscription(subscription: Subscription) -> wit::Subscription {
                 BarBasis::Trades => wit::BarBasis::Trades,
                 BarBasis::Volume => wit::BarBasis::Volume,
             };
-            wit::Subscription::Bars(wit::BarFeed { instrument, basis, step: bars.step })
+            wit::Subscription::Bars(wit::BarFeed {
+                instrument,
+                basis,
+                step: bars.step,
+            })
         }
         Subscription::Signals(name) => wit::Subscription::Signals(name),
         Subscription::Accounts => wit::Subscription::Accounts,

@@ -45,7 +45,9 @@ pub(super) struct Call {
 
 /// Begins a call.
 pub(super) fn enter() -> Call {
-    BLOCK.with(|block| Call { before: block.phase.replace(Phase::Running) })
+    BLOCK.with(|block| Call {
+        before: block.phase.replace(Phase::Running),
+    })
 }
 
 /// Ends a call that was not `on-events`.
@@ -96,7 +98,12 @@ impl Block {
     fn grow(&self, capacity: usize) {
         if !self.start.get().is_null() {
             // SAFETY: the block was made below with this layout, and is not lent.
-            unsafe { dealloc(self.start.get(), Layout::from_size_align_unchecked(self.capacity.get(), ALIGN)) };
+            unsafe {
+                dealloc(
+                    self.start.get(),
+                    Layout::from_size_align_unchecked(self.capacity.get(), ALIGN),
+                )
+            };
         }
         let layout = Layout::from_size_align(capacity, ALIGN).expect("a batch fits into memory");
         // SAFETY: a batch has at least a byte, so the capacity is not zero.
@@ -118,7 +125,12 @@ fn checked(ptr: *mut u8, layout: Layout) -> *mut u8 {
 /// Called by the host, as the canonical ABI says: `align` is a power of two, and `old_ptr` with `old_size` is null and
 /// zero, or an earlier result that was not freed yet.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn cabi_realloc(old_ptr: *mut u8, old_size: usize, align: usize, new_size: usize) -> *mut u8 {
+unsafe extern "C" fn cabi_realloc(
+    old_ptr: *mut u8,
+    old_size: usize,
+    align: usize,
+    new_size: usize,
+) -> *mut u8 {
     if new_size == 0 {
         return core::ptr::without_provenance_mut(align);
     }
@@ -126,13 +138,26 @@ unsafe extern "C" fn cabi_realloc(old_ptr: *mut u8, old_size: usize, align: usiz
         if old_size == 0 && block.phase.get() == Phase::Idle && align <= ALIGN {
             return block.lend(new_size);
         }
-        assert!(old_size == 0 || old_ptr != block.start.get(), "lists of bytes and records are never grown");
-        let layout = Layout::from_size_align(new_size, align).expect("the canonical ABI asks for valid layouts");
+        assert!(
+            old_size == 0 || old_ptr != block.start.get(),
+            "lists of bytes and records are never grown"
+        );
+        let layout = Layout::from_size_align(new_size, align)
+            .expect("the canonical ABI asks for valid layouts");
         if old_size == 0 {
             // SAFETY: the size is not zero.
             return checked(unsafe { alloc(layout) }, layout);
         }
         // SAFETY: `old_ptr` came from the global allocator with this layout, since it is not the block.
-        checked(unsafe { realloc(old_ptr, Layout::from_size_align_unchecked(old_size, align), new_size) }, layout)
+        checked(
+            unsafe {
+                realloc(
+                    old_ptr,
+                    Layout::from_size_align_unchecked(old_size, align),
+                    new_size,
+                )
+            },
+            layout,
+        )
     })
 }

@@ -37,7 +37,10 @@ pub struct Outcome {
     length: usize,
 }
 
-const _: () = assert!(size_of::<Outcome>() == 12 && size_of::<usize>() == 4, "the canonical ABI is 32-bit");
+const _: () = assert!(
+    size_of::<Outcome>() == 12 && size_of::<usize>() == 4,
+    "the canonical ABI is 32-bit"
+);
 
 thread_local! {
     static ACTIONS: RefCell<Vec<ActionWords>> = const { RefCell::new(Vec::new()) };
@@ -66,7 +69,10 @@ pub unsafe fn on_events<I: Instance>(ptr: *mut Event, len: usize) -> *const Outc
 /// `ptr` and `len` are the arguments of the export `on-events` of world `strategy-bytes`.
 pub unsafe fn on_event_bytes<I: Instance>(ptr: *mut u8, len: usize) -> *const Outcome {
     let call = memory::enter();
-    assert!(len % Event::SIZE == 0, "the batch is not a multiple of 88 bytes");
+    assert!(
+        len % Event::SIZE == 0,
+        "the batch is not a multiple of 88 bytes"
+    );
     // `cabi_realloc` gives batches 8-aligned memory although a list of bytes does not ask for it.
     assert!(ptr.cast::<Event>().is_aligned(), "the batch is not aligned");
     // SAFETY: as in `on_events`: the bytes are events in the canonical layout, by the contract of `hot-bytes`, and the
@@ -81,7 +87,9 @@ pub unsafe fn on_event_bytes<I: Instance>(ptr: *mut u8, len: usize) -> *const Ou
 /// Runs the batch; each action counts `unit` in the outcome's length.
 fn handle<I: Instance>(batch: &[Event], unit: usize) -> *const Outcome {
     let consumed = I::with(|runner| {
-        let runner = runner.as_mut().expect("the host calls init or restore before on-events");
+        let runner = runner
+            .as_mut()
+            .expect("the host calls init or restore before on-events");
         let consumed = runner.on_events(batch);
         publish(runner.actions(), consumed, unit);
         consumed
@@ -96,7 +104,10 @@ fn publish(actions: &[Action], consumed: usize, unit: usize) {
         words.clear();
         words.extend(actions.iter().map(Action::to_words));
         let length = words.len() * unit;
-        OUTCOME.set(Outcome { consumed: consumed as u32, actions: words.as_ptr(), length });
+        OUTCOME.set(Outcome {
+            consumed: consumed as u32,
+            actions: words.as_ptr(),
+            length,
+        });
     });
 }
-

@@ -7,12 +7,26 @@ fn sync(recovery: Recovery) -> BookSync {
 }
 
 fn levels(bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Levels {
-    let side = |levels: &[(i64, i64)]| levels.iter().map(|(price, size)| (Price(*price), Size(*size))).collect();
-    Levels { bids: side(bids), asks: side(asks) }
+    let side = |levels: &[(i64, i64)]| {
+        levels
+            .iter()
+            .map(|(price, size)| (Price(*price), Size(*size)))
+            .collect()
+    };
+    Levels {
+        bids: side(bids),
+        asks: side(asks),
+        cut_sizes: 0,
+    }
 }
 
 fn update(first_id: u64, last_id: u64) -> DepthUpdate {
-    DepthUpdate { symbol: 0, ts_venue: 0, first_id, last_id }
+    DepthUpdate {
+        symbol: 0,
+        ts_venue: 0,
+        first_id,
+        last_id,
+    }
 }
 
 /// What was told, in short: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
@@ -46,16 +60,32 @@ fn synced(recovery: Recovery) -> BookSync {
 #[test]
 fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
     let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
-    assert_eq!(sync.depth(&update(90, 95), &levels(&[(10, 7)], &[]), &mut out), Step::Kept);
-    assert_eq!(sync.take_request(), Some(SnapshotRequest { at_least_id: 90 }));
+    assert_eq!(
+        sync.depth(&update(90, 95), &levels(&[(10, 7)], &[]), &mut out),
+        Step::Kept
+    );
+    assert_eq!(
+        sync.take_request(),
+        Some(SnapshotRequest { at_least_id: 90 })
+    );
     assert_eq!(sync.take_request(), None, "each request is given once");
-    assert_eq!(sync.depth(&update(96, 104), &levels(&[(10, 5)], &[(12, 0)]), &mut out), Step::Kept);
+    assert_eq!(
+        sync.depth(&update(96, 104), &levels(&[(10, 5)], &[(12, 0)]), &mut out),
+        Step::Kept
+    );
     assert_eq!(short(&mut out), "stale");
     assert!(!sync.is_live());
-    let step = sync.snapshot(&DepthSnapshot { last_id: 100 }, &levels(&[(10, 1)], &[(12, 3), (13, 1)]), &mut out);
+    let step = sync.snapshot(
+        &DepthSnapshot { last_id: 100 },
+        &levels(&[(10, 1)], &[(12, 3), (13, 1)]),
+        &mut out,
+    );
     assert_eq!(step, Step::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x5 =S13x1. live");
-    assert_eq!(sync.depth(&update(105, 105), &levels(&[], &[]), &mut out), Step::Applied);
+    assert_eq!(
+        sync.depth(&update(105, 105), &levels(&[], &[]), &mut out),
+        Step::Applied
+    );
 }
 
 #[test]
@@ -64,15 +94,32 @@ fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
         (101, 101, Step::Applied),
         (95, 101, Step::Applied),
         (95, 100, Step::Duplicate),
-        (102, 103, Step::Gap { expected: 101, got: 102 }),
+        (
+            102,
+            103,
+            Step::Gap {
+                expected: 101,
+                got: 102,
+            },
+        ),
     ] {
         let mut sync = synced(Recovery::Snapshot);
-        assert_eq!(sync.depth(&update(first, last), &levels(&[], &[]), &mut Vec::new()), step, "{first}..{last}");
+        assert_eq!(
+            sync.depth(&update(first, last), &levels(&[], &[]), &mut Vec::new()),
+            step,
+            "{first}..{last}"
+        );
     }
     let mut sync = synced(Recovery::Snapshot);
     sync.depth(&update(95, 101), &levels(&[], &[]), &mut Vec::new());
     let overlapping = sync.depth(&update(101, 103), &levels(&[], &[]), &mut Vec::new());
-    assert_eq!(overlapping, Step::Gap { expected: 102, got: 101 });
+    assert_eq!(
+        overlapping,
+        Step::Gap {
+            expected: 102,
+            got: 101
+        }
+    );
 }
 
 #[test]
@@ -82,7 +129,10 @@ fn a_repeated_diff_is_ignored_and_changes_nothing() {
     sync.depth(&update(101, 103), &diff, &mut out);
     assert_eq!(short(&mut out), "+B10x0 +B11x4.");
     let before = sync.book().clone();
-    assert_eq!(sync.depth(&update(101, 103), &levels(&[(11, 99)], &[]), &mut out), Step::Duplicate);
+    assert_eq!(
+        sync.depth(&update(101, 103), &levels(&[(11, 99)], &[]), &mut out),
+        Step::Duplicate
+    );
     assert_eq!(*sync.book(), before);
     assert!(out.is_empty() && sync.is_live());
 }
@@ -92,15 +142,32 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
     let (mut sync, mut out) = (synced(Recovery::Snapshot), Vec::new());
     assert_eq!(
         sync.depth(&update(103, 104), &levels(&[(10, 8)], &[]), &mut out),
-        Step::Gap { expected: 101, got: 103 }
+        Step::Gap {
+            expected: 101,
+            got: 103
+        }
     );
     assert_eq!(short(&mut out), "stale");
-    assert_eq!(sync.take_request(), Some(SnapshotRequest { at_least_id: 103 }));
-    assert_eq!(sync.depth(&update(105, 106), &levels(&[(9, 0)], &[]), &mut out), Step::Kept);
-    let old = sync.snapshot(&DepthSnapshot { last_id: 101 }, &levels(&[(10, 1)], &[]), &mut out);
+    assert_eq!(
+        sync.take_request(),
+        Some(SnapshotRequest { at_least_id: 103 })
+    );
+    assert_eq!(
+        sync.depth(&update(105, 106), &levels(&[(9, 0)], &[]), &mut out),
+        Step::Kept
+    );
+    let old = sync.snapshot(
+        &DepthSnapshot { last_id: 101 },
+        &levels(&[(10, 1)], &[]),
+        &mut out,
+    );
     assert_eq!(old, Step::SnapshotTooOld);
     assert!(sync.take_request().is_some() && out.is_empty());
-    let new = sync.snapshot(&DepthSnapshot { last_id: 102 }, &levels(&[(10, 1), (9, 2)], &[(12, 3)]), &mut out);
+    let new = sync.snapshot(
+        &DepthSnapshot { last_id: 102 },
+        &levels(&[(10, 1), (9, 2)], &[(12, 3)]),
+        &mut out,
+    );
     assert_eq!(new, Step::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x8 =S12x3. live");
 }
@@ -109,10 +176,20 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
 fn a_gap_while_waiting_starts_the_waiting_over() {
     let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
     sync.depth(&update(90, 95), &levels(&[], &[]), &mut out);
-    assert_eq!(sync.depth(&update(99, 110), &levels(&[], &[]), &mut out), Step::Gap { expected: 96, got: 99 });
+    assert_eq!(
+        sync.depth(&update(99, 110), &levels(&[], &[]), &mut out),
+        Step::Gap {
+            expected: 96,
+            got: 99
+        }
+    );
     assert_eq!(short(&mut out), "stale", "stale is said once");
     let step = sync.snapshot(&DepthSnapshot { last_id: 96 }, &levels(&[], &[]), &mut out);
-    assert_eq!(step, Step::SnapshotTooOld, "it does not reach the diffs kept");
+    assert_eq!(
+        step,
+        Step::SnapshotTooOld,
+        "it does not reach the diffs kept"
+    );
 }
 
 #[test]
@@ -123,22 +200,66 @@ fn what_is_kept_while_waiting_is_bounded() {
     }
     assert_eq!(sync.kept.len(), MAX_KEPT_UPDATES);
     let step = sync.snapshot(&DepthSnapshot { last_id: 5 }, &levels(&[], &[]), &mut out);
-    assert_eq!(step, Step::SnapshotTooOld, "the diffs that follow it were let go");
+    assert_eq!(
+        step,
+        Step::SnapshotTooOld,
+        "the diffs that follow it were let go"
+    );
+}
+
+/// A snapshot that is cut, whose bids then all go; a level far below it has become known before.
+fn walked_beyond(recovery: Recovery) -> (BookSync, Step, String) {
+    let (mut sync, mut out) = (sync(recovery), Vec::new());
+    let bids: Vec<(i64, i64)> = (0..CUT_AT_LEVELS as i64)
+        .map(|at| (1_000 - at, 1))
+        .collect();
+    sync.snapshot(
+        &DepthSnapshot { last_id: 100 },
+        &levels(&bids, &[(2_000, 1)]),
+        &mut out,
+    );
+    sync.depth(&update(101, 101), &levels(&[(500, 1)], &[]), &mut out);
+    let mut gone: Vec<(i64, i64)> = bids.iter().map(|(price, _)| (*price, 0)).collect();
+    sync.depth(
+        &update(102, 102),
+        &levels(&gone.split_off(1), &[]),
+        &mut out,
+    );
+    assert!(sync.is_live(), "one level above the cut is enough");
+    out.clear();
+    let step = sync.depth(&update(103, 103), &levels(&gone, &[]), &mut out);
+    (sync, step, short(&mut out))
 }
 
 #[test]
 fn a_price_that_walks_beyond_the_snapshots_depth_is_not_believed() {
-    let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
-    let bids: Vec<(i64, i64)> = (0..CUT_AT_LEVELS as i64).map(|at| (1_000 - at, 1)).collect();
-    sync.snapshot(&DepthSnapshot { last_id: 100 }, &levels(&bids, &[(2_000, 1)]), &mut out);
-    out.clear();
-    // A level far below the cut at 901 becomes known, then everything above it goes.
-    sync.depth(&update(101, 101), &levels(&[(500, 1)], &[]), &mut out);
-    let gone: Vec<(i64, i64)> = bids.iter().map(|(price, _)| (*price, 0)).collect();
-    out.clear();
-    assert_eq!(sync.depth(&update(102, 102), &levels(&gone, &[]), &mut out), Step::BeyondSnapshot);
-    assert_eq!(short(&mut out), "stale");
-    assert!(sync.take_request().is_some());
+    let (mut sync, step, told) = walked_beyond(Recovery::Snapshot);
+    assert_eq!((step, told.as_str()), (Step::BeyondSnapshot, "stale"));
+    assert!(sync.take_request().is_some() && !sync.is_live());
+}
+
+#[test]
+fn beyond_the_snapshot_the_exchanges_own_top_decides() {
+    for (true_bid, goes_on) in [(500, true), (700, false)] {
+        let (mut sync, step, told) = walked_beyond(Recovery::Evidence { agreements: 2 });
+        assert_eq!((step, told.as_str()), (Step::BeyondSnapshot, "+B1000x0."));
+        assert!(sync.take_request().is_some() && sync.is_live());
+        let bid = (Price(true_bid), Size(1));
+        let mut out = Vec::new();
+        for update_id in [103, 104] {
+            sync.ticker(
+                &BookTicker {
+                    symbol: 0,
+                    update_id,
+                    bid,
+                    ask: (Price(2_000), Size(1)),
+                },
+                &mut out,
+            );
+        }
+        assert_eq!(sync.is_live(), goes_on, "{true_bid}");
+        assert_eq!(short(&mut out), if goes_on { "" } else { "stale" });
+    }
 }
 
 #[test]
@@ -157,7 +278,10 @@ fn without_a_snapshot_the_top_must_be_proven_and_stays_on_trial() {
     sync.depth(&update(111, 111), &levels(&[(9, 1)], &[]), &mut out);
     sync.ticker(&ticker(111, 9, 13), &mut out);
     sync.depth(&update(112, 112), &levels(&[(7, 4)], &[]), &mut out);
-    assert!(!sync.is_live() && out.is_empty(), "one top differed, one agreed, one is open");
+    assert!(
+        !sync.is_live() && out.is_empty(),
+        "one top differed, one agreed, one is open"
+    );
     let step = sync.ticker(&ticker(113, 9, 12), &mut out);
     assert_eq!(step, Some(Step::Synced(Synced::Evidence)));
     assert_eq!(short(&mut out), "clear =B9x1 =B8x1 =B7x4 =S13x1. live");
@@ -174,7 +298,11 @@ fn a_later_snapshot_replaces_a_book_that_is_being_rebuilt() {
     let (mut sync, mut out) = (synced(Recovery::Evidence { agreements: 2 }), Vec::new());
     sync.depth(&update(110, 112), &levels(&[(8, 1)], &[]), &mut out);
     out.clear();
-    let step = sync.snapshot(&DepthSnapshot { last_id: 110 }, &levels(&[(10, 1)], &[(12, 3)]), &mut out);
+    let step = sync.snapshot(
+        &DepthSnapshot { last_id: 110 },
+        &levels(&[(10, 1)], &[(12, 3)]),
+        &mut out,
+    );
     assert_eq!(step, Step::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x1 =B8x1 =S12x3. live");
 }

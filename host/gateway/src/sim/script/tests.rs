@@ -1,7 +1,7 @@
 //! Golden accounts and the rules of the scripted venue.
 
 use super::*;
-use crate::desk::FeeRate;
+use crate::desk::{FeeRate, Fees};
 use tickdeck_model::{Body, OrderType, StrategyId};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -59,6 +59,7 @@ fn audusd(prices: &[i64], size: i64) -> Script {
             taker: FeeRate { ppm: 20 },
         },
         allow_short: true,
+        margin: true,
         balances: vec![("USD".to_owned(), 2, Amount(100_000_000))],
     }
 }
@@ -112,27 +113,45 @@ fn told(events: &[Event]) -> Vec<String> {
     lines.collect()
 }
 
-#[test]
-fn a_round_trip_in_audusd_leaves_17_dollars_20() {
+/// Buys 100,000 on the second quote and sells them on the fourth.
+fn round_trip(script: Script) -> Vec<String> {
     let commands = [
         submit(2, order(1, Side::Buy, OrderType::Market, 100_000, 0)),
         submit(4, order(2, Side::Sell, OrderType::Market, 100_000, 0)),
     ];
-    let events = play(
-        audusd(&[70_000, 70_000, 70_010, 70_020, 70_020], 1_000_000),
-        &commands,
-    );
+    told(&play(script, &commands))
+}
+
+const PRICES: [i64; 5] = [70_000, 70_000, 70_010, 70_020, 70_020];
+
+#[test]
+fn a_round_trip_in_audusd_leaves_17_dollars_20() {
     let expected = [
         "1 accepted normal",
         "1 taker 100000@0.70000 fee 1.40",
-        "account 0 929998.60",
-        "account 1 100000.00",
+        "account 0 999998.60",
         "2 accepted normal",
         "2 taker 100000@0.70020 fee 1.40",
         "account 0 1000017.20",
+    ];
+    assert_eq!(round_trip(audusd(&PRICES, 1_000_000)), expected);
+}
+
+#[test]
+fn the_same_round_trip_on_spot_moves_both_currencies() {
+    let script = Script {
+        margin: false,
+        ..audusd(&PRICES, 1_000_000)
+    };
+    let mut told = round_trip(script);
+    told.retain(|line| line.starts_with("account"));
+    let expected = [
+        "account 0 929998.60",
+        "account 1 100000.00",
+        "account 0 1000017.20",
         "account 1 0.00",
     ];
-    assert_eq!(told(&events), expected);
+    assert_eq!(told, expected);
 }
 
 #[test]

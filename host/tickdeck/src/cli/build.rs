@@ -1,0 +1,68 @@
+//! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
+
+use super::check;
+use super::playing::print;
+use crate::builder::{Build, build};
+use crate::deck::PLUGINS;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tickdeck_strategy::{Host, HostConfig, Limits};
+
+/// Build strategies and put their modules into the plugins folder.
+///
+/// Adds the compiler's WebAssembly target with rustup if it is missing. The module appears whole or not at all, and is
+/// checked like `check` does.
+#[derive(Debug, Args)]
+#[command(
+    name = "build",
+    after_help = "Examples:
+  tickdeck build plugins/ema-cross
+  tickdeck build my-strategy --out ~/decks/btc/plugins
+  tickdeck build plugins/*/"
+)]
+pub(super) struct BuildCommand {
+    /// Folders of strategy crates
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The plugins folder
+    #[arg(long, value_name = "DIR", default_value = PLUGINS)]
+    out: PathBuf,
+    /// Build for the world `strategy-bytes`: the same strategy on events as bytes
+    #[arg(long)]
+    bytes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl BuildCommand {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let built = build(&Build {
+            crates: self.paths,
+            out: self.out,
+            bytes: self.bytes,
+        })?;
+        let host = Host::new(HostConfig {
+            cache: crate::deck::cache_folder(),
+            ..HostConfig::default()
+        })?;
+        let mut modules = Vec::new();
+        for module in built {
+            let inspection = host
+                .inspect(&module.file, &Limits::default())
+                .with_context(|| {
+                    format!("{} was built, but the host does not take it", module.name)
+                })?;
+            if !self.json {
+                print(&format!("{}\n", check::line(&module.file, &inspection)))?;
+            }
+            modules.push(check::wire(&module.file, &inspection));
+        }
+        if self.json {
+            print(&(serde_json::to_string(&serde_json::json!({ "modules": modules }))? + "\n"))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,153 @@
+//! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
+
+use super::playing::print;
+use crate::figures::{date, grouped, time_of_day};
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tickdeck_engine::port::GatewayError;
+use tickdeck_gateway::capture::{CheckReport, CheckedBook, check};
+
+/// Look after recorded market data.
+#[derive(Debug, Subcommand)]
+pub(super) enum Data {
+    Check(DataCheck),
+}
+
+impl Data {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Check(command) => command.run(),
+        }
+    }
+}
+
+/// Check captures: lines, kinds, gaps, duplicates, and whether the local book agrees with the exchange's best quote.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck data check btcusdt_20240808.gz
+  tickdeck data check captures/*.gz --json")]
+pub(super) struct DataCheck {
+    /// Binance captures, gzip or plain
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object, with one entry a file
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Wire {
+    files: Vec<WireFile>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WireFile {
+    Checked(Box<CheckReport>),
+    Unreadable { file: String, error: String },
+}
+
+impl DataCheck {
+    fn run(self) -> Result<ExitCode> {
+        let tells = std::io::stderr().is_terminal();
+        let (mut wire, mut failed) = (Wire { files: Vec::new() }, false);
+        for file in &self.files {
+            if tells {
+                eprintln!("checking {}", file.display());
+            }
+            let result = check(file);
+            failed |= result
+                .as_ref()
+                .map_or(true, |report| report.broken.is_some());
+            if !self.json {
+                print(&text(file, &result))?;
+            }
+            wire.files.push(match result {
+                Ok(report) => WireFile::Checked(Box::new(report)),
+                Err(error) => WireFile::Unreadable {
+                    file: file.display().to_string(),
+                    error: error.to_string(),
+                },
+            });
+        }
+        if self.json {
+            print(&(serde_json::to_string(&wire)? + "\n"))?;
+        }
+        Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+}
+
+fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => return format!("error: {error}\n\n"),
+    };
+    let mut text = format!(
+        "{}: {}\n  {} lines: {} depth, {} book tickers, {} trades, {} snapshots, {} of other kinds, {} damaged\n",
+        file.display(),
+        verdict(report),
+        grouped(report.lines),
+        grouped(report.depth_events),
+        grouped(report.book_tickers),
+        grouped(report.trades),
+        grouped(report.snapshots),
+        grouped(report.ignored),
+        grouped(report.damaged),
+    );
+    text += &format!(
+        "  {} gaps, {} duplicates; the book agreed with the exchange {} of {} times\n",
+        grouped(report.gaps),
+        grouped(report.duplicates),
+        grouped(report.oracle_agreed),
+        grouped(report.oracle_checked),
+    );
+    if report.first_ns != 0 {
+        text += &format!(
+            "  from {} {} to {} {} UTC\n",
+            date(report.first_ns),
+            time_of_day(report.first_ns),
+            date(report.last_ns),
+            time_of_day(report.last_ns),
+        );
+    }
+    report
+        .books
+        .iter()
+        .for_each(|book| text += &format!("  {}\n", ending(book)));
+    for problem in &report.problems {
+        text += &format!("  line {}: {}\n", problem.line, problem.problem);
+    }
+    text + "\n"
+}
+
+fn verdict(report: &CheckReport) -> String {
+    match &report.broken {
+        Some(broken) => format!("broken, {broken}"),
+        None if report.is_clean() => "whole".to_owned(),
+        None => "has faults".to_owned(),
+    }
+}
+
+fn ending(book: &CheckedBook) -> String {
+    let level = |level: &Option<(String, String)>| match level {
+        Some((price, size)) => format!("{price} x {size}"),
+        None => "nothing".to_owned(),
+    };
+    let state = if book.is_live { "whole" } else { "not whole" };
+    format!(
+        "{} ends {state} at update {} with {} levels: bid {}, ask {}",
+        book.symbol,
+        book.update_id,
+        grouped(book.levels as u64),
+        level(&book.best_bid),
+        level(&book.best_ask),
+    )
+}

@@ -1,0 +1,97 @@
+//! `tickdeck demo`: the example strategies on the simulated exchange, with nothing to set up.
+
+use super::playing::{Playing, Source};
+use super::repository::Repository;
+use crate::builder::{Build, build, examples, out_of_date};
+use crate::config::Config;
+use crate::deck::{Deck, PLUGINS, module_name, modules};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use tickdeck_model::Registry;
+
+/// Trade with the strategies of the plugins folder on the simulated exchange, or on a capture.
+///
+/// Builds the example strategies first if need be. On a terminal it shows a live view until q; elsewhere it prints a
+/// line a second for half a minute and a closing table. Nothing is kept: use `run` for a deck with a memory.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck demo
+  tickdeck demo --seed 11 --pace 20
+  tickdeck demo --seed 7 --events 2000000 --pace max --json
+  tickdeck demo --capture btcusdt_20240808.gz --pace max --json")]
+pub(super) struct Demo {
+    #[command(flatten)]
+    playing: Playing,
+    /// Settings, in the form of tickdeck.toml [default: none]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let plugins = plugins()?;
+        let config = match &self.config {
+            Some(file) => Config::load(file)?,
+            None => Config::default(),
+        };
+        let source = Source {
+            config,
+            modules: modules(&plugins)?,
+            registry: Registry::new(),
+            killed: false,
+            command: "demo",
+            latch: None,
+            ends_unattended: true,
+        };
+        self.playing.play(source, |_| Ok(()))
+    }
+}
+
+/// The plugins folder: the repository's, with its examples built; otherwise the one here.
+fn plugins() -> Result<PathBuf> {
+    match Repository::find() {
+        Some(repository) => {
+            build_examples(&repository)?;
+            Ok(repository.plugins())
+        }
+        None => {
+            let here = std::env::current_dir().context("cannot tell the current folder")?;
+            let plugins = Deck::at(here).plugins();
+            anyhow::ensure!(
+                plugins.is_dir(),
+                "there is no {PLUGINS} folder here and no checkout of tickdeck around: run this in a deck, or clone the \
+                 repository and run `cargo run --release -- demo` in it"
+            );
+            Ok(plugins)
+        }
+    }
+}
+
+/// Builds the examples whose module is missing or older than a source.
+fn build_examples(repository: &Repository) -> Result<()> {
+    let plugins = repository.plugins();
+    let stale: Vec<PathBuf> = examples(&plugins)?
+        .into_iter()
+        .filter(|folder| is_stale(folder, &plugins, repository))
+        .collect();
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = stale.iter().map(|folder| module_name(folder)).collect();
+    eprintln!("building {} for the sandbox", names.join(", "));
+    build(&Build {
+        crates: stale,
+        out: plugins,
+        bytes: false,
+    })?;
+    Ok(())
+}
+
+fn is_stale(folder: &Path, plugins: &Path, repository: &Repository) -> bool {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let mut sources = repository.plugin_sources();
+    sources.push(folder.to_owned());
+    out_of_date(&plugins.join(format!("{name}.wasm")), &sources)
+}

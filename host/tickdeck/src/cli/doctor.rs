@@ -1,0 +1,359 @@
+//! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
+
+use super::playing::print;
+use crate::builder::{WASM_TARGET, wasm_target_present};
+use crate::deck::{Deck, cache_folder, module_name, modules};
+use crate::figures;
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use tickdeck_strategy::{Host, HostConfig, Limits};
+
+/// Look at this machine and this deck, and say what to fix.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck doctor
+  tickdeck doctor --json")]
+pub(super) struct Doctor {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    what: &'static str,
+    level: Level,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Wire {
+    ok: bool,
+    checks: Vec<Finding>,
+}
+
+impl Finding {
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            what,
+            level: Level::Ok,
+            found: found.into(),
+            fix: None,
+        }
+    }
+
+    fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what,
+            level: Level::Warn,
+            found: found.into(),
+            fix: Some(fix.into()),
+        }
+    }
+
+    fn fail(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what,
+            level: Level::Fail,
+            found: found.into(),
+            fix: Some(fix.into()),
+        }
+    }
+
+    fn line(&self) -> String {
+        let level = match self.level {
+            Level::Ok => "ok  ",
+            Level::Warn => "warn",
+            Level::Fail => "FAIL",
+        };
+        let fix = self.fix.as_ref().map_or_else(String::new, |fix| {
+            format!("\n                     fix: {fix}")
+        });
+        format!("{level}  {:<14} {}{fix}\n", self.what, self.found)
+    }
+}
+
+impl Doctor {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let deck = Deck::at(".");
+        let mut checks = vec![
+            toolchain(),
+            wasm_target(),
+            cores(),
+            governor(),
+            cache(),
+            settings(&deck),
+            data(&deck),
+        ];
+        checks.extend(plugins(&deck));
+        checks.push(terminal());
+        let ok = checks.iter().all(|finding| finding.level != Level::Fail);
+        if self.json {
+            print(&(serde_json::to_string(&Wire { ok, checks })? + "\n"))?;
+        } else {
+            print(&checks.iter().map(Finding::line).collect::<String>())?;
+        }
+        Ok(if ok {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn toolchain() -> Finding {
+    match Command::new("rustc").arg("--version").output() {
+        Ok(output) if output.status.success() => Finding::ok(
+            "compiler",
+            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        ),
+        _ => Finding::warn(
+            "compiler",
+            "rustc does not start; modules that are built run without it",
+            "install Rust from https://rustup.rs to build strategies",
+        ),
+    }
+}
+
+fn wasm_target() -> Finding {
+    if wasm_target_present(Path::new(".")) {
+        return Finding::ok("wasm target", WASM_TARGET);
+    }
+    let fix = format!("`tickdeck build` adds it, or run `rustup target add {WASM_TARGET}`");
+    Finding::warn(
+        "wasm target",
+        format!("the toolchain has no {WASM_TARGET}"),
+        fix,
+    )
+}
+
+fn cores() -> Finding {
+    match std::thread::available_parallelism() {
+        Ok(cores) if cores.get() >= 2 => Finding::ok("cores", format!("{cores} for this process")),
+        Ok(cores) => Finding::warn(
+            "cores",
+            format!("{cores} for this process"),
+            "the kernel and the workers share it: keep [engine] workers = 1 and wait = \"park\"",
+        ),
+        Err(error) => Finding::warn(
+            "cores",
+            format!("cannot be told: {error}"),
+            "keep [engine] workers = 1",
+        ),
+    }
+}
+
+fn governor() -> Finding {
+    match std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") {
+        Ok(governor) if governor.trim() == "performance" => {
+            Finding::ok("cpu governor", "performance")
+        }
+        Ok(governor) => Finding::warn(
+            "cpu governor",
+            format!(
+                "{}: cores slow down when idle, and latencies jump",
+                governor.trim()
+            ),
+            "run `sudo cpupower frequency-set -g performance`",
+        ),
+        Err(_) => Finding::ok(
+            "cpu governor",
+            "not shown by this system (a virtual machine, or not Linux)",
+        ),
+    }
+}
+
+fn cache() -> Finding {
+    const WHAT: &str = "compile cache";
+    let Some(folder) = cache_folder() else {
+        return Finding::warn(
+            WHAT,
+            "no home folder: modules compile at every start",
+            "set HOME or XDG_CACHE_HOME",
+        );
+    };
+    let shown = folder.display();
+    if let Err(error) = Host::new(HostConfig {
+        cache: Some(folder.clone()),
+        ..HostConfig::default()
+    }) {
+        return Finding::fail(
+            WHAT,
+            error.to_string(),
+            format!("make {shown} a folder of yours alone"),
+        );
+    }
+    let (files, bytes) = usage(&folder);
+    Finding::ok(
+        WHAT,
+        format!("{shown}, {files} files, {}", figures::bytes(bytes)),
+    )
+}
+
+/// Files and bytes in a folder, its subfolders included.
+fn usage(folder: &Path) -> (u64, u64) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return (0, 0);
+    };
+    entries
+        .flatten()
+        .fold((0, 0), |(files, bytes), entry| match entry.metadata() {
+            Ok(data) if data.is_dir() => {
+                let (more_files, more_bytes) = usage(&entry.path());
+                (files + more_files, bytes + more_bytes)
+            }
+            Ok(data) => (files + 1, bytes + data.len()),
+            Err(_) => (files, bytes),
+        })
+}
+
+fn settings(deck: &Deck) -> Finding {
+    const WHAT: &str = "settings";
+    let file = deck.config_file();
+    let shown = file
+        .strip_prefix(".")
+        .unwrap_or(&file)
+        .display()
+        .to_string();
+    match deck.config() {
+        Ok(_) if file.exists() => Finding::ok(WHAT, format!("{shown} is valid")),
+        Ok(_) => Finding::ok(WHAT, format!("no {shown} here: the defaults hold")),
+        Err(error) => Finding::fail(WHAT, format!("{error:#}"), format!("correct {shown}")),
+    }
+}
+
+fn data(deck: &Deck) -> Finding {
+    const WHAT: &str = "data folder";
+    let folder = deck.data();
+    let shown = folder
+        .strip_prefix(".")
+        .unwrap_or(&folder)
+        .display()
+        .to_string();
+    if !folder.exists() {
+        let writable = tempfile::tempfile_in(".").is_ok();
+        return if writable {
+            Finding::ok(WHAT, format!("{shown} is made by the first run"))
+        } else {
+            Finding::fail(
+                WHAT,
+                "this folder can't be written",
+                "change its owner or permissions, or run elsewhere",
+            )
+        };
+    }
+    match deck.open_data() {
+        Ok(data) if data.killed() => Finding::warn(
+            WHAT,
+            "the kill switch is on: new orders are denied",
+            "run `tickdeck run --clear-kill`",
+        ),
+        Ok(data) => match data.ids() {
+            Ok(_) => Finding::ok(WHAT, format!("{shown} is free and writable")),
+            Err(error) => Finding::fail(
+                WHAT,
+                format!("{error:#}"),
+                format!("restore {shown} from a backup"),
+            ),
+        },
+        Err(error) => Finding::warn(
+            WHAT,
+            format!("{error:#}"),
+            "only one host runs a deck at a time",
+        ),
+    }
+}
+
+fn plugins(deck: &Deck) -> Vec<Finding> {
+    const WHAT: &str = "plugins";
+    let files = match modules(&deck.plugins()) {
+        Ok(files) if files.is_empty() => {
+            return vec![Finding::warn(
+                WHAT,
+                "no module in plugins/",
+                "run `tickdeck build PATH`",
+            )];
+        }
+        Ok(files) => files,
+        Err(error) => {
+            return vec![Finding::warn(
+                WHAT,
+                format!("{error:#}"),
+                "run `tickdeck build PATH` in the deck's folder",
+            )];
+        }
+    };
+    let host = match Host::new(HostConfig {
+        cache: cache_folder(),
+        ..HostConfig::default()
+    }) {
+        Ok(host) => host,
+        Err(error) => {
+            return vec![Finding::fail(
+                WHAT,
+                error.to_string(),
+                "see the compile cache above",
+            )];
+        }
+    };
+    let finding = |file: &std::path::PathBuf| match host.inspect(file, &Limits::default()) {
+        Ok(module) => {
+            let manifest = &module.manifest;
+            let size = figures::bytes(module.size as u64);
+            Finding::ok(
+                WHAT,
+                format!(
+                    "{} {} ({}, {size})",
+                    module_name(file),
+                    manifest.version,
+                    module.world
+                ),
+            )
+        }
+        Err(error) => Finding::fail(
+            WHAT,
+            error.to_string(),
+            "build it again, or take it out of plugins/",
+        ),
+    };
+    files.iter().map(finding).collect()
+}
+
+fn terminal() -> Finding {
+    const WHAT: &str = "terminal";
+    /// What the live view needs to show every column.
+    const ROOM: (u16, u16) = (150, 30);
+    if !std::io::stdout().is_terminal() {
+        return Finding::ok(WHAT, "none: `run` and `demo` print lines");
+    }
+    match crossterm::terminal::size() {
+        Ok((columns, rows)) if columns >= ROOM.0 && rows >= ROOM.1 => {
+            Finding::ok(WHAT, format!("{columns} x {rows}"))
+        }
+        Ok((columns, rows)) => Finding::warn(
+            WHAT,
+            format!("{columns} x {rows}: the live view cuts columns"),
+            format!("make it {} x {} or larger, or use --plain", ROOM.0, ROOM.1),
+        ),
+        Err(error) => Finding::warn(
+            WHAT,
+            format!("its size can't be told: {error}"),
+            "use --plain",
+        ),
+    }
+}

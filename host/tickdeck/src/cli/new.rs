@@ -1,0 +1,62 @@
+//! `tickdeck new`: the folder of a new strategy.
+
+use super::repository::Repository;
+use crate::scaffold::{Sdk, check_name, scaffold};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Make the folder of a new strategy: a crate with a passing test.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck new my-strategy
+  tickdeck new my-strategy --path ~/strategies/my-strategy")]
+pub(super) struct New {
+    /// The strategy's name: lower-case letters, digits and dashes
+    name: String,
+    /// The folder to make [default: plugins/NAME in a checkout of tickdeck, NAME elsewhere]
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+}
+
+impl New {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        check_name(&self.name)?;
+        let here = std::env::current_dir().context("cannot tell the current folder")?;
+        let repository = Repository::find();
+        let inside = repository
+            .as_ref()
+            .filter(|repository| here.starts_with(repository.root()));
+        let folder = match (self.path, inside) {
+            (Some(path), _) => here.join(path),
+            (None, Some(repository)) => repository.plugins().join(&self.name),
+            (None, None) => here.join(&self.name),
+        };
+        let sdk = sdk(&folder, repository.as_ref());
+        for file in scaffold(&self.name, &folder, &sdk)? {
+            println!("{}", shown(&file, &here));
+        }
+        let crate_folder = shown(&folder, &here);
+        println!("\nnext:\n  cd {crate_folder} && cargo test\n  tickdeck build {crate_folder}");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// How the new crate finds the SDK: as a member of the checkout's workspace, by path, or where it is published.
+fn sdk(folder: &Path, repository: Option<&Repository>) -> Sdk {
+    match repository {
+        Some(repository) if folder.parent() == Some(repository.plugins().as_path()) => {
+            Sdk::Workspace
+        }
+        Some(repository) => Sdk::Path(repository.sdk()),
+        None => Sdk::Git,
+    }
+}
+
+fn shown(path: &Path, here: &Path) -> String {
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}

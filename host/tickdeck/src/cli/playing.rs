@@ -1,0 +1,280 @@
+//! What `demo` and `run` share: how the tape is played, how it is shown, and what is printed at the end.
+
+use crate::clock::{Pace, Stop};
+use crate::config::{Config, VenueKind};
+use crate::session::{Display, Session};
+use crate::table::closing;
+use crate::wire::{About, summary};
+use crate::wiring::{Overrides, Parts, Wired};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tickdeck_engine::{Ending, Report};
+use tickdeck_model::Registry;
+
+/// How long a demonstration plays when nobody can press a key.
+const UNATTENDED: Duration = Duration::from_secs(30);
+
+/// How the tape is played.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Playing {
+    /// Seed of all that is random: the same seed plays the same market [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Stop after this many market events (quotes, trades, book updates)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
+    /// How fast event time goes by: real, fast (a minute in a second), max, or a factor such as 10
+    #[arg(long, default_value = "real")]
+    pace: Pace,
+    /// Play Binance captures instead of the simulated exchange
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    capture: Vec<PathBuf>,
+    /// Threads that run strategies; results never depend on it [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
+    /// Most events in one call of a strategy; results never depend on it [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
+    /// Cut batches at random places from this seed, to see that it changes nothing
+    #[arg(long, value_name = "N")]
+    split_seed: Option<u64>,
+    /// Stop after this wall time, such as 30s or 5m
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Lines instead of the live view, also on a terminal
+    #[arg(long)]
+    plain: bool,
+    /// Print one JSON object at the end, and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What there is to be played.
+pub(super) struct Source {
+    pub(super) config: Config,
+    pub(super) modules: Vec<PathBuf>,
+    pub(super) registry: Registry,
+    pub(super) killed: bool,
+    /// `demo` or `run`.
+    pub(super) command: &'static str,
+    pub(super) latch: Option<PathBuf>,
+    /// Whether it ends by itself when nobody can press a key.
+    pub(super) ends_unattended: bool,
+}
+
+impl Playing {
+    /// Plays it and prints what came of it. `keep` is given the registry before the first strategy starts.
+    pub(super) fn play(
+        self,
+        source: Source,
+        keep: impl FnOnce(&Registry) -> Result<()>,
+    ) -> Result<ExitCode> {
+        let display = self.display();
+        let config = self.over(source.config);
+        let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
+        let stop = Stop::default();
+        let parts = Parts {
+            config,
+            modules: source.modules,
+            registry: source.registry,
+            cache: crate::deck::cache_folder(),
+            pace: self.pace,
+            stop: stop.clone(),
+            overrides: Overrides {
+                events: self.events,
+                split_seed: self.split_seed,
+            },
+            killed: source.killed,
+        };
+        let Wired {
+            engine,
+            board,
+            names,
+            title,
+            seed,
+            workers,
+            skipped,
+        } = parts.wire(keep)?;
+        for (name, why) in &skipped {
+            eprintln!("{name} does not run: {why}");
+        }
+        let title = format!("{} on {title}", source.command);
+        if display == Display::Plain {
+            println!(
+                "{title}{}",
+                limit.map_or_else(String::new, |limit| format!(
+                    ", for {} s",
+                    limit.as_secs_f64()
+                ))
+            );
+        }
+        let session = Session {
+            engine,
+            board,
+            names: names.clone(),
+            stop,
+            title,
+            display,
+            limit,
+            latch: source.latch,
+        };
+        let report = session.run()?;
+        if self.json {
+            let summary = summary(
+                &report,
+                About {
+                    seed,
+                    workers,
+                    skipped,
+                },
+                &names,
+            );
+            print(&(serde_json::to_string(&summary)? + "\n"))?;
+        } else {
+            print(&closing(&report, &names))?;
+        }
+        outcome(&report)
+    }
+
+    fn display(&self) -> Display {
+        if self.json {
+            Display::Quiet
+        } else if !self.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
+            Display::Live
+        } else {
+            Display::Plain
+        }
+    }
+
+    /// The settings with what the command line says over them.
+    fn over(&self, mut config: Config) -> Config {
+        if !self.capture.is_empty() {
+            (config.venue.kind, config.venue.files) = (VenueKind::Capture, self.capture.clone());
+        }
+        config.venue.seed = self.seed.or(config.venue.seed);
+        config.engine.workers = self.workers.map(usize::from).or(config.engine.workers);
+        config.engine.batch = self
+            .batch
+            .map(|batch| batch as usize)
+            .or(config.engine.batch);
+        config
+    }
+
+    /// Wall time after which it ends. Without one, an unattended demonstration would play for ever unless it is
+    /// counted in events, or is a capture that plays to its end at once.
+    fn limit(&self, unattended: bool, config: &Config) -> Option<Duration> {
+        let counted = self.events.is_some();
+        let ends_soon = config.venue.kind == VenueKind::Capture && self.pace == Pace::FlatOut;
+        self.time
+            .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
+    }
+}
+
+fn outcome(report: &Report) -> Result<ExitCode> {
+    if report.ending == Ending::Broken {
+        bail!("every venue broke before the end; the lines above say why");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints; a reader that went away (`| head`) is no failure.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let seconds_each = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
+    };
+    let seconds = digits
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * seconds_each);
+    match seconds.map(Duration::try_from_secs_f64) {
+        Some(Ok(time)) if !time.is_zero() => Ok(time),
+        _ => Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        playing: Playing,
+    }
+
+    fn playing(line: &str) -> Playing {
+        Line::try_parse_from(format!("tickdeck {line}").split_whitespace())
+            .unwrap()
+            .playing
+    }
+
+    #[test]
+    fn times_have_units() {
+        let cases = [
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("500ms", 500),
+            ("2", 2_000),
+            ("1.5h", 5_400_000),
+        ];
+        for (text, ms) in cases {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "-1s", "0s", "1d", "1e400s", "x"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unattended_demonstration_ends_unless_it_is_counted_or_ends_by_itself() {
+        let limit = |line: &str, unattended| {
+            let playing = playing(line);
+            let config = playing.over(Config::default());
+            playing.limit(unattended, &config)
+        };
+        assert_eq!(limit("", true), Some(UNATTENDED));
+        assert_eq!(limit("", false), None);
+        assert_eq!(limit("--pace max", true), Some(UNATTENDED));
+        assert_eq!(limit("--pace max --events 5", true), None);
+        assert_eq!(limit("--pace max --capture a.gz", true), None);
+        assert_eq!(limit("--capture a.gz", true), Some(UNATTENDED));
+        assert_eq!(
+            limit("--events 5 --for 2s", false),
+            Some(Duration::from_secs(2))
+        );
+    }
+
+    #[test]
+    fn the_command_line_stands_over_the_settings() {
+        let config =
+            Config::parse("t", "[engine]\nworkers = 3\nbatch = 9\n[venue]\nseed = 1").unwrap();
+        let over = playing("--seed 5 --workers 2 --capture a.gz b.gz").over(config);
+        assert_eq!(
+            (over.venue.seed, over.engine.workers, over.engine.batch),
+            (Some(5), Some(2), Some(9))
+        );
+        assert_eq!(
+            (over.venue.kind, over.venue.files.len()),
+            (VenueKind::Capture, 2)
+        );
+    }
+}

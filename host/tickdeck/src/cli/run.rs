@@ -1,0 +1,78 @@
+//! `tickdeck run`: the deck in a folder, with a memory.
+
+use super::playing::{Playing, Source};
+use crate::config::{Config, FILE_NAME};
+use crate::deck::{Deck, modules};
+use anyhow::{Result, ensure};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
+///
+/// One host runs a deck at a time. Ctrl-C stops the strategies, handles their orders by their policy and ends; a second
+/// one ends at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck run
+  tickdeck run --config ~/decks/btc/tickdeck.toml --plain
+  tickdeck run --clear-kill")]
+pub(super) struct Run {
+    #[command(flatten)]
+    playing: Playing,
+    /// The deck's settings; the deck is the folder they lie in [default: tickdeck.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Lift the kill switch that an earlier run was ended with
+    #[arg(long)]
+    clear_kill: bool,
+}
+
+impl Run {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let deck = self.deck();
+        let config = match &self.config {
+            Some(file) => Config::load(file)?,
+            None => {
+                ensure!(
+                    deck.config_file().exists() || deck.plugins().is_dir(),
+                    "this folder is no deck, it has neither {FILE_NAME} nor plugins/: go to one, name one with --config, \
+                     or try `tickdeck demo`"
+                );
+                deck.config()?
+            }
+        };
+        let modules = modules(&deck.plugins())?;
+        let data = deck.open_data()?;
+        if self.clear_kill {
+            data.clear_kill()?;
+        }
+        let killed = data.killed();
+        if killed {
+            eprintln!(
+                "the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill` ({})",
+                data.latch().display()
+            );
+        }
+        let source = Source {
+            config,
+            modules,
+            registry: data.ids()?,
+            killed,
+            command: "run",
+            latch: Some(data.latch()),
+            ends_unattended: false,
+        };
+        self.playing
+            .play(source, |registry| data.keep_ids(registry))
+    }
+
+    fn deck(&self) -> Deck {
+        let folder = self
+            .config
+            .as_deref()
+            .and_then(Path::parent)
+            .filter(|folder| !folder.as_os_str().is_empty());
+        Deck::at(folder.unwrap_or(Path::new(".")))
+    }
+}

@@ -1,0 +1,50 @@
+//! The example plugins as modules, and the deck they run in.
+
+use anyhow::{Context, Result, anyhow};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tickdeck::builder::{Build, build, examples};
+use tickdeck_model::{Amount, Currency, Instrument, InstrumentId, Price, Registry, Size};
+
+/// The repository.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/bench is two below the root")
+}
+
+/// Builds the example plugins and returns their modules by name.
+pub(crate) fn modules() -> Result<Vec<(String, PathBuf)>> {
+    let crates = examples(&root().join("plugins"))?;
+    let out = root().join("target/bench-plugins");
+    std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
+    let built = build(&Build { crates, out, bytes: false })?;
+    Ok(built.into_iter().map(|built| (built.name, built.file)).collect())
+}
+
+pub(crate) fn module(name: &str) -> Result<PathBuf> {
+    let found = modules()?.into_iter().find(|(other, _)| other == name);
+    found.map(|(_, file)| file).ok_or_else(|| anyhow!("there is no example plugin `{name}`"))
+}
+
+/// A registry with the one instrument that the boundary's events are about.
+pub(crate) fn registry() -> Result<(Arc<Registry>, Vec<Currency>)> {
+    let mut registry = Registry::new();
+    let venue = registry.add_venue("BENCH");
+    let base = registry.add_currency("BTC", 8)?;
+    let quote = registry.add_currency("USDT", 8)?;
+    registry.add_text("cross");
+    registry.add_instrument(Instrument {
+        id: InstrumentId(0),
+        venue,
+        symbol: "BTCUSDT.BENCH".to_owned(),
+        base,
+        quote,
+        price_scale: 2,
+        size_scale: 5,
+        quote_scale: 8,
+        tick: Price(1),
+        lot: Size(1),
+        min_notional: Amount(0),
+    })?;
+    let currencies = [base, quote].into_iter().filter_map(|id| registry.currency(id)).collect();
+    Ok((Arc::new(registry), currencies))
+}

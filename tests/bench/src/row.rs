@@ -1,0 +1,112 @@
+//! A row of results, and the interleaved rounds that it comes from.
+
+use serde::Serialize;
+
+/// A measured claim.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    /// `boundary/batch-256`
+    pub(crate) bench: String,
+    /// Median over the rounds.
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    /// The baseline's median over the same rounds, and what it is.
+    pub(crate) baseline: f64,
+    pub(crate) against: &'static str,
+    /// Median of the rounds' own ratios of value to baseline.
+    pub(crate) ratio: f64,
+    /// What the value must not exceed (times) or must reach (rates).
+    pub(crate) goal: Option<f64>,
+    pub(crate) holds: Option<bool>,
+    pub(crate) rounds: usize,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+/// What a row is about.
+pub(crate) struct Claim {
+    pub(crate) bench: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) against: &'static str,
+    pub(crate) goal: Option<f64>,
+    /// Whether more is better, as with rates.
+    pub(crate) more_is_better: bool,
+}
+
+impl Claim {
+    /// Makes the row from what each round measured, in the same order for both.
+    pub(crate) fn row(self, values: &[f64], baselines: &[f64]) -> Row {
+        let ratios: Vec<f64> = values.iter().zip(baselines).map(|(value, baseline)| value / baseline).collect();
+        let value = median(values);
+        let holds = self.goal.map(|goal| if self.more_is_better { value >= goal } else { value <= goal });
+        Row {
+            bench: self.bench.to_owned(),
+            value,
+            unit: self.unit,
+            baseline: median(baselines),
+            against: self.against,
+            ratio: median(&ratios),
+            goal: self.goal,
+            holds,
+            rounds: values.len(),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+/// Measures several things in turn, `rounds` times, after one round that does not count; returns each one's rounds.
+pub(crate) fn interleave<const N: usize>(
+    rounds: usize,
+    mut measures: [&mut dyn FnMut() -> anyhow::Result<f64>; N],
+) -> anyhow::Result<[Vec<f64>; N]> {
+    let mut results = [const { Vec::new() }; N];
+    for round in 0..=rounds {
+        for (measure, results) in measures.iter_mut().zip(&mut results) {
+            let result = measure()?;
+            if round > 0 {
+                results.push(result);
+            }
+        }
+    }
+    Ok(results)
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], sorted[middle]) } else { sorted[middle] }
+}
+
+pub(crate) fn print_table(rows: &[Row]) {
+    println!(
+        "{:<34} {:>12} {:<12} {:>11} {:>11} {:>11} {:>7} {:>9} {:>6}  baseline is",
+        "bench", "median", "unit", "min", "max", "baseline", "ratio", "goal", "holds"
+    );
+    for row in rows {
+        let goal = row.goal.map_or_else(|| "-".to_owned(), number);
+        let holds = match row.holds {
+            None => "-",
+            Some(true) => "yes",
+            Some(false) => "NO",
+        };
+        println!(
+            "{:<34} {:>12} {:<12} {:>11} {:>11} {:>11} {:>7.2} {:>9} {:>6}  {}",
+            row.bench,
+            number(row.value),
+            row.unit,
+            number(row.min),
+            number(row.max),
+            number(row.baseline),
+            row.ratio,
+            goal,
+            holds,
+            row.against
+        );
+    }
+}
+
+fn number(value: f64) -> String {
+    if value >= 1e6 { format!("{:.2} M", value / 1e6) } else { format!("{value:.1}") }
+}

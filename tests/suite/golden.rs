@@ -1,0 +1,149 @@
+//! The golden account: known quotes, two orders, and every figure to the cent.
+
+use std::sync::Arc;
+use tickdeck_engine::port::{Clock, Fault, Gateway, OrderPolicy, Seat, StopReason, Strategy, VenueTerms};
+use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Observer, RiskConfig, Status};
+use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
+use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
+use tickdeck_model::{
+    Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price, Registry, Side, Size,
+    Submit, TimeInForce, Timestamp,
+};
+use tickdeck_portfolio::StrategyBook;
+
+const MINUTE_NS: i64 = 60_000_000_000;
+
+/// Buys on the second quote and sells on the fourth.
+struct TwoOrders(u64);
+
+impl Strategy for TwoOrders {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        _: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        for (at, event) in batch.iter().enumerate() {
+            if event.kind() != Kind::Quote {
+                continue;
+            }
+            self.0 += 1;
+            let (order, side) = match self.0 {
+                2 => (1, Side::Buy),
+                4 => (2, Side::Sell),
+                _ => continue,
+            };
+            actions.push(Action::Submit(Submit {
+                order,
+                instrument: InstrumentId(0),
+                side,
+                kind: OrderType::Market,
+                time_in_force: TimeInForce::Ioc,
+                post_only: false,
+                reduce_only: false,
+                pad: Pad::ZERO,
+                size: Size(100_000),
+                price: Price(0),
+                stop_price: Price(0),
+            }));
+            return Ok(at + 1);
+        }
+        Ok(batch.len())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+pub(crate) struct FlatOut;
+
+impl Clock for FlatOut {
+    fn wait_until(&mut self, _: Timestamp) {}
+    fn paces(&self) -> bool {
+        false
+    }
+    fn now_ns(&self) -> u64 {
+        0
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Quiet(pub(crate) Vec<Notice>);
+
+impl Observer for Quiet {
+    fn notice(&mut self, _: Timestamp, notice: Notice) {
+        self.0.push(notice);
+    }
+    fn status(&mut self, _: &Status) {}
+}
+
+fn script() -> Script {
+    let prices = [70_000, 70_000, 70_010, 70_020, 70_020];
+    let beats = prices.iter().enumerate().map(|(minute, price)| Beat {
+        at: minute as i64 * MINUTE_NS,
+        instrument: 0,
+        tick: ScriptedTick::Quote { bid: (Price(*price), Size(1_000_000)), ask: (Price(*price), Size(1_000_000)) },
+    });
+    Script {
+        venue: "FX".to_owned(),
+        instruments: vec![ScriptedInstrument {
+            ticker: "AUDUSD".to_owned(),
+            base: ("AUD".to_owned(), 2),
+            quote: ("USD".to_owned(), 2),
+            price_scale: 5,
+            size_scale: 0,
+        }],
+        beats: beats.collect(),
+        latency: Latency { order_ns: 1_000_000, answer_ns: 1_000_000 },
+        fees: Fees { maker: FeeRate { ppm: 20 }, taker: FeeRate { ppm: 20 } },
+        allow_short: true,
+        margin: true,
+        balances: vec![("USD".to_owned(), 2, Amount(100_000_000))],
+    }
+}
+
+#[test]
+fn the_golden_account_ends_at_1_000_017_20() {
+    let mut registry = Registry::new();
+    let mut venue = ScriptedVenue::new(script());
+    let terms = venue.register(&mut registry).unwrap();
+    let usd = registry.find_currency("USD").unwrap();
+    let audusd = registry.find_instrument("AUDUSD").unwrap().clone();
+    let feed =
+        FeedRequest { target: audusd.id.0, step: 0, feed: Feed::Quotes, basis: BarBasis::Time, pad: Pad::ZERO };
+    let seat = Seat {
+        id: registry.add_strategy("two-orders"),
+        name: "two-orders".to_owned(),
+        version: "1.0.0".to_owned(),
+        feeds: vec![feed],
+        accounts: false,
+        messages: Vec::new(),
+        order_policy: OrderPolicy::Cancel,
+        allocation: vec![(usd.id, Amount(100_000_000))],
+        next_order: 1,
+        strategy: Box::new(TwoOrders(0)),
+    };
+    // The default limits are for smaller orders.
+    let limits = Limits { max_notional: Some(Amount(100_000)), max_quote_age_ns: None, ..Limits::default() };
+    let config = EngineConfig { risk: RiskConfig { default: limits, ..RiskConfig::default() }, ..EngineConfig::default() };
+    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
+    let engine =
+        Engine::new(config, Arc::new(registry), venues, vec![seat], Box::new(FlatOut), Arc::new(|| 0)).unwrap();
+    let mut quiet = Quiet::default();
+    let report = engine.run(&mut quiet).unwrap();
+
+    let strategy = &report.status.strategies[0];
+    let result = strategy.results.iter().find(|result| result.currency == usd.id).unwrap();
+    assert_eq!((report.status.orders, report.status.fills), (2, 2), "{:?}", quiet.0);
+    assert_eq!(result.realised.at(2).to_string(), "20.00");
+    assert_eq!(result.fees.at(2).to_string(), "2.80");
+    assert_eq!(result.realised.sub(result.fees).unwrap().at(2).to_string(), "17.20");
+    assert!(strategy.positions.is_empty());
+    let (_, balance) = report.status.capital.iter().find(|(currency, _)| *currency == usd.id).unwrap();
+    assert_eq!(balance.at(2).to_string(), "1000017.20");
+}

@@ -1,0 +1,97 @@
+//! Results never depend on batching, on workers, or on the world a strategy was built for.
+
+use crate::deck::{EXAMPLES, Play, bytes_plugins, modules, plugins, sample};
+use proptest::prelude::*;
+use std::path::Path;
+
+/// A market with everything in it, small enough to be played many times.
+const EVENTS: u64 = 12_000;
+
+fn sim(seed: u64, workers: usize, batch: usize) -> String {
+    // Periods short enough to trade often in a short run.
+    format!(
+        "[engine]\nworkers = {workers}\nbatch = {batch}\n[venue]\nkind = \"sim\"\nseed = {seed}\n\
+         [strategies.ema-cross.parameters]\nfast = 5\nslow = 12\n"
+    )
+}
+
+fn capture(workers: usize, batch: usize) -> String {
+    format!(
+        "[engine]\nworkers = {workers}\nbatch = {batch}\n[venue]\nkind = \"capture\"\nfiles = [{:?}]\n",
+        sample().display().to_string()
+    )
+}
+
+fn play(settings: String, folder: &Path, names: &[&str], split_seed: Option<u64>) -> crate::deck::Played {
+    // Settings may only name strategies that are there.
+    let settings = if names.contains(&"ema-cross") {
+        settings
+    } else {
+        settings.split("[strategies").next().unwrap_or_default().to_owned()
+    };
+    Play { settings, modules: modules(folder, names), events: Some(EVENTS), split_seed }.run()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+
+    #[test]
+    fn random_batches_and_any_number_of_workers_give_the_same_actions(
+        seed in 1u64..1_000,
+        split_seed: u64,
+        batch in 1usize..4_097,
+        workers in 1usize..5,
+    ) {
+        let expected = play(sim(seed, 1, 1_024), plugins(), &EXAMPLES, None);
+        let cut = play(sim(seed, workers, batch), plugins(), &EXAMPLES, Some(split_seed));
+        prop_assert!(expected.report.status.orders > 50, "the test must trade: {:?}", expected.report.status);
+        prop_assert_eq!(cut.outcome(), expected.outcome());
+    }
+}
+
+#[test]
+fn every_example_plugin_acts_the_same_however_its_batches_are_cut() {
+    for name in ["ema-cross", "market-maker", "pairs"] {
+        let whole = play(sim(7, 1, 4_096), plugins(), &[name], None);
+        assert!(whole.actions(name) > 10, "{name} must act for this to prove anything: {}", whole.actions(name));
+        for batch in [1, 2, 3, 17, 256] {
+            let cut = play(sim(7, 1, batch), plugins(), &[name], Some(batch as u64 + 1));
+            assert_eq!(cut.outcome(), whole.outcome(), "{name} at batches of at most {batch}");
+        }
+    }
+    // It acts on another's signals, so it needs company.
+    let pair = ["ema-cross", "signal-follower"];
+    let whole = play(sim(7, 1, 4_096), plugins(), &pair, None);
+    assert!(whole.actions("signal-follower") > 10, "{}", whole.actions("signal-follower"));
+    for batch in [1, 3, 256] {
+        let cut = play(sim(7, 1, batch), plugins(), &pair, Some(batch as u64));
+        assert_eq!(cut.outcome(), whole.outcome(), "signal-follower at batches of at most {batch}");
+    }
+}
+
+#[test]
+fn batches_never_matter_on_a_real_market_with_orders_working() {
+    let names = ["ema-cross", "market-maker", "signal-follower"];
+    let whole = play(capture(1, 4_096), plugins(), &names, None);
+    assert!(whole.report.status.orders > 20, "{:?}", whole.report.status);
+    for (batch, workers) in [(1, 1), (7, 2), (300, 3)] {
+        let cut = play(capture(workers, batch), plugins(), &names, Some(batch as u64));
+        assert_eq!(cut.outcome(), whole.outcome(), "batches of at most {batch}, {workers} workers");
+    }
+}
+
+#[test]
+fn both_worlds_of_a_plugin_give_the_same_actions() {
+    let typed = play(sim(7, 1, 256), plugins(), &EXAMPLES, None);
+    let bytes = play(sim(7, 1, 256), bytes_plugins(), &EXAMPLES, None);
+    assert!(typed.report.status.orders > 50);
+    assert_eq!(bytes.outcome(), typed.outcome());
+}
+
+#[test]
+fn another_seed_is_another_market() {
+    let one = play(sim(1, 1, 256), plugins(), &EXAMPLES, None);
+    let other = play(sim(2, 1, 256), plugins(), &EXAMPLES, None);
+    assert_ne!(one.report.tape_hash, other.report.tape_hash);
+    assert_ne!(one.report.actions_hash, other.report.actions_hash);
+}
