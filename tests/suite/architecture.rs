@@ -86,3 +86,12 @@ fn the_top_level_holds_what_the_card_of_the_project_lists_and_nothing_else() {
         assert!(known, "`{name}` is new at the top level");
     }
 }
+
+#[test]
+fn the_table_of_order_states_in_the_docs_is_the_snapshot_of_the_code() {
+    let matrix = std::fs::read_to_string(root().join("host/model/src/order.matrix.txt")).unwrap();
+    let docs = std::fs::read_to_string(root().join("docs/ORDERS.md")).unwrap();
+    let rows: Vec<String> = docs.lines().filter(|line| line.starts_with("| `")).map(|line| line.replace('`', "")).collect();
+    let expected: Vec<String> = matrix.lines().map(|line| format!("| {line} |")).collect();
+    assert_eq!(rows, expected, "copy the new matrix into docs/ORDERS.md");
+}

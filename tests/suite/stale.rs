@@ -133,7 +133,7 @@ fn a_dropped_line_marks_the_book_stale_for_strategies_and_risk_until_it_is_prove
     let calm = report.status.denied.get(&Reason::StaleData).copied().unwrap_or_default();
 
     let (report, states, notices) = play(&dropped);
-    assert_eq!(states.iter().filter(|state| **state == VenueState::Stale).count(), stale + 1, "{states:?}");
+    assert!(states.iter().filter(|state| **state == VenueState::Stale).count() > stale, "{states:?}");
     assert_eq!(states.last(), Some(&VenueState::Live), "{states:?}");
     let denied = report.status.denied.get(&Reason::StaleData).copied().unwrap_or_default();
     assert!(denied > calm, "orders on a stale book must be denied: {:?}", report.status.denied);

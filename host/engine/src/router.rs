@@ -143,7 +143,7 @@ impl Router {
             self.notice(
                 event.ts_host,
                 Notice::Anomaly {
-                    problem: error.to_string(),
+                    problem: in_words(&error),
                 },
             );
         }
@@ -301,7 +301,7 @@ impl Router {
             self.notice(
                 at,
                 Notice::Anomaly {
-                    problem: error.to_string(),
+                    problem: in_words(&error),
                 },
             );
             return;
@@ -575,6 +575,14 @@ impl Router {
                 .map(|place| &self.parties[*place]);
             party.is_some_and(|party| party.order_policy == OrderPolicy::Cancel)
         })
+    }
+}
+
+/// An error with what it came from.
+fn in_words(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", in_words(source)),
+        None => error.to_string(),
     }
 }
 

@@ -12,8 +12,8 @@
 //!
 //! # Fills
 //!
-//! The model is the risk-averse queue of hftbacktest (docs/order_fill.rst of nkaz001/hftbacktest), made to leave a
-//! trace of what we took:
+//! The model is hftbacktest's `PartialFillExchange` with its `RiskAverseQueueModel` (`docs/order_fill.rst` of
+//! nkaz001/hftbacktest), made to remember what we took:
 //! - The top of the book is the newest `bookTicker`; deeper levels are the depth book's. While the book is stale only
 //!   the top counts. Without any ticker the depth book's top counts.
 //! - A taker walks these levels. What it took stays taken until the exchange reports another size for the level.

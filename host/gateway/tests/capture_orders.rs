@@ -671,7 +671,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
             match level.change {
                 BookChange::Clear => bids.clear(),
                 BookChange::Snapshot | BookChange::Delta => {
-                    drop(bids.insert((level.side, level.price), level.size))
+                    bids.insert((level.side, level.price), level.size);
                 }
             }
         }

@@ -45,7 +45,10 @@ pub struct Money(pub i128);
 #[error("an amount of money is out of range")]
 pub struct MoneyError;
 
-#[allow(clippy::should_implement_trait, reason = "an operator could not return the overflow")]
+#[allow(
+    clippy::should_implement_trait,
+    reason = "an operator could not return the overflow"
+)]
 impl Money {
     /// Decimal digits kept.
     pub const SCALE: u8 = 18;

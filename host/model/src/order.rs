@@ -161,6 +161,12 @@ impl OrderState {
             // It may well be at the venue, so it can be canceled; it stays unknown until the venue answers.
             (Unknown, Update(S::PendingCancel | S::CancelRejected)) => Unknown,
 
+            // A change of ours crosses the order's end on the wire.
+            (
+                done @ (Rejected | Canceled | Expired | Filled),
+                Update(S::PendingModify | S::PendingCancel | S::ModifyRejected | S::CancelRejected),
+            ) => done,
+
             (state, event) => return Err(InvalidTransition { state, event }),
         })
     }
@@ -248,14 +254,23 @@ mod tests {
     }
 
     #[test]
-    fn a_done_order_only_ever_takes_the_fill_that_crossed_its_cancel() {
+    fn a_done_order_only_takes_what_crossed_its_end_and_never_comes_back_to_life() {
+        use OrderStatus::{CancelRejected, ModifyRejected, PendingCancel, PendingModify};
         for state in OrderState::ALL.into_iter().filter(|state| state.is_done()) {
             for event in events() {
-                let crossed = matches!(state, OrderState::Canceled | OrderState::Expired);
-                let fill = matches!(event, OrderEvent::Fill { .. });
-                assert_eq!(
-                    state.next(event).is_ok(),
-                    crossed && fill,
+                let legal = match event {
+                    OrderEvent::Fill { .. } => {
+                        matches!(state, OrderState::Canceled | OrderState::Expired)
+                    }
+                    OrderEvent::Update(
+                        PendingModify | PendingCancel | ModifyRejected | CancelRejected,
+                    ) => state != OrderState::Denied,
+                    OrderEvent::Update(_) => false,
+                };
+                let next = state.next(event);
+                assert_eq!(next.is_ok(), legal, "{state:?} {event:?}");
+                assert!(
+                    next.is_err() || next.is_ok_and(OrderState::is_done),
                     "{state:?} {event:?}"
                 );
             }

@@ -1,31 +1,55 @@
-//! A core module that carries its component type, wrapped into a component by `wit-component`.
+//! A core module, as a compiler leaves it, wrapped into a component.
 //!
-//! That library is made for build tools, which trust their input; here the input is whatever was dropped into a
-//! folder, while other strategies trade. Its recursion follows the packages and types that the module describes, so
-//! both are bounded first, cycles are refused, and the work is done on a thread whose stack fits what is left; a panic
-//! ends that thread and nothing else.
+//! A core module carries its component type in custom sections. `wit-component` would take that type for granted, but
+//! it is made for build tools, which trust their input: one wrong byte in a package's name makes it recurse until the
+//! process ends, and other strategies with it. So the module's own type is only compared, by the validator, which is
+//! made for hostile input, with the contract that this host was built with; and what the module is then encoded with
+//! is the contract.
 
-use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{Parser, Payload};
-use wit_component::ComponentEncoder;
-use wit_parser::decoding::decode_world;
+use crate::load::{World, of_contract};
+use std::collections::BTreeSet;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentType};
+use wasmparser::types::Types;
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
+use wit_parser::{Resolve, SourceMap, WorldId};
 
-/// Bytes of all component types of a module. The contract's own has some five thousand.
-const MAX_TYPES: usize = 256 << 10;
+/// The contract, as this host was built with it.
+const CONTRACT: [(&str, &str); 10] = [
+    ("actions.wit", include_str!("../../../wit/actions.wit")),
+    ("events.wit", include_str!("../../../wit/events.wit")),
+    ("hot-bytes.wit", include_str!("../../../wit/hot-bytes.wit")),
+    ("hot.wit", include_str!("../../../wit/hot.wit")),
+    (
+        "instruments.wit",
+        include_str!("../../../wit/instruments.wit"),
+    ),
+    ("lifecycle.wit", include_str!("../../../wit/lifecycle.wit")),
+    ("log.wit", include_str!("../../../wit/log.wit")),
+    ("store.wit", include_str!("../../../wit/store.wit")),
+    ("types.wit", include_str!("../../../wit/types.wit")),
+    ("worlds.wit", include_str!("../../../wit/worlds.wit")),
+];
 
-/// Packages that a module's component types may name.
-const MAX_PACKAGES: usize = 64;
+/// The custom sections that hold component types start with this.
+const TYPE_SECTION: &str = "component-type";
 
-/// A type takes three bytes at least and a frame of the recursion less than a KiB. Only what is used is ever mapped.
-const STACK: usize = 256 << 20;
+/// Inside a component type, the custom section that names its format and the encoding of strings.
+const ENCODING_SECTION: &str = "wit-component-encoding";
 
-/// The component of a core module; an error is a text for the user.
-pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
+/// What [`ENCODING_SECTION`] says for UTF-8.
+const UTF8: u8 = 0;
+
+/// Bytes of a module before its first section.
+const PREAMBLE: usize = 8;
+
+/// The component of a core module that was built for `version` of the contract; an error is a text for the user.
+pub(crate) fn encode(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {
+    // Should the encoder panic on what it is given, that ends its thread and nothing else.
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("tickdeck-encode".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || encode_here(module));
+            .spawn_scoped(scope, || encode_here(module, version, world));
         match worker.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(encoded)) => encoded,
             Ok(Err(_panic)) => Err("it is damaged in a way that breaks the encoder".to_owned()),
@@ -34,126 +58,255 @@ pub(crate) fn encode(module: &[u8]) -> Result<Vec<u8>, String> {
     })
 }
 
-fn encode_here(module: &[u8]) -> Result<Vec<u8>, String> {
-    let words = |error: &dyn std::fmt::Display| crate::fault::one_line(&format!("{error:#}"));
-    let sections = sections(module).map_err(|error| words(&error))?;
-    let size: usize = sections.iter().map(|section| section.len()).sum();
-    if size > MAX_TYPES {
-        return Err(format!(
-            "its component types have {size} bytes, the limit is {MAX_TYPES}"
-        ));
+fn encode_here(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {
+    let (resolve, world) = contract(version, world)?;
+    let ours = metadata::encode(&resolve, world, StringEncoding::UTF8, None).map_err(words)?;
+    let (mut bare, sections) = split(module).map_err(words)?;
+    let mut described = BTreeSet::new();
+    for theirs in sections {
+        described.extend(check_type(theirs, &ours)?);
     }
-    let mut packages = Packages::default();
-    for section in sections {
-        packages.add(section).map_err(|error| words(&error))?;
+    let exports = world_exports(&resolve, world);
+    if let Some(missing) = exports.into_iter().find(|name| !described.contains(name)) {
+        return Err(format!("its component type does not describe `{missing}`"));
     }
-    packages.check()?;
+    embed_component_metadata(&mut bare, &resolve, world, StringEncoding::UTF8).map_err(words)?;
     ComponentEncoder::default()
-        .module(module)
+        .module(&bare)
         .and_then(|encoder| encoder.validate(false).encode())
-        .map_err(|error| words(&format!("{error:#}")))
+        .map_err(words)
 }
 
-/// The component types that a core module carries.
-pub(crate) fn sections(module: &[u8]) -> Result<Vec<&[u8]>, wasmparser::BinaryReaderError> {
-    let mut sections = Vec::new();
+fn words(error: impl std::fmt::Display) -> String {
+    crate::fault::one_line(&format!("{error:#}"))
+}
+
+/// The contract's package at a version that this host speaks, and one of its worlds.
+fn contract(version: &str, world: World) -> Result<(Resolve, WorldId), String> {
+    let mut files = SourceMap::default();
+    for (file, text) in CONTRACT {
+        files.push_str(file, text.replacen("@0.1.0;", &format!("@{version};"), 1));
+    }
+    let mut resolve = Resolve::default();
+    let group = files.parse().map_err(|(_, error)| words(error))?;
+    let package = resolve.push_group(group).map_err(words)?;
+    let world = resolve
+        .select_world(&[package], Some(world.as_str()))
+        .map_err(words)?;
+    Ok((resolve, world))
+}
+
+/// The interfaces that a world exports.
+fn world_exports(resolve: &Resolve, world: WorldId) -> Vec<String> {
+    let exports = resolve.worlds[world].exports.keys();
+    let names = exports.map(|key| resolve.name_world_key(key));
+    names
+        .filter_map(|name| of_contract(&name).map(|(interface, _)| interface.to_owned()))
+        .collect()
+}
+
+/// The module without its component types, and those.
+fn split(module: &[u8]) -> Result<(Vec<u8>, Vec<&[u8]>), wasmparser::BinaryReaderError> {
+    let mut bare = module[..PREAMBLE.min(module.len())].to_vec();
+    let mut types = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
-        if let Payload::CustomSection(section) = payload?
-            && section.name().starts_with("component-type")
+        let payload = payload?;
+        if let Payload::CustomSection(section) = &payload
+            && is_type_section(section.name())
         {
-            sections.push(section.data());
+            types.push(section.data());
+        } else if let Some((id, range)) = payload.as_section() {
+            push_section(&mut bare, id, &module[range]);
         }
     }
-    Ok(sections)
+    Ok((bare, types))
 }
 
-/// Which package uses which, over all of a module's component types, whatever their versions.
-#[derive(Default)]
-struct Packages {
-    uses: BTreeMap<String, BTreeSet<String>>,
+pub(crate) fn is_type_section(name: &str) -> bool {
+    name.starts_with(TYPE_SECTION)
 }
 
-impl Packages {
-    fn add(&mut self, section: &[u8]) -> Result<(), String> {
-        let (resolve, _) = decode_world(section).map_err(|error| format!("{error:#}"))?;
-        let name = |id| {
-            let package: &wit_parser::Package = &resolve.packages[id];
-            format!("{}:{}", package.name.namespace, package.name.name)
+fn push_section(module: &mut Vec<u8>, id: u8, content: &[u8]) {
+    module.push(id);
+    let mut size = content.len();
+    while size >= 0x80 {
+        module.push((size & 0x7f) as u8 | 0x80);
+        size >>= 7;
+    }
+    module.push(size as u8);
+    module.extend(content);
+}
+
+/// Checks that a component type says of the contract's interfaces what the contract says; gives the exports among them.
+fn check_type(theirs: &[u8], ours: &[u8]) -> Result<Vec<String>, String> {
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let ours = Described::read(&mut validator, ours)?;
+    validator.reset();
+    let theirs = Described::read(&mut validator, theirs)?;
+    if theirs.strings != Some(UTF8) {
+        return Err("it passes strings in another encoding than UTF-8".to_owned());
+    }
+    for (interface, wanted) in theirs.items(Side::Imports) {
+        let given = ours.item(Side::Imports, interface);
+        if !given.is_some_and(|given| fits((given, &ours), (wanted, &theirs))) {
+            return Err(differs(interface));
+        }
+    }
+    let mut described = Vec::new();
+    for (interface, given) in theirs.items(Side::Exports) {
+        // An export that the world does not have is left out of the component.
+        let Some(wanted) = ours.item(Side::Exports, interface) else {
+            continue;
         };
-        for (id, _) in resolve.packages.iter() {
-            let uses = self.uses.entry(name(id)).or_default();
-            uses.extend(resolve.package_direct_deps(id).map(name));
+        if !fits((given, &theirs), (wanted, &ours)) {
+            return Err(differs(interface));
         }
-        Ok(())
+        described.push(interface.to_owned());
+    }
+    Ok(described)
+}
+
+fn differs(interface: &str) -> String {
+    format!(
+        "its `{interface}` is not that of this host's contract; rebuild it with the SDK of this host's version"
+    )
+}
+
+/// Whether what is given can be used as what is wanted.
+fn fits(
+    (given, from): (&ComponentEntityType, &Described),
+    (wanted, to): (&ComponentEntityType, &Described),
+) -> bool {
+    ComponentEntityType::is_subtype_of(given, from.types.as_ref(), wanted, to.types.as_ref())
+}
+
+/// A world, read from a component type.
+struct Described {
+    types: Types,
+    world: ComponentType,
+    strings: Option<u8>,
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Imports,
+    Exports,
+}
+
+impl Described {
+    fn read(validator: &mut Validator, section: &[u8]) -> Result<Self, String> {
+        let types = validator.validate_all(section).map_err(words)?;
+        let (world, strings) = names(section).map_err(words)?;
+        let world = world.and_then(|name| {
+            let ComponentEntityType::Type { referenced, .. } =
+                types.component_item_for_export(name)?.ty
+            else {
+                return None;
+            };
+            let ComponentAnyTypeId::Component(outer) = referenced else {
+                return None;
+            };
+            let (_, item) = types[outer].exports.iter().next()?;
+            let ComponentEntityType::Component(world) = item.ty else {
+                return None;
+            };
+            Some(types[world].clone())
+        });
+        let world = world.ok_or("its component type describes no world")?;
+        Ok(Self {
+            types,
+            world,
+            strings,
+        })
     }
 
-    /// Takes packages that use no other away, until none is left, or a cycle.
-    fn check(mut self) -> Result<(), String> {
-        if self.uses.len() > MAX_PACKAGES {
-            return Err(format!(
-                "its component types name {} packages, the limit is {MAX_PACKAGES}",
-                self.uses.len()
-            ));
-        }
-        // Versions of one package may use each other.
-        for (package, uses) in &mut self.uses {
-            uses.remove(package);
-        }
-        while !self.uses.is_empty() {
-            let left: BTreeSet<String> = self.uses.keys().cloned().collect();
-            for uses in self.uses.values_mut() {
-                uses.retain(|used| left.contains(used));
-            }
-            self.uses.retain(|_, uses| !uses.is_empty());
-            if self.uses.len() == left.len() {
-                let names: Vec<String> = left.into_iter().collect();
-                return Err(format!(
-                    "its packages use each other in a circle: {}",
-                    names.join(", ")
-                ));
-            }
-        }
-        Ok(())
+    /// Interfaces of the contract, by name without package and version.
+    fn items(&self, side: Side) -> impl Iterator<Item = (&str, &ComponentEntityType)> {
+        let items = match side {
+            Side::Imports => &self.world.imports,
+            Side::Exports => &self.world.exports,
+        };
+        items.iter().filter_map(|(name, item)| {
+            let (interface, _version) = of_contract(name)?;
+            Some((interface, &item.ty))
+        })
     }
+
+    fn item(&self, side: Side, wanted: &str) -> Option<&ComponentEntityType> {
+        let mut items = self.items(side);
+        items.find_map(|(interface, ty)| (interface == wanted).then_some(ty))
+    }
+}
+
+/// The name that a component type exports its world under, and the encoding of strings.
+fn names(section: &[u8]) -> Result<(Option<&str>, Option<u8>), wasmparser::BinaryReaderError> {
+    let (mut world, mut strings) = (None, None);
+    for payload in Parser::new(0).parse_all(section) {
+        match payload? {
+            Payload::ComponentExportSection(exports) => {
+                for export in exports {
+                    world = Some(export?.name.name);
+                }
+            }
+            Payload::CustomSection(custom) if custom.name() == ENCODING_SECTION => {
+                if let [_format, encoding] = custom.data() {
+                    strings = Some(*encoding);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((world, strings))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn packages(uses: &[(&str, &[&str])]) -> Packages {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Packages {
-            uses: uses
-                .iter()
-                .map(|(name, uses)| ((*name).to_owned(), owned(uses)))
-                .collect(),
+    const CUSTOM_SECTION_ID: u8 = 0;
+
+    #[test]
+    fn the_contract_is_whole_and_fits_itself() {
+        let mut files: Vec<String> =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit"))
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+        files.sort();
+        assert_eq!(files, CONTRACT.map(|(file, _)| file));
+        for world in [World::Strategy, World::StrategyBytes] {
+            let (resolve, id) = contract("0.1.0", world).unwrap();
+            let ours = metadata::encode(&resolve, id, StringEncoding::UTF8, None).unwrap();
+            let exports = world_exports(&resolve, id);
+            assert_eq!(check_type(&ours, &ours), Ok(exports.clone()));
+            let (resolve, id) = contract("0.1.7", world).unwrap();
+            let patched = metadata::encode(&resolve, id, StringEncoding::UTF8, None).unwrap();
+            assert_eq!(check_type(&patched, &ours), Ok(exports));
+            let wide = metadata::encode(&resolve, id, StringEncoding::UTF16, None).unwrap();
+            assert!(check_type(&wide, &ours).unwrap_err().contains("UTF-8"));
         }
     }
 
     #[test]
-    fn packages_that_use_each_other_are_refused() {
-        let fine = [("a", &["b", "c"][..]), ("b", &["c", "b"]), ("c", &[])];
-        assert_eq!(packages(&fine).check(), Ok(()));
-        let circle = [("a", &["b"][..]), ("b", &["c"]), ("c", &["a"]), ("d", &[])];
-        let error = packages(&circle).check().unwrap_err();
-        assert!(error.ends_with("in a circle: a, b, c"), "{error}");
+    fn a_module_splits_into_itself_and_its_types() {
+        let mut module = wat::parse_str("(module (memory 1) (data (i32.const 0) \"x\"))").unwrap();
+        let whole = module.clone();
+        let type_section = [&[14][..], b"component-type", b"any"].concat();
+        push_section(&mut module, CUSTOM_SECTION_ID, &type_section);
+        assert_eq!(split(&module).unwrap(), (whole, vec![&b"any"[..]]));
+        let mut long = whole_with_custom(&[7; 300]);
+        let (bare, types) = split(&long).unwrap();
+        assert!(types.is_empty());
+        assert_eq!(bare, std::mem::take(&mut long));
     }
 
-    #[test]
-    fn what_is_too_large_is_refused_before_it_is_decoded() {
+    fn whole_with_custom(data: &[u8]) -> Vec<u8> {
         let mut module = b"\0asm\x01\0\0\0".to_vec();
-        let name = b"\x0ecomponent-type";
-        let mut size = MAX_TYPES + 1 + name.len();
-        module.push(0);
-        while size >= 0x80 {
-            module.push(size as u8 | 0x80);
-            size >>= 7;
-        }
-        module.push(size as u8);
-        module.extend(name);
-        module.resize(module.len() + MAX_TYPES + 1, 0);
-        let error = encode(&module).unwrap_err();
-        assert!(error.contains("the limit is 262144"), "{error}");
+        push_section(
+            &mut module,
+            CUSTOM_SECTION_ID,
+            &[&[1, b'x'][..], data].concat(),
+        );
+        module
     }
 }

@@ -5,7 +5,8 @@
 //! let module = host.load(&path, "ema", &limits)?;                // refuses what is not a strategy, in words
 //! let given = module.manifest().resolve(&from_toml)?;            // every parameter, checked, in its order
 //! let wants = module.manifest().wants(&given, &mut registry)?;   // feeds, accounts, messages as numbers
-//! let instance = module.start(StartOptions { name, parameters: given, .. })?;   // or `module.restore(.., schema, state)`
+//! let options = StartOptions { name, parameters: given, next_order, book, limits, registry, log };
+//! let instance = module.start(options)?;                         // or `module.restore(options, schema, &state)`
 //! seat.strategy = Box::new(instance);                            // an `engine::port::Strategy`
 //! ```
 //!
@@ -15,7 +16,8 @@
 //!   `inspect(&Path, &Limits)`. Clones share one engine, its compile cache and the clock of its time limits.
 //! - [`Module`]: a compiled strategy with its manifest. `name`, `hash`, `world`, `size`, `manifest`, `inspection`,
 //!   `start(StartOptions)`, `restore(StartOptions, schema, &state)`. Cheap to clone; any number of instances.
-//! - [`Instance`]: a running strategy, behind `engine::port::Strategy`. After a fault every call fails; drop it.
+//! - [`Instance`]: a running strategy, behind `engine::port::Strategy`; `module`, `memory_bytes`, `is_alive`. After a
+//!   fault every call fails; drop it. A `save` that the strategy refuses in words is an error too, and it lives on.
 //! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
 //! - [`Limits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
 //!

@@ -115,7 +115,7 @@ pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, Load
             (Cow::Owned(component), names)
         }
     };
-    let shape = shape(names, file)?;
+    let shape = shape(&names, file)?;
     Ok(Checked { component, shape })
 }
 
@@ -190,14 +190,23 @@ fn read_names(bytes: &[u8]) -> Result<Names, wasmparser::BinaryReaderError> {
                     names.imports.push(import?.module.to_owned());
                 }
             }
+            // `tickdeck:strategy/hot@0.1.0#on-events`
+            Payload::ExportSection(section) => {
+                for export in section {
+                    if let Some((interface, _function)) = export?.name.split_once('#') {
+                        names.exports.push(interface.to_owned());
+                    }
+                }
+            }
             Payload::CustomSection(section) => {
-                names.has_component_type |= section.name().starts_with("component-type");
+                names.has_component_type |= crate::encode::is_type_section(section.name());
             }
             _ => {}
         }
     }
     names.imports.sort();
     names.imports.dedup();
+    names.exports.dedup();
     Ok(names)
 }
 
@@ -207,14 +216,16 @@ fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError>
             file: file.to_owned(),
         });
     }
-    crate::encode::encode(bytes).map_err(|problem| LoadError::Encode {
+    let shape = shape(names, file)?;
+    let encoded = crate::encode::encode(bytes, &shape.contract, shape.world);
+    encoded.map_err(|problem| LoadError::Encode {
         file: file.to_owned(),
         problem,
     })
 }
 
 /// An import or export of the contract's package: its interface and version.
-fn of_contract(name: &str) -> Option<(&str, &str)> {
+pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
     // Core modules may spell it in the newer convention, with a prefix and a shorter version.
     let name = name.strip_prefix("cm32p2|").unwrap_or(name);
     let interface = name.strip_prefix(PACKAGE)?;
@@ -269,7 +280,7 @@ fn advice(offenders: &[String]) -> &'static str {
     }
 }
 
-fn shape(names: Names, file: &str) -> Result<Shape, LoadError> {
+fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
     let mut ours = Vec::new();
     for (interface, version) in names.exports.iter().filter_map(|name| of_contract(name)) {
         if !speaks(version) {
@@ -297,8 +308,8 @@ fn shape(names: Names, file: &str) -> Result<Shape, LoadError> {
     Ok(Shape {
         world,
         contract,
-        imports: names.imports,
-        exports: names.exports,
+        imports: names.imports.clone(),
+        exports: names.exports.clone(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! by kind, and what was left out is counted and said.
 
 use crate::names::Names;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::{Notice, Observer, Status};
 use tickdeck_model::{Severity, Timestamp, VenueState};
@@ -25,17 +26,20 @@ pub enum Topic {
     Log,
     /// Venues that came, went or grew old.
     Venue,
-    /// Strategies that ended, sources that broke, impossible things.
+    /// What should not happen: an impossible transition of an order, a fill of an unknown one.
+    Anomaly,
+    /// Strategies that ended, sources that broke.
     Failure,
 }
 
 impl Topic {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Denied,
         Self::Refused,
         Self::Notified,
         Self::Log,
         Self::Venue,
+        Self::Anomaly,
         Self::Failure,
     ];
 
@@ -46,6 +50,7 @@ impl Topic {
             Self::Notified => "notifications",
             Self::Log => "lines of log",
             Self::Venue => "changes of venues",
+            Self::Anomaly => "anomalies",
             Self::Failure => "failures",
         }
     }
@@ -75,6 +80,29 @@ pub struct Line {
     pub text: String,
 }
 
+/// What was fetched from the board.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// The lines, oldest first.
+    pub list: Vec<Line>,
+    /// How many more there were that were not kept.
+    pub left_out: BTreeMap<Topic, u64>,
+}
+
+impl Lines {
+    /// The lines, and one more for each kind of which some were left out.
+    pub fn told(self) -> Vec<Line> {
+        let at = self.list.last().map_or(0, |line| line.at);
+        let more = self.left_out.into_iter().map(|(topic, count)| Line {
+            at,
+            topic,
+            weight: Weight::Note,
+            text: format!("... and {count} more {}", topic.plural()),
+        });
+        self.list.into_iter().chain(more).collect()
+    }
+}
+
 enum Entry {
     Notice(Notice),
     Log {
@@ -91,6 +119,7 @@ impl Entry {
             Self::Notice(Notice::Refused { .. }) => Topic::Refused,
             Self::Notice(Notice::Notified { .. }) => Topic::Notified,
             Self::Notice(Notice::Venue { .. }) => Topic::Venue,
+            Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
             Self::Notice(_) => Topic::Failure,
             Self::Log { .. } => Topic::Log,
         }
@@ -146,14 +175,13 @@ impl Board {
     }
 
     /// Takes the lines since the last fetch.
-    pub fn lines(&self, names: &Names) -> Vec<Line> {
-        let (entries, left_out, now) = {
+    pub fn lines(&self, names: &Names) -> Lines {
+        let (entries, left_out) = {
             let mut inner = self.inner();
             inner.kept = Default::default();
             (
                 std::mem::take(&mut inner.entries),
                 std::mem::take(&mut inner.left_out),
-                inner.status.now,
             )
         };
         let shown = |(at, entry): &(Timestamp, Entry)| Line {
@@ -162,17 +190,14 @@ impl Board {
             weight: entry.weight(),
             text: say(entry, names),
         };
-        let more = Topic::ALL
-            .iter()
+        let left_out = Topic::ALL
+            .into_iter()
             .zip(left_out)
-            .filter(|(_, count)| *count > 0)
-            .map(|(topic, count)| Line {
-                at: now,
-                topic: *topic,
-                weight: Weight::Note,
-                text: format!("... and {count} more {}", topic.plural()),
-            });
-        entries.iter().map(shown).chain(more).collect()
+            .filter(|(_, count)| *count > 0);
+        Lines {
+            list: entries.iter().map(shown).collect(),
+            left_out: left_out.collect(),
+        }
     }
 
     fn add(&self, at: Option<Timestamp>, entry: Entry) {
@@ -300,23 +325,25 @@ mod tests {
             },
         );
         let lines = board.lines(&names());
-        assert_eq!(lines.len(), KEPT_PER_KIND + 2);
+        assert_eq!(lines.list.len(), KEPT_PER_KIND + 1);
         assert_eq!(
-            lines[0].text,
+            lines.list[0].text,
             "ema: order 0 denied, MAX_NOTIONAL: notional=31000.00, limit=25000"
         );
+        let ended = &lines.list[KEPT_PER_KIND];
         assert_eq!(
-            (
-                lines[KEPT_PER_KIND].text.as_str(),
-                lines[KEPT_PER_KIND].weight
-            ),
+            (ended.text.as_str(), ended.weight),
             ("ema ended: trapped", Weight::Error)
         );
         assert_eq!(
-            lines[KEPT_PER_KIND + 1].text,
+            lines.told().last().unwrap().text,
             "... and 980 more orders denied"
         );
-        assert!(board.lines(&names()).is_empty(), "what was fetched is gone");
+        assert_eq!(
+            board.lines(&names()),
+            Lines::default(),
+            "what was fetched is gone"
+        );
     }
 
     #[test]
@@ -327,7 +354,7 @@ mod tests {
             ..Status::default()
         });
         board.line("ema", LogLevel::Warn, "thin book");
-        let line = board.lines(&names()).remove(0);
+        let line = board.lines(&names()).list.remove(0);
         assert_eq!(
             (line.at, line.weight, line.text.as_str()),
             (42, Weight::Warning, "ema: thin book")

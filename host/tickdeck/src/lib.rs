@@ -13,6 +13,7 @@ pub mod deck;
 pub mod figures;
 pub mod limits;
 pub mod names;
+pub mod output;
 pub mod plain;
 pub mod scaffold;
 pub mod seats;

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", tickdeck::cli::sentence(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,6 @@
 //! The plain display: a line a second, notices as lines, no cursor movement.
 
-use crate::board::{Line, Topic, Weight};
+use crate::board::{Line, Lines, Topic, Weight};
 use crate::figures::{short, time_of_day};
 use crate::names::Names;
 use crate::view::{Rate, head};
@@ -9,7 +9,7 @@ use std::time::Instant;
 use tickdeck_engine::Status;
 
 /// Lines of one kind in a second; more are counted.
-const LINES_PER_KIND: usize = 2;
+const LINES_PER_KIND: u64 = 2;
 
 /// What the plain display has to remember between two lines.
 #[derive(Default)]
@@ -40,14 +40,12 @@ impl Plain {
     }
 }
 
-/// Notices as lines, at most a few of each kind. With `failures_only`, what does not matter much is left out.
-pub fn notices(lines: &[Line], failures_only: bool) -> Vec<String> {
-    let mut seen: BTreeMap<Topic, usize> = BTreeMap::new();
-    let mut shown = Vec::new();
-    for line in lines
-        .iter()
-        .filter(|line| !failures_only || line.topic == Topic::Failure)
-    {
+/// Notices as lines, at most a few of each kind; with `errors_only`, those alone that say what failed.
+pub fn notices(lines: &Lines, errors_only: bool) -> Vec<String> {
+    let wanted =
+        |line: &&Line| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
+    let (mut shown, mut seen) = (Vec::new(), BTreeMap::<Topic, u64>::new());
+    for line in lines.list.iter().filter(wanted) {
         let count = seen.entry(line.topic).or_default();
         *count += 1;
         if *count <= LINES_PER_KIND || line.topic == Topic::Failure {
@@ -59,15 +57,16 @@ pub fn notices(lines: &[Line], failures_only: bool) -> Vec<String> {
             shown.push(format!("{} {mark}{}", time_of_day(line.at), line.text));
         }
     }
-    for (topic, count) in seen
-        .into_iter()
-        .filter(|(topic, count)| *topic != Topic::Failure && *count > LINES_PER_KIND)
-    {
-        shown.push(format!(
-            "         ... and {} more {}",
-            count - LINES_PER_KIND,
-            topic.plural()
-        ));
+    for (topic, count) in seen {
+        let told = if topic == Topic::Failure {
+            count
+        } else {
+            count.min(LINES_PER_KIND)
+        };
+        let hidden = count - told + lines.left_out.get(&topic).copied().unwrap_or(0);
+        if hidden > 0 {
+            shown.push(format!("         ... and {hidden} more {}", topic.plural()));
+        }
     }
     shown
 }
@@ -115,16 +114,19 @@ mod tests {
 
     #[test]
     fn a_second_holds_a_few_lines_of_each_kind_and_every_failure() {
-        let mut lines: Vec<Line> = (0..9)
-            .map(|number| line(Topic::Denied, Weight::Warning, &format!("denied {number}")))
-            .collect();
-        lines.extend((0..6).map(|_| line(Topic::Failure, Weight::Error, "trapped")));
+        let denied = |number| line(Topic::Denied, Weight::Warning, &format!("denied {number}"));
+        let mut list: Vec<Line> = (0..9).map(denied).collect();
+        list.extend((0..6).map(|_| line(Topic::Failure, Weight::Error, "trapped")));
+        let lines = Lines {
+            list,
+            left_out: [(Topic::Denied, 100)].into(),
+        };
         let shown = notices(&lines, false);
-        assert_eq!(shown.len(), LINES_PER_KIND + 6 + 1);
+        assert_eq!(shown.len() as u64, LINES_PER_KIND + 6 + 1);
         assert_eq!(shown[0], "00:00:01 warning: denied 0");
         assert_eq!(
             shown.last().unwrap(),
-            "         ... and 7 more orders denied"
+            "         ... and 107 more orders denied"
         );
         assert_eq!(notices(&lines, true), vec!["00:00:01 error: trapped"; 6]);
     }

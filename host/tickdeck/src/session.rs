@@ -1,9 +1,10 @@
 //! Runs an engine while someone watches: the kernel on a thread of its own, the display and the keys on this one.
 
-use crate::board::{Board, Line};
+use crate::board::{Board, Line, Lines};
 use crate::clock::Stop;
 use crate::deck::latch_kill;
 use crate::names::Names;
+use crate::output::print;
 use crate::plain::{Plain, notices};
 use crate::view::{Rate, Screen, Wish, view};
 use anyhow::{Context, Result, anyhow};
@@ -13,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickdeck_engine::{Controls, Engine, EngineError, Order, Report};
+use tickdeck_strategy::{LogLevel, LogSink};
 
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
@@ -131,17 +133,21 @@ impl Hand {
             // Without a display nobody could stop it any more.
             self.end();
         }
-        let failures: Vec<Line> = log.into_iter().collect();
+        log.extend(self.board.lines(&self.names).told());
+        let lines = Lines {
+            list: log.into(),
+            ..Lines::default()
+        };
         let report = self.join()?;
         shown?;
-        for line in notices(&failures, true) {
+        for line in notices(&lines, true) {
             eprintln!("{line}");
         }
         Ok(report)
     }
 
     fn draw(&self, screen: &mut Screen, log: &mut VecDeque<Line>, rate: &mut Rate) -> Result<()> {
-        log.extend(self.board.lines(&self.names));
+        log.extend(self.board.lines(&self.names).told());
         log.drain(..log.len().saturating_sub(LOG_KEPT));
         let status = self.board.latest();
         let per_second = rate.look(Instant::now(), status.events);
@@ -164,27 +170,34 @@ impl Hand {
             self.look_at_deadline();
             if Instant::now() >= next {
                 next += LINE_EVERY;
-                for line in notices(&self.board.lines(&self.names), false) {
-                    println!("{line}");
+                let line = plain.line(Instant::now(), &self.board.latest(), &self.names);
+                if !print(&(self.notices() + &line + "\n"))? && !self.stop.asked() {
+                    self.end();
                 }
-                println!(
-                    "{}",
-                    plain.line(Instant::now(), &self.board.latest(), &self.names)
-                );
             }
             std::thread::sleep(LOOK);
         }
-        for line in notices(&self.board.lines(&self.names), false) {
-            println!("{line}");
-        }
+        print(&self.notices())?;
         self.join()
     }
 
+    /// Lines for the notices since the last fetch.
+    fn notices(&self) -> String {
+        notices(&self.board.lines(&self.names), false)
+            .into_iter()
+            .map(|line| line + "\n")
+            .collect()
+    }
+
     fn quiet(self) -> Result<Report> {
+        let mut next = Instant::now();
         loop {
             let over = self.kernel.is_finished();
-            for line in notices(&self.board.lines(&self.names), true) {
-                eprintln!("{line}");
+            if over || Instant::now() >= next {
+                next += LINE_EVERY;
+                notices(&self.board.lines(&self.names), true)
+                    .iter()
+                    .for_each(|line| eprintln!("{line}"));
             }
             if over {
                 return self.join();
@@ -198,17 +211,25 @@ impl Hand {
         match wish {
             Wish::Quit if self.stop.asked() => leave(),
             Wish::Quit => self.end(),
-            Wish::Pause => self.controls.order(Order::Pause(None)),
-            Wish::Resume => self.controls.order(Order::Resume(None)),
+            Wish::Pause => self.order(Order::Pause(None), "pause: new orders are denied"),
+            Wish::Resume => self.order(Order::Resume(None), "resume; a kill stays"),
             Wish::Kill => {
                 // The order first: a full disk must not keep anyone from stopping.
-                self.controls.order(Order::Kill);
+                self.order(
+                    Order::Kill,
+                    "kill: every order is canceled, new ones are denied",
+                );
                 if let Some(latch) = &self.latch {
                     latch_kill(latch)?;
                 }
             }
         }
         Ok(())
+    }
+
+    fn order(&self, order: Order, words: &str) {
+        self.controls.order(order);
+        self.board.line("operator", LogLevel::Warn, words);
     }
 
     fn look_at_deadline(&self) {

@@ -276,10 +276,22 @@ macro_rules! assert_layout {
 assert_layout!(Event, 88, sequence: 0, ts_venue: 8, ts_host: 16, body: 24);
 assert_layout!(Quote, 40, instrument: 0, bid: 8, bid_size: 16, ask: 24, ask_size: 32);
 assert_layout!(Trade, 32, instrument: 0, aggressor: 4, price: 8, size: 16, trade_id: 24);
-assert_layout!(BookUpdate, 32, instrument: 0, change: 4, side: 5, last: 6, price: 8, size: 16, update_id: 24);
-assert_layout!(Bar, 56, instrument: 0, step: 4, open: 8, high: 16, low: 24, close: 32, volume: 40, trades: 48, basis: 52);
-assert_layout!(OrderUpdate, 48, instrument: 0, strategy: 4, order: 8, price: 16, size: 24, filled: 32, status: 40, reason: 41, side: 42);
-assert_layout!(Fill, 56, instrument: 0, strategy: 4, order: 8, trade_id: 16, price: 24, size: 32, fee: 40, fee_currency: 48, side: 52, liquidity: 53);
+assert_layout!(
+    BookUpdate, 32, instrument: 0, change: 4, side: 5, last: 6, price: 8, size: 16, update_id:
+    24
+);
+assert_layout!(
+    Bar, 56, instrument: 0, step: 4, open: 8, high: 16, low: 24, close: 32, volume: 40, trades:
+    48, basis: 52
+);
+assert_layout!(
+    OrderUpdate, 48, instrument: 0, strategy: 4, order: 8, price: 16, size: 24, filled: 32,
+    status: 40, reason: 41, side: 42
+);
+assert_layout!(
+    Fill, 56, instrument: 0, strategy: 4, order: 8, trade_id: 16, price: 24, size: 32, fee: 40,
+    fee_currency: 48, side: 52, liquidity: 53
+);
 assert_layout!(Signal, 16, source: 0, name: 4, value: 8);
 assert_layout!(Timer, 16, strategy: 0, id: 4, due: 8);
 assert_layout!(VenueStatus, 12, venue: 0, instrument: 4, scope: 8, state: 9);

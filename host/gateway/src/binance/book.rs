@@ -1,9 +1,8 @@
 //! The local copy of an exchange's book: two sorted vectors with the best level at the end.
 //!
-//! Reading the best costs 1 to 2 ns, and a level is found by a binary search, unless it is among the nearest few. On the
-//! depth streams of the two real captures a change takes 55 ns (BTCUSDT) and 36 ns (ETHUSDT), in a `BTreeMap` 53 and
-//! 47 ns, where the best costs 5 to 10 ns more (`examples/capture_profile.rs`, 2 cores). What is left is moving the
-//! levels between a deep change and the best.
+//! Reading both bests costs 1 to 3 ns. On the depth streams of the two real captures a change takes 57 ns (BTCUSDT) and
+//! 37 ns (ETHUSDT), in a `BTreeMap` 54 and 48 ns (`examples/capture_profile.rs`, 2 shared cores). What is left is the
+//! binary search and moving the levels between a deep change and the best.
 
 use tickdeck_model::{Price, Side, Size};
 

@@ -1,9 +1,9 @@
 //! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
 
 use super::check;
-use super::playing::print;
 use crate::builder::{Build, build};
 use crate::deck::PLUGINS;
+use crate::output::print;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;

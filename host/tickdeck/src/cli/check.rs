@@ -1,7 +1,7 @@
 //! `tickdeck check`: all there is to know about a module without running it on events.
 
-use super::playing::print;
 use crate::figures;
+use crate::output::print;
 use crate::table::aligned;
 use anyhow::Result;
 use clap::Args;

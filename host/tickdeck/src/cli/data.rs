@@ -1,7 +1,7 @@
 //! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
 
-use super::playing::print;
 use crate::figures::{date, grouped, time_of_day};
+use crate::output::print;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;

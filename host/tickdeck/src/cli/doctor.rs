@@ -1,9 +1,9 @@
 //! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
 
-use super::playing::print;
 use crate::builder::{WASM_TARGET, wasm_target_present};
 use crate::deck::{Deck, cache_folder, module_name, modules};
 use crate::figures;
+use crate::output::print;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! `tickdeck new`: the folder of a new strategy.
 
 use super::repository::Repository;
+use crate::output::print;
 use crate::scaffold::{Sdk, check_name, scaffold};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -34,11 +35,12 @@ impl New {
             (None, None) => here.join(&self.name),
         };
         let sdk = sdk(&folder, repository.as_ref());
-        for file in scaffold(&self.name, &folder, &sdk)? {
-            println!("{}", shown(&file, &here));
-        }
+        let files = scaffold(&self.name, &folder, &sdk)?;
+        let list: String = files.iter().map(|file| shown(file, &here) + "\n").collect();
         let crate_folder = shown(&folder, &here);
-        println!("\nnext:\n  cd {crate_folder} && cargo test\n  tickdeck build {crate_folder}");
+        print(&format!(
+            "{list}\nnext:\n  cd {crate_folder} && cargo test\n  tickdeck build {crate_folder}\n"
+        ))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::clock::{Pace, Stop};
 use crate::config::{Config, VenueKind};
+use crate::output::print;
 use crate::session::{Display, Session};
 use crate::table::closing;
 use crate::wire::{About, summary};
 use crate::wiring::{Overrides, Parts, Wired};
 use anyhow::{Result, bail};
 use clap::Args;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -104,13 +105,10 @@ impl Playing {
         }
         let title = format!("{} on {title}", source.command);
         if display == Display::Plain {
-            println!(
-                "{title}{}",
-                limit.map_or_else(String::new, |limit| format!(
-                    ", for {} s",
-                    limit.as_secs_f64()
-                ))
-            );
+            let time = limit.map_or_else(String::new, |limit| {
+                format!(", for {} s", limit.as_secs_f64())
+            });
+            print(&format!("{title}{time}\n"))?;
         }
         let session = Session {
             engine,
@@ -179,15 +177,6 @@ fn outcome(report: &Report) -> Result<ExitCode> {
         bail!("every venue broke before the end; the lines above say why");
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Prints; a reader that went away (`| head`) is no failure.
-pub(super) fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.

@@ -70,7 +70,7 @@ pub unsafe fn on_events<I: Instance>(ptr: *mut Event, len: usize) -> *const Outc
 pub unsafe fn on_event_bytes<I: Instance>(ptr: *mut u8, len: usize) -> *const Outcome {
     let call = memory::enter();
     assert!(
-        len % Event::SIZE == 0,
+        len.is_multiple_of(Event::SIZE),
         "the batch is not a multiple of 88 bytes"
     );
     // `cabi_realloc` gives batches 8-aligned memory although a list of bytes does not ask for it.
