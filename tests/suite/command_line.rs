@@ -11,7 +11,10 @@ fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo).args(["build", "--quiet", "-p", "tickdeck"]).current_dir(root()).status();
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "-p", "tickdeck"])
+            .current_dir(root())
+            .status();
         assert!(status.unwrap().success(), "the binary does not build");
         // This test lies in target/debug/deps.
         let here = std::env::current_exe().unwrap();
@@ -31,8 +34,15 @@ fn tickdeck(folder: &Path, arguments: &[&str]) -> Output {
 
 fn last_object(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
-    let last = text.lines().last().unwrap_or_else(|| panic!("nothing was printed"));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let last = text
+        .lines()
+        .last()
+        .unwrap_or_else(|| panic!("nothing was printed"));
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
 }
 
@@ -47,7 +57,11 @@ fn deck(settings: &str) -> tempfile::TempDir {
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
     for name in EXAMPLES {
         let file = format!("{name}.wasm");
-        std::fs::copy(plugins().join(&file), folder.path().join("plugins").join(&file)).unwrap();
+        std::fs::copy(
+            plugins().join(&file),
+            folder.path().join("plugins").join(&file),
+        )
+        .unwrap();
     }
     std::fs::write(folder.path().join("tickdeck.toml"), settings).unwrap();
     folder
@@ -56,21 +70,51 @@ fn deck(settings: &str) -> tempfile::TempDir {
 #[test]
 fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_of_workers() {
     let demo = |workers: &str| {
-        let arguments =
-            ["demo", "--seed", "7", "--events", "20000", "--pace", "max", "--json", "--workers", workers];
+        let arguments = [
+            "demo",
+            "--seed",
+            "7",
+            "--events",
+            "20000",
+            "--pace",
+            "max",
+            "--json",
+            "--workers",
+            workers,
+        ];
         last_object(&tickdeck(root(), &arguments))
     };
     let one = demo("1");
-    for key in ["events", "events_per_second", "actions", "orders", "fills", "capital"] {
+    for key in [
+        "events",
+        "events_per_second",
+        "actions",
+        "orders",
+        "fills",
+        "capital",
+    ] {
         assert!(one[key].is_number(), "{key}: {one}");
     }
     assert!(one["denied"].is_object(), "{one}");
     assert!(one["events"].as_u64().unwrap() >= 20_000);
-    assert!(one["fills"].as_u64().unwrap() > 0, "the demo must trade: {one}");
+    assert!(
+        one["fills"].as_u64().unwrap() > 0,
+        "the demo must trade: {one}"
+    );
     let strategies = one["strategies"].as_array().unwrap();
     assert_eq!(strategies.len(), 4, "{one}");
     for strategy in strategies {
-        for key in ["name", "version", "events", "actions", "ns_per_event", "realised", "unrealised", "fees", "position"] {
+        for key in [
+            "name",
+            "version",
+            "events",
+            "actions",
+            "ns_per_event",
+            "realised",
+            "unrealised",
+            "fees",
+            "position",
+        ] {
             assert!(!strategy[key].is_null(), "{key}: {strategy}");
         }
     }
@@ -82,7 +126,10 @@ fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_o
 #[test]
 fn demo_plays_a_capture() {
     let sample = sample().display().to_string();
-    let one = last_object(&tickdeck(root(), &["demo", "--capture", &sample, "--pace", "max", "--json"]));
+    let one = last_object(&tickdeck(
+        root(),
+        &["demo", "--capture", &sample, "--pace", "max", "--json"],
+    ));
     assert!(one["events"].as_u64().unwrap() > 1_000, "{one}");
     assert!(one["orders"].as_u64().unwrap() > 0, "{one}");
 }
@@ -95,7 +142,10 @@ fn data_check_counts_a_capture_against_the_exchange_s_own_quotes() {
     assert!(file["lines"].as_u64().unwrap() > 1_000, "{checked}");
     assert_eq!(file["oracle_checked"], file["oracle_agreed"]);
     assert!(file["oracle_checked"].as_u64().unwrap() > 50);
-    assert_eq!((file["gaps"].as_u64(), file["duplicates"].as_u64()), (Some(0), Some(0)));
+    assert_eq!(
+        (file["gaps"].as_u64(), file["duplicates"].as_u64()),
+        (Some(0), Some(0))
+    );
 }
 
 #[test]
@@ -108,15 +158,24 @@ fn check_shows_what_a_module_is_and_refuses_what_is_none() {
     let file = folder.path().join("note.wasm");
     std::fs::write(&file, "this is no module").unwrap();
     let error = error_of(&tickdeck(folder.path(), &["check", "note.wasm"]));
-    assert!(error.contains("note.wasm") && error.trim_end().lines().count() == 1, "{error}");
+    assert!(
+        error.contains("note.wasm") && error.trim_end().lines().count() == 1,
+        "{error}"
+    );
 }
 
 #[test]
 fn a_deck_with_mistakes_in_its_settings_names_all_of_them_with_their_lines() {
     let folder = deck("[engine]\nworkres = 2\n[risk]\nmax_notional = \"lots\"\n");
     let error = error_of(&tickdeck(folder.path(), &["run"]));
-    assert!(error.contains("tickdeck.toml:2") && error.contains("workers"), "{error}");
-    assert!(error.contains("tickdeck.toml:4") && error.contains("max_notional"), "{error}");
+    assert!(
+        error.contains("tickdeck.toml:2") && error.contains("workers"),
+        "{error}"
+    );
+    assert!(
+        error.contains("tickdeck.toml:4") && error.contains("max_notional"),
+        "{error}"
+    );
 }
 
 /// Starts a deck that plays as fast as it can and waits until it has printed a line of figures.
@@ -143,10 +202,18 @@ fn running(folder: &Path) -> Child {
 fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
     let folder = deck("[venue]\nkind = \"sim\"\nseed = 7\n");
     let child = running(folder.path());
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]
@@ -163,7 +230,11 @@ fn a_second_host_on_the_same_data_folder_is_refused_by_name() {
 fn a_new_strategy_builds_and_its_test_passes() {
     let folder = tempfile::tempdir().unwrap();
     let created = tickdeck(folder.path(), &["new", "my-idea"]);
-    assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stderr));
+    assert!(
+        created.status.success(),
+        "{}",
+        String::from_utf8_lossy(&created.stderr)
+    );
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tested = Command::new(cargo)
         .args(["test", "--quiet", "--offline"])
@@ -171,7 +242,11 @@ fn a_new_strategy_builds_and_its_test_passes() {
         .env("CARGO_TARGET_DIR", root().join("target/test-new"))
         .output()
         .unwrap();
-    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(
+        tested.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tested.stderr)
+    );
     let again = error_of(&tickdeck(folder.path(), &["new", "my-idea"]));
     assert!(again.contains("my-idea"), "{again}");
 }

@@ -11,7 +11,9 @@ use tickdeck_model::{Registry, Timestamp};
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests/ is in the repository")
 }
 
 /// The beginning of a real capture, kept in the repository.
@@ -38,7 +40,11 @@ fn built(out: &str, bytes: bool) -> PathBuf {
     let out = root().join(out);
     std::fs::create_dir_all(&out).unwrap();
     let crates = examples(&root().join("plugins")).unwrap();
-    let built = build(&Build { crates, out: out.clone(), bytes });
+    let built = build(&Build {
+        crates,
+        out: out.clone(),
+        bytes,
+    });
     built.unwrap_or_else(|error| panic!("the example plugins do not build: {error:#}"));
     out
 }
@@ -47,7 +53,10 @@ pub(crate) const EXAMPLES: [&str; 4] = ["ema-cross", "market-maker", "pairs", "s
 
 /// Modules of a folder by name.
 pub(crate) fn modules(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
-    names.iter().map(|name| folder.join(format!("{name}.wasm"))).collect()
+    names
+        .iter()
+        .map(|name| folder.join(format!("{name}.wasm")))
+        .collect()
 }
 
 /// A run to be made.
@@ -74,7 +83,12 @@ impl Played {
 
     /// Actions of each strategy by name.
     pub(crate) fn actions(&self, name: &str) -> u64 {
-        self.report.status.strategies.iter().find(|strategy| strategy.name == name).map_or(0, |strategy| strategy.actions)
+        self.report
+            .status
+            .strategies
+            .iter()
+            .find(|strategy| strategy.name == name)
+            .map_or(0, |strategy| strategy.actions)
     }
 }
 
@@ -91,7 +105,8 @@ impl Observer for Ear {
 impl Play {
     /// Runs flat out to the end.
     pub(crate) fn run(self) -> Played {
-        let config = Config::parse("test.toml", &self.settings).unwrap_or_else(|problems| panic!("{problems}"));
+        let config = Config::parse("test.toml", &self.settings)
+            .unwrap_or_else(|problems| panic!("{problems}"));
         let parts = Parts {
             config,
             modules: self.modules,
@@ -99,12 +114,21 @@ impl Play {
             cache: Some(root().join("target/test-cache")),
             pace: Pace::FlatOut,
             stop: Stop::default(),
-            overrides: Overrides { events: self.events, split_seed: self.split_seed },
+            overrides: Overrides {
+                events: self.events,
+                split_seed: self.split_seed,
+            },
             killed: false,
         };
-        let wired = parts.wire(|_| Ok(())).unwrap_or_else(|error| panic!("{error:#}"));
+        let wired = parts
+            .wire(|_| Ok(()))
+            .unwrap_or_else(|error| panic!("{error:#}"));
         let mut ear = Ear::default();
         let report = wired.engine.run(&mut ear).unwrap();
-        Played { report, notices: ear.0, skipped: wired.skipped.into_iter().collect() }
+        Played {
+            report,
+            notices: ear.0,
+            skipped: wired.skipped.into_iter().collect(),
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The golden account: known quotes, two orders, and every figure to the cent.
 
 use std::sync::Arc;
-use tickdeck_engine::port::{Clock, Fault, Gateway, OrderPolicy, Seat, StopReason, Strategy, VenueTerms};
+use tickdeck_engine::port::{
+    Clock, Fault, Gateway, OrderPolicy, Seat, StopReason, Strategy, VenueTerms,
+};
 use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Observer, RiskConfig, Status};
 use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
 use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
 use tickdeck_model::{
-    Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price, Registry, Side, Size,
-    Submit, TimeInForce, Timestamp,
+    Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price,
+    Registry, Side, Size, Submit, TimeInForce, Timestamp,
 };
 use tickdeck_portfolio::StrategyBook;
 
@@ -87,7 +89,10 @@ fn script() -> Script {
     let beats = prices.iter().enumerate().map(|(minute, price)| Beat {
         at: minute as i64 * MINUTE_NS,
         instrument: 0,
-        tick: ScriptedTick::Quote { bid: (Price(*price), Size(1_000_000)), ask: (Price(*price), Size(1_000_000)) },
+        tick: ScriptedTick::Quote {
+            bid: (Price(*price), Size(1_000_000)),
+            ask: (Price(*price), Size(1_000_000)),
+        },
     });
     Script {
         venue: "FX".to_owned(),
@@ -99,8 +104,14 @@ fn script() -> Script {
             size_scale: 0,
         }],
         beats: beats.collect(),
-        latency: Latency { order_ns: 1_000_000, answer_ns: 1_000_000 },
-        fees: Fees { maker: FeeRate { ppm: 20 }, taker: FeeRate { ppm: 20 } },
+        latency: Latency {
+            order_ns: 1_000_000,
+            answer_ns: 1_000_000,
+        },
+        fees: Fees {
+            maker: FeeRate { ppm: 20 },
+            taker: FeeRate { ppm: 20 },
+        },
         allow_short: true,
         margin: true,
         balances: vec![("USD".to_owned(), 2, Amount(100_000_000))],
@@ -114,8 +125,13 @@ fn the_golden_account_ends_at_1_000_017_20() {
     let terms = venue.register(&mut registry).unwrap();
     let usd = registry.find_currency("USD").unwrap();
     let audusd = registry.find_instrument("AUDUSD").unwrap().clone();
-    let feed =
-        FeedRequest { target: audusd.id.0, step: 0, feed: Feed::Quotes, basis: BarBasis::Time, pad: Pad::ZERO };
+    let feed = FeedRequest {
+        target: audusd.id.0,
+        step: 0,
+        feed: Feed::Quotes,
+        basis: BarBasis::Time,
+        pad: Pad::ZERO,
+    };
     let seat = Seat {
         id: registry.add_strategy("two-orders"),
         name: "two-orders".to_owned(),
@@ -129,21 +145,55 @@ fn the_golden_account_ends_at_1_000_017_20() {
         strategy: Box::new(TwoOrders(0)),
     };
     // The default limits are for smaller orders.
-    let limits = Limits { max_notional: Some(Amount(100_000)), max_quote_age_ns: None, ..Limits::default() };
-    let config = EngineConfig { risk: RiskConfig { default: limits, ..RiskConfig::default() }, ..EngineConfig::default() };
+    let limits = Limits {
+        max_notional: Some(Amount(100_000)),
+        max_quote_age_ns: None,
+        ..Limits::default()
+    };
+    let config = EngineConfig {
+        risk: RiskConfig {
+            default: limits,
+            ..RiskConfig::default()
+        },
+        ..EngineConfig::default()
+    };
     let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
-    let engine =
-        Engine::new(config, Arc::new(registry), venues, vec![seat], Box::new(FlatOut), Arc::new(|| 0)).unwrap();
+    let engine = Engine::new(
+        config,
+        Arc::new(registry),
+        venues,
+        vec![seat],
+        Box::new(FlatOut),
+        Arc::new(|| 0),
+    )
+    .unwrap();
     let mut quiet = Quiet::default();
     let report = engine.run(&mut quiet).unwrap();
 
     let strategy = &report.status.strategies[0];
-    let result = strategy.results.iter().find(|result| result.currency == usd.id).unwrap();
-    assert_eq!((report.status.orders, report.status.fills), (2, 2), "{:?}", quiet.0);
+    let result = strategy
+        .results
+        .iter()
+        .find(|result| result.currency == usd.id)
+        .unwrap();
+    assert_eq!(
+        (report.status.orders, report.status.fills),
+        (2, 2),
+        "{:?}",
+        quiet.0
+    );
     assert_eq!(result.realised.at(2).to_string(), "20.00");
     assert_eq!(result.fees.at(2).to_string(), "2.80");
-    assert_eq!(result.realised.sub(result.fees).unwrap().at(2).to_string(), "17.20");
+    assert_eq!(
+        result.realised.sub(result.fees).unwrap().at(2).to_string(),
+        "17.20"
+    );
     assert!(strategy.positions.is_empty());
-    let (_, balance) = report.status.capital.iter().find(|(currency, _)| *currency == usd.id).unwrap();
+    let (_, balance) = report
+        .status
+        .capital
+        .iter()
+        .find(|(currency, _)| *currency == usd.id)
+        .unwrap();
     assert_eq!(balance.at(2).to_string(), "1000017.20");
 }

@@ -16,12 +16,28 @@ fn play(hostile: &[(&str, Vec<u8>)]) -> Played {
         std::fs::write(&file, bytes).unwrap();
         files.push(file);
     }
-    Play { settings: SETTINGS.to_owned(), modules: files, events: Some(EVENTS), split_seed: None }.run()
+    Play {
+        settings: SETTINGS.to_owned(),
+        modules: files,
+        events: Some(EVENTS),
+        split_seed: None,
+    }
+    .run()
 }
 
 fn ema_cross(played: &Played) -> (u64, u64, String) {
-    let strategy = played.report.status.strategies.iter().find(|strategy| strategy.name == "ema-cross").unwrap();
-    (strategy.events, strategy.actions, format!("{:?} {:?}", strategy.results, strategy.positions))
+    let strategy = played
+        .report
+        .status
+        .strategies
+        .iter()
+        .find(|strategy| strategy.name == "ema-cross")
+        .unwrap();
+    (
+        strategy.events,
+        strategy.actions,
+        format!("{:?} {:?}", strategy.results, strategy.positions),
+    )
 }
 
 fn guest() -> Guest {
@@ -30,15 +46,26 @@ fn guest() -> Guest {
 
 fn skipped<'p>(played: &'p Played, name: &str) -> &'p str {
     let found = played.skipped.iter().find(|(other, _)| other == name);
-    found.map(|(_, why)| why.as_str()).unwrap_or_else(|| panic!("{name} runs, among {:?}", played.skipped))
+    found
+        .map(|(_, why)| why.as_str())
+        .unwrap_or_else(|| panic!("{name} runs, among {:?}", played.skipped))
 }
 
 fn ended(played: &Played, name: &str) -> String {
-    let strategy = played.report.status.strategies.iter().find(|strategy| strategy.name == name);
-    let strategy = strategy.unwrap_or_else(|| panic!("{name} was not seated: {:?}", played.skipped));
+    let strategy = played
+        .report
+        .status
+        .strategies
+        .iter()
+        .find(|strategy| strategy.name == name);
+    let strategy =
+        strategy.unwrap_or_else(|| panic!("{name} was not seated: {:?}", played.skipped));
     assert_eq!(strategy.state, StrategyState::Faulted, "{name}");
     let problem = played.notices.iter().find_map(|notice| match notice {
-        Notice::Ended { strategy: id, problem } if *id == strategy.id => Some(problem.clone()),
+        Notice::Ended {
+            strategy: id,
+            problem,
+        } if *id == strategy.id => Some(problem.clone()),
         _ => None,
     });
     problem.unwrap_or_else(|| panic!("nobody said why {name} ended: {:?}", played.notices))
@@ -54,24 +81,57 @@ fn a_guest_that_misbehaves_on_events_ends_alone_and_says_why() {
         format!("{body} (call $answer (i32.const 1) (i32.const 8192) (i32.const {count}))")
     };
     let cases: Vec<(&str, String, &[&str])> = vec![
-        ("spins", "(call $spin) (i32.const 16)".to_owned(), &["20 ms", "time_ms"]),
-        ("bombs", "(call $bomb) (i32.const 16)".to_owned(), &["8 MiB", "memory_mib"]),
-        ("dives", "(drop (call $dive)) (i32.const 16)".to_owned(), &["stack"]),
+        (
+            "spins",
+            "(call $spin) (i32.const 16)".to_owned(),
+            &["20 ms", "time_ms"],
+        ),
+        (
+            "bombs",
+            "(call $bomb) (i32.const 16)".to_owned(),
+            &["8 MiB", "memory_mib"],
+        ),
+        (
+            "dives",
+            "(drop (call $dive)) (i32.const 16)".to_owned(),
+            &["stack"],
+        ),
         ("traps", nth.to_owned(), &["unreachable"]),
         ("floods", act(1_000_000, ""), &["1000000", "256"]),
-        ("alien", act(1, "(call $put (i32.const 0) (i32.const 77) (i64.const 1))"), &["77"]),
-        ("nothing", "(call $answer (i32.const 0) (i32.const 0) (i32.const 0))".to_owned(), &["consumed 0"]),
-        ("too-much", "(call $answer (i32.const 9999) (i32.const 0) (i32.const 0))".to_owned(), &["9999"]),
-        ("far-message", act(1, "(call $put (i32.const 0) (i32.const 6) (i64.const 7))"), &["notify", "7"]),
+        (
+            "alien",
+            act(1, "(call $put (i32.const 0) (i32.const 77) (i64.const 1))"),
+            &["77"],
+        ),
+        (
+            "nothing",
+            "(call $answer (i32.const 0) (i32.const 0) (i32.const 0))".to_owned(),
+            &["consumed 0"],
+        ),
+        (
+            "too-much",
+            "(call $answer (i32.const 9999) (i32.const 0) (i32.const 0))".to_owned(),
+            &["9999"],
+        ),
+        (
+            "far-message",
+            act(1, "(call $put (i32.const 0) (i32.const 6) (i64.const 7))"),
+            &["notify", "7"],
+        ),
     ];
-    let hostile: Vec<(&str, Vec<u8>)> =
-        cases.iter().map(|(name, body, _)| (*name, guest().on_events(body).component())).collect();
+    let hostile: Vec<(&str, Vec<u8>)> = cases
+        .iter()
+        .map(|(name, body, _)| (*name, guest().on_events(body).component()))
+        .collect();
     let played = play(&hostile);
     assert_eq!(ema_cross(&played), ema_cross(&calm), "ema-cross noticed");
     for (name, _, words) in &cases {
         let problem = ended(&played, name);
         for word in *words {
-            assert!(problem.contains(word), "{name}: `{word}` is missing in: {problem}");
+            assert!(
+                problem.contains(word),
+                "{name}: `{word}` is missing in: {problem}"
+            );
         }
     }
 }
@@ -87,18 +147,36 @@ fn an_id_that_does_not_exist_is_answered_and_not_believed() {
               (call $answer (i32.const 1) (i32.const 8192) (i32.const 2)))
         (else (call $answer (local.get $len) (i32.const 0) (i32.const 0))))";
     let played = play(&[("stranger", guest().on_events(body).component())]);
-    let denied = played.notices.iter().any(|notice| matches!(notice, Notice::Denied { values, .. } if values.contains("4000000000")));
+    let denied = played.notices.iter().any(
+        |notice| matches!(notice, Notice::Denied { values, .. } if values.contains("4000000000")),
+    );
     assert!(denied, "{:?}", played.notices);
-    let stranger = played.report.status.strategies.iter().find(|strategy| strategy.name == "stranger").unwrap();
-    assert_eq!(stranger.state, StrategyState::Stopped, "a wrong id is no reason to end it");
+    let stranger = played
+        .report
+        .status
+        .strategies
+        .iter()
+        .find(|strategy| strategy.name == "stranger")
+        .unwrap();
+    assert_eq!(
+        stranger.state,
+        StrategyState::Stopped,
+        "a wrong id is no reason to end it"
+    );
 }
 
 #[test]
 fn a_guest_that_misbehaves_at_the_start_or_the_end_is_named_and_the_deck_runs() {
     let calm = play(&[]);
     let hostile = [
-        ("describe-spins", guest().describe("(call $spin) (i32.const 0)").component()),
-        ("init-spins", guest().init("(call $spin) (i32.const 0)").component()),
+        (
+            "describe-spins",
+            guest().describe("(call $spin) (i32.const 0)").component(),
+        ),
+        (
+            "init-spins",
+            guest().init("(call $spin) (i32.const 0)").component(),
+        ),
         ("init-refuses", guest().init("(call $error)").component()),
         ("stop-spins", guest().stop("(call $spin)").component()),
         ("cut", {
@@ -122,9 +200,19 @@ fn a_guest_that_misbehaves_at_the_start_or_the_end_is_named_and_the_deck_runs() 
         ("foreign", "wasi:cli/environment"),
     ] {
         let why = skipped(&played, name);
-        assert!(why.contains(words), "{name}: `{words}` is missing in: {why}");
+        assert!(
+            why.contains(words),
+            "{name}: `{words}` is missing in: {why}"
+        );
     }
-    assert!(played.report.status.strategies.iter().any(|strategy| strategy.name == "stop-spins"));
+    assert!(
+        played
+            .report
+            .status
+            .strategies
+            .iter()
+            .any(|strategy| strategy.name == "stop-spins")
+    );
 }
 
 fn noise(bytes: usize) -> Vec<u8> {
@@ -135,7 +223,10 @@ fn noise(bytes: usize) -> Vec<u8> {
         state ^= state << 17;
         state.to_le_bytes()
     };
-    std::iter::repeat_with(next).take(bytes / 8).flatten().collect()
+    std::iter::repeat_with(next)
+        .take(bytes / 8)
+        .flatten()
+        .collect()
 }
 
 /// A component that wants the environment of WASI.

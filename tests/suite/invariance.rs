@@ -3,6 +3,7 @@
 use crate::deck::{EXAMPLES, Play, bytes_plugins, modules, plugins, sample};
 use proptest::prelude::*;
 use std::path::Path;
+use tickdeck_engine::Notice;
 
 /// A market with everything in it, small enough to be played many times.
 const EVENTS: u64 = 12_000;
@@ -22,14 +23,35 @@ fn capture(workers: usize, batch: usize) -> String {
     )
 }
 
-fn play(settings: String, folder: &Path, names: &[&str], split_seed: Option<u64>) -> crate::deck::Played {
+fn play(
+    settings: String,
+    folder: &Path,
+    names: &[&str],
+    split_seed: Option<u64>,
+) -> crate::deck::Played {
     // Settings may only name strategies that are there.
     let settings = if names.contains(&"ema-cross") {
         settings
     } else {
-        settings.split("[strategies").next().unwrap_or_default().to_owned()
+        settings
+            .split("[strategies")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
-    Play { settings, modules: modules(folder, names), events: Some(EVENTS), split_seed }.run()
+    let played = Play {
+        settings,
+        modules: modules(folder, names),
+        events: Some(EVENTS),
+        split_seed,
+    }
+    .run();
+    let anomaly = played
+        .notices
+        .iter()
+        .find(|notice| matches!(notice, Notice::Anomaly { .. }));
+    assert_eq!(anomaly, None, "an order lost its thread");
+    played
 }
 
 proptest! {
@@ -53,19 +75,35 @@ proptest! {
 fn every_example_plugin_acts_the_same_however_its_batches_are_cut() {
     for name in ["ema-cross", "market-maker", "pairs"] {
         let whole = play(sim(7, 1, 4_096), plugins(), &[name], None);
-        assert!(whole.actions(name) > 10, "{name} must act for this to prove anything: {}", whole.actions(name));
+        assert!(
+            whole.actions(name) > 10,
+            "{name} must act for this to prove anything: {}",
+            whole.actions(name)
+        );
         for batch in [1, 2, 3, 17, 256] {
             let cut = play(sim(7, 1, batch), plugins(), &[name], Some(batch as u64 + 1));
-            assert_eq!(cut.outcome(), whole.outcome(), "{name} at batches of at most {batch}");
+            assert_eq!(
+                cut.outcome(),
+                whole.outcome(),
+                "{name} at batches of at most {batch}"
+            );
         }
     }
     // It acts on another's signals, so it needs company.
     let pair = ["ema-cross", "signal-follower"];
     let whole = play(sim(7, 1, 4_096), plugins(), &pair, None);
-    assert!(whole.actions("signal-follower") > 10, "{}", whole.actions("signal-follower"));
+    assert!(
+        whole.actions("signal-follower") > 10,
+        "{}",
+        whole.actions("signal-follower")
+    );
     for batch in [1, 3, 256] {
         let cut = play(sim(7, 1, batch), plugins(), &pair, Some(batch as u64));
-        assert_eq!(cut.outcome(), whole.outcome(), "signal-follower at batches of at most {batch}");
+        assert_eq!(
+            cut.outcome(),
+            whole.outcome(),
+            "signal-follower at batches of at most {batch}"
+        );
     }
 }
 
@@ -75,8 +113,17 @@ fn batches_never_matter_on_a_real_market_with_orders_working() {
     let whole = play(capture(1, 4_096), plugins(), &names, None);
     assert!(whole.report.status.orders > 20, "{:?}", whole.report.status);
     for (batch, workers) in [(1, 1), (7, 2), (300, 3)] {
-        let cut = play(capture(workers, batch), plugins(), &names, Some(batch as u64));
-        assert_eq!(cut.outcome(), whole.outcome(), "batches of at most {batch}, {workers} workers");
+        let cut = play(
+            capture(workers, batch),
+            plugins(),
+            &names,
+            Some(batch as u64),
+        );
+        assert_eq!(
+            cut.outcome(),
+            whole.outcome(),
+            "batches of at most {batch}, {workers} workers"
+        );
     }
 }
 

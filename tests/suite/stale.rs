@@ -14,8 +14,8 @@ use tickdeck_engine::port::{Fault, Gateway, OrderPolicy, Seat, StopReason, Strat
 use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Report, RiskConfig};
 use tickdeck_gateway::capture::{Capture, CaptureConfig};
 use tickdeck_model::{
-    Action, BarBasis, Body, Event, Feed, FeedRequest, Instrument, InstrumentId, OrderType, Pad, Price, Reason, Registry,
-    Side, Size, Submit, TimeInForce, VenueState,
+    Action, BarBasis, Body, Event, Feed, FeedRequest, Instrument, InstrumentId, OrderType, Pad,
+    Price, Reason, Registry, Side, Size, Submit, TimeInForce, VenueState,
 };
 use tickdeck_portfolio::StrategyBook;
 
@@ -96,7 +96,13 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
     let mut capture = Capture::open(CaptureConfig::new(vec![file.to_owned()])).unwrap();
     let terms = capture.register(&mut registry).unwrap();
     let instrument: Instrument = registry.find_instrument("BTCUSDT").unwrap().clone();
-    let feed = |feed| FeedRequest { target: instrument.id.0, step: 0, feed, basis: BarBasis::Time, pad: Pad::ZERO };
+    let feed = |feed| FeedRequest {
+        target: instrument.id.0,
+        step: 0,
+        feed,
+        basis: BarBasis::Time,
+        pad: Pad::ZERO,
+    };
     let states = Arc::new(Mutex::new(Vec::new()));
     let seat = Seat {
         id: registry.add_strategy("watcher"),
@@ -108,13 +114,34 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
         order_policy: OrderPolicy::Cancel,
         allocation: Vec::new(),
         next_order: 1,
-        strategy: Box::new(Watcher { states: Arc::clone(&states), orders: 0 }),
+        strategy: Box::new(Watcher {
+            states: Arc::clone(&states),
+            orders: 0,
+        }),
     };
-    let default = Limits { order_rate: None, duplicate_window_ns: None, max_position_notional: None, ..Limits::default() };
-    let config = EngineConfig { risk: RiskConfig { default, ..RiskConfig::default() }, ..EngineConfig::default() };
+    let default = Limits {
+        order_rate: None,
+        duplicate_window_ns: None,
+        max_position_notional: None,
+        ..Limits::default()
+    };
+    let config = EngineConfig {
+        risk: RiskConfig {
+            default,
+            ..RiskConfig::default()
+        },
+        ..EngineConfig::default()
+    };
     let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(capture), terms)];
-    let engine =
-        Engine::new(config, Arc::new(registry), venues, vec![seat], Box::new(FlatOut), Arc::new(|| 0)).unwrap();
+    let engine = Engine::new(
+        config,
+        Arc::new(registry),
+        venues,
+        vec![seat],
+        Box::new(FlatOut),
+        Arc::new(|| 0),
+    )
+    .unwrap();
     let mut quiet = Quiet::default();
     let report = engine.run(&mut quiet).unwrap();
     let states = states.lock().unwrap().clone();
@@ -124,26 +151,62 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
 #[test]
 fn a_dropped_line_marks_the_book_stale_for_strategies_and_risk_until_it_is_proven_again() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, dropped) = (folder.path().join("whole.gz"), folder.path().join("dropped.gz"));
+    let (whole, dropped) = (
+        folder.path().join("whole.gz"),
+        folder.path().join("dropped.gz"),
+    );
     rewritten(&whole, |_| 1);
     rewritten(&dropped, |depth| usize::from(depth != 20));
 
     let (report, states, _) = play(&whole);
-    let stale = states.iter().filter(|state| **state == VenueState::Stale).count();
-    let calm = report.status.denied.get(&Reason::StaleData).copied().unwrap_or_default();
+    let stale = states
+        .iter()
+        .filter(|state| **state == VenueState::Stale)
+        .count();
+    let calm = report
+        .status
+        .denied
+        .get(&Reason::StaleData)
+        .copied()
+        .unwrap_or_default();
 
     let (report, states, notices) = play(&dropped);
-    assert!(states.iter().filter(|state| **state == VenueState::Stale).count() > stale, "{states:?}");
+    assert!(
+        states
+            .iter()
+            .filter(|state| **state == VenueState::Stale)
+            .count()
+            > stale,
+        "{states:?}"
+    );
     assert_eq!(states.last(), Some(&VenueState::Live), "{states:?}");
-    let denied = report.status.denied.get(&Reason::StaleData).copied().unwrap_or_default();
-    assert!(denied > calm, "orders on a stale book must be denied: {:?}", report.status.denied);
-    assert!(notices.iter().any(|notice| matches!(notice, Notice::Venue { state: VenueState::Stale, .. })));
+    let denied = report
+        .status
+        .denied
+        .get(&Reason::StaleData)
+        .copied()
+        .unwrap_or_default();
+    assert!(
+        denied > calm,
+        "orders on a stale book must be denied: {:?}",
+        report.status.denied
+    );
+    assert!(notices.iter().any(|notice| matches!(
+        notice,
+        Notice::Venue {
+            state: VenueState::Stale,
+            ..
+        }
+    )));
 }
 
 #[test]
 fn a_repeated_line_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, repeated) = (folder.path().join("whole.gz"), folder.path().join("repeated.gz"));
+    let (whole, repeated) = (
+        folder.path().join("whole.gz"),
+        folder.path().join("repeated.gz"),
+    );
     rewritten(&whole, |_| 1);
     rewritten(&repeated, |depth| if depth % 10 == 3 { 2 } else { 1 });
     let ((whole, ..), (repeated, ..)) = (play(&whole), play(&repeated));

@@ -140,6 +140,9 @@ impl OrderState {
             (PendingModify(Submitted), Update(S::Rejected)) => Rejected,
             (PendingModify(from), Update(S::PendingCancel)) => PendingCancel(from),
 
+            // The host refused the change before it left, or a second one while the first is answered.
+            (W(from), Update(S::ModifyRejected | S::CancelRejected)) => W(from),
+
             // Canceling.
             (W(from), Update(S::PendingCancel)) => PendingCancel(from),
             (PendingCancel(from), Update(S::PendingCancel)) => PendingCancel(from),

@@ -77,7 +77,7 @@ fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits
     let name = state.log.strategy();
     if error.downcast_ref::<TimeIsUp>().is_some() {
         let (limit, setting) = if call.function == "on-events" {
-            (limits.event_ms, "event_ms")
+            (limits.time_ms, "time_ms")
         } else {
             (limits.lifecycle_ms, "lifecycle_ms")
         };

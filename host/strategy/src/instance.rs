@@ -281,7 +281,7 @@ impl Guest {
     ) -> Result<Answer, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(HOT_FUEL);
-        begin(&mut self.store, Phase::Running, self.limits.event_ms);
+        begin(&mut self.store, Phase::Running, self.limits.time_ms);
         std::mem::swap(&mut self.store.data_mut().book, book);
         let store = &mut self.store;
         let answer = match self.hot {

@@ -41,7 +41,7 @@ pub struct Limits {
     /// Memory, all of the strategy's memories together.
     pub memory_mib: u32,
     /// CPU time of one batch of events.
-    pub event_ms: u32,
+    pub time_ms: u32,
     /// CPU time of one call of the life cycle: describe, init, save, restore, stop.
     pub lifecycle_ms: u32,
     /// Lines of log in a second; more are counted, not kept.
@@ -52,7 +52,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_mib: 64,
-            event_ms: 20,
+            time_ms: 20,
             lifecycle_ms: 1_000,
             log_lines_per_s: 200,
         }

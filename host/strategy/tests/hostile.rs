@@ -21,7 +21,7 @@ use tickdeck_strategy::{
 
 const LIMITS: Limits = Limits {
     memory_mib: 8,
-    event_ms: 20,
+    time_ms: 20,
     lifecycle_ms: 60,
     log_lines_per_s: 200,
 };
@@ -660,45 +660,4 @@ fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
     assert_eq!([load(), load()], [CacheUse::Stored, CacheUse::Hit]);
     std::fs::remove_dir_all(&cache).unwrap();
     assert_eq!(load(), CacheUse::Stored, "the folder may go at any time");
-}
-
-#[test]
-#[ignore = "prints what calls cost; run it alone"]
-fn what_a_call_costs() {
-    for (world, guest) in [
-        ("strategy", Guest::new()),
-        ("strategy-bytes", Guest::new().bytes()),
-    ] {
-        let mut instance = start(&guest);
-        let (mut book, mut actions) = (Box::default(), Vec::new());
-        for size in [1, 64, 1_024] {
-            let batch = batch(size);
-            let calls = 200_000 / size;
-            let mut best = Duration::MAX;
-            for _ in 0..20 {
-                let begun = Instant::now();
-                for _ in 0..calls {
-                    instance.on_events(&batch, &mut book, &mut actions).unwrap();
-                }
-                best = best.min(begun.elapsed());
-            }
-            let per_call = best.as_nanos() / u128::from(calls);
-            println!(
-                "{world}, batch {size}: {per_call} ns a call, {:.2} ns an event",
-                per_call as f64 / size as f64
-            );
-        }
-    }
-    let mut over = Vec::new();
-    for _ in 0..20 {
-        let mut instance = start(&Guest::new().on_events("(call $spin) (i32.const 0)"));
-        let begun = Instant::now();
-        fault_of(&mut instance, 1);
-        over.push(begun.elapsed());
-    }
-    over.sort();
-    println!(
-        "an endless loop under a limit of 20 ms: median {:?}, longest {:?}",
-        over[10], over[19]
-    );
 }

@@ -149,7 +149,7 @@ fn limits(config: &Config, settings: &StrategySettings) -> Limits {
             config.wasm.memory_mib,
             default.memory_mib,
         ),
-        event_ms: or(settings.time_ms, config.wasm.time_ms, default.event_ms),
+        time_ms: or(settings.time_ms, config.wasm.time_ms, default.time_ms),
         ..default
     }
 }

@@ -23,16 +23,16 @@ pub struct Params {
     #[param(default = 0.01, min = 0.0)]
     size: f64,
     /// Distance of each quote from the mid, in ticks.
-    #[param(default = 50, min = 1, max = 1_000_000)]
+    #[param(default = 2, min = 1, max = 1_000_000)]
     half_spread_ticks: i64,
     /// How far a full inventory shifts both quotes, in ticks.
-    #[param(default = 40, min = 0, max = 1_000_000)]
+    #[param(default = 4, min = 0, max = 1_000_000)]
     skew_ticks: i64,
     /// Largest position, long or short, in the base currency.
     #[param(default = 0.05, min = 0.0)]
     max_position: f64,
     /// How far a target must move before its order does, in ticks.
-    #[param(default = 20, min = 1, max = 1_000_000)]
+    #[param(default = 3, min = 1, max = 1_000_000)]
     requote_ticks: i64,
 }
 

@@ -7,6 +7,7 @@ use tickdeck_sdk::{Action, Modify, Reason, Size, Submit, VenueState};
 fn harness() -> Harness<MarketMaker> {
     Harness::new(&[
         ("half_spread_ticks", "10"),
+        ("skew_ticks", "40"),
         ("requote_ticks", "5"),
         ("max_position", "0.01"),
     ])
@@ -80,23 +81,9 @@ fn a_filled_side_waits_until_the_inventory_has_room() {
     assert_eq!(harness.world().position(BTCUSDT), Size(1_000));
     // Long as far as allowed: no new bid, and the ask leans down as far as it may without crossing.
     let actions = harness.quote(BTCUSDT, "60000.00", "60000.02");
-    assert!(
-        matches!(
-            actions[..],
-            [Action::Modify(Modify {
-                price: Price(5_999_971),
-                ..
-            })]
-        ) || {
-            matches!(
-                actions[..],
-                [Action::Modify(Modify {
-                    price: Price(6_000_001),
-                    ..
-                })]
-            )
-        }
-    );
+    let size = Size(1_000);
+    let (order, price) = (OrderNumber(2), Price(6_000_001));
+    assert_eq!(actions, [Action::Modify(Modify { order, price, size })]);
 }
 
 #[test]

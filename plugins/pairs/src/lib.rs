@@ -22,10 +22,10 @@ pub struct Params {
     #[param(default = "BTCUSDT")]
     second: Instrument,
     /// Samples that the mean looks back on.
-    #[param(default = 120, min = 2, max = 1_000_000)]
+    #[param(default = 60, min = 2, max = 1_000_000)]
     period: u32,
     /// Time between samples, in milliseconds.
-    #[param(default = 500, min = 1, max = 86_400_000)]
+    #[param(default = 250, min = 1, max = 86_400_000)]
     sample_ms: u32,
     /// Deviations from the mean at which to enter.
     #[param(default = 2.0, min = 0.1)]

@@ -27,22 +27,50 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
     let mut native = Native::start(&batch)?;
     let calls = (effort.events / BATCH).max(1);
     let singles = (effort.events / 8).max(1);
-    let [exact_256, loose_256, derived_256, native_256, exact_1, derived_1, native_1] = interleave(
+    let [
+        exact_256,
+        loose_256,
+        derived_256,
+        native_256,
+        exact_1,
+        derived_1,
+        native_1,
+    ] = interleave(
         effort.rounds,
         [
             &mut || per_event(calls, BATCH, || exact.call(&batch)),
             &mut || per_event(calls, BATCH, || loose.call(&batch)),
-            &mut || per_event(calls, BATCH, || derived.call().map(|consumed| consumed as usize)),
+            &mut || {
+                per_event(calls, BATCH, || {
+                    derived.call().map(|consumed| consumed as usize)
+                })
+            },
             &mut || native.per_event(calls, BATCH),
             &mut || per_event(singles, 1, || exact.call(&batch[..1])),
-            &mut || per_event(singles, 1, || derived_one.call().map(|consumed| consumed as usize)),
+            &mut || {
+                per_event(singles, 1, || {
+                    derived_one.call().map(|consumed| consumed as usize)
+                })
+            },
             &mut || native.per_event(singles, 1),
         ],
     )?;
-    let claim = |bench, against, goal| Claim { bench, unit: "ns/event", against, goal, more_is_better: false };
+    let claim = |bench, against, goal| Claim {
+        bench,
+        unit: "ns/event",
+        against,
+        goal,
+        more_is_better: false,
+    };
     Ok(vec![
-        claim("boundary/batch-256", "the same logic natively", Some(12.0)).row(&exact_256, &native_256),
-        claim("boundary/batch-256/nan-as-is", "the same logic natively", Some(7.5)).row(&loose_256, &native_256),
+        claim("boundary/batch-256", "the same logic natively", Some(12.0))
+            .row(&exact_256, &native_256),
+        claim(
+            "boundary/batch-256/nan-as-is",
+            "the same logic natively",
+            Some(7.5),
+        )
+        .row(&loose_256, &native_256),
         claim("boundary/batch-256/derived", "one memcpy", None).row(&derived_256, &exact_256),
         claim("boundary/batch-1", "the same logic natively", Some(200.0)).row(&exact_1, &native_1),
         claim("boundary/batch-1/derived", "one memcpy", None).row(&derived_1, &exact_1),
@@ -73,7 +101,10 @@ fn per_event(calls: usize, batch: usize, mut call: impl FnMut() -> Result<usize>
         consumed += call()?;
     }
     let elapsed = started.elapsed();
-    ensure!(consumed == calls * batch, "the guest stopped before the end of a batch: it must not have acted");
+    ensure!(
+        consumed == calls * batch,
+        "the guest stopped before the end of a batch: it must not have acted"
+    );
     Ok(elapsed.as_nanos() as f64 / consumed as f64)
 }
 
@@ -86,24 +117,44 @@ struct Guest {
 
 impl Guest {
     fn start(file: &Path, nan_canonicalisation: bool) -> Result<Self> {
-        let host = Host::new(HostConfig { cache: None, nan_canonicalisation })?;
+        let host = Host::new(HostConfig {
+            cache: None,
+            nan_canonicalisation,
+        })?;
         let limits = Limits::default();
         let module = host.load(file, "ema-cross", &limits)?;
         let (registry, _) = guests::registry()?;
-        let parameters = module.manifest().resolve(&parameters()).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
-        let options =
-            StartOptions { name: "ema-cross".to_owned(), parameters, next_order: 1, limits, registry, log: Arc::new(Discard) };
-        Ok(Self { instance: module.start(options)?, book: Box::default(), actions: Vec::new() })
+        let parameters = module
+            .manifest()
+            .resolve(&parameters())
+            .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+        let options = StartOptions {
+            name: "ema-cross".to_owned(),
+            parameters,
+            next_order: 1,
+            limits,
+            registry,
+            log: Arc::new(Discard),
+        };
+        Ok(Self {
+            instance: module.start(options)?,
+            book: Box::default(),
+            actions: Vec::new(),
+        })
     }
 
     fn call(&mut self, batch: &[Event]) -> Result<usize> {
-        Ok(self.instance.on_events(batch, &mut self.book, &mut self.actions)?)
+        Ok(self
+            .instance
+            .on_events(batch, &mut self.book, &mut self.actions)?)
     }
 }
 
 /// Averages so slow that the saw-tooth of repeated batches never makes them cross.
 fn parameters() -> BTreeMap<String, String> {
-    [("fast", "50000"), ("slow", "100000")].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+    [("fast", "50000"), ("slow", "100000")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }
 
 /// The same logic compiled natively, on the same bytes.
@@ -125,18 +176,34 @@ impl Native {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        let runner = world.enter(|| Runner::start(&given, tickdeck_sdk::OrderNumber(1))).map_err(anyhow::Error::msg)?;
-        Ok(Self { world, runner, batch: batch.iter().map(native).collect() })
+        let runner = world
+            .enter(|| Runner::start(&given, tickdeck_sdk::OrderNumber(1)))
+            .map_err(anyhow::Error::msg)?;
+        Ok(Self {
+            world,
+            runner,
+            batch: batch.iter().map(native).collect(),
+        })
     }
 
     fn per_event(&mut self, calls: usize, batch: usize) -> Result<f64> {
-        let Self { world, runner, batch: events } = self;
-        world.enter(|| per_event(calls, batch, || Ok(runner.on_events(std::hint::black_box(&events[..batch])))))
+        let Self {
+            world,
+            runner,
+            batch: events,
+        } = self;
+        world.enter(|| {
+            per_event(calls, batch, || {
+                Ok(runner.on_events(std::hint::black_box(&events[..batch])))
+            })
+        })
     }
 }
 
 fn native(event: &Event) -> tickdeck_sdk::Event {
-    let tickdeck_model::Body::Trade(trade) = event.body() else { unreachable!("the batch is made of trades") };
+    let tickdeck_model::Body::Trade(trade) = event.body() else {
+        unreachable!("the batch is made of trades")
+    };
     tickdeck_sdk::Event {
         sequence: event.sequence,
         ts_venue: event.ts_venue,

@@ -34,10 +34,16 @@ struct Deck;
 impl Derived {
     /// Starts a core module that carries its component type; `batch` is what every call gets.
     pub(crate) fn start(file: &Path, batch: &[tickdeck_model::Event]) -> Result<Self> {
-        let core = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let component = ComponentEncoder::default().validate(true).module(&core)?.encode()?;
+        let core =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let component = ComponentEncoder::default()
+            .validate(true)
+            .module(&core)?
+            .encode()?;
         let mut config = Config::new();
-        config.epoch_interruption(true).cranelift_nan_canonicalization(true);
+        config
+            .epoch_interruption(true)
+            .cranelift_nan_canonicalization(true);
         let engine = Engine::new(&config)?;
         let component = Component::new(&engine, component)?;
         let mut linker = Linker::new(&engine);
@@ -48,23 +54,40 @@ impl Derived {
         let lifecycle = strategy.tickdeck_strategy_lifecycle();
         let manifest = lifecycle.call_describe(&mut store)?;
         let parameters = manifest.parameters.iter().map(|parameter| {
-            (parameter.name.clone(), parameter.default.clone().unwrap_or_default())
+            (
+                parameter.name.clone(),
+                parameter.default.clone().unwrap_or_default(),
+            )
         });
-        let start = Start { parameters: parameters.collect(), next_order: 1 };
-        lifecycle.call_init(&mut store, &start)?.map_err(anyhow::Error::msg)?;
-        Ok(Self { store, strategy, batch: batch.iter().map(typed).collect() })
+        let start = Start {
+            parameters: parameters.collect(),
+            next_order: 1,
+        };
+        lifecycle
+            .call_init(&mut store, &start)?
+            .map_err(anyhow::Error::msg)?;
+        Ok(Self {
+            store,
+            strategy,
+            batch: batch.iter().map(typed).collect(),
+        })
     }
 
     /// Offers the batch once.
     pub(crate) fn call(&mut self) -> Result<u32> {
-        let outcome = self.strategy.tickdeck_strategy_hot().call_on_events(&mut self.store, &self.batch)?;
+        let outcome = self
+            .strategy
+            .tickdeck_strategy_hot()
+            .call_on_events(&mut self.store, &self.batch)?;
         Ok(outcome.consumed)
     }
 }
 
 /// A trade as the derived types have it; the bench sends nothing else.
 fn typed(event: &tickdeck_model::Event) -> events::Event {
-    let tickdeck_model::Body::Trade(trade) = event.body() else { unreachable!("the batch is made of trades") };
+    let tickdeck_model::Body::Trade(trade) = event.body() else {
+        unreachable!("the batch is made of trades")
+    };
     events::Event {
         sequence: event.sequence,
         ts_venue: event.ts_venue,

@@ -16,14 +16,31 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
     let files = captures();
     let host = Host::new(HostConfig::default())?;
     let load = |(name, file): (String, PathBuf)| Ok(host.load(&file, &name, &Limits::default())?);
-    let all: Vec<Module> = guests::modules()?.into_iter().map(load).collect::<Result<_>>()?;
-    let ema: Vec<Module> = all.iter().filter(|module| module.name() == "ema-cross").cloned().collect();
+    let all: Vec<Module> = guests::modules()?
+        .into_iter()
+        .map(load)
+        .collect::<Result<_>>()?;
+    let ema: Vec<Module> = all
+        .iter()
+        .filter(|module| module.name() == "ema-cross")
+        .cloned()
+        .collect();
     let [four, one, none] = interleave(
         effort.rounds,
-        [&mut || rate(&files, &all), &mut || rate(&files, &ema), &mut || rate(&files, &[])],
+        [
+            &mut || rate(&files, &all),
+            &mut || rate(&files, &ema),
+            &mut || rate(&files, &[]),
+        ],
     )?;
     let against = "the engine without strategies";
-    let claim = |bench| Claim { bench, unit: "events/s", against, goal: None, more_is_better: true };
+    let claim = |bench| Claim {
+        bench,
+        unit: "events/s",
+        against,
+        goal: None,
+        more_is_better: true,
+    };
     Ok(vec![
         claim("engine/four-plugins").row(&four, &none),
         claim("engine/ema-cross").row(&one, &none),
@@ -44,17 +61,30 @@ fn captures() -> Vec<PathBuf> {
 /// Events per second of one run, decoding and start not counted.
 fn rate(files: &[PathBuf], modules: &[Module]) -> Result<f64> {
     let mut registry = Registry::new();
-    let mut capture = Capture::open(CaptureConfig { preload: true, ..CaptureConfig::new(files.to_vec()) })?;
+    let mut capture = Capture::open(CaptureConfig {
+        preload: true,
+        ..CaptureConfig::new(files.to_vec())
+    })?;
     let terms = capture.register(&mut registry)?;
     let mut prepared = Vec::new();
     for module in modules {
-        let parameters = module.manifest().resolve(&Default::default()).map_err(|errors| anyhow!("{errors:?}"))?;
+        let parameters = module
+            .manifest()
+            .resolve(&Default::default())
+            .map_err(|errors| anyhow!("{errors:?}"))?;
         // On one instrument alone there is nothing to pair.
         if let Ok(wants) = module.manifest().wants(&parameters, &mut registry) {
-            prepared.push((module, parameters, wants, registry.add_strategy(module.name())));
+            prepared.push((
+                module,
+                parameters,
+                wants,
+                registry.add_strategy(module.name()),
+            ));
         }
     }
-    let quote = registry.find_currency("USDT").context("the capture is paid in USDT")?;
+    let quote = registry
+        .find_currency("USDT")
+        .context("the capture is paid in USDT")?;
     let registry = Arc::new(registry);
     let mut seats = Vec::new();
     for (module, parameters, wants, id) in prepared {
@@ -83,7 +113,14 @@ fn rate(files: &[PathBuf], modules: &[Module]) -> Result<f64> {
     let now_ns = move || u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let venues: Vec<(Box<dyn Gateway>, _)> = vec![(Box::new(capture), terms)];
     let clock = Box::new(FlatOut(epoch));
-    let engine = Engine::new(EngineConfig::default(), registry, venues, seats, clock, Arc::new(now_ns))?;
+    let engine = Engine::new(
+        EngineConfig::default(),
+        registry,
+        venues,
+        seats,
+        clock,
+        Arc::new(now_ns),
+    )?;
     let report = engine.run(&mut Nobody)?;
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }

@@ -8,7 +8,10 @@ use tickdeck_model::{Amount, Currency, Instrument, InstrumentId, Price, Registry
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("tests/bench is two below the root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("tests/bench is two below the root")
 }
 
 /// Builds the example plugins and returns their modules by name.
@@ -16,13 +19,22 @@ pub(crate) fn modules() -> Result<Vec<(String, PathBuf)>> {
     let crates = examples(&root().join("plugins"))?;
     let out = root().join("target/bench-plugins");
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let built = build(&Build { crates, out, bytes: false })?;
-    Ok(built.into_iter().map(|built| (built.name, built.file)).collect())
+    let built = build(&Build {
+        crates,
+        out,
+        bytes: false,
+    })?;
+    Ok(built
+        .into_iter()
+        .map(|built| (built.name, built.file))
+        .collect())
 }
 
 pub(crate) fn module(name: &str) -> Result<PathBuf> {
     let found = modules()?.into_iter().find(|(other, _)| other == name);
-    found.map(|(_, file)| file).ok_or_else(|| anyhow!("there is no example plugin `{name}`"))
+    found
+        .map(|(_, file)| file)
+        .ok_or_else(|| anyhow!("there is no example plugin `{name}`"))
 }
 
 /// A registry with the one instrument that the boundary's events are about.
@@ -45,6 +57,9 @@ pub(crate) fn registry() -> Result<(Arc<Registry>, Vec<Currency>)> {
         lot: Size(1),
         min_notional: Amount(0),
     })?;
-    let currencies = [base, quote].into_iter().filter_map(|id| registry.currency(id)).collect();
+    let currencies = [base, quote]
+        .into_iter()
+        .filter_map(|id| registry.currency(id))
+        .collect();
     Ok((Arc::new(registry), currencies))
 }

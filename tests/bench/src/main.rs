@@ -16,7 +16,10 @@ use row::{Row, print_table};
 
 /// Measures what Tickdeck claims.
 #[derive(Parser)]
-#[command(name = "tickdeck-bench", after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30")]
+#[command(
+    name = "tickdeck-bench",
+    after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
+)]
 struct Options {
     /// What to measure: boundary, engine. All of them when none is named.
     names: Vec<String>,
@@ -45,14 +48,27 @@ const BENCHES: &[Bench] = &[("boundary", boundary::run), ("engine", engine::run)
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if let Some(unknown) = options.names.iter().find(|name| !BENCHES.iter().any(|(known, _)| known == name)) {
+    if let Some(unknown) = options
+        .names
+        .iter()
+        .find(|name| !BENCHES.iter().any(|(known, _)| known == name))
+    {
         let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
-        bail!("there is no bench `{unknown}`; there are: {}", known.join(", "));
+        bail!(
+            "there is no bench `{unknown}`; there are: {}",
+            known.join(", ")
+        );
     }
     let effort = if options.short {
-        Effort { rounds: 3, events: 1 << 14 }
+        Effort {
+            rounds: 3,
+            events: 1 << 14,
+        }
     } else {
-        Effort { rounds: options.rounds.max(1), events: 1 << 18 }
+        Effort {
+            rounds: options.rounds.max(1),
+            events: 1 << 18,
+        }
     };
     if !options.json {
         println!("{}", machine::describe());

@@ -36,9 +36,19 @@ pub(crate) struct Claim {
 impl Claim {
     /// Makes the row from what each round measured, in the same order for both.
     pub(crate) fn row(self, values: &[f64], baselines: &[f64]) -> Row {
-        let ratios: Vec<f64> = values.iter().zip(baselines).map(|(value, baseline)| value / baseline).collect();
+        let ratios: Vec<f64> = values
+            .iter()
+            .zip(baselines)
+            .map(|(value, baseline)| value / baseline)
+            .collect();
         let value = median(values);
-        let holds = self.goal.map(|goal| if self.more_is_better { value >= goal } else { value <= goal });
+        let holds = self.goal.map(|goal| {
+            if self.more_is_better {
+                value >= goal
+            } else {
+                value <= goal
+            }
+        });
         Row {
             bench: self.bench.to_owned(),
             value,
@@ -76,7 +86,11 @@ fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], sorted[middle]) } else { sorted[middle] }
+    if sorted.len().is_multiple_of(2) {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    } else {
+        sorted[middle]
+    }
 }
 
 pub(crate) fn print_table(rows: &[Row]) {
@@ -108,5 +122,9 @@ pub(crate) fn print_table(rows: &[Row]) {
 }
 
 fn number(value: f64) -> String {
-    if value >= 1e6 { format!("{:.2} M", value / 1e6) } else { format!("{value:.1}") }
+    if value >= 1e6 {
+        format!("{:.2} M", value / 1e6)
+    } else {
+        format!("{value:.1}")
+    }
 }

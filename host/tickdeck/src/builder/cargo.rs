@@ -17,6 +17,9 @@ const PROFILE: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
 ];
 
+/// What makes the SDK export the world `strategy-bytes`.
+const BYTES_FEATURE: &str = "tickdeck-sdk/bytes";
+
 /// Variables of the build that we may be run from (`cargo run`, `cargo clippy`, a coverage tool) which would change
 /// the nested one. The toolchain, cargo's home and its network settings stay.
 const FOREIGN: [&str; 19] = [
@@ -186,9 +189,9 @@ pub(super) fn compile(
     command.arg("--target-dir").arg(root.join("target/plugins"));
     for package in packages {
         command.args(["-p", &package.name]);
-        if bytes {
-            command.args(["--features", &format!("{}/bytes", package.name)]);
-        }
+    }
+    if bytes {
+        command.args(["--features", BYTES_FEATURE]);
     }
     command
         .envs(PROFILE)

@@ -20,7 +20,7 @@ pub struct Build {
     pub crates: Vec<PathBuf>,
     /// Where the modules go.
     pub out: PathBuf,
-    /// Whether the crates' feature `bytes` is on, which makes them modules of the world `strategy-bytes`.
+    /// Whether they become modules of the world `strategy-bytes`.
     pub bytes: bool,
 }
 
