@@ -1,5 +1,7 @@
 //! Tests of the whole: real plugins built to WebAssembly, in the real engine, on the real venues.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod architecture;
 mod command_line;
 mod deck;

@@ -363,7 +363,7 @@ impl Desk {
             return Ok(batch.len());
         };
         self.actions.clear();
-        let sampled = slot.calls % SAMPLE_EVERY == 0;
+        let sampled = slot.calls.is_multiple_of(SAMPLE_EVERY);
         slot.calls += 1;
         let started = if sampled { (self.now_ns)() } else { 0 };
         let consumed = strategy.on_events(batch, book, &mut self.actions)?;

@@ -21,10 +21,12 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
     let file = guests::module("ema-cross")?;
     let batch = trades(BATCH);
     let mut exact = Guest::start(&file, true)?;
+    let mut exact_one = Guest::start(&file, true)?;
     let mut loose = Guest::start(&file, false)?;
     let mut derived = Derived::start(&file, &batch)?;
     let mut derived_one = Derived::start(&file, &batch[..1])?;
     let mut native = Native::start(&batch)?;
+    let mut native_one = Native::start(&batch)?;
     let calls = (effort.events / BATCH).max(1);
     let singles = (effort.events / 8).max(1);
     let [
@@ -46,13 +48,13 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
                 })
             },
             &mut || native.per_event(calls, BATCH),
-            &mut || per_event(singles, 1, || exact.call(&batch[..1])),
+            &mut || per_event(singles, 1, || exact_one.call(&batch[..1])),
             &mut || {
                 per_event(singles, 1, || {
                     derived_one.call().map(|consumed| consumed as usize)
                 })
             },
-            &mut || native.per_event(singles, 1),
+            &mut || native_one.per_event(singles, 1),
         ],
     )?;
     let claim = |bench, against, goal| Claim {
@@ -132,6 +134,7 @@ impl Guest {
             name: "ema-cross".to_owned(),
             parameters,
             next_order: 1,
+            book: Box::default(),
             limits,
             registry,
             log: Arc::new(Discard),

@@ -92,6 +92,7 @@ fn rate(files: &[PathBuf], modules: &[Module]) -> Result<f64> {
             name: module.name().to_owned(),
             parameters,
             next_order: 1,
+            book: Box::default(),
             limits: Limits::default(),
             registry: Arc::clone(&registry),
             log: Arc::new(Discard),

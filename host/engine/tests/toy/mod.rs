@@ -1,5 +1,7 @@
 //! A toy venue and toy strategies for the engine's own tests.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tickdeck_engine::port::{
@@ -10,11 +12,11 @@ use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Report, Status};
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
 
-pub const ORDER_LATENCY_NS: i64 = 40;
-pub const FEED_LATENCY_NS: i64 = 60;
+pub(crate) const ORDER_LATENCY_NS: i64 = 40;
+pub(crate) const FEED_LATENCY_NS: i64 = 60;
 
 /// Quotes and trades from a seeded walk; fills market orders at the quote, keeps limit orders until they are canceled.
-pub struct ToyVenue {
+pub(crate) struct ToyVenue {
     state: u64,
     venue: VenueId,
     usd: CurrencyId,
@@ -29,7 +31,7 @@ pub struct ToyVenue {
 }
 
 impl ToyVenue {
-    pub fn new(seed: u64, market_events: u64) -> Self {
+    pub(crate) fn new(seed: u64, market_events: u64) -> Self {
         Self {
             state: seed | 1,
             venue: VenueId(0),
@@ -117,10 +119,11 @@ impl ToyVenue {
                     self.resting.insert(id, order);
                 }
             }
-            Command::Cancel { id, .. } => match self.resting.remove(&id) {
-                Some(order) => self.emit(at, update(id, &order, OrderStatus::Canceled)),
-                None => {}
-            },
+            Command::Cancel { id, .. } => {
+                if let Some(order) = self.resting.remove(&id) {
+                    self.emit(at, update(id, &order, OrderStatus::Canceled));
+                }
+            }
             Command::Modify {
                 id, price, size, ..
             } => {
@@ -245,7 +248,7 @@ impl Gateway for ToyVenue {
 }
 
 /// Flat out.
-pub struct NoClock;
+pub(crate) struct NoClock;
 
 impl Clock for NoClock {
     fn wait_until(&mut self, _: Timestamp) {}
@@ -259,7 +262,7 @@ impl Clock for NoClock {
 
 /// Keeps the notices.
 #[derive(Default)]
-pub struct Notices(pub Vec<Notice>);
+pub(crate) struct Notices(pub(crate) Vec<Notice>);
 
 impl Observer for Notices {
     fn notice(&mut self, _: Timestamp, notice: Notice) {
@@ -269,7 +272,7 @@ impl Observer for Notices {
 }
 
 /// A strategy made of a function that answers one event.
-pub struct Toy<F>(pub F);
+pub(crate) struct Toy<F>(pub(crate) F);
 
 impl<F: FnMut(&Event, &StrategyBook, &mut Vec<Action>) -> Result<(), Fault> + Send> Strategy
     for Toy<F>
@@ -298,7 +301,7 @@ impl<F: FnMut(&Event, &StrategyBook, &mut Vec<Action>) -> Result<(), Fault> + Se
     }
 }
 
-pub fn order(number: u64, kind: OrderType, side: Side, price: i64, size: i64) -> Submit {
+pub(crate) fn order(number: u64, kind: OrderType, side: Side, price: i64, size: i64) -> Submit {
     Submit {
         order: number,
         instrument: InstrumentId(0),
@@ -314,7 +317,7 @@ pub fn order(number: u64, kind: OrderType, side: Side, price: i64, size: i64) ->
     }
 }
 
-pub fn feed(feed: Feed, step: u32, basis: BarBasis) -> FeedRequest {
+pub(crate) fn feed(feed: Feed, step: u32, basis: BarBasis) -> FeedRequest {
     FeedRequest {
         target: 0,
         step,
@@ -325,7 +328,7 @@ pub fn feed(feed: Feed, step: u32, basis: BarBasis) -> FeedRequest {
 }
 
 /// Runs strategies, given by name, feeds and instance, on a toy venue.
-pub fn run(
+pub(crate) fn run(
     seed: u64,
     market_events: u64,
     config: EngineConfig,

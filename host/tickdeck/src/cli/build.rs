@@ -1,6 +1,6 @@
 //! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
 
-use super::check;
+use super::{check, wire};
 use crate::builder::{Build, build};
 use crate::deck::PLUGINS;
 use crate::output::print;
@@ -58,10 +58,10 @@ impl BuildCommand {
             if !self.json {
                 print(&format!("{}\n", check::line(&module.file, &inspection)))?;
             }
-            modules.push(check::wire(&module.file, &inspection));
+            modules.push(wire::module(&module.file, &inspection));
         }
         if self.json {
-            print(&(serde_json::to_string(&serde_json::json!({ "modules": modules }))? + "\n"))?;
+            print(&(serde_json::to_string(&wire::Modules { modules })? + "\n"))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,10 +1,10 @@
 //! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
 
+use super::wire::{DataFile, DataFiles};
 use crate::figures::{date, grouped, time_of_day};
 use crate::output::print;
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,22 +39,10 @@ pub(super) struct DataCheck {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Wire {
-    files: Vec<WireFile>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum WireFile {
-    Checked(Box<CheckReport>),
-    Unreadable { file: String, error: String },
-}
-
 impl DataCheck {
     fn run(self) -> Result<ExitCode> {
         let tells = std::io::stderr().is_terminal();
-        let (mut wire, mut failed) = (Wire { files: Vec::new() }, false);
+        let (mut wire, mut failed) = (DataFiles { files: Vec::new() }, false);
         for file in &self.files {
             if tells {
                 eprintln!("checking {}", file.display());
@@ -67,8 +55,8 @@ impl DataCheck {
                 print(&text(file, &result))?;
             }
             wire.files.push(match result {
-                Ok(report) => WireFile::Checked(Box::new(report)),
-                Err(error) => WireFile::Unreadable {
+                Ok(report) => DataFile::Checked(Box::new(report)),
+                Err(error) => DataFile::Unreadable {
                     file: file.display().to_string(),
                     error: error.to_string(),
                 },

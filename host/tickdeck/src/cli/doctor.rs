@@ -1,12 +1,12 @@
 //! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
 
+use super::wire::{Diagnosis, Finding, Level};
 use crate::builder::{WASM_TARGET, wasm_target_present};
 use crate::deck::{Deck, cache_folder, module_name, modules};
 use crate::figures;
 use crate::output::print;
 use anyhow::Result;
 use clap::Args;
-use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -21,30 +21,6 @@ pub(super) struct Doctor {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Ok,
-    Warn,
-    Fail,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    level: Level,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Wire {
-    ok: bool,
-    checks: Vec<Finding>,
 }
 
 impl Finding {
@@ -104,7 +80,7 @@ impl Doctor {
         checks.push(terminal());
         let ok = checks.iter().all(|finding| finding.level != Level::Fail);
         if self.json {
-            print(&(serde_json::to_string(&Wire { ok, checks })? + "\n"))?;
+            print(&(serde_json::to_string(&Diagnosis { ok, checks })? + "\n"))?;
         } else {
             print(&checks.iter().map(Finding::line).collect::<String>())?;
         }

@@ -12,6 +12,7 @@ mod new;
 mod playing;
 mod repository;
 mod run;
+mod wire;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

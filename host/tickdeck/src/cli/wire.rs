@@ -1,0 +1,178 @@
+//! The JSON objects of `check`, `build`, `data check` and `doctor`. The one of `demo` and `run` is in [`crate::wire`].
+
+use super::check::subscription;
+use serde::Serialize;
+use std::path::Path;
+use tickdeck_engine::port::OrderPolicy;
+use tickdeck_gateway::capture::CheckReport;
+use tickdeck_strategy::{CacheUse, Inspection};
+
+/// What `build` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Modules {
+    pub(super) modules: Vec<Module>,
+}
+
+/// What `data check` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct DataFiles {
+    pub(super) files: Vec<DataFile>,
+}
+
+/// A capture.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum DataFile {
+    Checked(Box<CheckReport>),
+    Unreadable { file: String, error: String },
+}
+
+/// What `doctor` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Diagnosis {
+    pub(super) ok: bool,
+    pub(super) checks: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: &'static str,
+    pub(super) level: Level,
+    pub(super) found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fix: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// A module as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Module {
+    file: String,
+    name: String,
+    version: String,
+    doc: String,
+    world: &'static str,
+    contract: String,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    size: usize,
+    hash: String,
+    parameters: Vec<ModuleParameter>,
+    subscriptions: Vec<String>,
+    messages: Vec<String>,
+    order_policy: &'static str,
+    state_schema: u32,
+    restores: Vec<u32>,
+    compile_ms: f64,
+    cache: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct ModuleParameter {
+    name: String,
+    doc: String,
+    kind: String,
+    default: Option<String>,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+}
+
+/// A module as JSON.
+pub(super) fn module(file: &Path, inspection: &Inspection) -> Module {
+    let manifest = inspection.manifest.clone();
+    let parameters = manifest
+        .parameters
+        .into_iter()
+        .map(|parameter| ModuleParameter {
+            name: parameter.name,
+            doc: parameter.doc,
+            kind: parameter.kind.to_string(),
+            default: parameter.default,
+            minimum: parameter.minimum,
+            maximum: parameter.maximum,
+        });
+    Module {
+        file: file.display().to_string(),
+        parameters: parameters.collect(),
+        name: manifest.name,
+        version: manifest.version,
+        doc: manifest.doc,
+        world: inspection.world.as_str(),
+        contract: inspection.contract.clone(),
+        imports: inspection.imports.clone(),
+        exports: inspection.exports.clone(),
+        size: inspection.size,
+        hash: inspection.hash.to_string(),
+        subscriptions: manifest.subscriptions.iter().map(subscription).collect(),
+        messages: manifest.messages,
+        order_policy: match manifest.order_policy {
+            OrderPolicy::Cancel => "cancel",
+            OrderPolicy::Hold => "hold",
+        },
+        state_schema: manifest.state_schema,
+        restores: manifest.restores,
+        compile_ms: (inspection.compile_time.as_secs_f64() * 1e6).round() / 1e3,
+        cache: match inspection.cache {
+            CacheUse::Off => "off",
+            CacheUse::Hit => "hit",
+            CacheUse::Stored => "stored",
+            CacheUse::Failed(_) => "failed",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_objects_have_stable_names() {
+        let finding = |level, fix| Finding {
+            what: "cores",
+            level,
+            found: "2".to_owned(),
+            fix,
+        };
+        let checks = vec![
+            finding(Level::Ok, None),
+            finding(Level::Fail, Some("buy more".to_owned())),
+        ];
+        assert_eq!(
+            serde_json::to_string(&Diagnosis { ok: false, checks }).unwrap(),
+            concat!(
+                r#"{"ok":false,"checks":[{"what":"cores","level":"ok","found":"2"},"#,
+                r#"{"what":"cores","level":"fail","found":"2","fix":"buy more"}]}"#
+            )
+        );
+        let report = CheckReport {
+            file: "a.gz".to_owned(),
+            lines: 3,
+            ..CheckReport::default()
+        };
+        let unreadable = DataFile::Unreadable {
+            file: "b.gz".to_owned(),
+            error: "b.gz: is gone".to_owned(),
+        };
+        let files = DataFiles {
+            files: vec![DataFile::Checked(Box::new(report)), unreadable],
+        };
+        let text = serde_json::to_string(&files).unwrap();
+        assert!(
+            text.starts_with(r#"{"files":[{"file":"a.gz","lines":3,"depth_events":0,"#),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(r#"{"file":"b.gz","error":"b.gz: is gone"}]}"#),
+            "{text}"
+        );
+    }
+}
