@@ -9,11 +9,21 @@ use tickdeck_engine::Notice;
 const EVENTS: u64 = 12_000;
 
 fn sim(seed: u64, workers: usize, batch: usize) -> String {
-    // Periods short enough to trade often in a short run.
     format!(
-        "[engine]\nworkers = {workers}\nbatch = {batch}\n[venue]\nkind = \"sim\"\nseed = {seed}\n\
-         [strategies.ema-cross.parameters]\nfast = 5\nslow = 12\n"
+        "[engine]\nworkers = {workers}\nbatch = {batch}\n[venue]\nkind = \"sim\"\nseed = {seed}\n"
     )
+}
+
+/// Periods short enough to trade often in a short run; settings may only name strategies that are there.
+fn hurried(names: &[&str]) -> String {
+    let parameters = [
+        ("ema-cross", "fast = 5\nslow = 12"),
+        ("pairs", "period = 12\nsample_ms = 10\nentry = 1.2"),
+    ];
+    let sections = parameters.iter().filter(|(name, _)| names.contains(name));
+    sections
+        .map(|(name, set)| format!("[strategies.{name}.parameters]\n{set}\n"))
+        .collect()
 }
 
 fn capture(workers: usize, batch: usize) -> String {
@@ -29,16 +39,7 @@ fn play(
     names: &[&str],
     split_seed: Option<u64>,
 ) -> crate::deck::Played {
-    // Settings may only name strategies that are there.
-    let settings = if names.contains(&"ema-cross") {
-        settings
-    } else {
-        settings
-            .split("[strategies")
-            .next()
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let settings = settings + &hurried(names);
     let played = Play {
         settings,
         modules: modules(folder, names),
