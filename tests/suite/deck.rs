@@ -118,6 +118,7 @@ impl Play {
                 events: self.events,
                 split_seed: self.split_seed,
             },
+            first_order: 1,
             killed: false,
         };
         let wired = parts

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use tickdeck_model::Registry;
+use tickdeck_model::{OrderNumber, Registry};
 
 /// The modules of a deck.
 pub const PLUGINS: &str = "plugins";
@@ -18,6 +18,10 @@ const LOCK: &str = "lock";
 const IDS: &str = "ids";
 /// There while the kill switch is on.
 const KILLED: &str = "killed";
+/// The first order number that no run has had.
+const ORDERS: &str = "orders";
+/// Order numbers that a run sets aside: more than any strategy sends between two starts.
+const ORDERS_A_RUN: OrderNumber = 1_000_000_000;
 /// Most modules that are read from a plugins folder.
 const MAX_MODULES: usize = 1_000;
 
@@ -192,6 +196,32 @@ impl Data {
         install(&path, text.as_bytes())
     }
 
+    /// Sets order numbers aside for this run and gives the first. They are on disk before any is used, so that a
+    /// number is never used twice, whatever ends a run.
+    ///
+    /// # Errors
+    /// The file can't be read or written, or is damaged: guessing could use a number again.
+    pub fn reserve_orders(&self) -> Result<OrderNumber> {
+        let path = self.folder.join(ORDERS);
+        let first: OrderNumber = match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().with_context(|| {
+                format!(
+                    "cannot use {}: it must hold the first order number that was never used",
+                    path.display()
+                )
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 1,
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        let next = first
+            .checked_add(ORDERS_A_RUN)
+            .with_context(|| format!("{} has run out of order numbers", path.display()))?;
+        install(&path, format!("{next}\n").as_bytes())?;
+        Ok(first)
+    }
+
     /// Whether the kill switch is on.
     pub fn killed(&self) -> bool {
         self.latch().exists()
@@ -285,6 +315,21 @@ mod tests {
             error.contains("restore it from a backup") && error.contains("line 1"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn no_order_number_is_given_to_two_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let deck = Deck::at(folder.path());
+        let first = deck.open_data().unwrap().reserve_orders().unwrap();
+        let data = deck.open_data().unwrap();
+        assert_eq!(
+            (first, data.reserve_orders().unwrap()),
+            (1, 1 + ORDERS_A_RUN)
+        );
+        std::fs::write(deck.data().join(ORDERS), "many").unwrap();
+        let error = format!("{:#}", data.reserve_orders().unwrap_err());
+        assert!(error.contains("orders"), "{error}");
     }
 
     #[test]

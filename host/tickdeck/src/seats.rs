@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tickdeck_engine::port::Seat;
-use tickdeck_model::{Amount, Currency, Registry, StrategyId};
+use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_strategy::{Host, Limits, Module, ParameterError, StartOptions, WantError, Wants};
 
@@ -203,7 +203,7 @@ fn refuse_wants(
 }
 
 impl Candidate {
-    /// Starts the strategy.
+    /// Starts the strategy; `first_order` is the first number of its orders that was never used.
     ///
     /// # Errors
     /// Its money does not fit the currency. The inner error: the strategy refuses, or traps.
@@ -213,21 +213,20 @@ impl Candidate {
         money: &Currency,
         registry: &Arc<Registry>,
         board: &Board,
+        first_order: OrderNumber,
     ) -> Result<Result<Seat, String>> {
-        /// The first order number of a strategy that has no past.
-        const FIRST_ORDER: u64 = 1;
         let capital = match &self.settings.capital {
             Some(capital) => amount(config, "capital", capital, money.scale)?,
             None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
         };
         let allocation = vec![(money.id, capital)];
         let mut portfolio = Portfolio::new(registry.instruments(), std::slice::from_ref(money));
-        portfolio.open_strategy(self.id, &allocation, FIRST_ORDER);
+        portfolio.open_strategy(self.id, &allocation, first_order);
         let book = portfolio.close_strategy(self.id).unwrap_or_default();
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters,
-            next_order: FIRST_ORDER,
+            next_order: first_order,
             book,
             limits: self.limits,
             registry: Arc::clone(registry),
@@ -247,7 +246,7 @@ impl Candidate {
             messages: self.wants.messages,
             order_policy: manifest.order_policy,
             allocation,
-            next_order: FIRST_ORDER,
+            next_order: first_order,
             strategy: Box::new(instance),
         }))
     }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Seat, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Wait};
-use tickdeck_model::{Currency, Registry};
+use tickdeck_model::{Currency, OrderNumber, Registry};
 use tickdeck_strategy::{Host, HostConfig};
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -46,6 +46,8 @@ pub struct Parts {
     pub stop: Stop,
     /// What only the command line says.
     pub overrides: Overrides,
+    /// The first order number that was never used.
+    pub first_order: OrderNumber,
     /// Starts with the kill switch on.
     pub killed: bool,
 }
@@ -156,7 +158,7 @@ impl Parts {
         let mut seats = Vec::new();
         for candidate in candidates {
             let name = candidate.name.clone();
-            match candidate.seat(&self.config, money, registry, board)? {
+            match candidate.seat(&self.config, money, registry, board, self.first_order)? {
                 Ok(seat) => seats.push(seat),
                 Err(why) => drop(skipped.insert(name, why)),
             }

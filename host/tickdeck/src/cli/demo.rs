@@ -40,6 +40,7 @@ impl Demo {
             config,
             modules: modules(&plugins)?,
             registry: Registry::new(),
+            first_order: 1,
             killed: false,
             command: "demo",
             latch: None,

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 use tickdeck_engine::{Ending, Report};
-use tickdeck_model::Registry;
+use tickdeck_model::{OrderNumber, Registry};
 
 /// How long a demonstration plays when nobody can press a key.
 const UNATTENDED: Duration = Duration::from_secs(30);
@@ -59,6 +59,8 @@ pub(super) struct Source {
     pub(super) config: Config,
     pub(super) modules: Vec<PathBuf>,
     pub(super) registry: Registry,
+    /// The first order number that was never used.
+    pub(super) first_order: OrderNumber,
     pub(super) killed: bool,
     /// `demo` or `run`.
     pub(super) command: &'static str,
@@ -89,6 +91,7 @@ impl Playing {
                 events: self.events,
                 split_seed: self.split_seed,
             },
+            first_order: source.first_order,
             killed: source.killed,
         };
         let Wired {

@@ -58,6 +58,7 @@ impl Run {
             config,
             modules,
             registry: data.ids()?,
+            first_order: data.reserve_orders()?,
             killed,
             command: "run",
             latch: Some(data.latch()),

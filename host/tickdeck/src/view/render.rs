@@ -103,7 +103,7 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
         "<state",
     ];
     let cells = rows.iter().map(|row| {
-        Row::new(vec![
+        vec![
             left(&row.symbol, Tone::Plain),
             right(&row.bid_size, Tone::Faint),
             right(&row.bid, Tone::Good),
@@ -112,7 +112,7 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
             right(&row.last, Tone::Plain),
             right(&row.events, Tone::Faint),
             left(&row.state.0, row.state.1),
-        ])
+        ]
     });
     draw_table(
         frame,
@@ -120,12 +120,13 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
         " instruments ".to_owned(),
         &header,
         &widths,
+        &[6, 1, 4],
         cells.collect(),
     );
 }
 
 fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
-    let widths = [16, 8, 9, 12, 12, 12, 10, 24, 9, 11, 9];
+    let widths = [16, 8, 9, 11, 11, 11, 9, 20, 8, 10, 9];
     let header = [
         "<strategy",
         "<version",
@@ -140,7 +141,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         "per event",
     ];
     let cells = rows.iter().map(|row| {
-        Row::new(vec![
+        vec![
             left(&row.name, Tone::Plain),
             left(&row.version, Tone::Faint),
             left(&row.state.0, row.state.1),
@@ -152,7 +153,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
             right(&row.actions, Tone::Plain),
             right(&row.events, Tone::Faint),
             right(&row.time, Tone::Faint),
-        ])
+        ]
     });
     draw_table(
         frame,
@@ -160,6 +161,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         " strategies ".to_owned(),
         &header,
         &widths,
+        &[9, 1, 6, 5, 4, 10, 8],
         cells.collect(),
     );
 }
@@ -168,14 +170,14 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
     let widths = [16, 9, 4, 14, 12, 11];
     let header = ["<strategy", "<symbol", "<side", "filled", "price", "<state"];
     let cells = rows.iter().map(|row| {
-        Row::new(vec![
+        vec![
             left(&row.strategy, Tone::Plain),
             left(&row.symbol, Tone::Plain),
             left(&row.side.0, row.side.1),
             right(&row.size, Tone::Plain),
             right(&row.price, Tone::Plain),
             left(&row.state, Tone::Faint),
-        ])
+        ]
     });
     draw_table(
         frame,
@@ -183,6 +185,7 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
         " working orders ".to_owned(),
         &header,
         &widths,
+        &[5, 0],
         cells.collect(),
     );
 }
@@ -226,24 +229,49 @@ fn keys_line(model: &ViewModel) -> Line<'_> {
     Line::from(spans)
 }
 
-/// A table; a header that starts with `<` stands left, the others right.
+/// A table; a header that starts with `<` stands left, the others right. Where it is too narrow for all columns, those
+/// of `dispensable` are left out, the first of them first.
 fn draw_table(
     frame: &mut Frame<'_>,
     area: Rect,
     title: String,
     header: &[&str],
     widths: &[u16],
-    rows: Vec<Row<'_>>,
+    dispensable: &[usize],
+    rows: Vec<Vec<Cell<'_>>>,
 ) {
+    const BORDERS: u16 = 2;
+    let mut shown = vec![true; widths.len()];
+    let needed = |shown: &[bool]| -> u16 {
+        let kept = widths.iter().zip(shown).filter(|(_, shown)| **shown);
+        kept.map(|(width, _)| width + 1).sum()
+    };
+    for column in dispensable {
+        if needed(&shown) + BORDERS <= area.width + 1 {
+            break;
+        }
+        shown[*column] = false;
+    }
     let names = header.iter().map(|name| match name.strip_prefix('<') {
         Some(name) => left(name, Tone::Faint),
         None => right(name, Tone::Faint),
     });
-    let table = Table::new(rows, widths.iter().copied().map(Constraint::Length))
-        .header(Row::new(names.collect::<Vec<_>>()))
+    let columns = widths.iter().zip(&shown).filter(|(_, shown)| **shown);
+    let widths: Vec<Constraint> = columns
+        .map(|(width, _)| Constraint::Length(*width))
+        .collect();
+    let header = kept(names.collect(), &shown);
+    let table = Table::new(rows.into_iter().map(|cells| kept(cells, &shown)), widths)
+        .header(header)
         .column_spacing(1)
         .block(block(title));
     frame.render_widget(table, area);
+}
+
+/// The cells of the columns that are shown.
+fn kept<'c>(cells: Vec<Cell<'c>>, shown: &[bool]) -> Row<'c> {
+    let cells = cells.into_iter().zip(shown);
+    Row::new(cells.filter_map(|(cell, shown)| shown.then_some(cell)))
 }
 
 fn block(title: String) -> Block<'static> {
