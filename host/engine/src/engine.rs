@@ -9,6 +9,7 @@ use crate::action_ring::Intent;
 use crate::config::EngineConfig;
 use crate::control::Controls;
 use crate::crew::{Crew, CrewError};
+use crate::middleware::OrderMiddleware;
 use crate::port::{Clock, Due, Gateway, Seat, StopReason, VenueTerms};
 use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS, Status};
 use crate::router::{Party, Router};
@@ -210,6 +211,11 @@ impl Engine {
     /// A handle for operators.
     pub fn controls(&self) -> Controls {
         self.controls.clone()
+    }
+
+    /// Adds a check between the strategies and the venues, behind risk and those added before.
+    pub fn push_order_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
+        self.router.push_middleware(middleware);
     }
 
     /// Plays until the tape is over, the limit is reached or someone asks to stop; then stops the strategies and

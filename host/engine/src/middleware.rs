@@ -1,4 +1,5 @@
-//! What stands between the ring and the strategies: pure folds that let an event pass or not, and derive others.
+//! What stands between the ring and the strategies, and between the strategies and the venues: pure folds that let an
+//! event or an order pass or not, and derive other events.
 //!
 //! A middleware sees every event of the ring in order and nothing else, so each worker can run its own copy and all
 //! come to the same. What it derives carries the sequence and host time of the event that caused it and is never
@@ -7,10 +8,13 @@
 mod bars;
 mod conflate;
 mod filter;
+mod order;
 
 pub use bars::{BarBuilder, BarSpec};
 pub use conflate::ConflateQuotes;
 pub use filter::{DropDuplicates, DropStale};
+pub(crate) use order::deny;
+pub use order::{Change, Denial, OrderMiddleware, Situation};
 
 use tickdeck_model::Event;
 

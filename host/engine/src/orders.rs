@@ -18,6 +18,7 @@ pub(crate) struct Live {
     /// The size that a modify under way would make it.
     pub(crate) asked: Option<Size>,
     pub(crate) filled: Size,
+    pub(crate) reduce_only: bool,
     pub(crate) cancel_sent: bool,
 }
 

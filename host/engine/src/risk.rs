@@ -3,79 +3,104 @@
 //! A check is a pure function of what is known as of the event that caused the order. Working orders count at their
 //! worst case: all of them filled.
 
-use crate::config::{InstrumentLimits, Limits, OrderRate};
+use crate::config::{InstrumentLimits, Limits, OrderRate, RiskConfig};
 use crate::control::Mode;
-use std::collections::VecDeque;
+use crate::middleware::{Change, Denial, OrderMiddleware, Situation, deny};
+use std::collections::{HashMap, VecDeque};
 use tickdeck_model::{
-    Instrument, InstrumentId, Money, Price, Quote, Reason, Side, Size, Submit, Timestamp,
+    InstrumentId, Money, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
 
-/// A refusal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Denial {
-    pub(crate) reason: Reason,
-    pub(crate) values: String,
+/// The built-in order middleware: every limit of [`RiskConfig`], and the deck's kill switch and modes.
+#[derive(Debug)]
+pub(crate) struct Risk {
+    config: RiskConfig,
+    histories: HashMap<StrategyId, History>,
 }
 
-fn deny(reason: Reason, values: String) -> Result<(), Denial> {
-    Err(Denial { reason, values })
+impl Risk {
+    pub(crate) fn new(config: RiskConfig) -> Self {
+        Self {
+            config,
+            histories: HashMap::new(),
+        }
+    }
+
+    /// The limits that hold in a situation, and what the strategy sent lately.
+    fn parts<'a>(&'a mut self, at: &'a Situation<'a>) -> (Check<'a>, &'a mut History) {
+        let limits = self
+            .config
+            .strategies
+            .get(&at.strategy)
+            .unwrap_or(&self.config.default);
+        let instrument = self.config.instruments.get(&at.instrument.id);
+        let check = Check {
+            at,
+            limits,
+            instrument_limits: instrument.copied().unwrap_or_default(),
+        };
+        (check, self.histories.entry(at.strategy).or_default())
+    }
 }
 
-/// What is known when an order is checked.
-pub(crate) struct Situation<'a> {
-    pub(crate) now: Timestamp,
-    pub(crate) instrument: &'a Instrument,
-    pub(crate) limits: &'a Limits,
-    pub(crate) instrument_limits: InstrumentLimits,
-    /// The last quote and when it came.
-    pub(crate) quote: Option<(Quote, Timestamp)>,
-    /// The venue says its data is old or wrong.
-    pub(crate) stale: bool,
-    pub(crate) killed: bool,
-    pub(crate) mode: Mode,
-    /// The strategy's position, and what its working orders would buy and sell.
-    pub(crate) position: Size,
-    pub(crate) open_buys: Size,
-    pub(crate) open_sells: Size,
+impl OrderMiddleware for Risk {
+    fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial> {
+        let (check, history) = self.parts(at);
+        check.order(order)?;
+        history.check(at.now, order, check.limits)
+    }
+
+    fn check_change(&mut self, change: &Change, at: &Situation<'_>) -> Result<(), Denial> {
+        let (check, history) = self.parts(at);
+        check.change(change)?;
+        history.check_rate(at.now, check.limits)
+    }
 }
 
-impl Situation<'_> {
-    /// Runs every check on an order; the first that fails denies it.
-    pub(crate) fn check(&self, order: &Submit, history: &mut History) -> Result<(), Denial> {
+/// One run of the checks.
+struct Check<'a> {
+    at: &'a Situation<'a>,
+    limits: &'a Limits,
+    instrument_limits: InstrumentLimits,
+}
+
+impl Check<'_> {
+    fn order(&self, order: &Submit) -> Result<(), Denial> {
         self.check_mode()?;
-        let form = self.instrument.check_form(order, self.far_side(order.side));
-        form.map_err(|error| Denial {
-            reason: error.reason,
-            values: error.values,
-        })?;
+        self.at
+            .instrument
+            .check_form(order, self.at.far_side(order.side))?;
         self.check_allowed()?;
         self.check_reduce_only(order.side, order.size, order.reduce_only)?;
-        let reduces = self.only_reduces(order.side, order.size);
+        let reduces = self.at.only_reduces(order.side, order.size);
         self.check_stale(reduces)?;
-        self.check_amounts(order.side, order.size, self.price_of(order), reduces)?;
+        self.check_amounts(order.side, order.size, self.at.price_of(order), reduces)?;
         if order.kind.has_price() {
             self.check_collar("price", order.price)?;
         }
         if order.kind.has_stop() {
             self.check_collar("stop-price", order.stop_price)?;
         }
-        history.check(self.now, order, self.limits)
+        Ok(())
     }
 
-    /// Runs the checks that a change of a working order could break; the order itself is not among the open ones.
-    pub(crate) fn check_change(&self, side: Side, price: Price, left: Size) -> Result<(), Denial> {
+    fn change(&self, change: &Change) -> Result<(), Denial> {
         self.check_mode()?;
-        let reduces = self.only_reduces(side, left);
+        let terms = self.at.instrument;
+        terms.check_size(change.size)?;
+        terms.check_price("price", true, change.price)?;
+        let reduces = self.at.only_reduces(change.side, change.left);
+        self.check_reduce_only(change.side, change.left, change.reduce_only)?;
         self.check_stale(reduces)?;
-        self.check_amounts(side, left, Some(price), reduces)?;
-        self.check_collar("price", price)
+        self.check_amounts(change.side, change.left, Some(change.price), reduces)?;
+        self.check_collar("price", change.price)
     }
 
     fn check_mode(&self) -> Result<(), Denial> {
-        if self.killed {
+        if self.at.killed {
             return deny(Reason::Killed, "the kill switch is on".to_owned());
         }
-        match self.mode {
+        match self.at.mode {
             Mode::Pause => deny(Reason::Paused, "new orders are paused".to_owned()),
             Mode::Trade | Mode::Reduce => Ok(()),
         }
@@ -83,53 +108,41 @@ impl Situation<'_> {
 
     fn check_allowed(&self) -> Result<(), Denial> {
         match &self.limits.allow {
-            Some(allowed) if !allowed.contains(&self.instrument.id) => deny(
+            Some(allowed) if !allowed.contains(&self.at.instrument.id) => deny(
                 Reason::NotAllowed,
-                format!("instrument={}", self.instrument.symbol),
+                format!("instrument={}", self.at.instrument.symbol),
             ),
             _ => Ok(()),
         }
     }
 
     fn check_reduce_only(&self, side: Side, size: Size, marked: bool) -> Result<(), Denial> {
-        if (marked || self.mode == Mode::Reduce) && !self.only_reduces(side, size) {
-            let scale = self.instrument.size_scale;
+        if (marked || self.at.mode == Mode::Reduce) && !self.at.only_reduces(side, size) {
+            let scale = self.at.instrument.size_scale;
             let values = format!(
                 "{side} {}, position={}",
                 size.at(scale),
-                self.position.at(scale)
+                self.at.position.at(scale)
             );
             return deny(Reason::ReduceOnly, values);
         }
         Ok(())
     }
 
-    /// Whether the order, with every working order on its side filled first, still only reduces the position.
-    fn only_reduces(&self, side: Side, size: Size) -> bool {
-        let (held, open) = match side {
-            Side::Buy => (self.position.0.checked_neg(), self.open_buys),
-            Side::Sell => (Some(self.position.0), self.open_sells),
-        };
-        match (held, open.checked_add(size)) {
-            (Some(held), Some(wanted)) => wanted.0 <= held,
-            _ => false,
-        }
-    }
-
     fn check_stale(&self, reduces: bool) -> Result<(), Denial> {
         let Some(max_age_ns) = self.limits.max_quote_age_ns.filter(|_| !reduces) else {
             return Ok(());
         };
-        if self.stale {
+        if self.at.stale {
             return deny(
                 Reason::StaleData,
                 "the venue marks its data stale".to_owned(),
             );
         }
-        match self.quote {
+        match self.at.quote {
             None => deny(Reason::StaleData, "no quote yet".to_owned()),
             Some((_, came)) => {
-                let age_ns = self.now.saturating_sub(came).max(0) as u64;
+                let age_ns = self.at.now.saturating_sub(came).max(0) as u64;
                 if age_ns > max_age_ns {
                     let values = format!(
                         "age_ms={}, limit={}",
@@ -151,7 +164,7 @@ impl Situation<'_> {
         price: Option<Price>,
         reduces: bool,
     ) -> Result<(), Denial> {
-        let instrument = self.instrument;
+        let instrument = self.at.instrument;
         if let Some(limit) = self
             .instrument_limits
             .max_size
@@ -175,11 +188,11 @@ impl Situation<'_> {
 
     fn check_position(&self, side: Side, size: Size, price: Option<Price>) -> Result<(), Denial> {
         let open = if side == Side::Buy {
-            self.open_buys
+            self.at.open_buys
         } else {
-            self.open_sells
+            self.at.open_sells
         };
-        let signed = i128::from(self.position.0) * i128::from(side.sign());
+        let signed = i128::from(self.at.position.0) * i128::from(side.sign());
         // Positive: how far the position would go in the order's direction.
         let worst = signed + i128::from(open.0) + i128::from(size.0);
         let Ok(worst) = i64::try_from(worst).map(Size) else {
@@ -193,7 +206,7 @@ impl Situation<'_> {
             .max_position
             .filter(|limit| worst > *limit)
         {
-            let scale = self.instrument.size_scale;
+            let scale = self.at.instrument.size_scale;
             return deny(
                 Reason::MaxPosition,
                 format!("position={}, limit={}", worst.at(scale), limit.at(scale)),
@@ -216,7 +229,7 @@ impl Situation<'_> {
         size: Size,
         limit: i64,
     ) -> Result<(), Denial> {
-        let Ok(notional) = self.instrument.notional(price, size) else {
+        let Ok(notional) = self.at.instrument.notional(price, size) else {
             return deny(reason, format!("{name} is out of range"));
         };
         if Money::from_units(i128::from(limit), 0).is_ok_and(|limit| notional <= limit) {
@@ -226,13 +239,13 @@ impl Situation<'_> {
             reason,
             format!(
                 "{name}={}, limit={limit}",
-                notional.at(self.instrument.quote_scale.min(2))
+                notional.at(self.at.instrument.quote_scale.min(2))
             ),
         )
     }
 
     fn check_collar(&self, name: &str, price: Price) -> Result<(), Denial> {
-        let (Some(collar_bps), Some((quote, _))) = (self.limits.collar_bps, self.quote) else {
+        let (Some(collar_bps), Some((quote, _))) = (self.limits.collar_bps, self.at.quote) else {
             return Ok(());
         };
         let mid = match (quote.bid.0, quote.ask.0) {
@@ -243,7 +256,7 @@ impl Situation<'_> {
         // |price - mid/2| / (mid/2) > collar, in integers.
         let distance = (i128::from(price.0) * 2 - mid).abs();
         if distance * 10_000 > mid * i128::from(collar_bps) {
-            let scale = self.instrument.price_scale;
+            let scale = self.at.instrument.price_scale;
             let values = format!(
                 "{name}={}, bid={}, ask={}, limit={collar_bps}bp",
                 price.at(scale),
@@ -253,27 +266,6 @@ impl Situation<'_> {
             return deny(Reason::PriceCollar, values);
         }
         Ok(())
-    }
-
-    /// What the order would trade at, as far as can be said.
-    fn price_of(&self, order: &Submit) -> Option<Price> {
-        if order.kind.has_price() {
-            Some(order.price)
-        } else if order.kind.has_stop() {
-            Some(order.stop_price)
-        } else {
-            self.far_side(order.side)
-        }
-    }
-
-    fn far_side(&self, side: Side) -> Option<Price> {
-        let (quote, _) = self.quote?;
-        let price = if side == Side::Buy {
-            quote.ask
-        } else {
-            quote.bid
-        };
-        (price.0 > 0).then_some(price)
     }
 }
 
@@ -351,7 +343,9 @@ fn forget<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickdeck_model::{Amount, CurrencyId, OrderType, Pad, TimeInForce, VenueId};
+    use tickdeck_model::{
+        Amount, CurrencyId, Instrument, OrderType, Pad, Quote, TimeInForce, VenueId,
+    };
 
     fn instrument() -> Instrument {
         Instrument {
@@ -417,7 +411,7 @@ mod tests {
             }
         }
 
-        fn verdict(&self, history: &mut History) -> Result<(), Denial> {
+        fn verdict(&self, risk: &mut Risk) -> Result<(), Denial> {
             let terms = instrument();
             let quote = Quote {
                 instrument: InstrumentId(0),
@@ -430,8 +424,7 @@ mod tests {
             let situation = Situation {
                 now: self.now,
                 instrument: &terms,
-                limits: &self.limits,
-                instrument_limits: self.instrument_limits,
+                strategy: StrategyId(1),
                 quote: self.quoted.then_some((quote, 1_000_000_000)),
                 stale: self.stale,
                 killed: self.killed,
@@ -440,11 +433,14 @@ mod tests {
                 open_buys: Size(self.open_buys),
                 open_sells: Size(self.open_sells),
             };
-            situation.check(&self.order, history)
+            risk.config.default = self.limits.clone();
+            let limits = self.instrument_limits;
+            risk.config.instruments.insert(InstrumentId(0), limits);
+            risk.check(&self.order, &situation)
         }
 
         fn text(&self) -> String {
-            match self.verdict(&mut History::default()) {
+            match self.verdict(&mut Risk::new(RiskConfig::default())) {
                 Ok(()) => "passes".to_owned(),
                 Err(denial) => format!("{}: {}", denial.reason.code(), denial.values),
             }
@@ -571,7 +567,7 @@ mod tests {
 
     #[test]
     fn the_same_order_again_and_one_too_many_are_denied_within_their_windows() {
-        let mut history = History::default();
+        let mut risk = Risk::new(RiskConfig::default());
         let mut case = Case::new();
         case.limits.order_rate = Some(OrderRate {
             orders: 2,
@@ -580,7 +576,7 @@ mod tests {
         let mut at = |now: i64, price: i64| {
             case.now = 1_000_000_000 + now;
             case.order.price = Price(price);
-            case.verdict(&mut history).map_err(|denial| denial.reason)
+            case.verdict(&mut risk).map_err(|denial| denial.reason)
         };
         assert_eq!(at(0, 10_000), Ok(()));
         assert_eq!(at(999, 10_000), Err(Reason::Duplicate));

@@ -5,13 +5,14 @@
 //! What it answers itself (submitted, denied, pending) reaches the tape one lookahead later, like a venue's answers.
 
 use crate::action_ring::{Decision, Intent};
-use crate::config::{InstrumentLimits, Limits, RiskConfig};
+use crate::config::RiskConfig;
 use crate::control::{Mode, Order};
 use crate::market::Markets;
+use crate::middleware::{Change, Denial, OrderMiddleware, Situation};
 use crate::orders::{Live, Orders};
 use crate::port::{Command, OrderPolicy};
 use crate::report::Notice;
-use crate::risk::{Denial, History, Situation};
+use crate::risk::Risk;
 use crate::timers::Timers;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use tickdeck_model::{
@@ -29,7 +30,6 @@ pub(crate) struct Party {
     pub(crate) order_policy: OrderPolicy,
     pub(crate) messages: Vec<(TextId, String)>,
     pub(crate) ended: bool,
-    history: History,
 }
 
 impl Party {
@@ -44,7 +44,6 @@ impl Party {
             order_policy,
             messages,
             ended: false,
-            history: History::default(),
         }
     }
 }
@@ -70,7 +69,7 @@ pub(crate) struct Tally {
 /// From a decision to a venue.
 pub(crate) struct Router {
     instruments: Vec<Instrument>,
-    risk: RiskConfig,
+    middlewares: Vec<Box<dyn OrderMiddleware>>,
     pub(crate) markets: Markets,
     pub(crate) portfolio: Portfolio,
     pub(crate) orders: Orders,
@@ -102,7 +101,7 @@ impl Router {
         Self {
             markets: Markets::new(instruments.len()),
             instruments,
-            risk,
+            middlewares: vec![Box::new(Risk::new(risk))],
             portfolio,
             orders: Orders::default(),
             timers: Timers::default(),
@@ -318,7 +317,10 @@ impl Router {
             side: order.side,
             pad: Pad::ZERO,
         };
-        match self.check(place, at, order) {
+        let verdict = self.judge(place, at, order.instrument, None, |middleware, at| {
+            middleware.check(order, at)
+        });
+        match verdict {
             Err(denial) => {
                 self.answer(at, answer(OrderStatus::Denied, denial.reason));
                 self.deny(at, id, denial);
@@ -332,6 +334,7 @@ impl Router {
                         price: order.price,
                         size: order.size,
                         asked: None,
+                        reduce_only: order.reduce_only,
                         filled: Size::ZERO,
                         cancel_sent: false,
                     },
@@ -342,12 +345,29 @@ impl Router {
         }
     }
 
-    fn check(&mut self, place: usize, at: Timestamp, order: &Submit) -> Result<(), Denial> {
-        let mut history = std::mem::take(&mut self.parties[place].history);
+    /// Adds a middleware behind the others.
+    pub(crate) fn push_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
+        self.middlewares.push(middleware);
+    }
+
+    /// Asks every middleware about an order or a change; the first that refuses ends it.
+    fn judge(
+        &mut self,
+        place: usize,
+        now: Timestamp,
+        instrument: InstrumentId,
+        except: Option<ClientOrderId>,
+        mut ask: impl FnMut(&mut dyn OrderMiddleware, &Situation<'_>) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
+        let mut middlewares = std::mem::take(&mut self.middlewares);
         let verdict = self
-            .situation(place, at, order.instrument, None)
-            .and_then(|situation| situation.check(order, &mut history));
-        self.parties[place].history = history;
+            .situation(place, now, instrument, except)
+            .and_then(|at| {
+                middlewares
+                    .iter_mut()
+                    .try_for_each(|middleware| ask(middleware.as_mut(), &at))
+            });
+        self.middlewares = middlewares;
         verdict
     }
 
@@ -376,13 +396,7 @@ impl Router {
         Ok(Situation {
             now,
             instrument: terms,
-            limits: self.limits(party.id),
-            instrument_limits: self
-                .risk
-                .instruments
-                .get(&instrument)
-                .copied()
-                .unwrap_or(InstrumentLimits::default()),
+            strategy: party.id,
             quote: market.quote,
             stale: market.stale,
             killed: self.killed,
@@ -393,13 +407,6 @@ impl Router {
         })
     }
 
-    fn limits(&self, strategy: StrategyId) -> &Limits {
-        self.risk
-            .strategies
-            .get(&strategy)
-            .unwrap_or(&self.risk.default)
-    }
-
     fn modify(&mut self, place: usize, at: Timestamp, modify: &Modify) {
         let id = ClientOrderId {
             strategy: self.parties[place].id,
@@ -408,7 +415,16 @@ impl Router {
         let Some(live) = self.orders.get_mut(id).map(|live| *live) else {
             return;
         };
-        let verdict = self.check_modify(place, at, id, &live, modify);
+        let change = Change {
+            side: live.side,
+            price: modify.price,
+            size: modify.size,
+            left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),
+            reduce_only: live.reduce_only,
+        };
+        let verdict = self.judge(place, at, live.instrument, Some(id), |middleware, at| {
+            middleware.check_change(&change, at)
+        });
         match verdict {
             Err(denial) => {
                 self.answer(
@@ -441,31 +457,6 @@ impl Router {
                 );
             }
         }
-    }
-
-    fn check_modify(
-        &mut self,
-        place: usize,
-        at: Timestamp,
-        id: ClientOrderId,
-        live: &Live,
-        modify: &Modify,
-    ) -> Result<(), Denial> {
-        let situation = self.situation(place, at, live.instrument, Some(id))?;
-        let terms = situation.instrument;
-        let form = terms
-            .check_size(modify.size)
-            .and_then(|()| terms.check_price("price", true, modify.price));
-        form.map_err(|error| Denial {
-            reason: error.reason,
-            values: error.values,
-        })?;
-        let left = Size(modify.size.0.saturating_sub(live.filled.0).max(0));
-        situation.check_change(live.side, modify.price, left)?;
-        let mut history = std::mem::take(&mut self.parties[place].history);
-        let verdict = history.check_rate(at, self.limits(id.strategy));
-        self.parties[place].history = history;
-        verdict
     }
 
     fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {

@@ -3,6 +3,7 @@
 mod toy;
 
 use proptest::prelude::*;
+use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Situation};
 use tickdeck_engine::port::{Fault, Strategy};
 use tickdeck_engine::{
     Ending, EngineConfig, Limits, Notice, OrderRate, Report, RiskConfig, StrategyState, Wait,
@@ -451,4 +452,40 @@ fn a_worker_that_panics_is_an_error_and_not_a_hang() {
             "{error}"
         );
     }
+}
+
+/// Lets nothing but sells through.
+struct NoBuys;
+
+impl OrderMiddleware for NoBuys {
+    fn check(&mut self, order: &Submit, _: &Situation<'_>) -> Result<(), Denial> {
+        match order.side {
+            Side::Sell => Ok(()),
+            Side::Buy => Err(Denial {
+                reason: Reason::NotAllowed,
+                values: "no buys".to_owned(),
+            }),
+        }
+    }
+
+    fn check_change(&mut self, _: &Change, _: &Situation<'_>) -> Result<(), Denial> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_order_middleware_of_the_user_s_own_has_its_say_after_risk() {
+    let config = EngineConfig {
+        risk: loose(),
+        ..EngineConfig::default()
+    };
+    let strategies = vec![("buyer", quotes(), buyer())];
+    let mut engine = toy::engine(3, 200, config, strategies);
+    engine.push_order_middleware(Box::new(NoBuys));
+    let report = engine.run(&mut toy::Notices::default()).unwrap();
+    assert_eq!(report.status.fills, 0);
+    assert_eq!(
+        report.status.denied.get(&Reason::NotAllowed),
+        Some(&report.status.orders)
+    );
 }

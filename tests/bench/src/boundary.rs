@@ -79,7 +79,7 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// Trades at rising prices: the averages are worked out for each, and never cross.
+/// Trades at one price: the averages are worked out for each, and equal averages never cross.
 fn trades(count: usize) -> Vec<Event> {
     (0..count as i64)
         .map(|at| {
@@ -87,7 +87,7 @@ fn trades(count: usize) -> Vec<Event> {
                 instrument: InstrumentId(0),
                 aggressor: Aggressor::Buyer,
                 pad: Pad::ZERO,
-                price: Price(6_000_000 + at),
+                price: Price(6_000_000),
                 size: Size(1_000),
                 trade_id: at as u64,
             };
@@ -128,7 +128,7 @@ impl Guest {
         let (registry, _) = guests::registry()?;
         let parameters = module
             .manifest()
-            .resolve(&parameters())
+            .resolve(&BTreeMap::new())
             .map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
         let options = StartOptions {
             name: "ema-cross".to_owned(),
@@ -153,13 +153,6 @@ impl Guest {
     }
 }
 
-/// Averages so slow that the saw-tooth of repeated batches never makes them cross.
-fn parameters() -> BTreeMap<String, String> {
-    [("fast", "50000"), ("slow", "100000")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-}
-
 /// The same logic compiled natively, on the same bytes.
 struct Native {
     world: World,
@@ -172,8 +165,8 @@ impl Native {
         let mut world = World::demo();
         let given: Vec<(String, String)> = [
             ("instrument", "BTCUSDT"),
-            ("fast", "50000"),
-            ("slow", "100000"),
+            ("fast", "20"),
+            ("slow", "60"),
             ("size", "0.01"),
             ("short", "true"),
         ]

@@ -327,13 +327,13 @@ pub(crate) fn feed(feed: Feed, step: u32, basis: BarBasis) -> FeedRequest {
     }
 }
 
-/// Runs strategies, given by name, feeds and instance, on a toy venue.
-pub(crate) fn run(
+/// An engine with strategies, given by name, feeds and instance, on a toy venue.
+pub(crate) fn engine(
     seed: u64,
     market_events: u64,
     config: EngineConfig,
     strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
-) -> (Report, Vec<Notice>) {
+) -> Engine {
     let mut registry = Registry::new();
     let mut venue = ToyVenue::new(seed, market_events);
     let terms = venue.register(&mut registry).unwrap();
@@ -355,7 +355,7 @@ pub(crate) fn run(
         })
         .collect();
     let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
-    let engine = Engine::new(
+    Engine::new(
         config,
         Arc::new(registry),
         venues,
@@ -363,8 +363,19 @@ pub(crate) fn run(
         Box::new(NoClock),
         Arc::new(|| 0),
     )
-    .unwrap();
+    .unwrap()
+}
+
+/// Runs it to the end.
+pub(crate) fn run(
+    seed: u64,
+    market_events: u64,
+    config: EngineConfig,
+    strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
+) -> (Report, Vec<Notice>) {
     let mut notices = Notices::default();
-    let report = engine.run(&mut notices).unwrap();
+    let report = engine(seed, market_events, config, strategies)
+        .run(&mut notices)
+        .unwrap();
     (report, notices.0)
 }

@@ -1,0 +1,122 @@
+//! What stands between the strategies and the venues.
+
+use crate::control::Mode;
+use tickdeck_model::{
+    Instrument, OrderFormError, Price, Quote, Reason, Side, Size, StrategyId, Submit, Timestamp,
+};
+
+/// A check between the strategies and the venues. The limits of [`RiskConfig`](crate::RiskConfig) are the first one.
+///
+/// A pure fold as well: it sees every order and change in one order, with what was known as of its cause, and nothing
+/// else.
+pub trait OrderMiddleware: Send {
+    /// Judges a new order. The first middleware that refuses denies it; later ones do not see it.
+    ///
+    /// # Errors
+    /// The deny code and the values.
+    fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial>;
+
+    /// Judges a change of a working order, which is not among the situation's open ones.
+    ///
+    /// # Errors
+    /// The deny code and the values.
+    fn check_change(&mut self, change: &Change, at: &Situation<'_>) -> Result<(), Denial>;
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The deny code.
+    pub reason: Reason,
+    /// The values that broke it: `notional=31000.00, limit=25000`.
+    pub values: String,
+}
+
+impl From<OrderFormError> for Denial {
+    fn from(error: OrderFormError) -> Self {
+        Self {
+            reason: error.reason,
+            values: error.values,
+        }
+    }
+}
+
+pub(crate) fn deny(reason: Reason, values: String) -> Result<(), Denial> {
+    Err(Denial { reason, values })
+}
+
+/// A change of a working order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The order's side.
+    pub side: Side,
+    /// The new limit price.
+    pub price: Price,
+    /// The new whole size.
+    pub size: Size,
+    /// What of it is not filled yet.
+    pub left: Size,
+    /// Whether the order may only reduce a position.
+    pub reduce_only: bool,
+}
+
+/// What is known when an order is judged: the state as of the event that caused it.
+#[derive(Debug)]
+pub struct Situation<'a> {
+    /// Host time of the cause.
+    pub now: Timestamp,
+    /// Whose order.
+    pub strategy: StrategyId,
+    /// What it trades.
+    pub instrument: &'a Instrument,
+    /// The last quote and when it came.
+    pub quote: Option<(Quote, Timestamp)>,
+    /// The venue says its data is old or wrong.
+    pub stale: bool,
+    /// The kill switch is on.
+    pub killed: bool,
+    /// What the strategy may do, the deck's mode included.
+    pub mode: Mode,
+    /// The strategy's position.
+    pub position: Size,
+    /// What its working orders would buy, were all filled.
+    pub open_buys: Size,
+    /// What its working orders would sell, were all filled.
+    pub open_sells: Size,
+}
+
+impl Situation<'_> {
+    /// Whether an order, with every working order on its side filled first, still only reduces the position.
+    pub fn only_reduces(&self, side: Side, size: Size) -> bool {
+        let (held, open) = match side {
+            Side::Buy => (self.position.0.checked_neg(), self.open_buys),
+            Side::Sell => (Some(self.position.0), self.open_sells),
+        };
+        match (held, open.checked_add(size)) {
+            (Some(held), Some(wanted)) => wanted.0 <= held,
+            _ => false,
+        }
+    }
+
+    /// What an order would trade at, as far as can be said.
+    pub fn price_of(&self, order: &Submit) -> Option<Price> {
+        if order.kind.has_price() {
+            Some(order.price)
+        } else if order.kind.has_stop() {
+            Some(order.stop_price)
+        } else {
+            self.far_side(order.side)
+        }
+    }
+
+    /// The price at which the market would take the other side.
+    pub fn far_side(&self, side: Side) -> Option<Price> {
+        let (quote, _) = self.quote?;
+        let price = if side == Side::Buy {
+            quote.ask
+        } else {
+            quote.bid
+        };
+        (price.0 > 0).then_some(price)
+    }
+}
