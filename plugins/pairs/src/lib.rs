@@ -25,10 +25,10 @@ pub struct Params {
     #[param(default = 60, min = 2, max = 1_000_000)]
     period: u32,
     /// Time between samples, in milliseconds.
-    #[param(default = 250, min = 1, max = 86_400_000)]
+    #[param(default = 100, min = 1, max = 86_400_000)]
     sample_ms: u32,
     /// Deviations from the mean at which to enter.
-    #[param(default = 2.0, min = 0.1)]
+    #[param(default = 1.5, min = 0.1)]
     entry: f64,
     /// Deviations from the mean at which to leave.
     #[param(default = 0.5, min = 0.0)]
