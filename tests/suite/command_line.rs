@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread::JoinHandle;
 
 /// The binary, built the way the suite was.
 fn binary() -> &'static Path {
@@ -179,7 +180,7 @@ fn a_deck_with_mistakes_in_its_settings_names_all_of_them_with_their_lines() {
 }
 
 /// Starts a deck that plays as fast as it can and waits until it has printed a line of figures.
-fn running(folder: &Path) -> Child {
+fn running(folder: &Path) -> (Child, JoinHandle<Vec<String>>) {
     use std::io::{BufRead, BufReader};
     let mut child = Command::new(binary())
         .args(["run", "--pace", "fast"])
@@ -194,14 +195,14 @@ fn running(folder: &Path) -> Child {
     let started = lines.any(|line| line.is_ok_and(|line| line.contains("orders")));
     assert!(started, "the deck ended before it traded");
     // What follows must not fill the pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    child
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect());
+    (child, rest)
 }
 
 #[test]
 fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
     let folder = deck("[venue]\nkind = \"sim\"\nseed = 7\n");
-    let child = running(folder.path());
+    let (child, rest) = running(folder.path());
     let kill = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
@@ -214,12 +215,22 @@ fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    let rest = rest.join().unwrap();
+    let table: Vec<&String> = rest
+        .iter()
+        .skip_while(|line| !line.contains("stopped in order"))
+        .collect();
+    let stopped = table
+        .iter()
+        .filter(|line| line.contains(" stopped "))
+        .count();
+    assert_eq!(stopped, EXAMPLES.len(), "{rest:#?}");
 }
 
 #[test]
 fn a_second_host_on_the_same_data_folder_is_refused_by_name() {
     let folder = deck("[venue]\nkind = \"sim\"\nseed = 7\n");
-    let mut child = running(folder.path());
+    let (mut child, _) = running(folder.path());
     let error = error_of(&tickdeck(folder.path(), &["run", "--pace", "fast"]));
     assert!(error.contains("data"), "{error}");
     child.kill().unwrap();

@@ -22,6 +22,9 @@ pub struct EngineConfig {
     pub split_seed: Option<u64>,
     /// Stops after this many market events (quotes, trades, book updates).
     pub max_market_events: Option<u64>,
+    /// Most actions of a strategy in a second of event time. One that answers its own timers or signals without end
+    /// would otherwise keep time from going on; past the limit it is ended.
+    pub max_actions_per_s: u32,
     /// What stands between the ring and the strategies.
     pub middleware: MiddlewareConfig,
     /// What stands between the strategies and the venues.
@@ -40,6 +43,7 @@ impl Default for EngineConfig {
             max_batch: 1_024,
             split_seed: None,
             max_market_events: None,
+            max_actions_per_s: 10_000,
             middleware: MiddlewareConfig::default(),
             risk: RiskConfig::default(),
             killed: false,
@@ -52,7 +56,7 @@ impl Default for EngineConfig {
 pub struct MiddlewareConfig {
     /// Drops public trades whose number is not above the instrument's last.
     pub drop_duplicates: bool,
-    /// Drops quotes, trades and book updates that were older than this when they came.
+    /// Drops quotes and trades that were older than this when they came.
     pub max_age_ns: Option<u64>,
     /// Passes at most one quote per instrument in this much event time, always the latest.
     pub conflate_quotes_ns: Option<u64>,
@@ -86,7 +90,7 @@ pub struct Limits {
     pub max_notional: Option<Amount>,
     /// Largest position with every working order filled, price times size, in whole units of the quote currency.
     pub max_position_notional: Option<Amount>,
-    /// How far a limit price may be beyond the far side of the last quote, in hundredths of a percent.
+    /// How far a price may be from the middle of the last quote, in hundredths of a percent.
     pub collar_bps: Option<u32>,
     /// Most orders within the window.
     pub order_rate: Option<OrderRate>,

@@ -18,7 +18,6 @@ pub(crate) struct Dispatch {
     market: Vec<[Vec<Place>; 3]>,
     /// By instrument: who has any feed of it.
     interested: Vec<Vec<Place>>,
-    bars: HashMap<BarSpec, Vec<Place>>,
     signals: HashMap<TextId, Vec<Place>>,
     running: Vec<Place>,
 }
@@ -68,8 +67,8 @@ impl Dispatch {
         self.index();
     }
 
-    /// Starts or ends a feed.
-    pub(crate) fn change(&mut self, place: Place, request: &FeedRequest, wanted: bool) {
+    /// Starts or ends a feed; returns whether that changed anything.
+    pub(crate) fn change(&mut self, place: Place, request: &FeedRequest, wanted: bool) -> bool {
         let key = Key::of(request);
         let changed = if wanted {
             self.feeds[place].insert(key)
@@ -79,11 +78,7 @@ impl Dispatch {
         if changed {
             self.index();
         }
-    }
-
-    /// The bars that someone wants.
-    pub(crate) fn bar_specs(&self) -> impl Iterator<Item = BarSpec> + '_ {
-        self.bars.keys().copied()
+        changed
     }
 
     /// Who gets `event`. Own events (orders, fills, timers) are not looked up here.
@@ -93,8 +88,9 @@ impl Dispatch {
             Kind::Trade => self.market_feed(event, 1),
             Kind::Book => self.market_feed(event, 2),
             Kind::Account => &self.accounts,
-            Kind::Order | Kind::Fill | Kind::Timer | Kind::Lagged => &[],
-            Kind::Bar | Kind::Signal | Kind::Venue => self.rarer(event),
+            // Own events go to their owner, bars to those whose builder made them.
+            Kind::Order | Kind::Fill | Kind::Timer | Kind::Lagged | Kind::Bar => &[],
+            Kind::Signal | Kind::Venue => self.rarer(event),
         }
     }
 
@@ -107,14 +103,6 @@ impl Dispatch {
 
     fn rarer(&self, event: &Event) -> &[Place] {
         match event.body() {
-            Body::Bar(bar) => {
-                let spec = BarSpec {
-                    instrument: bar.instrument,
-                    basis: bar.basis,
-                    step: bar.step,
-                };
-                self.bars.get(&spec).map_or(&[], Vec::as_slice)
-            }
             Body::Signal(signal) => self.signals.get(&signal.name).map_or(&[], Vec::as_slice),
             Body::Venue(status) => match status.scope {
                 VenueScope::Venue => &self.running,
@@ -132,13 +120,11 @@ impl Dispatch {
             feeds,
             market,
             interested,
-            bars,
             signals,
             ..
         } = self;
         market.clear();
         interested.clear();
-        bars.clear();
         signals.clear();
         for (place, keys) in feeds.iter().enumerate() {
             for key in keys {
@@ -159,8 +145,7 @@ impl Dispatch {
                 }
                 match key {
                     Key::Market(_, kind) => market[instrument][*kind].push(place),
-                    Key::Bars(spec) => bars.entry(*spec).or_default().push(place),
-                    Key::Signal(_) => {}
+                    Key::Bars(_) | Key::Signal(_) => {}
                 }
             }
         }

@@ -126,13 +126,19 @@ impl Engine {
                 .messages
                 .iter()
                 .map(|id| (*id, registry.text(*id).unwrap_or_default().to_owned()));
-            parties.push(Party::new(seat.id, seat.order_policy, texts.collect()));
+            parties.push(Party::new(
+                seat.id,
+                seat.order_policy,
+                texts.collect(),
+                &seat.feeds,
+            ));
             cards.push(StrategyCard::new(seat));
         }
         let setup = || ShardSetup {
             middleware: config.middleware.clone(),
             max_batch: config.max_batch,
             split_seed: config.split_seed,
+            max_actions_per_s: config.max_actions_per_s,
             lookahead_ns,
             instruments: registry.instruments().to_vec(),
             now_ns: Arc::clone(&now_ns),
@@ -295,7 +301,11 @@ impl Engine {
         self.gather(end);
         self.crew
             .publish(&mut self.producer, &mut self.window, &mut self.intents)?;
-        if let Some(last) = self.window.last() {
+        if let (Some(first), Some(last)) = (self.window.first(), self.window.last()) {
+            assert!(
+                first.ts_host >= self.now,
+                "host time never falls: a gateway broke its contract"
+            );
             self.now = last.ts_host;
             self.next_sequence = last.sequence + 1;
         }
@@ -312,9 +322,7 @@ impl Engine {
     fn gather(&mut self, end: Timestamp) {
         self.window.clear();
         self.router.poll(end, &mut self.window);
-        let mut sources = usize::from(!self.window.is_empty());
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
-            let before = self.window.len();
             if let Err(error) = venue.gateway.poll(end, &mut self.window) {
                 venue.open = false;
                 venue.broken = true;
@@ -325,15 +333,9 @@ impl Engine {
                     },
                 ));
             }
-            sources += usize::from(self.window.len() > before);
         }
-        // Answers and timers are two sources in one.
-        if sources > 1
-            || self
-                .window
-                .first()
-                .is_some_and(|event| event.owner().is_some())
-        {
+        // A stable sort: at the same time the order of the sources stands.
+        if !self.window.is_sorted_by_key(|event| event.ts_host) {
             self.window.sort_by_key(|event| event.ts_host);
         }
     }
@@ -391,9 +393,15 @@ impl Engine {
         self.crew.stop(StopReason::Shutdown)?;
         let at = self.now;
         for place in 0..self.cards.len() {
-            if !self.router.parties[place].ended {
-                self.router.end(place, at);
-                self.cards[place].stopped = true;
+            if self.router.parties[place].ended {
+                continue;
+            }
+            self.router.end(place, at);
+            let (strategy, problem) = (self.cards[place].id, self.cards[place].fault());
+            self.cards[place].stopped = problem.is_empty();
+            if !problem.is_empty() {
+                let notice = Notice::Ended { strategy, problem };
+                self.router.outbox.notices.push((at, notice));
             }
         }
         self.dispatch(observer);

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod action_ring;
+mod allowance;
 mod config;
 mod control;
 mod crew;

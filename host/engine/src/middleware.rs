@@ -63,8 +63,18 @@ fn caused_by(cause: &Event, mut event: Event) -> Event {
 pub struct Chain {
     links: Vec<Box<dyn Middleware>>,
     /// Behind the links, so that bars are made of what passes.
-    bars: Vec<BarBuilder>,
+    bars: Vec<Bars>,
     derived: Derived,
+    /// Bars of the event at hand with their builder's place in `bars`.
+    before: Vec<(usize, Event)>,
+    after: Vec<(usize, Event)>,
+}
+
+/// A bar builder and who gets its bars. Those who subscribe together share one; whoever comes later gets one of its
+/// own, because where a bar starts must not depend on who else is subscribed on the same worker.
+struct Bars {
+    builder: BarBuilder,
+    audience: Vec<usize>,
 }
 
 impl Chain {
@@ -73,35 +83,54 @@ impl Chain {
         self.links.push(link);
     }
 
-    /// Adds a kind of bar.
-    pub fn push_bars(&mut self, builder: BarBuilder) {
-        self.bars.push(builder);
+    /// Starts bars for an audience, given as numbers that [`Chain::run`] hands back.
+    pub fn start_bars(&mut self, builder: BarBuilder, audience: Vec<usize>) {
+        self.bars.push(Bars { builder, audience });
     }
 
-    /// Whether bars of `spec` are built.
-    pub fn builds(&self, spec: BarSpec) -> bool {
-        self.bars.iter().any(|builder| builder.spec() == spec)
+    /// Ends a listener's bars of `spec`, or all of them; builders that nobody listens to are gone.
+    pub fn end_bars(&mut self, listener: usize, spec: Option<BarSpec>) {
+        for bars in &mut self.bars {
+            if spec.is_none_or(|spec| spec == bars.builder.spec()) {
+                bars.audience.retain(|other| *other != listener);
+            }
+        }
+        self.bars.retain(|bars| !bars.audience.is_empty());
     }
 
-    /// Runs an event through and calls `deliver` for everything that comes out, in order.
-    pub fn run(&mut self, event: &Event, mut deliver: impl FnMut(&Event)) {
+    /// Runs an event through and calls `deliver` for everything that comes out, in order; bars come with those who get
+    /// them.
+    pub fn run(&mut self, event: &Event, mut deliver: impl FnMut(&Event, Option<&[usize]>)) {
         let Self {
             links,
             bars,
             derived,
+            before,
+            after,
         } = self;
         let passes = links
             .iter_mut()
             .all(|link| link.on_event(event, derived) == Verdict::Pass);
+        derived
+            .before
+            .drain(..)
+            .for_each(|event| deliver(&event, None));
+        let mut later = std::mem::take(&mut derived.after);
         if passes {
-            for builder in bars {
-                builder.on_event(event, derived);
+            for (at, bars) in bars.iter_mut().enumerate() {
+                bars.builder.on_event(event, derived);
+                before.extend(derived.before.drain(..).map(|bar| (at, bar)));
+                after.extend(derived.after.drain(..).map(|bar| (at, bar)));
+            }
+            for (at, bar) in before.drain(..) {
+                deliver(&bar, Some(&bars[at].audience));
+            }
+            deliver(event, None);
+            for (at, bar) in after.drain(..) {
+                deliver(&bar, Some(&bars[at].audience));
             }
         }
-        derived.before.drain(..).for_each(|event| deliver(&event));
-        if passes {
-            deliver(event);
-        }
-        derived.after.drain(..).for_each(|event| deliver(&event));
+        later.drain(..).for_each(|event| deliver(&event, None));
+        derived.after = later;
     }
 }

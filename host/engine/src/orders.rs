@@ -1,22 +1,26 @@
 //! Orders at work at the venues, as the router knows them: from the moment they leave until they are done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderUpdate, Price, Side, Size,
-    StrategyId,
+    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Side,
+    Size, StrategyId,
 };
 
 /// An order at work.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Live {
     pub(crate) instrument: InstrumentId,
     pub(crate) side: Side,
+    pub(crate) kind: OrderType,
+    pub(crate) stop_price: Price,
     pub(crate) price: Price,
     /// The size in force.
     pub(crate) size: Size,
-    /// The size that a modify under way would make it.
-    pub(crate) asked: Option<Size>,
+    /// The sizes that modifies under way would make it, in the order they left; a venue answers in that order.
+    pub(crate) asked: VecDeque<Size>,
+    /// Refusals of ours that are on their way to the tape: they answer no modify that left.
+    pub(crate) own_refusals: u32,
     pub(crate) filled: Size,
     pub(crate) reduce_only: bool,
     pub(crate) cancel_sent: bool,
@@ -25,7 +29,7 @@ pub(crate) struct Live {
 impl Live {
     /// What may still fill, at worst.
     pub(crate) fn left(&self) -> Size {
-        let size = self.asked.map_or(self.size, |asked| asked.max(self.size));
+        let size = self.asked.iter().copied().fold(self.size, Size::max);
         Size((size.0 - self.filled.0).max(0))
     }
 }
@@ -82,8 +86,8 @@ impl Orders {
         (buys, sells)
     }
 
-    /// Takes in what became of an order.
-    pub(crate) fn update(&mut self, update: &OrderUpdate) {
+    /// Takes in what became of an order. `own`: it may be an answer of ours, which has no venue time of its own.
+    pub(crate) fn update(&mut self, update: &OrderUpdate, own: bool) {
         let id = ClientOrderId {
             strategy: update.strategy,
             number: update.order,
@@ -99,9 +103,10 @@ impl Orders {
             OrderStatus::Replaced => {
                 live.price = update.price;
                 live.size = update.size;
-                live.asked = None;
+                live.asked.pop_front();
             }
-            OrderStatus::ModifyRejected => live.asked = None,
+            OrderStatus::ModifyRejected if live.own_refusals > 0 && own => live.own_refusals -= 1,
+            OrderStatus::ModifyRejected => drop(live.asked.pop_front()),
             OrderStatus::CancelRejected => live.cancel_sent = false,
             OrderStatus::Submitted
             | OrderStatus::Accepted

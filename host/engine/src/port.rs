@@ -161,6 +161,10 @@ pub enum OrderPolicy {
     Hold,
 }
 
+/// Order numbers that a strategy has for one run: more than any sends between two starts, and few enough that a run can
+/// set them aside on disk before the first is used.
+pub const ORDERS_PER_RUN: OrderNumber = 1_000_000_000;
+
 /// A strategy ready to run: its manifest resolved against the registry.
 pub struct Seat {
     /// Its number, by name.

@@ -88,12 +88,17 @@ impl Check<'_> {
         self.check_mode()?;
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
-        terms.check_price("price", true, change.price)?;
+        terms.check_price("price", change.kind.has_price(), change.price)?;
         let reduces = self.at.only_reduces(change.side, change.left);
         self.check_reduce_only(change.side, change.left, change.reduce_only)?;
         self.check_stale(reduces)?;
-        self.check_amounts(change.side, change.left, Some(change.price), reduces)?;
-        self.check_collar("price", change.price)
+        let price = if change.kind.has_price() {
+            self.check_collar("price", change.price)?;
+            change.price
+        } else {
+            change.stop_price
+        };
+        self.check_amounts(change.side, change.left, Some(price), reduces)
     }
 
     fn check_mode(&self) -> Result<(), Denial> {
@@ -130,30 +135,28 @@ impl Check<'_> {
     }
 
     fn check_stale(&self, reduces: bool) -> Result<(), Denial> {
-        let Some(max_age_ns) = self.limits.max_quote_age_ns.filter(|_| !reduces) else {
+        if reduces {
             return Ok(());
-        };
+        }
         if self.at.stale {
             return deny(
                 Reason::StaleData,
                 "the venue marks its data stale".to_owned(),
             );
         }
-        match self.at.quote {
-            None => deny(Reason::StaleData, "no quote yet".to_owned()),
-            Some((_, came)) => {
-                let age_ns = self.at.now.saturating_sub(came).max(0) as u64;
-                if age_ns > max_age_ns {
-                    let values = format!(
-                        "age_ms={}, limit={}",
-                        age_ns / 1_000_000,
-                        max_age_ns / 1_000_000
-                    );
-                    return deny(Reason::StaleData, values);
-                }
-                Ok(())
-            }
+        let Some(max_age_ns) = self.limits.max_quote_age_ns else {
+            return Ok(());
+        };
+        let Some((_, came)) = self.at.quote else {
+            return deny(Reason::StaleData, "no quote yet".to_owned());
+        };
+        let age_ns = self.at.now.saturating_sub(came).max(0) as u64;
+        if age_ns > max_age_ns {
+            let (age_ms, limit_ms) = (age_ns / 1_000_000, max_age_ns / 1_000_000);
+            let values = format!("age_ms={age_ms}, limit={limit_ms}");
+            return deny(Reason::StaleData, values);
         }
+        Ok(())
     }
 
     /// Size, notional and position.
@@ -175,6 +178,12 @@ impl Check<'_> {
                 Reason::MaxSize,
                 format!("size={}, limit={}", size.at(scale), limit.at(scale)),
             );
+        }
+        let valued =
+            self.limits.max_notional.is_some() || self.limits.max_position_notional.is_some();
+        if valued && price.is_none() && !reduces {
+            let values = "nothing is quoted to value the order by".to_owned();
+            return deny(Reason::StaleData, values);
         }
         if let (Some(limit), Some(price)) = (self.limits.max_notional, price) {
             self.check_notional(Reason::MaxNotional, "notional", price, size, limit.0)?;

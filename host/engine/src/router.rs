@@ -1,6 +1,6 @@
 //! From a decision to a venue: order numbers, checks, routing by instrument, timers, notifications.
 //!
-//! The router is a fold over events and intents in one merged order (see `kernel`), so what it knows when it checks an
+//! The router is a fold over events and intents in one merged order (see `engine`), so what it knows when it checks an
 //! order is exactly what was known as of the event that caused the order, with any number of workers and any batching.
 //! What it answers itself (submitted, denied, pending) reaches the tape one lookahead later, like a venue's answers.
 
@@ -14,11 +14,11 @@ use crate::port::{Command, OrderPolicy};
 use crate::report::Notice;
 use crate::risk::Risk;
 use crate::timers::Timers;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use tickdeck_model::{
-    Action, Body, CancelAll, CancelScope, ClientOrderId, Event, Feed, Instrument, InstrumentId,
-    Modify, Notify, OrderNumber, OrderStatus, OrderUpdate, Pad, Reason, Signal, Size, StrategyId,
-    Submit, TextId, Timestamp, VenueId,
+    Action, Body, CancelAll, CancelScope, ClientOrderId, Event, Feed, FeedRequest, Instrument,
+    InstrumentId, Modify, Notify, OrderNumber, OrderStatus, OrderUpdate, Pad, Reason, Signal, Size,
+    StrategyId, Submit, TextId, Timestamp, VenueId,
 };
 use tickdeck_portfolio::Portfolio;
 
@@ -30,6 +30,8 @@ pub(crate) struct Party {
     pub(crate) order_policy: OrderPolicy,
     pub(crate) messages: Vec<(TextId, String)>,
     pub(crate) ended: bool,
+    /// Instruments whose book it gets.
+    books: BTreeSet<u32>,
 }
 
 impl Party {
@@ -37,13 +39,16 @@ impl Party {
         id: StrategyId,
         order_policy: OrderPolicy,
         messages: Vec<(TextId, String)>,
+        feeds: &[FeedRequest],
     ) -> Self {
+        let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
         Self {
             id,
             mode: Mode::Trade,
             order_policy,
             messages,
             ended: false,
+            books: books.map(|feed| feed.target).collect(),
         }
     }
 }
@@ -147,7 +152,7 @@ impl Router {
             );
         }
         match event.body() {
-            Body::Order(update) => self.on_update(event.ts_host, &update),
+            Body::Order(update) => self.on_update(event, &update),
             Body::Fill(fill) => {
                 self.tally.fills += 1;
                 self.orders.fill(
@@ -176,8 +181,9 @@ impl Router {
         }
     }
 
-    fn on_update(&mut self, at: Timestamp, update: &OrderUpdate) {
-        self.orders.update(update);
+    fn on_update(&mut self, event: &Event, update: &OrderUpdate) {
+        let at = event.ts_host;
+        self.orders.update(update, event.ts_venue == at);
         let refused = matches!(
             update.status,
             OrderStatus::Rejected | OrderStatus::ModifyRejected | OrderStatus::CancelRejected
@@ -283,7 +289,12 @@ impl Router {
             Action::Notify(notify) => self.notify(place, at, &notify),
             Action::Subscribe(request) if request.feed == Feed::Book => {
                 let instrument = InstrumentId(request.target);
-                self.command(instrument, at, Command::Snapshot { instrument });
+                if self.parties[place].books.insert(request.target) {
+                    self.command(instrument, at, Command::Snapshot { instrument });
+                }
+            }
+            Action::Unsubscribe(request) if request.feed == Feed::Book => {
+                self.parties[place].books.remove(&request.target);
             }
             Action::Subscribe(_) | Action::Unsubscribe(_) => {}
         }
@@ -331,9 +342,12 @@ impl Router {
                     Live {
                         instrument: order.instrument,
                         side: order.side,
+                        kind: order.kind,
+                        stop_price: order.stop_price,
                         price: order.price,
                         size: order.size,
-                        asked: None,
+                        asked: VecDeque::new(),
+                        own_refusals: 0,
                         reduce_only: order.reduce_only,
                         filled: Size::ZERO,
                         cancel_sent: false,
@@ -412,11 +426,13 @@ impl Router {
             strategy: self.parties[place].id,
             number: modify.order,
         };
-        let Some(live) = self.orders.get_mut(id).map(|live| *live) else {
+        let Some(live) = self.orders.get_mut(id).map(|live| live.clone()) else {
             return;
         };
         let change = Change {
             side: live.side,
+            kind: live.kind,
+            stop_price: live.stop_price,
             price: modify.price,
             size: modify.size,
             left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),
@@ -427,6 +443,9 @@ impl Router {
         });
         match verdict {
             Err(denial) => {
+                if let Some(live) = self.orders.get_mut(id) {
+                    live.own_refusals += 1;
+                }
                 self.answer(
                     at,
                     update_of(id, &live, OrderStatus::ModifyRejected, denial.reason),
@@ -435,10 +454,7 @@ impl Router {
             }
             Ok(()) => {
                 if let Some(live) = self.orders.get_mut(id) {
-                    live.asked = Some(
-                        live.asked
-                            .map_or(modify.size, |asked| asked.max(modify.size)),
-                    );
+                    live.asked.push_back(modify.size);
                 }
                 self.answer(
                     at,
@@ -464,7 +480,7 @@ impl Router {
             return;
         };
         live.cancel_sent = true;
-        let live = *live;
+        let live = live.clone();
         self.answer(at, update_of(id, &live, OrderStatus::PendingCancel, reason));
         self.command(
             live.instrument,

@@ -6,14 +6,19 @@
 //! as of the event that it handles.
 
 use crate::action_ring::{Decision, Intent};
+use crate::allowance::Allowance;
 use crate::config::MiddlewareConfig;
 use crate::dispatch::{Dispatch, Place};
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{Fault, Seat, StopReason, Strategy};
 use crossbeam_utils::CachePadded;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_model::{Action, Event, FeedRequest, Instrument, Kind, StrategyId, Timestamp};
+use tickdeck_model::{
+    Action, Body, BookChange, Event, Feed, FeedRequest, Instrument, InstrumentId, Kind, StrategyId,
+    Timestamp,
+};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::{Consumer, Producer};
 
@@ -62,6 +67,7 @@ pub(crate) struct ShardSetup {
     pub(crate) middleware: MiddlewareConfig,
     pub(crate) max_batch: usize,
     pub(crate) split_seed: Option<u64>,
+    pub(crate) max_actions_per_s: u32,
     /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
     pub(crate) lookahead_ns: i64,
     /// By instrument id.
@@ -75,6 +81,7 @@ struct Slot {
     pending: Vec<Event>,
     counters: Arc<CachePadded<Counters>>,
     calls: u64,
+    allowance: Allowance,
     /// The cause of the last action and how many it caused, to number the next.
     last_cause: (u64, u32),
 }
@@ -111,6 +118,8 @@ struct Desk {
     /// Feed changes asked for since the last look: cause's time, place, request, wanted.
     feed_changes: Vec<(Timestamp, Place, FeedRequest, bool)>,
     ended: Vec<Place>,
+    /// Books that wait for the snapshot of a subscription made at run time.
+    awaiting: Vec<(Place, InstrumentId)>,
 }
 
 impl Shard {
@@ -133,11 +142,16 @@ impl Shard {
             now_ns: setup.now_ns.clone(),
             feed_changes: Vec::new(),
             ended: Vec::new(),
+            awaiting: Vec::new(),
         };
         let mut dispatch = Dispatch::default();
+        let mut bars: BTreeMap<BarSpec, Vec<Place>> = BTreeMap::new();
         for (seat, counters) in seats {
             let place = dispatch.add(&seat.feeds, seat.accounts);
-            desk.seat(place, seat, counters);
+            for request in seat.feeds.iter().filter(|feed| feed.feed == Feed::Bars) {
+                bars.entry(bar_spec(request)).or_default().push(place);
+            }
+            desk.seat(place, seat, counters, &setup);
         }
         let mut shard = Self {
             events,
@@ -148,6 +162,7 @@ impl Shard {
             setup,
         };
         shard.build_chain();
+        shard.start_manifest_bars(bars);
         shard
     }
 
@@ -179,7 +194,9 @@ impl Shard {
                 slots.partition_point(|event| event.ts_host < due)
             };
             for event in &slots[..stretch] {
-                chain.run(event, |event| desk.route(dispatch, event));
+                chain.run(event, |event, audience| {
+                    desk.route(dispatch, event, audience);
+                });
             }
             desk.flush_all();
             for (at, place, request, wanted) in desk.feed_changes.drain(..) {
@@ -192,6 +209,7 @@ impl Shard {
             }
             for place in desk.ended.drain(..) {
                 dispatch.remove(place);
+                chain.end_bars(place, None);
             }
             let reached = stretch < slots.len();
             events.release(stretch);
@@ -240,10 +258,23 @@ impl Shard {
         self.changes = later;
         let now: Vec<FeedChange> = now;
         for change in now {
-            self.dispatch
-                .change(change.place, &change.request, change.wanted);
+            self.change_feed(&change);
         }
-        self.add_missing_bars();
+    }
+
+    fn change_feed(&mut self, change: &FeedChange) {
+        let FeedChange { place, request, .. } = change;
+        let changed = self.dispatch.change(*place, request, change.wanted);
+        if !changed {
+            return;
+        }
+        match (request.feed, change.wanted) {
+            (Feed::Bars, true) => self.start_bars(bar_spec(request), vec![*place]),
+            (Feed::Bars, false) => self.chain.end_bars(*place, Some(bar_spec(request))),
+            // The book's first event is the snapshot that the router asked for; deltas before it would mislead.
+            (Feed::Book, true) => self.desk.await_snapshot(*place, request.target),
+            _ => {}
+        }
     }
 
     fn build_chain(&mut self) {
@@ -257,26 +288,39 @@ impl Shard {
         if let Some(interval_ns) = config.conflate_quotes_ns {
             self.chain.push(Box::new(ConflateQuotes::new(interval_ns)));
         }
-        self.add_missing_bars();
     }
 
-    fn add_missing_bars(&mut self) {
-        let mut wanted: Vec<BarSpec> = self
-            .dispatch
-            .bar_specs()
-            .filter(|spec| !self.chain.builds(*spec))
-            .collect();
-        wanted.sort_unstable();
-        for spec in wanted {
-            if let Some(instrument) = self.setup.instruments.get(spec.instrument.index()) {
-                self.chain.push_bars(BarBuilder::new(spec, instrument.lot));
-            }
+    /// Starts the bars that are wanted from the first event on, one builder for all who want the same.
+    fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<Place>>) {
+        for (spec, audience) in wanted {
+            self.start_bars(spec, audience);
+        }
+    }
+
+    fn start_bars(&mut self, spec: BarSpec, audience: Vec<Place>) {
+        if let Some(instrument) = self.setup.instruments.get(spec.instrument.index()) {
+            let builder = BarBuilder::new(spec, instrument.lot);
+            self.chain.start_bars(builder, audience);
         }
     }
 }
 
+fn bar_spec(request: &FeedRequest) -> BarSpec {
+    BarSpec {
+        instrument: InstrumentId(request.target),
+        basis: request.basis,
+        step: request.step,
+    }
+}
+
 impl Desk {
-    fn seat(&mut self, place: Place, seat: Seat, counters: Arc<CachePadded<Counters>>) {
+    fn seat(
+        &mut self,
+        place: Place,
+        seat: Seat,
+        counters: Arc<CachePadded<Counters>>,
+        setup: &ShardSetup,
+    ) {
         if seat.id.index() >= self.places.len() {
             self.places.resize(seat.id.index() + 1, None);
         }
@@ -289,19 +333,49 @@ impl Desk {
             pending: Vec::with_capacity(self.max_batch),
             counters,
             calls: 0,
+            allowance: Allowance::new(
+                &setup.instruments,
+                setup.max_actions_per_s,
+                &seat.feeds,
+                seat.next_order,
+            ),
             last_cause: (0, 0),
         });
     }
 
-    /// Puts an event where it belongs.
-    fn route(&mut self, dispatch: &Dispatch, event: &Event) {
+    /// Puts an event where it belongs; bars come with their audience.
+    fn route(&mut self, dispatch: &Dispatch, event: &Event, audience: Option<&[Place]>) {
+        if let Some(audience) = audience {
+            for place in audience {
+                self.slots[*place].pending.push(*event);
+            }
+            return;
+        }
         if event.changes_portfolio() || event.kind() == Kind::Timer {
             self.route_own(dispatch, event);
             return;
         }
         for place in dispatch.subscribers(event) {
-            self.slots[*place].pending.push(*event);
+            if self.awaiting.is_empty() || !self.is_awaited(*place, event) {
+                self.slots[*place].pending.push(*event);
+            }
         }
+    }
+
+    fn await_snapshot(&mut self, place: Place, instrument: u32) {
+        self.awaiting.push((place, InstrumentId(instrument)));
+    }
+
+    /// Whether an update of a book comes before the snapshot that its new subscriber waits for.
+    fn is_awaited(&mut self, place: Place, event: &Event) -> bool {
+        let Body::Book(update) = event.body() else {
+            return false;
+        };
+        let waits = (place, update.instrument);
+        if update.change == BookChange::Clear {
+            self.awaiting.retain(|other| *other != waits);
+        }
+        self.awaiting.contains(&waits)
     }
 
     /// Events that change the portfolio go first in a batch, after everything before them was handled.
@@ -310,7 +384,14 @@ impl Desk {
             .owner()
             .and_then(|id| self.places.get(id.index()).copied().flatten());
         match (owner, event.kind()) {
-            (Some(place), Kind::Timer) => self.slots[place].pending.push(*event),
+            (Some(place), Kind::Timer) => {
+                // Whatever came before may still set or clear timers.
+                self.flush(place);
+                if let Body::Timer(timer) = event.body() {
+                    self.slots[place].allowance.timer_fired(timer.id);
+                }
+                self.slots[place].pending.push(*event);
+            }
             (_, Kind::Timer) => {}
             (owner, _) => {
                 let subscribers = dispatch.subscribers(event);
@@ -394,22 +475,20 @@ impl Desk {
         self.batch.clear();
         let mut refused = Ok(());
         for action in &self.actions {
-            match action {
-                Action::Submit(order) => {
-                    if let Err(error) = self.portfolio.intend(slot.id, order) {
-                        refused = Err(Fault(format!("order {}: {error}", order.order)));
-                        break;
-                    }
-                }
-                Action::Subscribe(request) => {
-                    self.feed_changes
-                        .push((cause.ts_host, place, *request, true))
-                }
-                Action::Unsubscribe(request) => {
-                    self.feed_changes
-                        .push((cause.ts_host, place, *request, false))
-                }
-                _ => {}
+            let admitted = slot.allowance.admit(cause.ts_host, action);
+            if let Err(fault) = admitted.and_then(|()| intend(&mut self.portfolio, slot.id, action))
+            {
+                refused = Err(fault);
+                break;
+            }
+            let feed = match action {
+                Action::Subscribe(request) => Some((request, true)),
+                Action::Unsubscribe(request) => Some((request, false)),
+                _ => None,
+            };
+            if let Some((request, wanted)) = feed {
+                self.feed_changes
+                    .push((cause.ts_host, place, *request, wanted));
             }
             self.batch.push(slot.intent(cause, Decision::Act(*action)));
         }
@@ -451,6 +530,15 @@ impl Slot {
             decision,
         }
     }
+}
+
+/// Puts a new order into its strategy's book at once.
+fn intend(portfolio: &mut Portfolio, strategy: StrategyId, action: &Action) -> Result<(), Fault> {
+    let Action::Submit(order) = action else {
+        return Ok(());
+    };
+    let intended = portfolio.intend(strategy, order);
+    intended.map_err(|error| Fault(format!("order {}: {error}", order.order)))
 }
 
 fn note_fault(slot: &Slot, fault: Fault) {

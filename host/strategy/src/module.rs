@@ -10,29 +10,30 @@ use crate::limits::Limits;
 use crate::load::World;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::Fault;
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
-use xxhash_rust::xxh3::xxh3_128;
 
-/// The hash of a module's file (XXH3, 128 bits): which code ran, in snapshots and reels.
+/// The SHA-256 of a module's file: which code ran, in snapshots and reels, and the key of the compile cache. It is
+/// cryptographic because code is run by it: nobody may be able to make another module of the same hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModuleHash(pub u128);
+pub struct ModuleHash(pub [u8; 32]);
 
 impl ModuleHash {
     /// The hash of a file of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(xxh3_128(bytes))
+        Self(Sha256::digest(bytes).into())
     }
 }
 
-/// 32 hexadecimal digits.
+/// 64 hexadecimal digits.
 impl std::fmt::Display for ModuleHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:032x}", self.0)
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

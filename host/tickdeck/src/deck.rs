@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use tickdeck_engine::port::ORDERS_PER_RUN;
 use tickdeck_model::{OrderNumber, Registry};
 
 /// The modules of a deck.
@@ -20,8 +21,6 @@ const IDS: &str = "ids";
 const KILLED: &str = "killed";
 /// The first order number that no run has had.
 const ORDERS: &str = "orders";
-/// Order numbers that a run sets aside: more than any strategy sends between two starts.
-const ORDERS_A_RUN: OrderNumber = 1_000_000_000;
 /// Most modules that are read from a plugins folder.
 const MAX_MODULES: usize = 1_000;
 
@@ -216,7 +215,7 @@ impl Data {
             }
         };
         let next = first
-            .checked_add(ORDERS_A_RUN)
+            .checked_add(ORDERS_PER_RUN)
             .with_context(|| format!("{} has run out of order numbers", path.display()))?;
         install(&path, format!("{next}\n").as_bytes())?;
         Ok(first)
@@ -325,7 +324,7 @@ mod tests {
         let data = deck.open_data().unwrap();
         assert_eq!(
             (first, data.reserve_orders().unwrap()),
-            (1, 1 + ORDERS_A_RUN)
+            (1, 1 + ORDERS_PER_RUN)
         );
         std::fs::write(deck.data().join(ORDERS), "many").unwrap();
         let error = format!("{:#}", data.reserve_orders().unwrap_err());

@@ -268,10 +268,13 @@ fn on_interrupt(stop: Stop, controls: Controls) -> Result<()> {
     if !first {
         return Ok(());
     }
-    ctrlc::set_handler(|| {
+    let mut last: Option<Instant> = None;
+    ctrlc::set_handler(move || {
         let target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((stop, controls)) = target.as_ref() {
-            if stop.ask() {
+            let echo = last.is_some_and(|last| last.elapsed() < ECHO);
+            last = Some(Instant::now());
+            if stop.ask() && !echo {
                 leave();
             }
             controls.stop();
@@ -279,6 +282,9 @@ fn on_interrupt(stop: Stop, controls: Controls) -> Result<()> {
     })
     .context("cannot listen for Ctrl-C")
 }
+
+/// A signal this soon after another is the same one: supervisors signal a process and then its group.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// Ends the process without waiting for anything.
 fn leave() -> ! {

@@ -145,10 +145,10 @@ mod tests {
             basis,
             step,
         };
-        chain.push(Box::new(BarBuilder::new(spec, Size(10))));
+        chain.start_bars(BarBuilder::new(spec, Size(10)), vec![0]);
         let mut seen = Vec::new();
         for event in events {
-            chain.run(event, |out| {
+            chain.run(event, |out, _| {
                 if let Body::Bar(bar) = out.body() {
                     let prices = [bar.open, bar.high, bar.low, bar.close].map(|price| price.0);
                     let [open, high, low, close] = prices;

@@ -113,7 +113,7 @@ mod tests {
             quote(4, 100, 13),
             quote(5, 250, 14),
         ] {
-            chain.run(&event, |out| {
+            chain.run(&event, |out, _| {
                 let Body::Quote(quote) = out.body() else {
                     panic!("only quotes went in")
                 };

@@ -2,7 +2,8 @@
 
 use crate::control::Mode;
 use tickdeck_model::{
-    Instrument, OrderFormError, Price, Quote, Reason, Side, Size, StrategyId, Submit, Timestamp,
+    Instrument, OrderFormError, OrderType, Price, Quote, Reason, Side, Size, StrategyId, Submit,
+    Timestamp,
 };
 
 /// A check between the strategies and the venues. The limits of [`RiskConfig`](crate::RiskConfig) are the first one.
@@ -50,7 +51,11 @@ pub(crate) fn deny(reason: Reason, values: String) -> Result<(), Denial> {
 pub struct Change {
     /// The order's side.
     pub side: Side,
-    /// The new limit price.
+    /// How it is priced.
+    pub kind: OrderType,
+    /// Its stop price, 0 where the type has none.
+    pub stop_price: Price,
+    /// The new limit price, 0 where the type has none.
     pub price: Price,
     /// The new whole size.
     pub size: Size,

@@ -271,6 +271,20 @@ impl Observer for Notices {
     fn status(&mut self, _: &Status) {}
 }
 
+/// Does something at the n-th notice or status.
+pub(crate) struct At<F>(pub(crate) u32, pub(crate) F);
+
+impl<F: FnMut()> Observer for At<F> {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+
+    fn status(&mut self, _: &Status) {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 {
+            (self.1)();
+        }
+    }
+}
+
 /// A strategy made of a function that answers one event.
 pub(crate) struct Toy<F>(pub(crate) F);
 
@@ -334,6 +348,17 @@ pub(crate) fn engine(
     config: EngineConfig,
     strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
 ) -> Engine {
+    engine_with(OrderPolicy::Cancel, seed, market_events, config, strategies)
+}
+
+/// The same with another order policy.
+pub(crate) fn engine_with(
+    order_policy: OrderPolicy,
+    seed: u64,
+    market_events: u64,
+    config: EngineConfig,
+    strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
+) -> Engine {
     let mut registry = Registry::new();
     let mut venue = ToyVenue::new(seed, market_events);
     let terms = venue.register(&mut registry).unwrap();
@@ -348,7 +373,7 @@ pub(crate) fn engine(
             feeds,
             accounts: false,
             messages: vec![message],
-            order_policy: OrderPolicy::Cancel,
+            order_policy,
             allocation: allocation.clone(),
             next_order: 1,
             strategy,
