@@ -127,6 +127,9 @@ impl Parts {
             workers: settings.workers.unwrap_or(default.workers),
             pin: settings.pin.clone(),
             ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),
+            max_actions_per_s: settings
+                .max_actions_per_s
+                .unwrap_or(default.max_actions_per_s),
             wait: if settings.spin {
                 Wait::Spin
             } else {

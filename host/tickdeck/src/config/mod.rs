@@ -97,6 +97,8 @@ pub struct EngineSettings {
     pub batch: Option<usize>,
     /// Events the ring holds.
     pub ring_capacity: Option<usize>,
+    /// Most actions of a strategy in a second of event time.
+    pub max_actions_per_s: Option<u32>,
     /// Whether waiting threads only spin.
     pub spin: bool,
 }

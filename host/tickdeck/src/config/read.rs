@@ -71,6 +71,9 @@ fn engine(section: Section<'_, '_>) -> EngineSettings {
             .integer("batch", 1..=MAX_BATCH)
             .map(|batch| batch as usize),
         ring_capacity: ring_capacity.map(|capacity| capacity as usize),
+        max_actions_per_s: section
+            .integer("max_actions_per_s", 1..=u64::from(u32::MAX))
+            .map(|actions| actions as u32),
         spin: section
             .word("wait", &[("park", false), ("spin", true)])
             .unwrap_or_default(),
