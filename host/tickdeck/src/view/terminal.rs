@@ -2,9 +2,10 @@
 
 use super::model::{Prompt, ViewModel};
 use super::render::render;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::DefaultTerminal;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 /// What the operator wants.
@@ -23,6 +24,8 @@ pub enum Wish {
 /// The terminal while the view is on it; restored when dropped, and by a panic on any thread.
 pub struct Screen {
     terminal: DefaultTerminal,
+    /// Keys come from a thread of their own: reading a terminal that has gone away never returns.
+    events: Receiver<Event>,
     prompt: Prompt,
 }
 
@@ -36,6 +39,7 @@ impl Screen {
             .context("cannot use this terminal for the live view; run with --plain")?;
         Ok(Self {
             terminal,
+            events: read_events()?,
             prompt: Prompt::None,
         })
     }
@@ -64,10 +68,12 @@ impl Screen {
     /// # Errors
     /// The terminal is gone.
     pub fn wish(&mut self, timeout: Duration) -> Result<Option<Wish>> {
-        if !event::poll(timeout).context("cannot read the terminal")? {
-            return Ok(None);
-        }
-        let (prompt, wish) = match event::read().context("cannot read the terminal")? {
+        let event = match self.events.recv_timeout(timeout) {
+            Ok(event) => event,
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => bail!("cannot read the terminal"),
+        };
+        let (prompt, wish) = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => pressed(self.prompt, key),
             _ => (self.prompt, None),
         };
@@ -80,6 +86,21 @@ impl Drop for Screen {
     fn drop(&mut self) {
         ratatui::restore();
     }
+}
+
+/// Starts the thread that reads the terminal; it ends with the process, or once nobody listens.
+fn read_events() -> Result<Receiver<Event>> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let read = move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                break;
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("keys".to_owned());
+    thread.spawn(read).context("cannot start a thread")?;
+    Ok(receiver)
 }
 
 /// What a key does: the prompt after it, and what is wanted.
