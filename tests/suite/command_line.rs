@@ -222,7 +222,7 @@ fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
         .collect();
     let stopped = table
         .iter()
-        .filter(|line| line.contains(" stopped "))
+        .filter(|line| line.contains(" stopped  "))
         .count();
     assert_eq!(stopped, EXAMPLES.len(), "{rest:#?}");
 }
