@@ -19,7 +19,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tickdeck_model::{Currency, CurrencyId, Event, Registry, Timestamp};
 use tickdeck_portfolio::Portfolio;
-use tickdeck_ring::{Config, Producer, Ring, RingError, SlowPolicy};
+use tickdeck_ring::{Config, Consumer, Producer, Ring, RingError, SlowPolicy};
 use xxhash_rust::xxh3::Xxh3;
 use zerocopy::IntoBytes;
 
@@ -144,38 +144,14 @@ impl Engine {
             now_ns: Arc::clone(&now_ns),
         };
         let hands = config.workers.clamp(1, seats.len().max(1));
-        let mut shares: Vec<Vec<(Seat, Arc<CachePadded<Counters>>)>> =
-            (0..hands).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
         for (at, seat) in seats.into_iter().enumerate() {
             shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
         }
         let portfolio = || open_portfolio(&registry, &currencies, &venues);
-        let crew = if hands == 1 {
-            let seats = shares.pop().unwrap_or_default();
-            let events = ring.attach(SlowPolicy::Wait);
-            Crew::Inline(Box::new(Shard::new(
-                events,
-                Outlet::Local(Vec::new()),
-                portfolio(),
-                seats,
-                setup(),
-            )))
-        } else {
-            let intents_ring = Ring::new(Config {
-                capacity: INTENT_CAPACITY,
-                wait: config.wait,
-            })?;
-            let intents = intents_ring.attach(SlowPolicy::Wait);
-            let shard = |seats| {
-                let (events, outlet) = (
-                    ring.attach(SlowPolicy::Wait),
-                    Outlet::Ring(intents_ring.producer()),
-                );
-                Shard::new(events, outlet, portfolio(), seats, setup())
-            };
-            let shards = shares.into_iter().map(shard).collect();
-            Crew::start_threads(shards, &config.pin, ring.clone(), intents_ring, intents)?
-        };
+        let crew = hire(&config, &ring, shares, |events, outlet, seats| {
+            Shard::new(events, outlet, portfolio(), seats, setup())
+        })?;
         let mut router = Router::new(
             registry.instruments().to_vec(),
             config.risk,
@@ -486,6 +462,41 @@ impl Engine {
             killed: router.killed,
         }
     }
+}
+
+/// A strategy with the counters that its worker keeps.
+type CountedSeat = (Seat, Arc<CachePadded<Counters>>);
+
+/// Puts the workers to work: one share of the seats on this thread, several on a thread each.
+fn hire(
+    config: &EngineConfig,
+    ring: &Ring<Event>,
+    mut shares: Vec<Vec<CountedSeat>>,
+    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Shard,
+) -> Result<Crew, EngineError> {
+    if shares.len() == 1 {
+        let seats = shares.pop().unwrap_or_default();
+        let outlet = Outlet::Local(Vec::new());
+        let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
+        return Ok(Crew::Inline(Box::new(shard)));
+    }
+    let intents_ring = Ring::new(Config {
+        capacity: INTENT_CAPACITY,
+        wait: config.wait,
+    })?;
+    let intents = intents_ring.attach(SlowPolicy::Wait);
+    let start = |seats| {
+        let outlet = Outlet::Ring(intents_ring.producer());
+        shard(ring.attach(SlowPolicy::Wait), outlet, seats)
+    };
+    let shards = shares.into_iter().map(start).collect();
+    Ok(Crew::start_threads(
+        shards,
+        &config.pin,
+        ring.clone(),
+        intents_ring,
+        intents,
+    )?)
 }
 
 /// The least of the venues' lookaheads.
