@@ -1,0 +1,2 @@
+//! The local socket that operators speak to a running host through.
+#![forbid(unsafe_code)]
