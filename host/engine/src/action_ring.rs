@@ -17,13 +17,29 @@ pub(crate) struct Intent {
     pub(crate) decision: Decision,
 }
 
-/// What a strategy decided, or that it can't any more.
+/// What a strategy decided, or what became of its instance. All but the first count from the end of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Decision {
     /// An action of the contract.
     Act(Action),
-    /// The instance ended on a fault; the worker keeps the text.
+    /// An action decided too late, on events that another version has handled.
+    Late(Action),
+    /// The strategy ended on faults; the worker keeps the text of the last.
     Ended,
+    /// An instance trapped and another took its place, brought there by this many events.
+    Recovered {
+        /// How many.
+        events: u32,
+    },
+    /// A new version trapped within its trial.
+    TrialFailed,
+    /// The version that ran beside trapped.
+    ShadowFailed,
+    /// A new version was offered its first event, this long after the old one had handled its last.
+    Live {
+        /// How long.
+        pause_ns: u64,
+    },
 }
 
 impl Intent {

@@ -71,6 +71,13 @@ impl Allowance {
         }
     }
 
+    /// Another version counts, with other feeds in its manifest.
+    pub(crate) fn change_feeds(&mut self, before: &[FeedRequest], after: &[FeedRequest]) {
+        self.feeds
+            .retain(|feed| !before.contains(feed) || after.contains(feed));
+        self.feeds.extend(after);
+    }
+
     /// A timer fired and no longer waits.
     pub(crate) fn timer_fired(&mut self, id: u32) {
         self.timers.remove(&id);

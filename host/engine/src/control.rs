@@ -1,8 +1,12 @@
-//! The operator's hand on a running engine: stop, pause, reduce, kill. Taken at the next window.
+//! The operator's hand on a running engine: stop, pause, reduce, kill, and the change of strategies. Taken at the next
+//! window.
 
+use crate::handover::{Inherited, Rehearsal};
+use crate::port::{Seat, Strategy, Version};
 use crate::report::StrategyState;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
 
 /// What an operator can order.
@@ -18,15 +22,73 @@ pub enum Order {
     Kill,
 }
 
+/// A change of the strategies that run.
+pub enum Change {
+    /// A strategy comes, or comes back.
+    Seat(Box<Seat>),
+    /// Another version takes over, or runs beside if its policy says so.
+    Swap(StrategyId, Box<Version>),
+    /// The version that runs beside takes over.
+    Promote(StrategyId),
+    /// The version before takes over again; a version that runs beside ends.
+    RollBack(StrategyId),
+    /// It leaves in order.
+    Remove(StrategyId),
+    /// Nothing changes: where it stands, to try a new version on.
+    Rehearse(StrategyId),
+}
+
+/// What became of a change.
+pub enum Changed {
+    /// The strategy gets events.
+    Seated,
+    /// Another version counts.
+    Swapped(Swapped),
+    /// A version runs beside the one that counts.
+    Beside(Swapped),
+    /// The version of this label no longer runs beside.
+    BesideEnded(String),
+    /// The strategy gets no more events. Its instance, to be stopped and dropped where there is time.
+    Removed(Option<Box<dyn Strategy>>),
+    /// Where it stands.
+    Rehearsal(Box<Rehearsal>),
+}
+
+/// A handover that worked.
+pub struct Swapped {
+    /// The version that now counts, or runs beside.
+    pub label: String,
+    /// What it took over.
+    pub inherited: Inherited,
+    /// From `save` to the new instance standing ready.
+    pub took_ns: u64,
+    /// The instance that is done, to be stopped and dropped where there is time.
+    pub retired: Option<Box<dyn Strategy>>,
+}
+
+/// A change that waits for the kernel.
+pub(crate) struct Request {
+    pub(crate) change: Change,
+    pub(crate) answer: Sender<Result<Changed, String>>,
+}
+
 /// A handle that other threads hold.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Controls(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     stop: AtomicBool,
     waiting: AtomicBool,
-    orders: Mutex<Vec<Order>>,
+    asked: Mutex<Asked>,
+}
+
+/// What was asked for since the last look.
+#[derive(Default)]
+pub(crate) struct Asked {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) requests: Vec<Request>,
+    closed: bool,
 }
 
 impl Controls {
@@ -42,21 +104,47 @@ impl Controls {
 
     /// Leaves an order for the kernel.
     pub fn order(&self, order: Order) {
-        self.0
-            .orders
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(order);
+        self.asked().orders.push(order);
         self.0.waiting.store(true, Ordering::Release);
     }
 
-    /// Takes what was ordered since the last look; costs one load when there is nothing.
-    pub(crate) fn take(&self) -> Vec<Order> {
+    /// Leaves a change for the kernel. The answer comes after the window at hand; it never comes if the engine ends
+    /// first, and then the receiver says so. The inner error says in a sentence why nothing changed.
+    pub fn change(&self, change: Change) -> Receiver<Result<Changed, String>> {
+        let (answer, receiver) = channel();
+        let mut asked = self.asked();
+        if !asked.closed {
+            asked.requests.push(Request { change, answer });
+        }
+        drop(asked);
+        self.0.waiting.store(true, Ordering::Release);
+        receiver
+    }
+
+    /// Takes what was asked for since the last look; costs one load when there is nothing.
+    pub(crate) fn take(&self) -> Option<Asked> {
         if !self.0.waiting.load(Ordering::Relaxed) || !self.0.waiting.swap(false, Ordering::Acquire)
         {
-            return Vec::new();
+            return None;
         }
-        std::mem::take(&mut *self.0.orders.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut asked = self.asked();
+        let closed = asked.closed;
+        let open = Asked {
+            closed,
+            ..Asked::default()
+        };
+        Some(std::mem::replace(&mut *asked, open))
+    }
+
+    /// Nothing is changed any more; those who wait for an answer learn it by their receiver.
+    pub(crate) fn close(&self) {
+        let mut asked = self.asked();
+        asked.closed = true;
+        asked.requests.clear();
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

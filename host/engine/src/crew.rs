@@ -2,9 +2,9 @@
 
 use crate::action_ring::Intent;
 use crate::port::StopReason;
-use crate::shard::Shard;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use crate::shard::{Done, Shard, Task};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tickdeck_model::Event;
 use tickdeck_ring::{Consumer, Producer, Ring, RingError};
@@ -46,24 +46,55 @@ pub(crate) enum Crew {
 
 pub(crate) struct Threads {
     handles: Vec<JoinHandle<Shard>>,
-    signals: Arc<Signals>,
+    mailboxes: Vec<Arc<Mailbox>>,
     events: Ring<Event>,
     intents_ring: Ring<Intent>,
     intents: Consumer<Intent>,
 }
 
+/// One task at a time for a worker's thread, and its answer.
 #[derive(Default)]
-struct Signals {
-    /// 0: trade; else one more than the reason to stop the strategies.
-    stop: AtomicU8,
-    stopped: AtomicUsize,
+struct Mailbox {
+    waiting: AtomicBool,
+    answered: AtomicBool,
+    content: Mutex<Content>,
 }
 
-const REASONS: [StopReason; 3] = [
-    StopReason::Shutdown,
-    StopReason::Removed,
-    StopReason::Replaced,
-];
+#[derive(Default)]
+struct Content {
+    task: Option<Task>,
+    answer: Option<Result<Done, String>>,
+}
+
+impl Mailbox {
+    fn post(&self, task: Task) {
+        self.content().task = Some(task);
+        self.waiting.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Option<Task> {
+        if !self.waiting.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        self.content().task.take()
+    }
+
+    fn reply(&self, answer: Result<Done, String>) {
+        self.content().answer = Some(answer);
+        self.answered.store(true, Ordering::Release);
+    }
+
+    fn answer(&self) -> Option<Result<Done, String>> {
+        if !self.answered.swap(false, Ordering::Acquire) {
+            return None;
+        }
+        self.content().answer.take()
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Crew {
     /// Starts a thread for each shard, pinned to the cores named.
@@ -74,14 +105,14 @@ impl Crew {
         intents_ring: Ring<Intent>,
         intents: Consumer<Intent>,
     ) -> Result<Self, CrewError> {
-        let signals = Arc::new(Signals::default());
-        let mut handles = Vec::new();
+        let (mut handles, mut mailboxes) = (Vec::new(), Vec::new());
         for (worker, shard) in shards.into_iter().enumerate() {
-            let (signals, core) = (Arc::clone(&signals), pin.get(worker).copied());
+            let (mailbox, core) = (Arc::new(Mailbox::default()), pin.get(worker).copied());
+            mailboxes.push(Arc::clone(&mailbox));
             let handle = std::thread::Builder::new()
                 .name(format!("worker-{worker}"))
                 .stack_size(STACK)
-                .spawn(move || work(shard, &signals, core))
+                .spawn(move || work(shard, &mailbox, core))
                 .map_err(|error| CrewError::Start {
                     worker,
                     problem: error.to_string(),
@@ -90,7 +121,7 @@ impl Crew {
         }
         Ok(Self::Threads(Threads {
             handles,
-            signals,
+            mailboxes,
             events,
             intents_ring,
             intents,
@@ -153,24 +184,54 @@ impl Crew {
         Ok(())
     }
 
-    /// Stops every strategy, at a point where all workers have caught up.
-    pub(crate) fn stop(&mut self, reason: StopReason) -> Result<(), CrewError> {
+    /// How many workers there are.
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Inline(shard) => shard.stop(reason),
+            Self::Inline(_) => 1,
+            Self::Threads(threads) => threads.handles.len(),
+        }
+    }
+
+    /// Stops every strategy, at a point where all workers have caught up.
+    pub(crate) fn stop(
+        &mut self,
+        reason: StopReason,
+        intents: &mut Vec<Intent>,
+    ) -> Result<(), CrewError> {
+        for worker in 0..self.len() {
+            // Stopping is never refused; what a strategy did wrong is in its counters.
+            let _ = self.perform(worker, Task::Stop(reason), intents)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a worker do something, at a point where all workers have caught up. The inner error says why it did not.
+    pub(crate) fn perform(
+        &mut self,
+        worker: usize,
+        task: Task,
+        intents: &mut Vec<Intent>,
+    ) -> Result<Result<Done, String>, CrewError> {
+        match self {
+            Self::Inline(shard) => {
+                let done = shard.perform(task);
+                shard.take_intents(intents);
+                Ok(done)
+            }
             Self::Threads(threads) => {
-                let code = REASONS
-                    .iter()
-                    .position(|other| *other == reason)
-                    .map_or(1, |at| at as u8 + 1);
-                threads.signals.stop.store(code, Ordering::Release);
-                while threads.signals.stopped.load(Ordering::Acquire) < threads.handles.len() {
+                threads.mailboxes[worker].post(task);
+                loop {
                     threads.events.wake();
+                    threads.gather(intents);
+                    if let Some(done) = threads.mailboxes[worker].answer() {
+                        threads.gather(intents);
+                        return Ok(done);
+                    }
                     threads.check()?;
                     std::thread::yield_now();
                 }
             }
         }
-        Ok(())
     }
 
     /// Ends the workers and hands their shards back.
@@ -243,21 +304,18 @@ fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> CrewError {
     CrewError::Panicked { worker, problem }
 }
 
-fn work(mut shard: Shard, signals: &Signals, core: Option<usize>) -> Shard {
+fn work(mut shard: Shard, mailbox: &Mailbox, core: Option<usize>) -> Shard {
     if let Some(id) = core {
         // A core that is not there leaves the thread where the system puts it; `doctor` tells.
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
-    let mut stopped = false;
     loop {
         let handled = shard.poll();
-        let code = signals.stop.load(Ordering::Acquire);
-        if code != 0 && !stopped {
-            shard.stop(REASONS[code as usize - 1]);
-            stopped = true;
-            signals.stopped.fetch_add(1, Ordering::AcqRel);
+        if let Some(task) = mailbox.take() {
+            mailbox.reply(shard.perform(task));
+            continue;
         }
-        let asked = || !stopped && signals.stop.load(Ordering::Acquire) != 0;
+        let asked = || mailbox.waiting.load(Ordering::Acquire);
         if handled == 0 && !shard.wait(asked) {
             return shard;
         }

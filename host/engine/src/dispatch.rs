@@ -59,6 +59,24 @@ impl Dispatch {
         place
     }
 
+    /// Adds a strategy at a place that one was taken out of.
+    pub(crate) fn add_again(&mut self, place: Place, feeds: &[FeedRequest], accounts: bool) {
+        self.feeds[place] = feeds.iter().map(Key::of).collect();
+        self.running.push(place);
+        self.running.sort_unstable();
+        self.set_accounts(place, accounts);
+        self.index();
+    }
+
+    /// Starts or ends the account's balances.
+    pub(crate) fn set_accounts(&mut self, place: Place, wanted: bool) {
+        self.accounts.retain(|other| *other != place);
+        if wanted {
+            self.accounts.push(place);
+            self.accounts.sort_unstable();
+        }
+    }
+
     /// Takes a strategy out; its place stays empty.
     pub(crate) fn remove(&mut self, place: Place) {
         self.feeds[place].clear();

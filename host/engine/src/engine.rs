@@ -5,21 +5,17 @@
 //! can go through the ring at once, on any number of workers, before what was decided is merged by cause and carried
 //! out. That is why the same tape gives the same actions with any batching and any number of threads.
 
-use crate::action_ring::Intent;
-use crate::config::EngineConfig;
-use crate::control::Controls;
+use crate::action_ring::{Decision, Intent};
+use crate::control::{Controls, Request};
 use crate::crew::{Crew, CrewError};
 use crate::middleware::OrderMiddleware;
-use crate::port::{Clock, Due, Gateway, Seat, StopReason, VenueTerms};
-use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS, Status};
-use crate::router::{Party, Router};
-use crate::shard::{Counters, Outlet, Shard, ShardSetup};
+use crate::port::{Clock, Due, Gateway, StopReason, VenueTerms};
+use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS};
+use crate::router::Router;
 use crate::status::StrategyCard;
-use crossbeam_utils::CachePadded;
 use std::sync::Arc;
-use tickdeck_model::{Currency, CurrencyId, Event, Registry, Timestamp};
-use tickdeck_portfolio::Portfolio;
-use tickdeck_ring::{Config, Consumer, Producer, Ring, RingError, SlowPolicy};
+use tickdeck_model::{Currency, Event, Registry, StrategyId, Timestamp};
+use tickdeck_ring::{Producer, RingError};
 use xxhash_rust::xxh3::Xxh3;
 use zerocopy::IntoBytes;
 
@@ -28,9 +24,6 @@ const WINDOWS_PER_LOOK: u64 = 64;
 
 /// Event time that the venues get at the end to confirm cancels.
 const GRACE_NS: i64 = 5_000_000_000;
-
-/// Intents that the action ring holds.
-const INTENT_CAPACITY: usize = 1 << 12;
 
 /// Why an engine cannot start or go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,132 +57,40 @@ pub enum EngineError {
     },
 }
 
-struct Venue {
-    gateway: Box<dyn Gateway>,
-    terms: VenueTerms,
+pub(crate) struct Venue {
+    pub(crate) gateway: Box<dyn Gateway>,
+    pub(crate) terms: VenueTerms,
     /// Still to be asked.
-    open: bool,
-    broken: bool,
+    pub(crate) open: bool,
+    pub(crate) broken: bool,
 }
 
 /// The engine.
 pub struct Engine {
-    venues: Vec<Venue>,
-    router: Router,
-    crew: Crew,
-    producer: Producer<Event>,
-    controls: Controls,
-    clock: Box<dyn Clock>,
-    cards: Vec<StrategyCard>,
-    registry: Arc<Registry>,
-    currencies: Vec<Currency>,
-    lookahead_ns: i64,
-    max_market_events: u64,
-    now: Timestamp,
-    next_sequence: u64,
-    events: u64,
-    tape_hash: Xxh3,
-    actions_hash: Xxh3,
-    window: Vec<Event>,
-    intents: Vec<Intent>,
+    pub(crate) venues: Vec<Venue>,
+    pub(crate) router: Router,
+    pub(crate) crew: Crew,
+    pub(crate) producer: Producer<Event>,
+    pub(crate) controls: Controls,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) cards: Vec<StrategyCard>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) currencies: Vec<Currency>,
+    pub(crate) lookahead_ns: i64,
+    pub(crate) max_market_events: u64,
+    pub(crate) now: Timestamp,
+    pub(crate) next_sequence: u64,
+    pub(crate) events: u64,
+    pub(crate) tape_hash: Xxh3,
+    pub(crate) actions_hash: Xxh3,
+    pub(crate) window: Vec<Event>,
+    pub(crate) intents: Vec<Intent>,
+    /// New versions that wait for the window in which the old one's last call is timed.
+    pub(crate) expected: Vec<Request>,
+    pub(crate) failed_trials: Vec<StrategyId>,
 }
 
 impl Engine {
-    /// Puts an engine together: venues that are registered, strategies that are started.
-    ///
-    /// `now_ns` is a monotonic clock for measuring only.
-    ///
-    /// # Errors
-    /// A setting cannot be, or a thread not be started.
-    pub fn new(
-        config: EngineConfig,
-        registry: Arc<Registry>,
-        venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
-        seats: Vec<Seat>,
-        clock: Box<dyn Clock>,
-        now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-    ) -> Result<Self, EngineError> {
-        let lookahead_ns = lookahead(&venues)?;
-        let currencies: Vec<Currency> = (0..)
-            .map_while(|id| registry.currency(CurrencyId(id)))
-            .collect();
-        let ring = Ring::new(Config {
-            capacity: config.ring_capacity,
-            wait: config.wait,
-        })?;
-        let producer = ring.producer();
-        let mut router_portfolio = open_portfolio(&registry, &currencies, &venues);
-        let (mut parties, mut cards) = (Vec::new(), Vec::new());
-        for seat in &seats {
-            router_portfolio.open_strategy(seat.id, &seat.allocation, seat.next_order);
-            let texts = seat
-                .messages
-                .iter()
-                .map(|id| (*id, registry.text(*id).unwrap_or_default().to_owned()));
-            parties.push(Party::new(
-                seat.id,
-                seat.order_policy,
-                texts.collect(),
-                &seat.feeds,
-            ));
-            cards.push(StrategyCard::new(seat));
-        }
-        let setup = || ShardSetup {
-            middleware: config.middleware.clone(),
-            max_batch: config.max_batch,
-            split_seed: config.split_seed,
-            max_actions_per_s: config.max_actions_per_s,
-            lookahead_ns,
-            instruments: registry.instruments().to_vec(),
-            now_ns: Arc::clone(&now_ns),
-        };
-        let hands = config.workers.clamp(1, seats.len().max(1));
-        let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
-        for (at, seat) in seats.into_iter().enumerate() {
-            shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
-        }
-        let portfolio = || open_portfolio(&registry, &currencies, &venues);
-        let crew = hire(&config, &ring, shares, |events, outlet, seats| {
-            Shard::new(events, outlet, portfolio(), seats, setup())
-        })?;
-        let mut router = Router::new(
-            registry.instruments().to_vec(),
-            config.risk,
-            router_portfolio,
-            parties,
-            lookahead_ns,
-        );
-        router.killed = config.killed;
-        Ok(Self {
-            venues: venues
-                .into_iter()
-                .map(|(gateway, terms)| Venue {
-                    gateway,
-                    terms,
-                    open: true,
-                    broken: false,
-                })
-                .collect(),
-            router,
-            crew,
-            next_sequence: ring.published(),
-            producer,
-            controls: Controls::default(),
-            clock,
-            cards,
-            registry,
-            currencies,
-            lookahead_ns,
-            max_market_events: config.max_market_events.unwrap_or(u64::MAX),
-            now: 0,
-            events: 0,
-            tape_hash: Xxh3::new(),
-            actions_hash: Xxh3::new(),
-            window: Vec::new(),
-            intents: Vec::new(),
-        })
-    }
-
     /// A handle for operators.
     pub fn controls(&self) -> Controls {
         self.controls.clone()
@@ -288,7 +189,8 @@ impl Engine {
         self.events += self.window.len() as u64;
         self.tape_hash.update(self.window.as_bytes());
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
-        self.carry_out(end);
+        self.carry_out();
+        self.attend(end.saturating_sub(1))?;
         self.dispatch(observer);
         Ok(())
     }
@@ -317,9 +219,9 @@ impl Engine {
     }
 
     /// Merges what was decided with what caused it, and carries it out.
-    fn carry_out(&mut self, end: Timestamp) {
+    fn carry_out(&mut self) {
         self.intents.sort_unstable_by_key(Intent::key);
-        let mut intents = self.intents.iter_mut().peekable();
+        let mut intents = self.intents.iter().peekable();
         for event in &self.window {
             self.router.on_event(event);
             while let Some(intent) = intents.next_if(|intent| intent.cause <= event.sequence) {
@@ -327,25 +229,8 @@ impl Engine {
                 self.router.on_intent(intent);
             }
         }
-        for intent in intents {
-            // Ends count from the end of the window.
-            intent.at = end.saturating_sub(1);
-            self.router.on_intent(intent);
-            let fault = self
-                .cards
-                .iter()
-                .find(|card| card.id == intent.strategy)
-                .map(StrategyCard::fault);
-            let notice = Notice::Ended {
-                strategy: intent.strategy,
-                problem: fault.unwrap_or_default(),
-            };
-            self.router.outbox.notices.push((intent.at, notice));
-        }
-        self.intents.clear();
-        for order in self.controls.take() {
-            self.router.operate(end.saturating_sub(1), order);
-        }
+        let done = self.intents.len() - intents.count();
+        self.intents.drain(..done);
     }
 
     /// Sends commands to the venues and notices to the observer.
@@ -366,7 +251,9 @@ impl Engine {
 
     /// Stops the strategies, cancels what is to be canceled, and gives the venues time to confirm it.
     fn wind_down(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
-        self.crew.stop(StopReason::Shutdown)?;
+        self.controls.close();
+        self.expected.clear();
+        self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
         let at = self.now;
         for place in 0..self.cards.len() {
             if self.router.parties[place].ended {
@@ -431,107 +318,11 @@ impl Engine {
             elapsed_ns,
         })
     }
-
-    fn status(&self) -> Status {
-        let router = &self.router;
-        let balances = self.currencies.iter().filter_map(|currency| {
-            let balance = router.portfolio.account().balance(currency.id).ok()?;
-            (balance != tickdeck_model::Money::ZERO).then_some((currency.id, balance))
-        });
-        Status {
-            now: self.now,
-            events: self.events,
-            actions: router.tally.actions,
-            orders: router.tally.orders,
-            denied: router.tally.denied.clone(),
-            fills: router.tally.fills,
-            instruments: router
-                .markets
-                .iter()
-                .filter(|(_, market)| market.events > 0)
-                .map(|(id, market)| market.status(id))
-                .collect(),
-            strategies: self
-                .cards
-                .iter()
-                .zip(&router.parties)
-                .map(|(card, party)| card.status(router, party, self.registry.instruments()))
-                .collect(),
-            working: crate::status::working_orders(router),
-            capital: balances.collect(),
-            killed: router.killed,
-        }
-    }
 }
 
-/// A strategy with the counters that its worker keeps.
-type CountedSeat = (Seat, Arc<CachePadded<Counters>>);
-
-/// Puts the workers to work: one share of the seats on this thread, several on a thread each.
-fn hire(
-    config: &EngineConfig,
-    ring: &Ring<Event>,
-    mut shares: Vec<Vec<CountedSeat>>,
-    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Shard,
-) -> Result<Crew, EngineError> {
-    if shares.len() == 1 {
-        let seats = shares.pop().unwrap_or_default();
-        let outlet = Outlet::Local(Vec::new());
-        let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
-        return Ok(Crew::Inline(Box::new(shard)));
-    }
-    let intents_ring = Ring::new(Config {
-        capacity: INTENT_CAPACITY,
-        wait: config.wait,
-    })?;
-    let intents = intents_ring.attach(SlowPolicy::Wait);
-    let start = |seats| {
-        let outlet = Outlet::Ring(intents_ring.producer());
-        shard(ring.attach(SlowPolicy::Wait), outlet, seats)
-    };
-    let shards = shares.into_iter().map(start).collect();
-    Ok(Crew::start_threads(
-        shards,
-        &config.pin,
-        ring.clone(),
-        intents_ring,
-        intents,
-    )?)
-}
-
-/// The least of the venues' lookaheads.
-fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineError> {
-    let least = venues
-        .iter()
-        .map(|(_, terms)| terms.lookahead_ns)
-        .min()
-        .ok_or(EngineError::NoVenue)?;
-    if least == 0 {
-        let problem = "a venue answers in no time at all; give it at least 1 ns".to_owned();
-        return Err(EngineError::Setting {
-            name: "latency",
-            problem,
-        });
-    }
-    Ok(i64::try_from(least).unwrap_or(i64::MAX))
-}
-
-fn open_portfolio(
-    registry: &Registry,
-    currencies: &[Currency],
-    venues: &[(Box<dyn Gateway>, VenueTerms)],
-) -> Portfolio {
-    let mut portfolio = Portfolio::new(registry.instruments(), currencies);
-    for (_, terms) in venues {
-        for (currency, balance) in &terms.balances {
-            portfolio.open_account(terms.venue, *currency, *balance);
-        }
-    }
-    portfolio
-}
-
-fn hash_intent(hash: &mut Xxh3, intent: &Intent) {
-    if let crate::action_ring::Decision::Act(action) = intent.decision {
+/// Takes a decision into the hash of all of them.
+pub(crate) fn hash_intent(hash: &mut Xxh3, intent: &Intent) {
+    if let Decision::Act(action) | Decision::Late(action) = intent.decision {
         hash.update(&intent.cause.to_le_bytes());
         hash.update(&intent.strategy.0.to_le_bytes());
         hash.update(&intent.ordinal.to_le_bytes());

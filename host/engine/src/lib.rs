@@ -5,28 +5,37 @@
 
 mod action_ring;
 mod allowance;
+mod build;
+mod changes;
 mod config;
 mod control;
 mod crew;
+mod desk;
 mod dispatch;
 mod engine;
+mod handover;
 mod market;
 pub mod middleware;
 mod orders;
+mod party;
 pub mod port;
+mod replay;
 mod report;
 mod risk;
 mod router;
 mod shard;
+mod slot;
 mod status;
 mod timers;
 
 pub use config::{EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig};
-pub use control::{Controls, Mode, Order};
+pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
 pub use crew::CrewError;
 pub use engine::{Engine, EngineError};
+pub use handover::{Inherited, Rehearsal};
 pub use report::{
-    Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status, StrategyResult,
-    StrategyState, StrategyStatus, WorkingOrder,
+    Beside, Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
+    StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,
 };
+pub use slot::TIME_BUCKETS;
 pub use tickdeck_ring::Wait;

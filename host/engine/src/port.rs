@@ -2,6 +2,8 @@
 //!
 //! Adapters implement these and never see each other. Every method returns at once; answers are events.
 
+use crate::config::Limits;
+use std::sync::Arc;
 use tickdeck_model::{
     Action, Amount, ClientOrderId, CurrencyId, Event, FeedRequest, InstrumentId, OrderNumber,
     Price, Registry, RegistryError, Size, StrategyId, Submit, TextId, Timestamp, VenueId,
@@ -123,11 +125,11 @@ pub trait Strategy: Send {
         actions: &mut Vec<Action>,
     ) -> Result<usize, Fault>;
 
-    /// The strategy's state as bytes.
+    /// The strategy's state as bytes, under a time limit of its own. The inner error: it says why it can't, and lives on.
     ///
     /// # Errors
-    /// The instance trapped, or says why it can't.
-    fn save(&mut self) -> Result<Vec<u8>, Fault>;
+    /// The instance trapped; it must not be called again.
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault>;
 
     /// Says goodbye. The instance is dropped after.
     ///
@@ -165,27 +167,127 @@ pub enum OrderPolicy {
 /// set them aside on disk before the first is used.
 pub const ORDERS_PER_RUN: OrderNumber = 1_000_000_000;
 
-/// A strategy ready to run: its manifest resolved against the registry.
-pub struct Seat {
-    /// Its number, by name.
-    pub id: StrategyId,
-    /// Its name in this deck.
-    pub name: String,
+/// What `save` gave, and what `restore` takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The schema that the bytes are in.
+    pub schema: u32,
+    /// The strategy's own bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The code of a strategy with its parameters: what instances are made from.
+///
+/// An instance may read `book`, the strategy's view of the store as of now, while it starts; the first order number
+/// that is free stands in it.
+pub trait Code: Send + Sync {
+    /// Starts an instance afresh, by `init`.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault>;
+
+    /// Starts an instance from a saved state, by `restore`.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    fn restore(
+        &self,
+        book: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault>;
+
+    /// The schema that `save` writes.
+    fn schema(&self) -> u32;
+
+    /// The schemas that `restore` reads.
+    fn restores(&self) -> &[u32];
+}
+
+/// What a new version starts from if the old one can't save its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SaveFailed {
+    /// The last periodic snapshot, and the events since, whose decisions come too late to be sent; if there is no
+    /// snapshot, afresh.
+    #[default]
+    Snapshot,
+    /// Afresh.
+    Fresh,
+}
+
+/// What becomes of a new version that does not read the old one's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtherSchema {
+    /// It is refused, the old one stays.
+    #[default]
+    Refuse,
+    /// It starts afresh.
+    Fresh,
+}
+
+/// How a version takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwapPolicy {
+    /// It runs beside the old one, its actions compared and not sent, until it is promoted.
+    pub shadow: bool,
+    /// What it starts from if the old one can't save.
+    pub save_failed: SaveFailed,
+    /// Whether it may start afresh if it does not read the old state.
+    pub other_schema: OtherSchema,
+    /// A trap within this many events of its first rolls it back ...
+    pub trial_events: u64,
+    /// ... or within this much event time, whichever ends first.
+    pub trial_ns: i64,
+}
+
+impl Default for SwapPolicy {
+    fn default() -> Self {
+        Self {
+            shadow: false,
+            save_failed: SaveFailed::default(),
+            other_schema: OtherSchema::default(),
+            trial_events: 10_000,
+            trial_ns: 60_000_000_000,
+        }
+    }
+}
+
+/// A version of a strategy: its code, and its manifest resolved against the registry.
+#[derive(Clone)]
+pub struct Version {
     /// Its version, for people.
-    pub version: String,
+    pub label: String,
+    /// Which code it is: the hash of its module, in hexadecimal digits.
+    pub hash: String,
     /// What it wants from the first event on.
     pub feeds: Vec<FeedRequest>,
     /// Whether it wants the account's balances.
     pub accounts: bool,
     /// The texts behind `notify`.
-    pub messages: Vec<TextId>,
+    pub messages: Vec<(TextId, String)>,
     /// What becomes of its orders when it ends.
     pub order_policy: OrderPolicy,
+    /// What it may send; `None`: the deck's defaults.
+    pub limits: Option<Limits>,
+    /// How it takes over from the version before.
+    pub swap: SwapPolicy,
+    /// What its instances are made from.
+    pub code: Arc<dyn Code>,
+}
+
+/// A strategy ready to run.
+pub struct Seat {
+    /// Its number, by name.
+    pub id: StrategyId,
+    /// Its name in this deck.
+    pub name: String,
     /// Its money, which its view starts with.
     pub allocation: Vec<(CurrencyId, Amount)>,
     /// The first order number it may use.
     pub next_order: OrderNumber,
-    /// The instance.
+    /// The version it starts with.
+    pub version: Version,
+    /// An instance of that version.
     pub strategy: Box<dyn Strategy>,
 }
 

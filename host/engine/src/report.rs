@@ -1,5 +1,7 @@
 //! What the engine tells the outside while it runs and when it is done.
 
+use crate::handover::Inherited;
+use crate::slot::TIME_BUCKETS;
 use std::collections::BTreeMap;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
@@ -48,7 +50,23 @@ pub enum Notice {
         /// The number that goes with it.
         value: f64,
     },
-    /// A strategy's instance ended on a fault; the host and the others go on.
+    /// Another version of a strategy counts, or runs, or no longer does.
+    Version {
+        /// Whose.
+        strategy: StrategyId,
+        /// What happened.
+        change: VersionChange,
+    },
+    /// A strategy's instance trapped, and another one took its place where the first one was.
+    Recovered {
+        /// Who.
+        strategy: StrategyId,
+        /// What happened, with limits.
+        problem: String,
+        /// Events that it was offered once more.
+        events: u32,
+    },
+    /// A strategy trapped too often and ended, its orders handled by its policy; the host and the others go on.
     Ended {
         /// Who.
         strategy: StrategyId,
@@ -74,6 +92,53 @@ pub enum Notice {
         /// What.
         problem: String,
     },
+}
+
+/// What happened to the versions of a strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionChange {
+    /// The strategy came.
+    Seated {
+        /// In this version.
+        to: String,
+    },
+    /// Another version took over.
+    Swapped {
+        /// From this one.
+        from: String,
+        /// To this one.
+        to: String,
+        /// What it took over.
+        inherited: Inherited,
+        /// From `save` to the new instance standing ready.
+        took_ns: u64,
+    },
+    /// A new version was offered its first event.
+    Live {
+        /// This long after the old one had handled its last.
+        pause_ns: u64,
+    },
+    /// A version runs beside the one that counts, its actions compared and not sent.
+    Beside {
+        /// Which.
+        version: String,
+    },
+    /// It does no longer.
+    BesideEnded {
+        /// What went wrong, if something did.
+        problem: String,
+    },
+    /// A new version trapped within its trial, and the one before took over again.
+    RolledBack {
+        /// From this one.
+        from: String,
+        /// To this one.
+        to: String,
+        /// What happened, with limits.
+        problem: String,
+    },
+    /// The strategy left in order.
+    Removed,
 }
 
 /// How things stand.
@@ -129,6 +194,18 @@ pub struct StrategyStatus {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The hash of its module, in hexadecimal digits.
+    pub hash: String,
+    /// Counts its versions in this run, from 1.
+    pub generation: u32,
+    /// Between the last event of the version before and the first of this one.
+    pub pause_ns: Option<u64>,
+    /// Traps of its instances in this run.
+    pub traps: u64,
+    /// Sampled calls by time per event: bucket `n` counts those below `2^n` nanoseconds.
+    pub times: [u64; TIME_BUCKETS],
+    /// The version that runs beside it.
+    pub beside: Option<Beside>,
     /// How it is.
     pub state: StrategyState,
     /// Events it handled.
@@ -141,6 +218,19 @@ pub struct StrategyStatus {
     pub results: Vec<StrategyResult>,
     /// By instrument that it holds or held.
     pub positions: Vec<(InstrumentId, Size)>,
+}
+
+/// A version that runs beside the one that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// Its version.
+    pub version: String,
+    /// The hash of its module, in hexadecimal digits.
+    pub hash: String,
+    /// Decisions that were the same.
+    pub agreed: u64,
+    /// Decisions of one or the other that were not.
+    pub differed: u64,
 }
 
 /// A strategy's result in one currency.
@@ -165,8 +255,8 @@ pub enum StrategyState {
     Paused,
     /// It may only reduce positions.
     Reducing,
-    /// It ended on a fault.
-    Faulted,
+    /// It trapped too often and gets no more events, until another version comes.
+    Quarantined,
     /// It was stopped in order.
     Stopped,
 }
@@ -178,7 +268,7 @@ impl StrategyState {
             Self::Running => "running",
             Self::Paused => "paused",
             Self::Reducing => "reducing",
-            Self::Faulted => "faulted",
+            Self::Quarantined => "quarantined",
             Self::Stopped => "stopped",
         }
     }

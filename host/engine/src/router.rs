@@ -6,52 +6,22 @@
 
 use crate::action_ring::{Decision, Intent};
 use crate::config::RiskConfig;
-use crate::control::{Mode, Order};
+use crate::control::Mode;
 use crate::market::Markets;
 use crate::middleware::{Change, Denial, OrderMiddleware, Situation};
 use crate::orders::{Live, Orders};
-use crate::port::{Command, OrderPolicy};
+use crate::party::Party;
+use crate::port::Command;
 use crate::report::Notice;
 use crate::risk::Risk;
 use crate::timers::Timers;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use tickdeck_model::{
-    Action, Body, CancelAll, CancelScope, ClientOrderId, Event, Feed, FeedRequest, Instrument,
-    InstrumentId, Modify, Notify, OrderNumber, OrderStatus, OrderUpdate, Pad, Reason, Signal, Size,
-    StrategyId, Submit, TextId, Timestamp, VenueId,
+    Action, Body, CancelAll, CancelScope, ClientOrderId, Event, Feed, Instrument, InstrumentId,
+    Modify, Notify, OrderNumber, OrderStatus, OrderUpdate, Pad, Reason, Signal, Size, StrategyId,
+    Submit, Timestamp, VenueId,
 };
 use tickdeck_portfolio::Portfolio;
-
-/// What the router knows of a strategy.
-#[derive(Debug)]
-pub(crate) struct Party {
-    pub(crate) id: StrategyId,
-    pub(crate) mode: Mode,
-    pub(crate) order_policy: OrderPolicy,
-    pub(crate) messages: Vec<(TextId, String)>,
-    pub(crate) ended: bool,
-    /// Instruments whose book it gets.
-    books: BTreeSet<u32>,
-}
-
-impl Party {
-    pub(crate) fn new(
-        id: StrategyId,
-        order_policy: OrderPolicy,
-        messages: Vec<(TextId, String)>,
-        feeds: &[FeedRequest],
-    ) -> Self {
-        let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
-        Self {
-            id,
-            mode: Mode::Trade,
-            order_policy,
-            messages,
-            ended: false,
-            books: books.map(|feed| feed.target).collect(),
-        }
-    }
-}
 
 /// What came of decisions, for the kernel to carry out or pass on.
 #[derive(Debug, Default)]
@@ -80,8 +50,10 @@ pub(crate) struct Router {
     pub(crate) orders: Orders,
     pub(crate) timers: Timers,
     pub(crate) parties: Vec<Party>,
-    places: HashMap<StrategyId, usize>,
-    deck_mode: Mode,
+    pub(crate) places: HashMap<StrategyId, usize>,
+    pub(crate) deck_mode: Mode,
+    /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
+    late: bool,
     pub(crate) killed: bool,
     /// Our own answers, due one lookahead after their cause; times never fall.
     answers: VecDeque<Event>,
@@ -113,6 +85,7 @@ impl Router {
             parties,
             places,
             deck_mode: Mode::Trade,
+            late: false,
             killed: false,
             answers: VecDeque::new(),
             lookahead_ns,
@@ -217,48 +190,16 @@ impl Router {
                 self.tally.actions += 1;
                 self.act(place, at, action);
             }
-        }
-    }
-
-    /// Ends a strategy: its timers are gone, its orders handled by policy.
-    pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
-        let party = &mut self.parties[place];
-        party.ended = true;
-        let (id, policy) = (party.id, party.order_policy);
-        self.timers.clear_all(id);
-        if policy == OrderPolicy::Cancel {
-            self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
-        }
-    }
-
-    /// Carries out an operator's order.
-    pub(crate) fn operate(&mut self, at: Timestamp, order: Order) {
-        match order {
-            Order::Pause(who) => self.set_mode(who, Mode::Pause),
-            Order::Reduce(who) => self.set_mode(who, Mode::Reduce),
-            Order::Resume(who) => self.set_mode(who, Mode::Trade),
-            Order::Kill => {
-                self.killed = true;
-                let ids: Vec<StrategyId> = self.parties.iter().map(|party| party.id).collect();
-                ids.into_iter()
-                    .for_each(|id| self.cancel_where(id, at, Reason::Operator, |_| true));
+            Decision::Late(action) => {
+                self.tally.actions += 1;
+                self.late = true;
+                self.act(place, at, action);
+                self.late = false;
             }
-        }
-    }
-
-    /// What a strategy may do, the deck's mode included.
-    pub(crate) fn mode(&self, party: &Party) -> Mode {
-        party.mode.max(self.deck_mode)
-    }
-
-    fn set_mode(&mut self, who: Option<StrategyId>, mode: Mode) {
-        match who {
-            None => self.deck_mode = mode,
-            Some(id) => {
-                if let Some(place) = self.places.get(&id) {
-                    self.parties[*place].mode = mode;
-                }
-            }
+            Decision::Recovered { .. }
+            | Decision::TrialFailed
+            | Decision::ShadowFailed
+            | Decision::Live { .. } => {}
         }
     }
 
@@ -414,7 +355,11 @@ impl Router {
             quote: market.quote,
             stale: market.stale,
             killed: self.killed,
-            mode: self.mode(party),
+            mode: if self.late {
+                Mode::Pause
+            } else {
+                self.mode(party)
+            },
             position,
             open_buys,
             open_sells,
@@ -492,7 +437,7 @@ impl Router {
         );
     }
 
-    fn cancel_where(
+    pub(crate) fn cancel_where(
         &mut self,
         strategy: StrategyId,
         at: Timestamp,
@@ -541,7 +486,7 @@ impl Router {
         );
     }
 
-    fn command(&mut self, instrument: InstrumentId, at: Timestamp, command: Command) {
+    pub(crate) fn command(&mut self, instrument: InstrumentId, at: Timestamp, command: Command) {
         if let Some(terms) = self.instruments.get(instrument.index()) {
             self.outbox.commands.push((terms.venue, at, command));
         }
@@ -571,17 +516,6 @@ impl Router {
 
     fn later(&self, at: Timestamp) -> Timestamp {
         at.saturating_add(self.lookahead_ns)
-    }
-
-    /// Whether any order of a strategy that wants its orders canceled at the end is still at work.
-    pub(crate) fn has_orders_to_cancel(&self) -> bool {
-        self.orders.iter().any(|(id, _)| {
-            let party = self
-                .places
-                .get(&id.strategy)
-                .map(|place| &self.parties[*place]);
-            party.is_some_and(|party| party.order_policy == OrderPolicy::Cancel)
-        })
     }
 }
 

@@ -1,32 +1,58 @@
 //! How things stand, gathered from the router and the workers' counters.
 
-use crate::port::Seat;
-use crate::report::{StrategyResult, StrategyState, StrategyStatus, WorkingOrder};
-use crate::router::{Party, Router};
-use crate::shard::Counters;
+use crate::engine::Engine;
+use crate::party::Party;
+use crate::port::{Seat, Version};
+use crate::report::{Beside, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder};
+use crate::router::Router;
+use crate::slot::{Counters, TIME_BUCKETS};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use tickdeck_model::{Instrument, Money, OrderState, StrategyId};
+use tickdeck_model::{FeedRequest, Instrument, Money, OrderState, StrategyId};
 
 /// What the kernel keeps of a strategy that sits with a worker.
 pub(crate) struct StrategyCard {
     pub(crate) id: StrategyId,
+    pub(crate) worker: usize,
     pub(crate) counters: Arc<CachePadded<Counters>>,
     pub(crate) stopped: bool,
-    name: String,
-    version: String,
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) hash: String,
+    /// Of the manifest.
+    pub(crate) feeds: Vec<FeedRequest>,
+    /// Counts versions, from 1.
+    pub(crate) generation: u32,
+    /// The version that runs beside: label and hash.
+    pub(crate) beside: Option<(String, String)>,
+    /// Between the last event of the version before and the first of this one.
+    pub(crate) pause_ns: Option<u64>,
 }
 
 impl StrategyCard {
-    pub(crate) fn new(seat: &Seat) -> Self {
+    pub(crate) fn new(seat: &Seat, worker: usize) -> Self {
         Self {
             id: seat.id,
+            worker,
             counters: Arc::default(),
             stopped: false,
             name: seat.name.clone(),
-            version: seat.version.clone(),
+            label: seat.version.label.clone(),
+            hash: seat.version.hash.clone(),
+            feeds: seat.version.feeds.clone(),
+            generation: 1,
+            beside: None,
+            pause_ns: None,
         }
+    }
+
+    /// Another version counts.
+    pub(crate) fn change_version(&mut self, to: &Version) {
+        self.label.clone_from(&to.label);
+        self.hash.clone_from(&to.hash);
+        self.generation += 1;
+        (self.beside, self.pause_ns, self.stopped) = (None, None, false);
     }
 
     /// The text of the fault that ended it.
@@ -51,10 +77,23 @@ impl StrategyCard {
         StrategyStatus {
             id: self.id,
             name: self.name.clone(),
-            version: self.version.clone(),
+            version: self.label.clone(),
+            hash: self.hash.clone(),
+            generation: self.generation,
+            pause_ns: self.pause_ns,
+            traps: counters.traps.load(Ordering::Relaxed),
+            times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
+                counters.times[at].load(Ordering::Relaxed)
+            }),
+            beside: self.beside.as_ref().map(|(label, hash)| Beside {
+                version: label.clone(),
+                hash: hash.clone(),
+                agreed: counters.agreed.load(Ordering::Relaxed),
+                differed: counters.differed.load(Ordering::Relaxed),
+            }),
             state: match (party.ended, self.stopped) {
                 (_, true) => StrategyState::Stopped,
-                (true, false) => StrategyState::Faulted,
+                (true, false) => StrategyState::Quarantined,
                 (false, false) => router.mode(party).state(),
             },
             events: counters.events.load(Ordering::Relaxed),
@@ -70,6 +109,40 @@ impl StrategyCard {
                         .collect()
                 })
                 .unwrap_or_default(),
+        }
+    }
+}
+
+impl Engine {
+    /// How things stand.
+    pub(crate) fn status(&self) -> Status {
+        let router = &self.router;
+        let balances = self.currencies.iter().filter_map(|currency| {
+            let balance = router.portfolio.account().balance(currency.id).ok()?;
+            (balance != tickdeck_model::Money::ZERO).then_some((currency.id, balance))
+        });
+        Status {
+            now: self.now,
+            events: self.events,
+            actions: router.tally.actions,
+            orders: router.tally.orders,
+            denied: router.tally.denied.clone(),
+            fills: router.tally.fills,
+            instruments: router
+                .markets
+                .iter()
+                .filter(|(_, market)| market.events > 0)
+                .map(|(id, market)| market.status(id))
+                .collect(),
+            strategies: self
+                .cards
+                .iter()
+                .zip(&router.parties)
+                .map(|(card, party)| card.status(router, party, self.registry.instruments()))
+                .collect(),
+            working: crate::status::working_orders(router),
+            capital: balances.collect(),
+            killed: router.killed,
         }
     }
 }

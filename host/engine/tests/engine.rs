@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Situation};
 use tickdeck_engine::port::{Fault, Strategy};
 use tickdeck_engine::{
-    Ending, EngineConfig, Limits, Notice, OrderRate, Report, RiskConfig, StrategyState, Wait,
+    Ending, EngineConfig, Limits, Notice, OrderRate, Report, RiskConfig, StrategyState,
+    StrategyStatus, Wait,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -140,6 +141,15 @@ fn outcome(report: &Report) -> (u128, u128, u64, u64) {
     )
 }
 
+/// What became of the strategies, without the times that were measured: which calls are timed depends on batches.
+fn untimed(report: &Report) -> Vec<StrategyStatus> {
+    let mut strategies = report.status.strategies.clone();
+    for strategy in &mut strategies {
+        strategy.times = Default::default();
+    }
+    strategies
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -158,7 +168,7 @@ proptest! {
         let (report, _) = run(seed, 1_500, config, cast());
         prop_assert!(expected.status.fills > 40, "the test must trade: {:?}", expected.status);
         prop_assert_eq!(outcome(&report), outcome(&expected));
-        prop_assert_eq!(&report.status.strategies, &expected.status.strategies);
+        prop_assert_eq!(untimed(&report), untimed(&expected));
         prop_assert_eq!(&report.status.capital, &expected.status.capital);
     }
 }
@@ -319,7 +329,10 @@ fn a_fault_ends_one_strategy_and_cancels_its_orders_while_the_other_trades_on() 
         )
     };
     let (report, notices) = run_with(1_024, 1);
-    assert_eq!(report.status.strategies[0].state, StrategyState::Faulted);
+    assert_eq!(
+        report.status.strategies[0].state,
+        StrategyState::Quarantined
+    );
     assert_eq!(report.status.strategies[1].state, StrategyState::Stopped);
     assert!(report.status.fills > 300);
     assert!(
@@ -328,7 +341,7 @@ fn a_fault_ends_one_strategy_and_cancels_its_orders_while_the_other_trades_on() 
         report.status.working
     );
     let ended = notices.iter().any(
-        |notice| matches!(notice, Notice::Ended { problem, .. } if problem == "divided by zero"),
+        |notice| matches!(notice, Notice::Ended { problem, .. } if problem.starts_with("divided by zero")),
     );
     assert!(ended, "{notices:?}");
     // Where the batch was cut does not matter even then.
@@ -347,7 +360,10 @@ fn an_order_number_used_twice_ends_the_strategy() {
         ..EngineConfig::default()
     };
     let (report, notices) = run(3, 200, config, vec![("twice", quotes(), Box::new(twice))]);
-    assert_eq!(report.status.strategies[0].state, StrategyState::Faulted);
+    assert_eq!(
+        report.status.strategies[0].state,
+        StrategyState::Quarantined
+    );
     assert_eq!(report.status.fills, 1);
     assert!(notices.iter().any(
         |notice| matches!(notice, Notice::Ended { problem, .. } if problem.contains("order 1"))
@@ -410,47 +426,18 @@ fn a_worker_that_panics_is_an_error_and_not_a_hang() {
             assert!(event.sequence < 100, "a bug in the host");
             Ok(())
         });
-        let mut registry = Registry::new();
-        let mut venue = toy::ToyVenue::new(1, 1_000);
-        let terms = tickdeck_engine::port::Gateway::register(&mut venue, &mut registry).unwrap();
-        let mut seats = Vec::new();
-        for (name, strategy) in [
-            ("panics", Box::new(panics) as Box<dyn Strategy>),
-            ("buyer", buyer()),
-        ] {
-            seats.push(tickdeck_engine::port::Seat {
-                id: registry.add_strategy(name),
-                name: name.to_owned(),
-                version: String::new(),
-                feeds: quotes(),
-                accounts: false,
-                messages: Vec::new(),
-                order_policy: tickdeck_engine::port::OrderPolicy::Cancel,
-                allocation: Vec::new(),
-                next_order: 1,
-                strategy,
-            });
-        }
+        let version = || toy::version("1.0.0", quotes(), std::sync::Arc::new(toy::Once));
+        let strategies = vec![
+            ("panics", version(), Box::new(panics) as Box<dyn Strategy>),
+            ("buyer", version(), buyer()),
+        ];
         let config = EngineConfig {
             risk: loose(),
             workers,
             ..EngineConfig::default()
         };
-        let venues: Vec<(Box<dyn tickdeck_engine::port::Gateway>, _)> =
-            vec![(Box::new(venue), terms)];
-        let clock = Box::new(toy::NoClock);
-        let engine = tickdeck_engine::Engine::new(
-            config,
-            std::sync::Arc::new(registry),
-            venues,
-            seats,
-            clock,
-            std::sync::Arc::new(|| 0),
-        );
-        let error = engine
-            .unwrap()
-            .run(&mut toy::Notices::default())
-            .unwrap_err();
+        let engine = toy::engine_of(toy::ToyVenue::new(1, 1_000), config, strategies);
+        let error = engine.run(&mut toy::Notices::default()).unwrap_err();
         assert!(
             error.to_string().contains("panicked: a bug in the host"),
             "{error}"
@@ -511,7 +498,10 @@ fn ended_by(actions: Vec<Action>) -> String {
         ("buyer", quotes(), buyer()),
     ];
     let (report, notices) = run(3, 400, config, strategies);
-    assert_eq!(report.status.strategies[0].state, StrategyState::Faulted);
+    assert_eq!(
+        report.status.strategies[0].state,
+        StrategyState::Quarantined
+    );
     assert!(report.status.fills > 100, "the other must trade on");
     let problem = notices.iter().find_map(|notice| match notice {
         Notice::Ended { problem, .. } => Some(problem.clone()),

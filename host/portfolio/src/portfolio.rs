@@ -78,6 +78,17 @@ impl Portfolio {
         self.books.get_mut(strategy.index())?.take()
     }
 
+    /// A replica that knows the same instruments and currencies and keeps one book, given as it once stood.
+    pub fn fork(&self, strategy: StrategyId, book: Box<StrategyBook>) -> Self {
+        let mut fork = Self {
+            terms: self.terms.clone(),
+            account: self.account.clone(),
+            books: Vec::new(),
+        };
+        *slot(&mut fork.books, strategy.index()) = Some(book);
+        fork
+    }
+
     /// The strategy has decided to send this order; it appears at once in its book, as initialised. The order is not
     /// checked: that it could never be sent is for the host's checks to find.
     ///

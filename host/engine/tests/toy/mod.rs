@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tickdeck_engine::port::{
-    Clock, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, StopReason, Strategy,
-    VenueTerms,
+    Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, State, StopReason,
+    Strategy, SwapPolicy, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Report, Status};
 use tickdeck_model::*;
@@ -306,12 +306,48 @@ impl<F: FnMut(&Event, &StrategyBook, &mut Vec<Action>) -> Result<(), Fault> + Se
         Ok(batch.len())
     }
 
-    fn save(&mut self) -> Result<Vec<u8>, Fault> {
-        Ok(Vec::new())
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        Ok(Err("a toy keeps no state".to_owned()))
     }
 
     fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
         Ok(())
+    }
+}
+
+/// The code of strategies that are started once, by hand.
+pub(crate) struct Once;
+
+impl Code for Once {
+    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Err(Fault("a toy is started once".to_owned()))
+    }
+
+    fn restore(&self, _: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        Err(Fault("a toy is started once".to_owned()))
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[]
+    }
+}
+
+/// A version of some code that takes everything from the toy venue's market.
+pub(crate) fn version(label: &str, feeds: Vec<FeedRequest>, code: Arc<dyn Code>) -> Version {
+    Version {
+        label: label.to_owned(),
+        hash: label.to_owned(),
+        feeds,
+        accounts: false,
+        messages: Vec::new(),
+        order_policy: OrderPolicy::Cancel,
+        limits: None,
+        swap: SwapPolicy::default(),
+        code,
     }
 }
 
@@ -359,23 +395,37 @@ pub(crate) fn engine_with(
     config: EngineConfig,
     strategies: Vec<(&str, Vec<FeedRequest>, Box<dyn Strategy>)>,
 ) -> Engine {
+    let with_policy = |(name, feeds, strategy)| {
+        let version = Version {
+            order_policy,
+            ..version("1.0.0", feeds, Arc::new(Once))
+        };
+        (name, version, strategy)
+    };
+    let strategies = strategies.into_iter().map(with_policy).collect();
+    engine_of(ToyVenue::new(seed, market_events), config, strategies)
+}
+
+/// The same with versions, on a venue of one's own.
+pub(crate) fn engine_of(
+    mut venue: ToyVenue,
+    config: EngineConfig,
+    strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
+) -> Engine {
     let mut registry = Registry::new();
-    let mut venue = ToyVenue::new(seed, market_events);
     let terms = venue.register(&mut registry).unwrap();
-    let message = registry.add_text("ping");
-    let allocation = vec![(CurrencyId(0), Amount(1_000_000))];
+    let message = (registry.add_text("ping"), "ping".to_owned());
     let seats = strategies
         .into_iter()
-        .map(|(name, feeds, strategy)| Seat {
+        .map(|(name, version, strategy)| Seat {
             id: registry.add_strategy(name),
             name: name.to_owned(),
-            version: "1.0.0".to_owned(),
-            feeds,
-            accounts: false,
-            messages: vec![message],
-            order_policy,
-            allocation: allocation.clone(),
+            allocation: vec![(CurrencyId(0), Amount(1_000_000))],
             next_order: 1,
+            version: Version {
+                messages: vec![message.clone()],
+                ..version
+            },
             strategy,
         })
         .collect();

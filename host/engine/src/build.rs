@@ -1,0 +1,181 @@
+//! How an engine is put together.
+
+use crate::config::EngineConfig;
+use crate::control::Controls;
+use crate::crew::Crew;
+use crate::desk::Outlet;
+use crate::engine::{Engine, EngineError, Venue};
+use crate::party::Party;
+use crate::port::{Clock, Gateway, Seat, VenueTerms};
+use crate::router::Router;
+use crate::shard::{Shard, ShardSetup};
+use crate::slot::Counters;
+use crate::status::StrategyCard;
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use tickdeck_model::{Currency, CurrencyId, Event, Registry};
+use tickdeck_portfolio::Portfolio;
+use tickdeck_ring::{Config, Consumer, Ring, SlowPolicy};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Intents that the action ring holds.
+const INTENT_CAPACITY: usize = 1 << 12;
+
+impl Engine {
+    /// Puts an engine together: venues that are registered, strategies that are started.
+    ///
+    /// `now_ns` is a monotonic clock for measuring only.
+    ///
+    /// # Errors
+    /// A setting cannot be, or a thread not be started.
+    pub fn new(
+        config: EngineConfig,
+        registry: Arc<Registry>,
+        venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
+        seats: Vec<Seat>,
+        clock: Box<dyn Clock>,
+        now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    ) -> Result<Self, EngineError> {
+        let lookahead_ns = lookahead(&venues)?;
+        let currencies: Vec<Currency> = (0..)
+            .map_while(|id| registry.currency(CurrencyId(id)))
+            .collect();
+        let ring = Ring::new(Config {
+            capacity: config.ring_capacity,
+            wait: config.wait,
+        })?;
+        let producer = ring.producer();
+        let mut router_portfolio = open_portfolio(&registry, &currencies, &venues);
+        let (mut parties, mut cards) = (Vec::new(), Vec::new());
+        let hands = config.workers.clamp(1, seats.len().max(1));
+        for (at, seat) in seats.iter().enumerate() {
+            router_portfolio.open_strategy(seat.id, &seat.allocation, seat.next_order);
+            parties.push(Party::new(seat.id, &seat.version));
+            cards.push(StrategyCard::new(seat, at % hands));
+        }
+        let setup = || ShardSetup {
+            middleware: config.middleware.clone(),
+            max_batch: config.max_batch,
+            split_seed: config.split_seed,
+            max_actions_per_s: config.max_actions_per_s,
+            lookahead_ns,
+            instruments: registry.instruments().to_vec(),
+            now_ns: Arc::clone(&now_ns),
+        };
+        let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
+        for (at, seat) in seats.into_iter().enumerate() {
+            shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
+        }
+        let portfolio = || open_portfolio(&registry, &currencies, &venues);
+        let crew = hire(&config, &ring, shares, |events, outlet, seats| {
+            Shard::new(events, outlet, portfolio(), seats, setup())
+        })?;
+        let mut router = Router::new(
+            registry.instruments().to_vec(),
+            config.risk,
+            router_portfolio,
+            parties,
+            lookahead_ns,
+        );
+        router.killed = config.killed;
+        Ok(Self {
+            venues: venues.into_iter().map(Venue::open).collect(),
+            router,
+            crew,
+            next_sequence: ring.published(),
+            producer,
+            controls: Controls::default(),
+            clock,
+            cards,
+            registry,
+            currencies,
+            lookahead_ns,
+            max_market_events: config.max_market_events.unwrap_or(u64::MAX),
+            now: 0,
+            events: 0,
+            tape_hash: Xxh3::new(),
+            actions_hash: Xxh3::new(),
+            window: Vec::new(),
+            intents: Vec::new(),
+            expected: Vec::new(),
+            failed_trials: Vec::new(),
+        })
+    }
+}
+
+impl Venue {
+    fn open((gateway, terms): (Box<dyn Gateway>, VenueTerms)) -> Self {
+        Self {
+            gateway,
+            terms,
+            open: true,
+            broken: false,
+        }
+    }
+}
+
+/// A strategy with the counters that its worker keeps.
+type CountedSeat = (Seat, Arc<CachePadded<Counters>>);
+
+/// Puts the workers to work: one share of the seats on this thread, several on a thread each.
+fn hire(
+    config: &EngineConfig,
+    ring: &Ring<Event>,
+    mut shares: Vec<Vec<CountedSeat>>,
+    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Shard,
+) -> Result<Crew, EngineError> {
+    if shares.len() == 1 {
+        let seats = shares.pop().unwrap_or_default();
+        let outlet = Outlet::Local(Vec::new());
+        let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
+        return Ok(Crew::Inline(Box::new(shard)));
+    }
+    let intents_ring = Ring::new(Config {
+        capacity: INTENT_CAPACITY,
+        wait: config.wait,
+    })?;
+    let intents = intents_ring.attach(SlowPolicy::Wait);
+    let start = |seats| {
+        let outlet = Outlet::Ring(intents_ring.producer());
+        shard(ring.attach(SlowPolicy::Wait), outlet, seats)
+    };
+    let shards = shares.into_iter().map(start).collect();
+    Ok(Crew::start_threads(
+        shards,
+        &config.pin,
+        ring.clone(),
+        intents_ring,
+        intents,
+    )?)
+}
+
+/// The least of the venues' lookaheads.
+fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineError> {
+    let least = venues
+        .iter()
+        .map(|(_, terms)| terms.lookahead_ns)
+        .min()
+        .ok_or(EngineError::NoVenue)?;
+    if least == 0 {
+        let problem = "a venue answers in no time at all; give it at least 1 ns".to_owned();
+        return Err(EngineError::Setting {
+            name: "latency",
+            problem,
+        });
+    }
+    Ok(i64::try_from(least).unwrap_or(i64::MAX))
+}
+
+fn open_portfolio(
+    registry: &Registry,
+    currencies: &[Currency],
+    venues: &[(Box<dyn Gateway>, VenueTerms)],
+) -> Portfolio {
+    let mut portfolio = Portfolio::new(registry.instruments(), currencies);
+    for (_, terms) in venues {
+        for (currency, balance) in &terms.balances {
+            portfolio.open_account(terms.venue, *currency, *balance);
+        }
+    }
+    portfolio
+}

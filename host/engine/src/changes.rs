@@ -1,0 +1,248 @@
+//! What changes between two windows: operators' orders, and the versions of strategies.
+
+use crate::action_ring::{Decision, Intent};
+use crate::control::{Change, Changed, Request, Swapped};
+use crate::engine::{Engine, EngineError, hash_intent};
+use crate::handover::Handover;
+use crate::party::Party;
+use crate::port::Seat;
+use crate::report::{Notice, VersionChange};
+use crate::shard::{Done, Task};
+use crate::status::StrategyCard;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::{StrategyId, Timestamp};
+
+/// What became of a change: the inner error says why nothing changed.
+type Answer = Result<Result<Changed, String>, EngineError>;
+
+impl Engine {
+    /// Does what is left to do at the end of a window, whose last moment is `at`.
+    pub(crate) fn attend(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        self.settle(at);
+        for strategy in std::mem::take(&mut self.failed_trials) {
+            self.give_up(strategy, at)?;
+        }
+        for Request { change, answer } in std::mem::take(&mut self.expected) {
+            // Whoever asked may have gone.
+            let _ = answer.send(self.change(change, at)?);
+        }
+        let Some(asked) = self.controls.take() else {
+            return Ok(());
+        };
+        for order in asked.orders {
+            self.router.operate(at, order);
+        }
+        for request in asked.requests {
+            if let Change::Swap(strategy, _) = &request.change {
+                self.expect(*strategy);
+                self.expected.push(request);
+            } else {
+                let Request { change, answer } = request;
+                let _ = answer.send(self.change(change, at)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what counts from the end of the window.
+    fn settle(&mut self, at: Timestamp) {
+        self.intents.sort_unstable_by_key(Intent::key);
+        for mut intent in std::mem::take(&mut self.intents) {
+            intent.at = at;
+            hash_intent(&mut self.actions_hash, &intent);
+            self.router.on_intent(&intent);
+            self.note(&intent);
+        }
+    }
+
+    /// Tells what became of an instance.
+    fn note(&mut self, intent: &Intent) {
+        let strategy = intent.strategy;
+        let Some(card) = self.cards.iter_mut().find(|card| card.id == strategy) else {
+            return;
+        };
+        let problem = card.fault();
+        let notice = match intent.decision {
+            Decision::Act(_) | Decision::Late(_) => return,
+            Decision::TrialFailed => return self.failed_trials.push(strategy),
+            Decision::Ended => Notice::Ended { strategy, problem },
+            Decision::Recovered { events } => Notice::Recovered {
+                strategy,
+                problem,
+                events,
+            },
+            Decision::ShadowFailed => {
+                card.beside = None;
+                let change = VersionChange::BesideEnded { problem };
+                Notice::Version { strategy, change }
+            }
+            Decision::Live { pause_ns } => {
+                card.pause_ns = Some(pause_ns);
+                let change = VersionChange::Live { pause_ns };
+                Notice::Version { strategy, change }
+            }
+        };
+        self.router.outbox.notices.push((intent.at, notice));
+    }
+
+    /// From now on the end of every call of a strategy is timed.
+    fn expect(&self, strategy: StrategyId) {
+        if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
+            card.counters.expecting.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn change(&mut self, change: Change, at: Timestamp) -> Answer {
+        match change {
+            Change::Seat(seat) => self.seat(*seat, at),
+            Change::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
+            Change::Promote(id) => self.perform(id, Task::Promote(id), at),
+            Change::RollBack(id) => self.perform(id, Task::RollBack(id), at),
+            Change::Remove(id) => self.perform(id, Task::Remove(id), at),
+            Change::Rehearse(id) => self.perform(id, Task::Rehearse(id), at),
+        }
+    }
+
+    /// Lets a strategy's worker do something, and follows it here.
+    fn perform(&mut self, id: StrategyId, task: Task, at: Timestamp) -> Answer {
+        let Some(place) = self.cards.iter().position(|card| card.id == id) else {
+            return Ok(Err(format!("no strategy {id} runs")));
+        };
+        let worker = self.cards[place].worker;
+        let done = self.crew.perform(worker, task, &mut self.intents)?;
+        // What a version decided while it caught up, too late to be sent.
+        self.settle(at);
+        let (changed, change) = match done {
+            Err(why) => return Ok(Err(why)),
+            Ok(Done::Stopped | Done::Seated) => return Ok(Ok(Changed::Seated)),
+            Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),
+            Ok(Done::Swapped(handover)) => {
+                let from = self.cards[place].label.clone();
+                self.follow(place, &handover, at);
+                let (to, inherited) = (handover.version.label.clone(), handover.inherited);
+                let took_ns = handover.took_ns;
+                let change = VersionChange::Swapped {
+                    from,
+                    to,
+                    inherited,
+                    took_ns,
+                };
+                (Changed::Swapped(handover.into()), change)
+            }
+            Ok(Done::Beside(handover)) => {
+                let version = &handover.version;
+                self.cards[place].beside = Some((version.label.clone(), version.hash.clone()));
+                let version = version.label.clone();
+                let change = VersionChange::Beside { version };
+                (Changed::Beside(handover.into()), change)
+            }
+            Ok(Done::BesideEnded(version)) => {
+                self.cards[place].beside = None;
+                let problem = String::new();
+                let change = VersionChange::BesideEnded { problem };
+                (Changed::BesideEnded(version.label), change)
+            }
+            Ok(Done::Removed(instance)) => {
+                self.router.end(place, at);
+                (self.cards[place].stopped, self.cards[place].beside) = (true, None);
+                (Changed::Removed(instance), VersionChange::Removed)
+            }
+        };
+        self.tell(id, at, change);
+        Ok(Ok(changed))
+    }
+
+    /// Another version counts: what the kernel and the router keep of it.
+    fn follow(&mut self, place: usize, handover: &Handover, at: Timestamp) {
+        let version = &handover.version;
+        self.cards[place].change_version(version);
+        let before = std::mem::replace(&mut self.cards[place].feeds, version.feeds.clone());
+        self.router.change_version(place, &before, version, at);
+    }
+
+    /// Seats a strategy while others trade; one of the same name may have sat there before.
+    fn seat(&mut self, seat: Seat, at: Timestamp) -> Answer {
+        let id = seat.id;
+        let known = self.cards.iter().position(|card| card.id == id);
+        if known.is_some_and(|place| !self.router.parties[place].ended) {
+            return Ok(Err(format!("`{}` runs already", seat.name)));
+        }
+        let worker = known.map_or_else(|| self.least_busy(), |place| self.cards[place].worker);
+        let mut card = StrategyCard::new(&seat, worker);
+        self.router
+            .portfolio
+            .open_strategy(id, &seat.allocation, seat.next_order);
+        let mut party = Party::new(id, &seat.version);
+        match known {
+            Some(place) => {
+                card.generation = self.cards[place].generation + 1;
+                party.mode = self.router.parties[place].mode;
+                self.cards[place] = card;
+                self.router.parties[place] = party;
+            }
+            None => {
+                self.cards.push(card);
+                self.router.add_party(party);
+            }
+        }
+        let place = known.unwrap_or(self.cards.len() - 1);
+        self.router.start_version(&seat.version, at);
+        let to = seat.version.label.clone();
+        let counters = Arc::clone(&self.cards[place].counters);
+        let task = Task::Seat(Box::new(seat), counters);
+        if let Err(why) = self.crew.perform(worker, task, &mut self.intents)? {
+            return Ok(Err(why));
+        }
+        self.tell(id, at, VersionChange::Seated { to });
+        Ok(Ok(Changed::Seated))
+    }
+
+    /// The worker with the fewest strategies.
+    fn least_busy(&self) -> usize {
+        let load = |worker: &usize| {
+            self.cards
+                .iter()
+                .filter(|card| card.worker == *worker)
+                .count()
+        };
+        (0..self.crew.len()).min_by_key(load).unwrap_or(0)
+    }
+
+    /// A new version trapped within its trial: the one before takes over again.
+    fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
+        let Some(place) = self.cards.iter().position(|card| card.id == id) else {
+            return Ok(());
+        };
+        let (from, problem) = (self.cards[place].label.clone(), self.cards[place].fault());
+        let worker = self.cards[place].worker;
+        let done = self
+            .crew
+            .perform(worker, Task::RollBack(id), &mut self.intents)?;
+        self.settle(at);
+        if let Ok(Done::Swapped(handover)) = done {
+            self.follow(place, &handover, at);
+            let to = handover.version.label.clone();
+            let change = VersionChange::RolledBack { from, to, problem };
+            self.tell(id, at, change);
+        }
+        // Otherwise it has ended, and its worker has said so.
+        Ok(())
+    }
+
+    fn tell(&mut self, strategy: StrategyId, at: Timestamp, change: VersionChange) {
+        let notice = Notice::Version { strategy, change };
+        self.router.outbox.notices.push((at, notice));
+    }
+}
+
+impl From<Box<Handover>> for Swapped {
+    fn from(handover: Box<Handover>) -> Self {
+        Self {
+            label: handover.version.label,
+            inherited: handover.inherited,
+            took_ns: handover.took_ns,
+            retired: handover.retired,
+        }
+    }
+}

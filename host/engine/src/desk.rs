@@ -1,0 +1,509 @@
+//! The part of a worker that calls strategies: it offers each its events, in order and none twice, and passes on what
+//! they decide.
+//!
+//! A trap costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered
+//! the events since once more without what it decides being sent again, and goes on with the event at which the first
+//! one trapped. Only a strategy that keeps trapping ends.
+
+use crate::action_ring::{Decision, Intent};
+use crate::allowance::Allowance;
+use crate::dispatch::{Dispatch, Place};
+use crate::port::{Fault, Seat, State, StopReason, Strategy};
+use crate::replay::{consumed, replay};
+use crate::shard::ShardSetup;
+use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape};
+use crossbeam_utils::CachePadded;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::{
+    Action, Body, BookChange, Event, FeedRequest, InstrumentId, Kind, StrategyId, Timestamp,
+};
+use tickdeck_portfolio::Portfolio;
+use tickdeck_ring::Producer;
+
+/// Most actions of one call, as the contract says.
+pub(crate) const MAX_ACTIONS: usize = 256;
+
+/// Where random cuts of batches come from (xorshift64), to show that they change nothing.
+#[derive(Debug, Clone)]
+struct Splitter(u64);
+
+impl Splitter {
+    fn next(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        1 + (self.0 % most as u64) as usize
+    }
+}
+
+/// A change of feeds that a strategy asked for.
+pub(crate) struct FeedWish {
+    pub(crate) at: Timestamp,
+    pub(crate) place: Place,
+    pub(crate) request: FeedRequest,
+    pub(crate) wanted: bool,
+}
+
+/// The part of a worker that calls strategies.
+pub(crate) struct Desk {
+    pub(crate) slots: Vec<Slot>,
+    /// By strategy number: its place here.
+    places: Vec<Option<Place>>,
+    pub(crate) portfolio: Portfolio,
+    pub(crate) outlet: Outlet,
+    pub(crate) actions: Vec<Action>,
+    /// What a version that runs beside decided on the batch at hand.
+    pub(crate) beside: Vec<Action>,
+    batch: Vec<Intent>,
+    splitter: Option<Splitter>,
+    pub(crate) max_batch: usize,
+    pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Changes of feeds asked for since the last look.
+    pub(crate) wishes: Vec<FeedWish>,
+    /// Strategies that ended since the last look.
+    pub(crate) ended: Vec<Place>,
+    /// Books that wait for the snapshot of a subscription made at run time.
+    awaiting: Vec<(Place, InstrumentId)>,
+}
+
+impl Desk {
+    pub(crate) fn new(portfolio: Portfolio, outlet: Outlet, setup: &ShardSetup) -> Self {
+        Self {
+            slots: Vec::new(),
+            places: Vec::new(),
+            portfolio,
+            outlet,
+            actions: Vec::with_capacity(MAX_ACTIONS),
+            beside: Vec::with_capacity(MAX_ACTIONS),
+            batch: Vec::with_capacity(MAX_ACTIONS),
+            splitter: setup.split_seed.map(|seed| Splitter(seed | 1)),
+            max_batch: setup.max_batch.max(1),
+            now_ns: Arc::clone(&setup.now_ns),
+            wishes: Vec::new(),
+            ended: Vec::new(),
+            awaiting: Vec::new(),
+        }
+    }
+
+    /// Where a strategy sits, if it ever sat here.
+    pub(crate) fn place_of(&self, id: StrategyId) -> Option<Place> {
+        self.places.get(id.index()).copied().flatten()
+    }
+
+    /// Seats a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
+    pub(crate) fn seat(
+        &mut self,
+        place: Place,
+        seat: Seat,
+        counters: Arc<CachePadded<Counters>>,
+        setup: &ShardSetup,
+    ) {
+        let id = seat.id;
+        self.portfolio
+            .open_strategy(id, &seat.allocation, seat.next_order);
+        let book = self.portfolio.book_mut(id).cloned().unwrap_or_default();
+        let base = Base {
+            origin: Origin::Start,
+            book,
+        };
+        let allowance = Allowance::new(
+            &setup.instruments,
+            setup.max_actions_per_s,
+            &seat.version.feeds,
+            seat.next_order,
+        );
+        let slot = Slot {
+            id,
+            strategy: Some(seat.strategy),
+            version: seat.version,
+            previous: None,
+            trial: None,
+            shadow: None,
+            tape: Tape::new(base, self.max_batch),
+            counters,
+            calls: 0,
+            allowance,
+            seated: true,
+            traps: VecDeque::new(),
+            pause_from: None,
+            last_call_ended: None,
+            last_cause: (0, 0),
+        };
+        if place == self.slots.len() {
+            self.slots.push(slot);
+        } else {
+            self.slots[place] = slot;
+        }
+        if id.index() >= self.places.len() {
+            self.places.resize(id.index() + 1, None);
+        }
+        self.places[id.index()] = Some(place);
+    }
+
+    /// Puts an event where it belongs; bars come with their audience.
+    pub(crate) fn route(&mut self, dispatch: &Dispatch, event: &Event, audience: Option<&[Place]>) {
+        if let Some(audience) = audience {
+            for place in audience {
+                self.slots[*place].tape.push(event);
+            }
+            return;
+        }
+        if event.changes_portfolio() || event.kind() == Kind::Timer {
+            self.route_own(dispatch, event);
+            return;
+        }
+        for place in dispatch.subscribers(event) {
+            if self.awaiting.is_empty() || !self.is_awaited(*place, event) {
+                self.slots[*place].tape.push(event);
+            }
+        }
+    }
+
+    /// From now on a strategy gets no update of a book before its snapshot.
+    pub(crate) fn await_snapshot(&mut self, place: Place, instrument: u32) {
+        self.awaiting.push((place, InstrumentId(instrument)));
+    }
+
+    /// Whether an update of a book comes before the snapshot that its new subscriber waits for.
+    fn is_awaited(&mut self, place: Place, event: &Event) -> bool {
+        let Body::Book(update) = event.body() else {
+            return false;
+        };
+        let waits = (place, update.instrument);
+        if update.change == BookChange::Clear {
+            self.awaiting.retain(|other| *other != waits);
+        }
+        self.awaiting.contains(&waits)
+    }
+
+    /// Events that change the portfolio go first in a batch, after everything before them was handled.
+    fn route_own(&mut self, dispatch: &Dispatch, event: &Event) {
+        let owner = event.owner().and_then(|id| self.place_of(id));
+        match (owner, event.kind()) {
+            (Some(place), Kind::Timer) => {
+                // Whatever came before may still set or clear timers.
+                self.flush(place);
+                if let Body::Timer(timer) = event.body() {
+                    self.slots[place].allowance.timer_fired(timer.id);
+                }
+                self.push_own(place, event);
+            }
+            (_, Kind::Timer) => {}
+            (owner, _) => {
+                let subscribers = dispatch.subscribers(event);
+                owner
+                    .iter()
+                    .chain(subscribers)
+                    .for_each(|place| self.flush(*place));
+                // An impossible event is the router's to report, once; every replica treats it alike.
+                let _ = self.portfolio.apply(event);
+                for place in owner.iter().chain(subscribers) {
+                    self.push_own(*place, event);
+                }
+            }
+        }
+    }
+
+    /// Own events come even to a strategy that ended; nobody is there to handle them.
+    fn push_own(&mut self, place: Place, event: &Event) {
+        if self.slots[place].seated {
+            self.slots[place].tape.push(event);
+        }
+    }
+
+    pub(crate) fn flush_all(&mut self) {
+        for place in 0..self.slots.len() {
+            self.flush(place);
+        }
+    }
+
+    /// Offers a strategy what is waiting for it.
+    fn flush(&mut self, place: Place) {
+        while self.slots[place].tape.has_waiting() && self.slots[place].strategy.is_some() {
+            if let Err((at, fault)) = self.offer(place) {
+                self.fault(place, at, fault);
+            } else if self.slots[place].tape.is_due() {
+                self.snapshot(place);
+            }
+        }
+        self.slots[place].tape.tidy();
+    }
+
+    /// Offers a strategy one batch.
+    fn offer(&mut self, place: Place) -> Result<(), (Timestamp, Fault)> {
+        let most = match &mut self.splitter {
+            Some(splitter) => splitter.next(self.max_batch),
+            None => self.max_batch,
+        };
+        let slot = &mut self.slots[place];
+        let count = slot.next_batch(most).len();
+        let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
+        else {
+            slot.tape.consume(count);
+            return Ok(());
+        };
+        let batch = slot.tape.waiting(count);
+        let at = batch[0].ts_host;
+        self.actions.clear();
+        let expecting = slot.counters.expecting.load(Ordering::Relaxed);
+        let timed = slot.calls.is_multiple_of(SAMPLE_EVERY) || expecting;
+        slot.calls += 1;
+        let started = if timed || slot.pause_from.is_some() {
+            (self.now_ns)()
+        } else {
+            0
+        };
+        let handled = strategy
+            .on_events(batch, book, &mut self.actions)
+            .and_then(|handled| consumed(handled, batch))
+            .map_err(|fault| (at, fault))?;
+        if timed {
+            let ended = (self.now_ns)();
+            slot.counters.time(ended.saturating_sub(started), handled);
+            slot.last_call_ended = Some(ended);
+        }
+        if let Some(from) = slot.pause_from.take() {
+            let pause_ns = started.saturating_sub(from);
+            let live = slot.at_end(Decision::Live { pause_ns });
+            self.outlet.publish(&[live]);
+        }
+        let cause = slot.tape.waiting(count)[handled - 1];
+        if slot.shadow.is_some() {
+            self.run_beside(place, handled);
+        }
+        let slot = &mut self.slots[place];
+        slot.tape.consume(handled);
+        slot.count_trial(handled);
+        Counters::add(&slot.counters.events, handled);
+        if self.actions.is_empty() {
+            return Ok(());
+        }
+        self.pass_on(place, &cause).map_err(|fault| (at, fault))
+    }
+
+    /// Puts what a strategy decided into its book and onto the action ring.
+    fn pass_on(&mut self, place: Place, cause: &Event) -> Result<(), Fault> {
+        let slot = &mut self.slots[place];
+        Counters::add(&slot.counters.actions, self.actions.len());
+        self.batch.clear();
+        let mut refused = Ok(());
+        for action in &self.actions {
+            let admitted = slot.allowance.admit(cause.ts_host, action);
+            if let Err(fault) = admitted.and_then(|()| intend(&mut self.portfolio, slot.id, action))
+            {
+                refused = Err(fault);
+                break;
+            }
+            self.wishes.extend(wish(cause.ts_host, place, action));
+            self.batch.push(slot.intent(cause, Decision::Act(*action)));
+        }
+        self.outlet.publish(&self.batch);
+        refused
+    }
+
+    /// Takes a snapshot, so that less has to be offered again.
+    pub(crate) fn snapshot(&mut self, place: Place) {
+        let slot = &mut self.slots[place];
+        let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
+        else {
+            return;
+        };
+        match strategy.save() {
+            Ok(Ok(bytes)) => {
+                let schema = slot.version.code.schema();
+                let origin = Origin::State(Arc::new(State { schema, bytes }));
+                let book = book.clone();
+                slot.tape.rebase(Some(Base { origin, book }));
+            }
+            // It can't be brought back to here; after a trap it starts afresh.
+            Ok(Err(_)) => slot.tape.rebase(None),
+            Err(fault) => {
+                let at = slot.tape.handled().last().map_or(0, |event| event.ts_host);
+                self.fault(place, at, fault);
+                self.slots[place].tape.rebase(None);
+            }
+        }
+    }
+
+    /// An instance trapped or broke the contract: it is fenced off, and another takes its place if it may.
+    pub(crate) fn fault(&mut self, place: Place, at: Timestamp, fault: Fault) {
+        let slot = &mut self.slots[place];
+        slot.strategy = None;
+        slot.counters.note(&fault);
+        let too_many = slot.trapped(at);
+        if slot.trial.is_some() && slot.previous.is_some() {
+            // The kernel has it rolled back at the end of the window; until then its events wait.
+            let failed = slot.at_end(Decision::TrialFailed);
+            return self.outlet.publish(&[failed]);
+        }
+        if too_many {
+            return self.end(place);
+        }
+        match self.recover(place) {
+            Ok(events) => {
+                let recovered = self.slots[place].at_end(Decision::Recovered { events });
+                self.outlet.publish(&[recovered]);
+            }
+            Err(next) => {
+                let both = format!("{fault}; it could not be brought back: {next}");
+                self.slots[place].counters.note(&Fault(both));
+                self.end(place);
+            }
+        }
+    }
+
+    /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
+    /// was offered once more.
+    fn recover(&mut self, place: Place) -> Result<u32, Fault> {
+        let slot = &mut self.slots[place];
+        let code = Arc::clone(&slot.version.code);
+        let Some(base) = &slot.tape.base else {
+            let Some(book) = self.portfolio.book_mut(slot.id) else {
+                return Err(Fault("it has no book".to_owned()));
+            };
+            slot.strategy = Some(code.start(book)?);
+            return Ok(0);
+        };
+        let mut past = self.portfolio.fork(slot.id, base.book.clone());
+        let Some(book) = past.book_mut(slot.id) else {
+            return Err(Fault("it has no book".to_owned()));
+        };
+        let mut strategy = base.origin.begin(&*code, book)?;
+        let handled = slot.tape.handled();
+        replay(&mut *strategy, slot.id, &mut past, handled, self.max_batch)?;
+        let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
+        slot.strategy = Some(strategy);
+        Ok(events)
+    }
+
+    /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
+    /// window, wherever the batch was cut.
+    pub(crate) fn end(&mut self, place: Place) {
+        let slot = &mut self.slots[place];
+        slot.strategy = None;
+        slot.seated = false;
+        slot.shadow = None;
+        // What it was offered and did not handle stays untold: its last snapshot is all that is kept.
+        slot.tape.tidy();
+        let ended = slot.at_end(Decision::Ended);
+        self.outlet.publish(&[ended]);
+        self.ended.push(place);
+    }
+
+    /// Stops every strategy. Their orders are the router's business.
+    pub(crate) fn stop(&mut self, reason: StopReason) {
+        for slot in &mut self.slots {
+            let Some(mut strategy) = slot.strategy.take() else {
+                continue;
+            };
+            // What it recovered from is past; only what goes wrong now counts against its end.
+            slot.counters.forget();
+            if let Err(fault) = strategy.stop(reason) {
+                slot.counters.note(&fault);
+            }
+        }
+    }
+
+    /// Offers a version that runs beside what the running one just handled, and counts where they differ.
+    fn run_beside(&mut self, place: Place, handled: usize) {
+        let slot = &mut self.slots[place];
+        let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
+        else {
+            return;
+        };
+        let batch = slot.tape.waiting(handled);
+        let answer = beside(
+            &mut *shadow.strategy,
+            batch,
+            book,
+            &self.actions,
+            &mut self.beside,
+        );
+        match answer {
+            Ok((agreed, differed)) => {
+                Counters::add(&slot.counters.agreed, agreed);
+                Counters::add(&slot.counters.differed, differed);
+            }
+            Err(fault) => {
+                slot.counters.note(&fault);
+                slot.shadow = None;
+                let failed = slot.at_end(Decision::ShadowFailed);
+                self.outlet.publish(&[failed]);
+            }
+        }
+    }
+}
+
+/// Lets `strategy` handle a batch of which the last event caused `theirs`; returns how many decisions were the same,
+/// and how many were not.
+fn beside(
+    strategy: &mut dyn Strategy,
+    batch: &[Event],
+    book: &mut Box<tickdeck_portfolio::StrategyBook>,
+    theirs: &[Action],
+    ours: &mut Vec<Action>,
+) -> Result<(usize, usize), Fault> {
+    let (mut at, mut differed) = (0, 0);
+    loop {
+        ours.clear();
+        at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
+        if at == batch.len() {
+            break;
+        }
+        differed += ours.len();
+    }
+    let same = ours.iter().zip(theirs).filter(|(a, b)| a == b).count();
+    Ok((same, differed + ours.len().max(theirs.len()) - same))
+}
+
+/// The change of feeds that an action asks for, if it does.
+pub(crate) fn wish(at: Timestamp, place: Place, action: &Action) -> Option<FeedWish> {
+    let (request, wanted) = match action {
+        Action::Subscribe(request) => (*request, true),
+        Action::Unsubscribe(request) => (*request, false),
+        _ => return None,
+    };
+    Some(FeedWish {
+        at,
+        place,
+        request,
+        wanted,
+    })
+}
+
+/// Puts a new order into its strategy's book at once.
+pub(crate) fn intend(
+    portfolio: &mut Portfolio,
+    strategy: StrategyId,
+    action: &Action,
+) -> Result<(), Fault> {
+    let Action::Submit(order) = action else {
+        return Ok(());
+    };
+    let intended = portfolio.intend(strategy, order);
+    intended.map_err(|error| Fault(format!("order {}: {error}", order.order)))
+}
+
+/// Where a worker's decisions go.
+pub(crate) enum Outlet {
+    /// Onto the action ring, which the kernel's thread empties.
+    Ring(Producer<Intent>),
+    /// Kept for the kernel, which shares the worker's thread and so could not empty a full ring.
+    Local(Vec<Intent>),
+}
+
+impl Outlet {
+    pub(crate) fn publish(&mut self, batch: &[Intent]) {
+        match self {
+            Self::Local(intents) => intents.extend_from_slice(batch),
+            Self::Ring(producer) => {
+                for chunk in batch.chunks(producer.max_batch().max(1)) {
+                    // Closed means the engine is coming down: nobody reads intents any more.
+                    let _ = producer.publish(chunk);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the router knows of a strategy, and what operators and versions change of it.
+
+use crate::control::{Mode, Order};
+use crate::port::{Command, OrderPolicy, Version};
+use crate::router::Router;
+use std::collections::BTreeSet;
+use tickdeck_model::{Feed, FeedRequest, InstrumentId, Reason, StrategyId, TextId, Timestamp};
+
+/// What the router knows of a strategy.
+#[derive(Debug)]
+pub(crate) struct Party {
+    pub(crate) id: StrategyId,
+    pub(crate) mode: Mode,
+    pub(crate) order_policy: OrderPolicy,
+    pub(crate) messages: Vec<(TextId, String)>,
+    pub(crate) ended: bool,
+    /// Instruments whose book it gets.
+    pub(crate) books: BTreeSet<u32>,
+}
+
+impl Party {
+    pub(crate) fn new(id: StrategyId, version: &Version) -> Self {
+        Self {
+            id,
+            mode: Mode::Trade,
+            order_policy: version.order_policy,
+            messages: version.messages.clone(),
+            ended: false,
+            books: books(&version.feeds).collect(),
+        }
+    }
+}
+
+/// Instruments whose book a manifest names.
+fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
+    let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
+    books.map(|feed| feed.target)
+}
+
+impl Router {
+    /// Takes in a strategy that came while others trade.
+    pub(crate) fn add_party(&mut self, party: Party) {
+        self.places.insert(party.id, self.parties.len());
+        self.parties.push(party);
+    }
+
+    /// A version begins while others trade: the books of its manifest start with a snapshot.
+    pub(crate) fn start_version(&mut self, version: &Version, at: Timestamp) {
+        for target in books(&version.feeds) {
+            let instrument = InstrumentId(target);
+            self.command(instrument, at, Command::Snapshot { instrument });
+        }
+    }
+
+    /// Another version counts. Orders, timers and the mode stay.
+    pub(crate) fn change_version(
+        &mut self,
+        place: usize,
+        before: &[FeedRequest],
+        version: &Version,
+        at: Timestamp,
+    ) {
+        let party = &mut self.parties[place];
+        party.order_policy = version.order_policy;
+        party.messages.clone_from(&version.messages);
+        let kept: Vec<u32> = books(&version.feeds).collect();
+        let before: Vec<u32> = match std::mem::take(&mut party.ended) {
+            true => Vec::new(),
+            false => books(before).collect(),
+        };
+        for gone in before.iter().filter(|old| !kept.contains(old)) {
+            party.books.remove(gone);
+        }
+        for instrument in kept.iter().filter(|new| !before.contains(new)) {
+            if self.parties[place].books.insert(*instrument) {
+                let instrument = InstrumentId(*instrument);
+                self.command(instrument, at, Command::Snapshot { instrument });
+            }
+        }
+    }
+
+    /// Ends a strategy: its timers are gone, its orders handled by policy.
+    pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
+        let party = &mut self.parties[place];
+        party.ended = true;
+        let (id, policy) = (party.id, party.order_policy);
+        self.timers.clear_all(id);
+        if policy == OrderPolicy::Cancel {
+            self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
+        }
+    }
+
+    /// Carries out an operator's order.
+    pub(crate) fn operate(&mut self, at: Timestamp, order: Order) {
+        match order {
+            Order::Pause(who) => self.set_mode(who, Mode::Pause),
+            Order::Reduce(who) => self.set_mode(who, Mode::Reduce),
+            Order::Resume(who) => self.set_mode(who, Mode::Trade),
+            Order::Kill => {
+                self.killed = true;
+                let ids: Vec<StrategyId> = self.parties.iter().map(|party| party.id).collect();
+                ids.into_iter()
+                    .for_each(|id| self.cancel_where(id, at, Reason::Operator, |_| true));
+            }
+        }
+    }
+
+    /// What a strategy may do, the deck's mode included.
+    pub(crate) fn mode(&self, party: &Party) -> Mode {
+        party.mode.max(self.deck_mode)
+    }
+
+    fn set_mode(&mut self, who: Option<StrategyId>, mode: Mode) {
+        match who {
+            None => self.deck_mode = mode,
+            Some(id) => {
+                if let Some(place) = self.places.get(&id) {
+                    self.parties[*place].mode = mode;
+                }
+            }
+        }
+    }
+
+    /// Whether any order of a strategy that wants its orders canceled at the end is still at work.
+    pub(crate) fn has_orders_to_cancel(&self) -> bool {
+        self.orders.iter().any(|(id, _)| {
+            let party = self
+                .places
+                .get(&id.strategy)
+                .map(|place| &self.parties[*place]);
+            party.is_some_and(|party| party.order_policy == OrderPolicy::Cancel)
+        })
+    }
+}

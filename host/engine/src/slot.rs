@@ -1,0 +1,327 @@
+//! A strategy's place with a worker: its instance, its versions, and its events since the last snapshot.
+
+use crate::action_ring::{Decision, Intent};
+use crate::allowance::Allowance;
+use crate::port::{Code, Fault, State, Strategy, Version};
+use crossbeam_utils::CachePadded;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_model::{Event, StrategyId, Timestamp};
+use tickdeck_portfolio::StrategyBook;
+
+/// One call in this many is timed: reading a clock costs as much as a small batch.
+pub(crate) const SAMPLE_EVERY: u64 = 16;
+
+/// Events between two snapshots of a small state.
+const SNAPSHOT_EVERY: usize = 4_096;
+
+/// Events between two snapshots of the largest state: what may have to be offered again.
+const SNAPSHOT_AT_LEAST: usize = 65_536;
+
+/// Bytes of state that are worth a snapshot every [`SNAPSHOT_EVERY`] events; a larger one is taken less often.
+const SMALL_STATE: usize = 64 << 10;
+
+/// This many traps ...
+pub(crate) const MAX_TRAPS: usize = 3;
+
+/// ... within this much event time end a strategy.
+pub(crate) const TRAP_WINDOW_NS: i64 = 60_000_000_000;
+
+/// Buckets of the histogram of time per event; bucket `n` counts events below `2^n` nanoseconds.
+pub const TIME_BUCKETS: usize = 32;
+
+/// What a worker counts for others to read.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) events: AtomicU64,
+    pub(crate) actions: AtomicU64,
+    pub(crate) sampled_events: AtomicU64,
+    pub(crate) sampled_ns: AtomicU64,
+    /// Sampled calls by time per event.
+    pub(crate) times: [AtomicU64; TIME_BUCKETS],
+    pub(crate) traps: AtomicU64,
+    /// Decisions of the version on trial beside the running one that were the same, and those that were not.
+    pub(crate) agreed: AtomicU64,
+    pub(crate) differed: AtomicU64,
+    /// A version waits to take over: the end of every call is timed, so that the pause can be told exactly.
+    pub(crate) expecting: AtomicBool,
+    /// The text of the last fault.
+    pub(crate) fault: Mutex<Option<String>>,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: usize) {
+        // One writer: a plain load and store is enough, and cheaper than a locked add.
+        counter.store(
+            counter.load(Ordering::Relaxed) + count as u64,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Takes in how long a call with `events` events took.
+    pub(crate) fn time(&self, took_ns: u64, events: usize) {
+        Self::add(&self.sampled_ns, took_ns as usize);
+        Self::add(&self.sampled_events, events);
+        let each = took_ns / events.max(1) as u64;
+        let bucket = (u64::BITS - each.leading_zeros()) as usize;
+        Self::add(&self.times[bucket.min(TIME_BUCKETS - 1)], 1);
+    }
+
+    pub(crate) fn forget(&self) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    pub(crate) fn note(&self, fault: &Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.0.clone());
+    }
+}
+
+/// What a strategy was, or is to be, started from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// `init`.
+    Start,
+    /// `restore`.
+    State(Arc<State>),
+}
+
+impl Origin {
+    /// Starts an instance from it.
+    pub(crate) fn begin(
+        &self,
+        code: &dyn Code,
+        book: &mut Box<StrategyBook>,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        match self {
+            Self::Start => code.start(book),
+            Self::State(state) => code.restore(book, state),
+        }
+    }
+}
+
+/// A point from which a strategy can be brought back to where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    pub(crate) origin: Origin,
+    /// Its view of the store at that point.
+    pub(crate) book: Box<StrategyBook>,
+}
+
+/// A strategy's events since its base: those it handled, and behind them those that wait for it.
+pub(crate) struct Tape {
+    pub(crate) base: Option<Base>,
+    events: Vec<Event>,
+    handled: usize,
+    /// Events after which the next snapshot is due.
+    due: usize,
+}
+
+impl Tape {
+    pub(crate) fn new(base: Base, room: usize) -> Self {
+        Self {
+            base: Some(base),
+            events: Vec::with_capacity(room),
+            handled: 0,
+            due: SNAPSHOT_EVERY,
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: &Event) {
+        self.events.push(*event);
+    }
+
+    pub(crate) fn handled(&self) -> &[Event] {
+        &self.events[..self.handled]
+    }
+
+    pub(crate) fn all(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The next events to offer, cut where a snapshot is due.
+    pub(crate) fn waiting(&self, most: usize) -> &[Event] {
+        let until_due = match self.base {
+            Some(_) => self.due.saturating_sub(self.handled).max(1),
+            None => usize::MAX,
+        };
+        let end = self.events.len().min(self.handled + most.min(until_due));
+        &self.events[self.handled..end]
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.handled < self.events.len()
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.handled += count;
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.base.is_some() && self.handled >= self.due
+    }
+
+    /// Takes what was handled for done: `base` stands where it ended. Without one nothing is kept from now on.
+    pub(crate) fn rebase(&mut self, base: Option<Base>) {
+        self.events.drain(..self.handled);
+        self.handled = 0;
+        let bytes = match &base {
+            Some(Base {
+                origin: Origin::State(state),
+                ..
+            }) => state.bytes.len(),
+            _ => 0,
+        };
+        let every = SNAPSHOT_EVERY.saturating_mul(bytes.div_ceil(SMALL_STATE).max(1));
+        self.due = every.min(SNAPSHOT_AT_LEAST);
+        self.base = base;
+    }
+
+    /// Keeps everything from here on: the base must not move.
+    pub(crate) fn hold(&mut self) {
+        self.due = usize::MAX;
+    }
+
+    /// A snapshot is due as soon as may be.
+    pub(crate) fn release(&mut self) {
+        self.due = self.handled;
+    }
+
+    /// Forgets what is not needed any more.
+    pub(crate) fn tidy(&mut self) {
+        if self.base.is_none() {
+            self.events.drain(..self.handled);
+            self.handled = 0;
+        }
+    }
+
+    /// Forgets everything: nobody is there to handle it.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.handled = 0;
+    }
+}
+
+/// A new version's probation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial {
+    pub(crate) events_left: u64,
+    pub(crate) until: Timestamp,
+}
+
+/// The version before, and what it left.
+pub(crate) struct Previous {
+    pub(crate) version: Version,
+    /// Dropped when the trial is over: by then it is old.
+    pub(crate) state: Option<Origin>,
+}
+
+/// A version that runs beside the one that trades.
+pub(crate) struct Shadow {
+    pub(crate) version: Version,
+    pub(crate) strategy: Box<dyn Strategy>,
+}
+
+/// A strategy's place with a worker.
+pub(crate) struct Slot {
+    pub(crate) id: StrategyId,
+    /// None: it ended, or waits to be rolled back.
+    pub(crate) strategy: Option<Box<dyn Strategy>>,
+    pub(crate) version: Version,
+    pub(crate) previous: Option<Previous>,
+    pub(crate) trial: Option<Trial>,
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) tape: Tape,
+    pub(crate) counters: Arc<CachePadded<Counters>>,
+    pub(crate) calls: u64,
+    pub(crate) allowance: Allowance,
+    /// Whether its feeds still reach it: until it ended.
+    pub(crate) seated: bool,
+    pub(crate) traps: VecDeque<Timestamp>,
+    /// When the last call before a swap ended, until the first one after it.
+    pub(crate) pause_from: Option<u64>,
+    pub(crate) last_call_ended: Option<u64>,
+    /// The cause of the last action and how many it caused, to number the next.
+    pub(crate) last_cause: (u64, u32),
+}
+
+impl Slot {
+    /// Whether it waits to be rolled back.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.seated && self.strategy.is_none()
+    }
+
+    /// The next batch: at most `most` events, cut where a snapshot is due or a trial ends.
+    pub(crate) fn next_batch(&mut self, most: usize) -> &[Event] {
+        let Some(trial) = self.trial else {
+            return self.tape.waiting(most);
+        };
+        let most = most.min(usize::try_from(trial.events_left).unwrap_or(usize::MAX));
+        let batch = self.tape.waiting(most);
+        let within = batch.partition_point(|event| event.ts_host < trial.until);
+        if within > 0 {
+            return &self.tape.waiting(most)[..within];
+        }
+        self.end_trial();
+        self.tape.waiting(most.max(1))
+    }
+
+    /// Counts events of a trial that went well.
+    pub(crate) fn count_trial(&mut self, consumed: usize) {
+        if let Some(trial) = &mut self.trial {
+            trial.events_left = trial.events_left.saturating_sub(consumed as u64);
+            if trial.events_left == 0 {
+                self.end_trial();
+            }
+        }
+    }
+
+    pub(crate) fn end_trial(&mut self) {
+        if self.trial.take().is_some() {
+            self.tape.release();
+            if let Some(previous) = &mut self.previous {
+                previous.state = None;
+            }
+        }
+    }
+
+    /// Notes a trap; true if it was one too many.
+    pub(crate) fn trapped(&mut self, at: Timestamp) -> bool {
+        Counters::add(&self.counters.traps, 1);
+        self.traps.push_back(at);
+        while self
+            .traps
+            .front()
+            .is_some_and(|first| at.saturating_sub(*first) >= TRAP_WINDOW_NS)
+        {
+            self.traps.pop_front();
+        }
+        self.traps.len() >= MAX_TRAPS
+    }
+
+    pub(crate) fn intent(&mut self, cause: &Event, decision: Decision) -> Intent {
+        self.numbered(cause.sequence, cause.ts_host, decision)
+    }
+
+    /// Something that counts from the end of the window, because where in it it happened depends on how batches were
+    /// cut.
+    pub(crate) fn at_end(&mut self, decision: Decision) -> Intent {
+        self.numbered(u64::MAX, Timestamp::MAX, decision)
+    }
+
+    fn numbered(&mut self, cause: u64, at: Timestamp, decision: Decision) -> Intent {
+        let ordinal = if self.last_cause.0 == cause {
+            self.last_cause.1 + 1
+        } else {
+            0
+        };
+        self.last_cause = (cause, ordinal);
+        Intent {
+            cause,
+            at,
+            strategy: self.id,
+            ordinal,
+            decision,
+        }
+    }
+}

@@ -1,0 +1,737 @@
+//! Versions of strategies change while others trade: state, orders and events across a swap.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[allow(dead_code, reason = "the other tests of the engine use the rest")]
+mod toy;
+
+use proptest::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, OnceLock};
+use tickdeck_engine::port::{
+    Code, Fault, OtherSchema, SaveFailed, Seat, State, StopReason, Strategy, SwapPolicy, Version,
+};
+use tickdeck_engine::{
+    Change, Changed, Controls, EngineConfig, Inherited, Limits, Notice, Report, RiskConfig,
+    StrategyState, VersionChange,
+};
+use tickdeck_model::*;
+use tickdeck_portfolio::StrategyBook;
+use toy::{Toy, ToyVenue, feed, order};
+
+const EVENTS: u64 = 20_000;
+
+/// How a version behaves.
+#[derive(Clone, Default)]
+struct Traits {
+    schema: u32,
+    restores: Vec<u32>,
+    /// Traps at these events, counted over its whole life, as long as the counter is above zero.
+    traps: Option<(u64, Arc<AtomicU64>)>,
+    /// Trades every so many events.
+    every: u64,
+    save: Save,
+    restore_fails: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Save {
+    #[default]
+    Works,
+    Refuses,
+    Traps,
+}
+
+fn traits() -> Traits {
+    Traits {
+        schema: 1,
+        restores: vec![1],
+        every: 37,
+        ..Traits::default()
+    }
+}
+
+impl Code for Traits {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok(Box::new(Counting {
+            traits: self.clone(),
+            events: 0,
+            mix: 0,
+            next: book.next_order().max(1),
+        }))
+    }
+
+    fn restore(
+        &self,
+        book: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        if self.restore_fails {
+            return Err(Fault("restore refused".to_owned()));
+        }
+        let word = |at: usize| u64::from_le_bytes(state.bytes[at..at + 8].try_into().unwrap());
+        Ok(Box::new(Counting {
+            traits: self.clone(),
+            events: word(0),
+            mix: word(8),
+            next: book.next_order().max(1),
+        }))
+    }
+
+    fn schema(&self) -> u32 {
+        self.schema
+    }
+
+    fn restores(&self) -> &[u32] {
+        &self.restores
+    }
+}
+
+/// Counts its events, mixes all it sees into a number, and trades by it.
+struct Counting {
+    traits: Traits,
+    events: u64,
+    mix: u64,
+    next: u64,
+}
+
+impl Strategy for Counting {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        for (at, event) in batch.iter().enumerate() {
+            if let Some((trap, left)) = &self.traits.traps
+                && self.events + 1 == *trap
+                && left.load(Ordering::Relaxed) > 0
+            {
+                left.fetch_sub(1, Ordering::Relaxed);
+                return Err(Fault(format!("trapped at event {}", event.sequence)));
+            }
+            self.events += 1;
+            let seen = event.sequence ^ (event.kind() as u64) << 40;
+            self.mix = self.mix.wrapping_mul(31).wrapping_add(seen);
+            self.mix = self
+                .mix
+                .wrapping_add_signed(book.position_size(InstrumentId(0)).0)
+                .wrapping_add(book.orders().count() as u64);
+            if !self.mix.is_multiple_of(self.traits.every) {
+                continue;
+            }
+            let side = match book.position_size(InstrumentId(0)).0 > 0 {
+                true => Side::Sell,
+                false => Side::Buy,
+            };
+            match book.orders().next() {
+                Some(open) if self.mix.is_multiple_of(2) => {
+                    actions.push(Action::Cancel(open.number));
+                }
+                _ => {
+                    let kind = match self.mix.is_multiple_of(3) {
+                        true => OrderType::Limit,
+                        false => OrderType::Market,
+                    };
+                    let price = if kind == OrderType::Limit { 9_000 } else { 0 };
+                    actions.push(Action::Submit(order(self.next, kind, side, price, 1)));
+                    self.next += 1;
+                }
+            }
+            return Ok(at + 1);
+        }
+        Ok(batch.len())
+    }
+
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        match self.traits.save {
+            Save::Works => Ok(Ok(
+                [self.events.to_le_bytes(), self.mix.to_le_bytes()].concat()
+            )),
+            Save::Refuses => Ok(Err("not now".to_owned())),
+            Save::Traps => Err(Fault("save trapped".to_owned())),
+        }
+    }
+
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+fn market() -> Vec<FeedRequest> {
+    vec![
+        feed(Feed::Quotes, 0, BarBasis::Time),
+        feed(Feed::Trades, 0, BarBasis::Time),
+    ]
+}
+
+fn version(label: &str, traits: Traits) -> Version {
+    toy::version(label, market(), Arc::new(traits))
+}
+
+fn started(version: &Version) -> Box<dyn Strategy> {
+    let mut book = Box::default();
+    version.code.start(&mut book).unwrap()
+}
+
+fn config(workers: usize, max_batch: usize, split_seed: Option<u64>) -> EngineConfig {
+    let default = Limits {
+        max_notional: None,
+        max_position_notional: None,
+        collar_bps: None,
+        order_rate: None,
+        duplicate_window_ns: None,
+        max_quote_age_ns: None,
+        ..Limits::default()
+    };
+    EngineConfig {
+        workers,
+        max_batch,
+        split_seed,
+        risk: RiskConfig {
+            default,
+            ..RiskConfig::default()
+        },
+        ..EngineConfig::default()
+    }
+}
+
+type Answers = Arc<Mutex<Vec<Receiver<Result<Changed, String>>>>>;
+
+/// What a run with changes came to.
+struct Outcome {
+    report: Report,
+    notices: Vec<Notice>,
+    answers: Vec<Result<Changed, String>>,
+}
+
+impl Outcome {
+    fn versions(&self) -> Vec<&VersionChange> {
+        let changes = self.notices.iter().filter_map(|notice| match notice {
+            Notice::Version { change, .. } => Some(change),
+            _ => None,
+        });
+        let told = changes.filter(|change| !matches!(change, VersionChange::Live { .. }));
+        told.collect()
+    }
+}
+
+/// The strategy that is changed; the operator is the first.
+const CHANGED: StrategyId = StrategyId(2);
+
+/// Runs `first` beside an operator, who asks for a change at each of the events given.
+fn run(config: EngineConfig, first: Version, changes: Vec<(u64, Change)>) -> Outcome {
+    let controls: Arc<OnceLock<Controls>> = Arc::default();
+    let answers = Answers::default();
+    let mut changes = changes.into_iter().peekable();
+    let (hand, kept) = (Arc::clone(&controls), Arc::clone(&answers));
+    let operator = Toy(
+        move |event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+            while let Some((_, change)) = changes.next_if(|(at, _)| event.sequence >= *at) {
+                let answer = hand.get().unwrap().change(change);
+                kept.lock().unwrap().push(answer);
+            }
+            Ok(())
+        },
+    );
+    let operator_version = toy::version("1", market(), Arc::new(toy::Once));
+    let strategy = started(&first);
+    let strategies = vec![
+        (
+            "operator",
+            operator_version,
+            Box::new(operator) as Box<dyn Strategy>,
+        ),
+        ("counting", first, strategy),
+    ];
+    let engine = toy::engine_of(ToyVenue::new(5, EVENTS), config, strategies);
+    controls.set(engine.controls()).ok();
+    let mut notices = toy::Notices::default();
+    let report = engine.run(&mut notices).unwrap();
+    let answers = std::mem::take(&mut *answers.lock().unwrap());
+    Outcome {
+        report,
+        notices: notices.0,
+        answers: answers
+            .into_iter()
+            .map(|answer| {
+                answer
+                    .recv()
+                    .unwrap_or_else(|_| Err("the run ended".to_owned()))
+            })
+            .collect(),
+    }
+}
+
+fn plain() -> EngineConfig {
+    config(1, 64, None)
+}
+
+fn swap(at: u64, to: Version) -> (u64, Change) {
+    (at, Change::Swap(CHANGED, Box::new(to)))
+}
+
+fn twin() -> Outcome {
+    run(plain(), version("1", traits()), Vec::new())
+}
+
+/// Checks that a run is the one in which nothing was ever changed.
+fn assert_like_twin(outcome: &Outcome) {
+    let twin = twin();
+    assert_eq!(outcome.report.tape_hash, twin.report.tape_hash);
+    assert_eq!(outcome.report.actions_hash, twin.report.actions_hash);
+    let events = |outcome: &Outcome| outcome.report.status.strategies[1].events;
+    assert_eq!(events(outcome), events(&twin));
+    assert!(twin.report.status.fills > 50, "the twin must trade");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn a_swap_to_the_same_code_changes_nothing_however_often_and_however_events_are_batched(
+        seed in any::<u64>(), workers in 1usize..4, max_batch in 1usize..300, swaps in 1u64..60, trial in 1u64..500,
+    ) {
+        let policy = SwapPolicy { trial_events: trial, ..SwapPolicy::default() };
+        let changes = (1..=swaps)
+            .map(|at| swap(at * EVENTS / (swaps + 1), Version { swap: policy, ..version(&format!("1.{at}"), traits()) }));
+        let outcome = run(config(workers, max_batch, Some(seed)), version("1", traits()), changes.collect());
+        for answer in &outcome.answers {
+            let bytes = match answer {
+                Ok(Changed::Swapped(swapped)) => swapped.inherited,
+                Ok(_) => panic!("not a swap"),
+                Err(why) => panic!("{why}"),
+            };
+            prop_assert_eq!(bytes, Inherited::Saved { bytes: 16 });
+        }
+        prop_assert_eq!(outcome.report.status.strategies[1].generation as u64, 1 + swaps);
+        assert_like_twin(&outcome);
+    }
+}
+
+#[test]
+fn a_trap_costs_an_instance_and_neither_an_event_nor_an_action() {
+    for (at, workers, max_batch) in [(5_000, 1, 64), (4_097, 2, 1), (14_321, 1, 4_000)] {
+        let traps = Some((at, Arc::new(AtomicU64::new(1))));
+        let first = version("1", Traits { traps, ..traits() });
+        let outcome = run(config(workers, max_batch, None), first, Vec::new());
+        assert_like_twin(&outcome);
+        let recovered = outcome.notices.iter().find_map(|notice| match notice {
+            Notice::Recovered {
+                problem, events, ..
+            } => Some((problem.clone(), *events)),
+            _ => None,
+        });
+        let (problem, events) = recovered.unwrap();
+        assert!(problem.starts_with("trapped at event"), "{problem}");
+        assert!(events <= 4_096, "{events}");
+        assert_eq!(outcome.report.status.strategies[1].traps, 1);
+    }
+}
+
+#[test]
+fn a_strategy_that_traps_three_times_within_a_minute_is_quarantined_and_its_orders_canceled() {
+    let mut hashes = Vec::new();
+    for (workers, max_batch) in [(1, 64), (2, 1), (1, 4_000)] {
+        let traps = Some((7_000, Arc::new(AtomicU64::new(u64::MAX))));
+        let first = version("1", Traits { traps, ..traits() });
+        let outcome = run(config(workers, max_batch, None), first, Vec::new());
+        let status = &outcome.report.status.strategies[1];
+        assert_eq!(
+            (status.state, status.traps),
+            (StrategyState::Quarantined, 3)
+        );
+        assert!((2_900..=6_999).contains(&status.events), "{status:?}");
+        assert!(outcome.report.status.working.is_empty());
+        let ended = |notice: &&Notice| matches!(notice, Notice::Ended { .. });
+        assert_eq!(outcome.notices.iter().filter(ended).count(), 1);
+        hashes.push((outcome.report.tape_hash, outcome.report.actions_hash));
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1, "where it ends does not depend on batches");
+}
+
+#[test]
+fn a_new_version_that_traps_in_its_trial_is_rolled_back_and_its_late_orders_are_denied() {
+    let mut hashes = Vec::new();
+    for (workers, max_batch, split) in [(1, 64, None), (2, 1, None), (1, 4_000, Some(3))] {
+        let traps = Some((9_000, Arc::new(AtomicU64::new(u64::MAX))));
+        let bad = version(
+            "2",
+            Traits {
+                traps,
+                every: 5,
+                ..traits()
+            },
+        );
+        let outcome = run(
+            config(workers, max_batch, split),
+            version("1", traits()),
+            vec![swap(8_000, bad)],
+        );
+        let status = &outcome.report.status.strategies[1];
+        assert_eq!(status.state, StrategyState::Stopped);
+        assert_eq!((status.version.as_str(), status.generation), ("1", 3));
+        let versions = outcome.versions();
+        let [
+            VersionChange::Swapped { to, .. },
+            VersionChange::RolledBack { from, problem, .. },
+        ] = versions[..]
+        else {
+            panic!("{versions:?}");
+        };
+        assert_eq!((to.as_str(), from.as_str()), ("2", "2"));
+        assert!(problem.starts_with("trapped at event"), "{problem}");
+        let denied = outcome.report.status.denied.get(&Reason::Paused).copied();
+        assert!(denied.is_some_and(|denied| denied > 0), "{denied:?}");
+        let anomalies = outcome
+            .notices
+            .iter()
+            .filter(|notice| matches!(notice, Notice::Anomaly { .. }));
+        assert_eq!(anomalies.count(), 0);
+        hashes.push((outcome.report.tape_hash, outcome.report.actions_hash));
+    }
+    hashes.dedup();
+    assert_eq!(hashes.len(), 1, "a rollback does not depend on batches");
+}
+
+#[test]
+fn a_version_that_is_refused_leaves_the_old_one_as_if_nothing_had_been() {
+    let other_schema = Traits {
+        schema: 2,
+        restores: vec![2],
+        ..traits()
+    };
+    let no_restore = Traits {
+        restore_fails: true,
+        ..traits()
+    };
+    for (bad, words) in [
+        (
+            other_schema,
+            "version 2 reads states of schema [2], the running version saves 1",
+        ),
+        (no_restore, "restore refused"),
+    ] {
+        let outcome = run(
+            plain(),
+            version("1", traits()),
+            vec![swap(8_000, version("2", bad))],
+        );
+        let Err(why) = &outcome.answers[0] else {
+            panic!("taken");
+        };
+        assert!(why.contains(words), "{why}");
+        assert_like_twin(&outcome);
+    }
+}
+
+#[test]
+fn old_code_that_can_not_save_never_blocks_an_upgrade() {
+    let inherited = |save, policy: SwapPolicy| {
+        let first = version("1", Traits { save, ..traits() });
+        let to = Version {
+            swap: policy,
+            ..version("2", traits())
+        };
+        let outcome = run(plain(), first, vec![swap(8_000, to)]);
+        assert_eq!(outcome.report.status.strategies[1].version, "2");
+        match &outcome.answers[0] {
+            Ok(Changed::Swapped(swapped)) => swapped.inherited,
+            _ => panic!("refused"),
+        }
+    };
+    assert_eq!(
+        inherited(Save::Refuses, SwapPolicy::default()),
+        Inherited::Nothing
+    );
+    assert_eq!(
+        inherited(Save::Traps, SwapPolicy::default()),
+        Inherited::Nothing
+    );
+}
+
+/// Saves as long as the counter is above zero.
+struct Tiring(Traits, Arc<AtomicU64>);
+
+struct TiringCounting(Box<dyn Strategy>, Arc<AtomicU64>);
+
+impl Code for Tiring {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok(Box::new(TiringCounting(
+            self.0.start(book)?,
+            Arc::clone(&self.1),
+        )))
+    }
+
+    fn restore(
+        &self,
+        book: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        let inner = self.0.restore(book, state)?;
+        Ok(Box::new(TiringCounting(inner, Arc::clone(&self.1))))
+    }
+
+    fn schema(&self) -> u32 {
+        self.0.schema
+    }
+
+    fn restores(&self) -> &[u32] {
+        &self.0.restores
+    }
+}
+
+impl Strategy for TiringCounting {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        self.0.on_events(batch, book, actions)
+    }
+
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        if self.1.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(Fault("save ran out of time".to_owned()));
+        }
+        self.0.save()
+    }
+
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+#[test]
+fn without_a_save_the_last_snapshot_and_the_events_since_are_inherited_or_nothing_by_policy() {
+    for (save_failed, fresh) in [(SaveFailed::Snapshot, false), (SaveFailed::Fresh, true)] {
+        let code = Tiring(traits(), Arc::new(AtomicU64::new(1)));
+        let first = toy::version("1", market(), Arc::new(code));
+        let policy = SwapPolicy {
+            save_failed,
+            ..SwapPolicy::default()
+        };
+        let to = Version {
+            swap: policy,
+            ..version("2", traits())
+        };
+        let outcome = run(plain(), first, vec![swap(6_000, to)]);
+        let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+            panic!("refused");
+        };
+        match swapped.inherited {
+            Inherited::Snapshot { bytes, events } if !fresh => {
+                assert_eq!(bytes, 16);
+                assert!(events > 500, "{events}");
+            }
+            Inherited::Nothing if fresh => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(outcome.report.status.strategies[1].version, "2");
+    }
+}
+
+#[test]
+fn a_version_of_another_schema_starts_afresh_where_the_policy_says_so() {
+    let policy = SwapPolicy {
+        other_schema: OtherSchema::Fresh,
+        ..SwapPolicy::default()
+    };
+    let to = Version {
+        swap: policy,
+        ..version(
+            "2",
+            Traits {
+                schema: 2,
+                restores: vec![2],
+                ..traits()
+            },
+        )
+    };
+    let outcome = run(plain(), version("1", traits()), vec![swap(8_000, to)]);
+    let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+        panic!("refused");
+    };
+    assert_eq!(swapped.inherited, Inherited::Nothing);
+}
+
+#[test]
+fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
+    let beside = |every| Version {
+        swap: SwapPolicy {
+            shadow: true,
+            ..SwapPolicy::default()
+        },
+        ..version("2", Traits { every, ..traits() })
+    };
+    let outcome = run(
+        plain(),
+        version("1", traits()),
+        vec![swap(4_000, beside(37))],
+    );
+    assert_like_twin(&outcome);
+    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    assert_eq!((seen.version.as_str(), seen.differed), ("2", 0));
+    assert!(seen.agreed > 100, "{seen:?}");
+
+    let outcome = run(
+        plain(),
+        version("1", traits()),
+        vec![swap(4_000, beside(11))],
+    );
+    assert_like_twin(&outcome);
+    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    assert!(seen.differed > 100, "{seen:?}");
+
+    let changes = vec![swap(4_000, beside(37)), (9_000, Change::Promote(CHANGED))];
+    let outcome = run(plain(), version("1", traits()), changes);
+    assert_like_twin(&outcome);
+    let status = &outcome.report.status.strategies[1];
+    assert_eq!((status.version.as_str(), status.generation), ("2", 2));
+    assert!(matches!(outcome.answers[1], Ok(Changed::Swapped(_))));
+
+    let changes = vec![swap(4_000, beside(11)), (9_000, Change::RollBack(CHANGED))];
+    let outcome = run(plain(), version("1", traits()), changes);
+    assert_like_twin(&outcome);
+    assert!(outcome.report.status.strategies[1].beside.is_none());
+}
+
+#[test]
+fn a_version_beside_that_traps_ends_alone() {
+    let traps = Some((5_000, Arc::new(AtomicU64::new(1))));
+    let beside = Version {
+        swap: SwapPolicy {
+            shadow: true,
+            ..SwapPolicy::default()
+        },
+        ..version("2", Traits { traps, ..traits() })
+    };
+    let outcome = run(plain(), version("1", traits()), vec![swap(4_000, beside)]);
+    assert_like_twin(&outcome);
+    let versions = outcome.versions();
+    let Some(VersionChange::BesideEnded { problem }) = versions.last() else {
+        panic!("{versions:?}");
+    };
+    assert!(problem.starts_with("trapped at event"), "{problem}");
+}
+
+#[test]
+fn the_operator_takes_a_version_back_within_its_trial_and_after_it() {
+    for trial_events in [1_000_000, 10] {
+        let to = Version {
+            swap: SwapPolicy {
+                trial_events,
+                ..SwapPolicy::default()
+            },
+            ..version(
+                "2",
+                Traits {
+                    every: 11,
+                    ..traits()
+                },
+            )
+        };
+        let changes = vec![swap(4_000, to), (9_000, Change::RollBack(CHANGED))];
+        let outcome = run(plain(), version("1", traits()), changes);
+        let status = &outcome.report.status.strategies[1];
+        assert_eq!((status.version.as_str(), status.generation), ("1", 3));
+        let Ok(Changed::Swapped(swapped)) = &outcome.answers[1] else {
+            panic!("refused");
+        };
+        let within = matches!(swapped.inherited, Inherited::Snapshot { .. });
+        assert_eq!(within, trial_events > 10, "{:?}", swapped.inherited);
+    }
+    let changes = vec![(9_000, Change::RollBack(CHANGED))];
+    let outcome = run(plain(), version("1", traits()), changes);
+    let why = outcome.answers.into_iter().next().unwrap().err().unwrap();
+    assert_eq!(why, "there is no earlier version");
+}
+
+#[test]
+fn a_strategy_comes_leaves_in_order_and_comes_back_while_others_trade() {
+    for workers in [1, 2] {
+        let (id, name) = (StrategyId(3), "late");
+        let seat = |label: &str| {
+            let version = version(label, traits());
+            let strategy = started(&version);
+            Change::Seat(Box::new(Seat {
+                id,
+                name: name.to_owned(),
+                allocation: vec![(CurrencyId(0), Amount(1_000))],
+                next_order: 1,
+                version,
+                strategy,
+            }))
+        };
+        let changes = vec![
+            (3_000, seat("1")),
+            (6_000, seat("double")),
+            (9_000, Change::Remove(id)),
+            (12_000, seat("2")),
+        ];
+        let outcome = run(config(workers, 64, None), version("1", traits()), changes);
+        let kinds: Vec<bool> = outcome.answers.iter().map(Result::is_ok).collect();
+        assert_eq!(kinds, [true, false, true, true]);
+        let status = &outcome.report.status.strategies[2];
+        assert_eq!((status.version.as_str(), status.generation), ("2", 2));
+        assert!(status.actions > 50, "{status:?}");
+        assert!(outcome.report.status.working.is_empty());
+    }
+}
+
+#[test]
+fn a_quarantined_strategy_is_brought_back_by_a_new_version() {
+    let traps = Some((7_000, Arc::new(AtomicU64::new(u64::MAX))));
+    let first = version("1", Traits { traps, ..traits() });
+    let changes = vec![swap(9_000, version("2", traits()))];
+    let outcome = run(plain(), first, changes);
+    let status = &outcome.report.status.strategies[1];
+    assert_eq!(
+        (status.version.as_str(), status.state),
+        ("2", StrategyState::Stopped)
+    );
+    assert!(status.events > 12_000, "{}", status.events);
+    let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+        panic!("refused");
+    };
+    assert!(matches!(swapped.inherited, Inherited::Snapshot { .. }));
+}
+
+#[test]
+fn feeds_follow_the_manifest_and_what_was_changed_at_run_time_stays() {
+    let trades = vec![feed(Feed::Trades, 0, BarBasis::Time)];
+    let to = toy::version("2", trades.clone(), Arc::new(traits()));
+    let outcome = run(plain(), version("1", traits()), vec![swap(8_000, to)]);
+    let both = run(plain(), version("1", traits()), Vec::new());
+    let events = |outcome: &Outcome| outcome.report.status.strategies[1].events;
+    assert!(events(&outcome) < events(&both) - 3_000);
+    assert!(events(&outcome) > events(&both) / 2);
+}
+
+#[test]
+fn a_version_is_tried_on_where_its_predecessor_stands() {
+    let first = version("1", traits());
+    let changes = vec![(9_000, Change::Rehearse(CHANGED))];
+    let outcome = run(plain(), first, changes);
+    assert_like_twin(&outcome);
+    let Some(Ok(Changed::Rehearsal(rehearsal))) = outcome.answers.into_iter().next() else {
+        panic!("refused");
+    };
+    let events = rehearsal.run(&version("2", traits())).unwrap();
+    assert!((500..4_096).contains(&events), "{events}");
+
+    let outcome = run(
+        plain(),
+        version("1", traits()),
+        vec![(9_000, Change::Rehearse(CHANGED))],
+    );
+    let Some(Ok(Changed::Rehearsal(rehearsal))) = outcome.answers.into_iter().next() else {
+        panic!("refused");
+    };
+    let traps = Some((8_500, Arc::new(AtomicU64::new(1))));
+    let bad = version("2", Traits { traps, ..traits() });
+    let fault = rehearsal.run(&bad).unwrap_err();
+    assert!(fault.0.starts_with("trapped at event"), "{fault}");
+}
