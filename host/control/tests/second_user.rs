@@ -64,9 +64,9 @@ fn as_nobody(program: &Path, socket: &Path) -> String {
         .env(SOCKET, socket)
         .current_dir("/")
         .output()
-        .unwrap();
+        .expect("setpriv was found");
     assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    String::from_utf8(output.stdout).expect("the child prints text")
 }
 
 #[test]
