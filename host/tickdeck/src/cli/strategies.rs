@@ -64,12 +64,12 @@ struct One {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 struct OneOrAll {
     /// The strategy's name
-    #[arg(required_unless_present = "all")]
     name: Option<String>,
     /// All strategies
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     all: bool,
 }
 
