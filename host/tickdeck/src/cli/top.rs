@@ -65,6 +65,8 @@ impl Top {
         let first = self.host.status()?;
         ctrlc::set_handler(|| {
             ratatui::restore();
+            // Only dropping the terminal would show it again; the process ends either way.
+            let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
             std::process::exit(INTERRUPTED);
         })
         .context("cannot listen for signals")?;
