@@ -18,9 +18,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "tickdeck-strategy",
         &["tickdeck-engine", "tickdeck-model", "tickdeck-portfolio"],
     ),
+    ("tickdeck-control", &[]),
     (
         "tickdeck",
         &[
+            "tickdeck-control",
             "tickdeck-engine",
             "tickdeck-gateway",
             "tickdeck-model",

@@ -53,6 +53,31 @@ pub fn trimmed(decimal: &str) -> &str {
     }
 }
 
+/// Money that came as a decimal of any number of digits, with two: `-1234.567` as `-1,234.56`. Other text stays.
+pub fn money_text(decimal: &str) -> String {
+    let (sign, digits) = match decimal.strip_prefix(['-', '+']) {
+        Some(digits) => (&decimal[..1], digits),
+        None => ("", decimal),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) {
+        return decimal.to_owned();
+    }
+    format!("{sign}{}", group(&format!("{whole}.{fraction:0<2.2}")))
+}
+
+/// A span of time in its two largest units: `14 s`, `2 min 5 s`, `3 h 20 min`, `8 d 1 h`.
+pub fn span(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min {} s", seconds % 60),
+        3_600..86_400 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
 /// The time of day of a timestamp, UTC: `12:00:03`.
 pub fn time_of_day(at: Timestamp) -> String {
     let second = at.div_euclid(NS_PER_S).rem_euclid(S_PER_DAY);
@@ -141,6 +166,49 @@ mod tests {
         assert_eq!(
             ["0.5", "10", "10", "-1.25"],
             ["0.500", "10.00", "10", "-1.2500"].map(trimmed)
+        );
+    }
+
+    #[test]
+    fn decimals_of_money_are_cut_to_two_digits_and_other_text_is_left_alone() {
+        let shown = [
+            "-1234.567",
+            "999883.9",
+            "0",
+            "+12",
+            "-0.009",
+            "n/a",
+            "",
+            "1.2.3",
+        ];
+        assert_eq!(
+            shown.map(money_text),
+            [
+                "-1,234.56",
+                "999,883.90",
+                "0.00",
+                "+12.00",
+                "-0.00",
+                "n/a",
+                "",
+                "1.2.3"
+            ]
+        );
+    }
+
+    #[test]
+    fn spans_of_time_have_their_two_largest_units() {
+        let spans = [0, 59, 125, 3_600, 12_059, 694_800].map(span);
+        assert_eq!(
+            spans,
+            [
+                "0 s",
+                "59 s",
+                "2 min 5 s",
+                "1 h 0 min",
+                "3 h 20 min",
+                "8 d 1 h"
+            ]
         );
     }
 

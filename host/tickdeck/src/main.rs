@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", tickdeck::cli::sentence(&error));
-            ExitCode::FAILURE
+            tickdeck::cli::exit_code(&error)
         }
     }
 }

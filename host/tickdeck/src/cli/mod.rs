@@ -1,6 +1,7 @@
 //! The command line: one struct a subcommand, each in a file of its own.
 //!
-//! Exit codes: 0 all is well, 1 a failure (one sentence on standard error), 2 a usage error, 130 a second Ctrl-C.
+//! Exit codes: 0 all is well, 1 a failure (one sentence on standard error), 2 a usage error, 3 no host runs there, 130 a
+//! second Ctrl-C.
 
 mod build;
 mod check;
@@ -8,15 +9,27 @@ mod completions;
 mod data;
 mod demo;
 mod doctor;
+mod host;
+mod kill;
 mod new;
 mod playing;
 mod repository;
 mod run;
+mod shown;
+mod status;
+mod strategies;
+mod top;
 mod wire;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use tickdeck_control::ControlError;
+
+/// The exit code of a command line that can't be followed; the same as of one that can't be parsed.
+const USAGE_ERROR: u8 = 2;
+/// The exit code of a command to a host that is not there.
+const NO_HOST: u8 = 3;
 
 /// Trades with strategies compiled to WebAssembly: each in a sandbox of its own, all on one tape.
 #[derive(Debug, Parser)]
@@ -35,6 +48,10 @@ pub struct Cli {
 enum Command {
     Demo(demo::Demo),
     Run(run::Run),
+    Status(status::Status),
+    Top(top::Top),
+    Strategies(strategies::Strategies),
+    Kill(kill::Kill),
     New(new::New),
     Build(build::BuildCommand),
     Check(check::Check),
@@ -53,6 +70,10 @@ impl Cli {
         match self.command {
             Command::Demo(command) => command.run(),
             Command::Run(command) => command.run(),
+            Command::Status(command) => command.run(),
+            Command::Top(command) => command.run(),
+            Command::Strategies(command) => command.run(),
+            Command::Kill(command) => command.run(),
             Command::New(command) => command.run(),
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(),
@@ -60,6 +81,14 @@ impl Cli {
             Command::Doctor(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }
+    }
+}
+
+/// The exit code that an error ends the process with.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(ControlError::NobodyListens) => ExitCode::from(NO_HOST),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -85,6 +114,10 @@ mod tests {
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {
         let mut command = Cli::command();
         command.clone().debug_assert();
+        every_command_shows_an_example(&mut command);
+    }
+
+    fn every_command_shows_an_example(command: &mut clap::Command) {
         for sub in command.get_subcommands_mut() {
             let name = sub.get_name().to_owned();
             let help = sub.render_long_help().to_string();
@@ -92,7 +125,16 @@ mod tests {
                 help.contains("tickdeck ") || name == "help" || name == "data",
                 "{name}:\n{help}"
             );
+            every_command_shows_an_example(sub);
         }
+    }
+
+    #[test]
+    fn a_host_that_is_not_there_has_an_exit_code_of_its_own() {
+        let none = anyhow::Error::from(ControlError::NobodyListens);
+        assert_eq!(exit_code(&none), ExitCode::from(3));
+        let other = anyhow::anyhow!("no strategy is named `x`");
+        assert_eq!(exit_code(&other), ExitCode::from(1));
     }
 
     #[test]

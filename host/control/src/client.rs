@@ -1,0 +1,90 @@
+//! The operator's end.
+
+use crate::error::ControlError;
+use crate::line::{NoLine, read_line, write_line};
+use crate::peer::{Peer, is_same_user};
+use crate::protocol::{
+    ANSWER_WITHIN, Answer, MAX_LINE, Misread, PROTOCOL, REQUEST_WITHIN, Request, read_answer,
+    request_line,
+};
+use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+/// A connection to a host: good for one request.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    path: PathBuf,
+}
+
+impl Client {
+    /// Connects to the host that listens at `path`.
+    ///
+    /// # Errors
+    /// [`ControlError::NobodyListens`] if no host does, [`ControlError::Denied`] if it is another user's.
+    pub fn connect(path: &Path) -> Result<Self, ControlError> {
+        let stream = UnixStream::connect(path).map_err(|error| unreachable(error, path))?;
+        // The temporary folder is everyone's: what listens there could be anyone's too.
+        let own = rustix::process::geteuid().as_raw();
+        if !is_same_user(Peer::of(&stream), own) {
+            let path = path.to_owned();
+            return Err(ControlError::Denied { path });
+        }
+        let path = path.to_owned();
+        Ok(Self { stream, path })
+    }
+
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// The host speaks another version of the protocol, does not answer within [`ANSWER_WITHIN`], or goes away. The
+    /// request may have been followed all the same.
+    pub fn ask(self, request: &Request) -> Result<Answer, ControlError> {
+        let line = request_line(request).map_err(|error| garbled(error.to_string()))?;
+        // A host that refuses us answers without reading; its answer tells more than the broken pipe.
+        let sent = write_line(&self.stream, &line, REQUEST_WITHIN);
+        match (read_line(&self.stream, MAX_LINE, ANSWER_WITHIN), sent) {
+            (Ok(line), _) => read_answer(&line).map_err(misread),
+            (Err(_), Err(error)) => Err(ControlError::io("ask at", self.path)(error)),
+            (Err(problem), Ok(())) => Err(self.unanswered(problem)),
+        }
+    }
+
+    fn unanswered(self, problem: NoLine) -> ControlError {
+        match problem {
+            NoLine::Late => ControlError::NoAnswer {
+                seconds: ANSWER_WITHIN.as_secs(),
+            },
+            NoLine::TooLong => garbled(format!("it is longer than {MAX_LINE} bytes")),
+            NoLine::HungUp(0) => garbled("the host hung up without one".to_owned()),
+            NoLine::HungUp(_) => garbled("the host hung up in the middle of it".to_owned()),
+            NoLine::Io(error) => ControlError::io("read the answer at", self.path)(error),
+        }
+    }
+}
+
+/// What it means that no connection comes about.
+pub(crate) fn unreachable(error: io::Error, path: &Path) -> ControlError {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NobodyListens,
+        ErrorKind::PermissionDenied => ControlError::Denied {
+            path: path.to_owned(),
+        },
+        _ => ControlError::io("connect to", path)(error),
+    }
+}
+
+fn garbled(problem: String) -> ControlError {
+    ControlError::Garbled { problem }
+}
+
+fn misread(misread: Misread) -> ControlError {
+    match misread {
+        Misread::Version(host) => ControlError::Protocol {
+            host,
+            ours: PROTOCOL,
+        },
+        Misread::Malformed(problem) => garbled(problem),
+    }
+}

@@ -1,0 +1,78 @@
+//! Lines over a socket, bounded in length and in time as a whole: a peer that drips bytes gains nothing.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 8 * 1024;
+
+/// Why there is no line.
+#[derive(Debug)]
+pub(crate) enum NoLine {
+    /// It did not end in time.
+    Late,
+    /// It is longer than it may be.
+    TooLong,
+    /// The peer hung up before its end; so many bytes came.
+    HungUp(usize),
+    /// The socket fails.
+    Io(io::Error),
+}
+
+/// The next line, without its end. What follows it is dropped.
+pub(crate) fn read_line(
+    stream: &UnixStream,
+    limit: usize,
+    within: Duration,
+) -> Result<Vec<u8>, NoLine> {
+    let (start, mut line, mut chunk) = (Instant::now(), Vec::new(), [0; CHUNK]);
+    loop {
+        let left = left(start, within).ok_or(NoLine::Late)?;
+        stream.set_read_timeout(Some(left)).map_err(NoLine::Io)?;
+        let mut reader = stream;
+        let count = match reader.read(&mut chunk) {
+            Ok(0) => return Err(NoLine::HungUp(line.len())),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if is_timeout(&error) => return Err(NoLine::Late),
+            Err(error) => return Err(NoLine::Io(error)),
+        };
+        let fresh = &chunk[..count];
+        let end = fresh.iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(&fresh[..end.unwrap_or(count)]);
+        if line.len() > limit {
+            return Err(NoLine::TooLong);
+        }
+        if end.is_some() {
+            return Ok(line);
+        }
+    }
+}
+
+/// Writes all of `bytes`.
+pub(crate) fn write_line(stream: &UnixStream, bytes: &[u8], within: Duration) -> io::Result<()> {
+    let (start, mut rest) = (Instant::now(), bytes);
+    while !rest.is_empty() {
+        let left = left(start, within).ok_or(ErrorKind::TimedOut)?;
+        stream.set_write_timeout(Some(left))?;
+        let mut writer = stream;
+        match writer.write(rest) {
+            Ok(count) => rest = &rest[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// What is left of `within`; a timeout of nothing would mean none.
+fn left(start: Instant, within: Duration) -> Option<Duration> {
+    within
+        .checked_sub(start.elapsed())
+        .filter(|left| !left.is_zero())
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

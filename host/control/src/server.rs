@@ -1,0 +1,319 @@
+//! The host's end: a thread that accepts, and one for each connection.
+
+use crate::client::unreachable;
+use crate::error::ControlError;
+use crate::line::{NoLine, read_line, write_line};
+use crate::peer::{Peer, is_same_user};
+use crate::protocol::{
+    Answer, MAX_CONNECTIONS, MAX_LINE, Misread, PROTOCOL, REQUEST_WITHIN, Request, answer_line,
+    read_request,
+};
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, Metadata, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle, Scope};
+use std::time::Duration;
+
+/// The socket's folder: its owner alone.
+const FOLDER_MODE: u32 = 0o700;
+/// The socket: its owner alone.
+const SOCKET_MODE: u32 = 0o600;
+/// The bits of a mode that let others write.
+const OTHERS_WRITE: u32 = 0o022;
+/// Pause after a connection could not be accepted: out of file descriptors, looking again at once would spin.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// Answers operators. Called on the threads of connections, on up to [`MAX_CONNECTIONS`] at a time.
+pub trait Handler: Send + Sync {
+    /// Does what the request asks, or refuses it. Must return: the server waits for it when it is dropped.
+    fn handle(&self, request: Request) -> Answer;
+}
+
+/// A listening socket. Dropping it takes no more requests, waits for the answers under way and removes the socket.
+#[derive(Debug)]
+pub struct Server {
+    path: PathBuf,
+    /// Device and inode of the socket's file.
+    file: (u64, u64),
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the threads have in common.
+struct Shared {
+    listener: UnixListener,
+    handler: Arc<dyn Handler>,
+    uid: u32,
+    request_within: Duration,
+    stopped: AtomicBool,
+    open: Mutex<BTreeMap<u64, Arc<UnixStream>>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Listens at `path`, for this user alone. The folder is made if it is missing; its parent must be there.
+    ///
+    /// A socket that nobody listens at, left by a host that was ended, is replaced. Two hosts that open the same path at
+    /// the same moment are not kept apart here: hold the deck's lock.
+    ///
+    /// # Errors
+    /// Another host listens there, the folder is not this user's alone, or the system refuses the socket.
+    pub fn open(path: &Path, handler: Arc<dyn Handler>) -> Result<Self, ControlError> {
+        Self::open_with(path, handler, REQUEST_WITHIN)
+    }
+
+    /// Listens with another patience than [`REQUEST_WITHIN`].
+    fn open_with(
+        path: &Path,
+        handler: Arc<dyn Handler>,
+        request_within: Duration,
+    ) -> Result<Self, ControlError> {
+        let uid = rustix::process::geteuid().as_raw();
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        prepare_folder(folder.unwrap_or(Path::new(".")), uid)?;
+        remove_stale(path)?;
+        let listener = UnixListener::bind(path).map_err(ControlError::io("listen at", path))?;
+        // Until here the umask decides; the folder and the look at the peer keep others out all the while.
+        std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))
+            .map_err(ControlError::io("set the mode of", path))?;
+        let file = std::fs::symlink_metadata(path).map_err(ControlError::io("look at", path))?;
+        let shared = Arc::new(Shared {
+            listener,
+            handler,
+            uid,
+            request_within,
+            stopped: AtomicBool::new(false),
+            open: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        let thread = Builder::new()
+            .name("control".to_owned())
+            .spawn(move || accepting.accept_all())
+            .map_err(ControlError::io("start the thread that listens at", path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file: identity(&file),
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Linux wakes who waits in `accept`; other systems refuse, there a connection wakes it.
+        if rustix::net::shutdown(&self.shared.listener, rustix::net::Shutdown::Both).is_err() {
+            drop(UnixStream::connect(&self.path));
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It catches the panics of handlers; one of its own has been printed and must not end the host.
+            drop(thread.join());
+        }
+        let is_ours =
+            std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.file);
+        if is_ours {
+            // If it can't be removed the next host finds it stale and replaces it.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+impl Shared {
+    fn accept_all(&self) {
+        std::thread::scope(|scope| {
+            let mut number = 0;
+            while !self.stopped.load(Ordering::SeqCst) {
+                match self.listener.accept() {
+                    Ok((stream, _)) => self.receive(number, stream, scope),
+                    Err(_) if self.stopped.load(Ordering::SeqCst) => break,
+                    Err(_) => std::thread::park_timeout(AFTER_FAILURE),
+                }
+                number += 1;
+            }
+            // Who has not sent a request hears that nobody reads; answers under way still go out.
+            for stream in self.open().values() {
+                drop(stream.shutdown(std::net::Shutdown::Read));
+            }
+        });
+    }
+
+    /// Takes a connection on, on a thread of its own, or turns it away.
+    fn receive<'scope>(
+        &'scope self,
+        number: u64,
+        stream: UnixStream,
+        scope: &'scope Scope<'scope, '_>,
+    ) {
+        if self.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        if !is_same_user(Peer::of(&stream), self.uid) {
+            return turn_away(&stream, "only the user who runs the host may command it");
+        }
+        let stream = Arc::new(stream);
+        if self.open().len() >= MAX_CONNECTIONS {
+            let message = format!("{MAX_CONNECTIONS} others are asking: try again");
+            return turn_away(&stream, &message);
+        }
+        self.open().insert(number, Arc::clone(&stream));
+        let served = Arc::clone(&stream);
+        let started = Builder::new()
+            .name("control-client".to_owned())
+            .spawn_scoped(scope, move || {
+                self.serve(&served);
+                self.open().remove(&number);
+            });
+        if started.is_err() {
+            self.open().remove(&number);
+            turn_away(&stream, "the host cannot start another thread: try again");
+        }
+    }
+
+    fn serve(&self, stream: &UnixStream) {
+        let answer = match read_line(stream, MAX_LINE, self.request_within) {
+            Ok(line) => self.answer(&line),
+            Err(problem) => Answer::refused(self.unread(problem)),
+        };
+        send(stream, &answer);
+    }
+
+    fn answer(&self, line: &[u8]) -> Answer {
+        let request = match read_request(line) {
+            Ok(request) => request,
+            Err(Misread::Version(theirs)) => {
+                return Answer::refused(format!(
+                    "this host speaks version {PROTOCOL} of the control protocol, not {theirs}: \
+                     use the `tickdeck` that started it"
+                ));
+            }
+            Err(Misread::Malformed(problem)) => {
+                return Answer::refused(format!("this is no request: {problem}"));
+            }
+        };
+        // The panic's own words are on standard error.
+        catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)))
+            .unwrap_or_else(|_| Answer::refused("the host panicked over this: a bug in tickdeck"))
+    }
+
+    fn unread(&self, problem: NoLine) -> String {
+        match problem {
+            NoLine::HungUp(_) if self.stopped.load(Ordering::SeqCst) => "the host ends".to_owned(),
+            NoLine::Late => format!(
+                "no whole request came within {} s: end it with a newline",
+                self.request_within.as_secs_f64()
+            ),
+            NoLine::TooLong => format!("the request is longer than {MAX_LINE} bytes"),
+            NoLine::HungUp(count) => {
+                format!("the request broke off after {count} bytes: end it with a newline")
+            }
+            NoLine::Io(error) => format!("the request cannot be read: {error}"),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<UnixStream>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers without having read a request. What fits the socket's empty buffer never blocks.
+fn turn_away(stream: &UnixStream, message: &str) {
+    send(stream, &Answer::refused(message));
+}
+
+fn send(stream: &UnixStream, answer: &Answer) {
+    let problem = match answer_line(answer) {
+        // The newline is not counted.
+        Ok(line) if line.len() <= MAX_LINE + 1 => {
+            // Who hung up does not want it.
+            drop(write_line(stream, &line, REQUEST_WITHIN));
+            return;
+        }
+        Ok(_) => format!("the answer is longer than {MAX_LINE} bytes"),
+        Err(error) => format!("the answer cannot be written: {error}"),
+    };
+    if let Ok(line) = answer_line(&Answer::refused(problem)) {
+        drop(write_line(stream, &line, REQUEST_WITHIN));
+    }
+}
+
+/// Makes the socket's folder, or looks whether it is this user's alone.
+fn prepare_folder(folder: &Path, uid: u32) -> Result<(), ControlError> {
+    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(ControlError::io("make the folder", folder)(error));
+        }
+        _ => {}
+    }
+    let found = std::fs::symlink_metadata(folder).map_err(ControlError::io("look at", folder))?;
+    folder_problem(found.is_dir(), found.uid(), found.mode(), uid).map_or(Ok(()), |problem| {
+        Err(ControlError::Folder {
+            path: folder.to_owned(),
+            problem,
+        })
+    })
+}
+
+/// What keeps a folder from holding the socket of user `own`.
+fn folder_problem(is_folder: bool, owner: u32, mode: u32, own: u32) -> Option<&'static str> {
+    if !is_folder {
+        Some("it is no folder; remove it")
+    } else if owner != own {
+        Some("it belongs to another user; have it removed")
+    } else if mode & OTHERS_WRITE != 0 {
+        Some("others may write to it; `chmod 700` it")
+    } else {
+        None
+    }
+}
+
+/// Removes a socket that nobody listens at.
+fn remove_stale(path: &Path) -> Result<(), ControlError> {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ControlError::io("look at", path)(error)),
+    };
+    if !found.file_type().is_socket() {
+        let path = path.to_owned();
+        return Err(ControlError::InTheWay { path });
+    }
+    match UnixStream::connect(path).map_err(|error| unreachable(error, path)) {
+        Ok(stream) => Err(ControlError::Taken {
+            pid: Peer::of(&stream).map(|peer| peer.pid),
+        }),
+        Err(ControlError::NobodyListens) => match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(ControlError::io("remove the stale socket", path)(error))
+            }
+            _ => Ok(()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! That another user of the machine can't command a host. It takes two users, and so root and `setpriv`; elsewhere the
+//! test says that it was skipped, and the pure tests of the rules stand alone.
+#![cfg(target_os = "linux")]
+
+use std::fs::{Permissions, set_permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tickdeck_control::{Answer, Client, Handler, Request, Server};
+
+/// Tells the child of the test which socket to ask.
+const SOCKET: &str = "TICKDECK_TEST_SOCKET";
+/// A user that owns nothing.
+const NOBODY: &str = "65534";
+
+#[derive(Default)]
+struct Witness(AtomicBool);
+
+impl Handler for Witness {
+    fn handle(&self, _: Request) -> Answer {
+        self.0.store(true, Ordering::SeqCst);
+        Answer::done("killed")
+    }
+}
+
+/// The other user's side: prints what came of a kill. Run only as a child of the test below.
+#[test]
+#[ignore = "the second user of `another_user_can_neither_reach_the_socket_nor_command_the_host`"]
+fn second_user_asks_for_a_kill() {
+    let path = std::env::var_os(SOCKET).expect("it is set by the test that starts this");
+    let path = Path::new(&path);
+    // Without the client's own look at the host's user, as a hostile program would do it.
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => println!("outcome: kept out"),
+        Err(error) => println!("outcome: {error}"),
+        Ok(mut stream) => {
+            use std::io::{Read, Write};
+            let request = b"{\"protocol\":1,\"request\":{\"command\":\"kill\"}}\n";
+            drop(stream.write_all(request));
+            let mut answer = String::new();
+            drop(stream.read_to_string(&mut answer));
+            println!("outcome: {}", answer.trim_end());
+        }
+    }
+    if let Err(error) = Client::connect(path) {
+        println!("client: {error}");
+    }
+}
+
+fn as_nobody(program: &Path, socket: &Path) -> String {
+    let output = Command::new("setpriv")
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .arg(program)
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "second_user_asks_for_a_kill",
+        ])
+        .env(SOCKET, socket)
+        .current_dir("/")
+        .output()
+        .expect("setpriv was found");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("the child prints text")
+}
+
+#[test]
+fn another_user_can_neither_reach_the_socket_nor_command_the_host() {
+    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok();
+    if !rustix::process::geteuid().is_root() || !has_setpriv {
+        eprintln!("skipped: needs root and setpriv to be a second user");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let open = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    open(folder.path(), 0o755);
+    // The build folder may be root's alone.
+    let program = folder.path().join("second_user");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let socket = folder.path().join("tickdeck-0").join("deck.sock");
+    let witness = Arc::new(Witness::default());
+    let handler: Arc<dyn Handler> = Arc::clone(&witness) as _;
+    let server = Server::open(&socket, handler).unwrap();
+
+    let by_folder = as_nobody(&program, &socket);
+    open(socket.parent().unwrap(), 0o755);
+    let by_socket = as_nobody(&program, &socket);
+    open(&socket, 0o666);
+    let by_credentials = as_nobody(&program, &socket);
+
+    for kept_out in [&by_folder, &by_socket] {
+        assert!(kept_out.contains("outcome: kept out"), "{kept_out}");
+        assert!(kept_out.contains("may not command the host"), "{kept_out}");
+    }
+    assert!(
+        by_credentials.contains("only the user who runs the host may command it"),
+        "{by_credentials}"
+    );
+    assert!(
+        by_credentials.contains("may not command the host"),
+        "{by_credentials}"
+    );
+    assert!(!witness.0.load(Ordering::SeqCst), "the handler was asked");
+    drop(server);
+}

@@ -1,0 +1,23 @@
+//! `tickdeck status`: how the running host stands.
+
+use super::host::Host;
+use anyhow::Result;
+use clap::Args;
+use std::process::ExitCode;
+use tickdeck_control::Request;
+
+/// Show how the running host stands: figures, strategies and prices.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck status
+  tickdeck status --deck ~/decks/btc --json")]
+pub(super) struct Status {
+    #[command(flatten)]
+    host: Host,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        self.host.run(&Request::Status)
+    }
+}

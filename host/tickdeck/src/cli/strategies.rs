@@ -1,0 +1,150 @@
+//! `tickdeck strategies`: the strategies of the running host, and what an operator can do to them.
+
+use super::host::Host;
+use anyhow::Result;
+use clap::{Args, Subcommand};
+use std::process::ExitCode;
+use tickdeck_control::Request;
+
+/// List the running host's strategies, or do something to one.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck strategies
+  tickdeck strategies show ema-cross
+  tickdeck strategies pause --all
+  tickdeck strategies rollback ema-cross --deck ~/decks/btc")]
+pub(super) struct Strategies {
+    #[command(flatten)]
+    host: Host,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Show everything about a strategy: parameters, permissions, generations, times, faults, log
+    #[command(after_help = "Example:\n  tickdeck strategies show ema-cross")]
+    Show(One),
+    /// Deny new orders; the strategy still gets events
+    #[command(
+        after_help = "Examples:\n  tickdeck strategies pause ema-cross\n  tickdeck strategies pause --all"
+    )]
+    Pause(OneOrAll),
+    /// Deny orders that do not reduce a position
+    #[command(
+        after_help = "Examples:\n  tickdeck strategies reduce ema-cross\n  tickdeck strategies reduce --all"
+    )]
+    Reduce(OneOrAll),
+    /// Back to normal after a pause or a reduce; a kill stays
+    #[command(
+        after_help = "Examples:\n  tickdeck strategies resume ema-cross\n  tickdeck strategies resume --all"
+    )]
+    Resume(OneOrAll),
+    /// Read the module anew and put it in the running one's place
+    #[command(after_help = "Example:\n  tickdeck strategies reload ema-cross")]
+    Reload(One),
+    /// Put the generation before in the running one's place
+    #[command(after_help = "Example:\n  tickdeck strategies rollback ema-cross")]
+    Rollback(One),
+    /// Put the one in the shadow in the running one's place
+    #[command(after_help = "Example:\n  tickdeck strategies promote ema-cross")]
+    Promote(One),
+    /// Stop a strategy and take it off the deck
+    #[command(after_help = "Example:\n  tickdeck strategies remove ema-cross")]
+    Remove(One),
+    /// Grant a strategy the permissions it asks for
+    #[command(after_help = "Example:\n  tickdeck strategies approve ema-cross")]
+    Approve(One),
+}
+
+#[derive(Debug, Args)]
+struct One {
+    /// The strategy's name
+    name: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct OneOrAll {
+    /// The strategy's name
+    name: Option<String>,
+    /// All strategies
+    #[arg(long)]
+    all: bool,
+}
+
+impl Strategies {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let request = self.action.map_or(Request::Strategies, Action::request);
+        self.host.run(&request)
+    }
+}
+
+impl Action {
+    fn request(self) -> Request {
+        match self {
+            Self::Show(One { name }) => Request::Show { name },
+            Self::Pause(which) => Request::Pause { name: which.name },
+            Self::Reduce(which) => Request::Reduce { name: which.name },
+            Self::Resume(which) => Request::Resume { name: which.name },
+            Self::Reload(One { name }) => Request::Reload { name },
+            Self::Rollback(One { name }) => Request::Rollback { name },
+            Self::Promote(One { name }) => Request::Promote { name },
+            Self::Remove(One { name }) => Request::Remove { name },
+            Self::Approve(One { name }) => Request::Approve { name },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        strategies: Strategies,
+    }
+
+    fn request(line: &str) -> Result<Request, clap::Error> {
+        let words = std::iter::once("strategies").chain(line.split_whitespace());
+        let parsed = Line::try_parse_from(words)?.strategies;
+        Ok(parsed.action.map_or(Request::Strategies, Action::request))
+    }
+
+    #[test]
+    fn every_command_is_the_request_of_its_name() {
+        for command in [
+            "show", "pause", "reduce", "resume", "reload", "rollback", "promote", "remove",
+            "approve",
+        ] {
+            let request = request(&format!("{command} x")).unwrap();
+            let wire = serde_json::to_value(&request).unwrap();
+            let expected = serde_json::json!({"command": command, "name": "x"});
+            assert_eq!(wire, expected);
+        }
+        assert_eq!(request("").unwrap(), Request::Strategies);
+    }
+
+    #[test]
+    fn all_strategies_are_meant_only_when_it_is_said() {
+        assert_eq!(
+            request("pause --all").unwrap(),
+            Request::Pause { name: None }
+        );
+        for line in ["pause", "resume", "reduce", "pause x --all", "remove --all"] {
+            request(line).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_deck_may_be_named_before_or_after_the_command() {
+        for line in ["--deck d --json show x", "show x --deck d --json"] {
+            let words = std::iter::once("strategies").chain(line.split_whitespace());
+            let host = Line::try_parse_from(words).unwrap().strategies.host;
+            let text = format!("{host:?}");
+            assert_eq!(text, r#"Host { deck: "d", json: true }"#, "{line}");
+        }
+    }
+}

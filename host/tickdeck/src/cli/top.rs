@@ -1,0 +1,186 @@
+//! `tickdeck top`: the status, twice a second.
+
+use super::host::Host;
+use super::shown;
+use crate::output::print;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::DefaultTerminal;
+use ratatui::layout::{Constraint, Layout};
+use ratatui::widgets::Paragraph;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::time::{Duration, Instant};
+use tickdeck_control::protocol::HostStatus;
+use tickdeck_control::{Answer, Request};
+
+/// Between two looks at the host.
+const REFRESH: Duration = Duration::from_millis(500);
+/// The exit code after a signal.
+const INTERRUPTED: i32 = 130;
+
+/// Watch the running host: its status, twice a second, until q or Ctrl-C.
+///
+/// Without a terminal it prints the status once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck top
+  tickdeck top --json --follow | jq .status.profit")]
+pub(super) struct Top {
+    #[command(flatten)]
+    host: Host,
+    /// With --json, go on where standard output is no terminal: a line twice a second until the reader or the host goes
+    /// away
+    #[arg(long, requires = "json")]
+    follow: bool,
+}
+
+impl Top {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let is_watched = std::io::stdout().is_terminal();
+        if self.host.json && (self.follow || is_watched) {
+            self.lines()
+        } else if is_watched && std::io::stdin().is_terminal() {
+            self.view()
+        } else {
+            self.host.run(&Request::Status)
+        }
+    }
+
+    /// An object a line until nobody reads any more.
+    fn lines(&self) -> Result<ExitCode> {
+        loop {
+            let answer = Answer::Status(Box::new(self.host.status()?));
+            if !print(&(serde_json::to_string(&answer)? + "\n"))? {
+                return Ok(ExitCode::SUCCESS);
+            }
+            std::thread::sleep(REFRESH);
+        }
+    }
+
+    /// The refreshing view.
+    fn view(&self) -> Result<ExitCode> {
+        let first = self.host.status()?;
+        ctrlc::set_handler(|| {
+            ratatui::restore();
+            // Only dropping the terminal would show it again; the process ends either way.
+            let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
+            std::process::exit(INTERRUPTED);
+        })
+        .context("cannot listen for signals")?;
+        let poll = poll(self.host.clone())?;
+        let mut terminal =
+            ratatui::try_init().context("cannot use this terminal; try `tickdeck status`")?;
+        let watched = watch(&mut terminal, first, &poll);
+        ratatui::restore();
+        watched.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+/// What asks for a status, and where it comes.
+struct Poll {
+    asks: SyncSender<()>,
+    answers: Receiver<Result<HostStatus>>,
+}
+
+/// Asks the host on a thread of its own: a stuck host must not keep the keys from being read.
+fn poll(host: Host) -> Result<Poll> {
+    let (asks, asked) = sync_channel(1);
+    let (answer, answers) = sync_channel(1);
+    std::thread::Builder::new()
+        .name("poll".to_owned())
+        .spawn(
+            move || {
+                while asked.recv().is_ok() && answer.send(host.status()).is_ok() {}
+            },
+        )
+        .context("cannot start a thread")?;
+    Ok(Poll { asks, answers })
+}
+
+fn watch(terminal: &mut DefaultTerminal, mut status: HostStatus, poll: &Poll) -> Result<()> {
+    let mut answered = Instant::now();
+    loop {
+        draw(terminal, &status, answered.elapsed())?;
+        // Full while the host has not answered the last one.
+        let _ = poll.asks.try_send(());
+        if quits_within(REFRESH)? {
+            return Ok(());
+        }
+        match poll.answers.try_recv() {
+            Ok(answer) => (status, answered) = (answer?, Instant::now()),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
+                bail!("the thread that asks the host panicked: a bug in tickdeck")
+            }
+        }
+    }
+}
+
+fn draw(terminal: &mut DefaultTerminal, status: &HostStatus, age: Duration) -> Result<()> {
+    let text = shown::status(status);
+    terminal
+        .draw(|frame| {
+            let [body, foot] =
+                Layout::vertical([Constraint::Min(0), Constraint::Length(1)]).areas(frame.area());
+            frame.render_widget(Paragraph::new(text), body);
+            frame.render_widget(Paragraph::new(foot_line(age)), foot);
+        })
+        .context("cannot draw on the terminal")?;
+    Ok(())
+}
+
+fn foot_line(age: Duration) -> String {
+    if age < 4 * REFRESH {
+        "q quit".to_owned()
+    } else {
+        let seconds = age.as_secs();
+        format!("q quit   the host has not answered for {seconds} s: these figures are old")
+    }
+}
+
+/// Whether a key that quits is pressed within `wait`.
+fn quits_within(wait: Duration) -> Result<bool> {
+    let end = Instant::now() + wait;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if !event::poll(left).context("cannot read the terminal")? {
+            return Ok(false);
+        }
+        match event::read().context("cannot read the terminal")? {
+            Event::Key(key) if quits(key) => return Ok(true),
+            _ => {}
+        }
+    }
+}
+
+fn quits(key: KeyEvent) -> bool {
+    let is_interrupt =
+        key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
+    let is_quit = matches!(key.code, KeyCode::Char('q') | KeyCode::Esc);
+    key.kind != KeyEventKind::Release && (is_quit || is_interrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn q_escape_and_ctrl_c_quit_and_nothing_else_does() {
+        let key = |code, modifiers| quits(KeyEvent::new(code, modifiers));
+        assert!(key(KeyCode::Char('q'), KeyModifiers::NONE));
+        assert!(key(KeyCode::Esc, KeyModifiers::NONE));
+        assert!(key(KeyCode::Char('c'), KeyModifiers::CONTROL));
+        assert!(!key(KeyCode::Char('c'), KeyModifiers::NONE));
+        assert!(!key(KeyCode::Char('k'), KeyModifiers::NONE));
+    }
+
+    #[test]
+    fn old_figures_are_called_old() {
+        assert_eq!(foot_line(REFRESH), "q quit");
+        let line = foot_line(Duration::from_secs(7));
+        assert!(line.contains("not answered for 7 s"), "{line}");
+    }
+}
