@@ -1,15 +1,14 @@
 //! The golden account: known quotes, two orders, and every figure to the cent.
 
+use crate::native::{FlatOut, Quiet, seat};
 use std::sync::Arc;
-use tickdeck_engine::port::{
-    Clock, Fault, Gateway, OrderPolicy, Seat, StopReason, Strategy, VenueTerms,
-};
-use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Observer, RiskConfig, Status};
+use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
+use tickdeck_engine::{Engine, EngineConfig, Limits, RiskConfig};
 use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
 use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
 use tickdeck_model::{
     Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price,
-    Registry, Side, Size, Submit, TimeInForce, Timestamp,
+    Registry, Side, Size, Submit, TimeInForce,
 };
 use tickdeck_portfolio::StrategyBook;
 
@@ -53,35 +52,13 @@ impl Strategy for TwoOrders {
         Ok(batch.len())
     }
 
-    fn save(&mut self) -> Result<Vec<u8>, Fault> {
-        Ok(Vec::new())
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        Ok(Ok(Vec::new()))
     }
 
     fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
         Ok(())
     }
-}
-
-pub(crate) struct FlatOut;
-
-impl Clock for FlatOut {
-    fn wait_until(&mut self, _: Timestamp) {}
-    fn paces(&self) -> bool {
-        false
-    }
-    fn now_ns(&self) -> u64 {
-        0
-    }
-}
-
-#[derive(Default)]
-pub(crate) struct Quiet(pub(crate) Vec<Notice>);
-
-impl Observer for Quiet {
-    fn notice(&mut self, _: Timestamp, notice: Notice) {
-        self.0.push(notice);
-    }
-    fn status(&mut self, _: &Status) {}
 }
 
 fn script() -> Script {
@@ -132,18 +109,13 @@ fn the_golden_account_ends_at_1_000_017_20() {
         basis: BarBasis::Time,
         pad: Pad::ZERO,
     };
-    let seat = Seat {
-        id: registry.add_strategy("two-orders"),
-        name: "two-orders".to_owned(),
-        version: "1.0.0".to_owned(),
-        feeds: vec![feed],
-        accounts: false,
-        messages: Vec::new(),
-        order_policy: OrderPolicy::Cancel,
-        allocation: vec![(usd.id, Amount(100_000_000))],
-        next_order: 1,
-        strategy: Box::new(TwoOrders(0)),
-    };
+    let two_orders = (
+        "two-orders",
+        vec![feed],
+        Box::new(TwoOrders(0)) as Box<dyn Strategy>,
+    );
+    let allocation = vec![(usd.id, Amount(100_000_000))];
+    let seat = seat(&mut registry, two_orders, allocation);
     // The default limits are for smaller orders.
     let limits = Limits {
         max_notional: Some(Amount(100_000)),

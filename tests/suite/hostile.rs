@@ -60,7 +60,7 @@ fn ended(played: &Played, name: &str) -> String {
         .find(|strategy| strategy.name == name);
     let strategy =
         strategy.unwrap_or_else(|| panic!("{name} was not seated: {:?}", played.skipped));
-    assert_eq!(strategy.state, StrategyState::Faulted, "{name}");
+    assert_eq!(strategy.state, StrategyState::Quarantined, "{name}");
     let problem = played.notices.iter().find_map(|notice| match notice {
         Notice::Ended {
             strategy: id,

@@ -9,4 +9,5 @@ mod golden;
 mod guests;
 mod hostile;
 mod invariance;
+mod native;
 mod stale;

@@ -2,7 +2,7 @@
 //! comes back.
 
 use crate::deck::sample;
-use crate::golden::{FlatOut, Quiet};
+use crate::native::{FlatOut, Quiet, seat};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use tickdeck_engine::port::{Fault, Gateway, OrderPolicy, Seat, StopReason, Strategy, VenueTerms};
+use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Report, RiskConfig};
 use tickdeck_gateway::capture::{Capture, CaptureConfig};
 use tickdeck_model::{
@@ -46,8 +46,8 @@ impl Strategy for Watcher {
         Ok(batch.len())
     }
 
-    fn save(&mut self) -> Result<Vec<u8>, Fault> {
-        Ok(Vec::new())
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        Ok(Ok(Vec::new()))
     }
 
     fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
@@ -104,21 +104,13 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
         pad: Pad::ZERO,
     };
     let states = Arc::new(Mutex::new(Vec::new()));
-    let seat = Seat {
-        id: registry.add_strategy("watcher"),
-        name: "watcher".to_owned(),
-        version: "1.0.0".to_owned(),
-        feeds: vec![feed(Feed::Quotes), feed(Feed::Book)],
-        accounts: false,
-        messages: Vec::new(),
-        order_policy: OrderPolicy::Cancel,
-        allocation: Vec::new(),
-        next_order: 1,
-        strategy: Box::new(Watcher {
-            states: Arc::clone(&states),
-            orders: 0,
-        }),
+    let watcher = Watcher {
+        states: Arc::clone(&states),
+        orders: 0,
     };
+    let feeds = vec![feed(Feed::Quotes), feed(Feed::Book)];
+    let watcher = ("watcher", feeds, Box::new(watcher) as Box<dyn Strategy>);
+    let seat = seat(&mut registry, watcher, Vec::new());
     let default = Limits {
         order_rate: None,
         duplicate_window_ns: None,

@@ -5,10 +5,11 @@
 use crate::config::Limits;
 use std::sync::Arc;
 use tickdeck_model::{
-    Action, Amount, ClientOrderId, CurrencyId, Event, FeedRequest, InstrumentId, OrderNumber,
-    Price, Registry, RegistryError, Size, StrategyId, Submit, TextId, Timestamp, VenueId,
+    Action, Amount, ClientOrderId, Currency, CurrencyId, Event, FeedRequest, InstrumentId,
+    OrderNumber, Price, Registry, RegistryError, Size, StrategyId, Submit, TextId, Timestamp,
+    VenueId,
 };
-use tickdeck_portfolio::StrategyBook;
+use tickdeck_portfolio::{Portfolio, StrategyBook};
 
 /// A venue: takes commands, gives events.
 ///
@@ -289,6 +290,36 @@ pub struct Seat {
     pub version: Version,
     /// An instance of that version.
     pub strategy: Box<dyn Strategy>,
+}
+
+impl Seat {
+    /// Starts a version with the view of the store that the strategy will have when it is seated.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    pub fn start(
+        registry: &Registry,
+        (id, name): (StrategyId, String),
+        allocation: Vec<(CurrencyId, Amount)>,
+        next_order: OrderNumber,
+        version: Version,
+    ) -> Result<Self, Fault> {
+        let currencies: Vec<Currency> = (0..)
+            .map_while(|id| registry.currency(CurrencyId(id)))
+            .collect();
+        let mut portfolio = Portfolio::new(registry.instruments(), &currencies);
+        portfolio.open_strategy(id, &allocation, next_order);
+        let mut book = portfolio.close_strategy(id).unwrap_or_default();
+        let strategy = version.code.start(&mut book)?;
+        Ok(Self {
+            id,
+            name,
+            allocation,
+            next_order,
+            version,
+            strategy,
+        })
+    }
 }
 
 /// Wall time, which the engine itself never reads.

@@ -76,11 +76,7 @@ pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
 fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits) -> String {
     let name = state.log.strategy();
     if error.downcast_ref::<TimeIsUp>().is_some() {
-        let (limit, setting) = if call.function == "on-events" {
-            (limits.time_ms, "time_ms")
-        } else {
-            (limits.lifecycle_ms, "lifecycle_ms")
-        };
+        let (limit, setting) = limits.of_call(call.function);
         return format!(
             "endless loop, or too slow: stopped after {limit} ms of CPU time; the limit is `{setting}` for `{name}`"
         );

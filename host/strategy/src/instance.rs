@@ -2,14 +2,14 @@
 
 use crate::fault::{Call, of_answer, of_error};
 use crate::generated::lifecycle::{self, GuestIndices, Start};
-use crate::imports::{Phase, State};
+use crate::imports::{self, Phase};
 use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
 use crate::load::World;
 use crate::log::harmless;
 use crate::lower::{Outcome, OutcomeBytes, Slot};
 use crate::manifest::Manifest;
 use crate::module::Module;
-use tickdeck_engine::port::{Fault, StopReason, Strategy};
+use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, ActionBytes, Event};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
@@ -27,7 +27,7 @@ pub struct Instance {
 
 /// An instantiated component and its functions.
 pub(crate) struct Guest {
-    store: Store<State>,
+    store: Store<imports::State>,
     lifecycle: lifecycle::Guest,
     hot: Hot,
     limits: Limits,
@@ -45,7 +45,7 @@ impl Hot {
     /// Finds the function and checks its type against the twins' of the hand-made lowering.
     fn find(
         instance: &wasmtime::component::Instance,
-        store: &mut Store<State>,
+        store: &mut Store<imports::State>,
         index: &ComponentExportIndex,
         world: World,
     ) -> wasmtime::Result<Self> {
@@ -89,26 +89,30 @@ impl Instance {
         self.guest.over.is_none()
     }
 
-    pub(crate) fn init(&mut self, start: &Start) -> Result<(), Fault> {
-        let answer = self
-            .guest
-            .call("init", Phase::Running, |lifecycle, store| {
+    pub(crate) fn init(
+        &mut self,
+        start: &Start,
+        book: &mut Box<StrategyBook>,
+    ) -> Result<(), Fault> {
+        let answer = self.guest.lend(book, |guest| {
+            guest.call("init", Phase::Running, |lifecycle, store| {
                 lifecycle.call_init(store, start)
-            })?;
+            })
+        })?;
         answer.map_err(|why| self.guest.refused("init", &why))
     }
 
     pub(crate) fn restore(
         &mut self,
         start: &Start,
-        schema: u32,
-        state: &[u8],
+        book: &mut Box<StrategyBook>,
+        state: &State,
     ) -> Result<(), Fault> {
-        let answer = self
-            .guest
-            .call("restore", Phase::Running, |lifecycle, store| {
-                lifecycle.call_restore(store, start, schema, state)
-            })?;
+        let answer = self.guest.lend(book, |guest| {
+            guest.call("restore", Phase::Running, |lifecycle, store| {
+                lifecycle.call_restore(store, start, state.schema, &state.bytes)
+            })
+        })?;
         answer.map_err(|why| self.guest.refused("restore", &why))
     }
 
@@ -184,26 +188,26 @@ impl Strategy for Instance {
         })
     }
 
-    fn save(&mut self) -> Result<Vec<u8>, Fault> {
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
         let answer = self
             .guest
             .call("save", Phase::Lifecycle, |lifecycle, store| {
                 lifecycle.call_save(store)
             })?;
-        let state = answer.map_err(|why| self.guest.refused("save", &why))?;
+        let state = match answer {
+            Ok(state) => state,
+            Err(why) => return Ok(Err(self.guest.refused("save", &why).0)),
+        };
         if state.len() > MAX_STATE {
             let problem = format!(
                 "the state has {} bytes, the limit is {} MiB",
                 state.len(),
                 MAX_STATE >> 20
             );
-            return Err(of_answer(
-                Call::lifecycle("save"),
-                self.guest.store.data(),
-                &problem,
-            ));
+            let call = Call::lifecycle("save");
+            return Ok(Err(of_answer(call, self.guest.store.data(), &problem).0));
         }
-        Ok(state)
+        Ok(Ok(state))
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
@@ -222,10 +226,10 @@ impl Strategy for Instance {
 impl Guest {
     pub(crate) fn instantiate(
         engine: &Engine,
-        pre: &InstancePre<State>,
+        pre: &InstancePre<imports::State>,
         lifecycle: &GuestIndices,
         (hot, world): (&ComponentExportIndex, World),
-        state: State,
+        state: imports::State,
         limits: Limits,
     ) -> Result<Self, Fault> {
         let mut store = Store::new(engine, state);
@@ -264,11 +268,11 @@ impl Guest {
         &mut self,
         function: &'static str,
         phase: Phase,
-        call: impl FnOnce(&lifecycle::Guest, &mut Store<State>) -> wasmtime::Result<R>,
+        call: impl FnOnce(&lifecycle::Guest, &mut Store<imports::State>) -> wasmtime::Result<R>,
     ) -> Result<R, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        begin(&mut self.store, phase, self.limits.lifecycle_ms);
+        begin(&mut self.store, phase, self.limits.of_call(function).0);
         let answer = call(&self.lifecycle, &mut self.store);
         answer.map_err(|error| self.fail(Call::lifecycle(function), &error))
     }
@@ -282,9 +286,27 @@ impl Guest {
         self.check_alive()?;
         self.store.set_hostcall_fuel(HOT_FUEL);
         begin(&mut self.store, Phase::Running, self.limits.time_ms);
+        let answer = self.lend(book, |guest| guest.call_hot(batch));
+        answer.map_err(|error| {
+            let call = Call {
+                function: "on-events",
+                batch,
+            };
+            self.fail(call, &error)
+        })
+    }
+
+    /// Puts the caller's book in the place where the imports look for it, for the length of a call.
+    fn lend<R>(&mut self, book: &mut Box<StrategyBook>, call: impl FnOnce(&mut Self) -> R) -> R {
         std::mem::swap(&mut self.store.data_mut().book, book);
+        let answer = call(self);
+        std::mem::swap(&mut self.store.data_mut().book, book);
+        answer
+    }
+
+    fn call_hot(&mut self, batch: &[Event]) -> wasmtime::Result<Answer> {
         let store = &mut self.store;
-        let answer = match self.hot {
+        match self.hot {
             Hot::Typed(on_events) => {
                 let on_events: TypedFunc<(&[Slot],), (Outcome,)> = on_events;
                 let outcome = on_events.call(store, (Slot::batch(batch),));
@@ -295,15 +317,7 @@ impl Guest {
                 let outcome = on_events.call(store, (batch.as_bytes(),));
                 outcome.map(|(outcome,)| Answer::Bytes(outcome))
             }
-        };
-        std::mem::swap(&mut self.store.data_mut().book, book);
-        answer.map_err(|error| {
-            let call = Call {
-                function: "on-events",
-                batch,
-            };
-            self.fail(call, &error)
-        })
+        }
     }
 
     fn check_alive(&self) -> Result<(), Fault> {
@@ -331,7 +345,7 @@ impl Guest {
 }
 
 /// Arms the limits of a call.
-fn begin(store: &mut Store<State>, phase: Phase, limit_ms: u32) {
+fn begin(store: &mut Store<imports::State>, phase: Phase, limit_ms: u32) {
     let state = store.data_mut();
     state.phase = phase;
     state.deadline.arm(limit_ms);

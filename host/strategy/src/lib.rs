@@ -5,9 +5,10 @@
 //! let module = host.load(&path, "ema", &limits)?;                // refuses what is not a strategy, in words
 //! let given = module.manifest().resolve(&from_toml)?;            // every parameter, checked, in its order
 //! let wants = module.manifest().wants(&given, &mut registry)?;   // feeds, accounts, messages as numbers
-//! let options = StartOptions { name, parameters: given, next_order, book, limits, registry, log };
-//! let instance = module.start(options)?;                         // or `module.restore(options, schema, &state)`
-//! seat.strategy = Box::new(instance);                            // an `engine::port::Strategy`
+//! let options = StartOptions { name, parameters: given, limits, registry, log };
+//! let version = Program::new(module, options).version(wants, None, SwapPolicy::default());
+//! let strategy = version.code.start(&mut book)?;                 // or `restore(&mut book, &state)`
+//! let seat = Seat { id, name, allocation, next_order, version, strategy };
 //! ```
 //!
 //! The public API, whole:
@@ -15,7 +16,10 @@
 //! - [`Host`]: `new(HostConfig)`, `load(&Path, name, &Limits)`, `load_bytes(&[u8], file, name, &Limits)`,
 //!   `inspect(&Path, &Limits)`. Clones share one engine, its compile cache and the clock of its time limits.
 //! - [`Module`]: a compiled strategy with its manifest. `name`, `hash`, `world`, `size`, `manifest`, `inspection`,
-//!   `start(StartOptions)`, `restore(StartOptions, schema, &state)`. Cheap to clone; any number of instances.
+//!   `start(StartOptions, &mut book)`, `restore(StartOptions, &mut book, &state)`. Cheap to clone; any number of
+//!   instances.
+//! - [`Program`]: a module with its settings, behind `engine::port::Code`; `prepare` makes an instance ahead,
+//!   `version` gives the engine what it wants to know.
 //! - [`Instance`]: a running strategy, behind `engine::port::Strategy`; `module`, `memory_bytes`, `is_alive`. After a
 //!   fault every call fails; drop it. A `save` that the strategy refuses in words is an error too, and it lives on.
 //! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
@@ -44,6 +48,7 @@ mod lower;
 mod manifest;
 mod module;
 mod parameters;
+mod program;
 
 pub use cache::CacheUse;
 pub use error::LoadError;
@@ -55,3 +60,4 @@ pub use log::{Discard, LogLevel, LogSink, MAX_LINE};
 pub use manifest::{MAX_MESSAGES, Manifest, Parameter, ParameterKind, Subscription};
 pub use module::{Inspection, Module, ModuleHash, StartOptions};
 pub use parameters::{ParameterError, WantError, Wants};
+pub use program::Program;

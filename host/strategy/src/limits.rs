@@ -42,8 +42,10 @@ pub struct Limits {
     pub memory_mib: u32,
     /// CPU time of one batch of events.
     pub time_ms: u32,
-    /// CPU time of one call of the life cycle: describe, init, save, restore, stop.
+    /// CPU time of one call of the life cycle that nothing waits for: describe, init, stop.
     pub lifecycle_ms: u32,
+    /// CPU time of `save` and of `restore`, for which the others on the same thread wait.
+    pub handover_ms: u32,
     /// Lines of log in a second; more are counted, not kept.
     pub log_lines_per_s: u32,
 }
@@ -54,12 +56,22 @@ impl Default for Limits {
             memory_mib: 64,
             time_ms: 20,
             lifecycle_ms: 1_000,
+            handover_ms: 20,
             log_lines_per_s: 200,
         }
     }
 }
 
 impl Limits {
+    /// The time limit of a call of this function, and the setting's name.
+    pub(crate) fn of_call(&self, function: &str) -> (u32, &'static str) {
+        match function {
+            "on-events" => (self.time_ms, "time_ms"),
+            "save" | "restore" => (self.handover_ms, "handover_ms"),
+            _ => (self.lifecycle_ms, "lifecycle_ms"),
+        }
+    }
+
     pub(crate) const fn memory_bytes(&self) -> usize {
         (self.memory_mib as usize) << 20
     }

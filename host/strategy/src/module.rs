@@ -2,7 +2,7 @@
 
 use crate::cache::CacheUse;
 use crate::error::LoadError;
-use crate::generated::lifecycle::GuestIndices;
+use crate::generated::lifecycle::{GuestIndices, Start};
 use crate::host::{Host, wrong_type};
 use crate::imports::State;
 use crate::instance::{Guest, Instance};
@@ -13,8 +13,8 @@ use crate::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
-use tickdeck_engine::port::Fault;
-use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_engine::port::{self as engine, Fault};
+use tickdeck_model::Registry;
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
@@ -66,17 +66,13 @@ pub struct Inspection {
     pub cache: CacheUse,
 }
 
-/// What an instance starts with.
+/// What an instance starts with, besides its view of the store.
+#[derive(Clone)]
 pub struct StartOptions {
     /// The strategy's name in this deck, for its log and its faults.
     pub name: String,
     /// As [`Manifest::resolve`] gave them.
     pub parameters: Vec<(String, String)>,
-    /// The first order number that is free.
-    pub next_order: OrderNumber,
-    /// Its view of the store as it starts, which `init` and `restore` may read: its allocation, and after a restore
-    /// its positions and orders.
-    pub book: Box<StrategyBook>,
     /// What it may use.
     pub limits: Limits,
     /// The names and terms that it can look up.
@@ -163,15 +159,17 @@ impl Module {
         &self.inner.inspection
     }
 
-    /// Starts an instance afresh, by `init`.
+    /// Starts an instance afresh, by `init`. It may read `book`, its view of the store as it starts, in which the first
+    /// order number stands that is free.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
-    pub fn start(&self, options: StartOptions) -> Result<Instance, Fault> {
-        let start = start_of(&options);
-        let mut instance = self.instance(options)?;
-        instance.init(&start)?;
-        Ok(instance)
+    pub fn start(
+        &self,
+        options: StartOptions,
+        book: &mut Box<StrategyBook>,
+    ) -> Result<Instance, Fault> {
+        self.instantiate(options)?.start(book)
     }
 
     /// Starts an instance from a saved state, by `restore`. A failed restore has no effects.
@@ -181,34 +179,63 @@ impl Module {
     pub fn restore(
         &self,
         options: StartOptions,
-        schema: u32,
-        state: &[u8],
+        book: &mut Box<StrategyBook>,
+        state: &engine::State,
     ) -> Result<Instance, Fault> {
-        let manifest = self.manifest();
-        if !manifest.restores.contains(&schema) {
-            return Err(Fault(format!(
-                "strategy `{}`: version {} does not read states of schema {schema}, only of {:?}",
-                options.name, manifest.version, manifest.restores
-            )));
-        }
-        let start = start_of(&options);
-        let mut instance = self.instance(options)?;
-        instance.restore(&start, schema, state)?;
-        Ok(instance)
+        self.instantiate(options)?.restore(book, state)
     }
 
-    fn instance(&self, options: StartOptions) -> Result<Instance, Fault> {
+    /// Makes an instance that still has to start: most of the work, which can be done ahead.
+    pub(crate) fn instantiate(&self, options: StartOptions) -> Result<Unstarted, Fault> {
         let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
-        let state = State::new(options.book, options.registry, log, &options.limits);
+        let state = State::new(Box::default(), options.registry, log, &options.limits);
         let guest = self
             .inner
             .exports
             .instantiate(&self.inner.host, state, options.limits)?;
-        Ok(Instance::new(
-            guest,
-            self.manifest().messages.len(),
-            self.clone(),
-        ))
+        Ok(Unstarted {
+            instance: Instance::new(guest, self.manifest().messages.len(), self.clone()),
+            name: options.name,
+            parameters: options.parameters,
+        })
+    }
+}
+
+/// An instance that still has to start.
+pub(crate) struct Unstarted {
+    instance: Instance,
+    name: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl Unstarted {
+    pub(crate) fn start(mut self, book: &mut Box<StrategyBook>) -> Result<Instance, Fault> {
+        let start = Start {
+            parameters: self.parameters,
+            next_order: book.next_order(),
+        };
+        self.instance.init(&start, book)?;
+        Ok(self.instance)
+    }
+
+    pub(crate) fn restore(
+        mut self,
+        book: &mut Box<StrategyBook>,
+        state: &engine::State,
+    ) -> Result<Instance, Fault> {
+        let manifest = self.instance.module().manifest();
+        if !manifest.restores.contains(&state.schema) {
+            return Err(Fault(format!(
+                "strategy `{}`: version {} does not read states of schema {}, only of {:?}",
+                self.name, manifest.version, state.schema, manifest.restores
+            )));
+        }
+        let start = Start {
+            parameters: self.parameters,
+            next_order: book.next_order(),
+        };
+        self.instance.restore(&start, book, state)?;
+        Ok(self.instance)
     }
 }
 
@@ -266,12 +293,5 @@ impl Exports {
             file: file.to_owned(),
             fault: fault.0,
         })
-    }
-}
-
-fn start_of(options: &StartOptions) -> crate::generated::lifecycle::Start {
-    crate::generated::lifecycle::Start {
-        parameters: options.parameters.clone(),
-        next_order: options.next_order,
     }
 }

@@ -12,7 +12,7 @@ mod guests;
 use guests::Guest;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
-use tickdeck_engine::port::{StopReason, Strategy as _};
+use tickdeck_engine::port::{State, StopReason, Strategy as _};
 use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Registry, Size, Trade};
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
@@ -23,6 +23,7 @@ const LIMITS: Limits = Limits {
     memory_mib: 8,
     time_ms: 20,
     lifecycle_ms: 60,
+    handover_ms: 40,
     log_lines_per_s: 200,
 };
 
@@ -47,11 +48,16 @@ fn options(log: Arc<Lines>) -> StartOptions {
     StartOptions {
         name: "ema".to_owned(),
         parameters: Vec::new(),
-        next_order: 1,
-        book: Box::default(),
         limits: LIMITS,
         registry: Arc::new(Registry::new()),
         log,
+    }
+}
+
+fn empty() -> State {
+    State {
+        schema: 1,
+        bytes: Vec::new(),
     }
 }
 
@@ -64,7 +70,9 @@ fn load(guest: &Guest) -> Module {
 }
 
 fn start(guest: &Guest) -> Instance {
-    load(guest).start(options(Arc::default())).unwrap()
+    load(guest)
+        .start(options(Arc::default()), &mut Box::default())
+        .unwrap()
 }
 
 fn batch(count: u64) -> Vec<Event> {
@@ -116,7 +124,9 @@ fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
         let module = load(&guest);
         assert_eq!(module.world(), world);
         assert_eq!(module.manifest().messages, ["first", "second"]);
-        let mut instance = module.start(options(Arc::default())).unwrap();
+        let mut instance = module
+            .start(options(Arc::default()), &mut Box::default())
+            .unwrap();
         let (mut book, mut actions) = (Box::default(), Vec::new());
         assert_eq!(
             instance.on_events(&batch(3), &mut book, &mut actions),
@@ -126,14 +136,21 @@ fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
             instance.on_events(&batch(64), &mut book, &mut actions),
             Ok(64)
         );
-        let state = instance.save().unwrap();
-        assert_eq!(state, 67u64.to_le_bytes());
+        let bytes = instance.save().unwrap().unwrap();
+        assert_eq!(bytes, 67u64.to_le_bytes());
+        let state = State { schema: 1, bytes };
+        let other = State {
+            schema: 2,
+            ..state.clone()
+        };
         instance.stop(StopReason::Replaced).unwrap();
-        let mut next = module.restore(options(Arc::default()), 1, &state).unwrap();
+        let mut next = module
+            .restore(options(Arc::default()), &mut Box::default(), &state)
+            .unwrap();
         assert_eq!(next.on_events(&batch(1), &mut book, &mut actions), Ok(1));
-        assert_eq!(next.save().unwrap(), 68u64.to_le_bytes());
+        assert_eq!(next.save().unwrap().unwrap(), 68u64.to_le_bytes());
         let refused = module
-            .restore(options(Arc::default()), 2, &state)
+            .restore(options(Arc::default()), &mut Box::default(), &other)
             .unwrap_err();
         assert_has(&refused.0, &["does not read states of schema 2", "[1]"]);
     }
@@ -198,17 +215,20 @@ fn an_endless_loop_ends_in_every_function() {
     });
     let guest = Guest::new().init(&spin("(i32.const 0)"));
     within(60, "init", &mut || {
-        load(&guest).start(options(Arc::default())).unwrap_err().0
+        load(&guest)
+            .start(options(Arc::default()), &mut Box::default())
+            .unwrap_err()
+            .0
     });
     let guest = Guest::new().restore(&spin("(i32.const 0)"));
-    within(60, "restore", &mut || {
+    within(40, "restore", &mut || {
         load(&guest)
-            .restore(options(Arc::default()), 1, &[])
+            .restore(options(Arc::default()), &mut Box::default(), &empty())
             .unwrap_err()
             .0
     });
     let guest = Guest::new().save(&spin("(i32.const 0)"));
-    within(60, "save", &mut || start(&guest).save().unwrap_err().0);
+    within(40, "save", &mut || start(&guest).save().unwrap_err().0);
     let guest = Guest::new().stop(&spin(""));
     within(60, "stop", &mut || {
         start(&guest).stop(StopReason::Shutdown).unwrap_err().0
@@ -269,7 +289,9 @@ fn a_panic_carries_its_last_words_and_where_it_was() {
          (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
     );
     let log = Arc::new(Lines::default());
-    let mut instance = load(&guest).start(options(log.clone())).unwrap();
+    let mut instance = load(&guest)
+        .start(options(log.clone()), &mut Box::default())
+        .unwrap();
     let (mut book, mut actions) = (Box::default(), Vec::new());
     assert_eq!(
         instance.on_events(&batch(5), &mut book, &mut actions),
@@ -359,18 +381,18 @@ fn a_malformed_answer_is_named() {
 #[test]
 fn a_refusal_in_words_is_passed_on() {
     let text = load(&Guest::new().init("(call $error)"))
-        .start(options(Arc::default()))
+        .start(options(Arc::default()), &mut Box::default())
         .unwrap_err()
         .0;
     assert_eq!(text, "strategy `ema`, init: refused: no");
     let mut instance = start(&Guest::new().save("(call $error)"));
     assert_eq!(
-        instance.save().unwrap_err().0,
+        instance.save().unwrap().unwrap_err(),
         "strategy `ema`, save: refused: no"
     );
     assert!(instance.is_alive(), "it said no and goes on");
     let text = load(&Guest::new().restore("(call $error)"))
-        .restore(options(Arc::default()), 1, &[])
+        .restore(options(Arc::default()), &mut Box::default(), &empty())
         .unwrap_err()
         .0;
     assert_eq!(text, "strategy `ema`, restore: refused: no");
@@ -391,13 +413,17 @@ fn a_state_may_be_large_and_no_larger() {
             .load_bytes(&guest.component(), "ema.wasm", "ema", &limits)
             .unwrap();
         let mut instance = module
-            .start(StartOptions {
-                limits,
-                ..options(Arc::default())
-            })
+            .start(
+                StartOptions {
+                    limits,
+                    ..options(Arc::default())
+                },
+                &mut Box::default(),
+            )
             .unwrap();
         match instance.save() {
-            Ok(state) => assert!(good && state.len() == bytes as usize),
+            Ok(Ok(state)) => assert!(good && state.len() == bytes as usize),
+            Ok(Err(why)) => assert!(!good && why.contains("16 MiB"), "{why}"),
             Err(fault) => assert!(!good && fault.0.contains("16 MiB"), "{fault}"),
         }
     }
@@ -460,7 +486,9 @@ fn a_log_is_limited_and_harmless() {
          (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
     );
     let log = Arc::new(Lines::default());
-    let mut instance = load(&guest).start(options(log.clone())).unwrap();
+    let mut instance = load(&guest)
+        .start(options(log.clone()), &mut Box::default())
+        .unwrap();
     let (mut book, mut actions) = (Box::default(), Vec::new());
     instance
         .on_events(&batch(1), &mut book, &mut actions)
@@ -644,7 +672,9 @@ fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
             .unwrap()
             .load_bytes(&component, "ema.wasm", "ema", &LIMITS)
             .unwrap();
-        module.start(options(Arc::default())).unwrap();
+        module
+            .start(options(Arc::default()), &mut Box::default())
+            .unwrap();
         module.inspection().cache.clone()
     };
     assert_eq!([load(), load()], [CacheUse::Stored, CacheUse::Hit]);

@@ -6,7 +6,7 @@
 use crate::names::Names;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tickdeck_engine::{Notice, Observer, Status};
+use tickdeck_engine::{Inherited, Notice, Observer, Status, VersionChange};
 use tickdeck_model::{Severity, Timestamp, VenueState};
 use tickdeck_strategy::{LogLevel, LogSink};
 
@@ -28,18 +28,21 @@ pub enum Topic {
     Venue,
     /// What should not happen: an impossible transition of an order, a fill of an unknown one.
     Anomaly,
+    /// Versions of strategies that came, went or trapped.
+    Version,
     /// Strategies that ended, sources that broke.
     Failure,
 }
 
 impl Topic {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Denied,
         Self::Refused,
         Self::Notified,
         Self::Log,
         Self::Venue,
         Self::Anomaly,
+        Self::Version,
         Self::Failure,
     ];
 
@@ -51,6 +54,7 @@ impl Topic {
             Self::Log => "lines of log",
             Self::Venue => "changes of venues",
             Self::Anomaly => "anomalies",
+            Self::Version => "changes of versions",
             Self::Failure => "failures",
         }
     }
@@ -120,6 +124,7 @@ impl Entry {
             Self::Notice(Notice::Notified { .. }) => Topic::Notified,
             Self::Notice(Notice::Venue { .. }) => Topic::Venue,
             Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
+            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. }) => Topic::Version,
             Self::Notice(_) => Topic::Failure,
             Self::Log { .. } => Topic::Log,
         }
@@ -142,6 +147,11 @@ impl Entry {
                 state: VenueState::Connected | VenueState::Live,
                 ..
             }) => Weight::Note,
+            Self::Notice(Notice::Version { change, .. }) => match change {
+                VersionChange::RolledBack { .. } => Weight::Warning,
+                VersionChange::BesideEnded { problem } if !problem.is_empty() => Weight::Warning,
+                _ => Weight::Note,
+            },
             Self::Notice(_) => Weight::Warning,
             Self::Log {
                 level: LogLevel::Error,
@@ -276,6 +286,17 @@ fn say(entry: &Entry, names: &Names) -> String {
         Notice::Ended { strategy, problem } => {
             format!("{} ended: {problem}", names.strategy(*strategy))
         }
+        Notice::Version { strategy, change } => {
+            format!("{}: {}", names.strategy(*strategy), version_words(change))
+        }
+        Notice::Recovered {
+            strategy,
+            problem,
+            events,
+        } => format!(
+            "{} recovered from its last snapshot and {events} events: {problem}",
+            names.strategy(*strategy)
+        ),
         Notice::Venue {
             venue,
             instrument,
@@ -285,6 +306,58 @@ fn say(entry: &Entry, names: &Names) -> String {
             None => format!("{} is {state}", names.venue(*venue)),
         },
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
+    }
+}
+
+fn version_words(change: &VersionChange) -> String {
+    match change {
+        VersionChange::Seated { to } => format!("version {to} trades"),
+        VersionChange::Swapped {
+            from,
+            to,
+            inherited,
+            took_ns,
+        } => format!(
+            "{from} handed over to {to} in {}, {}",
+            micros(*took_ns),
+            inherited_words(*inherited)
+        ),
+        VersionChange::Live { pause_ns } => format!(
+            "the new version handles events, {} after the old one's last",
+            micros(*pause_ns)
+        ),
+        VersionChange::Beside { version } => {
+            format!("version {version} runs beside, nothing of it is sent")
+        }
+        VersionChange::BesideEnded { problem } if problem.is_empty() => {
+            "no version runs beside any more".to_owned()
+        }
+        VersionChange::BesideEnded { problem } => {
+            format!("the version beside ended: {problem}")
+        }
+        VersionChange::RolledBack { from, to, problem } => {
+            format!("{from} trapped within its trial, {to} is back: {problem}")
+        }
+        VersionChange::Removed => "left in order".to_owned(),
+    }
+}
+
+/// What a version took over, in words.
+pub(crate) fn inherited_words(inherited: Inherited) -> String {
+    match inherited {
+        Inherited::Saved { bytes } => format!("with {bytes} bytes of state"),
+        Inherited::Snapshot { bytes, events } => format!(
+            "with a snapshot of {bytes} bytes and the {events} events since, caught up with too late to act on"
+        ),
+        Inherited::Nothing => "without state".to_owned(),
+    }
+}
+
+/// A time in microseconds, or in milliseconds from ten of them on.
+pub(crate) fn micros(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{} us", ns.div_ceil(1_000)),
+        _ => format!("{} ms", ns / 1_000_000),
     }
 }
 

@@ -11,10 +11,11 @@ use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tickdeck_engine::port::Seat;
+use tickdeck_engine::port::{Seat, SwapPolicy};
 use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
-use tickdeck_portfolio::Portfolio;
-use tickdeck_strategy::{Host, Limits, Module, ParameterError, StartOptions, WantError, Wants};
+use tickdeck_strategy::{
+    Host, Limits, Module, ParameterError, Program, StartOptions, WantError, Wants,
+};
 
 /// A strategy's money unless it is set, in whole units of the account's currency.
 const DEFAULT_CAPITAL: i64 = 100_000;
@@ -220,35 +221,18 @@ impl Candidate {
             None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
         };
         let allocation = vec![(money.id, capital)];
-        let mut portfolio = Portfolio::new(registry.instruments(), std::slice::from_ref(money));
-        portfolio.open_strategy(self.id, &allocation, first_order);
-        let book = portfolio.close_strategy(self.id).unwrap_or_default();
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters,
-            next_order: first_order,
-            book,
             limits: self.limits,
             registry: Arc::clone(registry),
             log: Arc::new(board.clone()),
         };
-        let instance = match self.module.start(options) {
-            Ok(instance) => instance,
-            Err(fault) => return Ok(Err(fault.to_string())),
-        };
-        let manifest = self.module.manifest();
-        Ok(Ok(Seat {
-            id: self.id,
-            name: self.name,
-            version: manifest.version.clone(),
-            feeds: self.wants.feeds,
-            accounts: self.wants.accounts,
-            messages: self.wants.messages,
-            order_policy: manifest.order_policy,
-            allocation,
-            next_order: first_order,
-            strategy: Box::new(instance),
-        }))
+        let program = Program::new(self.module, options);
+        let version = program.version(self.wants, None, SwapPolicy::default());
+        let named = (self.id, self.name);
+        let seat = Seat::start(registry, named, allocation, first_order, version);
+        Ok(seat.map_err(|fault| fault.to_string()))
     }
 }
 

@@ -133,15 +133,14 @@ impl Guest {
         let options = StartOptions {
             name: "ema-cross".to_owned(),
             parameters,
-            next_order: 1,
-            book: Box::default(),
             limits,
             registry,
             log: Arc::new(Discard),
         };
+        let mut book = Box::default();
         Ok(Self {
-            instance: module.start(options)?,
-            book: Box::default(),
+            instance: module.start(options, &mut book)?,
+            book,
             actions: Vec::new(),
         })
     }

@@ -6,11 +6,11 @@ use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use tickdeck_engine::port::{Clock, Gateway, OrderPolicy, Seat};
+use tickdeck_engine::port::{Clock, Gateway, Seat, SwapPolicy};
 use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Status};
 use tickdeck_gateway::capture::{Capture, CaptureConfig};
 use tickdeck_model::{Amount, Registry, Timestamp};
-use tickdeck_strategy::{Discard, Host, HostConfig, Limits, Module, StartOptions};
+use tickdeck_strategy::{Discard, Host, HostConfig, Limits, Module, Program, StartOptions};
 
 pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
     let files = captures();
@@ -88,27 +88,18 @@ fn rate(files: &[PathBuf], modules: &[Module]) -> Result<f64> {
     let registry = Arc::new(registry);
     let mut seats = Vec::new();
     for (module, parameters, wants, id) in prepared {
-        let instance = module.start(StartOptions {
+        let options = StartOptions {
             name: module.name().to_owned(),
             parameters,
-            next_order: 1,
-            book: Box::default(),
             limits: Limits::default(),
             registry: Arc::clone(&registry),
             log: Arc::new(Discard),
-        })?;
-        seats.push(Seat {
-            id,
-            name: module.name().to_owned(),
-            version: module.manifest().version.clone(),
-            feeds: wants.feeds,
-            accounts: wants.accounts,
-            messages: wants.messages,
-            order_policy: OrderPolicy::Cancel,
-            allocation: vec![(quote.id, Amount(100_000 * 100_000_000))],
-            next_order: 1,
-            strategy: Box::new(instance),
-        });
+        };
+        let version =
+            Program::new(module.clone(), options).version(wants, None, SwapPolicy::default());
+        let allocation = vec![(quote.id, Amount(100_000 * 100_000_000))];
+        let named = (id, module.name().to_owned());
+        seats.push(Seat::start(&registry, named, allocation, 1, version)?);
     }
     let epoch = Instant::now();
     let now_ns = move || u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX);

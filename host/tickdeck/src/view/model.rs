@@ -262,7 +262,7 @@ fn strategy_row(status: &StrategyStatus, names: &Names) -> StrategyRow {
     let tone_of_state = match status.state {
         StrategyState::Running => Tone::Good,
         StrategyState::Paused | StrategyState::Reducing => Tone::Warning,
-        StrategyState::Faulted => Tone::Bad,
+        StrategyState::Quarantined => Tone::Bad,
         StrategyState::Stopped => Tone::Faint,
     };
     StrategyRow {

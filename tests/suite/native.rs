@@ -1,0 +1,78 @@
+//! Native strategies, a clock that never waits, and an observer that keeps what it is told.
+
+use std::sync::Arc;
+use tickdeck_engine::port::{
+    Clock, Code, Fault, OrderPolicy, Seat, State, Strategy, SwapPolicy, Version,
+};
+use tickdeck_engine::{Notice, Observer, Status};
+use tickdeck_model::{Amount, CurrencyId, FeedRequest, Registry, Timestamp};
+use tickdeck_portfolio::StrategyBook;
+
+pub(crate) struct FlatOut;
+
+impl Clock for FlatOut {
+    fn wait_until(&mut self, _: Timestamp) {}
+    fn paces(&self) -> bool {
+        false
+    }
+    fn now_ns(&self) -> u64 {
+        0
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Quiet(pub(crate) Vec<Notice>);
+
+impl Observer for Quiet {
+    fn notice(&mut self, _: Timestamp, notice: Notice) {
+        self.0.push(notice);
+    }
+    fn status(&mut self, _: &Status) {}
+}
+
+/// Code that was started by hand, once.
+struct Once;
+
+impl Code for Once {
+    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Err(Fault("a native strategy is started once".to_owned()))
+    }
+
+    fn restore(&self, _: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        Err(Fault("a native strategy is started once".to_owned()))
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[]
+    }
+}
+
+/// A seat for a native strategy: its name, its feeds, and itself.
+pub(crate) fn seat(
+    registry: &mut Registry,
+    (name, feeds, strategy): (&str, Vec<FeedRequest>, Box<dyn Strategy>),
+    allocation: Vec<(CurrencyId, Amount)>,
+) -> Seat {
+    Seat {
+        id: registry.add_strategy(name),
+        name: name.to_owned(),
+        allocation,
+        next_order: 1,
+        version: Version {
+            label: "1.0.0".to_owned(),
+            hash: String::new(),
+            feeds,
+            accounts: false,
+            messages: Vec::new(),
+            order_policy: OrderPolicy::Cancel,
+            limits: None,
+            swap: SwapPolicy::default(),
+            code: Arc::new(Once),
+        },
+        strategy,
+    }
+}
