@@ -1,7 +1,7 @@
 //! One plugin of the folder: what was seen of it, and what was said about it.
 
 use super::files::Files;
-use super::read::{Verdict, judge};
+use super::read::{Hope, Verdict, judge};
 use super::settle::{Phase, Step, Times};
 use super::{Change, Fingerprint, Refused};
 use std::path::Path;
@@ -61,8 +61,9 @@ impl Entry {
 
     /// Starts settling anew, after a time in which nothing could be seen.
     pub(super) fn restart(&mut self, now: Duration) {
-        if let Phase::Settling { .. } = self.phase {
-            self.phase = Phase::changed(now);
+        match self.phase {
+            Phase::Settled { .. } => {}
+            Phase::Settling { .. } | Phase::Unfinished { .. } => self.phase = Phase::changed(now),
         }
     }
 
@@ -115,16 +116,29 @@ impl Entry {
     /// Reads what has settled, and says what is new about it.
     fn judge(&mut self, name: &str, files: &Files, look: &mut Look<'_>) {
         let verdict = look.judge(name, files);
-        let Some(passing) = passing(&verdict) else {
-            if let Phase::Settling { changed, .. } = &mut self.phase {
-                *changed = look.now;
+        let known = self.knows(&verdict);
+        match (self.phase, hope(&verdict)) {
+            (Phase::Settling { since, .. }, None) => {
+                let changed = look.now;
+                self.phase = Phase::Settling { since, changed };
+                return;
             }
-            return;
-        };
-        self.settle(files, passing, look);
-        if self.knows(&verdict) {
-            return;
+            (_, None) => {
+                self.phase = Phase::changed(look.now);
+                return;
+            }
+            (Phase::Settling { changed, .. }, Some(Hope::Unfinished)) if !known => {
+                self.phase = Phase::Unfinished { changed };
+                return;
+            }
+            (_, Some(hope)) => self.settle(files, hope, look),
         }
+        if !known {
+            self.say(verdict, look);
+        }
+    }
+
+    fn say(&mut self, verdict: Verdict, look: &mut Look<'_>) {
         match verdict {
             Verdict::Valid(plugin) => {
                 self.refused = None;
@@ -144,15 +158,15 @@ impl Entry {
     /// Reads what may have changed unseen; if it did, it settles like any change.
     fn verify(&mut self, name: &str, files: &Files, look: &mut Look<'_>) {
         let verdict = look.judge(name, files);
-        match passing(&verdict) {
-            Some(passing) if self.knows(&verdict) => self.settle(files, passing, look),
+        match hope(&verdict) {
+            Some(hope) if self.knows(&verdict) => self.settle(files, hope, look),
             _ => self.phase = Phase::changed(look.now),
         }
     }
 
-    fn settle(&mut self, files: &Files, passing: bool, look: &Look<'_>) {
+    fn settle(&mut self, files: &Files, hope: Hope, look: &Look<'_>) {
         self.phase = Phase::Settled {
-            doubtful: passing || files.are_fresh(look.wall),
+            doubtful: hope == Hope::Passing || files.are_fresh(look.wall),
         };
     }
 
@@ -168,11 +182,11 @@ impl Entry {
     }
 }
 
-/// Whether it may be another one later by itself; nothing if the files changed while they were read.
-const fn passing(verdict: &Verdict) -> Option<bool> {
+/// Whether it may be another one later; nothing if the files changed while they were read.
+const fn hope(verdict: &Verdict) -> Option<Hope> {
     match verdict {
-        Verdict::Valid(_) => Some(false),
-        Verdict::Refused { passing, .. } => Some(*passing),
+        Verdict::Valid(_) => Some(Hope::None),
+        Verdict::Refused { hope, .. } => Some(*hope),
         Verdict::Changed => None,
     }
 }

@@ -19,6 +19,8 @@
 //!   [`WatchConfig::settle`]. One that is written without end is read after [`WatchConfig::settle_cap`] as soon as two
 //!   looks half a settle apart find it the same; while every look finds it changed, it waits on. A plugin that is gone
 //!   has to be gone for a whole settle, without the cap: a file that is deleted and made again is a replacement.
+//! - **Half-written modules.** A module says how long its sections are. One that breaks off inside of a section is left
+//!   alone until nothing changed for [`WatchConfig::settle_cap`], for a slow copy makes pauses; only then is it refused.
 //! - **Reading.** Only plain files are opened, without blocking, and only up to a limit. A file that changed while it
 //!   was read settles anew. Links are followed; a link that is switched is a change.
 //! - **Unchanged files are not read.** But times are counted in ticks, so a file that changed within a tick of being
@@ -80,7 +82,7 @@ pub struct WatchConfig {
     pub folder: PathBuf,
     /// How long a plugin's files must be left alone before they are read.
     pub settle: Duration,
-    /// How long a plugin that is changed again and again is left alone at least.
+    /// How long a plugin that is changed again and again is left alone at least, and how long one that breaks off.
     pub settle_cap: Duration,
     /// How often the folder is looked at without any hint.
     pub rescan: Duration,

@@ -1,6 +1,7 @@
 //! Reads a plugin's files: plain files only, never more than a limit, and only what stays the same while it is read.
 
 use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
+use super::kind::NoModule;
 use super::{Beside, FileKind, Plugin, Refused, shown};
 use crate::module::ModuleHash;
 use std::fs::File;
@@ -14,11 +15,21 @@ pub(super) enum Verdict {
     Valid(Plugin),
     Refused {
         refused: Refused,
-        /// Whether it may be read later without any change to the files: the system was short of something.
-        passing: bool,
+        hope: Hope,
     },
     /// The files changed while they were read.
     Changed,
+}
+
+/// Whether a plugin that is refused may turn out good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hope {
+    /// Only if its files change.
+    None,
+    /// The rest may still be being written.
+    Unfinished,
+    /// Without any change: the system was short of something.
+    Passing,
 }
 
 /// Why one file was not read.
@@ -27,7 +38,7 @@ enum Failure {
     Broken {
         why: String,
         content: Option<ModuleHash>,
-        passing: bool,
+        hope: Hope,
     },
 }
 
@@ -36,15 +47,24 @@ impl Failure {
         Self::Broken {
             why,
             content: None,
-            passing: false,
+            hope: Hope::None,
         }
     }
 
-    fn of_content(why: String, bytes: &[u8]) -> Self {
+    fn of_module(no: NoModule, bytes: &[u8]) -> Self {
+        let hope = if no.unfinished {
+            Hope::Unfinished
+        } else {
+            Hope::None
+        };
+        Self::of_content(no.why, bytes, hope)
+    }
+
+    fn of_content(why: String, bytes: &[u8], hope: Hope) -> Self {
         Self::Broken {
             why,
             content: Some(ModuleHash::of(bytes)),
-            passing: false,
+            hope,
         }
     }
 }
@@ -66,18 +86,14 @@ pub(super) fn judge(folder: &Path, name: &str, files: &Files, bytes_read: &mut u
 fn refused(folder: &Path, name: &str, part: Part, failure: Failure) -> Verdict {
     match failure {
         Failure::Changed => Verdict::Changed,
-        Failure::Broken {
-            why,
-            content,
-            passing,
-        } => Verdict::Refused {
+        Failure::Broken { why, content, hope } => Verdict::Refused {
             refused: Refused {
                 name: name.to_owned(),
                 path: part.path(folder, name),
                 why,
                 content,
             },
-            passing,
+            hope,
         },
     }
 }
@@ -96,8 +112,8 @@ fn plugin(
     let module = read(Part::Module, &files.module)?;
     let bytes = module.ok_or((Part::Module, Failure::Changed))?;
     let path = Part::Module.path(folder, name);
-    let kind = FileKind::of(&path, &bytes)
-        .map_err(|why| (Part::Module, Failure::of_content(why, &bytes)))?;
+    let kind =
+        FileKind::of(&path, &bytes).map_err(|no| (Part::Module, Failure::of_module(no, &bytes)))?;
     let settings = read(Part::Settings, &files.settings)?
         .map(|bytes| beside(&Part::Settings.path(folder, name), bytes))
         .transpose()
@@ -121,7 +137,7 @@ fn beside(path: &Path, bytes: Vec<u8>) -> Result<Beside, Failure> {
             shown(path),
             error.utf8_error().valid_up_to()
         );
-        Failure::of_content(why, error.as_bytes())
+        Failure::of_content(why, error.as_bytes(), Hope::None)
     })?;
     Ok(Beside {
         path: path.to_owned(),
@@ -146,7 +162,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
         _ => Failure::Broken {
             why: unreadable(&shown(path), &error.to_string()),
             content: None,
-            passing: true,
+            hope: Hope::Passing,
         },
     };
     let file = open(path).map_err(failed)?;

@@ -43,6 +43,11 @@ pub(super) enum Phase {
         /// When they last did.
         changed: Duration,
     },
+    /// Its module was read and breaks off; the rest may come.
+    Unfinished {
+        /// When its files last changed.
+        changed: Duration,
+    },
 }
 
 /// What to do after a look.
@@ -75,22 +80,28 @@ impl Phase {
         match (self, same) {
             (Self::Settled { doubtful: false }, true) => (self, Step::Wait),
             (Self::Settled { doubtful: true }, true) => (self, Step::Verify),
-            (Self::Settled { .. }, false) => (Self::changed(now), Step::Wait),
+            (Self::Settled { .. } | Self::Unfinished { .. }, false) => {
+                (Self::changed(now), Step::Wait)
+            }
             (Self::Settling { since, .. }, false) => {
                 let changed = now;
                 (Self::Settling { since, changed }, Step::Wait)
             }
-            (Self::Settling { .. }, true) => match self.due(absent, times) {
-                Some(due) if now < due => (self, Step::Wait),
-                _ => (self, Step::Judge),
-            },
+            (Self::Settling { .. } | Self::Unfinished { .. }, true) => {
+                match self.due(absent, times) {
+                    Some(due) if now < due => (self, Step::Wait),
+                    _ => (self, Step::Judge),
+                }
+            }
         }
     }
 
     /// When it is to be read, if nothing changes until then.
     pub(super) fn due(self, absent: bool, times: &Times) -> Option<Duration> {
-        let Self::Settling { since, changed } = self else {
-            return None;
+        let (since, changed) = match self {
+            Self::Settled { .. } => return None,
+            Self::Settling { since, changed } => (since, changed),
+            Self::Unfinished { changed } => return Some(changed + times.cap.max(times.settle)),
         };
         let settled = changed + times.settle;
         // A strategy is not stopped in the middle of a rebuild, however long that takes.
@@ -115,6 +126,9 @@ mod tests {
             changed: ms(changed),
         };
         let settled = |doubtful| Phase::Settled { doubtful };
+        let unfinished = |changed| Phase::Unfinished {
+            changed: ms(changed),
+        };
         for (phase, same, absent, at, then, step) in [
             (settled(false), true, false, 9, settled(false), Step::Wait),
             (settled(true), true, false, 9, settled(true), Step::Verify),
@@ -136,6 +150,23 @@ mod tests {
                 209,
                 settling(5, 9),
                 Step::Judge,
+            ),
+            (unfinished(9), true, false, 2_008, unfinished(9), Step::Wait),
+            (
+                unfinished(9),
+                true,
+                false,
+                2_009,
+                unfinished(9),
+                Step::Judge,
+            ),
+            (
+                unfinished(9),
+                false,
+                false,
+                900,
+                settling(900, 900),
+                Step::Wait,
             ),
             // At the cap: a change keeps waiting, half a settle without one does not.
             (

@@ -16,9 +16,10 @@ const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A module as far as the watcher is concerned: the header, then anything.
+/// A module as far as the watcher is concerned: the header, and a section of this content.
 fn module(content: &str) -> Vec<u8> {
-    let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+    let mut bytes = b"\0asm\x01\0\0\0\0".to_vec();
+    bytes.push(u8::try_from(content.len()).unwrap());
     bytes.extend(content.as_bytes());
     bytes
 }
@@ -112,7 +113,7 @@ impl Bench {
 fn short(change: &Change) -> String {
     match change {
         Change::Ready(plugin) => {
-            let content = String::from_utf8_lossy(&plugin.bytes[8..]);
+            let content = String::from_utf8_lossy(&plugin.bytes[10..]);
             let settings = plugin.settings.as_ref().map(|beside| beside.text.as_str());
             let mut line = format!("ready {} {content}", plugin.name);
             line.extend(settings.map(|text| format!(" with {text}")));
@@ -150,17 +151,28 @@ fn without_hints_a_rescan_finds_it() {
 fn a_module_written_in_chunks_is_read_when_it_is_whole() {
     let mut bench = Bench::with(&[("ema", "old")]);
     let whole = module("one two three");
-    for cut in [10, 14, whole.len()] {
-        // A writer that takes a second, and stops at places where the file starts like a module.
+    // A writer that empties the file first and makes pauses longer than a settle.
+    for cut in [0, 9, 14, whole.len() - 1] {
         bench.put("ema.wasm", &whole[..cut]);
-        for _ in 0..2 {
-            bench.pass(ms(165), true);
-            assert_eq!(bench.take(), [""; 0], "half-written at {cut}");
-            let bytes = fs::read(bench.path("ema.wasm")).unwrap();
-            bench.swap("ema.wasm", &bytes);
-        }
+        bench.pass(ms(333), true);
+        assert_eq!(bench.take(), [""; 0], "half-written at {cut}");
     }
-    assert_eq!(bench.rest_and_take(), ["ready ema one two three"]);
+    bench.put("ema.wasm", &whole);
+    bench.pass(ms(200), true);
+    assert_eq!(bench.take(), ["ready ema one two three"]);
+}
+
+#[test]
+fn a_module_that_stays_half_written_is_refused_after_the_cap() {
+    let mut bench = Bench::with(&[("ema", "old")]);
+    bench.put("ema.wasm", &module("new")[..11]);
+    bench.pass(ms(1_999), true);
+    assert_eq!(bench.take(), [""; 0]);
+    bench.pass(ms(1), false);
+    let said = bench.take();
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("breaks off after 11 bytes"), "{said:?}");
+    assert_eq!(bench.rest_and_take(), [""; 0], "once");
 }
 
 #[test]
@@ -391,7 +403,7 @@ fn a_storm_of_hints_is_a_look_each_half_settle() {
 #[test]
 fn a_look_that_has_read_its_budget_leaves_the_rest_to_the_next_one() {
     let mut bench = Bench::new();
-    bench.folder.budget = 15;
+    bench.folder.budget = 17;
     for name in ["a", "b", "c", "d", "e"] {
         bench.put(&format!("{name}.wasm"), &module("8 bytes"));
     }

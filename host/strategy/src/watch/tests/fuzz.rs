@@ -57,7 +57,7 @@ fn operate(bench: &Bench, dice: &mut Dice) -> String {
         5 => fs::File::options()
             .write(true)
             .open(&path)
-            .and_then(|file| file.set_len(dice.below(12))),
+            .and_then(|file| file.set_len(dice.below(15))),
         6 | 7 => fs::remove_file(&path),
         8 => fs::remove_file(&path)
             .or(Ok(()))
@@ -81,7 +81,8 @@ fn truth(bench: &Bench) -> BTreeMap<String, Option<String>> {
             continue;
         }
         let bytes = fs::read(&path).unwrap_or_default();
-        let is_module = bytes.len() >= 8 && bytes.starts_with(b"\0asm\x01\0\0\0");
+        let sections = bytes.strip_prefix(b"\0asm\x01\0\0\0");
+        let is_module = sections.is_some_and(are_sections);
         let toml = bench.path(&format!("{name}.toml"));
         let text = toml.exists().then(|| fs::read(&toml).unwrap());
         let content = match text.map(String::from_utf8) {
@@ -93,6 +94,15 @@ fn truth(bench: &Bench) -> BTreeMap<String, Option<String>> {
         truth.insert(name.to_owned(), content);
     }
     truth
+}
+
+/// Of the short sections that are written here.
+fn are_sections(bytes: &[u8]) -> bool {
+    match bytes {
+        [] => true,
+        [_] => false,
+        [_, length, rest @ ..] => rest.get(usize::from(*length)..).is_some_and(are_sections),
+    }
 }
 
 /// What a loader that believes every word takes for the truth.
