@@ -5,9 +5,10 @@ mod outside;
 mod threads;
 
 use super::*;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::time::SystemTime;
 use tempfile::TempDir;
@@ -304,6 +305,30 @@ fn a_rescan_reads_no_file_that_is_unchanged_for_longer_than_a_tick() {
         read + 200,
         "the operator's reload"
     );
+}
+
+thread_local! {
+    static WALL: Cell<SystemTime> = const { Cell::new(SystemTime::UNIX_EPOCH) };
+}
+
+#[test]
+fn a_file_is_read_again_until_it_was_read_a_tick_after_its_last_change() {
+    let mut bench = Bench::new();
+    bench.folder.wall = || WALL.get();
+    bench.put("ema.wasm", &module("a"));
+    let about = fs::metadata(bench.path("ema.wasm")).unwrap();
+    let changed = Duration::new(about.ctime() as u64, about.ctime_nsec() as u32);
+    let changed = SystemTime::UNIX_EPOCH + changed;
+    let mut reads_of_five_looks_at = |wall| {
+        WALL.set(wall);
+        let before = bench.folder.plugins_read;
+        bench.pass(ms(10_000), false);
+        bench.folder.plugins_read - before
+    };
+    assert_eq!(reads_of_five_looks_at(changed + ms(49)), 5);
+    assert_eq!(reads_of_five_looks_at(changed + ms(51)), 1);
+    assert_eq!(reads_of_five_looks_at(changed + ms(51)), 0);
+    assert_eq!(bench.take(), ["ready ema a"]);
 }
 
 #[test]
