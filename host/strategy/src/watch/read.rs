@@ -192,3 +192,45 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(flags.bits().cast_signed())
         .open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::process::Command;
+
+    const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    #[test]
+    fn what_changed_since_it_was_looked_at_settles_anew_instead_of_being_refused() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path();
+        let module = folder.join("ema.wasm");
+        let remove = || fs::remove_file(&module).unwrap();
+        let changes: [&dyn Fn(); 6] = [
+            &|| fs::write(&module, b"\0asm\x01\0\0\0\0\0").unwrap(),
+            &|| fs::write(&module, b"").unwrap(),
+            &remove,
+            &|| {
+                remove();
+                // To open it and wait for a writer would be to wait for ever.
+                let made = Command::new("mkfifo").arg(&module).status();
+                assert!(made.unwrap().success());
+            },
+            &|| {
+                fs::write(folder.join("new"), MODULE).unwrap();
+                fs::rename(folder.join("new"), &module).unwrap();
+            },
+            &|| fs::write(folder.join("ema.toml"), b"").unwrap(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let _ = fs::remove_file(&module);
+            fs::write(&module, MODULE).unwrap();
+            let files = Files::stat(folder, "ema").unwrap();
+            let judged = || judge(folder, "ema", &files, &mut 0);
+            assert!(matches!(judged(), Verdict::Valid(_)), "{number}");
+            change();
+            assert!(matches!(judged(), Verdict::Changed), "{number}");
+        }
+    }
+}

@@ -120,102 +120,34 @@ mod tests {
 
     #[test]
     fn every_phase_answers_every_look() {
-        let times = Times::of(&WatchConfig::new("x"));
+        use Step::{Judge, Verify, Wait};
+        let (same, other, there, absent) = (true, false, false, true);
+        let settled = |doubtful| Phase::Settled { doubtful };
         let settling = |since, changed| Phase::Settling {
             since: ms(since),
             changed: ms(changed),
         };
-        let settled = |doubtful| Phase::Settled { doubtful };
-        let unfinished = |changed| Phase::Unfinished {
-            changed: ms(changed),
+        let unfinished = |at| Phase::Unfinished { changed: ms(at) };
+        let check = |phase: Phase, same, absent, at, then, step| {
+            let found = phase.look(same, absent, ms(at), &Times::of(&WatchConfig::new("x")));
+            assert_eq!(found, (then, step), "{phase:?} {same} {absent} {at}");
         };
-        for (phase, same, absent, at, then, step) in [
-            (settled(false), true, false, 9, settled(false), Step::Wait),
-            (settled(true), true, false, 9, settled(true), Step::Verify),
-            (settled(false), false, false, 9, settling(9, 9), Step::Wait),
-            (settled(true), false, false, 9, settling(9, 9), Step::Wait),
-            (
-                settling(5, 9),
-                false,
-                false,
-                900,
-                settling(5, 900),
-                Step::Wait,
-            ),
-            (settling(5, 9), true, false, 208, settling(5, 9), Step::Wait),
-            (
-                settling(5, 9),
-                true,
-                false,
-                209,
-                settling(5, 9),
-                Step::Judge,
-            ),
-            (unfinished(9), true, false, 2_008, unfinished(9), Step::Wait),
-            (
-                unfinished(9),
-                true,
-                false,
-                2_009,
-                unfinished(9),
-                Step::Judge,
-            ),
-            (
-                unfinished(9),
-                false,
-                false,
-                900,
-                settling(900, 900),
-                Step::Wait,
-            ),
-            // At the cap: a change keeps waiting, half a settle without one does not.
-            (
-                settling(0, 1_990),
-                false,
-                false,
-                2_000,
-                settling(0, 2_000),
-                Step::Wait,
-            ),
-            (
-                settling(0, 1_990),
-                true,
-                false,
-                2_000,
-                settling(0, 1_990),
-                Step::Wait,
-            ),
-            (
-                settling(0, 1_990),
-                true,
-                false,
-                2_090,
-                settling(0, 1_990),
-                Step::Judge,
-            ),
-            (
-                settling(0, 1_990),
-                true,
-                true,
-                2_090,
-                settling(0, 1_990),
-                Step::Wait,
-            ),
-            (
-                settling(0, 1_990),
-                true,
-                true,
-                2_190,
-                settling(0, 1_990),
-                Step::Judge,
-            ),
-        ] {
-            let found = phase.look(same, absent, ms(at), &times);
-            assert_eq!(
-                found,
-                (then, step),
-                "{phase:?} same {same} absent {absent} at {at}"
-            );
-        }
+        check(settled(false), same, there, 9, settled(false), Wait);
+        check(settled(true), same, there, 9, settled(true), Verify);
+        check(settled(false), other, there, 9, settling(9, 9), Wait);
+        check(settled(true), other, there, 9, settling(9, 9), Wait);
+        check(settling(5, 9), other, there, 900, settling(5, 900), Wait);
+        check(settling(5, 9), same, there, 208, settling(5, 9), Wait);
+        check(settling(5, 9), same, there, 209, settling(5, 9), Judge);
+        check(unfinished(9), same, there, 2_008, unfinished(9), Wait);
+        check(unfinished(9), same, there, 2_009, unfinished(9), Judge);
+        check(unfinished(9), other, there, 900, settling(900, 900), Wait);
+        // At the cap: a change keeps waiting, half a settle without one does not, unless the module is absent.
+        let long = settling(0, 1_990);
+        check(long, other, there, 2_000, settling(0, 2_000), Wait);
+        check(long, same, there, 2_000, long, Wait);
+        check(long, same, there, 2_090, long, Judge);
+        check(long, same, absent, 2_090, long, Wait);
+        check(long, same, absent, 2_190, long, Judge);
     }
 }
