@@ -23,6 +23,7 @@
 //! - [`Instance`]: a running strategy, behind `engine::port::Strategy`; `module`, `memory_bytes`, `is_alive`. After a
 //!   fault every call fails; drop it. A `save` that the strategy refuses in words is an error too, and it lives on.
 //! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
+//! - [`watch`]: which modules are in the plugins folder, and what changes there while the host runs.
 //! - [`Limits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
 //!
 //! What a strategy can reach is its own memory, its log, the instruments' terms, and its own book while it handles
@@ -49,6 +50,7 @@ mod manifest;
 mod module;
 mod parameters;
 mod program;
+pub mod watch;
 
 pub use cache::CacheUse;
 pub use error::LoadError;

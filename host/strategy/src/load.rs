@@ -91,7 +91,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-fn too_large(file: &str) -> LoadError {
+pub(crate) fn too_large(file: &str) -> LoadError {
     LoadError::TooLarge {
         file: file.to_owned(),
         limit_mib: MAX_MODULE >> 20,
@@ -119,7 +119,7 @@ pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, Load
     Ok(Checked { component, shape })
 }
 
-fn check_magic(bytes: &[u8], file: &str) -> Result<(), LoadError> {
+pub(crate) fn check_magic(bytes: &[u8], file: &str) -> Result<(), LoadError> {
     let text_start = bytes.trim_ascii_start();
     let found = if bytes.starts_with(b"\0asm") {
         return Ok(());

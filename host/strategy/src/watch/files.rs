@@ -1,0 +1,216 @@
+//! What the system says about a plugin's files, without opening any.
+
+use super::kind::{MODULE, SETTINGS, SIGNATURE};
+use super::{MAX_SETTINGS, MAX_SIGNATURE, WatchError, shown};
+use crate::MAX_MODULE;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// Within this time of a change, a file may change again without the system's times showing it. Kernels tick every
+/// 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The same for file systems that count whole or even seconds.
+const COARSE_TICK: Duration = Duration::from_millis(2_050);
+
+/// One of the files that make up a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Module,
+    Settings,
+    Signature,
+}
+
+impl Part {
+    pub(super) fn path(self, folder: &Path, name: &str) -> PathBuf {
+        let ending = match self {
+            Self::Module => MODULE,
+            Self::Settings => SETTINGS,
+            Self::Signature => SIGNATURE,
+        };
+        folder.join(format!("{name}{ending}"))
+    }
+
+    /// Most bytes of it.
+    pub(super) const fn limit(self) -> u64 {
+        match self {
+            Self::Module => MAX_MODULE as u64,
+            Self::Settings => MAX_SETTINGS,
+            Self::Signature => MAX_SIGNATURE,
+        }
+    }
+}
+
+/// A plain file's outside. It changes whenever the content does, but for changes within a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileStamp {
+    pub(super) length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    inode: u64,
+    device: u64,
+}
+
+impl FileStamp {
+    /// Of a plain file.
+    pub(super) fn of(about: &Metadata) -> Option<Self> {
+        about.is_file().then(|| Self {
+            length: about.len(),
+            modified: (about.mtime(), about.mtime_nsec()),
+            changed: (about.ctime(), about.ctime_nsec()),
+            inode: about.ino(),
+            device: about.dev(),
+        })
+    }
+
+    /// Whether it changed so shortly before `wall` that a further change might not show.
+    fn is_fresh(&self, wall: SystemTime) -> bool {
+        let (Ok(seconds), Ok(nanoseconds)) =
+            (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
+        else {
+            return false;
+        };
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
+        let apart = wall.duration_since(changed);
+        // Times ahead of the clock say nothing; taking them all for fresh would mean reading for ever.
+        apart.unwrap_or_else(|ahead| ahead.duration()) < tick
+    }
+}
+
+/// What is found under one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stamp {
+    Absent,
+    File(FileStamp),
+    Folder,
+    /// A FIFO, a socket or a device: never opened.
+    Special(&'static str),
+    /// A link to nothing, and where it points.
+    Dangling(PathBuf),
+    /// The system does not say what is there; its words.
+    Closed(String),
+}
+
+impl Stamp {
+    /// # Errors
+    /// The folder itself can't be entered.
+    fn stat(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(about) => Ok(Self::of(&about)),
+            Err(error) => Self::unreached(path, &error),
+        }
+    }
+
+    fn of(about: &Metadata) -> Self {
+        if let Some(stamp) = FileStamp::of(about) {
+            return Self::File(stamp);
+        }
+        let kind = about.file_type();
+        if kind.is_dir() {
+            Self::Folder
+        } else if kind.is_fifo() {
+            Self::Special("a FIFO")
+        } else if kind.is_socket() {
+            Self::Special("a socket")
+        } else {
+            Self::Special("a device")
+        }
+    }
+
+    fn unreached(path: &Path, error: &io::Error) -> io::Result<Self> {
+        match fs::symlink_metadata(path) {
+            Ok(about) if about.is_symlink() && error.kind() == ErrorKind::NotFound => {
+                let target = fs::read_link(path).unwrap_or_default();
+                Ok(Self::Dangling(target))
+            }
+            Ok(_) => Ok(Self::Closed(error.to_string())),
+            Err(link) if link.kind() == ErrorKind::NotFound => Ok(Self::Absent),
+            // Only the folder's own mode can hide what an entry is.
+            Err(link) if link.kind() == ErrorKind::PermissionDenied => Err(link),
+            Err(link) => Ok(Self::Closed(link.to_string())),
+        }
+    }
+
+    /// Why it can't be read, if that is known without opening it.
+    pub(super) fn problem(&self, path: &Path, part: Part) -> Option<String> {
+        let file = shown(path);
+        let limit = part.limit();
+        match self {
+            Self::Absent => None,
+            Self::File(stamp) if stamp.length > limit => Some(too_large(&file, part)),
+            Self::File(_) => None,
+            Self::Folder => Some(format!(
+                "{file}: is a folder: put the file itself here, or rename the folder"
+            )),
+            Self::Special(what) => Some(format!(
+                "{file}: is {what}, which is never opened: put the file itself here"
+            )),
+            Self::Dangling(target) => Some(format!(
+                "{file}: is a link to {}, which is not there: build that, or remove the link",
+                shown(target)
+            )),
+            Self::Closed(system) => Some(unreadable(&file, system)),
+        }
+    }
+}
+
+/// The outsides of a plugin's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    pub(super) module: Stamp,
+    pub(super) settings: Stamp,
+    pub(super) signature: Stamp,
+}
+
+impl Files {
+    /// # Errors
+    /// The folder can't be entered.
+    pub(super) fn stat(folder: &Path, name: &str) -> Result<Self, WatchError> {
+        let stat = |part: Part| {
+            Stamp::stat(&part.path(folder, name)).map_err(|source| WatchError::Folder {
+                folder: shown(folder),
+                source,
+            })
+        };
+        let module = stat(Part::Module)?;
+        // What lies beside nothing does not matter.
+        let (settings, signature) = match module {
+            Stamp::Absent => (Stamp::Absent, Stamp::Absent),
+            _ => (stat(Part::Settings)?, stat(Part::Signature)?),
+        };
+        Ok(Self {
+            module,
+            settings,
+            signature,
+        })
+    }
+
+    pub(super) fn is_absent(&self) -> bool {
+        self.module == Stamp::Absent
+    }
+
+    /// Whether a change after `wall` might not show.
+    pub(super) fn are_fresh(&self, wall: SystemTime) -> bool {
+        [&self.module, &self.settings, &self.signature]
+            .into_iter()
+            .any(|stamp| matches!(stamp, Stamp::File(file) if file.is_fresh(wall)))
+    }
+}
+
+pub(super) fn too_large(file: &str, part: Part) -> String {
+    match part {
+        Part::Module => crate::load::too_large(file).to_string(),
+        Part::Settings | Part::Signature => format!(
+            "{file}: has more than {} KiB, the most that is read: shorten it",
+            part.limit() >> 10
+        ),
+    }
+}
+
+pub(super) fn unreadable(file: &str, system: &str) -> String {
+    format!("{file}: cannot be read: {system}; let the user that runs the host read it")
+}

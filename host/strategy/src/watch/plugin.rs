@@ -1,0 +1,66 @@
+//! A plugin as it was read.
+
+use super::FileKind;
+use crate::module::ModuleHash;
+use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A plugin whose files have settled: its module and what lies beside it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// The module file's name without its ending.
+    pub name: String,
+    /// The module file.
+    pub path: PathBuf,
+    /// What the module file is.
+    pub kind: FileKind,
+    /// The module file's content.
+    pub bytes: Arc<[u8]>,
+    /// The hash of `bytes`.
+    pub hash: ModuleHash,
+    /// `NAME.toml`, if it is there.
+    pub settings: Option<Beside>,
+    /// The content of `NAME.wasm.minisig`, if it is there.
+    pub signature: Option<Vec<u8>>,
+}
+
+/// A text beside a module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// The file.
+    pub path: PathBuf,
+    /// Its content.
+    pub text: String,
+}
+
+/// The hash of all that a plugin is: module, settings and signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Plugin {
+    /// Differs whenever the module, the settings or the signature differ.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = Sha256::new();
+        hasher.update(self.hash.0);
+        let settings = self.settings.as_ref().map(|beside| beside.text.as_bytes());
+        for content in [settings, self.signature.as_deref()] {
+            // Hashes of one length, so that no content of one file can pass for another file's.
+            hasher.update([u8::from(content.is_some())]);
+            hasher.update(ModuleHash::of(content.unwrap_or_default()).0);
+        }
+        Fingerprint(hasher.finalize().into())
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("hash", &self.hash)
+            .field("settings", &self.settings.is_some())
+            .field("signature", &self.signature.is_some())
+            .finish_non_exhaustive()
+    }
+}
