@@ -12,6 +12,7 @@ mod new;
 mod playing;
 mod repository;
 mod run;
+mod sign;
 mod wire;
 
 use anyhow::Result;
@@ -38,6 +39,7 @@ enum Command {
     New(new::New),
     Build(build::BuildCommand),
     Check(check::Check),
+    Sign(sign::Sign),
     #[command(subcommand)]
     Data(data::Data),
     Doctor(doctor::Doctor),
@@ -56,6 +58,7 @@ impl Cli {
             Command::New(command) => command.run(),
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
