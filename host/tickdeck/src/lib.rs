@@ -15,6 +15,7 @@ pub mod limits;
 pub mod lookup;
 pub mod names;
 pub mod output;
+pub mod permissions;
 pub mod plain;
 pub mod scaffold;
 pub mod seats;
