@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod deck;
 pub mod figures;
+pub mod grants;
 pub mod limits;
 pub mod lookup;
 pub mod names;
