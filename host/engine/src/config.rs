@@ -1,7 +1,7 @@
 //! How an engine is set up. Every bound has a default; money limits are on unless they are taken off by name.
 
 use std::collections::HashMap;
-use tickdeck_model::{Amount, InstrumentId, Size, StrategyId};
+use tickdeck_model::{Amount, InstrumentId, OrderType, Size, StrategyId};
 use tickdeck_ring::Wait;
 
 /// How an engine is set up.
@@ -100,6 +100,11 @@ pub struct Limits {
     pub max_quote_age_ns: Option<u64>,
     /// Instruments that may be traded; `None`: all.
     pub allow: Option<Vec<InstrumentId>>,
+    /// Order types that may be sent; `None`: all.
+    pub order_types: Option<Vec<OrderType>>,
+    /// Largest size of one order, by instrument. Stands over [`InstrumentLimits::max_size`], which holds for
+    /// instruments that are not named here.
+    pub max_sizes: HashMap<InstrumentId, Size>,
 }
 
 /// Orders in a time.
@@ -114,7 +119,7 @@ pub struct OrderRate {
 /// Limits of one instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentLimits {
-    /// Largest size of one order.
+    /// Largest size of one order of a strategy that has none of its own in [`Limits::max_sizes`].
     pub max_size: Option<Size>,
     /// Largest position of one strategy with every working order filled.
     pub max_position: Option<Size>,
@@ -135,6 +140,8 @@ impl Default for Limits {
             duplicate_window_ns: Some(1_000),
             max_quote_age_ns: Some(5_000_000_000),
             allow: None,
+            order_types: None,
+            max_sizes: HashMap::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::control::Mode;
 use crate::middleware::{Change, Denial, OrderMiddleware, Situation, deny};
 use std::collections::{HashMap, VecDeque};
 use tickdeck_model::{
-    InstrumentId, Money, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
+    InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
 
 /// The built-in order middleware: every limit of [`RiskConfig`], and the deck's kill switch and modes.
@@ -24,6 +24,16 @@ impl Risk {
             config,
             histories: HashMap::new(),
         }
+    }
+
+    /// Gives a strategy other limits from its next order or change on: it was swapped, or the operator said so. What
+    /// it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "called once strategies can be swapped")
+    )]
+    pub(crate) fn set_limits(&mut self, strategy: StrategyId, limits: Limits) {
+        self.config.strategies.insert(strategy, limits);
     }
 
     /// The limits that hold in a situation, and what the strategy sent lately.
@@ -70,7 +80,7 @@ impl Check<'_> {
         self.at
             .instrument
             .check_form(order, self.at.far_side(order.side))?;
-        self.check_allowed()?;
+        self.check_allowed(order.kind)?;
         self.check_reduce_only(order.side, order.size, order.reduce_only)?;
         let reduces = self.at.only_reduces(order.side, order.size);
         self.check_stale(reduces)?;
@@ -89,6 +99,8 @@ impl Check<'_> {
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
         terms.check_price("price", change.kind.has_price(), change.price)?;
+        // Limits may have changed since the order was sent: what may not be sent may not be changed either.
+        self.check_allowed(change.kind)?;
         let reduces = self.at.only_reduces(change.side, change.left);
         self.check_reduce_only(change.side, change.left, change.reduce_only)?;
         self.check_stale(reduces)?;
@@ -111,12 +123,20 @@ impl Check<'_> {
         }
     }
 
-    fn check_allowed(&self) -> Result<(), Denial> {
-        match &self.limits.allow {
-            Some(allowed) if !allowed.contains(&self.at.instrument.id) => deny(
-                Reason::NotAllowed,
-                format!("instrument={}", self.at.instrument.symbol),
-            ),
+    fn check_allowed(&self, kind: OrderType) -> Result<(), Denial> {
+        let instrument = self.at.instrument;
+        if let Some(allowed) = &self.limits.allow
+            && !allowed.contains(&instrument.id)
+        {
+            let values = format!("instrument={}", instrument.symbol);
+            return deny(Reason::NotAllowed, values);
+        }
+        match &self.limits.order_types {
+            Some(allowed) if !allowed.contains(&kind) => {
+                let names: Vec<_> = allowed.iter().map(|kind| kind.as_str()).collect();
+                let values = format!("type={kind}, allowed={}", names.join(" "));
+                deny(Reason::TypeNotAllowed, values)
+            }
             _ => Ok(()),
         }
     }
@@ -168,11 +188,9 @@ impl Check<'_> {
         reduces: bool,
     ) -> Result<(), Denial> {
         let instrument = self.at.instrument;
-        if let Some(limit) = self
-            .instrument_limits
-            .max_size
-            .filter(|limit| size > *limit)
-        {
+        let own = self.limits.max_sizes.get(&instrument.id).copied();
+        let max_size = own.or(self.instrument_limits.max_size);
+        if let Some(limit) = max_size.filter(|limit| size > *limit) {
             let scale = instrument.size_scale;
             return deny(
                 Reason::MaxSize,
@@ -421,6 +439,14 @@ mod tests {
         }
 
         fn verdict(&self, risk: &mut Risk) -> Result<(), Denial> {
+            self.situation(risk, |risk, at| risk.check(&self.order, at))
+        }
+
+        fn situation(
+            &self,
+            risk: &mut Risk,
+            check: impl FnOnce(&mut Risk, &Situation<'_>) -> Result<(), Denial>,
+        ) -> Result<(), Denial> {
             let terms = instrument();
             let quote = Quote {
                 instrument: InstrumentId(0),
@@ -445,7 +471,7 @@ mod tests {
             risk.config.default = self.limits.clone();
             let limits = self.instrument_limits;
             risk.config.instruments.insert(InstrumentId(0), limits);
-            risk.check(&self.order, &situation)
+            check(risk, &situation)
         }
 
         fn text(&self) -> String {
@@ -503,6 +529,10 @@ mod tests {
             "MAX_SIZE: size=1.000, limit=0.500"
         );
         assert_eq!(
+            with(|case| case.limits.order_types = Some(vec![OrderType::Market, OrderType::Stop])),
+            "TYPE_NOT_ALLOWED: type=limit, allowed=market stop"
+        );
+        assert_eq!(
             with(|case| case.limits.max_notional = Some(Amount(99))),
             "MAX_NOTIONAL: notional=100.00, limit=99"
         );
@@ -511,6 +541,54 @@ mod tests {
                 Some(10).inspect(|_| case.order.price = Price(10_020))),
             "PRICE_COLLAR: price=100.20, bid=99.90, ask=100.10, limit=10bp"
         );
+    }
+
+    #[test]
+    fn a_strategys_own_largest_size_stands_over_that_of_the_instrument() {
+        let sized = |own: &[(u32, i64)], instrument: Option<i64>| {
+            with(|case| {
+                let own = own
+                    .iter()
+                    .map(|(id, size)| (InstrumentId(*id), Size(*size)));
+                case.limits.max_sizes = own.collect();
+                case.instrument_limits.max_size = instrument.map(Size);
+            })
+        };
+        assert_eq!(sized(&[(0, 1_000)], None), "passes");
+        assert_eq!(
+            sized(&[(0, 995)], Some(5_000)),
+            "MAX_SIZE: size=1.000, limit=0.995"
+        );
+        assert_eq!(sized(&[(0, 1_000)], Some(500)), "passes");
+        assert_eq!(
+            sized(&[(7, 5_000)], Some(500)),
+            "MAX_SIZE: size=1.000, limit=0.500",
+            "that of another instrument says nothing"
+        );
+    }
+
+    #[test]
+    fn an_order_of_a_type_that_is_no_longer_allowed_can_not_be_changed() {
+        let mut case = Case::new();
+        let change = Change {
+            side: Side::Buy,
+            kind: OrderType::Limit,
+            stop_price: Price(0),
+            price: Price(10_000),
+            size: Size(1_000),
+            left: Size(1_000),
+            reduce_only: false,
+        };
+        let mut risk = Risk::new(RiskConfig::default());
+        let mut changes = |case: &Case| {
+            case.situation(&mut risk, |risk, at| risk.check_change(&change, at))
+                .map_err(|denial| denial.reason)
+        };
+        assert_eq!(changes(&case), Ok(()));
+        case.limits.order_types = Some(vec![OrderType::Market]);
+        assert_eq!(changes(&case), Err(Reason::TypeNotAllowed));
+        case.limits.allow = Some(Vec::new());
+        assert_eq!(changes(&case), Err(Reason::NotAllowed));
     }
 
     #[test]
@@ -592,5 +670,31 @@ mod tests {
         assert_eq!(at(1_000, 10_000), Ok(()));
         assert_eq!(at(2_500, 10_010), Err(Reason::OrderRate));
         assert_eq!(at(10_000, 10_010), Ok(()), "the first has left the window");
+    }
+
+    #[test]
+    fn other_limits_hold_from_the_next_order_on_and_what_was_sent_before_still_counts() {
+        let rate = |orders, window_ns| Limits {
+            order_rate: Some(OrderRate { orders, window_ns }),
+            ..Limits::default()
+        };
+        let mut risk = Risk::new(RiskConfig::default());
+        let mut case = Case::new();
+        let mut at = |risk: &mut Risk, now: i64, price: i64| {
+            case.now = 1_000_000_000 + now;
+            case.order.price = Price(price);
+            case.verdict(risk).map_err(|denial| denial.reason)
+        };
+        risk.set_limits(StrategyId(1), rate(3, 10_000));
+        assert_eq!(at(&mut risk, 0, 10_000), Ok(()));
+        assert_eq!(at(&mut risk, 1, 10_010), Ok(()));
+        risk.set_limits(StrategyId(2), rate(0, 10_000));
+        assert_eq!(at(&mut risk, 2, 10_000), Err(Reason::Duplicate));
+        risk.set_limits(StrategyId(1), rate(2, 10_000));
+        assert_eq!(at(&mut risk, 3, 10_020), Err(Reason::OrderRate));
+        assert_eq!(at(&mut risk, 4, 10_010), Err(Reason::Duplicate));
+        risk.set_limits(StrategyId(1), rate(2, 5));
+        assert_eq!(at(&mut risk, 5, 10_020), Ok(()), "a shorter window");
+        assert_eq!(at(&mut risk, 5, 10_030), Err(Reason::OrderRate));
     }
 }

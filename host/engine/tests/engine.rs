@@ -3,6 +3,7 @@
 mod toy;
 
 use proptest::prelude::*;
+use std::collections::HashMap;
 use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Situation};
 use tickdeck_engine::port::{Fault, Strategy};
 use tickdeck_engine::{
@@ -22,6 +23,8 @@ fn loose() -> RiskConfig {
         duplicate_window_ns: None,
         max_quote_age_ns: None,
         allow: None,
+        order_types: None,
+        max_sizes: HashMap::new(),
     };
     RiskConfig {
         default,

@@ -93,6 +93,7 @@ closed_set! {
         Duplicate = "duplicate",
         ReduceOnly = "reduce-only",
         NotAllowed = "not-allowed",
+        TypeNotAllowed = "type-not-allowed",
         StaleData = "stale-data",
         Paused = "paused",
         Killed = "killed",

@@ -1,4 +1,4 @@
-//! The tickdeck command: demo, run, new, build, check, data check, doctor.
+//! The tickdeck command: demo, run, new, build, sign, check, data check, doctor.
 //!
 //! This crate sees everything and holds no trading logic. [`cli`] is the way in, one file a subcommand; `demo` and `run`
 //! read settings ([`config`]), put a deck together ([`wiring`]) and run it while someone watches ([`session`]).
@@ -11,13 +11,17 @@ pub mod clock;
 pub mod config;
 pub mod deck;
 pub mod figures;
+pub mod grants;
 pub mod limits;
+pub mod lookup;
 pub mod names;
 pub mod output;
+pub mod permissions;
 pub mod plain;
 pub mod scaffold;
 pub mod seats;
 pub mod session;
+pub mod signature;
 pub mod table;
 pub mod venue;
 pub mod view;

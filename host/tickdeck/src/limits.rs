@@ -1,11 +1,12 @@
 //! From the settings to the engine's limits. Symbols and decimals are only judged here, against the deck.
 
 use crate::config::{
-    Config, Decimal, InstrumentSettings, LimitSettings, Located, Problem, Problems, Setting,
-    nearest,
+    Config, InstrumentSettings, LimitSettings, Located, Problems, RateSettings, Setting,
 };
+use crate::lookup::Lookup;
+use std::collections::HashMap;
 use tickdeck_engine::{InstrumentLimits, Limits, OrderRate, RiskConfig};
-use tickdeck_model::{Amount, Instrument, InstrumentId, Registry, Size, StrategyId};
+use tickdeck_model::{Amount, Instrument, InstrumentId, Registry, StrategyId};
 
 const NS_PER_US: u64 = 1_000;
 const NS_PER_MS: u64 = 1_000_000;
@@ -19,144 +20,105 @@ pub fn risk(
     registry: &Registry,
     strategies: &[(StrategyId, LimitSettings)],
 ) -> Result<RiskConfig, Problems> {
-    let mut reader = Reader {
-        registry,
-        problems: Vec::new(),
-    };
-    let default = reader.limits(&config.risk, &Limits::default());
-    let strategies = strategies
-        .iter()
-        .map(|(id, settings)| (*id, reader.limits(settings, &default)))
-        .collect();
-    let mut instruments = std::collections::HashMap::new();
+    let mut lookup = Lookup::new(registry);
+    let default = limits(&mut lookup, &config.risk);
+    let strategies = strategies.iter().map(|(id, settings)| {
+        let settings = settings.clone().over(&config.risk);
+        (*id, limits(&mut lookup, &settings))
+    });
+    let strategies = strategies.collect();
+    let mut instruments = HashMap::new();
     for (symbol, settings) in &config.instruments {
-        if let Some(terms) = reader.find(symbol) {
-            instruments.insert(terms.id, reader.instrument(terms, settings));
+        if let Some(terms) = lookup.instrument(symbol) {
+            instruments.insert(terms.id, instrument(&mut lookup, terms, settings));
         }
     }
-    let mut list = reader.problems;
-    if list.is_empty() {
-        return Ok(RiskConfig {
-            default,
-            strategies,
-            instruments,
-        });
-    }
-    list.sort_by_key(|problem| problem.line);
-    list.dedup();
-    Err(Problems {
-        file: config.file.clone(),
-        list,
-    })
+    let risk = RiskConfig {
+        default,
+        strategies,
+        instruments,
+    };
+    lookup.finish(&config.file, risk)
 }
 
-struct Reader<'r> {
-    registry: &'r Registry,
-    problems: Vec<Problem>,
+/// The limits of one strategy: its own settings over the deck's, and those over the defaults.
+///
+/// # Errors
+/// Every symbol that the deck does not know.
+pub fn of_strategy(
+    config: &Config,
+    registry: &Registry,
+    settings: &LimitSettings,
+) -> Result<Limits, Problems> {
+    let mut lookup = Lookup::new(registry);
+    let limits = limits(&mut lookup, &settings.clone().over(&config.risk));
+    lookup.finish(&config.file, limits)
 }
 
-impl<'r> Reader<'r> {
-    fn limits(&mut self, settings: &LimitSettings, over: &Limits) -> Limits {
-        let LimitSettings {
-            max_notional,
-            max_position_notional,
-            collar_bps,
-            order_rate,
-            duplicate_window_us,
-            max_quote_age_ms,
-            allow,
-        } = settings.clone();
-        let allow = match allow {
-            Setting::Default => over.allow.clone(),
-            Setting::Off => None,
-            Setting::To(symbols) => Some(self.ids(&symbols)),
-        };
-        Limits {
-            max_notional: whole(max_notional).over(over.max_notional),
-            max_position_notional: whole(max_position_notional).over(over.max_position_notional),
-            collar_bps: collar_bps.over(over.collar_bps),
-            order_rate: order_rate
-                .map(|rate| OrderRate {
-                    orders: rate.orders,
-                    window_ns: rate.window_ms * NS_PER_MS,
-                })
-                .over(over.order_rate),
-            duplicate_window_ns: duplicate_window_us
-                .map(|us| us * NS_PER_US)
-                .over(over.duplicate_window_ns),
-            max_quote_age_ns: max_quote_age_ms
-                .map(|ms| ms * NS_PER_MS)
-                .over(over.max_quote_age_ns),
-            allow,
-        }
+fn limits(lookup: &mut Lookup<'_>, settings: &LimitSettings) -> Limits {
+    let (settings, default) = (settings.clone(), Limits::default());
+    let rate = |rate: RateSettings| OrderRate {
+        orders: rate.orders,
+        window_ns: rate.window_ms * NS_PER_MS,
+    };
+    Limits {
+        max_notional: whole(settings.max_notional).over(default.max_notional),
+        max_position_notional: whole(settings.max_position_notional)
+            .over(default.max_position_notional),
+        collar_bps: settings.collar_bps.over(default.collar_bps),
+        order_rate: settings.order_rate.map(rate).over(default.order_rate),
+        duplicate_window_ns: settings
+            .duplicate_window_us
+            .map(|us| us * NS_PER_US)
+            .over(default.duplicate_window_ns),
+        max_quote_age_ns: settings
+            .max_quote_age_ms
+            .map(|ms| ms * NS_PER_MS)
+            .over(default.max_quote_age_ns),
+        allow: allowed(
+            lookup,
+            settings.allow.over(None),
+            settings.venues.over(None),
+        ),
+        order_types: settings.order_types.over(None),
+        max_sizes: HashMap::new(),
     }
+}
 
-    fn ids(&mut self, symbols: &[Located<String>]) -> Vec<InstrumentId> {
-        symbols
+/// The instruments that are on both lists; no list: all.
+fn allowed(
+    lookup: &mut Lookup<'_>,
+    symbols: Option<Vec<Located<String>>>,
+    venues: Option<Vec<Located<String>>>,
+) -> Option<Vec<InstrumentId>> {
+    if symbols.is_none() && venues.is_none() {
+        return None;
+    }
+    let mut instruments: Vec<&Instrument> = match symbols {
+        Some(symbols) => symbols
             .iter()
-            .filter_map(|symbol| self.find(symbol))
-            .map(|terms| terms.id)
-            .collect()
+            .filter_map(|symbol| lookup.instrument(symbol))
+            .collect(),
+        None => lookup.registry().instruments().iter().collect(),
+    };
+    if let Some(venues) = venues {
+        let venues: Vec<_> = venues
+            .iter()
+            .filter_map(|venue| lookup.venue(venue))
+            .collect();
+        instruments.retain(|terms| venues.contains(&terms.venue));
     }
+    Some(instruments.iter().map(|terms| terms.id).collect())
+}
 
-    fn find(&mut self, symbol: &Located<String>) -> Option<&'r Instrument> {
-        let found = self.registry.find_instrument(&symbol.value);
-        if found.is_none() {
-            let known: Vec<&str> = self
-                .registry
-                .instruments()
-                .iter()
-                .map(|terms| terms.symbol.as_str())
-                .collect();
-            let tickers = self.registry.instruments().iter().map(Instrument::ticker);
-            let fix = match nearest(&symbol.value, tickers.chain(known.iter().copied())) {
-                Some(near) if near != symbol.value => format!("did you mean `{near}`?"),
-                _ => format!("it has {}", known.join(", ")),
-            };
-            let what = format!("no instrument `{}` in this deck", symbol.value);
-            self.problems.push(Problem {
-                line: symbol.line,
-                what,
-                fix: Some(fix),
-            });
-        }
-        found
-    }
-
-    fn instrument(
-        &mut self,
-        terms: &Instrument,
-        settings: &InstrumentSettings,
-    ) -> InstrumentLimits {
-        InstrumentLimits {
-            max_size: self.size(terms, "max_size", settings.max_size.as_ref()),
-            max_position: self.size(terms, "max_position", settings.max_position.as_ref()),
-        }
-    }
-
-    fn size(
-        &mut self,
-        terms: &Instrument,
-        key: &str,
-        given: Option<&Located<Decimal>>,
-    ) -> Option<Size> {
-        let given = given?;
-        match Size::parse(&given.value.0, terms.size_scale) {
-            Ok(size) => Some(size),
-            Err(error) => {
-                let what = format!("`{key}`: {error}");
-                let fix = format!(
-                    "sizes of {} have {} decimal digits",
-                    terms.symbol, terms.size_scale
-                );
-                self.problems.push(Problem {
-                    line: given.line,
-                    what,
-                    fix: Some(fix),
-                });
-                None
-            }
-        }
+fn instrument(
+    lookup: &mut Lookup<'_>,
+    terms: &Instrument,
+    settings: &InstrumentSettings,
+) -> InstrumentLimits {
+    InstrumentLimits {
+        max_size: lookup.size(terms, "max_size", settings.max_size.as_ref()),
+        max_position: lookup.size(terms, "max_position", settings.max_position.as_ref()),
     }
 }
 
@@ -167,7 +129,7 @@ fn whole(units: Setting<u64>) -> Setting<Amount> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickdeck_model::{Price, VenueId};
+    use tickdeck_model::{OrderType, Price, Size, VenueId};
 
     fn registry() -> Registry {
         let mut registry = Registry::new();
@@ -209,6 +171,30 @@ mod tests {
         assert_eq!(
             risk.instruments[&InstrumentId(0)].max_size,
             Some(Size(50_000))
+        );
+    }
+
+    #[test]
+    fn venues_and_order_types_are_limits_too() {
+        let text = "[risk]\nvenues = [\"SIM\"]\norder_types = [\"limit\"]\n\
+                    [strategies.a.risk]\nvenues = []\norder_types = [\"limit\", \"stop\"]\n\
+                    [strategies.b.risk]\nallow = []\norder_types = false\n";
+        let config = Config::parse("t", text).unwrap();
+        let of = |name: &str| {
+            let own = &config.strategies[name].risk;
+            let limits = of_strategy(&config, &registry(), own).unwrap();
+            (limits.allow, limits.order_types)
+        };
+        let types = Some(vec![OrderType::Limit, OrderType::Stop]);
+        assert_eq!(of("a"), (Some(Vec::new()), types));
+        assert_eq!(of("b"), (Some(Vec::new()), None));
+        let deck = risk(&config, &registry(), &[]).unwrap().default;
+        assert_eq!(deck.allow, Some(vec![InstrumentId(0)]));
+        assert_eq!(deck.order_types, Some(vec![OrderType::Limit]));
+        let config = Config::parse("t", "[risk]\nvenues = [\"SYM\"]").unwrap();
+        assert_eq!(
+            risk(&config, &registry(), &[]).unwrap_err().to_string(),
+            "no venue `SYM` in this deck at t:2, did you mean `SIM`?"
         );
     }
 

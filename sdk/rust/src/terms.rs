@@ -188,6 +188,8 @@ closed_set! {
         ReduceOnly = "reduce-only",
         /// The instrument is not on the strategy's allow-list.
         NotAllowed = "not-allowed",
+        /// The order type is not one that the strategy may send.
+        TypeNotAllowed = "type-not-allowed",
         /// The last quote is missing or too old, or the venue's feed is stale.
         StaleData = "stale-data",
         /// The strategy or the deck is paused.

@@ -127,9 +127,10 @@ twins! {
         ModifyRejected, CancelRejected, Unknown,
     }
     Reason {
-        Normal, MaxSize, MaxNotional, PriceCollar, MaxPosition, OrderRate, Duplicate, ReduceOnly, NotAllowed, StaleData,
-        Paused, Killed, UnknownInstrument, InvalidSize, InvalidPrice, MinNotional, UnknownOrder, InsufficientFunds,
-        Unsupported, WouldCross, IocRemainder, FokUnfilled, NoLiquidity, DayEnd, Venue, StrategyEnded, Operator,
+        Normal, MaxSize, MaxNotional, PriceCollar, MaxPosition, OrderRate, Duplicate, ReduceOnly, NotAllowed,
+        TypeNotAllowed, StaleData, Paused, Killed, UnknownInstrument, InvalidSize, InvalidPrice, MinNotional,
+        UnknownOrder, InsufficientFunds, Unsupported, WouldCross, IocRemainder, FokUnfilled, NoLiquidity, DayEnd, Venue,
+        StrategyEnded, Operator,
     }
     Liquidity { Maker, Taker, }
     VenueScope { Venue, Instrument, }

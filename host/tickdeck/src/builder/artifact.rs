@@ -3,32 +3,77 @@
 use anyhow::{Context, Result};
 use std::io::Write;
 use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    All,
+    Owner,
+}
 
 /// Writes `bytes` to `file` through a hidden temporary beside it, so that who watches the folder never sees a part.
 ///
 /// # Errors
 /// The folder can't be made or written.
 pub fn install(file: &Path, bytes: &[u8]) -> Result<()> {
+    replace(file, bytes, Readers::All).with_context(|| cannot_write(file))
+}
+
+/// As [`install`], for a file that nobody but its owner may read.
+///
+/// # Errors
+/// As [`install`].
+pub fn install_private(file: &Path, bytes: &[u8]) -> Result<()> {
+    replace(file, bytes, Readers::Owner).with_context(|| cannot_write(file))
+}
+
+/// As [`install_private`], for a file that must not be there yet.
+///
+/// # Errors
+/// As [`install`], and there is such a file.
+pub fn install_new_private(file: &Path, bytes: &[u8]) -> Result<()> {
+    let write = || {
+        let temporary = temporary(file, bytes, Readers::Owner)?;
+        temporary
+            .persist_noclobber(file)
+            .map_err(|error| error.error)
+    };
+    write().with_context(|| cannot_write(file)).map(drop)
+}
+
+fn replace(file: &Path, bytes: &[u8], readers: Readers) -> std::io::Result<()> {
+    let temporary = temporary(file, bytes, readers)?;
+    temporary
+        .persist(file)
+        .map(drop)
+        .map_err(|error| error.error)
+}
+
+fn temporary(file: &Path, bytes: &[u8], readers: Readers) -> std::io::Result<NamedTempFile> {
     let folder = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".tickdeck-")
-            .suffix(".tmp")
-            .tempfile_in(folder)?;
-        temporary.write_all(bytes)?;
+    std::fs::create_dir_all(folder)?;
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".tickdeck-")
+        .suffix(".tmp")
+        .tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    // Temporaries are made for their owner alone.
+    if readers == Readers::All {
         share(temporary.as_file())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(file).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
+    }
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
 }
 
-/// Temporaries are made for their owner alone; what is installed may be read by all.
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write {}", file.display())
+}
+
+/// Lets all read.
 #[cfg(unix)]
 fn share(file: &std::fs::File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -66,5 +111,23 @@ mod tests {
         let error = install(&folder.path().join("plugins/a.wasm"), b"one").unwrap_err();
         assert!(error.to_string().starts_with("cannot write "), "{error}");
         assert!(error.to_string().ends_with("plugins/a.wasm"), "{error}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_private_file_is_its_owners_alone_and_a_new_one_overwrites_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let mode = || std::fs::metadata(&file).unwrap().permissions().mode() & 0o777;
+        install_new_private(&file, b"one").unwrap();
+        assert_eq!(mode(), 0o600);
+        install_new_private(&file, b"two").unwrap_err();
+        assert_eq!(std::fs::read(&file).unwrap(), b"one");
+        install(&file, b"three").unwrap();
+        assert_eq!(mode(), 0o644);
+        install_private(&file, b"four").unwrap();
+        assert_eq!(mode(), 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

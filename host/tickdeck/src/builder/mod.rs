@@ -5,7 +5,7 @@ mod cargo;
 mod stale;
 mod target;
 
-pub use artifact::install;
+pub use artifact::{install, install_new_private, install_private};
 pub use stale::out_of_date;
 pub use target::{WASM_TARGET, ensure_wasm_target, wasm_target_present};
 

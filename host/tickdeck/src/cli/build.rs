@@ -4,6 +4,7 @@ use super::{check, wire};
 use crate::builder::{Build, build};
 use crate::deck::PLUGINS;
 use crate::output::print;
+use crate::signature::signer_of;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
@@ -58,7 +59,8 @@ impl BuildCommand {
             if !self.json {
                 print(&format!("{}\n", check::line(&module.file, &inspection)))?;
             }
-            modules.push(wire::module(&module.file, &inspection));
+            let signer = signer_of(&module.file);
+            modules.push(wire::module(&module.file, &inspection, &signer));
         }
         if self.json {
             print(&(serde_json::to_string(&wire::Modules { modules })? + "\n"))?;

@@ -3,6 +3,7 @@
 use super::wire::module;
 use crate::figures;
 use crate::output::print;
+use crate::signature::{KeyId, signer_of};
 use crate::table::aligned;
 use anyhow::Result;
 use clap::Args;
@@ -30,10 +31,11 @@ impl Check {
         // Without the cache: what is printed is how long it takes to compile.
         let host = Host::new(HostConfig::default())?;
         let inspection = host.inspect(&self.file, &Limits::default())?;
+        let signer = signer_of(&self.file);
         if self.json {
-            print(&(serde_json::to_string(&module(&self.file, &inspection))? + "\n"))?;
+            print(&(serde_json::to_string(&module(&self.file, &inspection, &signer))? + "\n"))?;
         } else {
-            print(&text(&self.file, &inspection))?;
+            print(&text(&self.file, &inspection, &signer))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -52,8 +54,12 @@ pub(super) fn line(file: &Path, inspection: &Inspection) -> String {
     )
 }
 
-fn text(file: &Path, inspection: &Inspection) -> String {
+/// What the signature beside a module says of itself.
+pub(super) type Signer = Result<Option<KeyId>, String>;
+
+fn text(file: &Path, inspection: &Inspection, signer: &Signer) -> String {
     let mut rows = facts(file, inspection);
+    rows.push(("signature", signature_in_words(signer)));
     rows.retain(|(_, value)| !value.is_empty());
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
@@ -158,9 +164,42 @@ pub(super) fn subscription(subscription: &Subscription) -> String {
     }
 }
 
+fn signature_in_words(signer: &Signer) -> String {
+    match signer {
+        Ok(None) => "none".to_owned(),
+        Ok(Some(key)) => format!("names key {key}; a deck with trusted_keys verifies it"),
+        Err(why) => format!("of no use, {why}"),
+    }
+}
+
 const fn policy_in_words(policy: OrderPolicy) -> &'static str {
     match policy {
         OrderPolicy::Cancel => "canceled",
         OrderPolicy::Hold => "held",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signature::{NewKey, SigningKey, signature_file};
+
+    #[test]
+    fn a_signature_beside_the_module_is_told_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let (module, key_file) = (folder.path().join("a.wasm"), folder.path().join("k"));
+        let words = || signature_in_words(&signer_of(&module));
+        assert_eq!(words(), "none");
+        let key = NewKey::make(None).unwrap();
+        std::fs::write(&key_file, &key.secret).unwrap();
+        let signing = SigningKey::read(&key_file, || Ok(String::new())).unwrap();
+        let minisig = signing.sign("a.wasm", 7, &b"a module"[..]).unwrap();
+        std::fs::write(signature_file(&module), minisig).unwrap();
+        assert!(words().starts_with(&format!("names key {};", key.id)));
+        std::fs::write(signature_file(&module), "junk").unwrap();
+        assert_eq!(
+            words(),
+            "of no use, it is damaged, it does not have minisign's four lines: sign it again"
+        );
     }
 }

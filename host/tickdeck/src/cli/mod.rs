@@ -19,6 +19,7 @@ mod shown;
 mod status;
 mod strategies;
 mod top;
+mod sign;
 mod wire;
 
 use anyhow::Result;
@@ -55,6 +56,7 @@ enum Command {
     New(new::New),
     Build(build::BuildCommand),
     Check(check::Check),
+    Sign(sign::Sign),
     #[command(subcommand)]
     Data(data::Data),
     Doctor(doctor::Doctor),
@@ -77,6 +79,7 @@ impl Cli {
             Command::New(command) => command.run(),
             Command::Build(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),

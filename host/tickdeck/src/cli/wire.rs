@@ -1,6 +1,6 @@
-//! The JSON objects of `check`, `build`, `data check` and `doctor`. The one of `demo` and `run` is in [`crate::wire`].
+//! The JSON objects of `check`, `build`, `sign`, `data check` and `doctor`. The one of `demo` and `run` is in [`crate::wire`].
 
-use super::check::subscription;
+use super::check::{Signer, subscription};
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::OrderPolicy;
@@ -53,6 +53,53 @@ pub(super) enum Level {
     Fail,
 }
 
+/// What `sign` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct SignedFiles {
+    pub(super) key: String,
+    pub(super) files: Vec<SignedFile>,
+}
+
+/// A file that was signed.
+#[derive(Debug, Serialize)]
+pub(super) struct SignedFile {
+    pub(super) file: String,
+    pub(super) signature_file: String,
+}
+
+/// What `sign --new-key` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyMade {
+    pub(super) key: String,
+    pub(super) secret_file: String,
+    pub(super) public_file: String,
+    pub(super) public_key: String,
+}
+
+/// The signature beside a module; it was not verified.
+#[derive(Debug, Serialize)]
+struct Signature {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+impl Signature {
+    fn of(signer: &Signer) -> Option<Self> {
+        match signer {
+            Ok(key) => key.map(|key| Self {
+                key: Some(key.to_string()),
+                problem: None,
+            }),
+            Err(problem) => Some(Self {
+                key: None,
+                problem: Some(problem.clone()),
+            }),
+        }
+    }
+}
+
 /// A module as JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Module {
@@ -66,6 +113,7 @@ pub(super) struct Module {
     exports: Vec<String>,
     size: usize,
     hash: String,
+    signature: Option<Signature>,
     parameters: Vec<ModuleParameter>,
     subscriptions: Vec<String>,
     messages: Vec<String>,
@@ -87,7 +135,7 @@ struct ModuleParameter {
 }
 
 /// A module as JSON.
-pub(super) fn module(file: &Path, inspection: &Inspection) -> Module {
+pub(super) fn module(file: &Path, inspection: &Inspection, signer: &Signer) -> Module {
     let manifest = inspection.manifest.clone();
     let parameters = manifest
         .parameters
@@ -112,6 +160,7 @@ pub(super) fn module(file: &Path, inspection: &Inspection) -> Module {
         exports: inspection.exports.clone(),
         size: inspection.size,
         hash: inspection.hash.to_string(),
+        signature: Signature::of(signer),
         subscriptions: manifest.subscriptions.iter().map(subscription).collect(),
         messages: manifest.messages,
         order_policy: match manifest.order_policy {
@@ -152,6 +201,28 @@ mod tests {
                 r#"{"ok":false,"checks":[{"what":"cores","level":"ok","found":"2"},"#,
                 r#"{"what":"cores","level":"fail","found":"2","fix":"buy more"}]}"#
             )
+        );
+        let key = || "E7620F1842B4E81F".to_owned();
+        let signed = SignedFiles {
+            key: key(),
+            files: vec![SignedFile {
+                file: "a.wasm".to_owned(),
+                signature_file: "a.wasm.minisig".to_owned(),
+            }],
+        };
+        assert_eq!(
+            serde_json::to_string(&signed).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","files":[{"file":"a.wasm","signature_file":"a.wasm.minisig"}]}"#
+        );
+        let made = KeyMade {
+            key: key(),
+            secret_file: "k".to_owned(),
+            public_file: "k.pub".to_owned(),
+            public_key: "RWQ".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&made).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","secret_file":"k","public_file":"k.pub","public_key":"RWQ"}"#
         );
         let report = CheckReport {
             file: "a.gz".to_owned(),

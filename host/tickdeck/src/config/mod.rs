@@ -3,16 +3,21 @@
 //! The file is read in one pass that reports every mistake at once with its line. What can only be judged against the
 //! deck itself (an instrument's symbol, a strategy's parameter) keeps its line and is judged when the deck is wired.
 
+mod plugin;
 mod problem;
 mod read;
 mod section;
 #[cfg(test)]
 mod tests;
 
+pub use plugin::{
+    GrantSettings, OtherSchema, PermissionSettings, PluginSettings, SaveFailed, SwapSettings,
+};
 pub use problem::{Problem, Problems, nearest};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tickdeck_model::OrderType;
 
 /// Where the settings of a deck lie.
 pub const FILE_NAME: &str = "tickdeck.toml";
@@ -52,6 +57,14 @@ impl<T> Setting<T> {
             Self::Default => otherwise,
             Self::Off => None,
             Self::To(value) => Some(value),
+        }
+    }
+
+    /// This setting, or `otherwise` if it is not mentioned.
+    pub fn or(self, otherwise: Self) -> Self {
+        match self {
+            Self::Default => otherwise,
+            set => set,
         }
     }
 
@@ -151,6 +164,28 @@ pub struct LimitSettings {
     pub max_quote_age_ms: Setting<u64>,
     /// Instruments that may be traded.
     pub allow: Setting<Vec<Located<String>>>,
+    /// Venues that may be traded on.
+    pub venues: Setting<Vec<Located<String>>>,
+    /// Order types that may be sent.
+    pub order_types: Setting<Vec<OrderType>>,
+}
+
+impl LimitSettings {
+    /// What is not mentioned here, as `deck` has it.
+    pub fn over(self, deck: &Self) -> Self {
+        let deck = deck.clone();
+        Self {
+            max_notional: self.max_notional.or(deck.max_notional),
+            max_position_notional: self.max_position_notional.or(deck.max_position_notional),
+            collar_bps: self.collar_bps.or(deck.collar_bps),
+            order_rate: self.order_rate.or(deck.order_rate),
+            duplicate_window_us: self.duplicate_window_us.or(deck.duplicate_window_us),
+            max_quote_age_ms: self.max_quote_age_ms.or(deck.max_quote_age_ms),
+            allow: self.allow.or(deck.allow),
+            venues: self.venues.or(deck.venues),
+            order_types: self.order_types.or(deck.order_types),
+        }
+    }
 }
 
 /// Orders in a time.
@@ -191,6 +226,8 @@ pub struct WasmSettings {
     pub memory_mib: Option<u64>,
     /// Time of a call of a strategy that sets none of its own.
     pub time_ms: Option<u64>,
+    /// Public keys whose signatures are trusted; none: modules need no signature.
+    pub trusted_keys: Vec<Located<String>>,
 }
 
 /// One strategy.
@@ -243,17 +280,8 @@ impl Config {
     /// # Errors
     /// It can't be read, or everything that is wrong with it.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        let size = std::fs::metadata(path)
-            .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
-            .len();
-        anyhow::ensure!(
-            size <= MAX_FILE_BYTES,
-            "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read"
-        );
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
-        let mut config = Self::parse(&shown.to_string(), &text)?;
+        let text = text_of(path)?;
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
         if let Some(folder) = path.parent() {
             for file in &mut config.venue.files {
                 *file = folder.join(&*file);
@@ -273,4 +301,17 @@ impl Config {
             }],
         }
     }
+}
+
+/// The text of a file of settings, at most [`MAX_FILE_BYTES`] of it.
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let size = std::fs::metadata(path)
+        .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
+        .len();
+    anyhow::ensure!(
+        size <= MAX_FILE_BYTES,
+        "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read"
+    );
+    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))
 }

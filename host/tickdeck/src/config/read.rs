@@ -3,10 +3,12 @@
 use super::problem::Problems;
 use super::section::{Reader, Section};
 use super::{
-    Config, EngineSettings, InstrumentSettings, LimitSettings, MiddlewareSettings, RateSettings,
-    StrategySettings, VenueKind, VenueSettings, WasmSettings,
+    Config, EngineSettings, InstrumentSettings, LimitSettings, Located, MiddlewareSettings,
+    RateSettings, StrategySettings, VenueKind, VenueSettings, WasmSettings,
 };
+use crate::signature::public_key;
 use std::path::PathBuf;
+use tickdeck_model::OrderType;
 
 /// Most worker threads.
 const MAX_WORKERS: u64 = 64;
@@ -19,11 +21,11 @@ const MAX_RATE: u64 = tickdeck_gateway::sim::MAX_EVENTS_PER_SECOND as u64;
 /// A day, the longest time any window or age may have.
 const DAY_MS: u64 = 86_400_000;
 /// The largest money limit in whole units: beyond it, it is a mistake.
-const MAX_UNITS: u64 = 1_000_000_000_000;
+pub(super) const MAX_UNITS: u64 = 1_000_000_000_000;
 /// Most linear memory of one strategy: what 32-bit WebAssembly can address.
-const MAX_MEMORY_MIB: u64 = 4_096;
+pub(super) const MAX_MEMORY_MIB: u64 = 4_096;
 /// The longest a call may take; a deck that waits longer is not trading.
-const MAX_CALL_MS: u64 = 60_000;
+pub(super) const MAX_CALL_MS: u64 = 60_000;
 
 pub(super) fn read(file: &str, text: &str) -> Result<Config, Problems> {
     let (reader, table) = Reader::new(file, text);
@@ -147,12 +149,22 @@ fn limits(section: Section<'_, '_>) -> LimitSettings {
             section.integer(key, 1..=DAY_MS)
         }),
         allow: section.limit("allow", |section, key| section.texts(key)),
+        venues: section.limit("venues", |section, key| section.texts(key)),
+        order_types: section.limit("order_types", order_types),
     };
     section.finish();
     settings
 }
 
-fn rate(section: &Section<'_, '_>, key: &'static str) -> Option<RateSettings> {
+pub(super) fn order_types(section: &Section<'_, '_>, key: &'static str) -> Option<Vec<OrderType>> {
+    let words: Vec<_> = OrderType::ALL
+        .iter()
+        .map(|kind| (kind.as_str(), *kind))
+        .collect();
+    section.words(key, &words)
+}
+
+pub(super) fn rate(section: &Section<'_, '_>, key: &'static str) -> Option<RateSettings> {
     let table = section.table(key);
     let orders = table.integer("orders", 1..=1_000_000);
     let window_ms = table.integer("window_ms", 1..=DAY_MS);
@@ -167,7 +179,7 @@ fn rate(section: &Section<'_, '_>, key: &'static str) -> Option<RateSettings> {
     })
 }
 
-fn instruments(section: &Section<'_, '_>) -> Vec<(super::Located<String>, InstrumentSettings)> {
+fn instruments(section: &Section<'_, '_>) -> Vec<(Located<String>, InstrumentSettings)> {
     let mut all = Vec::new();
     for (symbol, section) in section.tables() {
         let settings = InstrumentSettings {
@@ -190,11 +202,28 @@ fn middleware(section: Section<'_, '_>) -> MiddlewareSettings {
     settings
 }
 
+fn trusted_keys(section: &Section<'_, '_>) -> Vec<Located<String>> {
+    let keys = section.texts_that(
+        "trusted_keys",
+        "a list of public keys, such as `tickdeck sign --new-key` prints",
+        |text| public_key(text).is_ok(),
+    );
+    if keys.as_ref().is_some_and(Vec::is_empty) {
+        section.refuse(
+            "trusted_keys",
+            "`trusted_keys` is empty",
+            "name a key, or remove it to run modules without a signature",
+        );
+    }
+    keys.unwrap_or_default()
+}
+
 fn wasm(section: Section<'_, '_>) -> WasmSettings {
     let settings = WasmSettings {
         nan_canonicalisation: section.boolean("nan_canonicalisation"),
         memory_mib: section.integer("memory_mib", 1..=MAX_MEMORY_MIB),
         time_ms: section.integer("time_ms", 1..=MAX_CALL_MS),
+        trusted_keys: trusted_keys(&section),
     };
     section.finish();
     settings

@@ -176,9 +176,25 @@ impl<'r, 'd> Section<'r, 'd> {
         found
     }
 
+    /// A list of a few words.
+    pub(super) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
+        let list: Vec<String> = words
+            .iter()
+            .map(|(word, _)| format!("\"{word}\""))
+            .collect();
+        let wanted = format!("a list of {}", list.join(", "));
+        let known = |text: &str| words.iter().find(|(word, _)| *word == text);
+        let texts = self.texts_that(key, &wanted, |text| known(text).is_some())?;
+        let meanings = texts.iter().filter_map(|text| known(&text.value));
+        Some(meanings.map(|(_, meaning)| *meaning).collect())
+    }
+
     /// An exact decimal that is not negative, as a number or in quotes.
     pub(super) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
-        let value = self.entry(key)?;
+        self.decimal_of(key, self.entry(key)?)
+    }
+
+    fn decimal_of(&self, key: &str, value: Entry<'_, '_>) -> Option<Located<Decimal>> {
         let decimal = plain_decimal(value.get_ref()).filter(|text| !text.starts_with('-'));
         if decimal.is_none() {
             self.wrong(
@@ -190,17 +206,40 @@ impl<'r, 'd> Section<'r, 'd> {
         decimal.map(|text| self.located(value, Decimal(text)))
     }
 
+    /// Every key of the user's with its exact decimal, as [`Section::decimal`] reads it.
+    pub(super) fn decimals(&self) -> Vec<(Located<String>, Located<Decimal>)> {
+        let entries = self.table.into_iter().flatten();
+        entries
+            .filter_map(|(name, value)| {
+                let key = Located {
+                    value: name.get_ref().to_string(),
+                    line: self.reader.line(name.span().start),
+                };
+                Some((key, self.decimal_of(name.get_ref(), value)?))
+            })
+            .collect()
+    }
+
     /// A list of texts.
     pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
+        self.texts_that(key, "a list of texts, such as [\"a\", \"b\"]", |_| true)
+    }
+
+    /// A list of texts that are `good`; `wanted` says in words which are.
+    pub(super) fn texts_that(
+        &self,
+        key: &'static str,
+        wanted: &str,
+        good: impl Fn(&str) -> bool,
+    ) -> Option<Vec<Located<String>>> {
         let value = self.entry(key)?;
-        let wanted = "a list of texts, such as [\"a\", \"b\"]";
         let Some(array) = value.get_ref().as_array() else {
             self.wrong(key, value, wanted);
             return None;
         };
         let mut texts = Vec::new();
         for item in array.iter() {
-            match item.get_ref().as_str() {
+            match item.get_ref().as_str().filter(|text| good(text)) {
                 Some(text) => texts.push(self.located(item, text.to_owned())),
                 None => self.wrong(key, item, wanted),
             }

@@ -42,7 +42,16 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         ),
         (
             "[wasm]\nturbo = true",
-            "unknown key `turbo` at tickdeck.toml:2, known in [wasm]: nan_canonicalisation, memory_mib, time_ms",
+            "unknown key `turbo` at tickdeck.toml:2, known in [wasm]: nan_canonicalisation, memory_mib, time_ms, trusted_keys",
+        ),
+        (
+            "[wasm]\ntrusted_keys = [\n\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\",\n\"RWQx\"]",
+            "`trusted_keys` is \"RWQx\" at tickdeck.toml:4, \
+             it must be a list of public keys, such as `tickdeck sign --new-key` prints",
+        ),
+        (
+            "[wasm]\ntrusted_keys = []",
+            "`trusted_keys` is empty at tickdeck.toml:2, name a key, or remove it to run modules without a signature",
         ),
         (
             "[engine]\nworkers = 0",

@@ -1,0 +1,284 @@
+//! `tickdeck sign`: vouch for modules, and make the key to do so. Keys and signatures are minisign's.
+
+use super::wire::{KeyMade, SignedFile, SignedFiles};
+use crate::builder::{install, install_new_private};
+use crate::output::print;
+use crate::signature::{NewKey, SigningKey, signature_file};
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Sign modules, so that decks that trust your key run them.
+///
+/// The signature goes into FILE.minisig beside the file, in the format of the `minisign` tool, whose keys can be used as
+/// well. A deck trusts the keys that its tickdeck.toml lists: [wasm] trusted_keys = ["RWQ..."].
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck sign --new-key ~/.tickdeck.key
+  tickdeck sign --new-key ci.key --no-password
+  tickdeck sign plugins/ema-cross.wasm --key ~/.tickdeck.key
+  tickdeck sign plugins/*.wasm --key ~/.tickdeck.key --json")]
+pub(super) struct Sign {
+    /// The files to sign
+    #[arg(
+        value_name = "FILE",
+        required_unless_present = "new_key",
+        conflicts_with = "new_key"
+    )]
+    files: Vec<PathBuf>,
+    /// The secret key to sign with
+    #[arg(
+        long,
+        value_name = "KEYFILE",
+        required_unless_present = "new_key",
+        conflicts_with = "new_key"
+    )]
+    key: Option<PathBuf>,
+    /// Make a key pair: the secret key in KEYFILE, the public key in KEYFILE.pub
+    #[arg(long, value_name = "KEYFILE")]
+    new_key: Option<PathBuf>,
+    /// Protect the new key with no password: whoever reads the file can sign
+    #[arg(long, requires = "new_key", conflicts_with_all = ["files", "key"])]
+    no_password: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Sign {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let text = match (&self.new_key, &self.key) {
+            (Some(file), _) => self.make_key(file)?,
+            (None, key) => {
+                let key = key.as_deref().context("name the secret key with --key")?;
+                self.sign(key)?
+            }
+        };
+        print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Makes a key pair; what is to be printed.
+    fn make_key(&self, file: &Path) -> Result<String> {
+        let public_file = public_file(file);
+        for taken in [file, &public_file] {
+            ensure!(
+                !taken.exists(),
+                "{} is there already, and a key is never overwritten: name another file",
+                taken.display()
+            );
+        }
+        let password = if self.no_password {
+            None
+        } else {
+            Some(new_password()?)
+        };
+        let key = NewKey::make(password)?;
+        install_new_private(file, key.secret.as_bytes())?;
+        install(&public_file, key.public.as_bytes())?;
+        if self.json {
+            let made = KeyMade {
+                key: key.id.to_string(),
+                secret_file: file.display().to_string(),
+                public_file: public_file.display().to_string(),
+                public_key: key.line,
+            };
+            return Ok(serde_json::to_string(&made)? + "\n");
+        }
+        Ok(format!(
+            "made key {}: {} is secret, {} is public\n\n\
+             tickdeck.toml of decks that trust it:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
+            key.id,
+            file.display(),
+            public_file.display(),
+            key.line
+        ))
+    }
+
+    /// Signs every file; what is to be printed.
+    fn sign(&self, key_file: &Path) -> Result<String> {
+        let key = SigningKey::read(key_file, || {
+            prompt(&format!("password of {}: ", key_file.display()))
+        })?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at_s = now.map_or(0, |since| since.as_secs());
+        let (mut text, mut files) = (String::new(), Vec::new());
+        for file in &self.files {
+            let signature = sign_file(&key, file, at_s)?;
+            let target = signature_file(file);
+            install(&target, signature.as_bytes())?;
+            text += &format!("{}: signed by key {}\n", target.display(), key.id());
+            files.push(SignedFile {
+                file: file.display().to_string(),
+                signature_file: target.display().to_string(),
+            });
+        }
+        if self.json {
+            let key = key.id().to_string();
+            return Ok(serde_json::to_string(&SignedFiles { key, files })? + "\n");
+        }
+        Ok(text)
+    }
+}
+
+fn sign_file(key: &SigningKey, file: &Path, at_s: u64) -> Result<String> {
+    let cannot = || format!("cannot sign {}", file.display());
+    let opened = File::open(file).with_context(cannot)?;
+    let name = file
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    key.sign(&name, at_s, opened).with_context(cannot)
+}
+
+/// `KEYFILE.pub`
+fn public_file(secret: &Path) -> PathBuf {
+    let mut name = secret.as_os_str().to_owned();
+    name.push(".pub");
+    PathBuf::from(name)
+}
+
+fn new_password() -> Result<String> {
+    let password = prompt("password of the new key: ")?;
+    ensure!(
+        !password.is_empty(),
+        "the password is empty: give one, or make a key without with --no-password"
+    );
+    ensure!(
+        prompt("the same again: ")? == password,
+        "the passwords differ: try again"
+    );
+    Ok(password)
+}
+
+fn prompt(question: &str) -> Result<String> {
+    rpassword::prompt_password(question).context(
+        "cannot ask for the password here: run it in a terminal, or use a key that was made with --no-password",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Located;
+    use crate::signature::{TrustedKeys, beside, signer_of};
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        sign: Sign,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Sign, clap::Error> {
+        let arguments = std::iter::once(&"sign").chain(arguments);
+        Line::try_parse_from(arguments).map(|line| line.sign)
+    }
+
+    fn trusting(folder: &Path) -> TrustedKeys {
+        let public = std::fs::read_to_string(folder.join("k.pub")).unwrap();
+        let value = public.lines().nth(1).unwrap().to_owned();
+        TrustedKeys::parse("t", &[Located { value, line: 1 }]).unwrap()
+    }
+
+    #[test]
+    fn files_are_signed_with_a_key_or_a_key_is_made_and_not_both() {
+        assert!(parse(&["a.wasm", "b.wasm", "--key", "k"]).is_ok());
+        assert!(parse(&["--new-key", "k", "--no-password"]).is_ok());
+        for wrong in [
+            &[][..],
+            &["a.wasm"],
+            &["--key", "k"],
+            &["a.wasm", "--new-key", "k"],
+            &["--new-key", "k", "--key", "l"],
+            &["a.wasm", "--key", "k", "--no-password"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_key_signs_files_that_decks_trusting_it_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (key, module) = (path("k"), path("a.wasm"));
+        std::fs::write(&module, "a module").unwrap();
+        parse(&["--new-key", &key, "--no-password"])
+            .unwrap()
+            .run()
+            .unwrap();
+        assert_eq!(signer_of(Path::new(&module)), Ok(None));
+        let sign = parse(&[&module, "--key", &key, "--json"]).unwrap();
+        let printed = sign.sign(Path::new(&key)).unwrap();
+        let printed: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(
+            printed["files"][0]["signature_file"],
+            path("a.wasm.minisig")
+        );
+        let signature = beside(Path::new(&module)).unwrap().unwrap();
+        let trusted = trusting(folder.path());
+        let by = trusted.verify("a.wasm", b"a module", Some(&signature));
+        assert_eq!(by.unwrap().unwrap().to_string(), printed["key"]);
+        assert_eq!(
+            signer_of(Path::new(&module))
+                .unwrap()
+                .map(|id| id.to_string()),
+            printed["key"].as_str().map(str::to_owned)
+        );
+        // Signing again replaces the signature.
+        std::fs::write(&module, "a newer module").unwrap();
+        sign.sign(Path::new(&key)).unwrap();
+        let signature = beside(Path::new(&module)).unwrap();
+        let by = trusted.verify("a.wasm", b"a newer module", signature.as_deref());
+        assert!(by.is_ok(), "{by:?}");
+    }
+
+    #[test]
+    fn a_key_is_never_overwritten_and_says_what_to_trust() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("k");
+        let sign = parse(&["--new-key", "k", "--no-password"]).unwrap();
+        let printed = sign.make_key(&file).unwrap();
+        let line = std::fs::read_to_string(folder.path().join("k.pub")).unwrap();
+        let line = line.lines().nth(1).unwrap();
+        assert!(
+            printed.ends_with(&format!("[wasm]\n  trusted_keys = [\"{line}\"]\n")),
+            "{printed}"
+        );
+        let secret = std::fs::read(&file).unwrap();
+        let error = sign.make_key(&file).unwrap_err().to_string();
+        assert!(error.contains("a key is never overwritten"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), secret);
+        std::fs::remove_file(&file).unwrap();
+        assert!(sign.make_key(&file).is_err(), "nor is the public one");
+    }
+
+    #[test]
+    fn what_can_not_be_signed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("a.wasm"), "a module").unwrap();
+        let run = |file: &str, key: &str| {
+            let error = parse(&[&path(file), "--key", &path(key)])
+                .unwrap()
+                .run()
+                .unwrap_err();
+            super::super::sentence(&error)
+        };
+        let error = run("a.wasm", "k");
+        assert!(error.starts_with("cannot read "), "{error}");
+        let error = run("a.wasm", "a.wasm");
+        assert!(error.starts_with("cannot use "), "{error}");
+        parse(&["--new-key", &path("k"), "--no-password"])
+            .unwrap()
+            .run()
+            .unwrap();
+        let error = run("gone.wasm", "k");
+        assert!(
+            error.starts_with("cannot sign ") && error.contains("gone.wasm"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,416 @@
+//! `NAME.toml` beside `NAME.wasm`: what a plugin's author sets, and what the plugin asks to be allowed. It comes with
+//! the module and is worth as much: it can only ask. What is granted is in [`crate::permissions`].
+//!
+//! `data/grants.toml` uses the same keys and is read here too.
+
+use super::problem::Problems;
+use super::read::{MAX_CALL_MS, MAX_MEMORY_MIB, MAX_UNITS, order_types, rate};
+use super::section::{Reader, Section};
+use super::{Decimal, Located, RateSettings, StrategySettings, text_of};
+use std::collections::BTreeMap;
+use std::path::Path;
+use tickdeck_model::OrderType;
+
+/// Most events that a new version is on trial for.
+const MAX_TRIAL_EVENTS: u64 = 1_000_000_000;
+/// Longest trial of a new version.
+const MAX_TRIAL_S: u64 = 86_400;
+
+/// Everything that `NAME.toml` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PluginSettings {
+    /// The file, for messages about what is only judged later.
+    pub file: String,
+    /// `[parameters]`: values as text.
+    pub parameters: BTreeMap<String, Located<String>>,
+    /// `[permissions]` and `[limits]`.
+    pub permissions: PermissionSettings,
+    /// `[swap]`
+    pub swap: SwapSettings,
+}
+
+/// What is asked for, or granted; what is not mentioned is as the deck has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PermissionSettings {
+    /// Venues to trade on.
+    pub venues: Option<Vec<Located<String>>>,
+    /// Instruments to trade.
+    pub instruments: Option<Vec<Located<String>>>,
+    /// Order types to send.
+    pub order_types: Option<Vec<OrderType>>,
+    /// Largest size of one order, by instrument.
+    pub max_size: Vec<(Located<String>, Located<Decimal>)>,
+    /// Largest price times size of one order, in whole units of the quote currency.
+    pub max_notional: Option<u64>,
+    /// Largest position at its worst case, in whole units of the quote currency.
+    pub max_position_notional: Option<u64>,
+    /// Most orders in a time.
+    pub order_rate: Option<RateSettings>,
+    /// Memory.
+    pub memory_mib: Option<u64>,
+    /// CPU time of a call with events.
+    pub time_ms: Option<u64>,
+}
+
+/// How a new version takes the place of the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwapSettings {
+    /// The new version first runs beside the old one; its actions are recorded and not sent.
+    pub shadow: bool,
+    /// What the new version starts from if the old one can't save.
+    pub save_failed: SaveFailed,
+    /// What becomes of a new version that can't read the old state.
+    pub other_schema: OtherSchema,
+    /// Events that the new version is on trial for.
+    pub trial_events: u64,
+    /// Time that the new version is on trial for.
+    pub trial_s: u64,
+}
+
+/// What a new version starts from if the old one can't save.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SaveFailed {
+    /// The last state that was saved.
+    #[default]
+    Snapshot,
+    /// Nothing.
+    Fresh,
+}
+
+/// What becomes of a new version that can't read the old state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OtherSchema {
+    /// It does not run; the old one goes on.
+    #[default]
+    Refuse,
+    /// It starts from nothing.
+    Fresh,
+}
+
+impl Default for SwapSettings {
+    fn default() -> Self {
+        Self {
+            shadow: false,
+            save_failed: SaveFailed::default(),
+            other_schema: OtherSchema::default(),
+            trial_events: 10_000,
+            trial_s: 60,
+        }
+    }
+}
+
+/// One table of `grants.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GrantSettings {
+    /// What was approved.
+    pub permissions: PermissionSettings,
+    /// The hash of the module that asked for it, for the record.
+    pub module: String,
+    /// When, for the record.
+    pub approved_at: String,
+}
+
+impl PluginSettings {
+    /// Reads settings from text; `file` names it in messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let (reader, table) = Reader::new(file, text);
+        let top = reader.section(&table);
+        let limits = top.table("limits");
+        let asked = top.table("permissions");
+        let settings = Self {
+            file: file.to_owned(),
+            parameters: top.table("parameters").parameters().into_iter().collect(),
+            permissions: PermissionSettings {
+                memory_mib: memory(&limits),
+                time_ms: time(&limits),
+                ..permissions(&asked)
+            },
+            swap: swap(top.table("swap")),
+        };
+        limits.finish();
+        asked.finish();
+        top.finish();
+        reader.finish(settings)
+    }
+
+    /// Reads the file beside a module, `NAME.toml` for `NAME.wasm`; without one nothing is set.
+    ///
+    /// # Errors
+    /// It can't be read, or everything that is wrong with it.
+    pub fn beside(module: &Path) -> anyhow::Result<Self> {
+        let path = module.with_extension("toml");
+        let file = path.display().to_string();
+        if path.exists() {
+            Ok(Self::parse(&file, &text_of(&path)?)?)
+        } else {
+            Ok(Self {
+                file,
+                ..Self::default()
+            })
+        }
+    }
+
+    /// The parameters given to a strategy: what the deck says of it, over what is set here. What neither gives is left
+    /// to the manifest's defaults.
+    pub fn parameters_under(&self, deck: &StrategySettings) -> BTreeMap<String, String> {
+        let both = self.parameters.iter().chain(&deck.parameters);
+        both.map(|(name, value)| (name.clone(), value.value.clone()))
+            .collect()
+    }
+}
+
+impl GrantSettings {
+    /// Reads every table of `grants.toml`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<BTreeMap<String, Self>, Problems> {
+        let (reader, table) = Reader::new(file, text);
+        let top = reader.section(&table);
+        let grants = top.tables().into_iter().map(|(name, section)| {
+            let grant = Self {
+                permissions: PermissionSettings {
+                    memory_mib: memory(&section),
+                    time_ms: time(&section),
+                    ..permissions(&section)
+                },
+                module: note(&section, "module"),
+                approved_at: note(&section, "approved_at"),
+            };
+            section.finish();
+            (name.value, grant)
+        });
+        let grants = grants.collect();
+        reader.finish(grants)
+    }
+}
+
+fn permissions(section: &Section<'_, '_>) -> PermissionSettings {
+    PermissionSettings {
+        venues: section.texts("venues"),
+        instruments: section.texts("instruments"),
+        order_types: order_types(section, "order_types"),
+        max_size: section.table("max_size").decimals(),
+        max_notional: section.integer("max_notional", 1..=MAX_UNITS),
+        max_position_notional: section.integer("max_position_notional", 1..=MAX_UNITS),
+        order_rate: rate(section, "order_rate"),
+        memory_mib: None,
+        time_ms: None,
+    }
+}
+
+fn memory(section: &Section<'_, '_>) -> Option<u64> {
+    section.integer("memory_mib", 1..=MAX_MEMORY_MIB)
+}
+
+fn time(section: &Section<'_, '_>) -> Option<u64> {
+    section.integer("time_ms", 1..=MAX_CALL_MS)
+}
+
+fn note(section: &Section<'_, '_>, key: &'static str) -> String {
+    section
+        .text(key)
+        .map_or_else(String::new, |text| text.value)
+}
+
+fn swap(section: Section<'_, '_>) -> SwapSettings {
+    let default = SwapSettings::default();
+    let save_failed = [
+        ("snapshot", SaveFailed::Snapshot),
+        ("fresh", SaveFailed::Fresh),
+    ];
+    let other_schema = [
+        ("refuse", OtherSchema::Refuse),
+        ("fresh", OtherSchema::Fresh),
+    ];
+    let settings = SwapSettings {
+        shadow: section.boolean("shadow").unwrap_or(default.shadow),
+        save_failed: section
+            .word("save_failed", &save_failed)
+            .unwrap_or(default.save_failed),
+        other_schema: section
+            .word("other_schema", &other_schema)
+            .unwrap_or(default.other_schema),
+        trial_events: section
+            .integer("trial_events", 0..=MAX_TRIAL_EVENTS)
+            .unwrap_or(default.trial_events),
+        trial_s: section
+            .integer("trial_s", 0..=MAX_TRIAL_S)
+            .unwrap_or(default.trial_s),
+    };
+    section.finish();
+    settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+[parameters]
+fast = 12
+[limits]
+memory_mib = 32
+time_ms = 10
+[permissions]
+venues = ["SIM"]
+instruments = ["BTCUSDT"]
+order_types = ["limit", "market"]
+max_size = { BTCUSDT = 0.5 }
+max_notional = 25_000
+max_position_notional = 100_000
+order_rate = { orders = 100, window_ms = 1000 }
+[swap]
+shadow = true
+save_failed = "fresh"
+other_schema = "fresh"
+trial_events = 5
+trial_s = 0
+"#;
+
+    fn messages(text: &str) -> Vec<String> {
+        match PluginSettings::parse("a.toml", text) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.to_string().lines().map(str::to_owned).collect(),
+        }
+    }
+
+    fn located<T>(value: T, line: usize) -> Located<T> {
+        Located { value, line }
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let settings = PluginSettings::parse("a.toml", WHOLE).unwrap();
+        assert_eq!(settings.parameters["fast"], located("12".to_owned(), 3));
+        let asked = PermissionSettings {
+            venues: Some(vec![located("SIM".to_owned(), 8)]),
+            instruments: Some(vec![located("BTCUSDT".to_owned(), 9)]),
+            order_types: Some(vec![OrderType::Limit, OrderType::Market]),
+            max_size: vec![(
+                located("BTCUSDT".to_owned(), 11),
+                located(Decimal("0.5".to_owned()), 11),
+            )],
+            max_notional: Some(25_000),
+            max_position_notional: Some(100_000),
+            order_rate: Some(RateSettings {
+                orders: 100,
+                window_ms: 1_000,
+            }),
+            memory_mib: Some(32),
+            time_ms: Some(10),
+        };
+        assert_eq!(settings.permissions, asked);
+        let swap = SwapSettings {
+            shadow: true,
+            save_failed: SaveFailed::Fresh,
+            other_schema: OtherSchema::Fresh,
+            trial_events: 5,
+            trial_s: 0,
+        };
+        assert_eq!(settings.swap, swap);
+    }
+
+    #[test]
+    fn an_empty_file_asks_for_nothing() {
+        let settings = PluginSettings::parse("a.toml", "").unwrap();
+        let empty = PluginSettings {
+            file: "a.toml".to_owned(),
+            ..PluginSettings::default()
+        };
+        assert_eq!(settings, empty);
+        assert_eq!(
+            (settings.swap.trial_events, settings.swap.trial_s),
+            (10_000, 60)
+        );
+    }
+
+    #[test]
+    fn each_mistake_is_named_with_its_line_and_a_fix() {
+        let cases = [
+            (
+                "[permisions]",
+                "unknown key `permisions` at a.toml:1, did you mean `permissions`?",
+            ),
+            (
+                "[permissions]\nmax_notinal = 5",
+                "unknown key `max_notinal` at a.toml:2, did you mean `max_notional`?",
+            ),
+            (
+                "[permissions]\norder_types = [\"limit\", \"lmit\"]",
+                "`order_types` is \"lmit\" at a.toml:2, \
+                 it must be a list of \"market\", \"limit\", \"stop\", \"stop-limit\"",
+            ),
+            (
+                "[permissions]\nmax_notional = false",
+                "`max_notional` is false at a.toml:2, it must be a whole number from 1 to 1000000000000",
+            ),
+            (
+                "[permissions.max_size]\nBTCUSDT = -1",
+                "`BTCUSDT` is -1 at a.toml:2, it must be a number such as 0.5, not negative and without an exponent",
+            ),
+            (
+                "[permissions]\norder_rate = { orders = 5 }",
+                "`order_rate` needs both `orders` and `window_ms` at a.toml:2, \
+                 write order_rate = { orders = 100, window_ms = 1000 }",
+            ),
+            (
+                "[limits]\nmemory_mb = 1",
+                "unknown key `memory_mb` at a.toml:2, did you mean `memory_mib`?",
+            ),
+            (
+                "[swap]\nsave_failed = \"retry\"",
+                "`save_failed` is \"retry\" at a.toml:2, it must be \"snapshot\" or \"fresh\"",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(messages(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_come_at_once() {
+        let text =
+            "[limits]\ntime_ms = 0\n[permissions]\nvenues = 1\n[swap]\nshadow = 1\ntrial = 2\n";
+        let lines: Vec<usize> = PluginSettings::parse("a.toml", text)
+            .unwrap_err()
+            .list
+            .iter()
+            .map(|problem| problem.line)
+            .collect();
+        assert_eq!(lines, [2, 4, 6, 7]);
+    }
+
+    #[test]
+    fn the_deck_s_parameters_stand_over_the_plugin_s() {
+        let plugin = PluginSettings::parse("a", "[parameters]\nfast = 12\nslow = 26\n").unwrap();
+        let config =
+            super::super::Config::parse("t", "[strategies.a.parameters]\nfast = 5").unwrap();
+        let given = plugin.parameters_under(&config.strategies["a"]);
+        let given: Vec<_> = given
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        assert_eq!(given, [("fast", "5"), ("slow", "26")]);
+    }
+
+    #[test]
+    fn the_file_beside_a_module_is_found_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let module = folder.path().join("ema.wasm");
+        let without = PluginSettings::beside(&module).unwrap();
+        assert_eq!(without.permissions, PermissionSettings::default());
+        std::fs::write(folder.path().join("ema.toml"), "[limits]\ntime_ms = 7\n").unwrap();
+        let with = PluginSettings::beside(&module).unwrap();
+        assert_eq!(with.permissions.time_ms, Some(7));
+        std::fs::write(folder.path().join("ema.toml"), "[limit]\n").unwrap();
+        let error = PluginSettings::beside(&module).unwrap_err().to_string();
+        assert!(
+            error.contains("ema.toml:1, did you mean `limits`?"),
+            "{error}"
+        );
+    }
+}
