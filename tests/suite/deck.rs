@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use tickdeck::builder::{Build, build, examples};
 use tickdeck::clock::{Pace, Stop};
 use tickdeck::config::Config;
+use tickdeck::deck::scan;
+use tickdeck::grants::Grants;
 use tickdeck::wiring::{Overrides, Parts};
 use tickdeck_engine::{Notice, Observer, Report, Status};
 use tickdeck_model::{Registry, Timestamp};
@@ -107,9 +109,17 @@ impl Play {
     pub(crate) fn run(self) -> Played {
         let config = Config::parse("test.toml", &self.settings)
             .unwrap_or_else(|problems| panic!("{problems}"));
+        let folder = tempfile::tempdir().unwrap();
+        for module in &self.modules {
+            let name = module.file_name().unwrap();
+            std::fs::copy(module, folder.path().join(name)).unwrap();
+        }
         let parts = Parts {
             config,
-            modules: self.modules,
+            scan: scan(folder.path()).unwrap(),
+            folder: None,
+            grants: Grants::in_memory(),
+            keep: Box::new(|_| Ok(())),
             registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
             pace: Pace::FlatOut,
@@ -121,9 +131,7 @@ impl Play {
             first_order: 1,
             killed: false,
         };
-        let wired = parts
-            .wire(|_| Ok(()))
-            .unwrap_or_else(|error| panic!("{error:#}"));
+        let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
         let mut ear = Ear::default();
         let report = wired.engine.run(&mut ear).unwrap();
         Played {

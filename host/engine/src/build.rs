@@ -29,7 +29,7 @@ impl Engine {
     /// # Errors
     /// A setting cannot be, or a thread not be started.
     pub fn new(
-        config: EngineConfig,
+        mut config: EngineConfig,
         registry: Arc<Registry>,
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
         seats: Vec<Seat>,
@@ -52,6 +52,9 @@ impl Engine {
             router_portfolio.open_strategy(seat.id, &seat.allocation, seat.next_order);
             parties.push(Party::new(seat.id, &seat.version));
             cards.push(StrategyCard::new(seat, at % hands));
+            if let Some(limits) = &seat.version.limits {
+                config.risk.strategies.insert(seat.id, limits.clone());
+            }
         }
         let setup = || ShardSetup {
             middleware: config.middleware.clone(),

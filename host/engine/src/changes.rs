@@ -187,7 +187,7 @@ impl Engine {
             }
         }
         let place = known.unwrap_or(self.cards.len() - 1);
-        self.router.start_version(&seat.version, at);
+        self.router.start_version(id, &seat.version, at);
         let to = seat.version.label.clone();
         let counters = Arc::clone(&self.cards[place].counters);
         let task = Task::Seat(Box::new(seat), counters);

@@ -45,10 +45,20 @@ impl Router {
     }
 
     /// A version begins while others trade: the books of its manifest start with a snapshot.
-    pub(crate) fn start_version(&mut self, version: &Version, at: Timestamp) {
+    pub(crate) fn start_version(&mut self, id: StrategyId, version: &Version, at: Timestamp) {
+        self.set_limits(id, version);
         for target in books(&version.feeds) {
             let instrument = InstrumentId(target);
             self.command(instrument, at, Command::Snapshot { instrument });
+        }
+    }
+
+    /// The limits that a version comes with hold from now on.
+    fn set_limits(&mut self, id: StrategyId, version: &Version) {
+        if let Some(limits) = &version.limits {
+            for middleware in &mut self.middlewares {
+                middleware.set_limits(id, limits);
+            }
         }
     }
 
@@ -60,6 +70,7 @@ impl Router {
         version: &Version,
         at: Timestamp,
     ) {
+        self.set_limits(self.parties[place].id, version);
         let party = &mut self.parties[place];
         party.order_policy = version.order_policy;
         party.messages.clone_from(&version.messages);

@@ -26,16 +26,6 @@ impl Risk {
         }
     }
 
-    /// Gives a strategy other limits from its next order or change on: it was swapped, or the operator said so. What
-    /// it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "called once strategies can be swapped")
-    )]
-    pub(crate) fn set_limits(&mut self, strategy: StrategyId, limits: Limits) {
-        self.config.strategies.insert(strategy, limits);
-    }
-
     /// The limits that hold in a situation, and what the strategy sent lately.
     fn parts<'a>(&'a mut self, at: &'a Situation<'a>) -> (Check<'a>, &'a mut History) {
         let limits = self
@@ -54,6 +44,11 @@ impl Risk {
 }
 
 impl OrderMiddleware for Risk {
+    /// What it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
+    fn set_limits(&mut self, strategy: StrategyId, limits: &Limits) {
+        self.config.strategies.insert(strategy, limits.clone());
+    }
+
     fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial> {
         let (check, history) = self.parts(at);
         check.order(order)?;
@@ -685,15 +680,15 @@ mod tests {
             case.order.price = Price(price);
             case.verdict(risk).map_err(|denial| denial.reason)
         };
-        risk.set_limits(StrategyId(1), rate(3, 10_000));
+        risk.set_limits(StrategyId(1), &rate(3, 10_000));
         assert_eq!(at(&mut risk, 0, 10_000), Ok(()));
         assert_eq!(at(&mut risk, 1, 10_010), Ok(()));
-        risk.set_limits(StrategyId(2), rate(0, 10_000));
+        risk.set_limits(StrategyId(2), &rate(0, 10_000));
         assert_eq!(at(&mut risk, 2, 10_000), Err(Reason::Duplicate));
-        risk.set_limits(StrategyId(1), rate(2, 10_000));
+        risk.set_limits(StrategyId(1), &rate(2, 10_000));
         assert_eq!(at(&mut risk, 3, 10_020), Err(Reason::OrderRate));
         assert_eq!(at(&mut risk, 4, 10_010), Err(Reason::Duplicate));
-        risk.set_limits(StrategyId(1), rate(2, 5));
+        risk.set_limits(StrategyId(1), &rate(2, 5));
         assert_eq!(at(&mut risk, 5, 10_020), Ok(()), "a shorter window");
         assert_eq!(at(&mut risk, 5, 10_030), Err(Reason::OrderRate));
     }

@@ -44,7 +44,7 @@ pub(crate) struct Tally {
 /// From a decision to a venue.
 pub(crate) struct Router {
     instruments: Vec<Instrument>,
-    middlewares: Vec<Box<dyn OrderMiddleware>>,
+    pub(crate) middlewares: Vec<Box<dyn OrderMiddleware>>,
     pub(crate) markets: Markets,
     pub(crate) portfolio: Portfolio,
     pub(crate) orders: Orders,

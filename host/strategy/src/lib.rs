@@ -6,7 +6,7 @@
 //! let given = module.manifest().resolve(&from_toml)?;            // every parameter, checked, in its order
 //! let wants = module.manifest().wants(&given, &mut registry)?;   // feeds, accounts, messages as numbers
 //! let options = StartOptions { name, parameters: given, limits, registry, log };
-//! let version = Program::new(module, options).version(wants, None, SwapPolicy::default());
+//! let version = Arc::new(Program::new(module, options)).version(wants, None, SwapPolicy::default());
 //! let strategy = version.code.start(&mut book)?;                 // or `restore(&mut book, &state)`
 //! let seat = Seat { id, name, allocation, next_order, version, strategy };
 //! ```

@@ -46,7 +46,12 @@ impl Program {
     }
 
     /// As the engine wants it: with its manifest resolved, its limits, and how it takes over.
-    pub fn version(self, wants: Wants, limits: Option<Limits>, swap: SwapPolicy) -> Version {
+    pub fn version(
+        self: &Arc<Self>,
+        wants: Wants,
+        limits: Option<Limits>,
+        swap: SwapPolicy,
+    ) -> Version {
         let registry = &self.options.registry;
         let text = |id| (id, registry.text(id).unwrap_or_default().to_owned());
         let manifest = self.module.manifest();
@@ -59,7 +64,7 @@ impl Program {
             order_policy: manifest.order_policy,
             limits,
             swap,
-            code: Arc::new(self),
+            code: Arc::clone(self) as Arc<dyn Code>,
         }
     }
 

@@ -4,10 +4,10 @@
 //! by kind, and what was left out is counted and said.
 
 use crate::names::Names;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::{Inherited, Notice, Observer, Status, VersionChange};
-use tickdeck_model::{Severity, Timestamp, VenueState};
+use tickdeck_model::{Severity, StrategyId, Timestamp, VenueState};
 use tickdeck_strategy::{LogLevel, LogSink};
 
 /// Entries of one kind that are kept between two fetches.
@@ -172,7 +172,15 @@ struct Inner {
     entries: Vec<(Timestamp, Entry)>,
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
+    /// Each strategy's last words, for whoever asks about it.
+    tails: BTreeMap<String, VecDeque<String>>,
+    /// Each strategy's last faults.
+    faults: BTreeMap<StrategyId, VecDeque<(Timestamp, String)>>,
+    follower: Option<Follower>,
 }
+
+/// Told of every change of a version: event time, whose, what.
+type Follower = Box<dyn Fn(Timestamp, StrategyId, &VersionChange) + Send>;
 
 /// The board; clones share it.
 #[derive(Clone, Default)]
@@ -182,6 +190,28 @@ impl Board {
     /// The last status.
     pub fn latest(&self) -> Status {
         self.inner().status.clone()
+    }
+
+    /// Tells `follower` of every change of a version from now on. It is called on the kernel's thread: be quick.
+    pub fn follow(
+        &self,
+        follower: impl Fn(Timestamp, StrategyId, &VersionChange) + Send + 'static,
+    ) {
+        self.inner().follower = Some(Box::new(follower));
+    }
+
+    /// A strategy's last lines of log, oldest first.
+    pub fn tail(&self, strategy: &str) -> Vec<String> {
+        let inner = self.inner();
+        let tail = inner.tails.get(strategy).into_iter().flatten();
+        tail.cloned().collect()
+    }
+
+    /// A strategy's last faults, oldest first.
+    pub fn faults(&self, strategy: StrategyId) -> Vec<(Timestamp, String)> {
+        let inner = self.inner();
+        let faults = inner.faults.get(&strategy).into_iter().flatten();
+        faults.cloned().collect()
     }
 
     /// Takes the lines since the last fetch.
@@ -229,6 +259,22 @@ impl Board {
 
 impl Observer for Board {
     fn notice(&mut self, at: Timestamp, notice: Notice) {
+        match &notice {
+            Notice::Version { strategy, change } => {
+                if let Some(follower) = &self.inner().follower {
+                    follower(at, *strategy, change);
+                }
+            }
+            Notice::Recovered {
+                strategy, problem, ..
+            }
+            | Notice::Ended { strategy, problem } => {
+                let mut inner = self.inner();
+                let faults = inner.faults.entry(*strategy).or_default();
+                keep_last(faults, (at, problem.clone()));
+            }
+            _ => {}
+        }
         self.add(Some(at), Entry::Notice(notice));
     }
 
@@ -241,6 +287,11 @@ impl Observer for Board {
 
 impl LogSink for Board {
     fn line(&self, strategy: &str, level: LogLevel, text: &str) {
+        let tail = format!("{} {text}", level_words(level));
+        keep_last(
+            self.inner().tails.entry(strategy.to_owned()).or_default(),
+            tail,
+        );
         self.add(
             None,
             Entry::Log {
@@ -249,6 +300,25 @@ impl LogSink for Board {
                 text: text.to_owned(),
             },
         );
+    }
+}
+
+/// Lines and faults that are kept of one strategy.
+const TAIL: usize = 20;
+
+fn keep_last<T>(tail: &mut VecDeque<T>, line: T) {
+    if tail.len() == TAIL {
+        tail.pop_front();
+    }
+    tail.push_back(line);
+}
+
+const fn level_words(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error:",
+        LogLevel::Warn => "warn:",
+        LogLevel::Info => "info:",
+        LogLevel::Debug => "debug:",
     }
 }
 

@@ -2,12 +2,14 @@
 
 use crate::builder::install;
 use crate::config::{Config, FILE_NAME};
+use crate::grants::Grants;
 use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::ORDERS_PER_RUN;
 use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_strategy::watch::Scan;
 
 /// The modules of a deck.
 pub const PLUGINS: &str = "plugins";
@@ -21,8 +23,6 @@ const IDS: &str = "ids";
 const KILLED: &str = "killed";
 /// The first order number that no run has had.
 const ORDERS: &str = "orders";
-/// Most modules that are read from a plugins folder.
-const MAX_MODULES: usize = 1_000;
 
 /// A deck's folder.
 #[derive(Debug, Clone)]
@@ -64,6 +64,11 @@ impl Deck {
         self.root.join(DATA)
     }
 
+    /// Its folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Opens the data folder for this host alone, making it if need be.
     ///
     /// # Errors
@@ -73,45 +78,23 @@ impl Deck {
     }
 }
 
-/// The modules in a plugins folder, by name. Hidden files are temporaries of a build.
+/// What a plugins folder holds.
 ///
 /// # Errors
-/// The folder can't be read, or holds more than any deck has.
-pub fn modules(plugins: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(plugins).with_context(|| {
+/// It can't be read.
+pub fn scan(plugins: &Path) -> Result<Scan> {
+    tickdeck_strategy::watch::scan(plugins).with_context(|| {
         format!(
             "cannot read the plugins folder {}; make it and build a strategy into it",
             plugins.display()
         )
-    })?;
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "wasm")
-                && path.is_file()
-        })
-        .filter(|path| {
-            !path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with('.'))
-        })
-        .collect();
-    if files.len() > MAX_MODULES {
-        bail!(
-            "{} holds {} modules, more than the {MAX_MODULES} that a deck runs",
-            plugins.display(),
-            files.len()
-        );
-    }
-    files.sort();
-    Ok(files)
+    })
 }
 
-/// A module's name: its file's, without the ending.
-pub fn module_name(file: &Path) -> String {
-    file.file_stem()
+/// A crate's module: named like its folder.
+pub fn module_name(folder: &Path) -> String {
+    folder
+        .file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -219,6 +202,14 @@ impl Data {
             .with_context(|| format!("{} has run out of order numbers", path.display()))?;
         install(&path, format!("{next}\n").as_bytes())?;
         Ok(first)
+    }
+
+    /// What the operator approved.
+    ///
+    /// # Errors
+    /// The file can't be read or is damaged.
+    pub fn grants(&self) -> Result<Grants> {
+        Grants::load(&self.folder)
     }
 
     /// Whether the kill switch is on.
@@ -344,19 +335,5 @@ mod tests {
         data.clear_kill().unwrap();
         data.clear_kill().unwrap();
         assert!(!data.killed());
-    }
-
-    #[test]
-    fn modules_are_found_by_name_and_temporaries_are_not() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["b.wasm", "a.wasm", ".tickdeck-x.wasm", "a.toml"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let names: Vec<String> = modules(folder.path())
-            .unwrap()
-            .iter()
-            .map(|file| module_name(file))
-            .collect();
-        assert_eq!(names, ["a", "b"]);
     }
 }

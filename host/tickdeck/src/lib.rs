@@ -4,8 +4,10 @@
 //! read settings ([`config`]), put a deck together ([`wiring`]) and run it while someone watches ([`session`]).
 #![forbid(unsafe_code)]
 
+pub mod affinity;
 pub mod board;
 pub mod builder;
+pub mod casting;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -15,13 +17,14 @@ pub mod grants;
 pub mod limits;
 pub mod lookup;
 pub mod names;
+pub mod operator;
 pub mod output;
 pub mod permissions;
 pub mod plain;
 pub mod scaffold;
-pub mod seats;
 pub mod session;
 pub mod signature;
+pub mod stage;
 pub mod table;
 pub mod venue;
 pub mod view;

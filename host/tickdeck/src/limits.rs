@@ -6,27 +6,18 @@ use crate::config::{
 use crate::lookup::Lookup;
 use std::collections::HashMap;
 use tickdeck_engine::{InstrumentLimits, Limits, OrderRate, RiskConfig};
-use tickdeck_model::{Amount, Instrument, InstrumentId, Registry, StrategyId};
+use tickdeck_model::{Amount, Instrument, InstrumentId, Registry};
 
 const NS_PER_US: u64 = 1_000;
 const NS_PER_MS: u64 = 1_000_000;
 
-/// The limits of the deck, of its strategies and of its instruments.
+/// The limits of the deck and of its instruments.
 ///
 /// # Errors
 /// Every symbol that the deck does not know, and every size that does not fit its instrument.
-pub fn risk(
-    config: &Config,
-    registry: &Registry,
-    strategies: &[(StrategyId, LimitSettings)],
-) -> Result<RiskConfig, Problems> {
+pub fn risk(config: &Config, registry: &Registry) -> Result<RiskConfig, Problems> {
     let mut lookup = Lookup::new(registry);
     let default = limits(&mut lookup, &config.risk);
-    let strategies = strategies.iter().map(|(id, settings)| {
-        let settings = settings.clone().over(&config.risk);
-        (*id, limits(&mut lookup, &settings))
-    });
-    let strategies = strategies.collect();
     let mut instruments = HashMap::new();
     for (symbol, settings) in &config.instruments {
         if let Some(terms) = lookup.instrument(symbol) {
@@ -35,7 +26,8 @@ pub fn risk(
     }
     let risk = RiskConfig {
         default,
-        strategies,
+        // Each strategy brings its own.
+        strategies: HashMap::new(),
         instruments,
     };
     lookup.finish(&config.file, risk)
@@ -158,14 +150,13 @@ mod tests {
         let text = "[risk]\nmax_notional = 5\ncollar_bps = false\n[risk.instruments.BTCUSDT]\nmax_size = 0.5\n\
                     [strategies.a.risk]\nmax_notional = false\nallow = [\"BTCUSDT\"]\n";
         let config = Config::parse("t", text).unwrap();
-        let own = [(StrategyId(1), config.strategies["a"].risk.clone())];
-        let risk = risk(&config, &registry(), &own).unwrap();
+        let risk = risk(&config, &registry()).unwrap();
         assert_eq!(
             (risk.default.max_notional, risk.default.collar_bps),
             (Some(Amount(5)), None)
         );
         assert_eq!(risk.default.order_rate, Limits::default().order_rate);
-        let own = &risk.strategies[&StrategyId(1)];
+        let own = of_strategy(&config, &registry(), &config.strategies["a"].risk).unwrap();
         assert_eq!((own.max_notional, own.collar_bps), (None, None));
         assert_eq!(own.allow, Some(vec![InstrumentId(0)]));
         assert_eq!(
@@ -188,12 +179,12 @@ mod tests {
         let types = Some(vec![OrderType::Limit, OrderType::Stop]);
         assert_eq!(of("a"), (Some(Vec::new()), types));
         assert_eq!(of("b"), (Some(Vec::new()), None));
-        let deck = risk(&config, &registry(), &[]).unwrap().default;
+        let deck = risk(&config, &registry()).unwrap().default;
         assert_eq!(deck.allow, Some(vec![InstrumentId(0)]));
         assert_eq!(deck.order_types, Some(vec![OrderType::Limit]));
         let config = Config::parse("t", "[risk]\nvenues = [\"SYM\"]").unwrap();
         assert_eq!(
-            risk(&config, &registry(), &[]).unwrap_err().to_string(),
+            risk(&config, &registry()).unwrap_err().to_string(),
             "no venue `SYM` in this deck at t:2, did you mean `SIM`?"
         );
     }
@@ -202,7 +193,7 @@ mod tests {
     fn unknown_symbols_and_sizes_too_fine_are_named_with_their_lines() {
         let text = "[risk]\nallow = [\"BTCUSD\", \"DOGE\"]\n[risk.instruments.BTCUSDT]\nmax_size = 0.0000001\n";
         let config = Config::parse("t", text).unwrap();
-        let problems = risk(&config, &registry(), &[]).unwrap_err().to_string();
+        let problems = risk(&config, &registry()).unwrap_err().to_string();
         assert_eq!(
             problems.lines().collect::<Vec<_>>(),
             [

@@ -1,6 +1,6 @@
 //! The words behind a running deck's numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{Status, StrategyResult, StrategyStatus};
 use tickdeck_model::{
     CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, VenueId,
@@ -11,12 +11,31 @@ use tickdeck_model::{
 pub struct Names {
     registry: Arc<Registry>,
     money: Option<CurrencyId>,
+    /// Names of strategies that came later; the rest of the registry does not change while a deck runs.
+    strategies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Names {
     /// Names of `registry`; results in `money`.
     pub fn new(registry: Arc<Registry>, money: Option<CurrencyId>) -> Self {
-        Self { registry, money }
+        let names = Self {
+            registry: Arc::clone(&registry),
+            money,
+            strategies: Arc::default(),
+        };
+        names.learn(&registry);
+        names
+    }
+
+    /// Takes in the names of strategies that came.
+    pub fn learn(&self, registry: &Registry) {
+        let names = (0..)
+            .map_while(|id| registry.strategy(StrategyId(id)))
+            .map(str::to_owned);
+        *self
+            .strategies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = names.collect();
     }
 
     /// The currency that results are shown in.
@@ -38,9 +57,14 @@ impl Names {
 
     /// A strategy's name.
     pub fn strategy(&self, id: StrategyId) -> String {
-        self.registry
-            .strategy(id)
-            .map_or_else(|| format!("strategy {id}"), str::to_owned)
+        let names = self
+            .strategies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        names
+            .get(id.index())
+            .cloned()
+            .unwrap_or_else(|| format!("strategy {id}"))
     }
 
     /// A venue's name.

@@ -60,6 +60,8 @@ pub struct Session {
     pub limit: Option<Duration>,
     /// Where a kill is latched, if it lasts.
     pub latch: Option<PathBuf>,
+    /// The core of the kernel's thread.
+    pub core: Option<usize>,
 }
 
 /// What the display and the operator's hand have of a running engine.
@@ -84,10 +86,16 @@ impl Session {
         on_interrupt(self.stop.clone(), controls.clone())?;
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.board.clone());
+        let core = self.core;
         let kernel = std::thread::Builder::new()
             .name("kernel".to_owned())
             .stack_size(KERNEL_STACK)
-            .spawn(move || engine.run(&mut observer))
+            .spawn(move || {
+                if let Some(core) = core {
+                    crate::affinity::pin(core);
+                }
+                engine.run(&mut observer)
+            })
             .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let hand = Hand {

@@ -4,11 +4,14 @@
 //! start, so that no state ever refers to a number that a crash could take away.
 
 use crate::board::Board;
+use crate::casting::{Candidate, Casting, Skipped, Unfit, check_modules, strategies_of};
 use crate::clock::{Pace, Stop, since};
 use crate::config::Config;
+use crate::grants::Grants;
 use crate::limits::risk;
 use crate::names::Names;
-use crate::seats::{Candidate, Skipped, candidates};
+use crate::signature::TrustedKeys;
+use crate::stage::{Keep, Ledger, Setup, first_generation, waits};
 use crate::venue::{Venue, venue};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -17,6 +20,7 @@ use std::time::Instant;
 use tickdeck_engine::port::{Seat, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Wait};
 use tickdeck_model::{Currency, OrderNumber, Registry};
+use tickdeck_strategy::watch::Scan;
 use tickdeck_strategy::{Host, HostConfig};
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -34,10 +38,16 @@ pub struct Overrides {
 pub struct Parts {
     /// Its settings.
     pub config: Config,
-    /// The modules of its plugins folder.
-    pub modules: Vec<PathBuf>,
+    /// What its plugins folder holds.
+    pub scan: Scan,
+    /// The plugins folder, if it is to be watched.
+    pub folder: Option<PathBuf>,
+    /// What was approved.
+    pub grants: Grants,
     /// Names known from earlier runs.
     pub registry: Registry,
+    /// Keeps names; called before anything runs on them.
+    pub keep: Keep,
     /// Where compiled code is kept.
     pub cache: Option<PathBuf>,
     /// How fast it plays.
@@ -66,16 +76,28 @@ pub struct Wired {
     pub seed: u64,
     /// Its worker threads.
     pub workers: usize,
+    /// The core that the kernel's thread is pinned to, if it runs the strategies too.
+    pub core: Option<usize>,
     /// Strategies that do not run, with why.
     pub skipped: Skipped,
+    /// What the loader starts with.
+    pub setup: Setup,
+}
+
+/// The strategies of a start.
+#[derive(Default)]
+struct Cast {
+    candidates: Vec<Candidate>,
+    waiting: Vec<Candidate>,
+    skipped: Skipped,
 }
 
 impl Parts {
-    /// Puts the deck together. `keep` is given the registry before the first strategy starts.
+    /// Puts the deck together.
     ///
     /// # Errors
     /// The settings do not fit the deck, the venue can't start, or no strategy can run.
-    pub fn wire(mut self, keep: impl FnOnce(&Registry) -> Result<()>) -> Result<Wired> {
+    pub fn wire(mut self) -> Result<Wired> {
         let Venue {
             mut gateway,
             title,
@@ -83,18 +105,23 @@ impl Parts {
         } = venue(&self.config)?;
         let mut registry = std::mem::take(&mut self.registry);
         let terms = gateway.register(&mut registry)?;
-        let money = account_currency(&terms, &registry)?;
-        let host = Host::new(HostConfig {
-            cache: self.cache.clone(),
-            nan_canonicalisation: self.config.wasm.nan_canonicalisation.unwrap_or(true),
-        })?;
-        let (candidates, mut skipped) =
-            candidates(&self.config, &self.modules, &host, &mut registry)?;
-        keep(&registry)?;
-        let engine_config = self.engine_config(&registry, &candidates)?;
-        let (registry, board) = (Arc::new(registry), Board::default());
-        let seats = self.seats(candidates, &money, &registry, &board, &mut skipped)?;
+        let casting = self.casting(&terms, &registry)?;
+        let Cast {
+            candidates,
+            waiting,
+            mut skipped,
+        } = self.cast(&casting, &mut registry)?;
+        (self.keep)(&registry)?;
+        let engine_config = self.engine_config(&registry)?;
+        let registry = Arc::new(registry);
+        let (seats, seated) = seats(&casting, candidates, &registry, &mut skipped)?;
+        let may_come = self.folder.is_some() && (skipped.is_empty() || !waiting.is_empty());
+        if seats.is_empty() && !may_come {
+            bail!("no strategy can run{}", found(&skipped));
+        }
+        let ledger = records(&seated, &waiting, &skipped);
         let workers = engine_config.workers;
+        let core = (workers == 1).then(|| engine_config.pin.first().copied());
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
         let engine = Engine::new(
@@ -105,24 +132,80 @@ impl Parts {
             clock,
             now_ns,
         )?;
+        let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         Ok(Wired {
             engine,
-            board,
-            names: Names::new(registry, Some(money.id)),
+            board: casting.board.clone(),
+            names: names.clone(),
             title,
             seed,
             workers,
+            core: core.flatten(),
             skipped,
+            setup: Setup {
+                casting,
+                grants: self.grants,
+                registry,
+                keep: self.keep,
+                names,
+                folder: self.folder,
+                scan: self.scan,
+                seated,
+                waiting,
+                ledger,
+            },
         })
     }
 
-    fn engine_config(&self, registry: &Registry, candidates: &[Candidate]) -> Result<EngineConfig> {
+    fn casting(&self, terms: &VenueTerms, registry: &Registry) -> Result<Casting> {
+        let wasm = &self.config.wasm;
+        Ok(Casting {
+            trusted: TrustedKeys::parse(&self.config.file, &wasm.trusted_keys)?,
+            money: account_currency(terms, registry)?,
+            host: Host::new(HostConfig {
+                cache: self.cache.clone(),
+                nan_canonicalisation: wasm.nan_canonicalisation.unwrap_or(true),
+            })?,
+            config: self.config.clone(),
+            first_order: self.first_order,
+            board: Board::default(),
+        })
+    }
+
+    /// Loads every strategy that the folder and the settings name.
+    fn cast(&self, casting: &Casting, registry: &mut Registry) -> Result<Cast> {
+        let refused = self.scan.refused.iter();
+        let plugins = self.scan.plugins.iter();
+        let names = plugins
+            .clone()
+            .map(|plugin| plugin.name.clone())
+            .chain(refused.clone().map(|refused| refused.name.clone()));
+        check_modules(&self.config, &names.collect())?;
+        let mut cast = Cast::default();
+        for refused in refused {
+            cast.skipped
+                .insert(refused.name.clone(), refused.why.clone());
+        }
+        for plugin in plugins {
+            for (name, settings) in strategies_of(&self.config, &plugin.name) {
+                match casting.candidate((&name, settings), plugin, &self.grants, registry) {
+                    Ok(candidate) if candidate.judgement.increases.is_empty() => {
+                        cast.candidates.push(candidate);
+                    }
+                    Ok(candidate) => cast.waiting.push(candidate),
+                    Err(Unfit::Settings(error)) => return Err(error),
+                    Err(Unfit::Module(why)) => drop(cast.skipped.insert(name, why)),
+                }
+            }
+        }
+        // By name, so that a deck's strategies stand in the same order at every start.
+        cast.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(cast)
+    }
+
+    fn engine_config(&self, registry: &Registry) -> Result<EngineConfig> {
         let (settings, default) = (&self.config.engine, EngineConfig::default());
         let middleware = &self.config.middleware;
-        let own: Vec<_> = candidates
-            .iter()
-            .map(|candidate| (candidate.id, candidate.settings.risk.clone()))
-            .collect();
         Ok(EngineConfig {
             workers: settings.workers.unwrap_or(default.workers),
             pin: settings.pin.clone(),
@@ -145,41 +228,64 @@ impl Parts {
                 max_age_ns: middleware.max_age_ms.map(|ms| ms * NS_PER_MS),
                 conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
             },
-            risk: risk(&self.config, registry, &own)?,
+            risk: risk(&self.config, registry)?,
             killed: self.killed,
         })
     }
+}
 
-    fn seats(
-        &self,
-        candidates: Vec<Candidate>,
-        money: &Currency,
-        registry: &Arc<Registry>,
-        board: &Board,
-        skipped: &mut Skipped,
-    ) -> Result<Vec<Seat>> {
-        let mut seats = Vec::new();
-        for candidate in candidates {
-            let name = candidate.name.clone();
-            match candidate.seat(&self.config, money, registry, board, self.first_order)? {
-                Ok(seat) => seats.push(seat),
-                Err(why) => drop(skipped.insert(name, why)),
+/// Starts the strategies; those that refuse are left out.
+fn seats(
+    casting: &Casting,
+    candidates: Vec<Candidate>,
+    registry: &Arc<Registry>,
+    skipped: &mut Skipped,
+) -> Result<(Vec<Seat>, Vec<Candidate>)> {
+    let (mut seats, mut seated) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        let (_, version) = candidate.version(registry, &casting.board);
+        match casting.seat(&candidate, version, registry) {
+            Ok(seat) => {
+                seats.push(seat);
+                seated.push(candidate);
             }
+            Err(Unfit::Settings(error)) => return Err(error),
+            Err(Unfit::Module(why)) => drop(skipped.insert(candidate.name, why)),
         }
-        if seats.is_empty() {
-            let reasons: Vec<String> = skipped
-                .iter()
-                .map(|(name, why)| format!("\n  {name}: {why}"))
-                .collect();
-            let found = if reasons.is_empty() {
-                ": the plugins folder is empty".to_owned()
-            } else {
-                reasons.concat()
-            };
-            bail!("no strategy can run{found}");
-        }
-        Ok(seats)
     }
+    Ok((seats, seated))
+}
+
+/// Why nothing runs.
+fn found(skipped: &Skipped) -> String {
+    if skipped.is_empty() {
+        return ": the plugins folder is empty".to_owned();
+    }
+    let reasons: Vec<String> = skipped
+        .iter()
+        .map(|(name, why)| format!("\n  {name}: {why}"))
+        .collect();
+    reasons.concat()
+}
+
+/// What is known of the strategies at the start.
+fn records(seated: &[Candidate], waiting: &[Candidate], skipped: &Skipped) -> Ledger {
+    let ledger = Ledger::default();
+    for candidate in seated {
+        ledger.change(&candidate.name, |record| {
+            first_generation(record, candidate, 0);
+        });
+    }
+    for candidate in waiting {
+        ledger.change(&candidate.name, |record| waits(record, candidate));
+    }
+    for (name, why) in skipped {
+        ledger.change(name, |record| {
+            record.note = Some(why.clone());
+            record.unseated = Some("refused");
+        });
+    }
+    ledger
 }
 
 /// The currency that results are shown in: the one that the venue's first instrument is paid in.

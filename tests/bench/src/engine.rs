@@ -95,8 +95,11 @@ fn rate(files: &[PathBuf], modules: &[Module]) -> Result<f64> {
             registry: Arc::clone(&registry),
             log: Arc::new(Discard),
         };
-        let version =
-            Program::new(module.clone(), options).version(wants, None, SwapPolicy::default());
+        let version = Arc::new(Program::new(module.clone(), options)).version(
+            wants,
+            None,
+            SwapPolicy::default(),
+        );
         let allocation = vec![(quote.id, Amount(100_000 * 100_000_000))];
         let named = (id, module.name().to_owned());
         seats.push(Seat::start(&registry, named, allocation, 1, version)?);

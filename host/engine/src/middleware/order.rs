@@ -1,5 +1,6 @@
 //! What stands between the strategies and the venues.
 
+use crate::config::Limits;
 use crate::control::Mode;
 use tickdeck_model::{
     Instrument, OrderFormError, OrderType, Price, Quote, Reason, Side, Size, StrategyId, Submit,
@@ -11,6 +12,9 @@ use tickdeck_model::{
 /// A pure fold as well: it sees every order and change in one order, with what was known as of its cause, and nothing
 /// else.
 pub trait OrderMiddleware: Send {
+    /// A strategy has other limits from its next order or change on: it was swapped, or the operator said so.
+    fn set_limits(&mut self, _strategy: StrategyId, _limits: &Limits) {}
+
     /// Judges a new order. The first middleware that refuses denies it; later ones do not see it.
     ///
     /// # Errors

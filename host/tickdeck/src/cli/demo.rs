@@ -4,7 +4,8 @@ use super::playing::{Playing, Source};
 use super::repository::Repository;
 use crate::builder::{Build, build, examples, out_of_date};
 use crate::config::Config;
-use crate::deck::{Deck, PLUGINS, module_name, modules};
+use crate::deck::{Deck, PLUGINS, module_name};
+use crate::grants::Grants;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -36,17 +37,21 @@ impl Demo {
             Some(file) => Config::load(file)?,
             None => Config::default(),
         };
+        let deck = plugins.parent().unwrap_or(Path::new(".")).to_owned();
         let source = Source {
             config,
-            modules: modules(&plugins)?,
+            deck,
+            plugins,
+            grants: Grants::in_memory(),
             registry: Registry::new(),
+            keep: Box::new(|_| Ok(())),
             first_order: 1,
             killed: false,
             command: "demo",
             latch: None,
             ends_unattended: true,
         };
-        self.playing.play(source, |_| Ok(()))
+        self.playing.play(source)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::wire::{Diagnosis, Finding, Level};
 use crate::builder::{WASM_TARGET, wasm_target_present};
-use crate::deck::{Deck, cache_folder, module_name, modules};
+use crate::deck::{Deck, cache_folder, scan};
 use crate::figures;
 use crate::output::print;
 use anyhow::Result;
@@ -10,6 +10,7 @@ use clap::Args;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use tickdeck_strategy::watch::{Plugin, Refused};
 use tickdeck_strategy::{Host, HostConfig, Limits};
 
 /// Look at this machine and this deck, and say what to fix.
@@ -257,15 +258,15 @@ fn data(deck: &Deck) -> Finding {
 
 fn plugins(deck: &Deck) -> Vec<Finding> {
     const WHAT: &str = "plugins";
-    let files = match modules(&deck.plugins()) {
-        Ok(files) if files.is_empty() => {
+    let found = match scan(&deck.plugins()) {
+        Ok(found) if found.plugins.is_empty() && found.refused.is_empty() => {
             return vec![Finding::warn(
                 WHAT,
                 "no module in plugins/",
                 "run `tickdeck build PATH`",
             )];
         }
-        Ok(files) => files,
+        Ok(found) => found,
         Err(error) => {
             return vec![Finding::warn(
                 WHAT,
@@ -287,7 +288,11 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
             )];
         }
     };
-    let finding = |file: &std::path::PathBuf| match host.inspect(file, &Limits::default()) {
+    let refused = |refused: &Refused| {
+        let why = refused.why.clone();
+        Finding::fail(WHAT, why, "build it again, or take it out of plugins/")
+    };
+    let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &Limits::default()) {
         Ok(module) => {
             let manifest = &module.manifest;
             let size = figures::bytes(module.size as u64);
@@ -295,9 +300,7 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
                 WHAT,
                 format!(
                     "{} {} ({}, {size})",
-                    module_name(file),
-                    manifest.version,
-                    module.world
+                    plugin.name, manifest.version, module.world
                 ),
             )
         }
@@ -307,7 +310,8 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
             "build it again, or take it out of plugins/",
         ),
     };
-    files.iter().map(finding).collect()
+    let plugins = found.plugins.iter().map(finding);
+    plugins.chain(found.refused.iter().map(refused)).collect()
 }
 
 fn terminal() -> Finding {

@@ -16,10 +16,10 @@ mod playing;
 mod repository;
 mod run;
 mod shown;
+mod sign;
 mod status;
 mod strategies;
 mod top;
-mod sign;
 mod wire;
 
 use anyhow::Result;

@@ -2,17 +2,23 @@
 
 use crate::clock::{Pace, Stop};
 use crate::config::{Config, VenueKind};
+use crate::deck::scan;
+use crate::grants::Grants;
+use crate::operator::Operator;
 use crate::output::print;
 use crate::session::{Display, Session};
+use crate::stage::{Keep, Stage};
 use crate::table::closing;
 use crate::wire::{About, summary};
 use crate::wiring::{Overrides, Parts, Wired};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tickdeck_control::{Server, socket_path};
 use tickdeck_engine::{Ending, Report};
 use tickdeck_model::{OrderNumber, Registry};
 
@@ -46,6 +52,9 @@ pub(super) struct Playing {
     /// Stop after this wall time, such as 30s or 5m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
+    /// Leave the plugins folder alone once it was read
+    #[arg(long)]
+    no_watch: bool,
     /// Lines instead of the live view, also on a terminal
     #[arg(long)]
     plain: bool,
@@ -57,8 +66,13 @@ pub(super) struct Playing {
 /// What there is to be played.
 pub(super) struct Source {
     pub(super) config: Config,
-    pub(super) modules: Vec<PathBuf>,
+    /// The deck's folder, by which operators find the host.
+    pub(super) deck: PathBuf,
+    pub(super) plugins: PathBuf,
+    pub(super) grants: Grants,
     pub(super) registry: Registry,
+    /// Keeps names; called before anything runs on them.
+    pub(super) keep: Keep,
     /// The first order number that was never used.
     pub(super) first_order: OrderNumber,
     pub(super) killed: bool,
@@ -70,20 +84,20 @@ pub(super) struct Source {
 }
 
 impl Playing {
-    /// Plays it and prints what came of it. `keep` is given the registry before the first strategy starts.
-    pub(super) fn play(
-        self,
-        source: Source,
-        keep: impl FnOnce(&Registry) -> Result<()>,
-    ) -> Result<ExitCode> {
+    /// Plays it and prints what came of it.
+    pub(super) fn play(self, source: Source) -> Result<ExitCode> {
         let display = self.display();
         let config = self.over(source.config);
+        crate::affinity::keep_off(&config.engine.pin);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = Stop::default();
         let parts = Parts {
             config,
-            modules: source.modules,
+            scan: scan(&source.plugins)?,
+            folder: (!self.no_watch).then_some(source.plugins),
+            grants: source.grants,
             registry: source.registry,
+            keep: source.keep,
             cache: crate::deck::cache_folder(),
             pace: self.pace,
             stop: stop.clone(),
@@ -94,46 +108,37 @@ impl Playing {
             first_order: source.first_order,
             killed: source.killed,
         };
-        let Wired {
-            engine,
-            board,
-            names,
-            title,
-            seed,
-            workers,
-            skipped,
-        } = parts.wire(keep)?;
-        for (name, why) in &skipped {
+        let wired = parts.wire()?;
+        for (name, why) in &wired.skipped {
             eprintln!("{name} does not run: {why}");
         }
-        let title = format!("{} on {title}", source.command);
+        for candidate in &wired.setup.waiting {
+            let asks = candidate.judgement.increases.join("; ");
+            let name = &candidate.name;
+            eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
+        }
+        let title = format!("{} on {}", source.command, wired.title);
         if display == Display::Plain {
             let time = limit.map_or_else(String::new, |limit| {
                 format!(", for {} s", limit.as_secs_f64())
             });
             print(&format!("{title}{time}\n"))?;
         }
-        let session = Session {
-            engine,
-            board,
-            names: names.clone(),
-            stop,
-            title,
-            display,
-            limit,
-            latch: source.latch,
+        let about = About {
+            seed: wired.seed,
+            workers: wired.workers,
+            skipped: wired.skipped.clone(),
         };
-        let report = session.run()?;
+        let (names, latch) = (wired.names.clone(), source.latch);
+        let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
+        // Last to come and first to go: while it answers, everything that it asks is there.
+        let server = listen(&source.deck, operator, display);
+        let report = session.run();
+        drop(server);
+        drop(stage);
+        let report = report?;
         if self.json {
-            let summary = summary(
-                &report,
-                About {
-                    seed,
-                    workers,
-                    skipped,
-                },
-                &names,
-            );
+            let summary = summary(&report, about, &names);
             print(&(serde_json::to_string(&summary)? + "\n"))?;
         } else {
             print(&closing(&report, &names))?;
@@ -172,6 +177,56 @@ impl Playing {
         let ends_soon = config.venue.kind == VenueKind::Capture && self.pace == Pace::FlatOut;
         self.time
             .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
+    }
+}
+
+/// The session, the loader beside it, and what answers operators.
+fn staged(
+    wired: Wired,
+    title: String,
+    latch: Option<PathBuf>,
+    display: Display,
+    (limit, stop): (Option<Duration>, Stop),
+) -> Result<(Session, Stage, Operator)> {
+    let controls = wired.engine.controls();
+    let ledger = wired.setup.ledger.clone();
+    let stage = Stage::start(wired.setup, controls.clone())?;
+    let operator = Operator {
+        title: title.clone(),
+        board: wired.board.clone(),
+        names: wired.names.clone(),
+        ledger,
+        controls,
+        hand: stage.hand(),
+        latch: latch.clone(),
+        since: Instant::now(),
+        rate: Mutex::default(),
+    };
+    let session = Session {
+        engine: wired.engine,
+        board: wired.board,
+        names: wired.names,
+        stop,
+        title,
+        display,
+        limit,
+        latch,
+        core: wired.core,
+    };
+    Ok((session, stage, operator))
+}
+
+/// Lets operators speak to this host. Without a socket it trades all the same.
+fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
+    let server = socket_path(deck).and_then(|path| Server::open(&path, Arc::new(operator)));
+    match server {
+        Ok(server) => Some(server),
+        Err(error) => {
+            if display != Display::Quiet {
+                eprintln!("operators can't reach this host: {error}");
+            }
+            None
+        }
     }
 }
 

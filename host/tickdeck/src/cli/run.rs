@@ -2,7 +2,7 @@
 
 use super::playing::{Playing, Source};
 use crate::config::{Config, FILE_NAME};
-use crate::deck::{Deck, modules};
+use crate::deck::Deck;
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,6 @@ impl Run {
                 deck.config()?
             }
         };
-        let modules = modules(&deck.plugins())?;
         let data = deck.open_data()?;
         if self.clear_kill {
             data.clear_kill()?;
@@ -56,16 +55,18 @@ impl Run {
         }
         let source = Source {
             config,
-            modules,
+            deck: deck.root().to_owned(),
+            plugins: deck.plugins(),
+            grants: data.grants()?,
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
             killed,
             command: "run",
             latch: Some(data.latch()),
             ends_unattended: false,
+            keep: Box::new(move |registry| data.keep_ids(registry)),
         };
-        self.playing
-            .play(source, |registry| data.keep_ids(registry))
+        self.playing.play(source)
     }
 
     fn deck(&self) -> Deck {

@@ -129,6 +129,52 @@ impl Permissions {
         list.0
     }
 
+    /// Each permission with its extent here and in `granted`, in words.
+    pub fn rows(&self, granted: &Self) -> Vec<(String, String, String)> {
+        let row = |name: &str, asked: String, granted: String| (name.to_owned(), asked, granted);
+        let mut rows = vec![
+            row("venues", self.venues.words(), granted.venues.words()),
+            row(
+                "instruments",
+                self.instruments.words(),
+                granted.instruments.words(),
+            ),
+            row(
+                "order_types",
+                self.order_types.words(),
+                granted.order_types.words(),
+            ),
+        ];
+        for symbol in symbols(self, granted) {
+            let of = |of: &Self| of.max_sizes.get(symbol).copied().words();
+            rows.push(row(&format!("max_size of {symbol}"), of(self), of(granted)));
+        }
+        rows.extend([
+            row(
+                "max_notional",
+                self.max_notional.words(),
+                granted.max_notional.words(),
+            ),
+            row(
+                "max_position_notional",
+                self.max_position_notional.words(),
+                granted.max_position_notional.words(),
+            ),
+            row(
+                "order_rate",
+                self.order_rate.words(),
+                granted.order_rate.words(),
+            ),
+            row(
+                "memory_mib",
+                self.memory_mib.words(),
+                granted.memory_mib.words(),
+            ),
+            row("time_ms", self.time_ms.words(), granted.time_ms.words()),
+        ]);
+        rows
+    }
+
     /// As limits of the engine: `base`, which [`crate::limits::of_strategy`] gives, with what these permissions say.
     pub fn engine_limits(
         &self,
@@ -278,6 +324,7 @@ impl Word {
         let words = |list: Vec<Excess>| list.into_iter().map(|excess| excess.words).collect();
         let asked_more = request.only(&keys);
         Judgement {
+            asked: asked.clone(),
             permissions: asked.within(&granted),
             approval: grant.map_or_else(|| asked_more.clone(), |grant| grant.join(&asked_more)),
             increases: words(increases),
@@ -289,6 +336,8 @@ impl Word {
 /// What becomes of what a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
+    /// What it asks for; of the rest what the deck gives.
+    pub asked: Permissions,
     /// What it may do for now: nothing wider than granted, and narrower where it asks for less.
     pub permissions: Permissions,
     /// What it asks for beyond that and the operator may approve, in words.

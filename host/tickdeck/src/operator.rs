@@ -1,0 +1,320 @@
+//! What a running host answers to its operators over the socket.
+
+use crate::board::Board;
+use crate::deck::latch_kill;
+use crate::figures::{time_of_day, trimmed};
+use crate::names::{Names, net};
+use crate::stage::{Hand, Ledger, Record, Wish};
+use crate::view::Rate;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use tickdeck_control::protocol::{
+    FaultLine, GenerationLine, HostStatus, InstrumentLine, ParameterLine, PermissionLine,
+    PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
+};
+use tickdeck_control::{Answer, Handler, Request};
+use tickdeck_engine::{
+    Controls, InstrumentStatus, Order, Status, StrategyState, StrategyStatus, TIME_BUCKETS,
+};
+use tickdeck_model::{Money, StrategyId, Timestamp};
+use tickdeck_strategy::{LogLevel, LogSink};
+
+/// Digits of money: the finest that any currency here has.
+const MONEY_SCALE: u8 = 8;
+
+/// What answers have to be made of.
+pub struct Operator {
+    /// What runs, for the title.
+    pub title: String,
+    /// How things stand.
+    pub board: Board,
+    /// The words behind the numbers.
+    pub names: Names,
+    /// What is known of strategies besides.
+    pub ledger: Ledger,
+    /// The engine's.
+    pub controls: Controls,
+    /// The loader's.
+    pub hand: Hand,
+    /// Where a kill is latched, if it lasts.
+    pub latch: Option<PathBuf>,
+    /// When the host started.
+    pub since: Instant,
+    /// Between two looks at the status.
+    pub rate: Mutex<Rate>,
+}
+
+impl Handler for Operator {
+    fn handle(&self, request: Request) -> Answer {
+        match request {
+            Request::Status => Answer::Status(Box::new(self.status())),
+            Request::Strategies => Answer::Strategies(self.lines()),
+            Request::Show { name } => self.show(&name),
+            Request::Pause { name } => self.order(name, Order::Pause, "paused"),
+            Request::Reduce { name } => self.order(name, Order::Reduce, "only reducing"),
+            Request::Resume { name } => self.order(name, Order::Resume, "back to normal"),
+            Request::Reload { name } => self.wish(&name, Wish::Reload),
+            Request::Rollback { name } => self.wish(&name, Wish::RollBack),
+            Request::Promote { name } => self.wish(&name, Wish::Promote),
+            Request::Remove { name } => self.wish(&name, Wish::Remove),
+            Request::Approve { name } => self.wish(&name, Wish::Approve),
+            Request::Kill => self.kill(),
+        }
+    }
+}
+
+impl Operator {
+    fn wish(&self, name: &str, wish: Wish) -> Answer {
+        match self.hand.ask(name, wish) {
+            Ok(message) => Answer::done(message),
+            Err(message) => Answer::refused(message),
+        }
+    }
+
+    fn order(
+        &self,
+        name: Option<String>,
+        order: impl FnOnce(Option<StrategyId>) -> Order,
+        done: &str,
+    ) -> Answer {
+        let (id, subject) = match name {
+            None => (None, "every strategy".to_owned()),
+            Some(name) => match self.id_of(&name) {
+                Some(id) => (Some(id), name),
+                None => return self.unknown(&name),
+            },
+        };
+        self.controls.order(order(id));
+        let words = format!("{subject} is {done}");
+        self.board.line("operator", LogLevel::Warn, &words);
+        Answer::done(words)
+    }
+
+    fn kill(&self) -> Answer {
+        // The order first: a full disk must not keep anyone from stopping.
+        self.controls.order(Order::Kill);
+        let words = "killed: every order is canceled, new ones are denied";
+        self.board.line("operator", LogLevel::Warn, words);
+        match self.latch.as_deref().map(latch_kill) {
+            Some(Err(error)) => Answer::refused(format!(
+                "{words}; but the next start will not know of it: {}",
+                crate::cli::sentence(&error)
+            )),
+            _ => Answer::done(words),
+        }
+    }
+
+    fn id_of(&self, name: &str) -> Option<StrategyId> {
+        let status = self.board.latest();
+        let mut seated = status.strategies.iter();
+        let found = seated.find(|strategy| strategy.name == name);
+        let known = || self.ledger.record(name).and_then(|record| record.id);
+        found.map(|strategy| strategy.id).or_else(known)
+    }
+
+    fn unknown(&self, name: &str) -> Answer {
+        let records = self.ledger.all();
+        let names: Vec<&str> = records.keys().map(String::as_str).collect();
+        let names = match names[..] {
+            [] => "none".to_owned(),
+            _ => names.join(", "),
+        };
+        Answer::refused(format!("there is no strategy `{name}`; there are {names}"))
+    }
+
+    fn status(&self) -> HostStatus {
+        let status = self.board.latest();
+        let events_per_s = {
+            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+            rate.look(Instant::now(), status.events)
+        };
+        HostStatus {
+            title: self.title.clone(),
+            pid: std::process::id(),
+            uptime_s: self.since.elapsed().as_secs(),
+            event_time_ns: status.now,
+            events: status.events,
+            events_per_s,
+            actions: status.actions,
+            orders: status.orders,
+            working_orders: status.working.len() as u64,
+            fills: status.fills,
+            denied: status.denied.values().sum(),
+            killed: status.killed,
+            mode: if status.killed { "killed" } else { "trading" }.to_owned(),
+            capital: self.names.capital(&status).map(money),
+            profit: money(self.names.profit(&status)),
+            currency: self.names.money_code(),
+            instruments: status
+                .instruments
+                .iter()
+                .map(|one| self.instrument(one))
+                .collect(),
+            strategies: self.lines_of(&status),
+        }
+    }
+
+    fn instrument(&self, status: &InstrumentStatus) -> InstrumentLine {
+        let id = status.instrument;
+        let price = |price| self.names.price(id, price);
+        InstrumentLine {
+            symbol: self.names.symbol(id),
+            bid: status.bid.map(|(bid, _)| price(bid)),
+            ask: status.ask.map(|(ask, _)| price(ask)),
+            last: status.last.map(price),
+            events: status.events,
+            stale: status.stale,
+        }
+    }
+
+    fn lines(&self) -> Vec<StrategyLine> {
+        self.lines_of(&self.board.latest())
+    }
+
+    /// The strategies that have a seat, then those that have none.
+    fn lines_of(&self, status: &Status) -> Vec<StrategyLine> {
+        let records = self.ledger.all();
+        let seated = status.strategies.iter();
+        let mut lines: Vec<StrategyLine> = seated
+            .map(|one| self.line(one, records.get(&one.name)))
+            .collect();
+        for (name, record) in &records {
+            if lines.iter().all(|line| line.name != *name) {
+                lines.push(unseated(name, record));
+            }
+        }
+        lines
+    }
+
+    fn line(&self, status: &StrategyStatus, record: Option<&Record>) -> StrategyLine {
+        let open = status.positions.iter().filter(|(_, size)| size.0 != 0);
+        let positions = open.map(|(id, size)| PositionLine {
+            symbol: self.names.symbol(*id),
+            size: self.names.size(*id, *size),
+        });
+        let result = self.names.result(status);
+        let removed = record.is_some_and(|record| record.unseated == Some("removed"));
+        StrategyLine {
+            name: status.name.clone(),
+            version: status.version.clone(),
+            state: match status.state {
+                StrategyState::Stopped if removed => "removed".to_owned(),
+                state => state.as_str().to_owned(),
+            },
+            generation: status.generation,
+            hash: status.hash.clone(),
+            since: record
+                .and_then(|record| record.generations.back())
+                .map_or_else(String::new, |last| time_of_day(last.at)),
+            events: status.events,
+            actions: status.actions,
+            ns_per_event: status.ns_per_event,
+            positions: positions.collect(),
+            profit: result.map(|result| money(net(&result))),
+            note: record.and_then(|record| record.note.clone()),
+            shadow: status.beside.as_ref().map(|beside| ShadowLine {
+                version: beside.version.clone(),
+                hash: beside.hash.clone(),
+                agreed: beside.agreed,
+                differed: beside.differed,
+            }),
+        }
+    }
+
+    fn show(&self, name: &str) -> Answer {
+        let status = self.board.latest();
+        let seated = status.strategies.iter().find(|one| one.name == name);
+        let record = self.ledger.record(name);
+        let line = match (seated, &record) {
+            (Some(status), record) => self.line(status, record.as_ref()),
+            (None, Some(record)) => unseated(name, record),
+            (None, None) => return self.unknown(name),
+        };
+        let record = record.unwrap_or_default();
+        let faults = seated.map_or_else(Vec::new, |status| self.board.faults(status.id));
+        let mut faults: Vec<(Timestamp, String)> =
+            faults.into_iter().chain(record.faults).collect();
+        faults.sort_by_key(|(at, _)| *at);
+        Answer::Strategy(Box::new(StrategyDetail {
+            line,
+            parameters: record
+                .parameters
+                .into_iter()
+                .map(|given| ParameterLine {
+                    name: given.name,
+                    value: given.value,
+                    source: given.source,
+                })
+                .collect(),
+            permissions: record
+                .permissions
+                .into_iter()
+                .map(|row| PermissionLine {
+                    permission: row.name,
+                    requested: Some(row.requested),
+                    granted: Some(row.granted),
+                })
+                .collect(),
+            generations: record
+                .generations
+                .into_iter()
+                .map(|one| GenerationLine {
+                    number: one.number,
+                    version: one.version,
+                    hash: one.hash,
+                    at: time_of_day(one.at),
+                    reason: one.reason,
+                    handover: one.handover,
+                })
+                .collect(),
+            event_times: seated.map_or_else(Vec::new, |status| histogram(&status.times)),
+            faults: faults
+                .into_iter()
+                .map(|(at, text)| FaultLine {
+                    at: time_of_day(at),
+                    text,
+                })
+                .collect(),
+            log: self.board.tail(name),
+        }))
+    }
+}
+
+/// A strategy that has no seat.
+fn unseated(name: &str, record: &Record) -> StrategyLine {
+    let (version, hash) = record.asks.clone().unwrap_or_default();
+    StrategyLine {
+        name: name.to_owned(),
+        version,
+        state: record.unseated.unwrap_or("waiting").to_owned(),
+        generation: 0,
+        hash,
+        since: String::new(),
+        events: 0,
+        actions: 0,
+        ns_per_event: None,
+        positions: Vec::new(),
+        profit: None,
+        note: record.note.clone(),
+        shadow: None,
+    }
+}
+
+/// The buckets that hold something.
+fn histogram(times: &[u64; TIME_BUCKETS]) -> Vec<TimeBucket> {
+    let full = times.iter().enumerate().filter(|(_, count)| **count > 0);
+    full.map(|(at, count)| TimeBucket {
+        up_to_ns: if at + 1 == TIME_BUCKETS {
+            u64::MAX
+        } else {
+            1 << at
+        },
+        count: *count,
+    })
+    .collect()
+}
+
+fn money(money: Money) -> String {
+    trimmed(&money.at(MONEY_SCALE).to_string()).to_owned()
+}

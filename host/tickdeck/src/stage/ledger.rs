@@ -1,0 +1,114 @@
+//! What is known of the deck's strategies besides their figures: shared by the loader, which writes it, and whoever
+//! answers an operator.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tickdeck_model::{StrategyId, Timestamp};
+
+/// Generations of one strategy that are remembered.
+const GENERATIONS_KEPT: usize = 50;
+/// Faults of one strategy that are remembered.
+const FAULTS_KEPT: usize = 20;
+
+/// A version that counted, or counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Counts from 1.
+    pub number: u32,
+    /// Its version.
+    pub version: String,
+    /// Its module's hash.
+    pub hash: String,
+    /// Since when, in event time.
+    pub at: Timestamp,
+    /// Why it came.
+    pub reason: String,
+    /// What it took over, and how long that took.
+    pub handover: String,
+}
+
+/// A parameter and who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// `tickdeck.toml`, `NAME.toml` or `default`.
+    pub source: String,
+}
+
+/// A permission: what was asked for and what was granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permission {
+    /// Its name.
+    pub name: String,
+    /// What was asked for.
+    pub requested: String,
+    /// What was granted.
+    pub granted: String,
+}
+
+/// What is known of a strategy.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Its number, once it was seated.
+    pub id: Option<StrategyId>,
+    /// Its parameters.
+    pub parameters: Vec<Given>,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Its versions, oldest first.
+    pub generations: VecDeque<Generation>,
+    /// What went wrong.
+    pub faults: VecDeque<(Timestamp, String)>,
+    /// What the operator should know or do.
+    pub note: Option<String>,
+    /// How it stands if it has no seat: `waiting for approval`, `refused`.
+    pub unseated: Option<&'static str>,
+    /// Version and hash of what has no seat yet.
+    pub asks: Option<(String, String)>,
+}
+
+impl Record {
+    /// Adds a generation.
+    pub fn generation(&mut self, generation: Generation) {
+        if self.generations.len() == GENERATIONS_KEPT {
+            self.generations.pop_front();
+        }
+        self.generations.push_back(generation);
+    }
+
+    /// Adds a fault.
+    pub fn fault(&mut self, at: Timestamp, text: String) {
+        if self.faults.len() == FAULTS_KEPT {
+            self.faults.pop_front();
+        }
+        self.faults.push_back((at, text));
+    }
+}
+
+/// The records of a deck, by strategy name; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger(Arc<Mutex<BTreeMap<String, Record>>>);
+
+impl Ledger {
+    /// Changes a strategy's record, making it if need be.
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut Record)) {
+        change(self.records().entry(name.to_owned()).or_default());
+    }
+
+    /// A strategy's record.
+    pub fn record(&self, name: &str) -> Option<Record> {
+        self.records().get(name).cloned()
+    }
+
+    /// All records.
+    pub fn all(&self) -> BTreeMap<String, Record> {
+        self.records().clone()
+    }
+
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,183 @@
+//! The strategies of a running deck come and go: what the watcher finds in the plugins folder and what the operator
+//! asks for becomes changes of the engine.
+//!
+//! One thread, the loader, does everything that takes time: it verifies, compiles, judges permissions, and tries a new
+//! version on the strategy's last events. Only then does it ask the engine for the handover, which takes microseconds.
+
+mod ledger;
+mod loader;
+mod records;
+
+pub use ledger::{Generation, Given, Ledger, Permission, Record};
+pub use records::{first_generation, waits};
+
+use crate::board::Board;
+use crate::casting::{Candidate, Casting};
+use crate::grants::Grants;
+use crate::names::Names;
+use anyhow::{Context, Result};
+use loader::Loader;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tickdeck_engine::{Controls, VersionChange};
+use tickdeck_model::{Registry, StrategyId, Timestamp};
+use tickdeck_strategy::watch::{Change, Hints, Scan, WatchConfig, Watcher};
+
+/// How long an operator's request may take: compiling a large strategy takes its time.
+const ANSWER_WITHIN: Duration = Duration::from_secs(50);
+
+/// Stack of the loader's thread, on which strategies are tried.
+const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+
+/// Keeps the registry where it lasts, before anything runs on a name of it.
+pub type Keep = Box<dyn Fn(&Registry) -> Result<()> + Send>;
+
+/// What an operator asks of the loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Load its module again, even one that failed.
+    Reload,
+    /// The version before takes over.
+    RollBack,
+    /// The version that runs beside takes over.
+    Promote,
+    /// It leaves in order, though its file stays.
+    Remove,
+    /// What it asks for is granted.
+    Approve,
+}
+
+/// What wakes the loader.
+enum Message {
+    Folder(Change),
+    Version(Timestamp, StrategyId, VersionChange),
+    Wish(String, Wish, Sender<Result<String, String>>),
+    Stop,
+}
+
+/// What the loader starts with.
+pub struct Setup {
+    /// What every strategy has in common.
+    pub casting: Casting,
+    /// What was approved.
+    pub grants: Grants,
+    /// The names so far.
+    pub registry: Arc<Registry>,
+    /// Keeps names before anything runs on them.
+    pub keep: Keep,
+    /// What the displays call things.
+    pub names: Names,
+    /// The plugins folder, unless nobody is to watch it, and what was found in it.
+    pub folder: Option<PathBuf>,
+    /// What was found in it.
+    pub scan: Scan,
+    /// The strategies that were seated.
+    pub seated: Vec<Candidate>,
+    /// Those that wait for an approval.
+    pub waiting: Vec<Candidate>,
+    /// What is known of them.
+    pub ledger: Ledger,
+}
+
+/// The loader at work. Dropped, it ends.
+pub struct Stage {
+    messages: Sender<Message>,
+    loader: Option<JoinHandle<()>>,
+}
+
+impl Stage {
+    /// Starts the loader.
+    ///
+    /// # Errors
+    /// A thread can't be started.
+    pub fn start(setup: Setup, controls: Controls) -> Result<Self> {
+        let (messages, inbox) = channel();
+        follow(&setup.casting.board, messages.clone());
+        let watcher = match &setup.folder {
+            Some(folder) => {
+                let messages = messages.clone();
+                // After the loader's end nobody needs to know.
+                let tell = move |change| drop(messages.send(Message::Folder(change)));
+                let config = WatchConfig::new(folder);
+                Some(Watcher::start(config, &setup.scan, Hints::System, tell)?)
+            }
+            None => None,
+        };
+        let loader = Loader::new(setup, controls, watcher);
+        let loader = std::thread::Builder::new()
+            .name("loader".to_owned())
+            .stack_size(STACK)
+            .spawn(move || work(loader, &inbox))
+            .context("cannot start the loader's thread")?;
+        Ok(Self {
+            messages,
+            loader: Some(loader),
+        })
+    }
+
+    /// A hand that asks the loader for things.
+    pub fn hand(&self) -> Hand {
+        Hand(self.messages.clone())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.messages.send(Message::Stop);
+        if let Some(loader) = self.loader.take() {
+            let _ = loader.join();
+        }
+    }
+}
+
+/// Asks the loader for things.
+#[derive(Clone)]
+pub struct Hand(Sender<Message>);
+
+impl Hand {
+    /// Asks for something about a strategy, and waits for what became of it: a sentence, either way.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub fn ask(&self, name: &str, wish: Wish) -> Result<String, String> {
+        let (reply, answer) = channel();
+        let ending = || "the host is shutting down".to_owned();
+        self.0
+            .send(Message::Wish(name.to_owned(), wish, reply))
+            .map_err(|_| ending())?;
+        match answer.recv_timeout(ANSWER_WITHIN) {
+            Ok(answer) => answer,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(ending()),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!(
+                "nothing came of it within {} s; it may still happen",
+                ANSWER_WITHIN.as_secs()
+            )),
+        }
+    }
+}
+
+/// Lets the loader know what becomes of versions, whoever changed them.
+fn follow(board: &Board, messages: Sender<Message>) {
+    board.follow(move |at, strategy, change| {
+        // After the loader's end nobody needs to know.
+        let _ = messages.send(Message::Version(at, strategy, change.clone()));
+    });
+}
+
+fn work(mut loader: Loader, inbox: &Receiver<Message>) {
+    while let Ok(message) = inbox.recv() {
+        match message {
+            Message::Folder(change) => loader.folder(change),
+            Message::Version(at, strategy, change) => loader.version(at, strategy, &change),
+            Message::Wish(name, wish, reply) => {
+                // Whoever asked may have given up.
+                let _ = reply.send(loader.wish(&name, wish));
+            }
+            Message::Stop => return,
+        }
+    }
+}
