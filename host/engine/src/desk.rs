@@ -334,7 +334,9 @@ impl Desk {
         slot.counters.note(&fault);
         let too_many = slot.trapped(at);
         if slot.trial.is_some() && slot.previous.is_some() {
-            // The kernel has it rolled back at the end of the window; until then its events wait.
+            // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
+            // compared with the wrong version.
+            slot.shadow = None;
             let failed = slot.at_end(Decision::TrialFailed);
             return self.outlet.publish(&[failed]);
         }

@@ -78,6 +78,7 @@ pub struct Candidate {
     parameters: Vec<(String, String)>,
     wants: Wants,
     swap: SwapPolicy,
+    sandbox: Limits,
     limits: tickdeck_engine::Limits,
 }
 
@@ -142,7 +143,7 @@ impl Casting {
         let grant = grants.granted(name, registry).map_err(in_settings)?;
         let judgement = word.judge(&asked, grant.as_ref());
         let granted = word.granted(grant.as_ref());
-        let sandbox = judgement.permissions.sandbox_limits();
+        let sandbox = self.sandbox(&judgement);
         let loaded = self
             .host
             .load_bytes(&plugin.bytes, &file, name, &sandbox)
@@ -171,8 +172,20 @@ impl Casting {
             parameters,
             wants,
             swap: swap_policy(&beside),
+            sandbox,
             limits,
         })
+    }
+
+    fn sandbox(&self, judgement: &Judgement) -> Limits {
+        let limits = judgement.permissions.sandbox_limits();
+        let handover_ms = self.config.wasm.handover_ms;
+        Limits {
+            handover_ms: handover_ms.map_or(limits.handover_ms, |ms| {
+                u32::try_from(ms).unwrap_or(u32::MAX)
+            }),
+            ..limits
+        }
     }
 
     /// `NAME.toml` speaks for the strategy of that name alone.
@@ -270,7 +283,7 @@ impl Candidate {
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters.clone(),
-            limits: self.sandbox(),
+            limits: self.sandbox,
             registry: Arc::clone(registry),
             log: Arc::new(board.clone()),
         };
@@ -278,10 +291,6 @@ impl Candidate {
         let wants = self.wants.clone();
         let version = Program::version(&program, wants, Some(self.limits.clone()), self.swap);
         (program, version)
-    }
-
-    fn sandbox(&self) -> Limits {
-        self.judgement.permissions.sandbox_limits()
     }
 }
 

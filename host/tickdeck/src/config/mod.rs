@@ -226,6 +226,8 @@ pub struct WasmSettings {
     pub memory_mib: Option<u64>,
     /// Time of a call of a strategy that sets none of its own.
     pub time_ms: Option<u64>,
+    /// Time of `save` and of `restore`.
+    pub handover_ms: Option<u64>,
     /// Public keys whose signatures are trusted; none: modules need no signature.
     pub trusted_keys: Vec<Located<String>>,
 }

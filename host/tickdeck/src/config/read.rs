@@ -223,6 +223,7 @@ fn wasm(section: Section<'_, '_>) -> WasmSettings {
         nan_canonicalisation: section.boolean("nan_canonicalisation"),
         memory_mib: section.integer("memory_mib", 1..=MAX_MEMORY_MIB),
         time_ms: section.integer("time_ms", 1..=MAX_CALL_MS),
+        handover_ms: section.integer("handover_ms", 1..=MAX_CALL_MS),
         trusted_keys: trusted_keys(&section),
     };
     section.finish();
