@@ -1,8 +1,8 @@
 //! Which cores threads run on: trading on those that the settings name, everything else on the others.
 
-/// Keeps this thread, and those that it starts from now on, off these cores; compilation's threads are among them. Does
-/// nothing if no core would be left, or if the system has no say in it.
-pub fn keep_off(cores: &[usize]) {
+/// Keeps this thread, and those that it starts from now on, off these cores. Does nothing if no core would be left, or
+/// if the system has no say in it.
+fn keep_off(cores: &[usize]) {
     #[cfg(target_os = "linux")]
     if !cores.is_empty()
         && let Ok(mut set) = rustix::thread::sched_getaffinity(None)
@@ -21,6 +21,19 @@ pub fn keep_off(cores: &[usize]) {
     #[cfg(not(target_os = "linux"))]
     let _ = cores;
 }
+
+/// Makes way for trading: this thread, and those that it starts from now on, stay off the cores that trade and get what
+/// time is left on the others. Compilation's threads are started by whoever compiles first.
+pub fn make_way(cores: &[usize]) {
+    keep_off(cores);
+    // Linux has a priority for each thread. Where it is refused, nothing is lost but the precedence.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, LOADING_NICE);
+}
+
+/// The priority of what loads and compiles: well behind what trades, well before what idles.
+#[cfg(target_os = "linux")]
+const LOADING_NICE: i32 = 10;
 
 /// Pins this thread to a core. A core that is not there leaves it where the system puts it; `doctor` tells.
 pub fn pin(core: usize) {

@@ -110,7 +110,9 @@ impl Parts {
             candidates,
             waiting,
             mut skipped,
-        } = self.cast(&casting, &mut registry)?;
+        } = apart(&self.config.engine.pin, || {
+            self.cast(&casting, &mut registry)
+        })?;
         (self.keep)(&registry)?;
         let engine_config = self.engine_config(&registry)?;
         let registry = Arc::new(registry);
@@ -232,6 +234,25 @@ impl Parts {
             killed: self.killed,
         })
     }
+}
+
+/// Does what takes time on a thread of its own, which makes way for those that trade: what it starts for compiling
+/// outlives it.
+fn apart<T: Send>(cores: &[usize], work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("loading".to_owned())
+            .stack_size(2 * tickdeck_strategy::THREAD_STACK)
+            .spawn_scoped(scope, || {
+                crate::affinity::make_way(cores);
+                work()
+            })
+            .context("cannot start a thread for loading")?;
+        match thread.join() {
+            Ok(done) => done,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Starts the strategies; those that refuse are left out.

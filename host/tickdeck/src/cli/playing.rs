@@ -88,7 +88,6 @@ impl Playing {
     pub(super) fn play(self, source: Source) -> Result<ExitCode> {
         let display = self.display();
         let config = self.over(source.config);
-        crate::affinity::keep_off(&config.engine.pin);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = Stop::default();
         let parts = Parts {

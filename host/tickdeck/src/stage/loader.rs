@@ -87,6 +87,11 @@ impl Loader {
         self.entries.entry(name.to_owned()).or_default()
     }
 
+    /// The cores that trade.
+    pub(super) fn cores(&self) -> &[usize] {
+        &self.casting.config.engine.pin
+    }
+
     fn board(&self) -> &Board {
         &self.casting.board
     }

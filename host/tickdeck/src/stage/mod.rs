@@ -110,7 +110,10 @@ impl Stage {
         let loader = std::thread::Builder::new()
             .name("loader".to_owned())
             .stack_size(STACK)
-            .spawn(move || work(loader, &inbox))
+            .spawn(move || {
+                crate::affinity::make_way(loader.cores());
+                work(loader, &inbox);
+            })
             .context("cannot start the loader's thread")?;
         Ok(Self {
             messages,
