@@ -110,9 +110,12 @@ impl Parts {
             candidates,
             waiting,
             mut skipped,
-        } = apart(&self.config.engine.pin, || {
-            self.cast(&casting, &mut registry)
-        })?;
+        } = {
+            let (scan, grants) = (&self.scan, &self.grants);
+            apart(&self.config.engine.pin, || {
+                cast(&casting, scan, grants, &mut registry)
+            })?
+        };
         (self.keep)(&registry)?;
         let engine_config = self.engine_config(&registry)?;
         let registry = Arc::new(registry);
@@ -174,37 +177,6 @@ impl Parts {
         })
     }
 
-    /// Loads every strategy that the folder and the settings name.
-    fn cast(&self, casting: &Casting, registry: &mut Registry) -> Result<Cast> {
-        let refused = self.scan.refused.iter();
-        let plugins = self.scan.plugins.iter();
-        let names = plugins
-            .clone()
-            .map(|plugin| plugin.name.clone())
-            .chain(refused.clone().map(|refused| refused.name.clone()));
-        check_modules(&self.config, &names.collect())?;
-        let mut cast = Cast::default();
-        for refused in refused {
-            cast.skipped
-                .insert(refused.name.clone(), refused.why.clone());
-        }
-        for plugin in plugins {
-            for (name, settings) in strategies_of(&self.config, &plugin.name) {
-                match casting.candidate((&name, settings), plugin, &self.grants, registry) {
-                    Ok(candidate) if candidate.judgement.increases.is_empty() => {
-                        cast.candidates.push(candidate);
-                    }
-                    Ok(candidate) => cast.waiting.push(candidate),
-                    Err(Unfit::Settings(error)) => return Err(error),
-                    Err(Unfit::Module(why)) => drop(cast.skipped.insert(name, why)),
-                }
-            }
-        }
-        // By name, so that a deck's strategies stand in the same order at every start.
-        cast.candidates.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(cast)
-    }
-
     fn engine_config(&self, registry: &Registry) -> Result<EngineConfig> {
         let (settings, default) = (&self.config.engine, EngineConfig::default());
         let middleware = &self.config.middleware;
@@ -234,6 +206,38 @@ impl Parts {
             killed: self.killed,
         })
     }
+}
+
+/// Loads every strategy that the folder and the settings name.
+fn cast(casting: &Casting, scan: &Scan, grants: &Grants, registry: &mut Registry) -> Result<Cast> {
+    let config = &casting.config;
+    let refused = scan.refused.iter();
+    let plugins = scan.plugins.iter();
+    let names = plugins
+        .clone()
+        .map(|plugin| plugin.name.clone())
+        .chain(refused.clone().map(|refused| refused.name.clone()));
+    check_modules(config, &names.collect())?;
+    let mut cast = Cast::default();
+    for refused in refused {
+        cast.skipped
+            .insert(refused.name.clone(), refused.why.clone());
+    }
+    for plugin in plugins {
+        for (name, settings) in strategies_of(config, &plugin.name) {
+            match casting.candidate((&name, settings), plugin, grants, registry) {
+                Ok(candidate) if candidate.judgement.increases.is_empty() => {
+                    cast.candidates.push(candidate);
+                }
+                Ok(candidate) => cast.waiting.push(candidate),
+                Err(Unfit::Settings(error)) => return Err(error),
+                Err(Unfit::Module(why)) => drop(cast.skipped.insert(name, why)),
+            }
+        }
+    }
+    // By name, so that a deck's strategies stand in the same order at every start.
+    cast.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(cast)
 }
 
 /// Does what takes time on a thread of its own, which makes way for those that trade: what it starts for compiling
