@@ -115,27 +115,30 @@ impl Engine {
         self.settle(at);
         let (changed, change) = match done {
             Err(why) => return Ok(Err(why)),
-            Ok(Done::Stopped | Done::Seated) => return Ok(Ok(Changed::Seated)),
+            // Neither is asked for here.
+            Ok(Done::Stopped | Done::Seated) => return Ok(Err("nothing was changed".to_owned())),
             Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),
             Ok(Done::Swapped(handover)) => {
                 let from = self.cards[place].label.clone();
                 self.follow(place, &handover, at);
-                let (to, inherited) = (handover.version.label.clone(), handover.inherited);
-                let took_ns = handover.took_ns;
+                let generation = self.cards[place].generation;
                 let change = VersionChange::Swapped {
                     from,
-                    to,
-                    inherited,
-                    took_ns,
+                    to: handover.version.label.clone(),
+                    hash: handover.version.hash.clone(),
+                    generation,
+                    inherited: handover.inherited,
+                    took_ns: handover.took_ns,
                 };
-                (Changed::Swapped(handover.into()), change)
+                (Changed::Swapped(swapped(*handover, generation)), change)
             }
             Ok(Done::Beside(handover)) => {
                 let version = &handover.version;
                 self.cards[place].beside = Some((version.label.clone(), version.hash.clone()));
                 let version = version.label.clone();
                 let change = VersionChange::Beside { version };
-                (Changed::Beside(handover.into()), change)
+                let generation = self.cards[place].generation;
+                (Changed::Beside(swapped(*handover, generation)), change)
             }
             Ok(Done::BesideEnded(version)) => {
                 self.cards[place].beside = None;
@@ -189,13 +192,19 @@ impl Engine {
         let place = known.unwrap_or(self.cards.len() - 1);
         self.router.start_version(id, &seat.version, at);
         let to = seat.version.label.clone();
+        let (hash, generation) = (seat.version.hash.clone(), self.cards[place].generation);
         let counters = Arc::clone(&self.cards[place].counters);
         let task = Task::Seat(Box::new(seat), counters);
         if let Err(why) = self.crew.perform(worker, task, &mut self.intents)? {
             return Ok(Err(why));
         }
-        self.tell(id, at, VersionChange::Seated { to });
-        Ok(Ok(Changed::Seated))
+        let change = VersionChange::Seated {
+            to,
+            hash,
+            generation,
+        };
+        self.tell(id, at, change);
+        Ok(Ok(Changed::Seated(generation)))
     }
 
     /// The worker with the fewest strategies.
@@ -222,8 +231,13 @@ impl Engine {
         self.settle(at);
         if let Ok(Done::Swapped(handover)) = done {
             self.follow(place, &handover, at);
-            let to = handover.version.label.clone();
-            let change = VersionChange::RolledBack { from, to, problem };
+            let change = VersionChange::RolledBack {
+                from,
+                to: handover.version.label,
+                hash: handover.version.hash,
+                generation: self.cards[place].generation,
+                problem,
+            };
             self.tell(id, at, change);
         }
         // Otherwise it has ended, and its worker has said so.
@@ -236,13 +250,13 @@ impl Engine {
     }
 }
 
-impl From<Box<Handover>> for Swapped {
-    fn from(handover: Box<Handover>) -> Self {
-        Self {
-            label: handover.version.label,
-            inherited: handover.inherited,
-            took_ns: handover.took_ns,
-            retired: handover.retired,
-        }
+/// What is told of a handover.
+fn swapped(handover: Handover, generation: u32) -> Swapped {
+    Swapped {
+        label: handover.version.label,
+        generation,
+        inherited: handover.inherited,
+        took_ns: handover.took_ns,
+        retired: handover.retired,
     }
 }

@@ -40,8 +40,8 @@ pub enum Change {
 
 /// What became of a change.
 pub enum Changed {
-    /// The strategy gets events.
-    Seated,
+    /// The strategy gets events, as the version of this number.
+    Seated(u32),
     /// Another version counts.
     Swapped(Swapped),
     /// A version runs beside the one that counts.
@@ -58,6 +58,8 @@ pub enum Changed {
 pub struct Swapped {
     /// The version that now counts, or runs beside.
     pub label: String,
+    /// How many versions there were, this one included; of one that runs beside, those that counted so far.
+    pub generation: u32,
     /// What it took over.
     pub inherited: Inherited,
     /// From `save` to the new instance standing ready.

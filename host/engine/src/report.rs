@@ -101,6 +101,10 @@ pub enum VersionChange {
     Seated {
         /// In this version.
         to: String,
+        /// The hash of its module.
+        hash: String,
+        /// Counts versions from here on.
+        generation: u32,
     },
     /// Another version took over.
     Swapped {
@@ -108,6 +112,10 @@ pub enum VersionChange {
         from: String,
         /// To this one.
         to: String,
+        /// The hash of its module.
+        hash: String,
+        /// How many versions there were, this one included.
+        generation: u32,
         /// What it took over.
         inherited: Inherited,
         /// From `save` to the new instance standing ready.
@@ -134,6 +142,10 @@ pub enum VersionChange {
         from: String,
         /// To this one.
         to: String,
+        /// The hash of its module.
+        hash: String,
+        /// How many versions there were, this one included; the one that failed is the last before it.
+        generation: u32,
         /// What happened, with limits.
         problem: String,
     },

@@ -24,17 +24,44 @@ struct Entry {
     id: Option<StrategyId>,
     /// Whether the engine has it, running or quarantined.
     seated: bool,
-    /// The content that counts, and the one before it.
-    live: Option<Fingerprint>,
-    before: Option<Fingerprint>,
+    /// What each of the last versions was made of, by the engine's count of them.
+    contents: BTreeMap<u32, Fingerprint>,
     /// Runs beside.
     beside: Option<Fingerprint>,
     /// Contents that are not taken again by themselves.
     failed: HashSet<Fingerprint>,
     /// Waits for an approval.
     waiting: Option<Candidate>,
-    /// Compile time and size of what is being handed over, for its generation.
-    loading: Option<String>,
+    /// Why the next version comes, and what it took to make it ready.
+    coming: Option<(&'static str, String)>,
+}
+
+/// Versions of a strategy whose contents are remembered.
+const CONTENTS_KEPT: u32 = 16;
+
+impl Entry {
+    /// What the version that counts is made of.
+    fn live(&self) -> Option<Fingerprint> {
+        self.contents.last_key_value().map(|(_, content)| *content)
+    }
+
+    /// Version `generation` counts.
+    fn counts(&mut self, generation: u32, content: Fingerprint) {
+        self.seated = true;
+        self.contents.insert(generation, content);
+        self.contents
+            .retain(|other, _| *other + CONTENTS_KEPT > generation);
+    }
+
+    /// Version `generation` is the one before the last again, because the last one failed or was not wanted.
+    fn rolled_back(&mut self, generation: u32) {
+        let content = |back: u32| self.contents.get(&generation.saturating_sub(back)).copied();
+        let (bad, good) = (content(1), content(2));
+        self.failed.extend(bad);
+        if let Some(good) = good {
+            self.counts(generation, good);
+        }
+    }
 }
 
 /// What the loader works on.
@@ -73,8 +100,8 @@ impl Loader {
         }
         for candidate in setup.seated {
             let entry = loader.entry(&candidate.name);
-            (entry.id, entry.seated) = (Some(candidate.id), true);
-            entry.live = Some(candidate.fingerprint);
+            entry.id = Some(candidate.id);
+            entry.counts(1, candidate.fingerprint);
         }
         for candidate in setup.waiting {
             let name = candidate.name.clone();
@@ -146,7 +173,7 @@ impl Loader {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
-        if entry.seated && entry.live == Some(fingerprint) && !again {
+        if entry.seated && entry.live() == Some(fingerprint) && !again {
             return Ok(format!("{name} runs this very version"));
         }
         if entry.failed.contains(&fingerprint) && !again {
@@ -230,7 +257,8 @@ impl Loader {
         self.ledger
             .change(name, |record| records::takes(record, candidate));
         let seated = self.entry(name).seated;
-        self.entry(name).loading = Some(loading.clone());
+        let reason = if seated { "replaced" } else { "came" };
+        self.entry(name).coming = Some((reason, loading.clone()));
         if !seated {
             return self.seat(candidate, version);
         }
@@ -242,7 +270,7 @@ impl Loader {
         match self.ask(change)? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
-                entry.before = entry.live.replace(fingerprint);
+                entry.counts(swapped.generation, fingerprint);
                 entry.beside = None;
                 self.ledger.change(name, |record| record.note = None);
                 retire(swapped.retired, StopReason::Replaced);
@@ -271,11 +299,13 @@ impl Loader {
         let label = version.label.clone();
         let seat = self.casting.seat(candidate, version, &self.registry);
         let seat = seat.map_err(|unfit: Unfit| unfit.words())?;
-        self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
+        let seated = self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
+        let Changed::Seated(generation) = seated else {
+            return Err("the engine answered something else".to_owned());
+        };
         let entry = self.entry(name);
-        (entry.id, entry.seated) = (Some(candidate.id), true);
-        entry.live = Some(candidate.fingerprint);
-        (entry.before, entry.beside) = (None, None);
+        (entry.id, entry.beside) = (Some(candidate.id), None);
+        entry.counts(generation, candidate.fingerprint);
         self.ledger.change(name, |record| record.note = None);
         Ok(format!("{name} {label} trades"))
     }
@@ -315,7 +345,8 @@ impl Loader {
         retire(instance, StopReason::Removed);
         let entry = self.entry(name);
         entry.seated = false;
-        (entry.live, entry.before, entry.beside) = (None, None, None);
+        entry.contents.clear();
+        entry.beside = None;
         Ok(format!("{name} left in order"))
     }
 
@@ -371,11 +402,10 @@ impl Loader {
 
     fn roll_back(&mut self, name: &str) -> Result<String, String> {
         let id = self.seated(name)?;
+        self.entry(name).coming = Some(("rolled back by the operator", String::new()));
         match self.ask(tickdeck_engine::Change::RollBack(id))? {
             Changed::Swapped(swapped) => {
-                let entry = self.entry(name);
-                entry.failed.extend(entry.live);
-                entry.live = entry.before.take();
+                self.entry(name).rolled_back(swapped.generation);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
                     "{name} is {} again, {}",
@@ -396,11 +426,14 @@ impl Loader {
 
     fn promote(&mut self, name: &str) -> Result<String, String> {
         let id = self.seated(name)?;
+        self.entry(name).coming = Some(("promoted", String::new()));
         let Changed::Swapped(swapped) = self.ask(tickdeck_engine::Change::Promote(id))? else {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);
-        entry.before = std::mem::replace(&mut entry.live, entry.beside.take());
+        if let Some(content) = entry.beside.take() {
+            entry.counts(swapped.generation, content);
+        }
         retire(swapped.retired, StopReason::Replaced);
         self.ledger.change(name, |record| record.note = None);
         Ok(format!(
@@ -439,10 +472,8 @@ impl Loader {
     /// The engine changed a version, whoever asked for it.
     pub(super) fn version(&mut self, at: Timestamp, id: StrategyId, change: &VersionChange) {
         let name = self.names.strategy(id);
-        if let VersionChange::RolledBack { .. } = change {
-            let entry = self.entry(&name);
-            entry.failed.extend(entry.live);
-            entry.live = entry.before.take();
+        if let VersionChange::RolledBack { generation, .. } = change {
+            self.entry(&name).rolled_back(*generation);
         }
         if let VersionChange::BesideEnded { problem } = change
             && !problem.is_empty()
@@ -451,10 +482,14 @@ impl Loader {
             let beside = entry.beside.take();
             entry.failed.extend(beside);
         }
-        let loading = self.entry(&name).loading.take();
+        let counts = matches!(
+            change,
+            VersionChange::Seated { .. } | VersionChange::Swapped { .. }
+        );
+        let coming = counts.then(|| self.entry(&name).coming.take()).flatten();
         self.ledger.change(&name, |record| {
             record.id = Some(id);
-            records::follow(record, at, change, loading);
+            records::follow(record, at, change, coming.unwrap_or_default());
         });
     }
 }

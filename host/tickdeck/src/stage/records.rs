@@ -66,28 +66,65 @@ pub(super) fn cache_words(cache: &CacheUse) -> &'static str {
     }
 }
 
-/// Follows what the engine did with a strategy's versions.
+/// Follows what the engine did with a strategy's versions; `coming`: why a version came, and what it took to make it
+/// ready.
 pub(super) fn follow(
     record: &mut Record,
     at: Timestamp,
     change: &VersionChange,
-    loading: Option<String>,
+    (reason, loading): (&'static str, String),
 ) {
-    let (version, reason, handover) = match change {
-        VersionChange::Seated { to } => (to, "came".to_owned(), loading.unwrap_or_default()),
+    let generation = match change {
+        VersionChange::Seated {
+            to,
+            hash,
+            generation,
+        } => Generation {
+            number: *generation,
+            version: to.clone(),
+            hash: hash.clone(),
+            at,
+            reason: reason.to_owned(),
+            handover: loading,
+        },
         VersionChange::Swapped {
             to,
+            hash,
+            generation,
             inherited,
             took_ns,
             ..
         } => {
             let took = format!("{}, {}", micros(*took_ns), inherited_words(*inherited));
-            let loading = loading.map_or_else(String::new, |words| words + ", ");
-            (to, "replaced".to_owned(), loading + &took)
+            Generation {
+                number: *generation,
+                version: to.clone(),
+                hash: hash.clone(),
+                at,
+                reason: reason.to_owned(),
+                handover: if loading.is_empty() {
+                    took
+                } else {
+                    format!("{loading}, {took}")
+                },
+            }
         }
-        VersionChange::RolledBack { to, problem, .. } => {
+        VersionChange::RolledBack {
+            to,
+            hash,
+            generation,
+            problem,
+            ..
+        } => {
             record.fault(at, problem.clone());
-            (to, format!("rolled back: {problem}"), String::new())
+            Generation {
+                number: *generation,
+                version: to.clone(),
+                hash: hash.clone(),
+                at,
+                reason: format!("rolled back: {problem}"),
+                handover: String::new(),
+            }
         }
         VersionChange::Live { pause_ns } => {
             if let Some(last) = record.generations.back_mut() {
@@ -95,36 +132,17 @@ pub(super) fn follow(
             }
             return;
         }
-        VersionChange::BesideEnded { problem } => {
-            if !problem.is_empty() {
-                record.fault(at, problem.clone());
-            }
-            return;
+        VersionChange::BesideEnded { problem } if !problem.is_empty() => {
+            return record.fault(at, problem.clone());
         }
-        VersionChange::Beside { .. } => return,
+        VersionChange::BesideEnded { .. } | VersionChange::Beside { .. } => return,
         VersionChange::Removed => {
             record.unseated = Some("removed");
             return;
         }
     };
     record.unseated = None;
-    // A version that is back is the one of that name before it; a new one is what was last asked for.
-    let known = record.generations.iter().rev();
-    let earlier = known.skip(1).find(|other| other.version == *version);
-    let hash = match (change, earlier, &record.asks) {
-        (VersionChange::RolledBack { .. }, Some(earlier), _) => earlier.hash.clone(),
-        (_, _, Some((_, hash))) => hash.clone(),
-        _ => String::new(),
-    };
-    let number = record.generations.back().map_or(1, |last| last.number + 1);
-    record.generation(Generation {
-        number,
-        version: version.clone(),
-        hash,
-        at,
-        reason,
-        handover,
-    });
+    record.generation(generation);
 }
 
 fn permissions(candidate: &Candidate) -> Vec<Permission> {
