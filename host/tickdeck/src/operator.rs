@@ -129,10 +129,16 @@ impl Operator {
             let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
             rate.look(Instant::now(), status.events)
         };
+        // The first look has nothing to compare with.
+        let uptime = self.since.elapsed();
+        let events_per_s = match events_per_s > 0.0 {
+            true => events_per_s,
+            false => status.events as f64 / uptime.as_secs_f64().max(f64::MIN_POSITIVE),
+        };
         HostStatus {
             title: self.title.clone(),
             pid: std::process::id(),
-            uptime_s: self.since.elapsed().as_secs(),
+            uptime_s: uptime.as_secs(),
             event_time_ns: status.now,
             events: status.events,
             events_per_s,

@@ -174,6 +174,9 @@ impl Loader {
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
         if entry.seated && entry.live() == Some(fingerprint) && !again {
+            // Whatever came meanwhile is gone again.
+            entry.waiting = None;
+            self.ledger.change(name, |record| record.note = None);
             return Ok(format!("{name} runs this very version"));
         }
         if entry.failed.contains(&fingerprint) && !again {
