@@ -5,7 +5,6 @@ use crate::control::Controls;
 use crate::crew::Crew;
 use crate::desk::Outlet;
 use crate::engine::{Engine, EngineError, Venue};
-use crate::party::Party;
 use crate::port::{Clock, Gateway, Seat, VenueTerms};
 use crate::router::Router;
 use crate::shard::{Shard, ShardSetup};
@@ -29,7 +28,7 @@ impl Engine {
     /// # Errors
     /// A setting cannot be, or a thread not be started.
     pub fn new(
-        mut config: EngineConfig,
+        config: EngineConfig,
         registry: Arc<Registry>,
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
         seats: Vec<Seat>,
@@ -45,17 +44,11 @@ impl Engine {
             wait: config.wait,
         })?;
         let producer = ring.producer();
-        let mut router_portfolio = open_portfolio(&registry, &currencies, &venues);
-        let (mut parties, mut cards) = (Vec::new(), Vec::new());
+        let portfolio = || open_portfolio(&registry, &currencies, &venues);
         let hands = config.workers.clamp(1, seats.len().max(1));
-        for (at, seat) in seats.iter().enumerate() {
-            router_portfolio.open_strategy(seat.id, &seat.allocation, seat.next_order);
-            parties.push(Party::new(seat.id, &seat.version));
-            cards.push(StrategyCard::new(seat, at % hands));
-            if let Some(limits) = &seat.version.limits {
-                config.risk.strategies.insert(seat.id, limits.clone());
-            }
-        }
+        let card = |(at, seat)| StrategyCard::new(seat, at % hands);
+        let cards: Vec<StrategyCard> = seats.iter().enumerate().map(card).collect();
+        let router = route(&config, &registry, portfolio(), &seats, lookahead_ns);
         let setup = || ShardSetup {
             middleware: config.middleware.clone(),
             max_batch: config.max_batch,
@@ -69,18 +62,9 @@ impl Engine {
         for (at, seat) in seats.into_iter().enumerate() {
             shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
         }
-        let portfolio = || open_portfolio(&registry, &currencies, &venues);
         let crew = hire(&config, &ring, shares, |events, outlet, seats| {
             Shard::new(events, outlet, portfolio(), seats, setup())
         })?;
-        let mut router = Router::new(
-            registry.instruments().to_vec(),
-            config.risk,
-            router_portfolio,
-            parties,
-            lookahead_ns,
-        );
-        router.killed = config.killed;
         Ok(Self {
             venues: venues.into_iter().map(Venue::open).collect(),
             router,
@@ -115,6 +99,23 @@ impl Venue {
             broken: false,
         }
     }
+}
+
+/// The router with the strategies of the start.
+fn route(
+    config: &EngineConfig,
+    registry: &Registry,
+    portfolio: Portfolio,
+    seats: &[Seat],
+    lookahead_ns: i64,
+) -> Router {
+    let instruments = registry.instruments().to_vec();
+    let mut router = Router::new(instruments, config.risk.clone(), portfolio, lookahead_ns);
+    router.killed = config.killed;
+    for seat in seats {
+        router.seat(seat);
+    }
+    router
 }
 
 /// A strategy with the counters that its worker keeps.

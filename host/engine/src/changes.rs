@@ -4,7 +4,6 @@ use crate::action_ring::{Decision, Intent};
 use crate::control::{Change, Changed, Request, Swapped};
 use crate::engine::{Engine, EngineError, hash_intent};
 use crate::handover::Handover;
-use crate::party::Party;
 use crate::port::Seat;
 use crate::report::{Notice, VersionChange};
 use crate::shard::{Done, Task};
@@ -173,24 +172,16 @@ impl Engine {
         }
         let worker = known.map_or_else(|| self.least_busy(), |place| self.cards[place].worker);
         let mut card = StrategyCard::new(&seat, worker);
-        self.router
-            .portfolio
-            .open_strategy(id, &seat.allocation, seat.next_order);
-        let mut party = Party::new(id, &seat.version);
+        self.router.seat(&seat);
+        self.router.ask_for_books(&seat.version, at);
+        let place = known.unwrap_or(self.cards.len());
         match known {
             Some(place) => {
                 card.generation = self.cards[place].generation + 1;
-                party.mode = self.router.parties[place].mode;
                 self.cards[place] = card;
-                self.router.parties[place] = party;
             }
-            None => {
-                self.cards.push(card);
-                self.router.add_party(party);
-            }
+            None => self.cards.push(card),
         }
-        let place = known.unwrap_or(self.cards.len() - 1);
-        self.router.start_version(id, &seat.version, at);
         let to = seat.version.label.clone();
         let (hash, generation) = (seat.version.hash.clone(), self.cards[place].generation);
         let counters = Arc::clone(&self.cards[place].counters);

@@ -14,6 +14,7 @@ mod desk;
 mod dispatch;
 mod engine;
 mod handover;
+mod judge;
 mod market;
 pub mod middleware;
 mod orders;

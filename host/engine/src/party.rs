@@ -1,7 +1,7 @@
 //! What the router knows of a strategy, and what operators and versions change of it.
 
 use crate::control::{Mode, Order};
-use crate::port::{Command, OrderPolicy, Version};
+use crate::port::{Command, OrderPolicy, Seat, Version};
 use crate::router::Router;
 use std::collections::BTreeSet;
 use tickdeck_model::{Feed, FeedRequest, InstrumentId, Reason, StrategyId, TextId, Timestamp};
@@ -38,15 +38,26 @@ fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
 }
 
 impl Router {
-    /// Takes in a strategy that came while others trade.
-    pub(crate) fn add_party(&mut self, party: Party) {
-        self.places.insert(party.id, self.parties.len());
-        self.parties.push(party);
+    /// Takes in a strategy; one of the same number may have sat there before, and its mode stays.
+    pub(crate) fn seat(&mut self, seat: &Seat) {
+        self.portfolio
+            .open_strategy(seat.id, &seat.allocation, seat.next_order);
+        self.set_limits(seat.id, &seat.version);
+        let mut party = Party::new(seat.id, &seat.version);
+        match self.places.get(&seat.id) {
+            Some(place) => {
+                party.mode = self.parties[*place].mode;
+                self.parties[*place] = party;
+            }
+            None => {
+                self.places.insert(party.id, self.parties.len());
+                self.parties.push(party);
+            }
+        }
     }
 
-    /// A version begins while others trade: the books of its manifest start with a snapshot.
-    pub(crate) fn start_version(&mut self, id: StrategyId, version: &Version, at: Timestamp) {
-        self.set_limits(id, version);
+    /// Asks for the books of a manifest: a strategy that comes while others trade starts with a snapshot of each.
+    pub(crate) fn ask_for_books(&mut self, version: &Version, at: Timestamp) {
         for target in books(&version.feeds) {
             let instrument = InstrumentId(target);
             self.command(instrument, at, Command::Snapshot { instrument });

@@ -8,7 +8,7 @@ use crate::action_ring::{Decision, Intent};
 use crate::config::RiskConfig;
 use crate::control::Mode;
 use crate::market::Markets;
-use crate::middleware::{Change, Denial, OrderMiddleware, Situation};
+use crate::middleware::{Change, Denial, OrderMiddleware};
 use crate::orders::{Live, Orders};
 use crate::party::Party;
 use crate::port::Command;
@@ -43,7 +43,7 @@ pub(crate) struct Tally {
 
 /// From a decision to a venue.
 pub(crate) struct Router {
-    instruments: Vec<Instrument>,
+    pub(crate) instruments: Vec<Instrument>,
     pub(crate) middlewares: Vec<Box<dyn OrderMiddleware>>,
     pub(crate) markets: Markets,
     pub(crate) portfolio: Portfolio,
@@ -53,7 +53,7 @@ pub(crate) struct Router {
     pub(crate) places: HashMap<StrategyId, usize>,
     pub(crate) deck_mode: Mode,
     /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
-    late: bool,
+    pub(crate) late: bool,
     pub(crate) killed: bool,
     /// Our own answers, due one lookahead after their cause; times never fall.
     answers: VecDeque<Event>,
@@ -67,14 +67,8 @@ impl Router {
         instruments: Vec<Instrument>,
         risk: RiskConfig,
         portfolio: Portfolio,
-        parties: Vec<Party>,
         lookahead_ns: i64,
     ) -> Self {
-        let places = parties
-            .iter()
-            .enumerate()
-            .map(|(at, party)| (party.id, at))
-            .collect();
         Self {
             markets: Markets::new(instruments.len()),
             instruments,
@@ -82,8 +76,8 @@ impl Router {
             portfolio,
             orders: Orders::default(),
             timers: Timers::default(),
-            parties,
-            places,
+            parties: Vec::new(),
+            places: HashMap::new(),
             deck_mode: Mode::Trade,
             late: false,
             killed: false,
@@ -303,67 +297,6 @@ impl Router {
     /// Adds a middleware behind the others.
     pub(crate) fn push_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
         self.middlewares.push(middleware);
-    }
-
-    /// Asks every middleware about an order or a change; the first that refuses ends it.
-    fn judge(
-        &mut self,
-        place: usize,
-        now: Timestamp,
-        instrument: InstrumentId,
-        except: Option<ClientOrderId>,
-        mut ask: impl FnMut(&mut dyn OrderMiddleware, &Situation<'_>) -> Result<(), Denial>,
-    ) -> Result<(), Denial> {
-        let mut middlewares = std::mem::take(&mut self.middlewares);
-        let verdict = self
-            .situation(place, now, instrument, except)
-            .and_then(|at| {
-                middlewares
-                    .iter_mut()
-                    .try_for_each(|middleware| ask(middleware.as_mut(), &at))
-            });
-        self.middlewares = middlewares;
-        verdict
-    }
-
-    fn situation(
-        &self,
-        place: usize,
-        now: Timestamp,
-        instrument: InstrumentId,
-        except: Option<ClientOrderId>,
-    ) -> Result<Situation<'_>, Denial> {
-        let party = &self.parties[place];
-        let (Some(terms), Some(market)) = (
-            self.instruments.get(instrument.index()),
-            self.markets.get(instrument),
-        ) else {
-            return Err(Denial {
-                reason: Reason::UnknownInstrument,
-                values: format!("instrument={instrument}"),
-            });
-        };
-        let (open_buys, open_sells) = self.orders.exposure(party.id, instrument, except);
-        let position = self
-            .portfolio
-            .book(party.id)
-            .map_or(Size::ZERO, |book| book.position_size(instrument));
-        Ok(Situation {
-            now,
-            instrument: terms,
-            strategy: party.id,
-            quote: market.quote,
-            stale: market.stale,
-            killed: self.killed,
-            mode: if self.late {
-                Mode::Pause
-            } else {
-                self.mode(party)
-            },
-            position,
-            open_buys,
-            open_sells,
-        })
     }
 
     fn modify(&mut self, place: usize, at: Timestamp, modify: &Modify) {

@@ -72,21 +72,40 @@ pub(super) fn follow(
     record: &mut Record,
     at: Timestamp,
     change: &VersionChange,
-    (reason, loading): (&'static str, String),
+    coming: (&'static str, String),
 ) {
-    let generation = match change {
+    match change {
+        VersionChange::Seated { .. } | VersionChange::Swapped { .. } => {}
+        VersionChange::RolledBack { problem, .. } => record.fault(at, problem.clone()),
+        VersionChange::BesideEnded { problem } if !problem.is_empty() => {
+            record.fault(at, problem.clone());
+        }
+        VersionChange::BesideEnded { .. } | VersionChange::Beside { .. } => {}
+        VersionChange::Live { pause_ns } => {
+            if let Some(last) = record.generations.back_mut() {
+                last.handover += &format!(", first event after {}", micros(*pause_ns));
+            }
+        }
+        VersionChange::Removed => record.unseated = Some("removed"),
+    }
+    if let Some(generation) = generation(at, change, coming) {
+        record.unseated = None;
+        record.generation(generation);
+    }
+}
+
+/// The version that counts from now on, if it is another one.
+fn generation(
+    at: Timestamp,
+    change: &VersionChange,
+    (reason, loading): (&'static str, String),
+) -> Option<Generation> {
+    let (version, hash, number, reason, handover) = match change {
         VersionChange::Seated {
             to,
             hash,
             generation,
-        } => Generation {
-            number: *generation,
-            version: to.clone(),
-            hash: hash.clone(),
-            at,
-            reason: reason.to_owned(),
-            handover: loading,
-        },
+        } => (to, hash, generation, reason.to_owned(), loading),
         VersionChange::Swapped {
             to,
             hash,
@@ -96,18 +115,11 @@ pub(super) fn follow(
             ..
         } => {
             let took = format!("{}, {}", micros(*took_ns), inherited_words(*inherited));
-            Generation {
-                number: *generation,
-                version: to.clone(),
-                hash: hash.clone(),
-                at,
-                reason: reason.to_owned(),
-                handover: if loading.is_empty() {
-                    took
-                } else {
-                    format!("{loading}, {took}")
-                },
-            }
+            let words = [loading, took]
+                .into_iter()
+                .filter(|words| !words.is_empty());
+            let handover = words.collect::<Vec<_>>().join(", ");
+            (to, hash, generation, reason.to_owned(), handover)
         }
         VersionChange::RolledBack {
             to,
@@ -116,33 +128,19 @@ pub(super) fn follow(
             problem,
             ..
         } => {
-            record.fault(at, problem.clone());
-            Generation {
-                number: *generation,
-                version: to.clone(),
-                hash: hash.clone(),
-                at,
-                reason: format!("rolled back: {problem}"),
-                handover: String::new(),
-            }
+            let reason = format!("rolled back: {problem}");
+            (to, hash, generation, reason, String::new())
         }
-        VersionChange::Live { pause_ns } => {
-            if let Some(last) = record.generations.back_mut() {
-                last.handover += &format!(", paused {}", micros(*pause_ns));
-            }
-            return;
-        }
-        VersionChange::BesideEnded { problem } if !problem.is_empty() => {
-            return record.fault(at, problem.clone());
-        }
-        VersionChange::BesideEnded { .. } | VersionChange::Beside { .. } => return,
-        VersionChange::Removed => {
-            record.unseated = Some("removed");
-            return;
-        }
+        _ => return None,
     };
-    record.unseated = None;
-    record.generation(generation);
+    Some(Generation {
+        number: *number,
+        version: version.clone(),
+        hash: hash.clone(),
+        at,
+        reason,
+        handover,
+    })
 }
 
 fn permissions(candidate: &Candidate) -> Vec<Permission> {
