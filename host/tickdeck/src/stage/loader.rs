@@ -1,83 +1,37 @@
 //! The loader: takes one thing after another, as long as it takes, and never holds up the engine.
 
+use super::entry::Entry;
 use super::ledger::Ledger;
 use super::records;
-use super::{Keep, Setup, Wish};
+use super::{Keep, Setup};
 use crate::board::{Board, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
 use crate::config::StrategySettings;
 use crate::grants::Grants;
 use crate::names::Names;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{Changed, Controls, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
 use tickdeck_strategy::{LogLevel, LogSink};
 
-/// What the loader remembers of a strategy.
-#[derive(Default)]
-struct Entry {
-    id: Option<StrategyId>,
-    /// Whether the engine has it, running or quarantined.
-    seated: bool,
-    /// What each of the last versions was made of, by the engine's count of them.
-    contents: BTreeMap<u32, Fingerprint>,
-    /// Runs beside.
-    beside: Option<Fingerprint>,
-    /// Contents that are not taken again by themselves.
-    failed: HashSet<Fingerprint>,
-    /// Waits for an approval.
-    waiting: Option<Candidate>,
-    /// Why the next version comes, and what it took to make it ready.
-    coming: Option<(&'static str, String)>,
-}
-
-/// Versions of a strategy whose contents are remembered.
-const CONTENTS_KEPT: u32 = 16;
-
-impl Entry {
-    /// What the version that counts is made of.
-    fn live(&self) -> Option<Fingerprint> {
-        self.contents.last_key_value().map(|(_, content)| *content)
-    }
-
-    /// Version `generation` counts.
-    fn counts(&mut self, generation: u32, content: Fingerprint) {
-        self.seated = true;
-        self.contents.insert(generation, content);
-        self.contents
-            .retain(|other, _| *other + CONTENTS_KEPT > generation);
-    }
-
-    /// Version `generation` is the one before the last again, because the last one failed or was not wanted.
-    fn rolled_back(&mut self, generation: u32) {
-        let content = |back: u32| self.contents.get(&generation.saturating_sub(back)).copied();
-        let (bad, good) = (content(1), content(2));
-        self.failed.extend(bad);
-        if let Some(good) = good {
-            self.counts(generation, good);
-        }
-    }
-}
-
 /// What the loader works on.
 pub(super) struct Loader {
-    casting: Casting,
-    grants: Grants,
-    registry: Arc<Registry>,
-    keep: Keep,
-    names: Names,
-    ledger: Ledger,
-    controls: Controls,
-    watcher: Option<Watcher>,
-    folder: Option<PathBuf>,
-    entries: BTreeMap<String, Entry>,
+    pub(super) casting: Casting,
+    pub(super) grants: Grants,
+    pub(super) registry: Arc<Registry>,
+    pub(super) keep: Keep,
+    pub(super) names: Names,
+    pub(super) ledger: Ledger,
+    pub(super) controls: Controls,
+    pub(super) watcher: Option<Watcher>,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) entries: BTreeMap<String, Entry>,
     /// By module name: its content as last seen.
-    plugins: BTreeMap<String, Plugin>,
+    pub(super) plugins: BTreeMap<String, Plugin>,
 }
 
 impl Loader {
@@ -110,7 +64,7 @@ impl Loader {
         loader
     }
 
-    fn entry(&mut self, name: &str) -> &mut Entry {
+    pub(super) fn entry(&mut self, name: &str) -> &mut Entry {
         self.entries.entry(name.to_owned()).or_default()
     }
 
@@ -119,7 +73,7 @@ impl Loader {
         &self.casting.config.engine.pin
     }
 
-    fn board(&self) -> &Board {
+    pub(super) fn board(&self) -> &Board {
         &self.casting.board
     }
 
@@ -159,7 +113,7 @@ impl Loader {
     }
 
     /// Offers a strategy what its module is now; `again` even if it failed before.
-    fn offer(
+    pub(super) fn offer(
         &mut self,
         name: &str,
         settings: StrategySettings,
@@ -327,12 +281,12 @@ impl Loader {
         })
     }
 
-    fn ask(&self, change: tickdeck_engine::Change) -> Result<Changed, String> {
+    pub(super) fn ask(&self, change: tickdeck_engine::Change) -> Result<Changed, String> {
         let answer = self.controls.change(change).recv();
         answer.unwrap_or_else(|_| Err("the host is shutting down".to_owned()))
     }
 
-    fn remove(&mut self, name: &str) -> Result<String, String> {
+    pub(super) fn remove(&mut self, name: &str) -> Result<String, String> {
         let entry = self.entry(name);
         entry.waiting = None;
         entry.failed.clear();
@@ -351,125 +305,6 @@ impl Loader {
         entry.contents.clear();
         entry.beside = None;
         Ok(format!("{name} left in order"))
-    }
-
-    /// Does what an operator asks.
-    pub(super) fn wish(&mut self, name: &str, wish: Wish) -> Result<String, String> {
-        let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
-        if !known {
-            let names: Vec<&str> = self.entries.keys().map(String::as_str).collect();
-            return Err(format!(
-                "there is no strategy `{name}`; there are {}",
-                names.join(", ")
-            ));
-        }
-        match wish {
-            Wish::Reload => self.reload(name),
-            Wish::RollBack => self.roll_back(name),
-            Wish::Promote => self.promote(name),
-            Wish::Remove => self.remove(name),
-            Wish::Approve => self.approve(name),
-        }
-    }
-
-    fn reload(&mut self, name: &str) -> Result<String, String> {
-        let settings = self.casting.config.strategies.get(name).cloned();
-        let settings = settings.unwrap_or_default();
-        let module = settings
-            .plugin
-            .as_ref()
-            .map_or(name, |plugin| plugin.value.as_str())
-            .to_owned();
-        if let Some(watcher) = &self.watcher {
-            watcher.rescan_now();
-        }
-        self.read(&module)?;
-        self.offer(name, settings, &module, true)
-    }
-
-    /// Reads a module as it is in the folder now.
-    fn read(&mut self, module: &str) -> Result<(), String> {
-        let Some(folder) = &self.folder else {
-            return Ok(());
-        };
-        let scan = tickdeck_strategy::watch::scan(folder).map_err(|error| error.to_string())?;
-        if let Some(refused) = scan.refused.into_iter().find(|one| one.name == module) {
-            return Err(refused.why);
-        }
-        match scan.plugins.into_iter().find(|one| one.name == module) {
-            Some(plugin) => drop(self.plugins.insert(module.to_owned(), plugin)),
-            None => drop(self.plugins.remove(module)),
-        }
-        Ok(())
-    }
-
-    fn roll_back(&mut self, name: &str) -> Result<String, String> {
-        let id = self.seated(name)?;
-        self.entry(name).coming = Some(("rolled back by the operator", String::new()));
-        match self.ask(tickdeck_engine::Change::RollBack(id))? {
-            Changed::Swapped(swapped) => {
-                self.entry(name).rolled_back(swapped.generation);
-                retire(swapped.retired, StopReason::Replaced);
-                Ok(format!(
-                    "{name} is {} again, {}",
-                    swapped.label,
-                    inherited_words(swapped.inherited)
-                ))
-            }
-            Changed::BesideEnded(label) => {
-                let entry = self.entry(name);
-                let beside = entry.beside.take();
-                entry.failed.extend(beside);
-                self.ledger.change(name, |record| record.note = None);
-                Ok(format!("version {label} no longer runs beside {name}"))
-            }
-            _ => Err("the engine answered something else".to_owned()),
-        }
-    }
-
-    fn promote(&mut self, name: &str) -> Result<String, String> {
-        let id = self.seated(name)?;
-        self.entry(name).coming = Some(("promoted", String::new()));
-        let Changed::Swapped(swapped) = self.ask(tickdeck_engine::Change::Promote(id))? else {
-            return Err("the engine answered something else".to_owned());
-        };
-        let entry = self.entry(name);
-        if let Some(content) = entry.beside.take() {
-            entry.counts(swapped.generation, content);
-        }
-        retire(swapped.retired, StopReason::Replaced);
-        self.ledger.change(name, |record| record.note = None);
-        Ok(format!(
-            "{name} is {}, handed over in {}",
-            swapped.label,
-            micros(swapped.took_ns)
-        ))
-    }
-
-    fn approve(&mut self, name: &str) -> Result<String, String> {
-        let Some(candidate) = self.entry(name).waiting.take() else {
-            return Err(format!("{name} asks for nothing that was not granted"));
-        };
-        let hash = candidate.inspection().hash.to_string();
-        let approval = &candidate.judgement.approval;
-        if let Err(error) = self.grants.approve(name, approval, &hash, now()) {
-            self.entry(name).waiting = Some(candidate);
-            return Err(crate::cli::sentence(&error));
-        }
-        let granted = candidate.judgement.increases.join("; ");
-        self.board().line(
-            "operator",
-            LogLevel::Warn,
-            &format!("{name}: granted ({granted})"),
-        );
-        self.reload(name)
-    }
-
-    fn seated(&self, name: &str) -> Result<StrategyId, String> {
-        let entry = self.entries.get(name).filter(|entry| entry.seated);
-        entry
-            .and_then(|entry| entry.id)
-            .ok_or_else(|| format!("{name} does not run"))
     }
 
     /// The engine changed a version, whoever asked for it.
@@ -498,16 +333,9 @@ impl Loader {
 }
 
 /// Says goodbye to an instance that is done, where there is time.
-fn retire(instance: Option<Box<dyn Strategy>>, reason: StopReason) {
+pub(super) fn retire(instance: Option<Box<dyn Strategy>>, reason: StopReason) {
     if let Some(mut instance) = instance {
         // What it says now matters to nobody; it is dropped either way.
         let _ = instance.stop(reason);
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
-    })
 }

@@ -4,9 +4,11 @@
 //! One thread, the loader, does everything that takes time: it verifies, compiles, judges permissions, and tries a new
 //! version on the strategy's last events. Only then does it ask the engine for the handover, which takes microseconds.
 
+mod entry;
 mod ledger;
 mod loader;
 mod records;
+mod wishes;
 
 pub use ledger::{Generation, Given, Ledger, Permission, Record};
 pub use records::{first_generation, waits};

@@ -1,0 +1,52 @@
+//! What the loader remembers of a strategy.
+
+use crate::casting::Candidate;
+use std::collections::{BTreeMap, HashSet};
+use tickdeck_model::StrategyId;
+use tickdeck_strategy::watch::Fingerprint;
+
+/// What the loader remembers of a strategy.
+#[derive(Default)]
+pub(super) struct Entry {
+    pub(super) id: Option<StrategyId>,
+    /// Whether the engine has it, running or quarantined.
+    pub(super) seated: bool,
+    /// What each of the last versions was made of, by the engine's count of them.
+    pub(super) contents: BTreeMap<u32, Fingerprint>,
+    /// Runs beside.
+    pub(super) beside: Option<Fingerprint>,
+    /// Contents that are not taken again by themselves.
+    pub(super) failed: HashSet<Fingerprint>,
+    /// Waits for an approval.
+    pub(super) waiting: Option<Candidate>,
+    /// Why the next version comes, and what it took to make it ready.
+    pub(super) coming: Option<(&'static str, String)>,
+}
+
+/// Versions of a strategy whose contents are remembered.
+const CONTENTS_KEPT: u32 = 16;
+
+impl Entry {
+    /// What the version that counts is made of.
+    pub(super) fn live(&self) -> Option<Fingerprint> {
+        self.contents.last_key_value().map(|(_, content)| *content)
+    }
+
+    /// Version `generation` counts.
+    pub(super) fn counts(&mut self, generation: u32, content: Fingerprint) {
+        self.seated = true;
+        self.contents.insert(generation, content);
+        self.contents
+            .retain(|other, _| *other + CONTENTS_KEPT > generation);
+    }
+
+    /// Version `generation` is the one before the last again, because the last one failed or was not wanted.
+    pub(super) fn rolled_back(&mut self, generation: u32) {
+        let content = |back: u32| self.contents.get(&generation.saturating_sub(back)).copied();
+        let (bad, good) = (content(1), content(2));
+        self.failed.extend(bad);
+        if let Some(good) = good {
+            self.counts(generation, good);
+        }
+    }
+}

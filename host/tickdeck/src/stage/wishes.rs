@@ -1,0 +1,138 @@
+//! What operators ask of the loader.
+
+use super::Wish;
+use super::loader::{Loader, retire};
+use crate::board::{inherited_words, micros};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tickdeck_engine::port::StopReason;
+use tickdeck_engine::{Change, Changed};
+use tickdeck_model::{StrategyId, Timestamp};
+use tickdeck_strategy::{LogLevel, LogSink};
+
+impl Loader {
+    /// Does what an operator asks.
+    pub(super) fn wish(&mut self, name: &str, wish: Wish) -> Result<String, String> {
+        let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
+        if !known {
+            let names: Vec<&str> = self.entries.keys().map(String::as_str).collect();
+            return Err(format!(
+                "there is no strategy `{name}`; there are {}",
+                names.join(", ")
+            ));
+        }
+        match wish {
+            Wish::Reload => self.reload(name),
+            Wish::RollBack => self.roll_back(name),
+            Wish::Promote => self.promote(name),
+            Wish::Remove => self.remove(name),
+            Wish::Approve => self.approve(name),
+        }
+    }
+
+    fn reload(&mut self, name: &str) -> Result<String, String> {
+        let settings = self.casting.config.strategies.get(name).cloned();
+        let settings = settings.unwrap_or_default();
+        let module = settings
+            .plugin
+            .as_ref()
+            .map_or(name, |plugin| plugin.value.as_str())
+            .to_owned();
+        if let Some(watcher) = &self.watcher {
+            watcher.rescan_now();
+        }
+        self.read(&module)?;
+        self.offer(name, settings, &module, true)
+    }
+
+    /// Reads a module as it is in the folder now.
+    fn read(&mut self, module: &str) -> Result<(), String> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let scan = tickdeck_strategy::watch::scan(folder).map_err(|error| error.to_string())?;
+        if let Some(refused) = scan.refused.into_iter().find(|one| one.name == module) {
+            return Err(refused.why);
+        }
+        match scan.plugins.into_iter().find(|one| one.name == module) {
+            Some(plugin) => drop(self.plugins.insert(module.to_owned(), plugin)),
+            None => drop(self.plugins.remove(module)),
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self, name: &str) -> Result<String, String> {
+        let id = self.seated(name)?;
+        self.entry(name).coming = Some(("rolled back by the operator", String::new()));
+        match self.ask(Change::RollBack(id))? {
+            Changed::Swapped(swapped) => {
+                self.entry(name).rolled_back(swapped.generation);
+                retire(swapped.retired, StopReason::Replaced);
+                Ok(format!(
+                    "{name} is {} again, {}",
+                    swapped.label,
+                    inherited_words(swapped.inherited)
+                ))
+            }
+            Changed::BesideEnded(label) => {
+                let entry = self.entry(name);
+                let beside = entry.beside.take();
+                entry.failed.extend(beside);
+                self.ledger.change(name, |record| record.note = None);
+                Ok(format!("version {label} no longer runs beside {name}"))
+            }
+            _ => Err("the engine answered something else".to_owned()),
+        }
+    }
+
+    fn promote(&mut self, name: &str) -> Result<String, String> {
+        let id = self.seated(name)?;
+        self.entry(name).coming = Some(("promoted", String::new()));
+        let Changed::Swapped(swapped) = self.ask(Change::Promote(id))? else {
+            return Err("the engine answered something else".to_owned());
+        };
+        let entry = self.entry(name);
+        if let Some(content) = entry.beside.take() {
+            entry.counts(swapped.generation, content);
+        }
+        retire(swapped.retired, StopReason::Replaced);
+        self.ledger.change(name, |record| record.note = None);
+        Ok(format!(
+            "{name} is {}, handed over in {}",
+            swapped.label,
+            micros(swapped.took_ns)
+        ))
+    }
+
+    fn approve(&mut self, name: &str) -> Result<String, String> {
+        let Some(candidate) = self.entry(name).waiting.take() else {
+            return Err(format!("{name} asks for nothing that was not granted"));
+        };
+        let hash = candidate.inspection().hash.to_string();
+        let approval = &candidate.judgement.approval;
+        if let Err(error) = self.grants.approve(name, approval, &hash, now()) {
+            self.entry(name).waiting = Some(candidate);
+            return Err(crate::cli::sentence(&error));
+        }
+        let granted = candidate.judgement.increases.join("; ");
+        self.board().line(
+            "operator",
+            LogLevel::Warn,
+            &format!("{name}: granted ({granted})"),
+        );
+        self.reload(name)
+    }
+
+    fn seated(&self, name: &str) -> Result<StrategyId, String> {
+        let entry = self.entries.get(name).filter(|entry| entry.seated);
+        entry
+            .and_then(|entry| entry.id)
+            .ok_or_else(|| format!("{name} does not run"))
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
+    })
+}
