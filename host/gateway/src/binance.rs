@@ -8,6 +8,7 @@
 mod book;
 mod decode;
 mod oracle;
+mod scan;
 mod sync;
 mod wire;
 

@@ -163,10 +163,93 @@ pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
     }
 }
 
+/// Reads an unsigned decimal at the start of `bytes` as a whole number of units at `scale`, up to the first byte that
+/// is no part of it: the common case of [`parse_fixed`] in one pass. Returns the value and how many bytes it took, or
+/// nothing if the case is not the common one: no digit on one side of the point, more than 18 digits, finer than the
+/// scale.
+#[inline]
+pub fn parse_plain_fixed(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
+    /// Whatever has as many digits fits.
+    const MOST_DIGITS: usize = 18;
+    const POWERS: [i64; MOST_DIGITS + 1] = {
+        let mut powers = [1; MOST_DIGITS + 1];
+        let mut at = 1;
+        while at < powers.len() {
+            powers[at] = powers[at - 1] * 10;
+            at += 1;
+        }
+        powers
+    };
+    let digit = |at: usize| {
+        let digit = bytes.get(at)?.wrapping_sub(b'0');
+        (digit < 10).then_some(i64::from(digit))
+    };
+    let (mut units, mut at) = (0i64, 0);
+    while let Some(next) = digit(at) {
+        // Wrapping cannot pass for a number: what is too long is refused below.
+        units = units.wrapping_mul(10).wrapping_add(next);
+        at += 1;
+    }
+    let scale = usize::from(scale);
+    if at == 0 || at + scale > MOST_DIGITS {
+        return None;
+    }
+    if bytes.get(at) != Some(&b'.') {
+        return Some((units * POWERS[scale], at));
+    }
+    let point = at;
+    at += 1;
+    while at - point <= scale
+        && let Some(next) = digit(at)
+    {
+        units = units * 10 + next;
+        at += 1;
+    }
+    let kept = at - point - 1;
+    if kept == 0 && digit(at).is_none() {
+        return None;
+    }
+    while let Some(next) = digit(at) {
+        if next != 0 {
+            return None;
+        }
+        at += 1;
+    }
+    Some((units * POWERS[scale - kept], at))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_common_case_is_read_as_every_case_is(text in "[0-9]{0,20}([.][0-9]{0,12})?[0-9x\"]{0,2}", scale in 0u8..12) {
+            if let Some((value, length)) = parse_plain_fixed(text.as_bytes(), scale) {
+                prop_assert_eq!(Ok(value), parse_fixed(&text[..length], scale));
+                let rest = text[length..].bytes().next();
+                prop_assert!(rest.is_none_or(|byte| !byte.is_ascii_digit()), "{} of {}", length, text);
+            }
+        }
+    }
+
+    #[test]
+    fn the_common_case_covers_prices_as_venues_write_them() {
+        assert_eq!(
+            parse_plain_fixed(b"61685.99000000\",", 2),
+            Some((6_168_599, 14))
+        );
+        assert_eq!(parse_plain_fixed(b"0.00000000\"", 5), Some((0, 10)));
+        assert_eq!(parse_plain_fixed(b"7", 3), Some((7_000, 1)));
+        for uncommon in ["", ".5", "5.", "-1", "0.001", "123456789012345678"] {
+            assert_eq!(
+                parse_plain_fixed(uncommon.as_bytes(), 2),
+                None,
+                "{uncommon}"
+            );
+        }
+    }
 
     #[test]
     fn decimals_are_read_exactly_or_not_at_all() {

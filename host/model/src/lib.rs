@@ -23,7 +23,7 @@ pub use event::{
     AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate,
     Quote, Signal, Timer, Trade, VenueStatus,
 };
-pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed};
+pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{
     ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
     VenueOrderId,

@@ -1,5 +1,6 @@
 //! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
 
+use super::scan::scan;
 use super::wire::{
     BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, level_size,
 };
@@ -118,21 +119,31 @@ impl Decoder {
     pub fn decode(&self, text: &[u8], levels: &mut Levels) -> Result<Frame, DecodeError> {
         levels.clear();
         let mut fields = Fields::default();
-        let mut json = serde_json::Deserializer::from_slice(text);
-        FrameSeed {
-            symbols: &self.symbols,
-            fields: &mut fields,
-            levels: &mut *levels,
+        if scan(text, &self.symbols, &mut fields, levels).is_none() {
+            levels.clear();
+            fields = self.read(text, levels)?;
         }
-        .deserialize(&mut json)
-        .and_then(|()| json.end())
-        .map_err(json_error)?;
         match kind_of(&fields)? {
             Kind::Depth => self.depth(&fields).map(Frame::Depth),
             Kind::BookTicker => self.book_ticker(&fields, levels).map(Frame::BookTicker),
             Kind::Trade => self.trade(&fields).map(Frame::Trade),
             Kind::Snapshot => self.snapshot(&fields).map(Frame::Snapshot),
         }
+    }
+
+    /// Reads any legal spelling of a frame, and says what is wrong with the others.
+    fn read<'t>(&self, text: &'t [u8], levels: &mut Levels) -> Result<Fields<'t>, DecodeError> {
+        let mut fields = Fields::default();
+        let mut json = serde_json::Deserializer::from_slice(text);
+        FrameSeed {
+            symbols: &self.symbols,
+            fields: &mut fields,
+            levels,
+        }
+        .deserialize(&mut json)
+        .and_then(|()| json.end())
+        .map_err(json_error)?;
+        Ok(fields)
     }
 
     fn depth(&self, fields: &Fields<'_>) -> Result<DepthUpdate, DecodeError> {
@@ -346,6 +357,47 @@ mod tests {
 
     fn combined(stream: &str, data: &str) -> String {
         format!(r#"{{"stream":"btcusdt@{stream}","data":{data}}}"#)
+    }
+
+    #[test]
+    fn what_the_quick_reader_takes_the_full_reader_reads_alike() {
+        let decoder = decoder();
+        let quick = |text: &[u8]| {
+            let (mut fields, mut levels) = (Fields::default(), Levels::default());
+            let taken = scan(text, decoder.symbols(), &mut fields, &mut levels).is_some();
+            taken.then(|| (format!("{fields:?}"), levels))
+        };
+        let full = |text: &[u8]| {
+            let mut levels = Levels::default();
+            let read = decoder.read(text, &mut levels);
+            read.map(|fields| (format!("{fields:?}"), levels))
+        };
+        let (mut taken, mut left) = (0, 0);
+        for frame in [TRADE, DEPTH, TICKER] {
+            let stream = if frame == DEPTH { "depth@100ms" } else { "x" };
+            for frame in [frame.to_owned(), combined(stream, frame)] {
+                let frame = frame.as_bytes();
+                assert_eq!(quick(frame).map(Ok), Some(full(frame)), "as it comes");
+                for at in 0..frame.len() {
+                    for byte in *b"\"0179.,:[]{}\\ -xb\x00\xff" {
+                        let mut other = frame.to_vec();
+                        other[at] = byte;
+                        let shorter = [&frame[..at], &frame[at + 1..]].concat();
+                        for text in [&other, &shorter] {
+                            match quick(text) {
+                                Some(read) => {
+                                    taken += 1;
+                                    let shown = String::from_utf8_lossy(text);
+                                    assert_eq!(Ok(read), full(text), "{shown}");
+                                }
+                                None => left += 1,
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(taken > 10_000 && left > 1_000, "{taken} {left}");
     }
 
     #[test]

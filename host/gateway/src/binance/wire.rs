@@ -96,7 +96,7 @@ pub struct DepthSnapshot {
 }
 
 /// The fields of any frame, as far as they were there. Texts are borrowed from the frame.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
     pub(super) stream: Option<&'a str>,
     pub(super) event: Option<&'a str>,
@@ -205,7 +205,7 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
 }
 
 impl<'a> Fields<'a> {
-    fn resolve(&mut self, symbols: &[Symbol], name: &'a str) {
+    pub(super) fn resolve(&mut self, symbols: &[Symbol], name: &'a str) {
         self.symbol = symbols
             .iter()
             .position(|symbol| symbol.name.eq_ignore_ascii_case(name));
@@ -217,7 +217,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The symbol whose scales the levels have; the REST snapshot names none, so it needs a decoder of one symbol.
-    fn symbol_for_levels<'s>(&self, symbols: &'s [Symbol]) -> Option<&'s Symbol> {
+    pub(super) fn symbol_for_levels<'s>(&self, symbols: &'s [Symbol]) -> Option<&'s Symbol> {
         match (self.symbol, self.unknown_symbol, symbols) {
             (Some(at), _, _) => symbols.get(at),
             (None, None, [only]) => Some(only),
