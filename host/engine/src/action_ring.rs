@@ -30,6 +30,8 @@ pub(crate) enum Decision {
     Recovered {
         /// How many.
         events: u32,
+        /// From the trap to the other one standing where the first one was.
+        took_ns: u64,
     },
     /// A new version trapped within its trial.
     TrialFailed,

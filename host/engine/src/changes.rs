@@ -66,10 +66,11 @@ impl Engine {
             Decision::Act(_) | Decision::Late(_) => return,
             Decision::TrialFailed => return self.failed_trials.push(strategy),
             Decision::Ended => Notice::Ended { strategy, problem },
-            Decision::Recovered { events } => Notice::Recovered {
+            Decision::Recovered { events, took_ns } => Notice::Recovered {
                 strategy,
                 problem,
                 events,
+                took_ns,
             },
             Decision::ShadowFailed => {
                 card.beside = None;

@@ -329,6 +329,7 @@ impl Desk {
 
     /// An instance trapped or broke the contract: it is fenced off, and another takes its place if it may.
     pub(crate) fn fault(&mut self, place: Place, at: Timestamp, fault: Fault) {
+        let trapped = (self.now_ns)();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);
@@ -345,7 +346,9 @@ impl Desk {
         }
         match self.recover(place) {
             Ok(events) => {
-                let recovered = self.slots[place].at_end(Decision::Recovered { events });
+                let took_ns = (self.now_ns)().saturating_sub(trapped);
+                let recovered = Decision::Recovered { events, took_ns };
+                let recovered = self.slots[place].at_end(recovered);
                 self.outlet.publish(&[recovered]);
             }
             Err(next) => {

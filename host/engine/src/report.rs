@@ -65,6 +65,8 @@ pub enum Notice {
         problem: String,
         /// Events that it was offered once more.
         events: u32,
+        /// From the trap to the other one standing where the first one was.
+        took_ns: u64,
     },
     /// A strategy trapped too often and ended, its orders handled by its policy; the host and the others go on.
     Ended {

@@ -363,9 +363,11 @@ fn say(entry: &Entry, names: &Names) -> String {
             strategy,
             problem,
             events,
+            took_ns,
         } => format!(
-            "{} recovered from its last snapshot and {events} events: {problem}",
-            names.strategy(*strategy)
+            "{} recovered within {} from its last snapshot and {events} events: {problem}",
+            names.strategy(*strategy),
+            micros(*took_ns)
         ),
         Notice::Venue {
             venue,

@@ -1,7 +1,7 @@
 //! `boundary`: what an event costs on its way into a Rust guest and through its EMA cross, by batch size and by way.
 
 use crate::derived::Derived;
-use crate::row::{Claim, Row, interleave};
+use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, StartOption
 
 const BATCH: usize = 256;
 
-pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
+pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let file = guests::module("ema-cross")?;
     let batch = trades(BATCH);
     let mut exact = Guest::start(&file, true)?;
@@ -57,11 +57,11 @@ pub(crate) fn run(effort: Effort) -> Result<Vec<Row>> {
             &mut || native_one.per_event(singles, 1),
         ],
     )?;
-    let claim = |bench, against, goal| Claim {
+    let claim = |bench, against, goal: Option<f64>| Claim {
         bench,
         unit: "ns/event",
         against,
-        goal,
+        goal: goal.map(Goal::Value),
         more_is_better: false,
     };
     Ok(vec![

@@ -16,7 +16,25 @@ pub(crate) fn root() -> &'static Path {
 
 /// Builds the example plugins and returns their modules by name.
 pub(crate) fn modules() -> Result<Vec<(String, PathBuf)>> {
-    let crates = examples(&root().join("plugins"))?;
+    built(examples(&root().join("plugins"))?)
+}
+
+/// Builds the strategy that counts, and returns its module's file.
+pub(crate) fn counter() -> Result<PathBuf> {
+    let built = built(vec![root().join("tests/bench/counter")])?;
+    let (_, file) = built.into_iter().next().context("one crate, one module")?;
+    Ok(file)
+}
+
+/// A module of the same code under another hash: with a custom section that nobody reads.
+pub(crate) fn variant(module: &[u8], number: u64) -> Vec<u8> {
+    let content: [&[u8]; 3] = [&[5], b"bench", &number.to_le_bytes()];
+    let content = content.concat();
+    let length = u8::try_from(content.len()).expect("14 bytes");
+    [module, &[0, length], &content].concat()
+}
+
+fn built(crates: Vec<PathBuf>) -> Result<Vec<(String, PathBuf)>> {
     let out = root().join("target/bench-plugins");
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let built = build(&Build {

@@ -4,15 +4,19 @@
 //! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
 mod boundary;
+mod deck;
 mod derived;
 mod engine;
 mod guests;
 mod machine;
 mod row;
+mod swap;
+mod watch;
 
 use anyhow::{Result, bail};
 use clap::Parser;
 use row::{Row, print_table};
+use std::path::PathBuf;
 
 /// Measures what Tickdeck claims.
 #[derive(Parser)]
@@ -21,7 +25,7 @@ use row::{Row, print_table};
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine. All of them when none is named.
+    /// What to measure: boundary, engine, swap. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -29,22 +33,33 @@ struct Options {
     /// Rounds of each row.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
+    /// Folder of the full captures, where it is not beside the repository.
+    #[arg(long, value_name = "FOLDER")]
+    captures: Option<PathBuf>,
     /// Few short rounds, only to see that it works.
     #[arg(long)]
     short: bool,
 }
 
-/// How long to measure.
-#[derive(Debug, Clone, Copy)]
+/// How long to measure, and on what.
+#[derive(Debug, Clone)]
 struct Effort {
     rounds: usize,
     /// Events of one measurement.
     events: usize,
+    /// Swaps of one strategy.
+    swaps: usize,
+    /// What engines play.
+    captures: Vec<PathBuf>,
 }
 
-type Bench = (&'static str, fn(Effort) -> Result<Vec<Row>>);
+type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 
-const BENCHES: &[Bench] = &[("boundary", boundary::run), ("engine", engine::run)];
+const BENCHES: &[Bench] = &[
+    ("boundary", boundary::run),
+    ("engine", engine::run),
+    ("swap", swap::run),
+];
 
 fn main() -> Result<()> {
     let options = Options::parse();
@@ -59,15 +74,20 @@ fn main() -> Result<()> {
             known.join(", ")
         );
     }
+    let captures = deck::captures(options.captures.as_deref());
     let effort = if options.short {
         Effort {
             rounds: 3,
             events: 1 << 14,
+            swaps: 100,
+            captures,
         }
     } else {
         Effort {
             rounds: options.rounds.max(1),
             events: 1 << 18,
+            swaps: 1_000,
+            captures,
         }
     };
     if !options.json {
@@ -76,7 +96,7 @@ fn main() -> Result<()> {
     let mut rows = Vec::new();
     for (name, run) in BENCHES {
         if options.names.is_empty() || options.names.iter().any(|wanted| wanted == name) {
-            rows.extend(run(effort)?);
+            rows.extend(run(&effort)?);
         }
     }
     if options.json {

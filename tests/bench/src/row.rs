@@ -15,12 +15,22 @@ pub(crate) struct Row {
     pub(crate) against: &'static str,
     /// Median of the rounds' own ratios of value to baseline.
     pub(crate) ratio: f64,
-    /// What the value must not exceed (times) or must reach (rates).
+    /// What the value, or the ratio, must not exceed (times) or must reach (rates).
     pub(crate) goal: Option<f64>,
+    /// `value` or `ratio`.
+    pub(crate) goal_is_for: &'static str,
     pub(crate) holds: Option<bool>,
     pub(crate) rounds: usize,
     pub(crate) min: f64,
     pub(crate) max: f64,
+}
+
+/// What is to be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Goal {
+    Value(f64),
+    /// Of value to baseline.
+    Ratio(f64),
 }
 
 /// What a row is about.
@@ -28,7 +38,7 @@ pub(crate) struct Claim {
     pub(crate) bench: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) against: &'static str,
-    pub(crate) goal: Option<f64>,
+    pub(crate) goal: Option<Goal>,
     /// Whether more is better, as with rates.
     pub(crate) more_is_better: bool,
 }
@@ -41,26 +51,42 @@ impl Claim {
             .zip(baselines)
             .map(|(value, baseline)| value / baseline)
             .collect();
-        let value = median(values);
-        let holds = self.goal.map(|goal| {
+        let figures = (median(values), median(baselines), median(&ratios));
+        self.filled(figures, values)
+    }
+
+    /// Makes the row from single samples, of which a quantile counts: 0.5 for the median, 1.0 for the worst.
+    pub(crate) fn quantile(self, samples: &[f64], baselines: &[f64], part: f64) -> Row {
+        let (value, baseline) = (quantile(samples, part), quantile(baselines, part));
+        self.filled((value, baseline, value / baseline), samples)
+    }
+
+    fn filled(self, (value, baseline, ratio): (f64, f64, f64), samples: &[f64]) -> Row {
+        let (reached, goal, goal_is_for) = match self.goal {
+            None => (value, None, "value"),
+            Some(Goal::Value(goal)) => (value, Some(goal), "value"),
+            Some(Goal::Ratio(goal)) => (ratio, Some(goal), "ratio"),
+        };
+        let holds = goal.map(|goal| {
             if self.more_is_better {
-                value >= goal
+                reached >= goal
             } else {
-                value <= goal
+                reached <= goal
             }
         });
         Row {
             bench: self.bench.to_owned(),
             value,
             unit: self.unit,
-            baseline: median(baselines),
+            baseline,
             against: self.against,
-            ratio: median(&ratios),
-            goal: self.goal,
+            ratio,
+            goal,
+            goal_is_for,
             holds,
-            rounds: values.len(),
-            min: values.iter().copied().fold(f64::INFINITY, f64::min),
-            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            rounds: samples.len(),
+            min: samples.iter().copied().fold(f64::INFINITY, f64::min),
+            max: samples.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
     }
 }
@@ -93,13 +119,28 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The sample that this part of all samples does not exceed; 0 if there is none.
+pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (part * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or_default()
+}
+
 pub(crate) fn print_table(rows: &[Row]) {
     println!(
         "{:<34} {:>12} {:<12} {:>11} {:>11} {:>11} {:>7} {:>9} {:>6}  baseline is",
         "bench", "median", "unit", "min", "max", "baseline", "ratio", "goal", "holds"
     );
     for row in rows {
-        let goal = row.goal.map_or_else(|| "-".to_owned(), number);
+        let goal = match (row.goal, row.goal_is_for) {
+            (None, _) => "-".to_owned(),
+            (Some(goal), "ratio") => format!("{goal:.2}x"),
+            (Some(goal), _) => number(goal),
+        };
         let holds = match row.holds {
             None => "-",
             Some(true) => "yes",

@@ -1,0 +1,99 @@
+//! The benchmarks' strategy: counts every event that it is offered, mixes their sequences into a number, keeps averages
+//! as a strategy would, and traps or loops when it is told to.
+//!
+//! What it counted goes with its state from instance to instance, so that the count of a strategy that was swapped a
+//! thousand times says what was lost or came twice.
+
+use serde::{Deserialize, Serialize};
+use tickdeck_sdk::indicators::Ema;
+use tickdeck_sdk::{
+    BookUpdate, Context, Init, Parameters, Quote, Strategy, Subscription, Trade, VenueStatus,
+    export,
+};
+
+/// What the bench can set.
+#[derive(Debug, Parameters)]
+pub struct Params {
+    /// The event at which an instance that was not restored fails; 0: none.
+    #[param(default = 0, min = 0, max = 1_000_000_000)]
+    fail_at: u32,
+    /// How it fails: loops without end, rather than trapping.
+    #[param(default = false)]
+    by_loop: bool,
+}
+
+/// What it counted. The first three fields are read by the bench.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Counter {
+    events: u64,
+    mix: u64,
+    last: u64,
+    fast: Ema,
+    slow: Ema,
+    /// An instance that was restored does not fail, so that every failure happens once.
+    #[serde(skip)]
+    restored: bool,
+}
+
+impl Strategy for Counter {
+    type Params = Params;
+
+    fn subscriptions() -> Vec<Subscription> {
+        vec![
+            Subscription::quotes("*"),
+            Subscription::trades("*"),
+            Subscription::book("*"),
+        ]
+    }
+
+    fn new(_: &Params, _: &Init) -> Result<Self, String> {
+        Ok(Self {
+            events: 0,
+            mix: 0,
+            last: 0,
+            fast: Ema::new(20),
+            slow: Ema::new(60),
+            restored: false,
+        })
+    }
+
+    fn on_restore(&mut self, _: &Params, _: &Init) -> Result<(), String> {
+        self.restored = true;
+        Ok(())
+    }
+
+    fn on_quote(&mut self, cx: &mut Context<Self>, _: &Quote) {
+        self.count(cx);
+    }
+
+    fn on_trade(&mut self, cx: &mut Context<Self>, trade: &Trade) {
+        self.fast.update(trade.price.0 as f64);
+        self.slow.update(trade.price.0 as f64);
+        self.count(cx);
+    }
+
+    fn on_book(&mut self, cx: &mut Context<Self>, _: &BookUpdate) {
+        self.count(cx);
+    }
+
+    fn on_venue(&mut self, cx: &mut Context<Self>, _: &VenueStatus) {
+        self.count(cx);
+    }
+}
+
+impl Counter {
+    fn count(&mut self, cx: &Context<Self>) {
+        let sequence = cx.event().sequence;
+        self.events += 1;
+        self.mix = self.mix.wrapping_mul(31).wrapping_add(sequence);
+        self.last = sequence;
+        if self.events == u64::from(cx.params.fail_at) && !self.restored {
+            assert!(cx.params.by_loop, "the bench wants a trap");
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}
+
+export!(Counter);

@@ -1,0 +1,63 @@
+//! Whether what was swapped out is gone: resident memory within one run.
+
+use super::Company;
+use super::operator::Operator;
+use crate::Effort;
+use crate::deck::{Deck, Market, Nobody};
+use crate::row::{Claim, Goal, Row};
+use crate::watch::Watch;
+use anyhow::{Context, Result, anyhow};
+use tickdeck_engine::EngineConfig;
+
+/// Swaps after which everything that is made once has been made.
+const FIRST: usize = 50;
+
+const PAGE_KIB: f64 = 4.0;
+
+pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
+    let (counter, twin) = (Watch::new(false), Watch::new(false));
+    let roles = company.roles(&counter, &twin);
+    let deck = Deck::open(&Market::Simulated, &roles, EngineConfig::default())?;
+    let controls = deck.engine.controls();
+    let operator = Operator {
+        controls: controls.clone(),
+        registry: deck.registry,
+        cast: deck
+            .casts
+            .first()
+            .context("the counter sits first")?
+            .clone(),
+        company,
+    };
+    let (before, after) = std::thread::scope(|scope| -> Result<(f64, f64)> {
+        let swaps = effort.swaps;
+        let operator = scope.spawn(move || {
+            let (mut before, mut after) = (Ok(0.0), Ok(0.0));
+            let swapped = operator.swap(swaps, |swaps_so_far| match swaps_so_far {
+                FIRST => before = resident_mib(),
+                so_far if so_far == swaps => after = resident_mib(),
+                _ => {}
+            });
+            controls.stop();
+            swapped.and_then(|_| Ok((before?, after?)))
+        });
+        deck.engine.run(&mut Nobody)?;
+        let joined = operator.join();
+        joined.map_err(|_| anyhow!("the operator panicked"))?
+    })?;
+    let claim = Claim {
+        bench: "swap/resident-memory",
+        unit: "MiB",
+        against: "after 50 swaps of the same run, on the simulated exchange",
+        goal: Some(Goal::Ratio(1.05)),
+        more_is_better: false,
+    };
+    Ok(claim.row(&[after], &[before]))
+}
+
+fn resident_mib() -> Result<f64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").context("no /proc/self/statm")?;
+    let pages = statm.split_whitespace().nth(1);
+    let pages: f64 = pages.context("no second number in statm")?.parse()?;
+    Ok(pages * PAGE_KIB / 1_024.0)
+}

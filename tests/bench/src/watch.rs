@@ -1,0 +1,143 @@
+//! Looks over a strategy's shoulder: when it is called, how long a call took that failed, and the state it ends with.
+
+use crate::deck::ns_since;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy};
+use tickdeck_model::{Action, Event};
+use tickdeck_portfolio::StrategyBook;
+
+/// What is seen of a strategy, whatever the instance.
+pub(crate) struct Watch {
+    epoch: Instant,
+    /// Whether calls are timed, which costs two looks at a clock for each.
+    timed: bool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// From the end of a call to the beginning of the next of the same instance, in us.
+    pub(crate) gaps_us: Vec<f64>,
+    /// How long the calls took that failed, in ms.
+    pub(crate) failed_ms: Vec<f64>,
+    /// The state at the end of the run.
+    pub(crate) state: Option<Vec<u8>>,
+}
+
+impl Watch {
+    pub(crate) fn new(timed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            epoch: Instant::now(),
+            timed,
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Takes what was seen.
+    pub(crate) fn take(&self) -> Seen {
+        std::mem::take(&mut *self.seen())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same code, watched.
+pub(crate) fn watched(code: Arc<dyn Code>, watch: &Arc<Watch>) -> Arc<dyn Code> {
+    let watch = Arc::clone(watch);
+    Arc::new(WatchedCode { code, watch })
+}
+
+struct WatchedCode {
+    code: Arc<dyn Code>,
+    watch: Arc<Watch>,
+}
+
+impl WatchedCode {
+    fn around(&self, strategy: Box<dyn Strategy>) -> Box<dyn Strategy> {
+        Box::new(Watched {
+            strategy,
+            watch: Arc::clone(&self.watch),
+            ended_ns: None,
+            gaps_us: Vec::new(),
+        })
+    }
+}
+
+impl Code for WatchedCode {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        self.code.start(book).map(|strategy| self.around(strategy))
+    }
+
+    fn restore(
+        &self,
+        book: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        let restored = self.code.restore(book, state);
+        restored.map(|strategy| self.around(strategy))
+    }
+
+    fn schema(&self) -> u32 {
+        self.code.schema()
+    }
+
+    fn restores(&self) -> &[u32] {
+        self.code.restores()
+    }
+}
+
+struct Watched {
+    strategy: Box<dyn Strategy>,
+    watch: Arc<Watch>,
+    ended_ns: Option<u64>,
+    gaps_us: Vec<f64>,
+}
+
+impl Strategy for Watched {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        if !self.watch.timed {
+            return self.strategy.on_events(batch, book, actions);
+        }
+        let began = ns_since(self.watch.epoch);
+        let handled = self.strategy.on_events(batch, book, actions);
+        let ended = ns_since(self.watch.epoch);
+        match &handled {
+            Ok(_) => {
+                let gap = self.ended_ns.map(|before| began.saturating_sub(before));
+                self.gaps_us.extend(gap.map(|ns| ns as f64 / 1e3));
+                self.ended_ns = Some(ended);
+            }
+            Err(_) => {
+                let took = ended.saturating_sub(began) as f64 / 1e6;
+                self.watch.seen().failed_ms.push(took);
+            }
+        }
+        handled
+    }
+
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        self.strategy.save()
+    }
+
+    fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
+        if reason == StopReason::Shutdown {
+            let state = self.strategy.save()?.map_err(Fault)?;
+            self.watch.seen().state = Some(state);
+        }
+        self.strategy.stop(reason)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.watch.seen().gaps_us.append(&mut self.gaps_us);
+    }
+}
