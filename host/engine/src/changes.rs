@@ -120,13 +120,12 @@ impl Engine {
             Ok(Done::Swapped(handover)) => {
                 let from = self.cards[place].label.clone();
                 self.follow(place, &handover, at);
-                let (to, inherited) = (handover.version.label.clone(), handover.inherited);
-                let took_ns = handover.took_ns;
                 let change = VersionChange::Swapped {
                     from,
-                    to,
-                    inherited,
-                    took_ns,
+                    to: handover.version.label.clone(),
+                    hash: handover.version.hash.clone(),
+                    inherited: handover.inherited,
+                    took_ns: handover.took_ns,
                 };
                 (Changed::Swapped(handover.into()), change)
             }
@@ -188,13 +187,13 @@ impl Engine {
         }
         let place = known.unwrap_or(self.cards.len() - 1);
         self.router.start_version(id, &seat.version, at);
-        let to = seat.version.label.clone();
+        let (to, hash) = (seat.version.label.clone(), seat.version.hash.clone());
         let counters = Arc::clone(&self.cards[place].counters);
         let task = Task::Seat(Box::new(seat), counters);
         if let Err(why) = self.crew.perform(worker, task, &mut self.intents)? {
             return Ok(Err(why));
         }
-        self.tell(id, at, VersionChange::Seated { to });
+        self.tell(id, at, VersionChange::Seated { to, hash });
         Ok(Ok(Changed::Seated))
     }
 
@@ -222,8 +221,12 @@ impl Engine {
         self.settle(at);
         if let Ok(Done::Swapped(handover)) = done {
             self.follow(place, &handover, at);
-            let to = handover.version.label.clone();
-            let change = VersionChange::RolledBack { from, to, problem };
+            let change = VersionChange::RolledBack {
+                from,
+                to: handover.version.label.clone(),
+                hash: handover.version.hash.clone(),
+                problem,
+            };
             self.tell(id, at, change);
         }
         // Otherwise it has ended, and its worker has said so.

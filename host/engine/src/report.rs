@@ -101,6 +101,8 @@ pub enum VersionChange {
     Seated {
         /// In this version.
         to: String,
+        /// The hash of its module.
+        hash: String,
     },
     /// Another version took over.
     Swapped {
@@ -108,6 +110,8 @@ pub enum VersionChange {
         from: String,
         /// To this one.
         to: String,
+        /// The hash of its module.
+        hash: String,
         /// What it took over.
         inherited: Inherited,
         /// From `save` to the new instance standing ready.
@@ -134,6 +138,8 @@ pub enum VersionChange {
         from: String,
         /// To this one.
         to: String,
+        /// The hash of its module.
+        hash: String,
         /// What happened, with limits.
         problem: String,
     },

@@ -381,12 +381,13 @@ fn say(entry: &Entry, names: &Names) -> String {
 
 fn version_words(change: &VersionChange) -> String {
     match change {
-        VersionChange::Seated { to } => format!("version {to} trades"),
+        VersionChange::Seated { to, .. } => format!("version {to} trades"),
         VersionChange::Swapped {
             from,
             to,
             inherited,
             took_ns,
+            ..
         } => format!(
             "{from} handed over to {to} in {}, {}",
             micros(*took_ns),
@@ -405,7 +406,9 @@ fn version_words(change: &VersionChange) -> String {
         VersionChange::BesideEnded { problem } => {
             format!("the version beside ended: {problem}")
         }
-        VersionChange::RolledBack { from, to, problem } => {
+        VersionChange::RolledBack {
+            from, to, problem, ..
+        } => {
             format!("{from} trapped within its trial, {to} is back: {problem}")
         }
         VersionChange::Removed => "left in order".to_owned(),

@@ -1,7 +1,7 @@
 //! The loader: takes one thing after another, as long as it takes, and never holds up the engine.
 
 use super::ledger::Ledger;
-use super::records;
+use super::records::{self, Content};
 use super::{Keep, Setup, Wish};
 use crate::board::{Board, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::{StopReason, Strategy, Version};
-use tickdeck_engine::{Changed, Controls, VersionChange};
+use tickdeck_engine::{Changed, Controls, Rehearsal, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
 use tickdeck_strategy::{LogLevel, LogSink};
@@ -25,16 +25,47 @@ struct Entry {
     /// Whether the engine has it, running or quarantined.
     seated: bool,
     /// The content that counts, and the one before it.
-    live: Option<Fingerprint>,
-    before: Option<Fingerprint>,
+    live: Option<Content>,
+    before: Option<Content>,
     /// Runs beside.
-    beside: Option<Fingerprint>,
+    beside: Option<Content>,
     /// Contents that are not taken again by themselves.
     failed: HashSet<Fingerprint>,
     /// Waits for an approval.
     waiting: Option<Candidate>,
     /// Compile time and size of what is being handed over, for its generation.
     loading: Option<String>,
+}
+
+impl Entry {
+    /// Whether the engine has it with this content.
+    fn runs(&self, fingerprint: Fingerprint) -> bool {
+        let live = self.live.as_ref();
+        self.seated && live.is_some_and(|live| live.fingerprint == fingerprint)
+    }
+
+    /// What counted is not taken again by itself; the one before counts.
+    fn give_up_live(&mut self) {
+        let live = std::mem::replace(&mut self.live, self.before.take());
+        self.failed.extend(live.map(|live| live.fingerprint));
+    }
+
+    fn give_up_beside(&mut self) {
+        let beside = self.beside.take();
+        self.failed.extend(beside.map(|beside| beside.fingerprint));
+    }
+
+    /// The engine put the module `hash` back. While the loader was busy with the next version, what trapped may have
+    /// become the one before.
+    fn was_rolled_back(&mut self, hash: &str) {
+        match &self.before {
+            Some(before) if before.hash != hash => {
+                self.failed.insert(before.fingerprint);
+                self.before = None;
+            }
+            _ => self.give_up_live(),
+        }
+    }
 }
 
 /// What the loader works on.
@@ -74,7 +105,7 @@ impl Loader {
         for candidate in setup.seated {
             let entry = loader.entry(&candidate.name);
             (entry.id, entry.seated) = (Some(candidate.id), true);
-            entry.live = Some(candidate.fingerprint);
+            entry.live = Some(Content::of(&candidate));
         }
         for candidate in setup.waiting {
             let name = candidate.name.clone();
@@ -105,8 +136,11 @@ impl Loader {
             Change::Gone { name: module } => {
                 self.plugins.remove(&module);
                 for (name, _) in strategies_of(&self.casting.config, &module) {
-                    if let Err(why) = self.remove(&name) {
-                        self.board().line(&name, LogLevel::Error, &why);
+                    let seated = self.entry(&name).seated;
+                    // What never had a seat is only forgotten.
+                    match self.remove(&name) {
+                        Err(why) if seated => self.board().line(&name, LogLevel::Error, &why),
+                        _ => {}
                     }
                 }
             }
@@ -141,13 +175,22 @@ impl Loader {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
-        if entry.seated && entry.live == Some(fingerprint) && !again {
-            return Ok(format!("{name} runs this very version"));
+        // Whatever was asked for before is not what lies there now.
+        entry.waiting = None;
+        if entry.runs(fingerprint) && !again {
+            let words = "the file is the version that trades";
+            if entry.beside.is_none() {
+                self.ledger.change(name, |record| record.note = None);
+            }
+            self.board().line(name, LogLevel::Info, words);
+            return Ok(format!("{name}: {words}"));
         }
         if entry.failed.contains(&fingerprint) && !again {
             let words = "this version failed before and is not taken again; change it, or \
                          `tickdeck strategies reload` it";
             self.board().line(name, LogLevel::Warn, words);
+            self.ledger
+                .change(name, |record| record.note = Some(words.to_owned()));
             return Err(words.to_owned());
         }
         entry.failed.remove(&fingerprint);
@@ -169,14 +212,18 @@ impl Loader {
     fn refuse(&mut self, name: &str, content: Fingerprint, why: &str) {
         let entry = self.entry(name);
         entry.failed.insert(content);
+        entry.loading = None;
         let kept = match entry.seated {
             true => "; the version before goes on",
             false => "",
         };
-        let words = format!("a new version was refused: {why}{kept}");
-        self.board().line(name, LogLevel::Error, &words);
+        let words = format!("a new version was refused: {}", records::first_line(why));
+        self.board()
+            .line(name, LogLevel::Error, &format!("{words}{kept}"));
+        let at = self.board().latest().now;
         self.ledger.change(name, |record| {
-            record.note = Some(format!("a new version was refused: {why}"));
+            record.fault(at, why.to_owned());
+            record.note = Some(words);
             if record.id.is_none() {
                 record.unseated = Some("refused");
             }
@@ -196,7 +243,6 @@ impl Loader {
         if !candidate.judgement.increases.is_empty() {
             return Ok(self.wait(candidate));
         }
-        self.entry(&name).waiting = None;
         self.change(&candidate)
     }
 
@@ -221,9 +267,7 @@ impl Loader {
             records::cache_words(&inspection.cache)
         );
         let (program, version) = candidate.version(&self.registry, self.board());
-        let fingerprint = candidate.fingerprint;
-        self.ledger
-            .change(name, |record| records::takes(record, candidate));
+        let content = Content::of(candidate);
         let seated = self.entry(name).seated;
         self.entry(name).loading = Some(loading.clone());
         if !seated {
@@ -237,9 +281,9 @@ impl Loader {
         match self.ask(change)? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
-                entry.before = entry.live.replace(fingerprint);
+                entry.before = entry.live.replace(content);
                 entry.beside = None;
-                self.ledger.change(name, |record| record.note = None);
+                self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
                     "{name} is {label}: {loading}, handed over in {}, {}",
@@ -248,7 +292,9 @@ impl Loader {
                 ))
             }
             Changed::Beside(swapped) => {
-                self.entry(name).beside = Some(fingerprint);
+                let entry = self.entry(name);
+                entry.beside = Some(content);
+                entry.loading = None;
                 retire(swapped.retired, StopReason::Replaced);
                 let words = format!(
                     "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
@@ -264,23 +310,45 @@ impl Loader {
     fn seat(&mut self, candidate: &Candidate, version: Version) -> Result<String, String> {
         let name = &candidate.name;
         let label = version.label.clone();
-        let seat = self.casting.seat(candidate, version, &self.registry);
-        let seat = seat.map_err(|unfit: Unfit| unfit.words())?;
+        // It may have sat here before: then it has positions, and has used order numbers.
+        let left = match self.entry(name).id {
+            Some(id) => Some(*self.rehearsal(id)?),
+            None => None,
+        };
+        let seat = self
+            .casting
+            .seat(candidate, version, &self.registry, left)
+            .map_err(|unfit: Unfit| unfit.words())?;
         self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
         let entry = self.entry(name);
         (entry.id, entry.seated) = (Some(candidate.id), true);
-        entry.live = Some(candidate.fingerprint);
+        entry.live = Some(Content::of(candidate));
         (entry.before, entry.beside) = (None, None);
-        self.ledger.change(name, |record| record.note = None);
+        self.counts(name);
         Ok(format!("{name} {label} trades"))
+    }
+
+    /// Another content counts: that is what is known of the strategy.
+    fn counts(&mut self, name: &str) {
+        let live = self.entry(name).live.clone();
+        self.ledger.change(name, |record| {
+            record.note = None;
+            if let Some(live) = live {
+                live.counts(record);
+            }
+        });
+    }
+
+    fn rehearsal(&self, id: StrategyId) -> Result<Box<Rehearsal>, String> {
+        match self.ask(tickdeck_engine::Change::Rehearse(id))? {
+            Changed::Rehearsal(rehearsal) => Ok(rehearsal),
+            _ => Err("the engine answered something else".to_owned()),
+        }
     }
 
     /// Tries a version where its predecessor stands.
     fn rehearse(&self, id: StrategyId, version: &Version) -> Result<(), String> {
-        let Changed::Rehearsal(rehearsal) = self.ask(tickdeck_engine::Change::Rehearse(id))? else {
-            return Err("the engine answered something else".to_owned());
-        };
-        let tried = rehearsal.run(version);
+        let tried = self.rehearsal(id)?.run(version);
         tried.map(drop).map_err(|fault| {
             format!(
                 "version {} failed on the last events: {fault}",
@@ -296,13 +364,19 @@ impl Loader {
 
     fn remove(&mut self, name: &str) -> Result<String, String> {
         let entry = self.entry(name);
-        entry.waiting = None;
+        let waited = entry.waiting.take().is_some();
         entry.failed.clear();
-        let (Some(id), true) = (entry.id, entry.seated) else {
-            self.ledger.change(name, |record| {
-                (record.note, record.unseated) = (None, Some("removed"));
-            });
-            return Err(format!("{name} does not run"));
+        let seated = entry.seated.then_some(entry.id).flatten();
+        self.ledger.change(name, |record| record.note = None);
+        let Some(id) = seated else {
+            self.ledger
+                .change(name, |record| record.unseated = Some("removed"));
+            if !waited {
+                return Err(format!("{name} does not run"));
+            }
+            let words = "no longer waits for an approval";
+            self.board().line(name, LogLevel::Info, words);
+            return Ok(format!("{name} {words}"));
         };
         let Changed::Removed(instance) = self.ask(tickdeck_engine::Change::Remove(id))? else {
             return Err("the engine answered something else".to_owned());
@@ -318,11 +392,13 @@ impl Loader {
     pub(super) fn wish(&mut self, name: &str, wish: Wish) -> Result<String, String> {
         let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
         if !known {
-            let names: Vec<&str> = self.entries.keys().map(String::as_str).collect();
-            return Err(format!(
-                "there is no strategy `{name}`; there are {}",
-                names.join(", ")
-            ));
+            let records = self.ledger.all();
+            let names: Vec<&str> = records.keys().map(String::as_str).collect();
+            let names = match names[..] {
+                [] => "none".to_owned(),
+                _ => names.join(", "),
+            };
+            return Err(format!("there is no strategy `{name}`; there are {names}"));
         }
         match wish {
             Wish::Reload => self.reload(name),
@@ -369,8 +445,8 @@ impl Loader {
         match self.ask(tickdeck_engine::Change::RollBack(id))? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
-                entry.failed.extend(entry.live);
-                entry.live = entry.before.take();
+                entry.give_up_live();
+                self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
                     "{name} is {} again, {}",
@@ -379,9 +455,7 @@ impl Loader {
                 ))
             }
             Changed::BesideEnded(label) => {
-                let entry = self.entry(name);
-                let beside = entry.beside.take();
-                entry.failed.extend(beside);
+                self.entry(name).give_up_beside();
                 self.ledger.change(name, |record| record.note = None);
                 Ok(format!("version {label} no longer runs beside {name}"))
             }
@@ -397,7 +471,7 @@ impl Loader {
         let entry = self.entry(name);
         entry.before = std::mem::replace(&mut entry.live, entry.beside.take());
         retire(swapped.retired, StopReason::Replaced);
-        self.ledger.change(name, |record| record.note = None);
+        self.counts(name);
         Ok(format!(
             "{name} is {}, handed over in {}",
             swapped.label,
@@ -434,19 +508,21 @@ impl Loader {
     /// The engine changed a version, whoever asked for it.
     pub(super) fn version(&mut self, at: Timestamp, id: StrategyId, change: &VersionChange) {
         let name = self.names.strategy(id);
-        if let VersionChange::RolledBack { .. } = change {
-            let entry = self.entry(&name);
-            entry.failed.extend(entry.live);
-            entry.live = entry.before.take();
+        if let VersionChange::RolledBack { hash, .. } = change {
+            self.entry(&name).was_rolled_back(hash);
+            self.counts(&name);
         }
         if let VersionChange::BesideEnded { problem } = change
             && !problem.is_empty()
         {
-            let entry = self.entry(&name);
-            let beside = entry.beside.take();
-            entry.failed.extend(beside);
+            self.entry(&name).give_up_beside();
+            self.ledger.change(&name, |record| record.note = None);
         }
-        let loading = self.entry(&name).loading.take();
+        let entry = self.entry(&name);
+        let loading = match change {
+            VersionChange::Seated { .. } | VersionChange::Swapped { .. } => entry.loading.take(),
+            _ => None,
+        };
         self.ledger.change(&name, |record| {
             record.id = Some(id);
             records::follow(record, at, change, loading);
