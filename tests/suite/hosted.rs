@@ -266,6 +266,11 @@ impl Hosted {
         (report, self.board.clone())
     }
 
+    /// Whether the tape is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.engine.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits for the end of a tape that has one.
     pub(crate) fn join(mut self) -> Report {
         let engine = self.engine.take().expect("it runs");
