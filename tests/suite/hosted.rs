@@ -6,7 +6,7 @@ use crate::guests::Guest;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickdeck::board::{Board, Line};
+use tickdeck::board::{Board, Line, Topic};
 use tickdeck::clock::{Pace, Stop};
 use tickdeck::config::Config;
 use tickdeck::deck::scan;
@@ -192,6 +192,15 @@ impl Hosted {
     /// Everything that the operator was told.
     pub(crate) fn said(&self) -> Vec<&str> {
         self.lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    /// What should never be told, whatever is done to a strategy.
+    pub(crate) fn failures(&self) -> Vec<&str> {
+        let failures = self
+            .lines
+            .iter()
+            .filter(|line| matches!(line.topic, Topic::Failure | Topic::Anomaly));
+        failures.map(|line| line.text.as_str()).collect()
     }
 
     /// Waits until a line with all of these words was told, and checks that it was told once and is one line.
