@@ -5,9 +5,14 @@
 mod architecture;
 mod command_line;
 mod deck;
+mod folder;
 mod golden;
 mod guests;
+mod hosted;
 mod hostile;
 mod invariance;
 mod native;
+mod operators;
 mod stale;
+mod swap;
+mod upgrades;

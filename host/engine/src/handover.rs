@@ -4,12 +4,12 @@
 use crate::action_ring::Decision;
 use crate::desk::{Desk, intend, wish};
 use crate::dispatch::Place;
-use crate::port::{Code, Fault, OtherSchema, SaveFailed, State, Strategy, Version};
+use crate::port::{Code, Fault, OtherSchema, SaveFailed, Seat, State, Strategy, Version};
 use crate::replay::{consumed, replay};
 use crate::slot::{Base, Origin, Previous, Shadow, Slot, Trial};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tickdeck_model::{Action, Event, StrategyId};
+use tickdeck_model::{Action, Amount, CurrencyId, Event, OrderNumber, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
 /// What a version took over.
@@ -71,6 +71,33 @@ impl Rehearsal {
             self.max_batch,
         )?;
         Ok(self.events.len())
+    }
+
+    /// Starts a strategy that left where its book stands now, for it to be seated again: its positions are in it, and
+    /// the order numbers that it used are gone.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    pub fn seat(
+        mut self,
+        name: String,
+        allocation: Vec<(CurrencyId, Amount)>,
+        next_order: OrderNumber,
+        version: Version,
+    ) -> Result<Seat, Fault> {
+        let portfolio = &mut self.portfolio;
+        portfolio.open_strategy(self.id, &allocation, next_order);
+        let mut book = portfolio.close_strategy(self.id).unwrap_or_default();
+        let next_order = book.next_order();
+        let strategy = version.code.start(&mut book)?;
+        Ok(Seat {
+            id: self.id,
+            name,
+            allocation,
+            next_order,
+            version,
+            strategy,
+        })
     }
 }
 

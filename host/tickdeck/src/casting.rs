@@ -14,6 +14,7 @@ use crate::venue::amount;
 use anyhow::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tickdeck_engine::Rehearsal;
 use tickdeck_engine::port::{OtherSchema, SaveFailed, Seat, SwapPolicy, Version};
 use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
 use tickdeck_strategy::watch::{Fingerprint, Plugin};
@@ -248,7 +249,7 @@ impl Casting {
         Unfit::Module(words.join("; "))
     }
 
-    /// A strategy in its version, started with its money.
+    /// A strategy in its version, started with its money; `left` is where it stands if it had a seat before.
     ///
     /// # Errors
     /// Its money does not fit the currency, or it refuses, or traps.
@@ -257,6 +258,7 @@ impl Casting {
         candidate: &Candidate,
         version: Version,
         registry: &Registry,
+        left: Option<Rehearsal>,
     ) -> Result<Seat, Unfit> {
         let money = &self.money;
         let capital = match &candidate.settings.capital {
@@ -265,10 +267,16 @@ impl Casting {
             }
             None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
         };
-        let named = (candidate.id, candidate.name.clone());
+        let name = candidate.name.clone();
         let allocation = vec![(money.id, capital)];
-        Seat::start(registry, named, allocation, self.first_order, version)
-            .map_err(|fault| Unfit::Module(fault.to_string()))
+        let seat = match left {
+            Some(left) => left.seat(name, allocation, self.first_order, version),
+            None => {
+                let named = (candidate.id, name);
+                Seat::start(registry, named, allocation, self.first_order, version)
+            }
+        };
+        seat.map_err(|fault| Unfit::Module(fault.to_string()))
     }
 }
 

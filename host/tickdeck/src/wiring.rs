@@ -269,7 +269,7 @@ fn seats(
     let (mut seats, mut seated) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let (_, version) = candidate.version(registry, &casting.board);
-        match casting.seat(&candidate, version, registry) {
+        match casting.seat(&candidate, version, registry, None) {
             Ok(seat) => {
                 seats.push(seat);
                 seated.push(candidate);

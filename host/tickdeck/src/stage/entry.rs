@@ -1,5 +1,6 @@
 //! What the loader remembers of a strategy.
 
+use super::records::Content;
 use crate::casting::Candidate;
 use std::collections::{BTreeMap, HashSet};
 use tickdeck_model::StrategyId;
@@ -12,9 +13,9 @@ pub(super) struct Entry {
     /// Whether the engine has it, running or quarantined.
     pub(super) seated: bool,
     /// What each of the last versions was made of, by the engine's count of them.
-    pub(super) contents: BTreeMap<u32, Fingerprint>,
+    pub(super) contents: BTreeMap<u32, Content>,
     /// Runs beside.
-    pub(super) beside: Option<Fingerprint>,
+    pub(super) beside: Option<Content>,
     /// Contents that are not taken again by themselves.
     pub(super) failed: HashSet<Fingerprint>,
     /// Waits for an approval.
@@ -28,12 +29,18 @@ const CONTENTS_KEPT: u32 = 16;
 
 impl Entry {
     /// What the version that counts is made of.
-    pub(super) fn live(&self) -> Option<Fingerprint> {
-        self.contents.last_key_value().map(|(_, content)| *content)
+    pub(super) fn live(&self) -> Option<&Content> {
+        self.contents.last_key_value().map(|(_, content)| content)
+    }
+
+    /// Whether the engine has it with this content.
+    pub(super) fn runs(&self, fingerprint: Fingerprint) -> bool {
+        let live = self.live();
+        self.seated && live.is_some_and(|live| live.fingerprint == fingerprint)
     }
 
     /// Version `generation` counts.
-    pub(super) fn counts(&mut self, generation: u32, content: Fingerprint) {
+    pub(super) fn counts(&mut self, generation: u32, content: Content) {
         self.seated = true;
         self.contents.insert(generation, content);
         self.contents
@@ -42,11 +49,17 @@ impl Entry {
 
     /// Version `generation` is the one before the last again, because the last one failed or was not wanted.
     pub(super) fn rolled_back(&mut self, generation: u32) {
-        let content = |back: u32| self.contents.get(&generation.saturating_sub(back)).copied();
-        let (bad, good) = (content(1), content(2));
-        self.failed.extend(bad);
+        let content = |back: u32| self.contents.get(&generation.saturating_sub(back));
+        let (bad, good) = (content(1), content(2).cloned());
+        self.failed.extend(bad.map(|bad| bad.fingerprint));
         if let Some(good) = good {
             self.counts(generation, good);
         }
+    }
+
+    /// What ran beside is not taken again by itself.
+    pub(super) fn give_up_beside(&mut self) {
+        let beside = self.beside.take();
+        self.failed.extend(beside.map(|beside| beside.fingerprint));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::ledger::Ledger;
-use super::records;
+use super::records::{self, Content};
 use super::{Keep, Setup};
 use crate::board::{Board, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tickdeck_engine::port::{StopReason, Strategy, Version};
-use tickdeck_engine::{Changed, Controls, VersionChange};
+use tickdeck_engine::{Changed, Controls, Rehearsal, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
 use tickdeck_strategy::{LogLevel, LogSink};
@@ -55,7 +55,7 @@ impl Loader {
         for candidate in setup.seated {
             let entry = loader.entry(&candidate.name);
             entry.id = Some(candidate.id);
-            entry.counts(1, candidate.fingerprint);
+            entry.counts(1, Content::of(&candidate));
         }
         for candidate in setup.waiting {
             let name = candidate.name.clone();
@@ -91,8 +91,11 @@ impl Loader {
             Change::Gone { name: module } => {
                 self.plugins.remove(&module);
                 for (name, _) in strategies_of(&self.casting.config, &module) {
-                    if let Err(why) = self.remove(&name) {
-                        self.board().line(&name, LogLevel::Error, &why);
+                    let seated = self.entry(&name).seated;
+                    // What never had a seat is only forgotten.
+                    match self.remove(&name) {
+                        Err(why) if seated => self.board().line(&name, LogLevel::Error, &why),
+                        _ => {}
                     }
                 }
             }
@@ -127,16 +130,20 @@ impl Loader {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
-        if entry.seated && entry.live() == Some(fingerprint) && !again {
-            // Whatever came meanwhile is gone again.
-            entry.waiting = None;
+        // Whatever was asked for before is not what lies there now.
+        entry.waiting = None;
+        if entry.runs(fingerprint) && !again {
+            let words = "the file is the version that trades";
             self.ledger.change(name, |record| record.note = None);
-            return Ok(format!("{name} runs this very version"));
+            self.board().line(name, LogLevel::Info, words);
+            return Ok(format!("{name}: {words}"));
         }
         if entry.failed.contains(&fingerprint) && !again {
             let words = "this version failed before and is not taken again; change it, or \
                          `tickdeck strategies reload` it";
             self.board().line(name, LogLevel::Warn, words);
+            self.ledger
+                .change(name, |record| record.note = Some(words.to_owned()));
             return Err(words.to_owned());
         }
         entry.failed.remove(&fingerprint);
@@ -162,10 +169,13 @@ impl Loader {
             true => "; the version before goes on",
             false => "",
         };
-        let words = format!("a new version was refused: {why}{kept}");
-        self.board().line(name, LogLevel::Error, &words);
+        let words = format!("a new version was refused: {}", records::first_line(why));
+        self.board()
+            .line(name, LogLevel::Error, &format!("{words}{kept}"));
+        let at = self.board().latest().now;
         self.ledger.change(name, |record| {
-            record.note = Some(format!("a new version was refused: {why}"));
+            record.fault(at, why.to_owned());
+            record.note = Some(words);
             if record.id.is_none() {
                 record.unseated = Some("refused");
             }
@@ -185,7 +195,6 @@ impl Loader {
         if !candidate.judgement.increases.is_empty() {
             return Ok(self.wait(candidate));
         }
-        self.entry(&name).waiting = None;
         self.change(&candidate)
     }
 
@@ -210,9 +219,7 @@ impl Loader {
             records::cache_words(&inspection.cache)
         );
         let (program, version) = candidate.version(&self.registry, self.board());
-        let fingerprint = candidate.fingerprint;
-        self.ledger
-            .change(name, |record| records::takes(record, candidate));
+        let content = Content::of(candidate);
         let seated = self.entry(name).seated;
         let reason = if seated { "replaced" } else { "came" };
         self.entry(name).coming = Some((reason, loading.clone()));
@@ -227,9 +234,9 @@ impl Loader {
         match self.ask(change)? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
-                entry.counts(swapped.generation, fingerprint);
+                entry.counts(swapped.generation, content);
                 entry.beside = None;
-                self.ledger.change(name, |record| record.note = None);
+                self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
                     "{name} is {label}: {loading}, handed over in {}, {}",
@@ -238,14 +245,13 @@ impl Loader {
                 ))
             }
             Changed::Beside(swapped) => {
-                self.entry(name).beside = Some(fingerprint);
+                self.entry(name).beside = Some(content);
                 retire(swapped.retired, StopReason::Replaced);
-                let words = format!(
+                // How it does is told with the strategy's figures.
+                self.ledger.change(name, |record| record.note = None);
+                Ok(format!(
                     "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
-                );
-                self.ledger
-                    .change(name, |record| record.note = Some(words.clone()));
-                Ok(words)
+                ))
             }
             _ => Err("the engine answered something else".to_owned()),
         }
@@ -254,25 +260,47 @@ impl Loader {
     fn seat(&mut self, candidate: &Candidate, version: Version) -> Result<String, String> {
         let name = &candidate.name;
         let label = version.label.clone();
-        let seat = self.casting.seat(candidate, version, &self.registry);
-        let seat = seat.map_err(|unfit: Unfit| unfit.words())?;
+        // It may have sat here before: then it has positions, and has used order numbers.
+        let left = match self.entry(name).id {
+            Some(id) => Some(*self.rehearsal(id)?),
+            None => None,
+        };
+        let seat = self
+            .casting
+            .seat(candidate, version, &self.registry, left)
+            .map_err(|unfit: Unfit| unfit.words())?;
         let seated = self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
         let Changed::Seated(generation) = seated else {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);
         (entry.id, entry.beside) = (Some(candidate.id), None);
-        entry.counts(generation, candidate.fingerprint);
-        self.ledger.change(name, |record| record.note = None);
+        entry.counts(generation, Content::of(candidate));
+        self.counts(name);
         Ok(format!("{name} {label} trades"))
+    }
+
+    /// Another content counts: that is what is known of the strategy.
+    pub(super) fn counts(&self, name: &str) {
+        let live = self.entries.get(name).and_then(Entry::live);
+        self.ledger.change(name, |record| {
+            record.note = None;
+            if let Some(live) = live {
+                live.counts(record);
+            }
+        });
+    }
+
+    fn rehearsal(&self, id: StrategyId) -> Result<Box<Rehearsal>, String> {
+        match self.ask(tickdeck_engine::Change::Rehearse(id))? {
+            Changed::Rehearsal(rehearsal) => Ok(rehearsal),
+            _ => Err("the engine answered something else".to_owned()),
+        }
     }
 
     /// Tries a version where its predecessor stands.
     fn rehearse(&self, id: StrategyId, version: &Version) -> Result<(), String> {
-        let Changed::Rehearsal(rehearsal) = self.ask(tickdeck_engine::Change::Rehearse(id))? else {
-            return Err("the engine answered something else".to_owned());
-        };
-        let tried = rehearsal.run(version);
+        let tried = self.rehearsal(id)?.run(version);
         tried.map(drop).map_err(|fault| {
             format!(
                 "version {} failed on the last events: {fault}",
@@ -288,13 +316,19 @@ impl Loader {
 
     pub(super) fn remove(&mut self, name: &str) -> Result<String, String> {
         let entry = self.entry(name);
-        entry.waiting = None;
+        let waited = entry.waiting.take().is_some();
         entry.failed.clear();
-        let (Some(id), true) = (entry.id, entry.seated) else {
-            self.ledger.change(name, |record| {
-                (record.note, record.unseated) = (None, Some("removed"));
-            });
-            return Err(format!("{name} does not run"));
+        let seated = entry.seated.then_some(entry.id).flatten();
+        self.ledger.change(name, |record| record.note = None);
+        let Some(id) = seated else {
+            self.ledger
+                .change(name, |record| record.unseated = Some("removed"));
+            if !waited {
+                return Err(format!("{name} does not run"));
+            }
+            let words = "no longer waits for an approval";
+            self.board().line(name, LogLevel::Info, words);
+            return Ok(format!("{name} {words}"));
         };
         let Changed::Removed(instance) = self.ask(tickdeck_engine::Change::Remove(id))? else {
             return Err("the engine answered something else".to_owned());
@@ -312,13 +346,13 @@ impl Loader {
         let name = self.names.strategy(id);
         if let VersionChange::RolledBack { generation, .. } = change {
             self.entry(&name).rolled_back(*generation);
+            self.counts(&name);
         }
         if let VersionChange::BesideEnded { problem } = change
             && !problem.is_empty()
         {
-            let entry = self.entry(&name);
-            let beside = entry.beside.take();
-            entry.failed.extend(beside);
+            self.entry(&name).give_up_beside();
+            self.ledger.change(&name, |record| record.note = None);
         }
         let counts = matches!(
             change,

@@ -1,11 +1,12 @@
 //! What is written down of a strategy when something happens to it.
 
-use super::ledger::{Generation, Permission, Record};
+use super::ledger::{Generation, Given, Permission, Record};
 use crate::board::{inherited_words, micros};
 use crate::casting::Candidate;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
 use tickdeck_strategy::CacheUse;
+use tickdeck_strategy::watch::Fingerprint;
 
 /// What a candidate asks for beyond what was granted, as a sentence with what to do.
 pub(super) fn asks(candidate: &Candidate) -> String {
@@ -20,32 +21,43 @@ pub(super) fn asks(candidate: &Candidate) -> String {
 /// A candidate waits for an approval.
 pub fn waits(record: &mut Record, candidate: &Candidate) {
     record.note = Some(asks(candidate));
-    record.permissions = permissions(candidate);
-    let inspection = candidate.inspection();
-    record.asks = Some((
-        inspection.manifest.version.clone(),
-        inspection.hash.to_string(),
-    ));
     if record.id.is_none() {
+        let inspection = candidate.inspection();
+        let version = inspection.manifest.version.clone();
+        record.permissions = permissions(candidate);
+        record.asks = Some((version, inspection.hash.to_string()));
         record.unseated = Some("waiting for approval");
     }
 }
 
-/// A candidate is about to run with these parameters and permissions.
-pub(super) fn takes(record: &mut Record, candidate: &Candidate) {
-    record.parameters.clone_from(&candidate.given);
-    record.permissions = permissions(candidate);
-    let inspection = candidate.inspection();
-    record.asks = Some((
-        inspection.manifest.version.clone(),
-        inspection.hash.to_string(),
-    ));
+/// A content of the plugins folder, and what a strategy runs with by it.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) fingerprint: Fingerprint,
+    parameters: Vec<Given>,
+    permissions: Vec<Permission>,
+}
+
+impl Content {
+    pub(super) fn of(candidate: &Candidate) -> Self {
+        Self {
+            fingerprint: candidate.fingerprint,
+            parameters: candidate.given.clone(),
+            permissions: permissions(candidate),
+        }
+    }
+
+    /// It is what counts.
+    pub(super) fn counts(&self, record: &mut Record) {
+        record.parameters.clone_from(&self.parameters);
+        record.permissions.clone_from(&self.permissions);
+    }
 }
 
 /// The version that a strategy was started with.
 pub fn first_generation(record: &mut Record, candidate: &Candidate, at: Timestamp) {
     record.id = Some(candidate.id);
-    takes(record, candidate);
+    Content::of(candidate).counts(record);
     let inspection = candidate.inspection();
     record.generation(Generation {
         number: 1,
@@ -128,7 +140,7 @@ fn generation(
             problem,
             ..
         } => {
-            let reason = format!("rolled back: {problem}");
+            let reason = format!("rolled back: {}", first_line(problem));
             (to, hash, generation, reason, String::new())
         }
         _ => return None,
@@ -141,6 +153,11 @@ fn generation(
         reason,
         handover,
     })
+}
+
+/// A fault without its frames, which follow in lines of their own.
+pub(super) fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 fn permissions(candidate: &Candidate) -> Vec<Permission> {

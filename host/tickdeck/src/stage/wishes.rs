@@ -14,11 +14,13 @@ impl Loader {
     pub(super) fn wish(&mut self, name: &str, wish: Wish) -> Result<String, String> {
         let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
         if !known {
-            let names: Vec<&str> = self.entries.keys().map(String::as_str).collect();
-            return Err(format!(
-                "there is no strategy `{name}`; there are {}",
-                names.join(", ")
-            ));
+            let records = self.ledger.all();
+            let names: Vec<&str> = records.keys().map(String::as_str).collect();
+            let names = match names[..] {
+                [] => "none".to_owned(),
+                _ => names.join(", "),
+            };
+            return Err(format!("there is no strategy `{name}`; there are {names}"));
         }
         match wish {
             Wish::Reload => self.reload(name),
@@ -66,6 +68,7 @@ impl Loader {
         match self.ask(Change::RollBack(id))? {
             Changed::Swapped(swapped) => {
                 self.entry(name).rolled_back(swapped.generation);
+                self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
                     "{name} is {} again, {}",
@@ -74,9 +77,7 @@ impl Loader {
                 ))
             }
             Changed::BesideEnded(label) => {
-                let entry = self.entry(name);
-                let beside = entry.beside.take();
-                entry.failed.extend(beside);
+                self.entry(name).give_up_beside();
                 self.ledger.change(name, |record| record.note = None);
                 Ok(format!("version {label} no longer runs beside {name}"))
             }
@@ -95,7 +96,7 @@ impl Loader {
             entry.counts(swapped.generation, content);
         }
         retire(swapped.retired, StopReason::Replaced);
-        self.ledger.change(name, |record| record.note = None);
+        self.counts(name);
         Ok(format!(
             "{name} is {}, handed over in {}",
             swapped.label,

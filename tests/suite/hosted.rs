@@ -1,0 +1,328 @@
+//! A host within the test, on a plugins folder of its own: the engine on its thread, the real loader and the real
+//! watcher on theirs. Tests wait for what they expect, with a deadline, and never for a time to go by.
+
+use crate::deck::root;
+use crate::guests::Guest;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tickdeck::board::{Board, Line, Topic};
+use tickdeck::clock::{Pace, Stop};
+use tickdeck::config::Config;
+use tickdeck::deck::scan;
+use tickdeck::grants::Grants;
+use tickdeck::names::Names;
+use tickdeck::stage::{Hand, Ledger, Record, Stage, Wish};
+use tickdeck::wiring::{Overrides, Parts};
+use tickdeck_engine::{Controls, EngineError, Report, Status, StrategyStatus};
+use tickdeck_model::Registry;
+
+/// How long anything that is expected may take on a machine that is busy with other things.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(5);
+/// Event time in wall time: fast enough for trials to pass, slow enough to leave a core to the loader.
+const PACE: Pace = Pace::Times(4.0);
+/// Stack of the engine's thread, on which strategies run too.
+const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+
+/// A market without an end.
+pub(crate) const SIM: &str = "[venue]\nkind = \"sim\"\nseed = 7\n";
+
+/// A plugins folder.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Puts a module there in one step, as builds and careful copies do.
+    pub(crate) fn put(&self, name: &str, module: &[u8]) {
+        let unfinished = self.file(&format!(".{name}"));
+        std::fs::write(&unfinished, module).unwrap();
+        std::fs::rename(unfinished, self.file(&format!("{name}.wasm"))).unwrap();
+    }
+
+    /// Writes `NAME.toml`. Written before the module that it is meant for, it never comes too late for it.
+    pub(crate) fn settings(&self, name: &str, text: &str) {
+        std::fs::write(self.file(&format!("{name}.toml")), text).unwrap();
+    }
+}
+
+/// A running host.
+pub(crate) struct Hosted {
+    pub(crate) folder: Folder,
+    pub(crate) board: Board,
+    pub(crate) ledger: Ledger,
+    pub(crate) hand: Hand,
+    pub(crate) controls: Controls,
+    names: Names,
+    stop: Stop,
+    stage: Option<Stage>,
+    engine: Option<JoinHandle<Result<Report, EngineError>>>,
+    lines: Vec<Line>,
+}
+
+impl Hosted {
+    /// Starts a deck with these settings on a folder.
+    pub(crate) fn start(settings: &str, folder: Folder) -> Self {
+        Self::start_at(PACE, settings, folder)
+    }
+
+    /// Starts it at a pace.
+    pub(crate) fn start_at(pace: Pace, settings: &str, folder: Folder) -> Self {
+        let config =
+            Config::parse("tickdeck.toml", settings).unwrap_or_else(|error| panic!("{error}"));
+        let stop = Stop::default();
+        let parts = Parts {
+            config,
+            scan: scan(folder.path()).unwrap(),
+            folder: Some(folder.path().to_owned()),
+            grants: Grants::in_memory(),
+            keep: Box::new(|_| Ok(())),
+            registry: Registry::new(),
+            cache: Some(root().join("target/test-cache")),
+            pace,
+            stop: stop.clone(),
+            overrides: Overrides::default(),
+            first_order: 1,
+            killed: false,
+        };
+        let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
+        let (controls, ledger) = (wired.engine.controls(), wired.setup.ledger.clone());
+        let stage = Stage::start(wired.setup, controls.clone()).unwrap();
+        let (engine, mut observer) = (wired.engine, wired.board.clone());
+        let kernel = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn(move || engine.run(&mut observer))
+            .unwrap();
+        Self {
+            folder,
+            board: wired.board,
+            ledger,
+            hand: stage.hand(),
+            controls,
+            names: wired.names,
+            stop,
+            stage: Some(stage),
+            engine: Some(kernel),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Starts a deck with one module called `guest`, and waits until it trades.
+    pub(crate) fn with(settings: &str, guest: &[u8]) -> Self {
+        let folder = Folder::new();
+        folder.put("guest", guest);
+        let mut host = Self::start(settings, folder);
+        host.goes_on("guest");
+        host
+    }
+
+    /// How things stand.
+    pub(crate) fn status(&self) -> Status {
+        self.board.latest()
+    }
+
+    /// How a strategy stands, if it has or had a seat.
+    pub(crate) fn find(&self, name: &str) -> Option<StrategyStatus> {
+        let strategies = self.status().strategies;
+        strategies.into_iter().find(|one| one.name == name)
+    }
+
+    pub(crate) fn strategy(&self, name: &str) -> StrategyStatus {
+        self.find(name)
+            .unwrap_or_else(|| panic!("{name} has no seat"))
+    }
+
+    pub(crate) fn record(&self, name: &str) -> Record {
+        self.ledger.record(name).unwrap_or_default()
+    }
+
+    /// Looks until there is something to see.
+    pub(crate) fn until<T>(
+        &mut self,
+        what: &str,
+        mut look: impl FnMut(&mut Self) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            self.listen();
+            if let Some(seen) = look(self) {
+                return seen;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain: {what}\n{:#?}\n{:#?}",
+                self.said(),
+                self.brief()
+            );
+            std::thread::park_timeout(LOOK);
+        }
+    }
+
+    /// What stands of every strategy, for a test that failed.
+    fn brief(&self) -> Vec<String> {
+        let strategies = self.status().strategies.into_iter();
+        let seated = strategies.map(|one| {
+            let state = one.state.as_str();
+            format!(
+                "{} {} {} {state}: generation {}, {} events, beside {:?}",
+                one.name, one.version, one.hash, one.generation, one.events, one.beside
+            )
+        });
+        let records = self.ledger.all().into_iter();
+        let known = records.map(|(name, record)| format!("{name}: {record:?}"));
+        seated.chain(known).collect()
+    }
+
+    fn listen(&mut self) {
+        self.lines.extend(self.board.lines(&self.names).list);
+    }
+
+    /// Everything that the operator was told.
+    pub(crate) fn said(&self) -> Vec<&str> {
+        self.lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
+    /// What should never be told, whatever is done to a strategy.
+    pub(crate) fn failures(&self) -> Vec<&str> {
+        let failures = self
+            .lines
+            .iter()
+            .filter(|line| matches!(line.topic, Topic::Failure | Topic::Anomaly));
+        failures.map(|line| line.text.as_str()).collect()
+    }
+
+    /// Waits until a line with all of these words was told, and checks that it was told once and is one line.
+    pub(crate) fn told(&mut self, words: &[&str]) -> String {
+        let fits = |text: &str| words.iter().all(|word| text.contains(word));
+        self.until(&format!("a line with {words:?}"), |host| {
+            host.said().into_iter().any(fits).then_some(())
+        });
+        let said = self.said();
+        let lines: Vec<&&str> = said.iter().filter(|text| fits(text)).collect();
+        assert_eq!(lines.len(), 1, "{words:?}: {said:#?}");
+        // The frames of a trap follow in lines of their own.
+        let mut more = lines[0].lines().skip(1);
+        assert!(more.all(|line| line.starts_with("  at ")), "{}", lines[0]);
+        (*lines[0]).to_owned()
+    }
+
+    /// Forgets what was told, so that the same may be told again.
+    pub(crate) fn forget(&mut self) {
+        self.listen();
+        self.lines.clear();
+    }
+
+    /// Waits until a strategy runs that module and nothing else is on its way.
+    pub(crate) fn runs(&mut self, name: &str, module: &[u8]) -> StrategyStatus {
+        let hash = hash(module);
+        self.until(&format!("{name} runs {hash}"), |host| {
+            let strategy = host.find(name)?;
+            (strategy.hash == hash && strategy.state.as_str() == "running").then_some(strategy)
+        })
+    }
+
+    /// Waits until a strategy has handled further events, and says how it stands then.
+    pub(crate) fn goes_on(&mut self, name: &str) -> StrategyStatus {
+        let before = self.find(name).map_or(0, |one| one.events);
+        self.until(&format!("{name} handles events"), |host| {
+            host.find(name).filter(|one| one.events > before)
+        })
+    }
+
+    /// Checks that a strategy still is in the version that it was in, and handles events.
+    pub(crate) fn unmoved(&mut self, before: &StrategyStatus) {
+        let now = self.goes_on(&before.name);
+        assert_eq!(
+            (now.hash, now.generation, now.state, now.beside),
+            (
+                before.hash.clone(),
+                before.generation,
+                before.state,
+                before.beside.clone()
+            )
+        );
+    }
+
+    /// Asks the loader for something and takes it for done.
+    pub(crate) fn ask(&self, name: &str, wish: Wish) -> String {
+        let answer = self.hand.ask(name, wish);
+        answer.unwrap_or_else(|why| panic!("{wish:?} {name}: {why}"))
+    }
+
+    /// Asks the loader for something that it can't do.
+    pub(crate) fn refused(&self, name: &str, wish: Wish) -> String {
+        match self.hand.ask(name, wish) {
+            Ok(done) => panic!("{wish:?} {name}: {done}"),
+            Err(why) => why,
+        }
+    }
+
+    /// Stops the host in order.
+    pub(crate) fn stop(mut self) -> (Report, Board) {
+        let report = self.end().expect("it ran");
+        (report, self.board.clone())
+    }
+
+    /// Whether the tape is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.engine.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end of a tape that has one.
+    pub(crate) fn join(mut self) -> Report {
+        let engine = self.engine.take().expect("it runs");
+        engine.join().unwrap().unwrap()
+    }
+
+    fn end(&mut self) -> Option<Report> {
+        self.stop.ask();
+        self.controls.stop();
+        let engine = self.engine.take()?;
+        let report = engine.join().unwrap().unwrap();
+        self.stage.take();
+        Some(report)
+    }
+}
+
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // After a failure there is enough to read.
+        if !std::thread::panicking() {
+            self.end();
+        }
+        self.stop.ask();
+        self.controls.stop();
+    }
+}
+
+/// The hash that a module goes by.
+pub(crate) fn hash(module: &[u8]) -> String {
+    tickdeck_strategy::ModuleHash::of(module).to_string()
+}
+
+/// The same program as another module: a custom section more.
+pub(crate) fn marked(module: &[u8], mark: u32) -> Vec<u8> {
+    let name = b"mark";
+    let text = mark.to_le_bytes();
+    let mut section = vec![0, (1 + name.len() + text.len()) as u8, name.len() as u8];
+    section.extend(name);
+    section.extend(text);
+    [module, &section].concat()
+}
+
+/// A guest that hears everything and counts it.
+pub(crate) fn counting(version: &str) -> Guest {
+    Guest::new().version(version).trades("*").quotes("*")
+}
