@@ -179,9 +179,7 @@ impl Loader {
         entry.waiting = None;
         if entry.runs(fingerprint) && !again {
             let words = "the file is the version that trades";
-            if entry.beside.is_none() {
-                self.ledger.change(name, |record| record.note = None);
-            }
+            self.ledger.change(name, |record| record.note = None);
             self.board().line(name, LogLevel::Info, words);
             return Ok(format!("{name}: {words}"));
         }
@@ -296,12 +294,11 @@ impl Loader {
                 entry.beside = Some(content);
                 entry.loading = None;
                 retire(swapped.retired, StopReason::Replaced);
-                let words = format!(
+                // How it does is told with the strategy's figures.
+                self.ledger.change(name, |record| record.note = None);
+                Ok(format!(
                     "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
-                );
-                self.ledger
-                    .change(name, |record| record.note = Some(words.clone()));
-                Ok(words)
+                ))
             }
             _ => Err("the engine answered something else".to_owned()),
         }
