@@ -2,9 +2,9 @@
 
 use crate::command_line::binary;
 use crate::deck::{plugins, root};
-use crate::hosted::{Folder, SIM, counting, marked};
+use crate::hosted::{Folder, SIM, counting, hash, marked};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -123,6 +123,28 @@ impl Answer {
     }
 }
 
+fn run(deck: &Deck) -> Child {
+    let mut child = deck
+        .command(&["run", "--pace", "4", "--plain"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // What it prints must not fill the pipes; a test that fails shows it.
+    let streams: [Box<dyn Read + Send>; 2] = [
+        Box::new(child.stdout.take().unwrap()),
+        Box::new(child.stderr.take().unwrap()),
+    ];
+    for stream in streams {
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                println!("{line}");
+            }
+        });
+    }
+    child
+}
+
 /// A host that runs a deck.
 struct Running {
     deck: Deck,
@@ -130,35 +152,25 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it and waits until it answers and the strategies named have handled events.
+    /// Starts it and waits until the strategies named have handled events.
     fn start(deck: Deck, names: &[&str]) -> Self {
-        let mut child = deck
-            .command(&["run", "--pace", "4", "--plain"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // What it prints must not fill the pipes; a test that fails shows it.
-        let streams: [Box<dyn std::io::Read + Send>; 2] = [
-            Box::new(child.stdout.take().unwrap()),
-            Box::new(child.stderr.take().unwrap()),
-        ];
-        for stream in streams {
-            std::thread::spawn(move || {
-                for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                    println!("{line}");
-                }
-            });
-        }
+        let child = run(&deck);
         let mut host = Self { deck, child };
-        for name in names {
-            host.until(
-                &format!("{name} handles events"),
-                |one| one["events"].as_u64() > Some(0),
-                name,
-            );
-        }
+        host.trades(names);
         host
+    }
+
+    /// Starts it again, after it ended.
+    fn restart(&mut self, names: &[&str]) {
+        self.child = run(&self.deck);
+        self.trades(names);
+    }
+
+    fn trades(&mut self, names: &[&str]) {
+        for name in names {
+            let what = format!("{name} handles events");
+            self.until(&what, |one| one["events"].as_u64() > Some(0), name);
+        }
     }
 
     fn ask(&self, line: &str) -> Answer {
@@ -360,11 +372,9 @@ fn what_was_approved_stays_approved_for_the_next_run() {
     assert_eq!(done, "guest 1.0.0 trades\n");
     host.state("guest", "running");
     assert_eq!(host.signal("-TERM"), Some(0));
-    let Running { .. } = &host;
     let grants = std::fs::read_to_string(host.deck.folder.file("data/grants.toml")).unwrap();
     assert!(grants.contains("max_notional = 50000"), "{grants}");
-    let deck = std::mem::replace(&mut host.deck, Deck::new(SIM));
-    let mut host = Running::start(deck, &["calm", "guest"]);
+    host.restart(&["calm", "guest"]);
     host.state("guest", "running");
 }
 
@@ -425,8 +435,7 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let text = host.ask("status").text();
     assert!(text.contains("--clear-kill"), "{text}");
     assert_eq!(host.signal("-INT"), Some(0));
-    let deck = std::mem::replace(&mut host.deck, Deck::new(SIM));
-    let host = Running::start(deck, &["market-maker"]);
+    host.restart(&["market-maker"]);
     let status = host.ask("status --json").json();
     assert_eq!(status["status"]["killed"], true);
 }
@@ -450,8 +459,7 @@ fn a_host_that_was_killed_leaves_a_socket_that_the_next_one_replaces() {
     assert_eq!(host.signal("-KILL"), None);
     assert_eq!(host.deck.sockets(), 1);
     host.ask("status").error(NO_HOST);
-    let deck = std::mem::replace(&mut host.deck, Deck::new(SIM));
-    let mut host = Running::start(deck, &["guest"]);
+    host.restart(&["guest"]);
     assert_eq!(host.signal("-INT"), Some(0));
     assert_eq!(host.deck.sockets(), 0);
 }
@@ -464,7 +472,7 @@ fn replacements_that_spin_wherever_they_can_disturb_neither_the_deck_nor_its_ope
     deck.put("calm", &good.component());
     let mut host = Running::start(deck, &["guest", "calm"]);
     let spin = "(call $spin) (call $ok)";
-    for (version, bad) in [
+    let versions = [
         ("1.1.0", counting("1.1.0").on_events(spin)),
         ("1.2.0", counting("1.2.0").restore(spin).init(spin)),
         (
@@ -472,7 +480,8 @@ fn replacements_that_spin_wherever_they_can_disturb_neither_the_deck_nor_its_ope
             counting("1.3.0").describe("(call $spin) (call $manifest)"),
         ),
         ("1.4.0", counting("1.4.0").item("(start $spin)")),
-    ] {
+    ];
+    for (mark, (version, bad)) in (0..).zip(versions) {
         host.deck.put("guest", &bad.component());
         let refused = |one: &Value| {
             one["note"]
@@ -482,10 +491,11 @@ fn replacements_that_spin_wherever_they_can_disturb_neither_the_deck_nor_its_ope
         host.until(&format!("{version} is refused"), refused, "guest");
         host.unmoved("guest");
         host.unmoved("calm");
-        // The version that runs, under another hash: nothing stands against it.
-        host.deck
-            .put("guest", &marked(&good.component(), version.len() as u32));
-        host.until("the note is gone", |one| one["note"].is_null(), "guest");
+        // One that runs: nothing stands against it.
+        let mended = marked(&good.component(), mark);
+        host.deck.put("guest", &mended);
+        let runs = |one: &Value| one["hash"] == hash(&mended) && one["note"].is_null();
+        host.until("it is mended", runs, "guest");
     }
     // Nor does a module that was cut off, or one that is none.
     let whole = good.component();

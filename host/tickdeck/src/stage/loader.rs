@@ -29,6 +29,8 @@ struct Entry {
     before: Option<Content>,
     /// Runs beside.
     beside: Option<Content>,
+    /// The content that was last looked at.
+    offered: Option<Fingerprint>,
     /// Contents that are not taken again by themselves.
     failed: HashSet<Fingerprint>,
     /// Waits for an approval.
@@ -175,6 +177,11 @@ impl Loader {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
+        let offered = entry.offered.replace(fingerprint);
+        if offered == Some(fingerprint) && !again {
+            // A reload came first.
+            return Ok(format!("{name} was offered this very version"));
+        }
         // Whatever was asked for before is not what lies there now.
         entry.waiting = None;
         if entry.runs(fingerprint) && !again {
@@ -363,6 +370,7 @@ impl Loader {
         let entry = self.entry(name);
         let waited = entry.waiting.take().is_some();
         entry.failed.clear();
+        entry.offered = None;
         let seated = entry.seated.then_some(entry.id).flatten();
         self.ledger.change(name, |record| record.note = None);
         let Some(id) = seated else {
@@ -540,4 +548,47 @@ fn now() -> Timestamp {
     since.map_or(0, |since| {
         Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_strategy::ModuleHash;
+    use tickdeck_strategy::watch::FileKind;
+
+    fn content(bytes: &[u8]) -> Content {
+        let plugin = Plugin {
+            name: "guest".to_owned(),
+            path: PathBuf::from("guest.wasm"),
+            kind: FileKind::Component,
+            bytes: Arc::from(bytes),
+            hash: ModuleHash::of(bytes),
+            settings: None,
+            signature: None,
+        };
+        Content::bare(plugin.fingerprint(), plugin.hash.to_string())
+    }
+
+    #[test]
+    fn a_rollback_is_held_against_the_version_that_trapped_though_another_has_come_since() {
+        let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
+        let mut entry = Entry {
+            live: Some(two.clone()),
+            before: Some(one.clone()),
+            ..Entry::default()
+        };
+        entry.was_rolled_back(&one.hash);
+        assert_eq!(entry.live.map(|live| live.hash), Some(one.hash.clone()));
+        assert_eq!(entry.failed, HashSet::from([two.fingerprint]));
+
+        // The loader swapped the third in before it heard that the second had trapped.
+        let mut entry = Entry {
+            live: Some(three.clone()),
+            before: Some(two.clone()),
+            ..Entry::default()
+        };
+        entry.was_rolled_back(&one.hash);
+        assert_eq!(entry.live.map(|live| live.hash), Some(three.hash));
+        assert_eq!(entry.failed, HashSet::from([two.fingerprint]));
+    }
 }

@@ -50,6 +50,17 @@ impl Content {
         }
     }
 
+    /// One that comes with nothing.
+    #[cfg(test)]
+    pub(super) fn bare(fingerprint: Fingerprint, hash: String) -> Self {
+        Self {
+            fingerprint,
+            hash,
+            parameters: Vec::new(),
+            permissions: Vec::new(),
+        }
+    }
+
     /// It is what counts.
     pub(super) fn counts(&self, record: &mut Record) {
         record.parameters.clone_from(&self.parameters);
