@@ -190,7 +190,9 @@ fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no
     let (calm, witness) = (counting("1.0.0").component(), witness().component());
     folder.put("calm", &calm);
     folder.put("witness", &witness);
-    let mut host = Hosted::start(SIM, folder);
+    let workers = 1 + dice.below(3);
+    let settings = format!("{SIM}[engine]\nworkers = {workers}\n");
+    let mut host = Hosted::start(&settings, folder);
     host.goes_on("witness");
     let mut swaps = 0;
     for step in 1..=STEPS {

@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) contents: BTreeMap<u32, Content>,
     /// Runs beside.
     pub(super) beside: Option<Content>,
+    /// The content that was last looked at.
+    pub(super) offered: Option<Fingerprint>,
     /// Contents that are not taken again by themselves.
     pub(super) failed: HashSet<Fingerprint>,
     /// Waits for an approval.
@@ -61,5 +63,47 @@ impl Entry {
     pub(super) fn give_up_beside(&mut self) {
         let beside = self.beside.take();
         self.failed.extend(beside.map(|beside| beside.fingerprint));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use tickdeck_strategy::ModuleHash;
+    use tickdeck_strategy::watch::{FileKind, Plugin};
+
+    fn content(bytes: &[u8]) -> Content {
+        let plugin = Plugin {
+            name: "guest".to_owned(),
+            path: PathBuf::from("guest.wasm"),
+            kind: FileKind::Component,
+            bytes: Arc::from(bytes),
+            hash: ModuleHash::of(bytes),
+            settings: None,
+            signature: None,
+        };
+        Content::bare(plugin.fingerprint())
+    }
+
+    #[test]
+    fn a_rollback_is_held_against_the_version_that_trapped_though_another_has_come_since() {
+        let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
+        let mut entry = Entry::default();
+        entry.counts(1, one.clone());
+        entry.counts(2, two.clone());
+        // The loader swapped the third in before it heard that the second had trapped.
+        let mut late = Entry::default();
+        late.counts(1, one.clone());
+        late.counts(2, two.clone());
+        late.counts(4, three.clone());
+
+        entry.rolled_back(3);
+        assert!(entry.runs(one.fingerprint));
+        assert_eq!(entry.failed, HashSet::from([two.fingerprint]));
+        late.rolled_back(3);
+        assert!(late.runs(three.fingerprint));
+        assert_eq!(late.failed, HashSet::from([two.fingerprint]));
     }
 }

@@ -130,6 +130,11 @@ impl Loader {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
+        let offered = entry.offered.replace(fingerprint);
+        if offered == Some(fingerprint) && !again {
+            // A reload came first.
+            return Ok(format!("{name} was offered this very version"));
+        }
         // Whatever was asked for before is not what lies there now.
         entry.waiting = None;
         if entry.runs(fingerprint) && !again {
@@ -318,6 +323,7 @@ impl Loader {
         let entry = self.entry(name);
         let waited = entry.waiting.take().is_some();
         entry.failed.clear();
+        entry.offered = None;
         let seated = entry.seated.then_some(entry.id).flatten();
         self.ledger.change(name, |record| record.note = None);
         let Some(id) = seated else {

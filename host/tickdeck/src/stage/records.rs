@@ -47,6 +47,16 @@ impl Content {
         }
     }
 
+    /// One that comes with nothing.
+    #[cfg(test)]
+    pub(super) fn bare(fingerprint: Fingerprint) -> Self {
+        Self {
+            fingerprint,
+            parameters: Vec::new(),
+            permissions: Vec::new(),
+        }
+    }
+
     /// It is what counts.
     pub(super) fn counts(&self, record: &mut Record) {
         record.parameters.clone_from(&self.parameters);
