@@ -3,7 +3,7 @@
 use super::ledger::Ledger;
 use super::records;
 use super::{Keep, Setup, Wish};
-use crate::board::{Board, inherited_words, micros};
+use crate::board::{Board, Topic, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
 use crate::config::StrategySettings;
 use crate::grants::Grants;
@@ -15,8 +15,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{Changed, Controls, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
+use tickdeck_strategy::LogLevel;
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
-use tickdeck_strategy::{LogLevel, LogSink};
 
 /// What the loader remembers of a strategy.
 #[derive(Default)]
@@ -106,23 +106,30 @@ impl Loader {
                 self.plugins.remove(&module);
                 for (name, _) in strategies_of(&self.casting.config, &module) {
                     if let Err(why) = self.remove(&name) {
-                        self.board().line(&name, LogLevel::Error, &why);
+                        self.board()
+                            .say(Topic::Version, &name, LogLevel::Error, &why);
                     }
                 }
             }
             Change::Refused(refused) => {
                 let words = format!("{}; what runs as {} goes on", refused.why, refused.name);
-                self.board().line("plugins", LogLevel::Warn, &words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             Change::FolderGone { why } => {
                 let words = format!("{why}; what runs goes on");
-                self.board().line("plugins", LogLevel::Warn, &words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             Change::FolderBack => {
                 let words = "the plugins folder is back";
-                self.board().line("plugins", LogLevel::Info, words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Info, words);
             }
-            Change::Note(words) => self.board().line("plugins", LogLevel::Warn, &words),
+            Change::Note(words) => {
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words)
+            }
         }
     }
 
@@ -147,7 +154,8 @@ impl Loader {
         if entry.failed.contains(&fingerprint) && !again {
             let words = "this version failed before and is not taken again; change it, or \
                          `tickdeck strategies reload` it";
-            self.board().line(name, LogLevel::Warn, words);
+            self.board()
+                .say(Topic::Version, name, LogLevel::Warn, words);
             return Err(words.to_owned());
         }
         entry.failed.remove(&fingerprint);
@@ -174,7 +182,8 @@ impl Loader {
             false => "",
         };
         let words = format!("a new version was refused: {why}{kept}");
-        self.board().line(name, LogLevel::Error, &words);
+        self.board()
+            .say(Topic::Version, name, LogLevel::Error, &words);
         self.ledger.change(name, |record| {
             record.note = Some(format!("a new version was refused: {why}"));
             if record.id.is_none() {
@@ -191,7 +200,8 @@ impl Loader {
         let name = candidate.name.clone();
         for words in &candidate.judgement.overruled {
             let words = format!("{words}, as tickdeck.toml has it");
-            self.board().line(&name, LogLevel::Warn, &words);
+            self.board()
+                .say(Topic::Version, &name, LogLevel::Warn, &words);
         }
         if !candidate.judgement.increases.is_empty() {
             return Ok(self.wait(candidate));
@@ -204,7 +214,8 @@ impl Loader {
     fn wait(&mut self, candidate: Candidate) -> String {
         let name = candidate.name.clone();
         let words = records::asks(&candidate);
-        self.board().line(&name, LogLevel::Warn, &words);
+        self.board()
+            .say(Topic::Version, &name, LogLevel::Warn, &words);
         self.ledger
             .change(&name, |record| records::waits(record, &candidate));
         self.entry(&name).waiting = Some(candidate);
@@ -234,7 +245,7 @@ impl Loader {
         program.prepare().map_err(|fault| fault.0)?;
         let label = version.label.clone();
         let change = tickdeck_engine::Change::Swap(candidate.id, Box::new(version));
-        match self.ask(change)? {
+        match self.bring_in(candidate, change)? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
                 entry.before = entry.live.replace(fingerprint);
@@ -266,7 +277,7 @@ impl Loader {
         let label = version.label.clone();
         let seat = self.casting.seat(candidate, version, &self.registry);
         let seat = seat.map_err(|unfit: Unfit| unfit.words())?;
-        self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
+        self.bring_in(candidate, tickdeck_engine::Change::Seat(Box::new(seat)))?;
         let entry = self.entry(name);
         (entry.id, entry.seated) = (Some(candidate.id), true);
         entry.live = Some(candidate.fingerprint);
@@ -287,6 +298,19 @@ impl Loader {
                 version.label
             )
         })
+    }
+
+    /// Asks for a change that brings a new module in; the board tells how it was compiled along with it.
+    fn bring_in(
+        &self,
+        candidate: &Candidate,
+        change: tickdeck_engine::Change,
+    ) -> Result<Changed, String> {
+        let words = records::compiled_words(candidate.inspection());
+        self.board().compiled(candidate.id, Some(words));
+        let changed = self.ask(change);
+        self.board().compiled(candidate.id, None);
+        changed
     }
 
     fn ask(&self, change: tickdeck_engine::Change) -> Result<Changed, String> {
@@ -416,7 +440,8 @@ impl Loader {
             return Err(crate::cli::sentence(&error));
         }
         let granted = candidate.judgement.increases.join("; ");
-        self.board().line(
+        self.board().say(
+            Topic::Operator,
             "operator",
             LogLevel::Warn,
             &format!("{name}: granted ({granted})"),

@@ -5,7 +5,7 @@ use crate::board::{inherited_words, micros};
 use crate::casting::Candidate;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
-use tickdeck_strategy::CacheUse;
+use tickdeck_strategy::{CacheUse, Inspection};
 
 /// What a candidate asks for beyond what was granted, as a sentence with what to do.
 pub(super) fn asks(candidate: &Candidate) -> String {
@@ -63,6 +63,15 @@ pub(super) fn cache_words(cache: &CacheUse) -> &'static str {
         CacheUse::Hit => "from the cache",
         CacheUse::Stored | CacheUse::Off => "anew",
         CacheUse::Failed(_) => "anew, the cache can't keep it",
+    }
+}
+
+/// How long a module took to compile, in words.
+pub(super) fn compiled_words(inspection: &Inspection) -> String {
+    let took = u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX);
+    match inspection.cache {
+        CacheUse::Hit => format!("compiled before, loaded in {}", micros(took)),
+        _ => format!("compiled in {}", micros(took)),
     }
 }
 
