@@ -5,6 +5,7 @@
 mod architecture;
 mod command_line;
 mod deck;
+mod dev;
 mod golden;
 mod guests;
 mod hostile;

@@ -153,7 +153,9 @@ fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
             inherited,
             took_ns,
         } => format!(
-            "{from} -> {to} {compiled}handed over in {} {}",
+            "{from} -> {}{to} {compiled}handed over in {} {}",
+            // An author seldom counts versions up while working on one.
+            if from == to { "another " } else { "" },
             micros(*took_ns),
             inherited_words(*inherited)
         ),

@@ -309,7 +309,9 @@ impl Loader {
         let words = records::compiled_words(candidate.inspection());
         self.board().compiled(candidate.id, Some(words));
         let changed = self.ask(change);
-        self.board().compiled(candidate.id, None);
+        if changed.is_err() {
+            self.board().compiled(candidate.id, None);
+        }
         changed
     }
 
