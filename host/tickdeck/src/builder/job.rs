@@ -213,17 +213,22 @@ fn words_of(stderr: ChildStderr, aloud: bool) -> Vec<String> {
 fn of_cargo(words: &[String]) -> Failure {
     let first = words.iter().position(|line| line.starts_with("error"));
     let words = &words[first.unwrap_or(0)..];
-    let told = words.iter().map(|line| line.trim());
-    let mut errors: Vec<String> = told
-        .filter(|line| !line.is_empty() && *line != "Caused by:")
-        .map(str::to_owned)
+    // Without the headings and the picture of the place.
+    let is_told = |line: &&str| {
+        let is_picture = line.starts_with('|') || line.contains(" | ");
+        !line.is_empty() && *line != "Caused by:" && !is_picture
+    };
+    let told = words.iter().map(|line| line.trim()).filter(is_told);
+    let told: Vec<&str> = told
+        .map(|line| line.trim_start_matches("error: "))
         .collect();
-    if errors.is_empty() {
-        errors.push("cargo failed without a word".to_owned());
-    }
+    let error = match told[..] {
+        [] => "cargo failed without a word".to_owned(),
+        _ => told.join(": "),
+    };
     Failure {
         rendered: words.join("\n"),
-        errors,
+        errors: vec![error],
     }
 }
 
@@ -238,16 +243,16 @@ mod tests {
             "error: failed to parse manifest at `Cargo.toml`",
             "",
             "Caused by:",
-            "  TOML parse error at line 3, column 1",
+            "  TOML parse error",
+            "   --> Cargo.toml:3:1",
+            "    |",
+            "  3 | [workspace]",
         ]
         .map(str::to_owned);
         let failure = of_cargo(&words);
         assert_eq!(
             failure.errors,
-            [
-                "error: failed to parse manifest at `Cargo.toml`",
-                "TOML parse error at line 3, column 1"
-            ]
+            ["failed to parse manifest at `Cargo.toml`: TOML parse error: --> Cargo.toml:3:1"]
         );
         assert!(failure.rendered.starts_with("error: failed"));
         assert_eq!(of_cargo(&[]).errors.len(), 1);
