@@ -127,6 +127,7 @@ impl Play {
             overrides: Overrides {
                 events: self.events,
                 split_seed: self.split_seed,
+                ..Overrides::default()
             },
             first_order: 1,
             killed: false,

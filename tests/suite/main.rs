@@ -5,6 +5,7 @@
 mod architecture;
 mod command_line;
 mod deck;
+mod dev;
 mod folder;
 mod golden;
 mod guests;

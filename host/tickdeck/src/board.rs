@@ -3,168 +3,22 @@
 //! The kernel only copies the status and appends notices under a mutex. What piles up between two fetches is bounded
 //! by kind, and what was left out is counted and said.
 
+mod entry;
+mod line;
+
+pub(crate) use entry::{inherited_words, micros};
+pub use line::{Draft, Line, Lines, Stand, Topic, Weight};
+
 use crate::names::Names;
+use entry::{Entry, say};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tickdeck_engine::{Inherited, Notice, Observer, Status, VersionChange};
-use tickdeck_model::{Severity, StrategyId, Timestamp, VenueState};
+use tickdeck_engine::{Notice, Observer, Status, VersionChange};
+use tickdeck_model::{StrategyId, Timestamp};
 use tickdeck_strategy::{LogLevel, LogSink};
 
 /// Entries of one kind that are kept between two fetches.
 const KEPT_PER_KIND: usize = 20;
-
-/// What a line is about. Lines are limited kind by kind, so that a flood of one never hides another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Topic {
-    /// Orders that we refused.
-    Denied,
-    /// Orders that a venue refused.
-    Refused,
-    /// What strategies tell the operator.
-    Notified,
-    /// What strategies write to their log.
-    Log,
-    /// Venues that came, went or grew old.
-    Venue,
-    /// What should not happen: an impossible transition of an order, a fill of an unknown one.
-    Anomaly,
-    /// Versions of strategies that came, went or trapped.
-    Version,
-    /// Strategies that ended, sources that broke.
-    Failure,
-}
-
-impl Topic {
-    const ALL: [Self; 8] = [
-        Self::Denied,
-        Self::Refused,
-        Self::Notified,
-        Self::Log,
-        Self::Venue,
-        Self::Anomaly,
-        Self::Version,
-        Self::Failure,
-    ];
-
-    pub(crate) const fn plural(self) -> &'static str {
-        match self {
-            Self::Denied => "orders denied",
-            Self::Refused => "orders refused by the venue",
-            Self::Notified => "notifications",
-            Self::Log => "lines of log",
-            Self::Venue => "changes of venues",
-            Self::Anomaly => "anomalies",
-            Self::Version => "changes of versions",
-            Self::Failure => "failures",
-        }
-    }
-}
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// For the record.
-    Note,
-    /// Look at it.
-    Warning,
-    /// Something failed.
-    Error,
-}
-
-/// A line for the operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    /// Event time.
-    pub at: Timestamp,
-    /// What it is about.
-    pub topic: Topic,
-    /// How much it matters.
-    pub weight: Weight,
-    /// What it says.
-    pub text: String,
-}
-
-/// What was fetched from the board.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lines {
-    /// The lines, oldest first.
-    pub list: Vec<Line>,
-    /// How many more there were that were not kept.
-    pub left_out: BTreeMap<Topic, u64>,
-}
-
-impl Lines {
-    /// The lines, and one more for each kind of which some were left out.
-    pub fn told(self) -> Vec<Line> {
-        let at = self.list.last().map_or(0, |line| line.at);
-        let more = self.left_out.into_iter().map(|(topic, count)| Line {
-            at,
-            topic,
-            weight: Weight::Note,
-            text: format!("... and {count} more {}", topic.plural()),
-        });
-        self.list.into_iter().chain(more).collect()
-    }
-}
-
-enum Entry {
-    Notice(Notice),
-    Log {
-        strategy: String,
-        level: LogLevel,
-        text: String,
-    },
-}
-
-impl Entry {
-    const fn topic(&self) -> Topic {
-        match self {
-            Self::Notice(Notice::Denied { .. }) => Topic::Denied,
-            Self::Notice(Notice::Refused { .. }) => Topic::Refused,
-            Self::Notice(Notice::Notified { .. }) => Topic::Notified,
-            Self::Notice(Notice::Venue { .. }) => Topic::Venue,
-            Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
-            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. }) => Topic::Version,
-            Self::Notice(_) => Topic::Failure,
-            Self::Log { .. } => Topic::Log,
-        }
-    }
-
-    const fn weight(&self) -> Weight {
-        match self {
-            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => {
-                Weight::Error
-            }
-            Self::Notice(Notice::Notified {
-                severity: Severity::Critical,
-                ..
-            }) => Weight::Error,
-            Self::Notice(Notice::Notified {
-                severity: Severity::Info,
-                ..
-            }) => Weight::Note,
-            Self::Notice(Notice::Venue {
-                state: VenueState::Connected | VenueState::Live,
-                ..
-            }) => Weight::Note,
-            Self::Notice(Notice::Version { change, .. }) => match change {
-                VersionChange::RolledBack { .. } => Weight::Warning,
-                VersionChange::BesideEnded { problem } if !problem.is_empty() => Weight::Warning,
-                _ => Weight::Note,
-            },
-            Self::Notice(_) => Weight::Warning,
-            Self::Log {
-                level: LogLevel::Error,
-                ..
-            } => Weight::Error,
-            Self::Log {
-                level: LogLevel::Warn,
-                ..
-            } => Weight::Warning,
-            Self::Log { .. } => Weight::Note,
-        }
-    }
-}
 
 #[derive(Default)]
 struct Inner {
@@ -176,7 +30,10 @@ struct Inner {
     tails: BTreeMap<String, VecDeque<String>>,
     /// Each strategy's last faults.
     faults: BTreeMap<StrategyId, VecDeque<(Timestamp, String)>>,
-    follower: Option<Follower>,
+    followers: Vec<Follower>,
+    /// How the module was compiled that is about to take over.
+    compiled: BTreeMap<StrategyId, String>,
+    draft: Option<Draft>,
 }
 
 /// Told of every change of a version: event time, whose, what.
@@ -197,7 +54,50 @@ impl Board {
         &self,
         follower: impl Fn(Timestamp, StrategyId, &VersionChange) + Send + 'static,
     ) {
-        self.inner().follower = Some(Box::new(follower));
+        self.inner().followers.push(Box::new(follower));
+    }
+
+    /// Says something about a strategy, or another subject.
+    pub fn say(&self, topic: Topic, subject: &str, level: LogLevel, text: &str) {
+        let tail = format!("{} {text}", level_words(level));
+        keep_last(
+            self.inner().tails.entry(subject.to_owned()).or_default(),
+            tail,
+        );
+        self.add(
+            None,
+            Entry::Words {
+                topic,
+                subject: subject.to_owned(),
+                level,
+                text: text.to_owned(),
+            },
+        );
+    }
+
+    /// How the module was compiled that is about to take over: the change itself tells it then. `None` when it did
+    /// not, after all.
+    pub fn compiled(&self, strategy: StrategyId, words: Option<String>) {
+        let compiled = &mut self.inner().compiled;
+        match words {
+            Some(words) => drop(compiled.insert(strategy, words)),
+            None => drop(compiled.remove(&strategy)),
+        }
+    }
+
+    /// How the next version stands that someone works on.
+    pub fn draft(&self) -> Option<Draft> {
+        self.inner().draft.clone()
+    }
+
+    /// Shows how the next version stands.
+    pub fn show_draft(&self, draft: Draft) {
+        self.inner().draft = Some(draft);
+    }
+
+    /// Whether there are lines that the author of a strategy waits for.
+    pub fn is_awaited(&self) -> bool {
+        self.inner().kept[Topic::Build as usize] > 0
     }
 
     /// A strategy's last lines of log, oldest first.
@@ -240,6 +140,26 @@ impl Board {
         }
     }
 
+    fn version(&self, at: Timestamp, strategy: StrategyId, change: VersionChange) {
+        let mut inner = self.inner();
+        for follower in &inner.followers {
+            follower(at, strategy, &change);
+        }
+        let compiled = match change {
+            VersionChange::Seated { .. }
+            | VersionChange::Swapped { .. }
+            | VersionChange::Beside { .. } => inner.compiled.remove(&strategy),
+            _ => None,
+        };
+        drop(inner);
+        let entry = Entry::Version {
+            strategy,
+            change,
+            compiled,
+        };
+        self.add(Some(at), entry);
+    }
+
     fn add(&self, at: Option<Timestamp>, entry: Entry) {
         let topic = entry.topic() as usize;
         let mut inner = self.inner();
@@ -261,9 +181,7 @@ impl Observer for Board {
     fn notice(&mut self, at: Timestamp, notice: Notice) {
         match &notice {
             Notice::Version { strategy, change } => {
-                if let Some(follower) = &self.inner().follower {
-                    follower(at, *strategy, change);
-                }
+                return self.version(at, *strategy, change.clone());
             }
             Notice::Recovered {
                 strategy, problem, ..
@@ -287,19 +205,7 @@ impl Observer for Board {
 
 impl LogSink for Board {
     fn line(&self, strategy: &str, level: LogLevel, text: &str) {
-        let tail = format!("{} {text}", level_words(level));
-        keep_last(
-            self.inner().tails.entry(strategy.to_owned()).or_default(),
-            tail,
-        );
-        self.add(
-            None,
-            Entry::Log {
-                strategy: strategy.to_owned(),
-                level,
-                text: text.to_owned(),
-            },
-        );
+        self.say(Topic::Log, strategy, level, text);
     }
 }
 
@@ -319,120 +225,6 @@ const fn level_words(level: LogLevel) -> &'static str {
         LogLevel::Warn => "warn:",
         LogLevel::Info => "info:",
         LogLevel::Debug => "debug:",
-    }
-}
-
-fn say(entry: &Entry, names: &Names) -> String {
-    let notice = match entry {
-        Entry::Log { strategy, text, .. } => return format!("{strategy}: {text}"),
-        Entry::Notice(notice) => notice,
-    };
-    match notice {
-        Notice::Denied {
-            order,
-            reason,
-            values,
-        } => {
-            let name = names.strategy(order.strategy);
-            format!(
-                "{name}: order {} denied, {}: {values}",
-                order.number,
-                reason.code()
-            )
-        }
-        Notice::Refused { order, reason } => {
-            format!(
-                "{}: order {} refused by the venue, {reason}",
-                names.strategy(order.strategy),
-                order.number
-            )
-        }
-        Notice::Notified {
-            strategy,
-            message,
-            value,
-            ..
-        } => format!("{}: {message} {value}", names.strategy(*strategy)),
-        Notice::Ended { strategy, problem } => {
-            format!("{} ended: {problem}", names.strategy(*strategy))
-        }
-        Notice::Version { strategy, change } => {
-            format!("{}: {}", names.strategy(*strategy), version_words(change))
-        }
-        Notice::Recovered {
-            strategy,
-            problem,
-            events,
-            took_ns,
-        } => format!(
-            "{} recovered within {} from its last snapshot and {events} events: {problem}",
-            names.strategy(*strategy),
-            micros(*took_ns)
-        ),
-        Notice::Venue {
-            venue,
-            instrument,
-            state,
-        } => match instrument {
-            Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
-            None => format!("{} is {state}", names.venue(*venue)),
-        },
-        Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
-    }
-}
-
-fn version_words(change: &VersionChange) -> String {
-    match change {
-        VersionChange::Seated { to, .. } => format!("version {to} trades"),
-        VersionChange::Swapped {
-            from,
-            to,
-            inherited,
-            took_ns,
-            ..
-        } => format!(
-            "{from} handed over to {to} in {}, {}",
-            micros(*took_ns),
-            inherited_words(*inherited)
-        ),
-        VersionChange::Live { pause_ns } => format!(
-            "the new version handles events, {} after the old one's last",
-            micros(*pause_ns)
-        ),
-        VersionChange::Beside { version } => {
-            format!("version {version} runs beside, nothing of it is sent")
-        }
-        VersionChange::BesideEnded { problem } if problem.is_empty() => {
-            "no version runs beside any more".to_owned()
-        }
-        VersionChange::BesideEnded { problem } => {
-            format!("the version beside ended: {problem}")
-        }
-        VersionChange::RolledBack {
-            from, to, problem, ..
-        } => {
-            format!("{from} trapped within its trial, {to} is back: {problem}")
-        }
-        VersionChange::Removed => "left in order".to_owned(),
-    }
-}
-
-/// What a version took over, in words.
-pub(crate) fn inherited_words(inherited: Inherited) -> String {
-    match inherited {
-        Inherited::Saved { bytes } => format!("with {bytes} bytes of state"),
-        Inherited::Snapshot { bytes, events } => format!(
-            "with a snapshot of {bytes} bytes and the {events} events since, caught up with too late to act on"
-        ),
-        Inherited::Nothing => "without state".to_owned(),
-    }
-}
-
-/// A time in microseconds, or in milliseconds from ten of them on.
-pub(crate) fn micros(ns: u64) -> String {
-    match ns {
-        0..10_000_000 => format!("{} us", ns.div_ceil(1_000)),
-        _ => format!("{} ms", ns / 1_000_000),
     }
 }
 
@@ -491,6 +283,40 @@ mod tests {
             board.lines(&names()),
             Lines::default(),
             "what was fetched is gone"
+        );
+    }
+
+    fn swapped(board: &mut Board) {
+        let change = VersionChange::Swapped {
+            from: "0.1.0".to_owned(),
+            to: "0.2.0".to_owned(),
+            hash: String::new(),
+            generation: 2,
+            inherited: tickdeck_engine::Inherited::Saved { bytes: 38 },
+            took_ns: 85_000,
+        };
+        let strategy = StrategyId(1);
+        board.notice(7, Notice::Version { strategy, change });
+    }
+
+    #[test]
+    fn a_handover_is_one_line_with_the_time_of_its_compilation_which_is_told_once() {
+        let mut board = Board::default();
+        board.compiled(StrategyId(1), Some("compiled in 31 ms".to_owned()));
+        swapped(&mut board);
+        swapped(&mut board);
+        let change = VersionChange::Live { pause_ns: 130_000 };
+        let strategy = StrategyId(1);
+        board.notice(8, Notice::Version { strategy, change });
+        let lines = board.lines(&names()).list.into_iter();
+        let texts: Vec<String> = lines.map(|line| line.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "ema: 0.1.0 -> 0.2.0 compiled in 31 ms, handed over in 85 us with 38 bytes of state",
+                "ema: 0.1.0 -> 0.2.0 handed over in 85 us with 38 bytes of state",
+                "ema: first event 130 us after the old one's last",
+            ]
         );
     }
 

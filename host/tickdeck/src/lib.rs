@@ -1,4 +1,4 @@
-//! The tickdeck command: demo, run, new, build, sign, check, data check, doctor.
+//! The tickdeck command: demo, dev, run, new, build, sign, check, data check, doctor.
 //!
 //! This crate sees everything and holds no trading logic. [`cli`] is the way in, one file a subcommand; `demo` and `run`
 //! read settings ([`config`]), put a deck together ([`wiring`]) and run it while someone watches ([`session`]).
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deck;
+pub mod dev;
 pub mod figures;
 pub mod grants;
 pub mod limits;

@@ -1,6 +1,6 @@
 //! What a running host answers to its operators over the socket.
 
-use crate::board::Board;
+use crate::board::{Board, Topic};
 use crate::deck::latch_kill;
 use crate::figures::{time_of_day, trimmed};
 use crate::names::{Names, net};
@@ -18,7 +18,7 @@ use tickdeck_engine::{
     Controls, InstrumentStatus, Order, Status, StrategyState, StrategyStatus, TIME_BUCKETS,
 };
 use tickdeck_model::{Money, StrategyId, Timestamp};
-use tickdeck_strategy::{LogLevel, LogSink};
+use tickdeck_strategy::LogLevel;
 
 /// Digits of money: the finest that any currency here has.
 const MONEY_SCALE: u8 = 8;
@@ -87,7 +87,8 @@ impl Operator {
         };
         self.controls.order(order(id));
         let words = format!("{subject} is {done}");
-        self.board.line("operator", LogLevel::Warn, &words);
+        self.board
+            .say(Topic::Operator, "operator", LogLevel::Warn, &words);
         Answer::done(words)
     }
 
@@ -95,7 +96,8 @@ impl Operator {
         // The order first: a full disk must not keep anyone from stopping.
         self.controls.order(Order::Kill);
         let words = "killed: every order is canceled, new ones are denied";
-        self.board.line("operator", LogLevel::Warn, words);
+        self.board
+            .say(Topic::Operator, "operator", LogLevel::Warn, words);
         match self.latch.as_deref().map(latch_kill) {
             Some(Err(error)) => Answer::refused(format!(
                 "{words}; but the next start will not know of it: {}",

@@ -40,7 +40,7 @@ impl Plain {
     }
 }
 
-/// Notices as lines, at most a few of each kind; with `errors_only`, those alone that say what failed.
+/// Notices as lines, at most a few of each kind unless each one matters; with `errors_only`, those alone that say what failed.
 pub fn notices(lines: &Lines, errors_only: bool) -> Vec<String> {
     let wanted =
         |line: &&Line| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
@@ -48,7 +48,7 @@ pub fn notices(lines: &Lines, errors_only: bool) -> Vec<String> {
     for line in lines.list.iter().filter(wanted) {
         let count = seen.entry(line.topic).or_default();
         *count += 1;
-        if *count <= LINES_PER_KIND || line.topic == Topic::Failure {
+        if *count <= LINES_PER_KIND || line.topic.stays() {
             let mark = match line.weight {
                 Weight::Note => "",
                 Weight::Warning => "warning: ",
@@ -58,7 +58,7 @@ pub fn notices(lines: &Lines, errors_only: bool) -> Vec<String> {
         }
     }
     for (topic, count) in seen {
-        let told = if topic == Topic::Failure {
+        let told = if topic.stays() {
             count
         } else {
             count.min(LINES_PER_KIND)

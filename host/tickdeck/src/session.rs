@@ -1,20 +1,19 @@
 //! Runs an engine while someone watches: the kernel on a thread of its own, the display and the keys on this one.
 
-use crate::board::{Board, Line, Lines};
+use crate::board::{Board, Lines, Topic};
 use crate::clock::Stop;
 use crate::deck::latch_kill;
 use crate::names::Names;
 use crate::output::print;
 use crate::plain::{Plain, notices};
-use crate::view::{Rate, Screen, Wish, view};
+use crate::view::{Rate, Screen, Told, Wish, view};
 use anyhow::{Context, Result, anyhow};
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickdeck_engine::{Controls, Engine, EngineError, Order, Report};
-use tickdeck_strategy::{LogLevel, LogSink};
+use tickdeck_strategy::LogLevel;
 
 /// Between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
@@ -24,8 +23,6 @@ const LINE_EVERY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(25);
 /// Stack of the kernel's thread, on which strategies run too if there is one worker.
 const KERNEL_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
-/// Lines of log that the view keeps.
-const LOG_KEPT: usize = 200;
 /// Working orders that the view shows at most.
 const MOST_ORDERS: usize = 100;
 /// The exit code of a second Ctrl-C.
@@ -83,7 +80,10 @@ impl Session {
     /// The engine fails, or the terminal is gone.
     pub fn run(mut self) -> Result<Report> {
         let controls = self.engine.controls();
-        on_interrupt(self.stop.clone(), controls.clone())?;
+        on_interrupt(self.stop.clone(), Some(controls.clone()))?;
+        if self.stop.asked() {
+            controls.stop();
+        }
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.board.clone());
         let core = self.core;
@@ -118,13 +118,13 @@ impl Session {
 
 impl Hand {
     fn live(self) -> Result<Report> {
-        let mut log: VecDeque<Line> = VecDeque::new();
+        let mut told = Told::default();
         let mut rate = Rate::default();
         let shown = (|| -> Result<()> {
             let mut screen = Screen::open()?;
             while !self.kernel.is_finished() {
                 self.look_at_deadline();
-                self.draw(&mut screen, &mut log, &mut rate)?;
+                self.draw(&mut screen, &mut told, &mut rate)?;
                 let next = Instant::now() + FRAME;
                 while let Some(left) = next
                     .checked_duration_since(Instant::now())
@@ -141,9 +141,9 @@ impl Hand {
             // Without a display nobody could stop it any more.
             self.end();
         }
-        log.extend(self.board.lines(&self.names).told());
+        told.hear(self.board.lines(&self.names).told());
         let lines = Lines {
-            list: log.into(),
+            list: told.changes.into_iter().chain(told.log).collect(),
             ..Lines::default()
         };
         let report = self.join()?;
@@ -154,9 +154,9 @@ impl Hand {
         Ok(report)
     }
 
-    fn draw(&self, screen: &mut Screen, log: &mut VecDeque<Line>, rate: &mut Rate) -> Result<()> {
-        log.extend(self.board.lines(&self.names).told());
-        log.drain(..log.len().saturating_sub(LOG_KEPT));
+    fn draw(&self, screen: &mut Screen, told: &mut Told, rate: &mut Rate) -> Result<()> {
+        told.hear(self.board.lines(&self.names).told());
+        told.draft = self.board.draft();
         let status = self.board.latest();
         let per_second = rate.look(Instant::now(), status.events);
         let orders = screen.rows().min(MOST_ORDERS);
@@ -164,7 +164,7 @@ impl Hand {
             &self.title,
             &status,
             per_second,
-            log.make_contiguous(),
+            told,
             orders,
             &self.names,
         ))
@@ -176,6 +176,9 @@ impl Hand {
         plain.line(Instant::now(), &self.board.latest(), &self.names);
         while !self.kernel.is_finished() {
             self.look_at_deadline();
+            if self.board.is_awaited() {
+                print(&self.notices())?;
+            }
             if Instant::now() >= next {
                 next += LINE_EVERY;
                 let line = plain.line(Instant::now(), &self.board.latest(), &self.names);
@@ -237,7 +240,8 @@ impl Hand {
 
     fn order(&self, order: Order, words: &str) {
         self.controls.order(order);
-        self.board.line("operator", LogLevel::Warn, words);
+        self.board
+            .say(Topic::Operator, "operator", LogLevel::Warn, words);
     }
 
     fn look_at_deadline(&self) {
@@ -266,10 +270,13 @@ impl Hand {
 }
 
 /// What the handler of signals works on: set anew by every run of the process.
-static TARGET: Mutex<Option<(Stop, Controls)>> = Mutex::new(None);
+static TARGET: Mutex<Option<(Stop, Option<Controls>)>> = Mutex::new(None);
 
 /// The first Ctrl-C, SIGTERM or SIGHUP ends the run in order, the second one at once.
-fn on_interrupt(stop: Stop, controls: Controls) -> Result<()> {
+///
+/// # Errors
+/// The system lets nobody listen.
+pub fn on_interrupt(stop: Stop, controls: Option<Controls>) -> Result<()> {
     let mut target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
     let first = target.replace((stop, controls)).is_none();
     drop(target);
@@ -285,7 +292,9 @@ fn on_interrupt(stop: Stop, controls: Controls) -> Result<()> {
             if stop.ask() && !echo {
                 leave();
             }
-            controls.stop();
+            if let Some(controls) = controls {
+                controls.stop();
+            }
         }
     })
     .context("cannot listen for Ctrl-C")

@@ -32,6 +32,8 @@ pub struct Overrides {
     pub events: Option<u64>,
     /// Cuts batches at random places from this seed.
     pub split_seed: Option<u64>,
+    /// Starts even if no strategy can run yet.
+    pub idle: bool,
 }
 
 /// What a deck is made of.
@@ -120,7 +122,8 @@ impl Parts {
         let engine_config = self.engine_config(&registry)?;
         let registry = Arc::new(registry);
         let (seats, seated) = seats(&casting, candidates, &registry, &mut skipped)?;
-        let may_come = self.folder.is_some() && (skipped.is_empty() || !waiting.is_empty());
+        let expected = skipped.is_empty() || !waiting.is_empty() || self.overrides.idle;
+        let may_come = self.folder.is_some() && expected;
         if seats.is_empty() && !may_come {
             bail!("no strategy can run{}", found(&skipped));
         }

@@ -1,6 +1,7 @@
 //! Runs cargo: what a folder holds, and compiling it.
 
 use super::WASM_TARGET;
+use super::diagnostic::Diagnostic;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use std::ffi::OsString;
@@ -48,7 +49,10 @@ const FOREIGN: [&str; 19] = [
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Package {
     pub(super) name: String,
-    id: String,
+    /// Its Cargo.toml, by which cargo's messages are told apart: it stays when the version changes.
+    manifest: PathBuf,
+    /// The crates that it depends on.
+    pub(super) depends_on: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -60,9 +64,14 @@ struct Metadata {
 #[derive(Deserialize)]
 struct MetadataPackage {
     name: String,
-    id: String,
     manifest_path: PathBuf,
     targets: Vec<MetadataTarget>,
+    dependencies: Vec<MetadataDependency>,
+}
+
+#[derive(Deserialize)]
+struct MetadataDependency {
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -72,12 +81,14 @@ struct MetadataTarget {
 
 /// A line of `cargo build --message-format json`.
 #[derive(Deserialize)]
-struct Message {
-    reason: String,
+pub(super) struct Message {
+    pub(super) reason: String,
     #[serde(default)]
-    package_id: String,
+    manifest_path: PathBuf,
     #[serde(default)]
     filenames: Vec<PathBuf>,
+    /// What the compiler says.
+    pub(super) message: Option<Diagnostic>,
 }
 
 /// Takes the variables of a surrounding build out of a command's environment.
@@ -165,27 +176,21 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
         metadata.workspace_root,
         Package {
             name: package.name,
-            id: package.id,
+            manifest,
+            depends_on: package
+                .dependencies
+                .into_iter()
+                .map(|one| one.name)
+                .collect(),
         },
     ))
 }
 
-/// Compiles packages of one workspace; answers each package's name and its module.
-pub(super) fn compile(
-    root: &Path,
-    packages: &[Package],
-    bytes: bool,
-) -> Result<Vec<(String, PathBuf)>> {
+/// The command that compiles packages of one workspace and writes messages of `format` to its piped output.
+pub(super) fn command(root: &Path, packages: &[Package], bytes: bool, format: &str) -> Command {
     let mut command = cargo();
-    command.args([
-        "build",
-        "--release",
-        "--lib",
-        "--target",
-        WASM_TARGET,
-        "--message-format",
-        "json-render-diagnostics",
-    ]);
+    command.args(["build", "--release", "--lib", "--target", WASM_TARGET]);
+    command.args(["--message-format", format]);
     command.arg("--target-dir").arg(root.join("target/plugins"));
     for package in packages {
         command.args(["-p", &package.name]);
@@ -197,9 +202,18 @@ pub(super) fn compile(
         .envs(PROFILE)
         .current_dir(root)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
-    let mut child = command
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Compiles packages of one workspace; answers each package's name and its module.
+pub(super) fn compile(
+    root: &Path,
+    packages: &[Package],
+    bytes: bool,
+) -> Result<Vec<(String, PathBuf)>> {
+    let mut child = command(root, packages, bytes, "json-render-diagnostics")
+        .stderr(Stdio::inherit())
         .spawn()
         .context("cannot start cargo; install Rust from https://rustup.rs")?;
     let stdout = child.stdout.take().expect("the output was piped above");
@@ -223,10 +237,14 @@ pub(super) fn compile(
         .collect()
 }
 
-fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
+/// The module of a package among what cargo built.
+pub(super) fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
+    let made = |message: &&Message| {
+        message.reason == "compiler-artifact" && message.manifest_path == package.manifest
+    };
     messages
         .iter()
-        .filter(|message| message.reason == "compiler-artifact" && message.package_id == package.id)
+        .filter(made)
         .flat_map(|message| &message.filenames)
         .find(|file| {
             file.extension()

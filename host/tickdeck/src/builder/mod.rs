@@ -2,10 +2,13 @@
 
 mod artifact;
 mod cargo;
+mod diagnostic;
+mod job;
 mod stale;
 mod target;
 
 pub use artifact::{install, install_new_private, install_private};
+pub use job::{Failure, Job, Outcome, Project};
 pub use stale::out_of_date;
 pub use target::{WASM_TARGET, ensure_wasm_target, wasm_target_present};
 

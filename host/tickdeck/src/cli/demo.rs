@@ -3,6 +3,7 @@
 use super::playing::{Playing, Source};
 use super::repository::Repository;
 use crate::builder::{Build, build, examples, out_of_date};
+use crate::clock::Stop;
 use crate::config::Config;
 use crate::deck::{Deck, PLUGINS, module_name};
 use crate::grants::Grants;
@@ -47,7 +48,9 @@ impl Demo {
             keep: Box::new(|_| Ok(())),
             first_order: 1,
             killed: false,
-            command: "demo",
+            command: "demo".to_owned(),
+            stop: Stop::default(),
+            workshop: None,
             latch: None,
             ends_unattended: true,
         };

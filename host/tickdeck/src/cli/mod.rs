@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod data;
 mod demo;
+mod dev;
 mod doctor;
 mod host;
 mod kill;
@@ -48,6 +49,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
+    Dev(dev::Dev),
     Run(run::Run),
     Status(status::Status),
     Top(top::Top),
@@ -71,6 +73,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
             Command::Demo(command) => command.run(),
+            Command::Dev(command) => command.run(),
             Command::Run(command) => command.run(),
             Command::Status(command) => command.run(),
             Command::Top(command) => command.run(),

@@ -1,8 +1,9 @@
-//! What `demo` and `run` share: how the tape is played, how it is shown, and what is printed at the end.
+//! What `demo`, `dev` and `run` share: how the tape is played, how it is shown, and what is printed at the end.
 
 use crate::clock::{Pace, Stop};
 use crate::config::{Config, VenueKind};
 use crate::deck::scan;
+use crate::dev::Workshop;
 use crate::grants::Grants;
 use crate::operator::Operator;
 use crate::output::print;
@@ -76,11 +77,15 @@ pub(super) struct Source {
     /// The first order number that was never used.
     pub(super) first_order: OrderNumber,
     pub(super) killed: bool,
-    /// `demo` or `run`.
-    pub(super) command: &'static str,
+    /// `demo`, `run` or `dev NAME`.
+    pub(super) command: String,
     pub(super) latch: Option<PathBuf>,
     /// Whether it ends by itself when nobody can press a key.
     pub(super) ends_unattended: bool,
+    /// The wish to stop, which may come before anything runs.
+    pub(super) stop: Stop,
+    /// Builds the strategy while it trades.
+    pub(super) workshop: Option<Workshop>,
 }
 
 impl Playing {
@@ -89,7 +94,7 @@ impl Playing {
         let display = self.display();
         let config = self.over(source.config);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
-        let stop = Stop::default();
+        let stop = source.stop;
         let parts = Parts {
             config,
             scan: scan(&source.plugins)?,
@@ -103,6 +108,7 @@ impl Playing {
             overrides: Overrides {
                 events: self.events,
                 split_seed: self.split_seed,
+                idle: source.workshop.is_some(),
             },
             first_order: source.first_order,
             killed: source.killed,
@@ -129,10 +135,15 @@ impl Playing {
             skipped: wired.skipped.clone(),
         };
         let (names, latch) = (wired.names.clone(), source.latch);
+        let bench = source
+            .workshop
+            .map(|workshop| workshop.beside(wired.board.clone()));
+        let bench = bench.transpose()?;
         let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
         // Last to come and first to go: while it answers, everything that it asks is there.
         let server = listen(&source.deck, operator, display);
         let report = session.run();
+        drop(bench);
         drop(server);
         drop(stage);
         let report = report?;
@@ -143,6 +154,11 @@ impl Playing {
             print(&closing(&report, &names))?;
         }
         outcome(&report)
+    }
+
+    /// Whether the plugins folder is watched.
+    pub(super) const fn watches(&self) -> bool {
+        !self.no_watch
     }
 
     fn display(&self) -> Display {

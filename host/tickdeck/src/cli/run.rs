@@ -1,6 +1,7 @@
 //! `tickdeck run`: the deck in a folder, with a memory.
 
 use super::playing::{Playing, Source};
+use crate::clock::Stop;
 use crate::config::{Config, FILE_NAME};
 use crate::deck::Deck;
 use anyhow::{Result, ensure};
@@ -61,7 +62,9 @@ impl Run {
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
             killed,
-            command: "run",
+            command: "run".to_owned(),
+            stop: Stop::default(),
+            workshop: None,
             latch: Some(data.latch()),
             ends_unattended: false,
             keep: Box::new(move |registry| data.keep_ids(registry)),

@@ -55,6 +55,8 @@ impl Entry {
         let (bad, good) = (content(1), content(2).cloned());
         self.failed.extend(bad.map(|bad| bad.fingerprint));
         if let Some(good) = good {
+            // Gone back to before, it was not wanted then; now it is.
+            self.failed.remove(&good.fingerprint);
             self.counts(generation, good);
         }
     }

@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::ledger::Ledger;
 use super::records::{self, Content};
 use super::{Keep, Setup};
-use crate::board::{Board, inherited_words, micros};
+use crate::board::{Board, Topic, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
 use crate::config::StrategySettings;
 use crate::grants::Grants;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{Changed, Controls, Rehearsal, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
+use tickdeck_strategy::LogLevel;
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
-use tickdeck_strategy::{LogLevel, LogSink};
 
 /// What the loader works on.
 pub(super) struct Loader {
@@ -94,24 +94,33 @@ impl Loader {
                     let seated = self.entry(&name).seated;
                     // What never had a seat is only forgotten.
                     match self.remove(&name) {
-                        Err(why) if seated => self.board().line(&name, LogLevel::Error, &why),
+                        Err(why) if seated => {
+                            self.board()
+                                .say(Topic::Version, &name, LogLevel::Error, &why)
+                        }
                         _ => {}
                     }
                 }
             }
             Change::Refused(refused) => {
                 let words = format!("{}; what runs as {} goes on", refused.why, refused.name);
-                self.board().line("plugins", LogLevel::Warn, &words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             Change::FolderGone { why } => {
                 let words = format!("{why}; what runs goes on");
-                self.board().line("plugins", LogLevel::Warn, &words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             Change::FolderBack => {
                 let words = "the plugins folder is back";
-                self.board().line("plugins", LogLevel::Info, words);
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Info, words);
             }
-            Change::Note(words) => self.board().line("plugins", LogLevel::Warn, &words),
+            Change::Note(words) => {
+                self.board()
+                    .say(Topic::Version, "plugins", LogLevel::Warn, &words)
+            }
         }
     }
 
@@ -140,13 +149,15 @@ impl Loader {
         if entry.runs(fingerprint) && !again {
             let words = "the file is the version that trades";
             self.ledger.change(name, |record| record.note = None);
-            self.board().line(name, LogLevel::Info, words);
+            self.board()
+                .say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name}: {words}"));
         }
         if entry.failed.contains(&fingerprint) && !again {
             let words = "this version failed before and is not taken again; change it, or \
                          `tickdeck strategies reload` it";
-            self.board().line(name, LogLevel::Warn, words);
+            self.board()
+                .say(Topic::Version, name, LogLevel::Warn, words);
             self.ledger
                 .change(name, |record| record.note = Some(words.to_owned()));
             return Err(words.to_owned());
@@ -175,8 +186,12 @@ impl Loader {
             false => "",
         };
         let words = format!("a new version was refused: {}", records::first_line(why));
-        self.board()
-            .line(name, LogLevel::Error, &format!("{words}{kept}"));
+        self.board().say(
+            Topic::Version,
+            name,
+            LogLevel::Error,
+            &format!("{words}{kept}"),
+        );
         let at = self.board().latest().now;
         self.ledger.change(name, |record| {
             record.fault(at, why.to_owned());
@@ -195,7 +210,8 @@ impl Loader {
         let name = candidate.name.clone();
         for words in &candidate.judgement.overruled {
             let words = format!("{words}, as tickdeck.toml has it");
-            self.board().line(&name, LogLevel::Warn, &words);
+            self.board()
+                .say(Topic::Version, &name, LogLevel::Warn, &words);
         }
         if !candidate.judgement.increases.is_empty() {
             return Ok(self.wait(candidate));
@@ -207,7 +223,8 @@ impl Loader {
     fn wait(&mut self, candidate: Candidate) -> String {
         let name = candidate.name.clone();
         let words = records::asks(&candidate);
-        self.board().line(&name, LogLevel::Warn, &words);
+        self.board()
+            .say(Topic::Version, &name, LogLevel::Warn, &words);
         self.ledger
             .change(&name, |record| records::waits(record, &candidate));
         self.entry(&name).waiting = Some(candidate);
@@ -218,11 +235,7 @@ impl Loader {
     fn change(&mut self, candidate: &Candidate) -> Result<String, String> {
         let name = &candidate.name;
         let inspection = candidate.inspection();
-        let loading = format!(
-            "compiled in {} ({})",
-            micros(u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX)),
-            records::cache_words(&inspection.cache)
-        );
+        let loading = records::compiled_words(inspection);
         let (program, version) = candidate.version(&self.registry, self.board());
         let content = Content::of(candidate);
         let seated = self.entry(name).seated;
@@ -236,7 +249,7 @@ impl Loader {
         program.prepare().map_err(|fault| fault.0)?;
         let label = version.label.clone();
         let change = tickdeck_engine::Change::Swap(candidate.id, Box::new(version));
-        match self.ask(change)? {
+        match self.bring_in(candidate, change)? {
             Changed::Swapped(swapped) => {
                 let entry = self.entry(name);
                 entry.counts(swapped.generation, content);
@@ -274,7 +287,7 @@ impl Loader {
             .casting
             .seat(candidate, version, &self.registry, left)
             .map_err(|unfit: Unfit| unfit.words())?;
-        let seated = self.ask(tickdeck_engine::Change::Seat(Box::new(seat)))?;
+        let seated = self.bring_in(candidate, tickdeck_engine::Change::Seat(Box::new(seat)))?;
         let Changed::Seated(generation) = seated else {
             return Err("the engine answered something else".to_owned());
         };
@@ -314,6 +327,21 @@ impl Loader {
         })
     }
 
+    /// Asks for a change that brings a new module in; the board tells how it was compiled along with it.
+    fn bring_in(
+        &self,
+        candidate: &Candidate,
+        change: tickdeck_engine::Change,
+    ) -> Result<Changed, String> {
+        let words = records::compiled_words(candidate.inspection());
+        self.board().compiled(candidate.id, Some(words));
+        let changed = self.ask(change);
+        if changed.is_err() {
+            self.board().compiled(candidate.id, None);
+        }
+        changed
+    }
+
     pub(super) fn ask(&self, change: tickdeck_engine::Change) -> Result<Changed, String> {
         let answer = self.controls.change(change).recv();
         answer.unwrap_or_else(|_| Err("the host is shutting down".to_owned()))
@@ -333,7 +361,8 @@ impl Loader {
                 return Err(format!("{name} does not run"));
             }
             let words = "no longer waits for an approval";
-            self.board().line(name, LogLevel::Info, words);
+            self.board()
+                .say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name} {words}"));
         };
         let Changed::Removed(instance) = self.ask(tickdeck_engine::Change::Remove(id))? else {

@@ -5,8 +5,8 @@ use crate::board::{inherited_words, micros};
 use crate::casting::Candidate;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
-use tickdeck_strategy::CacheUse;
 use tickdeck_strategy::watch::Fingerprint;
+use tickdeck_strategy::{CacheUse, Inspection};
 
 /// What a candidate asks for beyond what was granted, as a sentence with what to do.
 pub(super) fn asks(candidate: &Candidate) -> String {
@@ -79,12 +79,12 @@ pub fn first_generation(record: &mut Record, candidate: &Candidate, at: Timestam
     });
 }
 
-/// Where compiled code came from, in words.
-pub(super) fn cache_words(cache: &CacheUse) -> &'static str {
-    match cache {
-        CacheUse::Hit => "from the cache",
-        CacheUse::Stored | CacheUse::Off => "anew",
-        CacheUse::Failed(_) => "anew, the cache can't keep it",
+/// How long a module took to compile, in words.
+pub(super) fn compiled_words(inspection: &Inspection) -> String {
+    let took = u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX);
+    match inspection.cache {
+        CacheUse::Hit => format!("compiled before, loaded in {}", micros(took)),
+        _ => format!("compiled in {}", micros(took)),
     }
 }
 

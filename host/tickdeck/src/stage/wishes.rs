@@ -2,12 +2,12 @@
 
 use super::Wish;
 use super::loader::{Loader, retire};
-use crate::board::{inherited_words, micros};
+use crate::board::{Topic, inherited_words, micros};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::StopReason;
 use tickdeck_engine::{Change, Changed};
 use tickdeck_model::{StrategyId, Timestamp};
-use tickdeck_strategy::{LogLevel, LogSink};
+use tickdeck_strategy::LogLevel;
 
 impl Loader {
     /// Does what an operator asks.
@@ -115,7 +115,8 @@ impl Loader {
             return Err(crate::cli::sentence(&error));
         }
         let granted = candidate.judgement.increases.join("; ");
-        self.board().line(
+        self.board().say(
+            Topic::Operator,
             "operator",
             LogLevel::Warn,
             &format!("{name}: granted ({granted})"),

@@ -6,11 +6,14 @@ mod render;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub(crate) use model::position;
 pub use model::{
-    Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head, view,
+    DraftRow, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head,
+    view,
 };
 pub use rate::Rate;
 pub use render::render;
 pub use terminal::{Screen, Wish};
+pub use told::Told;

@@ -1,6 +1,7 @@
 //! What the live view shows, as words and figures that are ready to draw.
 
-use crate::board::{Line, Weight};
+use super::told::Told;
+use crate::board::{Draft, Line, Stand, Weight};
 use crate::figures::{date, grouped, plain, short, signed, time_of_day};
 use crate::names::{Names, net};
 use tickdeck_engine::{InstrumentStatus, Status, StrategyState, StrategyStatus, WorkingOrder};
@@ -47,6 +48,10 @@ pub struct ViewModel {
     pub instruments: Vec<InstrumentRow>,
     /// By strategy.
     pub strategies: Vec<StrategyRow>,
+    /// The next version that someone works on.
+    pub draft: Option<DraftRow>,
+    /// What happened to versions and what failed, the newest last.
+    pub changes: Vec<LogRow>,
     /// The newest working orders.
     pub orders: Vec<OrderRow>,
     /// The newest lines last.
@@ -102,7 +107,7 @@ pub struct InstrumentRow {
 pub struct StrategyRow {
     /// Its name.
     pub name: String,
-    /// Its version.
+    /// Its version, and how many there were in this run: `0.1.0 g2`.
     pub version: String,
     /// How it is.
     pub state: (String, Tone),
@@ -154,12 +159,21 @@ pub struct LogRow {
     pub tone: Tone,
 }
 
-/// Makes the view of a status. `log` holds the newest lines last; at most `most_orders` orders are shown.
+/// How the next version of a strategy stands.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DraftRow {
+    /// `ema-cross does not build, 2 errors`
+    pub headline: (String, Tone),
+    /// What the compiler has against it.
+    pub errors: Vec<String>,
+}
+
+/// Makes the view of a status; at most `most_orders` orders are shown.
 pub fn view(
     title: &str,
     status: &Status,
     rate: f64,
-    log: &[Line],
+    told: &Told,
     most_orders: usize,
     names: &Names,
 ) -> ViewModel {
@@ -189,7 +203,14 @@ pub fn view(
             .take(most_orders)
             .map(|order| order_row(order, names))
             .collect(),
-        log: log.iter().map(log_row).collect(),
+        draft: told.draft.as_ref().map(draft_row),
+        changes: told
+            .changes
+            .iter()
+            .map(log_row)
+            .chain(besides(status))
+            .collect(),
+        log: told.log.iter().map(log_row).collect(),
         prompt: Prompt::None,
     }
 }
@@ -267,7 +288,7 @@ fn strategy_row(status: &StrategyStatus, names: &Names) -> StrategyRow {
     };
     StrategyRow {
         name: status.name.clone(),
-        version: status.version.clone(),
+        version: format!("{} g{}", status.version, status.generation),
         state: (status.state.as_str().to_owned(), tone_of_state),
         profit: (signed(profit), tone(profit)),
         realised: money(result.map(|result| result.realised)),
@@ -325,6 +346,41 @@ fn order_row(order: &WorkingOrder, names: &Names) -> OrderRow {
             names.price(id, order.price)
         },
         state: state(order.state).to_owned(),
+    }
+}
+
+/// The versions that run beside others now.
+fn besides(status: &Status) -> impl Iterator<Item = LogRow> {
+    let beside = |strategy: &StrategyStatus| {
+        let beside = strategy.beside.as_ref()?;
+        let text = format!(
+            "{}: beside {} ({} agreed, {} differed)",
+            strategy.name,
+            beside.version,
+            grouped(beside.agreed),
+            grouped(beside.differed)
+        );
+        Some(LogRow {
+            time: time_of_day(status.now),
+            text,
+            tone: match beside.differed {
+                0 => Tone::Plain,
+                _ => Tone::Warning,
+            },
+        })
+    };
+    status.strategies.iter().filter_map(beside)
+}
+
+fn draft_row(draft: &Draft) -> DraftRow {
+    let tone = match draft.stand {
+        Stand::Underway => Tone::Plain,
+        Stand::Live => Tone::Good,
+        Stand::Broken => Tone::Bad,
+    };
+    DraftRow {
+        headline: (draft.headline.clone(), tone),
+        errors: draft.errors.clone(),
     }
 }
 

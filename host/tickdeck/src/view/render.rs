@@ -1,6 +1,8 @@
 //! Draws a [`ViewModel`]: the same model on the same area is always the same picture.
 
-use super::model::{Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel};
+use super::model::{
+    DraftRow, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel,
+};
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -13,14 +15,31 @@ const LEAST_LOWER: u16 = 5;
 /// Columns that the working orders need; the log takes the rest.
 const ORDERS_WIDTH: u16 = 73;
 
+/// Changes of versions that are in sight at most.
+const MOST_CHANGES: usize = 4;
+
+/// Errors of a build that are in sight at most.
+const MOST_ERRORS: usize = 6;
+
 /// Draws the model on the whole frame.
 pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
-    let bordered = |rows: usize| u16::try_from(rows + 3).unwrap_or(u16::MAX);
-    let [title, head, instruments, strategies, lower, keys] = Layout::vertical([
+    let (draft_rows, change_rows) = middle(frame.area().height, model);
+    let [
+        title,
+        head,
+        instruments,
+        strategies,
+        draft,
+        changes,
+        lower,
+        keys,
+    ] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Max(bordered(model.instruments.len())),
-        Constraint::Max(bordered(model.strategies.len())),
+        Constraint::Max(table_rows(model.instruments.len())),
+        Constraint::Max(table_rows(model.strategies.len())),
+        Constraint::Length(draft_rows),
+        Constraint::Length(change_rows),
         Constraint::Min(LEAST_LOWER),
         Constraint::Length(1),
     ])
@@ -29,14 +48,47 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     frame.render_widget(Paragraph::new(head_line(&model.head)), head);
     draw_instruments(frame, instruments, &model.instruments);
     draw_strategies(frame, strategies, &model.strategies);
+    if let Some(row) = &model.draft {
+        draw_draft(frame, draft, row);
+    }
+    draw_lines(frame, changes, " changes ", &model.changes);
     let [orders, log] = Layout::horizontal([
         Constraint::Length(ORDERS_WIDTH.min(lower.width / 2)),
         Constraint::Min(0),
     ])
     .areas(lower);
     draw_orders(frame, orders, &model.orders);
-    draw_log(frame, log, &model.log);
+    draw_lines(frame, log, " log ", &model.log);
     frame.render_widget(Paragraph::new(keys_line(model)), keys);
+}
+
+/// Rows of a table with its header, in a border.
+fn table_rows(rows: usize) -> u16 {
+    u16::try_from(rows + 3).unwrap_or(u16::MAX)
+}
+
+/// Rows of the draft and of the changes: what they need, as far as the rest leaves room. The draft goes first, for who
+/// works on it looks at it; of the changes one is always shown.
+fn middle(height: u16, model: &ViewModel) -> (u16, u16) {
+    let tables = table_rows(model.instruments.len())
+        .saturating_add(table_rows(model.strategies.len()))
+        .saturating_add(3 + LEAST_LOWER);
+    let room = usize::from(height.saturating_sub(tables));
+    let boxed = |lines: usize, most: usize, room: usize| match lines.min(most) {
+        0 => 0,
+        lines => 2 + lines.min(room.saturating_sub(2)).max(1),
+    };
+    let errors = model.draft.as_ref().map(|draft| 1 + draft.errors.len());
+    let least_changes = boxed(model.changes.len(), 1, 0);
+    let room_of_draft = room.saturating_sub(least_changes);
+    let draft = boxed(errors.unwrap_or(0), 1 + MOST_ERRORS, room_of_draft);
+    let changes = boxed(
+        model.changes.len(),
+        MOST_CHANGES,
+        room.saturating_sub(draft),
+    );
+    let rows = |rows| u16::try_from(rows).unwrap_or(u16::MAX);
+    (rows(draft), rows(changes))
 }
 
 fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
@@ -126,7 +178,7 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
 }
 
 fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
-    let widths = [16, 8, 9, 11, 11, 11, 9, 20, 8, 10, 9];
+    let widths = [16, 10, 11, 11, 11, 11, 9, 20, 8, 10, 9];
     let header = [
         "<strategy",
         "<version",
@@ -161,7 +213,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         " strategies ".to_owned(),
         &header,
         &widths,
-        &[9, 1, 6, 5, 4, 10, 8],
+        &[9, 6, 10, 5, 4, 8, 1],
         cells.collect(),
     );
 }
@@ -190,19 +242,55 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
     );
 }
 
-fn draw_log(frame: &mut Frame<'_>, area: Rect, rows: &[LogRow]) {
-    let block = block(" log ".to_owned());
-    let lines = usize::from(block.inner(area).height);
-    let shown: Vec<Line<'_>> = rows[rows.len().saturating_sub(lines)..]
-        .iter()
-        .map(|row| {
-            Line::from(vec![
-                Span::styled(format!("{} ", row.time), style(Tone::Faint)),
-                Span::styled(row.text.as_str(), style(row.tone)),
-            ])
-        })
-        .collect();
+fn draw_draft(frame: &mut Frame<'_>, area: Rect, row: &DraftRow) {
+    let block = block(" build ".to_owned());
+    let inner = block.inner(area);
+    let room = usize::from(inner.height).saturating_sub(1);
+    let (headline, tone) = &row.headline;
+    let mut lines = vec![Line::styled(fitting(headline, inner.width), style(*tone))];
+    // The last line that there is room for says how many there are not.
+    let shown = match row.errors.len() > room {
+        true => room.saturating_sub(1),
+        false => room,
+    };
+    let errors = row.errors.iter().take(shown);
+    lines.extend(errors.map(|error| Line::raw(fitting(error, inner.width))));
+    if row.errors.len() > shown {
+        let more = format!("... and {} more", row.errors.len() - shown);
+        lines.push(Line::styled(more, style(Tone::Faint)));
+    }
+    frame.render_widget(Paragraph::new(lines).block(block), area);
+}
+
+/// Lines with their times, as many of the last as there is room for.
+fn draw_lines(frame: &mut Frame<'_>, area: Rect, title: &str, rows: &[LogRow]) {
+    let block = block(title.to_owned());
+    let inner = block.inner(area);
+    let first = rows.len().saturating_sub(usize::from(inner.height));
+    let line = |row: &LogRow| {
+        let time = format!("{} ", row.time);
+        let width = inner
+            .width
+            .saturating_sub(u16::try_from(time.len()).unwrap_or(u16::MAX));
+        let text = fitting(&row.text, width);
+        Line::from(vec![
+            Span::styled(time, style(Tone::Faint)),
+            Span::styled(text, style(row.tone)),
+        ])
+    };
+    let shown: Vec<Line<'_>> = rows[first..].iter().map(line).collect();
     frame.render_widget(Paragraph::new(shown).block(block), area);
+}
+
+/// A text on one line of so many columns; an ellipsis says that it goes on.
+fn fitting(text: &str, columns: u16) -> String {
+    let one_line = text.replace(char::is_control, " ");
+    let most = usize::from(columns);
+    if one_line.chars().count() <= most {
+        return one_line;
+    }
+    let cut = one_line.chars().take(most.saturating_sub(1));
+    cut.chain(std::iter::once('…')).take(most).collect()
 }
 
 fn keys_line(model: &ViewModel) -> Line<'_> {

@@ -1,13 +1,13 @@
 //! The picture that a status gives, as text.
 
-use super::{Prompt, Rate, ViewModel, render, view};
-use crate::board::{Line, Topic, Weight};
+use super::{Prompt, Rate, Told, ViewModel, render, view};
+use crate::board::{Draft, Line, Stand, Topic, Weight};
 use crate::names::Names;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::sync::Arc;
 use tickdeck_engine::{
-    InstrumentStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
+    Beside, InstrumentStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
 };
 use tickdeck_model::{
     Amount, ClientOrderId, CurrencyId, Instrument, InstrumentId, Money, OrderState, Price, Reason,
@@ -68,13 +68,18 @@ fn status() -> Status {
         strategies: vec![StrategyStatus {
             id: StrategyId(1),
             name: "ema-cross".to_owned(),
-            version: "0.1.0".to_owned(),
+            version: "0.2.0".to_owned(),
             hash: String::new(),
-            generation: 1,
+            generation: 2,
             pause_ns: None,
             traps: 0,
             times: Default::default(),
-            beside: None,
+            beside: Some(Beside {
+                version: "0.3.0".to_owned(),
+                hash: String::new(),
+                agreed: 12,
+                differed: 0,
+            }),
             state: StrategyState::Running,
             events: 54_321,
             actions: 890,
@@ -99,21 +104,69 @@ fn status() -> Status {
     }
 }
 
+fn told() -> Told {
+    let line = |after_s: i64, topic, weight, text: &str| Line {
+        at: (1_723_132_800 + after_s) * SECOND,
+        topic,
+        weight,
+        text: text.to_owned(),
+    };
+    let mut told = Told::default();
+    told.hear([
+        line(
+            0,
+            Topic::Denied,
+            Weight::Warning,
+            "ema-cross: order 6 denied, MAX_NOTIONAL: notional=31000.00, limit=25000",
+        ),
+        line(
+            1,
+            Topic::Version,
+            Weight::Note,
+            "ema-cross: 0.1.0 -> 0.2.0 compiled in 31 ms, handed over in 85 us with 38 bytes of state",
+        ),
+        line(
+            1,
+            Topic::Version,
+            Weight::Note,
+            "ema-cross: first event 130 us after the old one's last",
+        ),
+        line(
+            2,
+            Topic::Failure,
+            Weight::Error,
+            "pairs ended: trapped at event 123: wasm `unreachable` instruction executed",
+        ),
+        line(2, Topic::Notified, Weight::Note, "ema-cross: cross -1"),
+    ]);
+    told
+}
+
 fn model() -> ViewModel {
-    let log = [Line {
-        at: 1_723_132_800 * SECOND,
-        topic: Topic::Denied,
-        weight: Weight::Warning,
-        text: "ema-cross: order 6 denied, MAX_NOTIONAL: notional=31000.00, limit=25000".to_owned(),
-    }];
     view(
         "demo on the simulated exchange, seed 7",
         &status(),
         41_234.0,
-        &log,
+        &told(),
         10,
         &names(),
     )
+}
+
+/// A strategy in the works, which does not build.
+fn broken() -> ViewModel {
+    let mut told = told();
+    let error = |line: u32| {
+        format!(
+            "plugins/ema-cross/src/lib.rs:{line}:23: mismatched types: expected `u32`,\nfound `f64`"
+        )
+    };
+    told.draft = Some(Draft {
+        headline: "ema-cross does not build, 8 errors; the version before goes on".to_owned(),
+        stand: Stand::Broken,
+        errors: (81..89).map(error).collect(),
+    });
+    view("dev ema-cross", &status(), 41_234.0, &told, 10, &names())
 }
 
 fn picture(model: &ViewModel, width: u16, height: u16) -> String {
@@ -127,16 +180,19 @@ fn picture(model: &ViewModel, width: u16, height: u16) -> String {
 }
 
 #[test]
-fn the_picture_is_the_one_that_was_agreed_on() {
-    let (picture, file) = (
-        picture(&model(), 160, 18),
-        concat!(env!("CARGO_MANIFEST_DIR"), "/src/view/view.snapshot.txt"),
-    );
+fn the_pictures_are_those_that_were_agreed_on() {
+    let pictures = [
+        picture(&model(), 160, 24),
+        picture(&broken(), 110, 26),
+        picture(&broken(), 80, 24),
+    ]
+    .join("\n");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/view/view.snapshot.txt");
     // `UPDATE_SNAPSHOTS=1 cargo test -p tickdeck` after a change that is meant; look at the difference before keeping it.
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(file, &picture).unwrap();
+        std::fs::write(file, &pictures).unwrap();
     }
-    assert_eq!(picture, std::fs::read_to_string(file).unwrap());
+    assert_eq!(pictures, std::fs::read_to_string(file).unwrap());
 }
 
 #[test]
@@ -148,7 +204,7 @@ fn a_kill_is_asked_about_and_shown() {
         killed: true,
         ..status()
     };
-    let model = view("demo", &killed, 0.0, &[], 10, &names());
+    let model = view("demo", &killed, 0.0, &Told::default(), 10, &names());
     assert!(
         picture(&model, 160, 18)
             .lines()
@@ -162,6 +218,7 @@ fn a_kill_is_asked_about_and_shown() {
 fn no_size_of_terminal_is_too_small() {
     for (width, height) in [(1, 1), (5, 3), (20, 8), (80, 24)] {
         picture(&model(), width, height);
+        picture(&broken(), width, height);
     }
     picture(&ViewModel::default(), 80, 24);
     Rate::default().look(std::time::Instant::now(), 0);

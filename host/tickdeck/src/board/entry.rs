@@ -1,0 +1,203 @@
+//! What waits on the board, and its words.
+
+use super::{Topic, Weight};
+use crate::names::Names;
+use tickdeck_engine::{Inherited, Notice, VersionChange};
+use tickdeck_model::{Severity, StrategyId, VenueState};
+use tickdeck_strategy::LogLevel;
+
+pub(super) enum Entry {
+    Notice(Notice),
+    /// A version changed; with how its module was compiled, if one was.
+    Version {
+        strategy: StrategyId,
+        change: VersionChange,
+        compiled: Option<String>,
+    },
+    Words {
+        topic: Topic,
+        subject: String,
+        level: LogLevel,
+        text: String,
+    },
+}
+
+impl Entry {
+    pub(super) const fn topic(&self) -> Topic {
+        match self {
+            Self::Notice(Notice::Denied { .. }) => Topic::Denied,
+            Self::Notice(Notice::Refused { .. }) => Topic::Refused,
+            Self::Notice(Notice::Notified { .. }) => Topic::Notified,
+            Self::Notice(Notice::Venue { .. }) => Topic::Venue,
+            Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
+            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. })
+            | Self::Version { .. } => Topic::Version,
+            Self::Notice(_) => Topic::Failure,
+            Self::Words { topic, .. } => *topic,
+        }
+    }
+
+    pub(super) const fn weight(&self) -> Weight {
+        match self {
+            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => {
+                Weight::Error
+            }
+            Self::Notice(Notice::Notified {
+                severity: Severity::Critical,
+                ..
+            }) => Weight::Error,
+            Self::Notice(Notice::Notified {
+                severity: Severity::Info,
+                ..
+            }) => Weight::Note,
+            Self::Notice(Notice::Venue {
+                state: VenueState::Connected | VenueState::Live,
+                ..
+            }) => Weight::Note,
+            Self::Version { change, .. } | Self::Notice(Notice::Version { change, .. }) => {
+                match change {
+                    VersionChange::RolledBack { .. } => Weight::Warning,
+                    VersionChange::BesideEnded { problem } if !problem.is_empty() => {
+                        Weight::Warning
+                    }
+                    _ => Weight::Note,
+                }
+            }
+            Self::Notice(_) => Weight::Warning,
+            Self::Words { level, .. } => match level {
+                LogLevel::Error => Weight::Error,
+                LogLevel::Warn => Weight::Warning,
+                _ => Weight::Note,
+            },
+        }
+    }
+}
+
+/// An entry in words.
+pub(super) fn say(entry: &Entry, names: &Names) -> String {
+    match entry {
+        Entry::Words { subject, text, .. } => format!("{subject}: {text}"),
+        Entry::Version {
+            strategy,
+            change,
+            compiled,
+        } => {
+            let words = version_words(change, compiled.as_deref());
+            format!("{}: {words}", names.strategy(*strategy))
+        }
+        Entry::Notice(notice) => notice_words(notice, names),
+    }
+}
+
+fn notice_words(notice: &Notice, names: &Names) -> String {
+    match notice {
+        Notice::Denied {
+            order,
+            reason,
+            values,
+        } => {
+            let name = names.strategy(order.strategy);
+            format!(
+                "{name}: order {} denied, {}: {values}",
+                order.number,
+                reason.code()
+            )
+        }
+        Notice::Refused { order, reason } => {
+            format!(
+                "{}: order {} refused by the venue, {reason}",
+                names.strategy(order.strategy),
+                order.number
+            )
+        }
+        Notice::Notified {
+            strategy,
+            message,
+            value,
+            ..
+        } => format!("{}: {message} {value}", names.strategy(*strategy)),
+        Notice::Ended { strategy, problem } => {
+            format!("{} ended: {problem}", names.strategy(*strategy))
+        }
+        Notice::Version { strategy, change } => {
+            let words = version_words(change, None);
+            format!("{}: {words}", names.strategy(*strategy))
+        }
+        Notice::Recovered {
+            strategy,
+            problem,
+            events,
+            took_ns,
+        } => format!(
+            "{} recovered in {} from its last snapshot and {events} events: {problem}",
+            names.strategy(*strategy),
+            micros(*took_ns)
+        ),
+        Notice::Venue {
+            venue,
+            instrument,
+            state,
+        } => match instrument {
+            Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
+            None => format!("{} is {state}", names.venue(*venue)),
+        },
+        Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
+    }
+}
+
+fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
+    let compiled = compiled.map_or_else(String::new, |words| format!("{words}, "));
+    match change {
+        VersionChange::Seated { to, .. } => format!("{to} {compiled}takes its seat"),
+        VersionChange::Swapped {
+            from,
+            to,
+            inherited,
+            took_ns,
+            ..
+        } => format!(
+            "{from} -> {}{to} {compiled}handed over in {} {}",
+            // An author seldom counts versions up while working on one.
+            if from == to { "another " } else { "" },
+            micros(*took_ns),
+            inherited_words(*inherited)
+        ),
+        VersionChange::Live { pause_ns } => {
+            format!("first event {} after the old one's last", micros(*pause_ns))
+        }
+        VersionChange::Beside { version } => {
+            format!("{version} {compiled}runs beside, nothing of it is sent")
+        }
+        VersionChange::BesideEnded { problem } if problem.is_empty() => {
+            "no version runs beside any more".to_owned()
+        }
+        VersionChange::BesideEnded { problem } => {
+            format!("the version beside ended: {problem}")
+        }
+        VersionChange::RolledBack {
+            from, to, problem, ..
+        } => {
+            format!("{from} trapped within its trial, {to} is back: {problem}")
+        }
+        VersionChange::Removed => "left in order".to_owned(),
+    }
+}
+
+/// What a version took over, in words.
+pub(crate) fn inherited_words(inherited: Inherited) -> String {
+    match inherited {
+        Inherited::Saved { bytes } => format!("with {bytes} bytes of state"),
+        Inherited::Snapshot { bytes, events } => format!(
+            "with a snapshot of {bytes} bytes and the {events} events since, caught up with too late to act on"
+        ),
+        Inherited::Nothing => "without state".to_owned(),
+    }
+}
+
+/// A time in microseconds, or in milliseconds from ten of them on.
+pub(crate) fn micros(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{} us", ns.div_ceil(1_000)),
+        _ => format!("{} ms", ns / 1_000_000),
+    }
+}

@@ -1,0 +1,134 @@
+//! When to build: what was saved settles first, there is one build at a time, and a save during a build ends it.
+//!
+//! A build of something that is no longer what the author wants is given up rather than waited for: cargo ends at once,
+//! keeps what it finished of the dependencies, and the compiler of the one crate has to start over either way.
+//! Pure: times come from the caller, as time since some moment.
+
+use std::time::Duration;
+
+/// How long the sources must be left alone before they are built: editors and formatters save in several steps.
+pub(super) const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// Where the builds stand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Rhythm {
+    /// What was saved was built.
+    #[default]
+    Idle,
+    /// Something was saved and may not be all.
+    Settling {
+        /// When something was last seen to change.
+        changed: Duration,
+    },
+    /// What was saved is being built.
+    Building,
+}
+
+/// What is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// The sources are as they were at the look before.
+    Same,
+    /// Something in them changed.
+    Changed,
+    /// The build has ended.
+    Ended,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Wait,
+    Build,
+    GiveUp,
+}
+
+impl Rhythm {
+    /// Goes on by what is seen at `now`.
+    pub(super) fn go_on(&mut self, sight: Sight, now: Duration) -> Step {
+        let (next, step) = match (*self, sight) {
+            (Self::Building, Sight::Changed) => (Self::Settling { changed: now }, Step::GiveUp),
+            (_, Sight::Changed) => (Self::Settling { changed: now }, Step::Wait),
+            (Self::Settling { changed }, Sight::Same)
+                if now.saturating_sub(changed) >= DEBOUNCE =>
+            {
+                (Self::Building, Step::Build)
+            }
+            (Self::Building, Sight::Ended) => (Self::Idle, Step::Wait),
+            // A build that was given up may still say that it ended.
+            (state, Sight::Same | Sight::Ended) => (state, Step::Wait),
+        };
+        *self = next;
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sight::{Changed, Ended, Same};
+    use super::*;
+
+    /// What is done about sights at these milliseconds, waiting left out.
+    fn steps(sights: &[(u64, Sight)]) -> Vec<(u64, Step)> {
+        let mut rhythm = Rhythm::default();
+        let steps = sights
+            .iter()
+            .map(|(ms, sight)| (*ms, rhythm.go_on(*sight, Duration::from_millis(*ms))));
+        steps.filter(|(_, step)| *step != Step::Wait).collect()
+    }
+
+    #[test]
+    fn a_save_is_built_once_it_was_left_alone_for_the_debounce() {
+        let sights = [(0, Same), (50, Changed), (100, Same), (150, Same)];
+        assert_eq!(steps(&sights), [(150, Step::Build)]);
+        assert_eq!(steps(&[(0, Same), (500, Same)]), []);
+    }
+
+    #[test]
+    fn saves_in_quick_succession_are_one_build() {
+        let sights = [
+            (0, Changed),
+            (50, Same),
+            (90, Changed),
+            (140, Same),
+            (180, Changed),
+            (270, Same),
+            (280, Same),
+            (330, Same),
+        ];
+        assert_eq!(steps(&sights), [(280, Step::Build)]);
+    }
+
+    #[test]
+    fn a_save_during_a_build_gives_it_up_and_builds_what_is_there_then() {
+        let sights = [
+            (0, Changed),
+            (100, Same),
+            (400, Changed),
+            // The one that was given up still speaks.
+            (410, Ended),
+            (450, Same),
+            (500, Same),
+            (900, Ended),
+            (950, Same),
+        ];
+        assert_eq!(
+            steps(&sights),
+            [(100, Step::Build), (400, Step::GiveUp), (500, Step::Build)]
+        );
+    }
+
+    #[test]
+    fn there_is_one_build_at_a_time() {
+        let sights = [(0, Changed), (100, Same), (200, Same), (300, Same)];
+        assert_eq!(steps(&sights), [(100, Step::Build)]);
+        let again = [
+            (0, Changed),
+            (100, Same),
+            (200, Ended),
+            (300, Changed),
+            (400, Same),
+        ];
+        assert_eq!(steps(&again), [(100, Step::Build), (400, Step::Build)]);
+    }
+}
