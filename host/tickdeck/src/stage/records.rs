@@ -83,7 +83,7 @@ pub fn first_generation(record: &mut Record, candidate: &Candidate, at: Timestam
 pub(super) fn compiled_words(inspection: &Inspection) -> String {
     let took = u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX);
     match inspection.cache {
-        CacheUse::Hit => format!("compiled before, loaded in {}", micros(took)),
+        CacheUse::Hit => format!("loaded in {}", micros(took)),
         _ => format!("compiled in {}", micros(took)),
     }
 }
