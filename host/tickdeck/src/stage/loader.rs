@@ -1,5 +1,6 @@
 //! The loader: takes one thing after another, as long as it takes, and never holds up the engine.
 
+use super::entry::Entry;
 use super::ledger::Ledger;
 use super::records::{self, Content};
 use super::{Keep, Setup, Wish};
@@ -8,7 +9,7 @@ use crate::casting::{Candidate, Casting, Unfit, strategies_of};
 use crate::config::StrategySettings;
 use crate::grants::Grants;
 use crate::names::Names;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,58 +18,6 @@ use tickdeck_engine::{Changed, Controls, Rehearsal, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
 use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
 use tickdeck_strategy::{LogLevel, LogSink};
-
-/// What the loader remembers of a strategy.
-#[derive(Default)]
-struct Entry {
-    id: Option<StrategyId>,
-    /// Whether the engine has it, running or quarantined.
-    seated: bool,
-    /// The content that counts, and the one before it.
-    live: Option<Content>,
-    before: Option<Content>,
-    /// Runs beside.
-    beside: Option<Content>,
-    /// The content that was last looked at.
-    offered: Option<Fingerprint>,
-    /// Contents that are not taken again by themselves.
-    failed: HashSet<Fingerprint>,
-    /// Waits for an approval.
-    waiting: Option<Candidate>,
-    /// Compile time and size of what is being handed over, for its generation.
-    loading: Option<String>,
-}
-
-impl Entry {
-    /// Whether the engine has it with this content.
-    fn runs(&self, fingerprint: Fingerprint) -> bool {
-        let live = self.live.as_ref();
-        self.seated && live.is_some_and(|live| live.fingerprint == fingerprint)
-    }
-
-    /// What counted is not taken again by itself; the one before counts.
-    fn give_up_live(&mut self) {
-        let live = std::mem::replace(&mut self.live, self.before.take());
-        self.failed.extend(live.map(|live| live.fingerprint));
-    }
-
-    fn give_up_beside(&mut self) {
-        let beside = self.beside.take();
-        self.failed.extend(beside.map(|beside| beside.fingerprint));
-    }
-
-    /// The engine put the module `hash` back. While the loader was busy with the next version, what trapped may have
-    /// become the one before.
-    fn was_rolled_back(&mut self, hash: &str) {
-        match &self.before {
-            Some(before) if before.hash != hash => {
-                self.failed.insert(before.fingerprint);
-                self.before = None;
-            }
-            _ => self.give_up_live(),
-        }
-    }
-}
 
 /// What the loader works on.
 pub(super) struct Loader {
@@ -548,47 +497,4 @@ fn now() -> Timestamp {
     since.map_or(0, |since| {
         Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tickdeck_strategy::ModuleHash;
-    use tickdeck_strategy::watch::FileKind;
-
-    fn content(bytes: &[u8]) -> Content {
-        let plugin = Plugin {
-            name: "guest".to_owned(),
-            path: PathBuf::from("guest.wasm"),
-            kind: FileKind::Component,
-            bytes: Arc::from(bytes),
-            hash: ModuleHash::of(bytes),
-            settings: None,
-            signature: None,
-        };
-        Content::bare(plugin.fingerprint(), plugin.hash.to_string())
-    }
-
-    #[test]
-    fn a_rollback_is_held_against_the_version_that_trapped_though_another_has_come_since() {
-        let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
-        let mut entry = Entry {
-            live: Some(two.clone()),
-            before: Some(one.clone()),
-            ..Entry::default()
-        };
-        entry.was_rolled_back(&one.hash);
-        assert_eq!(entry.live.map(|live| live.hash), Some(one.hash.clone()));
-        assert_eq!(entry.failed, HashSet::from([two.fingerprint]));
-
-        // The loader swapped the third in before it heard that the second had trapped.
-        let mut entry = Entry {
-            live: Some(three.clone()),
-            before: Some(two.clone()),
-            ..Entry::default()
-        };
-        entry.was_rolled_back(&one.hash);
-        assert_eq!(entry.live.map(|live| live.hash), Some(three.hash));
-        assert_eq!(entry.failed, HashSet::from([two.fingerprint]));
-    }
 }

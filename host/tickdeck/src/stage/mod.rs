@@ -4,6 +4,7 @@
 //! One thread, the loader, does everything that takes time: it verifies, compiles, judges permissions, and tries a new
 //! version on the strategy's last events. Only then does it ask the engine for the handover, which takes microseconds.
 
+mod entry;
 mod ledger;
 mod loader;
 mod records;
