@@ -157,7 +157,8 @@ fn follows(host: &mut Hosted, stock: &Stock) {
                 (Some(None), Some(_)) | (Some(Some(_)), None) => false,
                 (Some(Some((hash, speed))), Some(running)) => {
                     let record = host.record(name);
-                    running.hash == *hash && record.parameters[0].value == *speed
+                    let given = record.parameters.first();
+                    running.hash == *hash && given.is_some_and(|given| given.value == *speed)
                 }
             };
             fits.then_some(())

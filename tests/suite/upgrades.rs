@@ -313,6 +313,36 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
 }
 
 #[test]
+fn a_second_rollback_takes_the_first_one_back() {
+    let folder = Folder::new();
+    let (one, two) = (counting("1.0.0").component(), counting("2.0.0").component());
+    // A trial that is over with the first events.
+    folder.settings("guest", "[swap]\ntrial_events = 1\n");
+    folder.put("guest", &one);
+    let mut host = Hosted::start(SIM, folder);
+    host.goes_on("guest");
+    host.folder.put("guest", &two);
+    host.runs("guest", &two);
+    for (words, module) in [
+        ("guest is 1.0.0 again", &one),
+        ("guest is 2.0.0 again", &two),
+    ] {
+        host.goes_on("guest");
+        let done = host.ask("guest", Wish::RollBack);
+        assert!(done.starts_with(words), "{done}");
+        assert!(done.ends_with("with 8 bytes of state"), "{done}");
+        host.runs("guest", module);
+    }
+    host.goes_on("guest");
+    // What was rolled back last stays out; what trades is known to trade.
+    host.folder.put("guest", &one);
+    host.told(&["guest: this version failed before"]);
+    host.folder.put("guest", &two);
+    host.told(&["guest: the file is the version that trades"]);
+    assert_eq!(host.runs("guest", &two).generation, 4);
+}
+
+#[test]
 fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_alone() {
     let mut host = Hosted::with(SIM, &counting("1.0.0").component());
     let before = host.strategy("guest");
