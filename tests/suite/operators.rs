@@ -309,7 +309,7 @@ fn versions_come_and_go_at_the_operators_word() {
     assert!(refused.contains("asks for nothing"), "{refused}");
 
     let done = host.ask("strategies reload guest").text();
-    assert!(done.starts_with("guest is 1.0.0: compiled in "), "{done}");
+    assert!(done.starts_with("guest is 1.0.0: loaded in "), "{done}");
     host.deck.put("guest", &counting("1.1.0").component());
     host.until("1.1.0 runs", |one| one["version"] == "1.1.0", "guest");
     let done = host.ask("strategies rollback guest").text();

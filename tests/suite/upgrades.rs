@@ -104,7 +104,7 @@ fn an_old_version_whose_save_traps_spins_refuses_or_is_too_large_never_blocks_an
         let mut host = Hosted::with(SIM, &old);
         let new = counting("2.0.0").component();
         host.folder.put("guest", &new);
-        let line = host.told(&["guest: 1.0.0 handed over to 2.0.0"]);
+        let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
         assert!(line.ends_with("without state"), "{body}: {line}");
         let now = host.runs("guest", &new);
         assert_eq!(now.generation, 2, "{body}");
@@ -186,13 +186,13 @@ fn a_version_of_the_other_world_takes_the_state_over_and_an_older_one_takes_it_b
     let mut host = Hosted::with(SIM, &one);
     let bytes = counting("1.1.0").bytes().component();
     host.folder.put("guest", &bytes);
-    let line = host.told(&["guest: 1.0.0 handed over to 1.1.0"]);
+    let line = host.told(&["guest: 1.0.0 -> 1.1.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     host.runs("guest", &bytes);
     host.goes_on("guest");
     // A downgrade is an upgrade.
     host.folder.put("guest", &one);
-    let line = host.told(&["guest: 1.1.0 handed over to 1.0.0"]);
+    let line = host.told(&["guest: 1.1.0 -> 1.0.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     assert_eq!(host.runs("guest", &one).generation, 3);
     host.goes_on("guest");
@@ -213,7 +213,7 @@ fn a_state_of_another_schema_is_refused_unless_the_settings_say_to_start_afresh(
     host.unmoved(&before);
     host.folder
         .settings("guest", "[swap]\nother_schema = \"fresh\"\n");
-    let line = host.told(&["guest: 1.0.0 handed over to 2.0.0"]);
+    let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
     assert!(line.ends_with("without state"), "{line}");
     host.runs("guest", &other);
     host.goes_on("guest");
@@ -371,7 +371,7 @@ fn a_change_of_parameters_alone_is_a_swap() {
     let mut host = Hosted::with(SIM, &module);
     host.folder
         .settings("guest", "[parameters]\nspeed = \"fast\"\n");
-    let line = host.told(&["guest: 1.0.0 handed over to 1.0.0"]);
+    let line = host.told(&["guest: 1.0.0 -> another 1.0.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     let now = host.until("the second generation runs", |host| {
         host.find("guest").filter(|one| one.generation == 2)
