@@ -1,6 +1,7 @@
 //! What flows through the second ring, from the workers to the router.
 
 use tickdeck_model::{Action, StrategyId, Timestamp};
+use tickdeck_ring::Producer;
 
 /// What a strategy decided, and because of what.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,5 +50,27 @@ impl Intent {
     /// then the strategy's own order.
     pub(crate) fn key(&self) -> (u64, StrategyId, u32) {
         (self.cause, self.strategy, self.ordinal)
+    }
+}
+
+/// Where a worker's decisions go.
+pub(crate) enum Outlet {
+    /// Onto the action ring, which the kernel's thread empties.
+    Ring(Producer<Intent>),
+    /// Kept for the kernel, which shares the worker's thread and so could not empty a full ring.
+    Local(Vec<Intent>),
+}
+
+impl Outlet {
+    pub(crate) fn publish(&mut self, batch: &[Intent]) {
+        match self {
+            Self::Local(intents) => intents.extend_from_slice(batch),
+            Self::Ring(producer) => {
+                for chunk in batch.chunks(producer.max_batch().max(1)) {
+                    // Closed means the engine is coming down: nobody reads intents any more.
+                    let _ = producer.publish(chunk);
+                }
+            }
+        }
     }
 }

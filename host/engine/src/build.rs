@@ -1,9 +1,9 @@
 //! How an engine is put together.
 
+use crate::action_ring::Outlet;
 use crate::config::EngineConfig;
 use crate::control::Controls;
 use crate::crew::Crew;
-use crate::desk::Outlet;
 use crate::engine::{Engine, EngineError, Venue};
 use crate::port::{Clock, Gateway, Seat, VenueTerms};
 use crate::router::Router;

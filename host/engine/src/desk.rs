@@ -5,7 +5,7 @@
 //! the events since once more without what it decides being sent again, and goes on with the event at which the first
 //! one trapped. Only a strategy that keeps trapping ends.
 
-use crate::action_ring::{Decision, Intent};
+use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
 use crate::port::{Fault, Seat, State, StopReason, Strategy};
@@ -20,7 +20,6 @@ use tickdeck_model::{
     Action, Body, BookChange, Event, FeedRequest, InstrumentId, Kind, StrategyId, Timestamp,
 };
 use tickdeck_portfolio::Portfolio;
-use tickdeck_ring::Producer;
 
 /// Most actions of one call, as the contract says.
 pub(crate) const MAX_ACTIONS: usize = 256;
@@ -489,26 +488,4 @@ pub(crate) fn intend(
     };
     let intended = portfolio.intend(strategy, order);
     intended.map_err(|error| Fault(format!("order {}: {error}", order.order)))
-}
-
-/// Where a worker's decisions go.
-pub(crate) enum Outlet {
-    /// Onto the action ring, which the kernel's thread empties.
-    Ring(Producer<Intent>),
-    /// Kept for the kernel, which shares the worker's thread and so could not empty a full ring.
-    Local(Vec<Intent>),
-}
-
-impl Outlet {
-    pub(crate) fn publish(&mut self, batch: &[Intent]) {
-        match self {
-            Self::Local(intents) => intents.extend_from_slice(batch),
-            Self::Ring(producer) => {
-                for chunk in batch.chunks(producer.max_batch().max(1)) {
-                    // Closed means the engine is coming down: nobody reads intents any more.
-                    let _ = producer.publish(chunk);
-                }
-            }
-        }
-    }
 }

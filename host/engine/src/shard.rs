@@ -5,9 +5,9 @@
 //! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
 //! as of the event that it handles.
 
-use crate::action_ring::Intent;
+use crate::action_ring::{Intent, Outlet};
 use crate::config::MiddlewareConfig;
-use crate::desk::{Desk, FeedWish, Outlet};
+use crate::desk::{Desk, FeedWish};
 use crate::dispatch::{Dispatch, Place};
 use crate::handover::{Handover, Rehearsal};
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};

@@ -7,44 +7,64 @@ use crate::deck::{Deck, Market};
 use crate::row::{Claim, Goal, Row, quantile};
 use crate::watch::Watch;
 use anyhow::{Context, Result, anyhow};
+use std::time::Duration;
 use tickdeck_engine::{EngineConfig, Notice, Observer, Report, Status, VersionChange};
 use tickdeck_model::Timestamp;
 
-/// Runs at most, in case a capture is too short for swaps.
-const MOST_RUNS: usize = 500;
+/// How often an operator swaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Never,
+    /// Every 5 ms: forty times what a watcher that waits 200 ms for a file to settle lets through.
+    Steady,
+    /// As fast as the loader's thread can.
+    BackToBack,
+}
 
-/// What was measured in all runs so far, each with swaps and once without.
+const STEADY: Duration = Duration::from_millis(5);
+
+/// Rounds at most, in case a capture is too short for swaps.
+const MOST_ROUNDS: usize = 200;
+
+/// What was measured in all runs of a pace.
 #[derive(Default)]
 struct Figures {
     pauses_us: Vec<f64>,
     took_us: Vec<f64>,
     swaps: usize,
-    /// By run: events that the count of the swapped strategy is off by.
+    /// By run: events that the count of the swapped strategy is off by, and its count.
     astray: Vec<f64>,
-    counted: f64,
-    rates: [Vec<f64>; 2],
+    counted: Vec<f64>,
+    rates: Vec<f64>,
     /// By run: the longest gap between two calls of the twin.
-    worst_ms: [Vec<f64>; 2],
+    worst_ms: Vec<f64>,
     gaps_us: Vec<f64>,
 }
 
 pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
-    let mut figures = Figures::default();
-    // The first two runs fill caches and do not count.
-    for with_swaps in [true, false] {
-        play(effort, company, with_swaps, &mut Figures::default())?;
+    let [mut never, mut steady, mut fast] = <[Figures; 3]>::default();
+    let mut rounds = 0;
+    let enough = |rounds, swaps| rounds >= effort.rounds && swaps >= effort.swaps;
+    while !enough(rounds, steady.swaps.min(fast.swaps)) && rounds < MOST_ROUNDS {
+        for (pace, figures) in [
+            (Pace::Never, &mut never),
+            (Pace::Steady, &mut steady),
+            (Pace::BackToBack, &mut fast),
+        ] {
+            play(effort, company, pace, figures)?;
+            if rounds == 0 {
+                // The first run of each fills caches and does not count.
+                *figures = Figures::default();
+                play(effort, company, pace, figures)?;
+            }
+        }
+        rounds += 1;
     }
-    let mut runs = 0;
-    while (figures.swaps < effort.swaps || runs < effort.rounds) && runs < MOST_RUNS {
-        play(effort, company, true, &mut figures)?;
-        play(effort, company, false, &mut figures)?;
-        runs += 1;
-    }
-    Ok(figures.rows())
+    Ok(rows(&never, &steady, &fast))
 }
 
 /// Plays the capture once.
-fn play(effort: &Effort, company: &Company, with_swaps: bool, figures: &mut Figures) -> Result<()> {
+fn play(effort: &Effort, company: &Company, pace: Pace, figures: &mut Figures) -> Result<()> {
     let (counter, twin) = (Watch::new(false), Watch::new(true));
     let roles = company.roles(&counter, &twin);
     let market = Market::Captures(&effort.captures);
@@ -61,9 +81,10 @@ fn play(effort: &Effort, company: &Company, with_swaps: bool, figures: &mut Figu
     };
     let mut pauses = Pauses::default();
     let (swaps, report) = std::thread::scope(|scope| -> Result<(usize, Report)> {
-        let operator = scope.spawn(move || match with_swaps {
-            true => operator.swap(usize::MAX, |_| {}),
-            false => Ok(0),
+        let operator = scope.spawn(move || match pace {
+            Pace::Never => Ok(0),
+            Pace::Steady => operator.swap(usize::MAX, |_| std::thread::sleep(STEADY)),
+            Pace::BackToBack => operator.swap(usize::MAX, |_| {}),
         });
         let report = deck.engine.run(&mut pauses)?;
         let swaps = operator
@@ -72,20 +93,18 @@ fn play(effort: &Effort, company: &Company, with_swaps: bool, figures: &mut Figu
         Ok((swaps?, report))
     })?;
     let twin = twin.take();
-    let place = usize::from(!with_swaps);
-    let rate = report.status.events as f64 / (report.elapsed_ns as f64 / 1e9);
-    figures.rates[place].push(rate);
-    figures.worst_ms[place].push(quantile(&twin.gaps_us, 1.0) / 1e3);
-    if !with_swaps {
-        figures.gaps_us.extend(twin.gaps_us);
-        return Ok(());
-    }
     figures.swaps += swaps;
     figures.pauses_us.append(&mut pauses.us);
     figures.took_us.append(&mut pauses.took_us);
+    let rate = report.status.events as f64 / (report.elapsed_ns as f64 / 1e9);
+    figures.rates.push(rate);
+    figures.worst_ms.push(quantile(&twin.gaps_us, 1.0) / 1e3);
     let (counted, twins) = (Count::of(counter.take().state)?, Count::of(twin.state)?);
-    figures.counted += counted.events as f64;
+    figures.counted.push(counted.events as f64);
     figures.astray.push(counted.astray(&twins, &report));
+    if pace == Pace::Never {
+        figures.gaps_us.extend(twin.gaps_us);
+    }
     Ok(())
 }
 
@@ -136,59 +155,58 @@ impl Observer for Pauses {
     fn status(&mut self, _: &Status) {}
 }
 
-impl Figures {
-    fn rows(&self) -> Vec<Row> {
-        let us = |bench, against, goal| Claim {
+fn rows(never: &Figures, steady: &Figures, fast: &Figures) -> Vec<Row> {
+    let gap = "the gap between two calls of the twin, not swapped";
+    let us = |bench, goal: Option<f64>| Claim {
+        bench,
+        unit: "us",
+        against: gap,
+        goal: goal.map(Goal::Value),
+        more_is_better: false,
+    };
+    let pause = |bench, figures: &Figures, part, goal| {
+        us(bench, Some(goal)).quantile(&figures.pauses_us, &never.gaps_us, part)
+    };
+    let astray = [&steady.astray[..], &fast.astray].concat();
+    let counted = [&steady.counted[..], &fast.counted].concat();
+    let lost = Claim {
+        bench: "swap/lost-or-doubled",
+        unit: "events",
+        against: "events counted in a run; value: the worst run",
+        goal: Some(Goal::Value(0.0)),
+        more_is_better: false,
+    };
+    let throughput = |bench, figures: &Figures| {
+        let claim = Claim {
             bench,
-            unit: "us",
-            against,
-            goal,
+            unit: "events/s",
+            against: "the same run without swaps",
+            goal: Some(Goal::Ratio(0.9)),
+            more_is_better: true,
+        };
+        claim.row(&figures.rates, &never.rates)
+    };
+    let wait = |bench, figures: &Figures| {
+        let claim = Claim {
+            bench,
+            unit: "ms",
+            against: "the same without swaps; value: the twin's longest gap of all runs",
+            goal: Some(Goal::Value(5.0)),
             more_is_better: false,
         };
-        let gap = "the gap between two calls of the twin, not swapped";
-        let [with, without] = &self.rates;
-        let [worst, worst_without] = &self.worst_ms;
-        let counted = vec![self.counted / self.astray.len().max(1) as f64; self.astray.len()];
-        vec![
-            us("swap/pause-p50", gap, Some(Goal::Value(200.0))).quantile(
-                &self.pauses_us,
-                &self.gaps_us,
-                0.5,
-            ),
-            us("swap/pause-p99", gap, Some(Goal::Value(1_000.0))).quantile(
-                &self.pauses_us,
-                &self.gaps_us,
-                0.99,
-            ),
-            us("swap/save-to-ready-p50", "the median pause", None).quantile(
-                &self.took_us,
-                &[quantile(&self.pauses_us, 0.5)],
-                0.5,
-            ),
-            Claim {
-                bench: "swap/lost-or-doubled",
-                unit: "events",
-                against: "events counted in a run; value: the worst run",
-                goal: Some(Goal::Value(0.0)),
-                more_is_better: false,
-            }
-            .quantile(&self.astray, &counted, 1.0),
-            Claim {
-                bench: "swap/throughput",
-                unit: "events/s",
-                against: "the same run without swaps",
-                goal: Some(Goal::Ratio(0.9)),
-                more_is_better: true,
-            }
-            .row(with, without),
-            Claim {
-                bench: "swap/others-wait-at-most",
-                unit: "ms",
-                against: "the same without swaps; value: the twin's longest gap between calls in all runs",
-                goal: Some(Goal::Value(5.0)),
-                more_is_better: false,
-            }
-            .quantile(worst, worst_without, 1.0),
-        ]
-    }
+        claim.quantile(&figures.worst_ms, &never.worst_ms, 1.0)
+    };
+    let took = us("swap/save-to-ready-p50", None);
+    vec![
+        pause("swap/pause-p50/200-a-second", steady, 0.5, 200.0),
+        pause("swap/pause-p99/200-a-second", steady, 0.99, 1_000.0),
+        pause("swap/pause-p50/back-to-back", fast, 0.5, 200.0),
+        pause("swap/pause-p99/back-to-back", fast, 0.99, 1_000.0),
+        took.quantile(&steady.took_us, &never.gaps_us, 0.5),
+        lost.quantile(&astray, &counted, 1.0),
+        throughput("swap/throughput/200-a-second", steady),
+        throughput("swap/throughput/back-to-back", fast),
+        wait("swap/others-wait/200-a-second", steady),
+        wait("swap/others-wait/back-to-back", fast),
+    ]
 }

@@ -17,8 +17,8 @@ pub(super) struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    /// Swaps one version after another, as fast as it can, until `most` have taken over or the run is over; returns how
-    /// many did. `after` is told of each.
+    /// Swaps one version after another until `most` have taken over or the run is over; returns how many did. `after` is
+    /// told of each.
     pub(super) fn swap(&self, most: usize, mut after: impl FnMut(usize)) -> Result<usize> {
         for swaps in 0..most {
             if !self.swap_once(swaps)? {
