@@ -128,6 +128,7 @@ impl Engine {
                     hash: handover.version.hash.clone(),
                     generation,
                     inherited: handover.inherited,
+                    lost: handover.lost.clone(),
                     took_ns: handover.took_ns,
                 };
                 (Changed::Swapped(swapped(*handover, generation)), change)

@@ -34,6 +34,8 @@ pub enum Inherited {
 /// What a handover came to.
 pub(crate) struct Handover {
     pub(crate) inherited: Inherited,
+    /// Why the version before could not save, if it was asked and could not.
+    pub(crate) lost: Option<String>,
     /// From `save` to the new instance standing ready.
     pub(crate) took_ns: u64,
     /// The version that now counts.
@@ -131,6 +133,8 @@ struct Heir {
 struct Bequest {
     origin: Option<Arc<State>>,
     inherited: Inherited,
+    /// Why there is no state as of now, if it was asked for.
+    lost: Option<String>,
     /// Whether the events since have to be caught up with.
     late: bool,
 }
@@ -192,6 +196,7 @@ impl Desk {
         let own = Bequest {
             origin: Some(Arc::new(state)),
             inherited,
+            lost: None,
             late: false,
         };
         let left = self.bequeath(place, SaveFailed::Snapshot);
@@ -269,20 +274,25 @@ impl Desk {
     /// What the running version leaves: its state as of now, or what the policy says if it can't save.
     fn bequeath(&mut self, place: Place, policy: SaveFailed) -> Bequest {
         let slot = &mut self.slots[place];
-        let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
-        if let Some(Ok(Ok(bytes))) = saved {
-            let inherited = Inherited::Saved { bytes: bytes.len() };
-            let schema = slot.version.code.schema();
-            return Bequest {
-                origin: Some(Arc::new(State { schema, bytes })),
-                inherited,
-                late: false,
-            };
-        }
-        if let Some(Err(fault)) = saved {
-            slot.counters.note(&fault);
-            slot.strategy = None;
-        }
+        let lost = match slot.strategy.as_mut().map(|strategy| strategy.save()) {
+            Some(Ok(Ok(bytes))) => {
+                let inherited = Inherited::Saved { bytes: bytes.len() };
+                let schema = slot.version.code.schema();
+                return Bequest {
+                    origin: Some(Arc::new(State { schema, bytes })),
+                    inherited,
+                    lost: None,
+                    late: false,
+                };
+            }
+            Some(Ok(Err(why))) => Some(why),
+            Some(Err(fault)) => {
+                slot.counters.note(&fault);
+                slot.strategy = None;
+                Some(fault.0)
+            }
+            None => None,
+        };
         match (policy, slot.tape.base.as_ref().map(|base| &base.origin)) {
             (SaveFailed::Snapshot, Some(Origin::State(state))) => Bequest {
                 origin: Some(Arc::clone(state)),
@@ -290,11 +300,13 @@ impl Desk {
                     bytes: state.bytes.len(),
                     events: slot.tape.handled().len(),
                 },
+                lost,
                 late: true,
             },
             _ => Bequest {
                 origin: None,
                 inherited: Inherited::Nothing,
+                lost,
                 late: false,
             },
         }
@@ -404,6 +416,7 @@ impl Desk {
         slot.begin(started);
         Handover {
             inherited: heir.inherited,
+            lost: left.lost,
             took_ns,
             version: to,
             retired,
@@ -423,6 +436,7 @@ impl Desk {
         self.snapshot(place);
         Handover {
             inherited: heir.inherited,
+            lost: None,
             took_ns,
             version,
             retired,
@@ -441,6 +455,7 @@ impl Desk {
         });
         Handover {
             inherited: heir.inherited,
+            lost: None,
             took_ns,
             version,
             retired: retired.map(|shadow| shadow.strategy),

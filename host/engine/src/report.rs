@@ -120,6 +120,8 @@ pub enum VersionChange {
         generation: u32,
         /// What it took over.
         inherited: Inherited,
+        /// Why the version before could not save, if it could not.
+        lost: Option<String>,
         /// From `save` to the new instance standing ready.
         took_ns: u64,
     },

@@ -6,7 +6,7 @@
 mod entry;
 mod line;
 
-pub(crate) use entry::{inherited_words, micros};
+pub(crate) use entry::{inherited_words, lost_words, micros};
 pub use line::{Draft, Line, Lines, Stand, Topic, Weight};
 
 use crate::names::Names;
@@ -292,6 +292,7 @@ mod tests {
             to: "0.2.0".to_owned(),
             hash: String::new(),
             generation: 2,
+            lost: None,
             inherited: tickdeck_engine::Inherited::Saved { bytes: 38 },
             took_ns: 85_000,
         };

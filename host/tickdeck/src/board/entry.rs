@@ -56,7 +56,8 @@ impl Entry {
             }) => Weight::Note,
             Self::Version { change, .. } | Self::Notice(Notice::Version { change, .. }) => {
                 match change {
-                    VersionChange::RolledBack { .. } => Weight::Warning,
+                    VersionChange::RolledBack { .. }
+                    | VersionChange::Swapped { lost: Some(_), .. } => Weight::Warning,
                     VersionChange::BesideEnded { problem } if !problem.is_empty() => {
                         Weight::Warning
                     }
@@ -153,14 +154,16 @@ fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
             from,
             to,
             inherited,
+            lost,
             took_ns,
             ..
         } => format!(
-            "{from} -> {}{to} {compiled}handed over in {} {}",
+            "{from} -> {}{to} {compiled}handed over in {} {}{}",
             // An author seldom counts versions up while working on one.
             if from == to { "another " } else { "" },
             micros(*took_ns),
-            inherited_words(*inherited)
+            inherited_words(*inherited),
+            lost_words(lost.as_deref())
         ),
         VersionChange::Live { pause_ns } => {
             format!("first event {} after the old one's last", micros(*pause_ns))
@@ -181,6 +184,14 @@ fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
         }
         VersionChange::Removed => "left in order".to_owned(),
     }
+}
+
+/// Why a version left no state, in words, if it did not.
+pub(crate) fn lost_words(lost: Option<&str>) -> String {
+    let why = lost.and_then(|why| why.lines().next());
+    why.map_or_else(String::new, |why| {
+        format!("; the one before could not save: {why}")
+    })
 }
 
 /// What a version took over, in words.

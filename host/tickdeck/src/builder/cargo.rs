@@ -131,27 +131,7 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
         .canonicalize()
         .with_context(|| format!("cannot find {}", manifest.display()))?;
     let folder = manifest.parent().unwrap_or(Path::new("/"));
-    let output = cargo()
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--manifest-path",
-        ])
-        .arg(&manifest)
-        .current_dir(folder)
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo; install Rust from https://rustup.rs")?;
-    if !output.status.success() {
-        bail!(
-            "cargo cannot read {}: its words are above",
-            manifest.display()
-        );
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .context("cargo metadata answered what cannot be read")?;
+    let metadata = metadata(&manifest, folder)?;
     let found = metadata
         .packages
         .into_iter()
@@ -184,6 +164,30 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
                 .collect(),
         },
     ))
+}
+
+/// What cargo says of a manifest, run in `folder`.
+fn metadata(manifest: &Path, folder: &Path) -> Result<Metadata> {
+    let output = cargo()
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo; install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        bail!(
+            "cargo cannot read {}: its words are above",
+            manifest.display()
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata answered what cannot be read")
 }
 
 /// The command that compiles packages of one workspace and writes messages of `format` to its piped output.

@@ -1,7 +1,7 @@
 //! What is written down of a strategy when something happens to it.
 
 use super::ledger::{Generation, Given, Permission, Record};
-use crate::board::{inherited_words, micros};
+use crate::board::{inherited_words, lost_words, micros};
 use crate::casting::Candidate;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
@@ -97,6 +97,9 @@ pub(super) fn follow(
     coming: (&'static str, String),
 ) {
     match change {
+        VersionChange::Swapped {
+            lost: Some(why), ..
+        } => record.fault(at, why.clone()),
         VersionChange::Seated { .. } | VersionChange::Swapped { .. } => {}
         VersionChange::RolledBack { problem, .. } => record.fault(at, problem.clone()),
         VersionChange::BesideEnded { problem } if !problem.is_empty() => {
@@ -133,10 +136,16 @@ fn generation(
             hash,
             generation,
             inherited,
+            lost,
             took_ns,
             ..
         } => {
-            let took = format!("{}, {}", micros(*took_ns), inherited_words(*inherited));
+            let took = format!(
+                "{}, {}{}",
+                micros(*took_ns),
+                inherited_words(*inherited),
+                lost_words(lost.as_deref())
+            );
             let words = [loading, took]
                 .into_iter()
                 .filter(|words| !words.is_empty());
