@@ -1,4 +1,7 @@
 //! Whether what was swapped out is gone: resident memory within one run.
+//!
+//! An engine that starts grows for a while with nothing swapped: the ring's pages are touched for the first time,
+//! histories fill up to their bounds. So the first swap comes once the run's memory has stopped growing.
 
 use super::Company;
 use super::operator::Operator;
@@ -7,12 +10,20 @@ use crate::deck::{Deck, Market, Nobody};
 use crate::row::{Claim, Goal, Row};
 use crate::watch::Watch;
 use anyhow::{Context, Result, anyhow};
+use std::time::Duration;
 use tickdeck_engine::EngineConfig;
 
 /// Swaps after which everything that is made once has been made.
 const FIRST: usize = 50;
 
 const PAGE_KIB: f64 = 4.0;
+
+/// A run that grows by less than this in [`STILL`] has stopped growing.
+const GROWTH_MIB: f64 = 0.1;
+const STILL: Duration = Duration::from_secs(2);
+
+/// Looks, [`STILL`] apart, until it is taken as it is.
+const MOST_LOOKS: usize = 10;
 
 pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
     let (counter, twin) = (Watch::new(false), Watch::new(false));
@@ -33,13 +44,14 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
         let swaps = effort.swaps;
         let operator = scope.spawn(move || {
             let (mut before, mut after) = (Ok(0.0), Ok(0.0));
+            let grown = grown_up();
             let swapped = operator.swap(swaps, |swaps_so_far| match swaps_so_far {
                 FIRST => before = resident_mib(),
                 so_far if so_far == swaps => after = resident_mib(),
                 _ => {}
             });
             controls.stop();
-            swapped.and_then(|_| Ok((before?, after?)))
+            grown.and(swapped).and_then(|_| Ok((before?, after?)))
         });
         deck.engine.run(&mut Nobody)?;
         let joined = operator.join();
@@ -48,11 +60,25 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
     let claim = Claim {
         bench: "swap/resident-memory",
         unit: "MiB",
-        against: "after 50 swaps of the same run, on the simulated exchange",
+        against: "after 50 swaps of the same run on the simulated exchange, itself grown before",
         goal: Some(Goal::Ratio(1.05)),
         more_is_better: false,
     };
     Ok(claim.row(&[after], &[before]))
+}
+
+/// Waits until the run has stopped growing.
+fn grown_up() -> Result<()> {
+    let mut before = resident_mib()?;
+    for _ in 0..MOST_LOOKS {
+        std::thread::sleep(STILL);
+        let now = resident_mib()?;
+        if now - before < GROWTH_MIB {
+            break;
+        }
+        before = now;
+    }
+    Ok(())
 }
 
 fn resident_mib() -> Result<f64> {
