@@ -1,6 +1,6 @@
 //! Measures the Binance path: `cargo run --release -p tickdeck-gateway --example capture_profile -- FILE...`
 //!
-//! Prints the time of a frame by kind, of a book change on the file's own depth stream (sorted vectors against a
+//! Prints the time of a frame by kind, of a book change on the file's own depth stream (ladders against a
 //! `BTreeMap`), and of playing the file.
 
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ fn books(changes: &[(Side, Price, Size)]) {
         black_box(&sides);
     });
     println!(
-        "  book   sorted vectors {vectors:5.1} ns a level, with both tops read {tops:5.1}; BTreeMap {map:5.1}"
+        "  book   ladders {vectors:5.1} ns a level, with both tops read {tops:5.1}; BTreeMap {map:5.1}"
     );
 }
 

@@ -7,6 +7,7 @@
 
 mod book;
 mod decode;
+mod ladder;
 mod oracle;
 mod scan;
 mod sync;

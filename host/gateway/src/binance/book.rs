@@ -1,9 +1,7 @@
-//! The local copy of an exchange's book: two sorted vectors with the best level at the end.
-//!
-//! Reading both bests costs 1 to 3 ns. On the depth streams of the two real captures a change takes 57 ns (BTCUSDT) and
-//! 37 ns (ETHUSDT), in a `BTreeMap` 54 and 48 ns (`examples/capture_profile.rs`, 2 shared cores). What is left is the
-//! binary search and moving the levels between a deep change and the best.
+//! The local copy of an exchange's book: a [`Ladder`] a side. `examples/capture_profile.rs` measures it on the depth
+//! streams of the real captures.
 
+use super::ladder::Ladder;
 use tickdeck_model::{Price, Side, Size};
 
 /// A price and the size resting there.
@@ -15,16 +13,11 @@ pub struct Level {
     pub size: Size,
 }
 
-/// Levels nearest to the best that are compared without a binary search.
-const NEAR_LEVELS: usize = 8;
-
 /// One instrument's book.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalBook {
-    /// Ascending: the best bid is last.
-    bids: Vec<Level>,
-    /// Descending: the best ask is last.
-    asks: Vec<Level>,
+    bids: Ladder,
+    asks: Ladder,
 }
 
 impl LocalBook {
@@ -35,29 +28,24 @@ impl LocalBook {
     }
 
     /// Sets the whole size at a price; zero removes the level.
+    #[inline]
     pub fn set(&mut self, side: Side, price: Price, size: Size) {
-        let levels = match side {
-            Side::Buy => &mut self.bids,
-            Side::Sell => &mut self.asks,
-        };
-        match find(levels, side, price) {
-            Ok(at) if size == Size::ZERO => {
-                levels.remove(at);
-            }
-            Ok(at) => levels[at].size = size,
-            Err(_) if size == Size::ZERO => {}
-            Err(at) => levels.insert(at, Level { price, size }),
+        match side {
+            Side::Buy => self.bids.set(price.0, size.0),
+            Side::Sell => self.asks.set(-price.0, size.0),
         }
     }
 
     /// The highest bid.
+    #[inline]
     pub fn best_bid(&self) -> Option<Level> {
-        self.bids.last().copied()
+        self.bids.best().map(|best| level(Side::Buy, best))
     }
 
     /// The lowest ask.
+    #[inline]
     pub fn best_ask(&self) -> Option<Level> {
-        self.asks.last().copied()
+        self.asks.best().map(|best| level(Side::Sell, best))
     }
 
     /// The best level of a side.
@@ -70,16 +58,19 @@ impl LocalBook {
 
     /// The size at a price, zero if there is no level.
     pub fn size_at(&self, side: Side, price: Price) -> Size {
-        let levels = self.side(side);
-        find(levels, side, price).map_or(Size::ZERO, |at| levels[at].size)
+        Size(match side {
+            Side::Buy => self.bids.get(price.0),
+            Side::Sell => self.asks.get(-price.0),
+        })
     }
 
     /// The levels of a side, best first.
-    pub fn levels(
-        &self,
-        side: Side,
-    ) -> impl DoubleEndedIterator<Item = Level> + ExactSizeIterator + '_ {
-        self.side(side).iter().rev().copied()
+    pub fn levels(&self, side: Side) -> impl DoubleEndedIterator<Item = Level> + '_ {
+        let ladder = match side {
+            Side::Buy => &self.bids,
+            Side::Sell => &self.asks,
+        };
+        ladder.iter().rev().map(move |one| level(side, one))
     }
 
     /// Levels on both sides.
@@ -89,42 +80,21 @@ impl LocalBook {
 
     /// Whether there is no level at all.
     pub fn is_empty(&self) -> bool {
-        self.bids.is_empty() && self.asks.is_empty()
-    }
-
-    fn side(&self, side: Side) -> &[Level] {
-        match side {
-            Side::Buy => &self.bids,
-            Side::Sell => &self.asks,
-        }
+        self.len() == 0
     }
 }
 
-/// Where a price is, or where it belongs.
-fn find(levels: &[Level], side: Side, price: Price) -> Result<usize, usize> {
-    // Ascending by rank on both sides. Prices are above zero, so the negative is no overflow.
-    match side {
-        Side::Buy => find_rank(levels, price.0, |level| level.price.0),
-        Side::Sell => find_rank(levels, -price.0, |level| -level.price.0),
-    }
-}
-
+/// A level of its rank, which is highest for the best on both sides. Prices are above zero, so the negative is no
+/// overflow.
 #[inline]
-fn find_rank(levels: &[Level], wanted: i64, rank: impl Fn(&Level) -> i64) -> Result<usize, usize> {
-    let near = levels.len().saturating_sub(NEAR_LEVELS);
-    let at = match levels.get(near) {
-        // Counted without a branch a level: the compiler makes vector code of it.
-        Some(first) if rank(first) < wanted => {
-            near + levels[near..]
-                .iter()
-                .map(|level| usize::from(rank(level) < wanted))
-                .sum::<usize>()
-        }
-        _ => levels[..near].partition_point(|level| rank(level) < wanted),
+fn level(side: Side, (rank, size): (i64, i64)) -> Level {
+    let price = match side {
+        Side::Buy => rank,
+        Side::Sell => -rank,
     };
-    match levels.get(at) {
-        Some(level) if rank(level) == wanted => Ok(at),
-        Some(_) | None => Err(at),
+    Level {
+        price: Price(price),
+        size: Size(size),
     }
 }
 
