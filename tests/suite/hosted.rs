@@ -257,13 +257,13 @@ impl Hosted {
 
     /// Asks the loader for something and takes it for done.
     pub(crate) fn ask(&self, name: &str, wish: Wish) -> String {
-        let answer = self.hand.ask(name, wish);
+        let answer = self.hand.ask(name, wish.clone());
         answer.unwrap_or_else(|why| panic!("{wish:?} {name}: {why}"))
     }
 
     /// Asks the loader for something that it can't do.
     pub(crate) fn refused(&self, name: &str, wish: Wish) -> String {
-        match self.hand.ask(name, wish) {
+        match self.hand.ask(name, wish.clone()) {
             Ok(done) => panic!("{wish:?} {name}: {done}"),
             Err(why) => why,
         }

@@ -62,6 +62,7 @@ pub(crate) fn seat(
         name: name.to_owned(),
         allocation,
         next_order: 1,
+        last_order: 1_000_000_000,
         version: Version {
             label: "1.0.0".to_owned(),
             hash: String::new(),

@@ -132,13 +132,13 @@ fn a_version_that_asks_for_more_waits_while_the_old_one_trades_until_it_is_appro
     host.unmoved(&before);
     let note = host.record("guest").note.unwrap();
     assert!(line.ends_with(&note), "{note}");
-    let done = host.ask("guest", Wish::Approve);
+    let done = host.ask("guest", Wish::Approve(None));
     assert!(done.contains("guest is 2.0.0"), "{done}");
     host.told(&["operator: guest: granted (max_notional"]);
     host.runs("guest", &new);
     host.goes_on("guest");
     assert_eq!(host.record("guest").note, None);
-    let why = host.refused("guest", Wish::Approve);
+    let why = host.refused("guest", Wish::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
 }
 
@@ -154,7 +154,7 @@ fn nothing_waits_any_more_once_the_version_that_asked_was_taken_back() {
     host.until("the note is gone", |host| {
         host.record("guest").note.is_none().then_some(())
     });
-    let why = host.refused("guest", Wish::Approve);
+    let why = host.refused("guest", Wish::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
 }
@@ -173,7 +173,7 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
         let record = host.record("guest");
         (record.unseated == Some("removed") && record.note.is_none()).then_some(())
     });
-    let why = host.refused("guest", Wish::Approve);
+    let why = host.refused("guest", Wish::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
     let problems: Vec<_> = host.said();

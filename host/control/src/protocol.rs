@@ -70,6 +70,9 @@ pub enum Request {
     Approve {
         /// Which.
         name: String,
+        /// What the operator was shown, the strategy's `note`: by now it may ask for something else, which is refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seen: Option<String>,
     },
     /// Cancel every order and deny new ones until the kill is lifted.
     Kill,

@@ -18,7 +18,7 @@ const MAX_BARS: usize = 64;
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// What one strategy has used of its bounds.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     instruments: u32,
     max_actions_per_s: u32,
@@ -34,7 +34,7 @@ impl Allowance {
         instruments: &[Instrument],
         max_actions_per_s: u32,
         feeds: &[FeedRequest],
-        next_order: OrderNumber,
+        last_order: OrderNumber,
     ) -> Self {
         Self {
             instruments: instruments.len() as u32,
@@ -42,7 +42,7 @@ impl Allowance {
             feeds: feeds.iter().copied().collect(),
             timers: HashSet::new(),
             second: (0, 0),
-            last_order: next_order.saturating_add(ORDERS_PER_RUN - 1),
+            last_order,
         }
     }
 
@@ -76,6 +76,11 @@ impl Allowance {
         self.feeds
             .retain(|feed| !before.contains(feed) || after.contains(feed));
         self.feeds.extend(after);
+    }
+
+    /// The strategy ended, and with it its timers.
+    pub(crate) fn timers_are_gone(&mut self) {
+        self.timers.clear();
     }
 
     /// A timer fired and no longer waits.

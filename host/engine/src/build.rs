@@ -2,7 +2,7 @@
 
 use crate::action_ring::Outlet;
 use crate::config::EngineConfig;
-use crate::control::Controls;
+use crate::control::{Controls, Hearing};
 use crate::crew::Crew;
 use crate::engine::{Engine, EngineError, Venue};
 use crate::port::{Clock, Gateway, Seat, VenueTerms};
@@ -71,7 +71,7 @@ impl Engine {
             crew,
             next_sequence: ring.published(),
             producer,
-            controls: Controls::default(),
+            hearing: Hearing(Controls::default()),
             clock,
             cards,
             registry,

@@ -26,7 +26,7 @@ impl Engine {
             // Whoever asked may have gone.
             let _ = answer.send(self.change(change, at)?);
         }
-        let Some(asked) = self.controls.take() else {
+        let Some(asked) = self.hearing.0.take() else {
             return Ok(());
         };
         for order in asked.orders {
@@ -65,7 +65,10 @@ impl Engine {
         let notice = match intent.decision {
             Decision::Act(_) | Decision::Late(_) => return,
             Decision::TrialFailed => return self.failed_trials.push(strategy),
-            Decision::Ended => Notice::Ended { strategy, problem },
+            Decision::Ended => {
+                card.beside = None;
+                Notice::Ended { strategy, problem }
+            }
             Decision::Recovered { events, took_ns } => Notice::Recovered {
                 strategy,
                 problem,

@@ -1,13 +1,23 @@
 //! The operator's hand on a running engine: stop, pause, reduce, kill, and the change of strategies. Taken at the next
 //! window.
 
-use crate::handover::{Inherited, Rehearsal};
+use crate::handover::Inherited;
 use crate::port::{Seat, Strategy, Version};
+use crate::rehearsal::Rehearsal;
 use crate::report::StrategyState;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
+
+/// The engine's end: however it comes to its own end, nobody waits for an answer of it.
+pub(crate) struct Hearing(pub(crate) Controls);
+
+impl Drop for Hearing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
 
 /// What an operator can order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

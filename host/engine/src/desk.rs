@@ -8,8 +8,8 @@
 use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
-use crate::port::{Fault, Seat, State, StopReason, Strategy};
-use crate::replay::{consumed, replay};
+use crate::port::{Fault, Seat, State, StopReason};
+use crate::replay::{Budget, consumed, replay};
 use crate::shard::ShardSetup;
 use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape};
 use crossbeam_utils::CachePadded;
@@ -111,7 +111,7 @@ impl Desk {
             &setup.instruments,
             setup.max_actions_per_s,
             &seat.version.feeds,
-            seat.next_order,
+            seat.last_order,
         );
         let slot = Slot {
             id,
@@ -126,6 +126,7 @@ impl Desk {
             allowance,
             seated: true,
             traps: VecDeque::new(),
+            last_at: 0,
             pause_from: None,
             last_call_ended: None,
             last_cause: (0, 0),
@@ -145,7 +146,7 @@ impl Desk {
     pub(crate) fn route(&mut self, dispatch: &Dispatch, event: &Event, audience: Option<&[Place]>) {
         if let Some(audience) = audience {
             for place in audience {
-                self.slots[*place].tape.push(event);
+                self.push(*place, event);
             }
             return;
         }
@@ -155,7 +156,7 @@ impl Desk {
         }
         for place in dispatch.subscribers(event) {
             if self.awaiting.is_empty() || !self.is_awaited(*place, event) {
-                self.slots[*place].tape.push(event);
+                self.push(*place, event);
             }
         }
     }
@@ -163,6 +164,11 @@ impl Desk {
     /// From now on a strategy gets no update of a book before its snapshot.
     pub(crate) fn await_snapshot(&mut self, place: Place, instrument: u32) {
         self.awaiting.push((place, InstrumentId(instrument)));
+    }
+
+    /// A strategy waits for no book any more.
+    pub(crate) fn forget_snapshots(&mut self, place: Place) {
+        self.awaiting.retain(|(other, _)| *other != place);
     }
 
     /// Whether an update of a book comes before the snapshot that its new subscriber waits for.
@@ -187,7 +193,7 @@ impl Desk {
                 if let Body::Timer(timer) = event.body() {
                     self.slots[place].allowance.timer_fired(timer.id);
                 }
-                self.push_own(place, event);
+                self.push(place, event);
             }
             (_, Kind::Timer) => {}
             (owner, _) => {
@@ -199,16 +205,18 @@ impl Desk {
                 // An impossible event is the router's to report, once; every replica treats it alike.
                 let _ = self.portfolio.apply(event);
                 for place in owner.iter().chain(subscribers) {
-                    self.push_own(*place, event);
+                    self.push(*place, event);
                 }
             }
         }
     }
 
-    /// Own events come even to a strategy that ended; nobody is there to handle them.
-    fn push_own(&mut self, place: Place, event: &Event) {
-        if self.slots[place].seated {
-            self.slots[place].tape.push(event);
+    /// Events still come to a strategy that has just ended; nobody is there to handle them.
+    #[inline]
+    fn push(&mut self, place: Place, event: &Event) {
+        let slot = &mut self.slots[place];
+        if slot.seated {
+            slot.tape.push(event);
         }
     }
 
@@ -273,6 +281,7 @@ impl Desk {
             self.run_beside(place, handled);
         }
         let slot = &mut self.slots[place];
+        slot.last_at = cause.ts_host;
         slot.tape.consume(handled);
         slot.count_trial(handled);
         Counters::add(&slot.counters.events, handled);
@@ -319,7 +328,7 @@ impl Desk {
             // It can't be brought back to here; after a trap it starts afresh.
             Ok(Err(_)) => slot.tape.rebase(None),
             Err(fault) => {
-                let at = slot.tape.handled().last().map_or(0, |event| event.ts_host);
+                let at = slot.last_at;
                 self.fault(place, at, fault);
                 self.slots[place].tape.rebase(None);
             }
@@ -376,7 +385,15 @@ impl Desk {
         };
         let mut strategy = base.origin.begin(&*code, book)?;
         let handled = slot.tape.handled();
-        replay(&mut *strategy, slot.id, &mut past, handled, self.max_batch)?;
+        let budget = Budget::of_worker(&self.now_ns);
+        replay(
+            &mut *strategy,
+            slot.id,
+            &mut past,
+            handled,
+            self.max_batch,
+            &budget,
+        )?;
         let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
         slot.strategy = Some(strategy);
         Ok(events)
@@ -389,8 +406,10 @@ impl Desk {
         slot.strategy = None;
         slot.seated = false;
         slot.shadow = None;
-        // What it was offered and did not handle stays untold: its last snapshot is all that is kept.
+        // What it did not handle is nobody's: a version that comes later starts from what was handled.
+        slot.tape.drop_waiting();
         slot.tape.tidy();
+        slot.allowance.timers_are_gone();
         let ended = slot.at_end(Decision::Ended);
         self.outlet.publish(&[ended]);
         self.ended.push(place);
@@ -409,57 +428,6 @@ impl Desk {
             }
         }
     }
-
-    /// Offers a version that runs beside what the running one just handled, and counts where they differ.
-    fn run_beside(&mut self, place: Place, handled: usize) {
-        let slot = &mut self.slots[place];
-        let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
-        else {
-            return;
-        };
-        let batch = slot.tape.waiting(handled);
-        let answer = beside(
-            &mut *shadow.strategy,
-            batch,
-            book,
-            &self.actions,
-            &mut self.beside,
-        );
-        match answer {
-            Ok((agreed, differed)) => {
-                Counters::add(&slot.counters.agreed, agreed);
-                Counters::add(&slot.counters.differed, differed);
-            }
-            Err(fault) => {
-                slot.counters.note(&fault);
-                slot.shadow = None;
-                let failed = slot.at_end(Decision::ShadowFailed);
-                self.outlet.publish(&[failed]);
-            }
-        }
-    }
-}
-
-/// Lets `strategy` handle a batch of which the last event caused `theirs`; returns how many decisions were the same,
-/// and how many were not.
-fn beside(
-    strategy: &mut dyn Strategy,
-    batch: &[Event],
-    book: &mut Box<tickdeck_portfolio::StrategyBook>,
-    theirs: &[Action],
-    ours: &mut Vec<Action>,
-) -> Result<(usize, usize), Fault> {
-    let (mut at, mut differed) = (0, 0);
-    loop {
-        ours.clear();
-        at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
-        if at == batch.len() {
-            break;
-        }
-        differed += ours.len();
-    }
-    let same = ours.iter().zip(theirs).filter(|(a, b)| a == b).count();
-    Ok((same, differed + ours.len().max(theirs.len()) - same))
 }
 
 /// The change of feeds that an action asks for, if it does.

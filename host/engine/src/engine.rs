@@ -6,7 +6,7 @@
 //! out. That is why the same tape gives the same actions with any batching and any number of threads.
 
 use crate::action_ring::{Decision, Intent};
-use crate::control::{Controls, Request};
+use crate::control::{Controls, Hearing, Request};
 use crate::crew::{Crew, CrewError};
 use crate::middleware::OrderMiddleware;
 use crate::port::{Clock, Due, Gateway, StopReason, VenueTerms};
@@ -71,7 +71,7 @@ pub struct Engine {
     pub(crate) router: Router,
     pub(crate) crew: Crew,
     pub(crate) producer: Producer<Event>,
-    pub(crate) controls: Controls,
+    pub(crate) hearing: Hearing,
     pub(crate) clock: Box<dyn Clock>,
     pub(crate) cards: Vec<StrategyCard>,
     pub(crate) registry: Arc<Registry>,
@@ -93,7 +93,7 @@ pub struct Engine {
 impl Engine {
     /// A handle for operators.
     pub fn controls(&self) -> Controls {
-        self.controls.clone()
+        self.hearing.0.clone()
     }
 
     /// Adds a check between the strategies and the venues, behind risk and those added before.
@@ -118,7 +118,7 @@ impl Engine {
                 break self.tape_over();
             };
             self.clock.wait_until(start);
-            if self.controls.stopping() {
+            if self.hearing.0.stopping() {
                 break Ending::Asked;
             }
             self.play(start, observer)?;
@@ -140,7 +140,7 @@ impl Engine {
         if self.router.tally.market_events >= self.max_market_events {
             return Some(Ending::Limit);
         }
-        if self.controls.stopping() {
+        if self.hearing.0.stopping() {
             return Some(Ending::Asked);
         }
         let over = self.venues.iter().all(|venue| !venue.open);
@@ -251,7 +251,7 @@ impl Engine {
 
     /// Stops the strategies, cancels what is to be canceled, and gives the venues time to confirm it.
     fn wind_down(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
-        self.controls.close();
+        self.hearing.0.close();
         self.expected.clear();
         self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
         let at = self.now;

@@ -1,16 +1,15 @@
 //! One version of a strategy takes over from another, between two windows: everything offered has been handled, and
 //! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
 
-use crate::action_ring::Decision;
-use crate::desk::{Desk, intend, wish};
+use crate::catch_up::CaughtUp;
+use crate::desk::Desk;
 use crate::dispatch::Place;
-use crate::port::{Code, Fault, OtherSchema, SaveFailed, Seat, State, Strategy, Version};
-use crate::replay::{consumed, replay};
+use crate::port::{Fault, SaveFailed, State, Strategy, Version};
+use crate::rehearsal::begin;
 use crate::slot::{Base, Origin, Previous, Shadow, Slot, Trial};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tickdeck_model::{Action, Amount, CurrencyId, Event, OrderNumber, StrategyId};
-use tickdeck_portfolio::Portfolio;
+use tickdeck_model::Event;
 
 /// What a version took over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,127 +43,70 @@ pub(crate) struct Handover {
     pub(crate) retired: Option<Box<dyn Strategy>>,
 }
 
-/// Where a strategy stands: what a new version is tried on before it may take over.
-pub struct Rehearsal {
-    id: StrategyId,
-    origin: Option<Arc<State>>,
-    portfolio: Portfolio,
-    events: Vec<Event>,
-    max_batch: usize,
-}
-
-impl Rehearsal {
-    /// Lets a version start as it will and handle the strategy's last events, away from the trading threads. What it
-    /// decides is discarded. Returns how many events it handled.
-    ///
-    /// # Errors
-    /// It does not read the state, or it traps; the text says why.
-    pub fn run(mut self, version: &Version) -> Result<usize, Fault> {
-        let Some(book) = self.portfolio.book_mut(self.id) else {
-            return Ok(0);
-        };
-        let origin = readable(version, self.origin).map_err(Fault)?;
-        let mut strategy = origin.begin(&*version.code, book)?;
-        replay(
-            &mut *strategy,
-            self.id,
-            &mut self.portfolio,
-            &self.events,
-            self.max_batch,
-        )?;
-        Ok(self.events.len())
-    }
-
-    /// Starts a strategy that left where its book stands now, for it to be seated again: its positions are in it, and
-    /// the order numbers that it used are gone.
-    ///
-    /// # Errors
-    /// The strategy refuses, or traps; the text says why.
-    pub fn seat(
-        mut self,
-        name: String,
-        allocation: Vec<(CurrencyId, Amount)>,
-        next_order: OrderNumber,
-        version: Version,
-    ) -> Result<Seat, Fault> {
-        let portfolio = &mut self.portfolio;
-        portfolio.open_strategy(self.id, &allocation, next_order);
-        let mut book = portfolio.close_strategy(self.id).unwrap_or_default();
-        let next_order = book.next_order();
-        let strategy = version.code.start(&mut book)?;
-        Ok(Seat {
-            id: self.id,
-            name,
-            allocation,
-            next_order,
-            version,
-            strategy,
-        })
-    }
-}
-
-/// What a version starts from, given what there is to inherit.
-fn readable(version: &Version, state: Option<Arc<State>>) -> Result<Origin, String> {
-    let Some(state) = state else {
-        return Ok(Origin::Start);
-    };
-    let reads = version.code.restores();
-    if reads.contains(&state.schema) {
-        return Ok(Origin::State(state));
-    }
-    match version.swap.other_schema {
-        OtherSchema::Fresh => Ok(Origin::Start),
-        OtherSchema::Refuse => Err(format!(
-            "version {} reads states of schema {reads:?}, the running version saves {}: add it to `restores`, or set \
-             other_schema = \"fresh\" to start without the state",
-            version.label, state.schema
-        )),
-    }
-}
-
 /// An instance that stands ready to take over.
 struct Heir {
     strategy: Box<dyn Strategy>,
     inherited: Inherited,
     origin: Origin,
+    caught_up: Option<CaughtUp>,
 }
 
-/// What a version leaves to the next.
+/// What a version leaves: to the next, and to itself if it is rolled back to.
+#[derive(Default)]
 struct Bequest {
-    origin: Option<Arc<State>>,
-    inherited: Inherited,
-    /// Why there is no state as of now, if it was asked for.
+    /// Its state as of now.
+    saved: Option<Arc<State>>,
+    /// Why there is none, if it was asked for.
     lost: Option<String>,
-    /// Whether the events since have to be caught up with.
-    late: bool,
+    /// Without one as of now: its last snapshot, and the events since.
+    snapshot: Option<Arc<State>>,
+    since: Vec<Event>,
 }
 
-impl Desk {
-    /// Where a strategy stands.
-    pub(crate) fn rehearsal(&mut self, place: Place) -> Rehearsal {
-        let slot = &self.slots[place];
-        let base = slot.tape.base.as_ref();
-        let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
-        let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
-        Rehearsal {
-            id: slot.id,
-            origin: base.and_then(|base| match &base.origin {
-                Origin::Start => None,
-                Origin::State(state) => Some(Arc::clone(state)),
-            }),
-            portfolio: self.portfolio.fork(slot.id, book),
-            events: slot.tape.handled().to_vec(),
-            max_batch: self.max_batch,
+impl Bequest {
+    /// What the next version starts from: a state, what it is, and the events that are missing in it.
+    fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, Inherited, &[Event]) {
+        if let Some(state) = &self.saved {
+            let bytes = state.bytes.len();
+            return (Some(Arc::clone(state)), Inherited::Saved { bytes }, &[]);
+        }
+        match (policy, &self.snapshot) {
+            (SaveFailed::Snapshot, Some(state)) => {
+                let (bytes, events) = (state.bytes.len(), self.since.len());
+                let inherited = Inherited::Snapshot { bytes, events };
+                (Some(Arc::clone(state)), inherited, &self.since)
+            }
+            _ => (None, Inherited::Nothing, &[]),
         }
     }
 
+    /// What the version that leaves would start from again.
+    fn for_itself(self, version: Version) -> Previous {
+        let (state, since) = match self.saved {
+            Some(state) => (Some(state), Vec::new()),
+            None => (self.snapshot, self.since),
+        };
+        Previous {
+            version,
+            state: Some(state.map_or(Origin::Start, Origin::State)),
+            since,
+        }
+    }
+}
+
+impl Desk {
     /// Lets `to` take over, or run beside if it is to.
     pub(crate) fn swap(&mut self, place: Place, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
-        let bequest = self.bequeath(place, to.swap.save_failed);
-        match self.take_over(place, &to, &bequest) {
-            Ok(heir) if to.swap.shadow => Ok(self.put_beside(place, to, heir, started)),
-            Ok(heir) => Ok(self.install(place, to, heir, bequest, started)),
+        let left = self.bequeath(place);
+        if to.swap.shadow {
+            let beside = self.beside_of(place, &to, &left);
+            self.revive(place);
+            return beside.map(|heir| self.put_beside(place, to, heir, started));
+        }
+        let (state, inherited, since) = left.for_next(to.swap.save_failed);
+        match self.take_over(place, &to, state, inherited, since) {
+            Ok(heir) => Ok(self.install(place, to, heir, left, started)),
             Err(why) => {
                 self.revive(place);
                 Err(why)
@@ -172,35 +114,45 @@ impl Desk {
         }
     }
 
+    /// An instance that can be compared with the one that trades: it must start from where that one is.
+    fn beside_of(&mut self, place: Place, to: &Version, left: &Bequest) -> Result<Heir, String> {
+        let Some(state) = &left.saved else {
+            let why = left.lost.as_deref().unwrap_or("it does not run");
+            return Err(format!(
+                "a version beside must start from where the running one is, and that can't save: {why}; set shadow = \
+                 false to replace it"
+            ));
+        };
+        let inherited = Inherited::Saved {
+            bytes: state.bytes.len(),
+        };
+        self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
+    }
+
     /// The version that runs beside takes over, with the state that it has come to.
     pub(crate) fn promote(&mut self, place: Place) -> Result<Handover, String> {
         let started = (self.now_ns)();
         let slot = &mut self.slots[place];
-        let Some(Shadow {
-            version,
-            mut strategy,
-        }) = slot.shadow.take()
-        else {
+        let Some(shadow) = &mut slot.shadow else {
             return Err("no version runs beside it".to_owned());
         };
-        let bytes = strategy
-            .save()
-            .and_then(|saved| saved.map_err(Fault))
-            .map_err(|fault| format!("version {} can't save: {fault}", version.label))?;
+        let label = &shadow.version.label;
+        let bytes = match shadow.strategy.save() {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(why)) => return Err(format!("version {label} can't save: {why}")),
+            Err(fault) => {
+                let why = format!("version {label} ended while it saved: {fault}");
+                self.lose_beside(place, fault);
+                return Err(why);
+            }
+        };
+        let version = shadow.version.clone();
         let inherited = Inherited::Saved { bytes: bytes.len() };
-        let state = State {
-            schema: version.code.schema(),
-            bytes,
-        };
+        let schema = version.code.schema();
+        let state = Some(Arc::new(State { schema, bytes }));
+        let left = self.bequeath(place);
         // A fresh instance, because the order numbers that the old one used are gone by now.
-        let own = Bequest {
-            origin: Some(Arc::new(state)),
-            inherited,
-            lost: None,
-            late: false,
-        };
-        let left = self.bequeath(place, SaveFailed::Snapshot);
-        match self.take_over(place, &version, &own) {
+        match self.take_over(place, &version, state, inherited, &[]) {
             Ok(heir) => Ok(self.install(place, version, heir, left, started)),
             Err(why) => {
                 self.revive(place);
@@ -222,39 +174,39 @@ impl Desk {
         let Some(previous) = slot.previous.take() else {
             return Err("there is no earlier version".to_owned());
         };
-        let Previous { mut version, state } = previous;
+        let Previous {
+            mut version,
+            state,
+            since,
+        } = previous;
         version.swap.shadow = false;
         let Some(origin) = state else {
             let back = self.swap(place, version.clone());
             if back.is_err() {
-                let state = None;
-                self.slots[place].previous = Some(Previous { version, state });
+                let previous = Previous {
+                    version,
+                    state,
+                    since,
+                };
+                self.slots[place].previous = Some(previous);
             }
             return back;
         };
         let started = (self.now_ns)();
-        match self.resume(place, &version, &origin) {
-            Ok((strategy, events)) => {
-                let bytes = match &origin {
-                    Origin::Start => 0,
-                    Origin::State(state) => state.bytes.len(),
-                };
-                let heir = Heir {
-                    strategy,
-                    inherited: Inherited::Snapshot { bytes, events },
-                    origin,
-                };
-                Ok(self.reinstate(place, version, heir, started))
-            }
+        match self.resume(place, &version, &origin, &since) {
+            Ok(heir) => Ok(self.reinstate(place, version, heir, started)),
             Err(fault) => {
                 let slot = &mut self.slots[place];
-                slot.counters.note(&fault);
                 if slot.is_suspended() {
+                    slot.counters.note(&fault);
                     slot.trial = None;
                     self.end(place);
                 } else {
-                    let state = Some(origin);
-                    slot.previous = Some(Previous { version, state });
+                    slot.previous = Some(Previous {
+                        version,
+                        state: Some(origin),
+                        since,
+                    });
                 }
                 Err(fault.0)
             }
@@ -271,67 +223,54 @@ impl Desk {
         slot.strategy.take()
     }
 
-    /// What the running version leaves: its state as of now, or what the policy says if it can't save.
-    fn bequeath(&mut self, place: Place, policy: SaveFailed) -> Bequest {
+    /// What the running version leaves.
+    fn bequeath(&mut self, place: Place) -> Bequest {
         let slot = &mut self.slots[place];
-        let lost = match slot.strategy.as_mut().map(|strategy| strategy.save()) {
+        let mut left = Bequest::default();
+        match slot.strategy.as_mut().map(|strategy| strategy.save()) {
             Some(Ok(Ok(bytes))) => {
-                let inherited = Inherited::Saved { bytes: bytes.len() };
                 let schema = slot.version.code.schema();
-                return Bequest {
-                    origin: Some(Arc::new(State { schema, bytes })),
-                    inherited,
-                    lost: None,
-                    late: false,
-                };
+                left.saved = Some(Arc::new(State { schema, bytes }));
+                return left;
             }
-            Some(Ok(Err(why))) => Some(why),
+            Some(Ok(Err(why))) => left.lost = Some(why),
             Some(Err(fault)) => {
                 slot.counters.note(&fault);
                 slot.strategy = None;
-                Some(fault.0)
+                left.lost = Some(fault.0);
             }
-            None => None,
-        };
-        match (policy, slot.tape.base.as_ref().map(|base| &base.origin)) {
-            (SaveFailed::Snapshot, Some(Origin::State(state))) => Bequest {
-                origin: Some(Arc::clone(state)),
-                inherited: Inherited::Snapshot {
-                    bytes: state.bytes.len(),
-                    events: slot.tape.handled().len(),
-                },
-                lost,
-                late: true,
-            },
-            _ => Bequest {
-                origin: None,
-                inherited: Inherited::Nothing,
-                lost,
-                late: false,
-            },
+            None => {}
         }
+        if let Some(Origin::State(state)) = slot.tape.base.as_ref().map(|base| &base.origin) {
+            left.snapshot = Some(Arc::clone(state));
+            left.since = slot.tape.handled().to_vec();
+        }
+        left
     }
 
-    /// Starts an instance of `to` from what was left to it.
-    fn take_over(&mut self, place: Place, to: &Version, bequest: &Bequest) -> Result<Heir, String> {
+    /// Starts an instance of `to` from what was left to it. Nothing is changed yet, and nothing told.
+    fn take_over(
+        &mut self,
+        place: Place,
+        to: &Version,
+        state: Option<Arc<State>>,
+        inherited: Inherited,
+        since: &[Event],
+    ) -> Result<Heir, String> {
         let id = self.slots[place].id;
-        let origin = readable(to, bequest.origin.clone())?;
-        let inherited = match origin {
-            Origin::Start => Inherited::Nothing,
-            Origin::State(_) => bequest.inherited,
-        };
-        let code: &dyn Code = &*to.code;
         let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
-        let mut strategy = origin.begin(code, book).map_err(|fault| fault.0)?;
-        if bequest.late && matches!(origin, Origin::State(_)) {
-            let events = self.slots[place].tape.handled().to_vec();
-            let caught_up = self.catch_up(place, &mut *strategy, &events);
-            caught_up.map_err(|fault| fault.0)?;
+        let (mut strategy, origin) = begin(to, state, book)?;
+        let (mut caught_up, mut taken) = (None, Inherited::Nothing);
+        if matches!(origin, Origin::State(_)) {
+            taken = inherited;
+            let done = self.catch_up(place, &mut *strategy, since);
+            caught_up = Some(done.map_err(|fault| fault.0)?);
         }
         Ok(Heir {
             strategy,
-            inherited,
+            inherited: taken,
             origin,
+            caught_up,
         })
     }
 
@@ -341,48 +280,26 @@ impl Desk {
         place: Place,
         version: &Version,
         origin: &Origin,
-    ) -> Result<(Box<dyn Strategy>, usize), Fault> {
+        since: &[Event],
+    ) -> Result<Heir, Fault> {
         let slot = &self.slots[place];
-        let events = slot.tape.all().to_vec();
+        let events = [since, slot.tape.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {
             return Err(Fault("it has no book".to_owned()));
         };
         let mut strategy = origin.begin(&*version.code, book)?;
-        self.catch_up(place, &mut *strategy, &events)?;
-        Ok((strategy, events.len()))
-    }
-
-    /// Offers events that another version has handled. What is decided on them comes too late: the router denies new
-    /// orders and changes, so that the strategy learns what became of them, and carries out the rest.
-    fn catch_up(
-        &mut self,
-        place: Place,
-        strategy: &mut dyn Strategy,
-        events: &[Event],
-    ) -> Result<(), Fault> {
-        let mut at = 0;
-        while at < events.len() {
-            let batch = &events[at..events.len().min(at + self.max_batch)];
-            let slot = &mut self.slots[place];
-            let Some(book) = self.portfolio.book_mut(slot.id) else {
-                return Ok(());
-            };
-            self.actions.clear();
-            let handled = consumed(strategy.on_events(batch, book, &mut self.actions)?, batch)?;
-            at += handled;
-            let cause = batch[handled - 1].ts_host;
-            for action in &self.actions {
-                if matches!(action, Action::Notify(_)) {
-                    continue;
-                }
-                slot.allowance.admit(cause, action)?;
-                intend(&mut self.portfolio, slot.id, action)?;
-                self.wishes.extend(wish(cause, place, action));
-                let late = slot.at_end(Decision::Late(*action));
-                self.outlet.publish(&[late]);
-            }
-        }
-        Ok(())
+        let caught_up = self.catch_up(place, &mut *strategy, &events)?;
+        let bytes = match origin {
+            Origin::Start => 0,
+            Origin::State(state) => state.bytes.len(),
+        };
+        let events = events.len();
+        Ok(Heir {
+            strategy,
+            inherited: Inherited::Snapshot { bytes, events },
+            origin: origin.clone(),
+            caught_up: Some(caught_up),
+        })
     }
 
     /// Puts a new version in place, on trial; the one before leaves `left`.
@@ -390,33 +307,35 @@ impl Desk {
         &mut self,
         place: Place,
         to: Version,
-        heir: Heir,
+        mut heir: Heir,
         left: Bequest,
         started: u64,
     ) -> Handover {
+        let lost = left.lost.clone();
+        let base = match heir.caught_up.take() {
+            // What it has caught up with is in no state yet.
+            Some(caught_up) if !caught_up.is_empty() => {
+                self.tell(place, caught_up);
+                saved_base(&mut *heir.strategy, &to)
+            }
+            _ => Some(heir.origin),
+        };
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        let at = slot.tape.handled().last().map_or(0, |event| event.ts_host);
-        if !left.late {
-            slot.tape.rebase(Some(Base {
-                origin: heir.origin,
-                book: book.unwrap_or_default(),
-            }));
-        }
+        slot.tape.rebase(base.map(|origin| Base {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
         slot.tape.hold();
-        slot.trial = Some(Trial {
-            events_left: to.swap.trial_events.max(1),
-            until: at.saturating_add(to.swap.trial_ns),
-        });
+        slot.trial = Some(Trial::new(&to.swap));
         let retired = slot.strategy.replace(heir.strategy);
         let version = std::mem::replace(&mut slot.version, to.clone());
-        let state = Some(left.origin.map_or(Origin::Start, Origin::State));
-        slot.previous = Some(Previous { version, state });
+        slot.previous = Some(left.for_itself(version));
         slot.begin(started);
         Handover {
             inherited: heir.inherited,
-            lost: left.lost,
+            lost,
             took_ns,
             version: to,
             retired,
@@ -424,16 +343,30 @@ impl Desk {
     }
 
     /// Puts an earlier version back in place.
-    fn reinstate(&mut self, place: Place, version: Version, heir: Heir, started: u64) -> Handover {
+    fn reinstate(
+        &mut self,
+        place: Place,
+        version: Version,
+        mut heir: Heir,
+        started: u64,
+    ) -> Handover {
+        if let Some(caught_up) = heir.caught_up.take() {
+            self.tell(place, caught_up);
+        }
+        // It was brought here by events that are dropped now; without a state of its own it can only start afresh.
+        let base = saved_base(&mut *heir.strategy, &version);
+        let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
         let retired = slot.strategy.replace(heir.strategy);
         slot.version = version.clone();
         slot.trial = None;
-        slot.tape.rebase(None);
+        slot.tape.rebase(base.map(|origin| Base {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
         slot.tape.clear();
         slot.begin(started);
-        self.snapshot(place);
         Handover {
             inherited: heir.inherited,
             lost: None,
@@ -462,14 +395,21 @@ impl Desk {
         }
     }
 
-    /// Brings back a version that trapped while it saved for one that is then refused.
+    /// Brings back a version that trapped while it saved, and goes on.
     fn revive(&mut self, place: Place) {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
-            let at = slot.tape.handled().last().map_or(0, |event| event.ts_host);
-            self.fault(place, at, Fault("trapped in save".to_owned()));
+            let (at, fault) = (slot.last_at, slot.counters.last());
+            self.fault(place, at, Fault(fault));
         }
     }
+}
+
+/// What an instance can be brought back from, if it saves. One that traps on it is found out at its next call.
+fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<Origin> {
+    let bytes = strategy.save().ok()?.ok()?;
+    let schema = version.code.schema();
+    Some(Origin::State(Arc::new(State { schema, bytes })))
 }
 
 impl Slot {

@@ -5,7 +5,9 @@
 
 mod action_ring;
 mod allowance;
+mod beside;
 mod build;
+mod catch_up;
 mod changes;
 mod config;
 mod control;
@@ -20,6 +22,7 @@ pub mod middleware;
 mod orders;
 mod party;
 pub mod port;
+mod rehearsal;
 mod replay;
 mod report;
 mod risk;
@@ -33,7 +36,8 @@ pub use config::{EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, Order
 pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
 pub use crew::CrewError;
 pub use engine::{Engine, EngineError};
-pub use handover::{Inherited, Rehearsal};
+pub use handover::Inherited;
+pub use rehearsal::Rehearsal;
 pub use report::{
     Beside, Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
     StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,

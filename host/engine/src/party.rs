@@ -105,6 +105,8 @@ impl Router {
     pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
         let party = &mut self.parties[place];
         party.ended = true;
+        // Whoever comes back asks for them anew.
+        party.books.clear();
         let (id, policy) = (party.id, party.order_policy);
         self.timers.clear_all(id);
         if policy == OrderPolicy::Cancel {
@@ -134,7 +136,13 @@ impl Router {
 
     fn set_mode(&mut self, who: Option<StrategyId>, mode: Mode) {
         match who {
-            None => self.deck_mode = mode,
+            None => {
+                self.deck_mode = mode;
+                // Whoever says that all go on means those too that were stopped one by one.
+                if mode == Mode::Trade {
+                    self.parties.iter_mut().for_each(|party| party.mode = mode);
+                }
+            }
             Some(id) => {
                 if let Some(place) = self.places.get(&id) {
                     self.parties[*place].mode = mode;

@@ -286,6 +286,8 @@ pub struct Seat {
     pub allocation: Vec<(CurrencyId, Amount)>,
     /// The first order number it may use.
     pub next_order: OrderNumber,
+    /// The last one that was set aside for this run.
+    pub last_order: OrderNumber,
     /// The version it starts with.
     pub version: Version,
     /// An instance of that version.
@@ -316,10 +318,16 @@ impl Seat {
             name,
             allocation,
             next_order,
+            last_order: last_order(next_order),
             version,
             strategy,
         })
     }
+}
+
+/// The last order number of a run whose first is `first_order`.
+pub const fn last_order(first_order: OrderNumber) -> OrderNumber {
+    first_order.saturating_add(ORDERS_PER_RUN - 1)
 }
 
 /// Wall time, which the engine itself never reads.

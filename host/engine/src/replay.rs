@@ -2,6 +2,8 @@
 
 use crate::desk::MAX_ACTIONS;
 use crate::port::{Fault, Strategy};
+use std::cell::OnceCell;
+use std::sync::Arc;
 use tickdeck_model::{Action, Event, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
@@ -13,10 +15,12 @@ pub(crate) fn replay(
     portfolio: &mut Portfolio,
     events: &[Event],
     max_batch: usize,
+    budget: &Budget,
 ) -> Result<(), Fault> {
     let mut actions = Vec::with_capacity(MAX_ACTIONS);
     let mut at = 0;
     while at < events.len() {
+        budget.check()?;
         // An event that changes the portfolio comes first in a batch. That it can't be folded was told the first time.
         let _ = portfolio.apply(&events[at]);
         let rest = &events[at + 1..events.len().min(at + max_batch)];
@@ -35,6 +39,51 @@ pub(crate) fn replay(
         }
     }
     Ok(())
+}
+
+/// Time for everything that a worker, and with it the others, waits for while an instance is brought somewhere.
+const WORKER_BUDGET_NS: u64 = 250_000_000;
+
+/// Time for a rehearsal, for which only other swaps wait.
+const REHEARSAL_BUDGET_NS: u64 = 5_000_000_000;
+
+/// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
+/// thousands.
+pub(crate) struct Budget {
+    now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    limit_ns: u64,
+    started: OnceCell<u64>,
+}
+
+impl Budget {
+    pub(crate) fn of_worker(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self::new(now_ns, WORKER_BUDGET_NS)
+    }
+
+    pub(crate) fn of_rehearsal(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self::new(now_ns, REHEARSAL_BUDGET_NS)
+    }
+
+    fn new(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>, limit_ns: u64) -> Self {
+        let (now_ns, started) = (Arc::clone(now_ns), OnceCell::new());
+        Self {
+            now_ns,
+            limit_ns,
+            started,
+        }
+    }
+
+    /// Time runs from the first check.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        let now = (self.now_ns)();
+        if now.saturating_sub(*self.started.get_or_init(|| now)) <= self.limit_ns {
+            return Ok(());
+        }
+        let limit = self.limit_ns / 1_000_000;
+        Err(Fault(format!(
+            "took more than {limit} ms to handle the last events once more"
+        )))
+    }
 }
 
 /// Checks how much of a batch an instance says it handled.

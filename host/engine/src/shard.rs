@@ -9,9 +9,10 @@ use crate::action_ring::{Intent, Outlet};
 use crate::config::MiddlewareConfig;
 use crate::desk::{Desk, FeedWish};
 use crate::dispatch::{Dispatch, Place};
-use crate::handover::{Handover, Rehearsal};
+use crate::handover::Handover;
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{Seat, StopReason, Strategy, Version};
+use crate::rehearsal::Rehearsal;
 use crate::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
@@ -140,9 +141,8 @@ impl Shard {
             }
             desk.flush_all();
             take_wishes(desk, changes, setup.lookahead_ns);
-            for place in desk.ended.drain(..) {
-                dispatch.remove(place);
-                chain.end_bars(place, None);
+            for place in std::mem::take(&mut desk.ended) {
+                unseat(place, desk, dispatch, chain, changes);
             }
             let reached = stretch < slots.len();
             events.release(stretch);
@@ -198,9 +198,9 @@ impl Shard {
             }
             Task::Remove(id) => {
                 let place = self.place_of(id)?;
-                self.dispatch.remove(place);
-                self.chain.end_bars(place, None);
-                Ok(Done::Removed(self.desk.remove(place)))
+                let instance = self.desk.remove(place);
+                self.desk.ended.push(place);
+                Ok(Done::Removed(instance))
             }
             Task::Rehearse(id) => {
                 let place = self.place_of(id)?;
@@ -208,9 +208,9 @@ impl Shard {
             }
         };
         take_wishes(&mut self.desk, &mut self.changes, self.setup.lookahead_ns);
-        for place in self.desk.ended.drain(..) {
-            self.dispatch.remove(place);
-            self.chain.end_bars(place, None);
+        for place in std::mem::take(&mut self.desk.ended) {
+            let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
+            unseat(place, &mut self.desk, dispatch, chain, &mut self.changes);
         }
         done
     }
@@ -336,6 +336,20 @@ impl Shard {
             self.chain.start_bars(builder, audience);
         }
     }
+}
+
+/// A strategy ended: its feeds do too, those that it had only just asked for among them.
+fn unseat(
+    place: Place,
+    desk: &mut Desk,
+    dispatch: &mut Dispatch,
+    chain: &mut Chain,
+    changes: &mut Vec<FeedChange>,
+) {
+    dispatch.remove(place);
+    chain.end_bars(place, None);
+    changes.retain(|change| change.place != place);
+    desk.forget_snapshots(place);
 }
 
 /// Takes over what strategies asked for; it takes effect later.

@@ -2,7 +2,7 @@
 
 use crate::action_ring::{Decision, Intent};
 use crate::allowance::Allowance;
-use crate::port::{Code, Fault, State, Strategy, Version};
+use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,6 +70,12 @@ impl Counters {
 
     pub(crate) fn forget(&self) {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The text of the last fault.
+    pub(crate) fn last(&self) -> String {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.clone().unwrap_or_default()
     }
 
     pub(crate) fn note(&self, fault: &Fault) {
@@ -195,6 +201,11 @@ impl Tape {
         }
     }
 
+    /// Forgets what waits: nobody will handle it, and whoever comes later must not take it for new.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.events.truncate(self.handled);
+    }
+
     /// Forgets everything: nobody is there to handle it.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
@@ -206,7 +217,19 @@ impl Tape {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trial {
     pub(crate) events_left: u64,
-    pub(crate) until: Timestamp,
+    pub(crate) length_ns: i64,
+    /// From its first event on.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Trial {
+    pub(crate) fn new(policy: &SwapPolicy) -> Self {
+        Self {
+            events_left: policy.trial_events.max(1),
+            length_ns: policy.trial_ns,
+            until: None,
+        }
+    }
 }
 
 /// The version before, and what it left.
@@ -214,6 +237,8 @@ pub(crate) struct Previous {
     pub(crate) version: Version,
     /// Dropped when the trial is over: by then it is old.
     pub(crate) state: Option<Origin>,
+    /// What it had handled since that state.
+    pub(crate) since: Vec<Event>,
 }
 
 /// A version that runs beside the one that trades.
@@ -238,6 +263,8 @@ pub(crate) struct Slot {
     /// Whether its feeds still reach it: until it ended.
     pub(crate) seated: bool,
     pub(crate) traps: VecDeque<Timestamp>,
+    /// When the last event was that it handled.
+    pub(crate) last_at: Timestamp,
     /// When the last call before a swap ended, until the first one after it.
     pub(crate) pause_from: Option<u64>,
     pub(crate) last_call_ended: Option<u64>,
@@ -253,12 +280,16 @@ impl Slot {
 
     /// The next batch: at most `most` events, cut where a snapshot is due or a trial ends.
     pub(crate) fn next_batch(&mut self, most: usize) -> &[Event] {
-        let Some(trial) = self.trial else {
+        let Some(trial) = &mut self.trial else {
             return self.tape.waiting(most);
         };
         let most = most.min(usize::try_from(trial.events_left).unwrap_or(usize::MAX));
         let batch = self.tape.waiting(most);
-        let within = batch.partition_point(|event| event.ts_host < trial.until);
+        let first = batch.first().map_or(0, |event| event.ts_host);
+        let until = *trial
+            .until
+            .get_or_insert(first.saturating_add(trial.length_ns));
+        let within = batch.partition_point(|event| event.ts_host < until);
         if within > 0 {
             return &self.tape.waiting(most)[..within];
         }
@@ -280,7 +311,7 @@ impl Slot {
         if self.trial.take().is_some() {
             self.tape.release();
             if let Some(previous) = &mut self.previous {
-                previous.state = None;
+                (previous.state, previous.since) = (None, Vec::new());
             }
         }
     }

@@ -661,6 +661,7 @@ fn a_strategy_comes_leaves_in_order_and_comes_back_while_others_trade() {
                 name: name.to_owned(),
                 allocation: vec![(CurrencyId(0), Amount(1_000))],
                 next_order: 1,
+                last_order: 1_000_000_000,
                 version,
                 strategy,
             }))
@@ -734,4 +735,458 @@ fn a_version_is_tried_on_where_its_predecessor_stands() {
     let bad = version("2", Traits { traps, ..traits() });
     let fault = rehearsal.run(&bad).unwrap_err();
     assert!(fault.0.starts_with("trapped at event"), "{fault}");
+}
+
+/// What was seen: sequence and kind.
+type Kinds = Arc<Mutex<Vec<(u64, Kind)>>>;
+
+/// Submits (or cancels) at each event `act_at` says; traps/saves as told.
+#[derive(Clone, Default)]
+struct Script {
+    /// by event's sequence: what to do
+    submit_every: u64,
+    trap_after_seq: Option<u64>,
+    /// save works while seq seen is below
+    save_until_seq: Option<u64>,
+    save_traps: bool,
+    /// trap when replayed at this seq only if this flag >0
+    trap_late: Option<(u64, Arc<AtomicU64>)>,
+    subscribe_at: Option<u64>,
+    kinds: Option<Kinds>,
+    cancel_all_every: u64,
+}
+struct Scripted {
+    s: Script,
+    next: u64,
+    seen: u64,
+}
+impl Code for Script {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok(Box::new(Scripted {
+            s: self.clone(),
+            next: book.next_order().max(1),
+            seen: 0,
+        }))
+    }
+    fn restore(&self, book: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        self.start(book)
+    }
+    fn schema(&self) -> u32 {
+        1
+    }
+    fn restores(&self) -> &[u32] {
+        &[1]
+    }
+}
+impl Strategy for Scripted {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        _: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        for (at, event) in batch.iter().enumerate() {
+            self.seen = event.sequence;
+            if self.s.trap_after_seq.is_some_and(|t| event.sequence >= t) {
+                return Err(Fault(format!("scripted trap at {}", event.sequence)));
+            }
+            if let Some((t, left)) = &self.s.trap_late
+                && event.sequence >= *t
+                && left.load(Ordering::Relaxed) > 0
+            {
+                left.fetch_sub(1, Ordering::Relaxed);
+                return Err(Fault("late trap".to_owned()));
+            }
+            if let Some(kinds) = &self.s.kinds {
+                kinds.lock().unwrap().push((event.sequence, event.kind()));
+            }
+            if self.s.subscribe_at.is_some_and(|t| event.sequence >= t) {
+                self.s.subscribe_at = None;
+                actions.push(Action::Subscribe(feed(Feed::Trades, 0, BarBasis::Time)));
+                return Ok(at + 1);
+            }
+            let market = matches!(event.kind(), Kind::Quote | Kind::Trade);
+            if market
+                && self.s.cancel_all_every > 0
+                && event.sequence.is_multiple_of(self.s.cancel_all_every)
+            {
+                actions.push(Action::CancelAll(CancelAll {
+                    instrument: InstrumentId(0),
+                    scope: CancelScope::Everything,
+                    pad: Pad::ZERO,
+                }));
+                return Ok(at + 1);
+            }
+            if market
+                && self.s.submit_every > 0
+                && event.sequence.is_multiple_of(self.s.submit_every)
+            {
+                actions.push(Action::Submit(order(
+                    self.next,
+                    OrderType::Market,
+                    Side::Buy,
+                    0,
+                    1,
+                )));
+                self.next += 1;
+                return Ok(at + 1);
+            }
+        }
+        Ok(batch.len())
+    }
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        if self.s.save_until_seq.is_some_and(|t| self.seen >= t) {
+            return if self.s.save_traps {
+                Err(Fault("save traps".to_owned()))
+            } else {
+                Ok(Err("not now".to_owned()))
+            };
+        }
+        Ok(Ok(vec![0; 16]))
+    }
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+fn sv(label: &str, s: Script) -> Version {
+    toy::version(label, market(), Arc::new(s))
+}
+
+#[test]
+fn a_version_that_brings_a_quarantined_strategy_back_is_offered_nothing_that_is_past() {
+    let first = sv(
+        "1",
+        Script {
+            trap_after_seq: Some(7_000),
+            ..Script::default()
+        },
+    );
+    let o = run(
+        plain(),
+        first,
+        vec![swap(
+            9_000,
+            sv(
+                "2",
+                Script {
+                    submit_every: 3,
+                    ..Script::default()
+                },
+            ),
+        )],
+    );
+    assert_eq!(o.report.status.strategies[1].state, StrategyState::Stopped);
+    assert!(o.report.status.strategies[1].actions > 1_000);
+}
+#[test]
+fn a_version_beside_leaves_the_running_one_alive_even_if_it_traps_in_save() {
+    let first = sv(
+        "1",
+        Script {
+            submit_every: 50,
+            save_until_seq: Some(6_000),
+            save_traps: true,
+            ..Script::default()
+        },
+    );
+    let mut to = sv(
+        "2",
+        Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+    );
+    to.swap.shadow = true;
+    let o = run(plain(), first, vec![swap(7_000, to)]);
+    assert!(
+        o.report.status.strategies[1].events > 15_000,
+        "the version that trades is dead"
+    );
+}
+#[test]
+fn a_version_beside_never_touches_the_running_ones_orders_or_numbers() {
+    let script = Script {
+        submit_every: 50,
+        save_until_seq: Some(6_000),
+        ..Script::default()
+    };
+    let first = || sv("1", script.clone());
+    let mut to = sv(
+        "2",
+        Script {
+            submit_every: 7,
+            ..Script::default()
+        },
+    );
+    to.swap.shadow = true;
+    let a = run(plain(), first(), vec![]);
+    let b = run(plain(), first(), vec![swap(7_000, to)]);
+    assert_eq!(a.report.actions_hash, b.report.actions_hash);
+}
+#[test]
+fn a_version_that_traps_while_it_catches_up_has_told_nothing() {
+    let first = sv(
+        "1",
+        Script {
+            submit_every: 50,
+            save_until_seq: Some(6_000),
+            ..Script::default()
+        },
+    );
+    let to = sv(
+        "2",
+        Script {
+            submit_every: 7,
+            trap_after_seq: Some(6_500),
+            ..Script::default()
+        },
+    );
+    let o = run(plain(), first, vec![swap(7_000, to)]);
+    assert!(matches!(
+        o.report.status.strategies[1].state,
+        StrategyState::Stopped
+    ));
+}
+#[test]
+fn a_trial_begins_with_its_first_event_whatever_state_there_is() {
+    let first = sv(
+        "1",
+        Script {
+            submit_every: 50,
+            save_until_seq: Some(0),
+            ..Script::default()
+        },
+    );
+    let mut to = sv(
+        "2",
+        Script {
+            submit_every: 50,
+            trap_after_seq: Some(8_200),
+            ..Script::default()
+        },
+    );
+    to.swap.trial_ns = 100_000; // of event time; the swap comes at about 200,000
+    let o = run(plain(), first, vec![swap(8_000, to)]);
+    assert_eq!(o.report.status.strategies[1].version, "1", "rolled back");
+}
+#[test]
+fn a_strategy_that_is_brought_back_gets_its_books_again() {
+    let feeds = || {
+        vec![
+            feed(Feed::Quotes, 0, BarBasis::Time),
+            feed(Feed::Book, 0, BarBasis::Time),
+        ]
+    };
+    let kinds = Kinds::default();
+    let first = toy::version(
+        "1",
+        feeds(),
+        Arc::new(Script {
+            trap_after_seq: Some(7_000),
+            ..Script::default()
+        }),
+    );
+    let to = toy::version(
+        "2",
+        feeds(),
+        Arc::new(Script {
+            kinds: Some(Arc::clone(&kinds)),
+            ..Script::default()
+        }),
+    );
+    run(plain(), first, vec![swap(9_000, to)]);
+    let books = kinds
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(_, k)| *k == Kind::Book)
+        .count();
+    assert!(books > 0, "no snapshot was asked for");
+}
+#[test]
+fn a_change_asked_of_an_engine_that_failed_is_answered() {
+    let first = sv("1", Script::default());
+    let boom = Toy(move |e: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        if e.sequence > 50 {
+            panic!("host bug")
+        }
+        Ok(())
+    });
+    let strategies = vec![
+        (
+            "operator",
+            toy::version("1", market(), Arc::new(toy::Once)),
+            Box::new(boom) as Box<dyn Strategy>,
+        ),
+        ("counting", sv("1", Script::default()), started(&first)),
+    ];
+    let engine = toy::engine_of(ToyVenue::new(5, 1000), config(2, 64, None), strategies);
+    let controls = engine.controls();
+    let mut notices = toy::Notices::default();
+    assert!(engine.run(&mut notices).is_err());
+    let answer = controls
+        .change(Change::Rehearse(CHANGED))
+        .recv_timeout(std::time::Duration::from_secs(2));
+    assert!(matches!(
+        answer,
+        Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
+    ));
+}
+#[test]
+fn a_feed_asked_for_just_before_the_end_never_begins() {
+    let quotes = vec![feed(Feed::Quotes, 0, BarBasis::Time)];
+    let kinds = Kinds::default();
+    let first = toy::version(
+        "1",
+        quotes.clone(),
+        Arc::new(Script {
+            subscribe_at: Some(7_000),
+            trap_after_seq: Some(7_001),
+            ..Script::default()
+        }),
+    );
+    let to = toy::version(
+        "2",
+        quotes,
+        Arc::new(Script {
+            kinds: Some(Arc::clone(&kinds)),
+            ..Script::default()
+        }),
+    );
+    run(plain(), first, vec![swap(9_000, to)]);
+    let stale: Vec<_> = kinds
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(s, k)| *s > 7_050 && *s < 9_000 && *k == Kind::Trade)
+        .map(|(s, _)| *s)
+        .collect();
+    assert!(
+        stale.is_empty(),
+        "{} events piled up for a strategy that had ended",
+        stale.len()
+    );
+}
+#[test]
+fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
+    let first = sv(
+        "1",
+        Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+    );
+    let mut beside = sv(
+        "3",
+        Script {
+            submit_every: 50,
+            save_until_seq: Some(6_000),
+            ..Script::default()
+        },
+    );
+    beside.swap.shadow = true;
+    let mut second = sv(
+        "2",
+        Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+    );
+    second.swap.trial_events = 10;
+    let o = run(
+        plain(),
+        first,
+        vec![
+            swap(2_000, second),
+            swap(4_000, beside),
+            (8_000, Change::Promote(CHANGED)),
+            (9_000, Change::RollBack(CHANGED)),
+        ],
+    );
+    assert_eq!(
+        o.report.status.strategies[1].version, "2",
+        "rollback was meant for what ran beside"
+    );
+}
+
+#[test]
+fn no_order_number_beyond_those_of_this_run_is_ever_used() {
+    // numbers beyond those set aside for the run, after a removal and a new seat
+    let first = sv(
+        "1",
+        Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+    );
+    let version = sv(
+        "2",
+        Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+    );
+    struct Jump(bool);
+    impl Strategy for Jump {
+        fn on_events(
+            &mut self,
+            batch: &[Event],
+            _: &mut Box<StrategyBook>,
+            actions: &mut Vec<Action>,
+        ) -> Result<usize, Fault> {
+            if !self.0 {
+                self.0 = true;
+                actions.push(Action::Submit(order(
+                    1_000_000_000,
+                    OrderType::Market,
+                    Side::Buy,
+                    0,
+                    1,
+                )));
+                return Ok(1);
+            }
+            Ok(batch.len())
+        }
+        fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+            Ok(Ok(vec![0; 16]))
+        }
+        fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+    let seat = |version: Version, strategy: Box<dyn Strategy>, next_order| {
+        Change::Seat(Box::new(Seat {
+            id: StrategyId(3),
+            name: "late".to_owned(),
+            allocation: vec![(CurrencyId(0), Amount(1_000))],
+            next_order,
+            last_order: 1_000_000_000,
+            version,
+            strategy,
+        }))
+    };
+    let n = 1_000_000_001;
+    let again = Scripted {
+        s: Script {
+            submit_every: 50,
+            ..Script::default()
+        },
+        next: n,
+        seen: 0,
+    };
+    let o = run(
+        plain(),
+        first,
+        vec![
+            (3_000, seat(version.clone(), Box::new(Jump(false)), 1)),
+            (6_000, Change::Remove(StrategyId(3))),
+            (9_000, seat(version, Box::new(again), n)),
+        ],
+    );
+    let s = &o.report.status.strategies[2];
+    assert_eq!(
+        s.state,
+        StrategyState::Quarantined,
+        "numbers of the next run were used"
+    );
 }

@@ -58,7 +58,7 @@ impl Handler for Operator {
             Request::Rollback { name } => self.wish(&name, Wish::RollBack),
             Request::Promote { name } => self.wish(&name, Wish::Promote),
             Request::Remove { name } => self.wish(&name, Wish::Remove),
-            Request::Approve { name } => self.wish(&name, Wish::Approve),
+            Request::Approve { name, seen } => self.wish(&name, Wish::Approve(seen)),
             Request::Kill => self.kill(),
         }
     }
@@ -86,7 +86,11 @@ impl Operator {
             },
         };
         self.controls.order(order(id));
-        let words = format!("{subject} is {done}");
+        let killed = match self.board.latest().killed {
+            true => "; but the deck is killed, and no order passes until that is lifted",
+            false => "",
+        };
+        let words = format!("{subject} is {done}{killed}");
         self.board
             .say(Topic::Operator, "operator", LogLevel::Warn, &words);
         Answer::done(words)

@@ -138,7 +138,13 @@ impl<S: Strategy> Runner<S> {
 }
 
 fn read_state<S: Strategy>(schema: u32, state: &[u8]) -> Result<S, String> {
-    let damaged = || format!("the saved state (schema {schema}) cannot be read");
+    let damaged = || {
+        format!(
+            "the saved state (schema {schema}) does not fit this version: if the fields of the state changed, raise \
+             `STATE_VERSION` and read the old ones in `migrate`, or start without it: other_schema = \"fresh\" under \
+             [swap] in NAME.toml beside the module"
+        )
+    };
     if schema == S::STATE_VERSION {
         return match postcard::take_from_bytes(state) {
             Ok((strategy, [])) => Ok(strategy),

@@ -19,7 +19,10 @@ fn requests() -> Vec<Request> {
         Request::Rollback { name: name() },
         Request::Promote { name: name() },
         Request::Remove { name: name() },
-        Request::Approve { name: name() },
+        Request::Approve {
+            name: name(),
+            seen: None,
+        },
         Request::Kill,
     ]
 }

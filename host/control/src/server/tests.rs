@@ -292,7 +292,7 @@ fn an_answer_beyond_the_bound_of_a_line_is_refused() {
     let _server = open(&path);
     let name = "x".to_owned();
     assert_eq!(
-        ask(&path, &Request::Approve { name }),
+        ask(&path, &Request::Approve { name, seen: None }),
         Answer::refused("the answer is longer than 1048576 bytes")
     );
 }

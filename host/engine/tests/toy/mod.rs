@@ -422,6 +422,7 @@ pub(crate) fn engine_of(
             name: name.to_owned(),
             allocation: vec![(CurrencyId(0), Amount(1_000_000))],
             next_order: 1,
+            last_order: 1_000_000_000,
             version: Version {
                 messages: vec![message.clone()],
                 ..version

@@ -81,6 +81,10 @@ pub(super) struct Ladder {
     /// The highest rank of each page, ascending.
     tops: Vec<i64>,
     /// None is empty.
+    #[expect(
+        clippy::vec_box,
+        reason = "a new page moves the pointers behind it, not the levels"
+    )]
     pages: Vec<Box<Page>>,
     len: usize,
 }
@@ -186,8 +190,8 @@ impl Ladder {
             return;
         }
         self.tops[at] = self.pages[at].ranks[len - 1];
-        let fits = |next: &Box<Page>| next.len + len <= PAGE - SPARSE;
-        if len < SPARSE && self.pages.get(at + 1).is_some_and(fits) {
+        let next = self.pages.get(at + 1).map(|next| next.len);
+        if len < SPARSE && next.is_some_and(|next| next + len <= PAGE - SPARSE) {
             let next = self.pages.remove(at + 1);
             self.tops.remove(at);
             self.pages[at].append(next.ranks(), &next.sizes[..next.len]);

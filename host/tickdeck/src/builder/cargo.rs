@@ -121,8 +121,13 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
         path.join("Cargo.toml")
     };
     if !manifest.is_file() {
+        let inside = Path::new(crate::deck::PLUGINS).join(path);
+        let meant = match inside.join("Cargo.toml").is_file() {
+            true => format!("; did you mean {}?", inside.display()),
+            false => String::new(),
+        };
         bail!(
-            "{} is not a Rust crate: there is no {}",
+            "{} is not a Rust crate: there is no {}{meant}",
             path.display(),
             manifest.display()
         );

@@ -40,6 +40,15 @@ impl Host {
         }
     }
 
+    /// What a strategy has to tell its operator, if it has something.
+    pub(super) fn note(&self, name: &str) -> Result<Option<String>> {
+        let name = name.to_owned();
+        match self.ask(&Request::Show { name })? {
+            Answer::Strategy(detail) => Ok(detail.line.note),
+            _ => bail!("the host answered something else than the strategy"),
+        }
+    }
+
     /// Looks whether a host is there.
     pub(super) fn reach(&self) -> Result<Client, ControlError> {
         Client::connect(&socket_path(&self.deck)?)

@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod completions;
+mod confirm;
 mod data;
 mod demo;
 mod dev;

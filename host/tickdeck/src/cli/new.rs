@@ -39,7 +39,7 @@ impl New {
         let list: String = files.iter().map(|file| shown(file, &here) + "\n").collect();
         let crate_folder = shown(&folder, &here);
         print(&format!(
-            "{list}\nnext:\n  cd {crate_folder} && cargo test\n  tickdeck dev {crate_folder}\n  tickdeck build {crate_folder}\n"
+            "{list}\nnext:\n  (cd {crate_folder} && cargo test)\n  tickdeck dev {crate_folder}\n  tickdeck build {crate_folder}\n"
         ))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,8 +1,11 @@
 //! `tickdeck strategies`: the strategies of the running host, and what an operator can do to them.
 
+use super::confirm::confirmed;
 use super::host::Host;
-use anyhow::Result;
+use super::shown;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use tickdeck_control::Request;
 
@@ -75,9 +78,26 @@ struct OneOrAll {
 
 impl Strategies {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let request = self.action.map_or(Request::Strategies, Action::request);
+        let request = match self.action.map_or(Request::Strategies, Action::request) {
+            Request::Approve { name, .. } => approval(&self.host, name)?,
+            request => request,
+        };
         self.host.run(&request)
     }
+}
+
+/// An approval of what the operator is shown now, and of nothing else.
+fn approval(host: &Host, name: String) -> Result<Request> {
+    let seen = host.note(&name)?;
+    if let Some(asks) = &seen
+        && std::io::stdin().is_terminal()
+    {
+        eprintln!("{}", shown::printable(asks));
+        if !confirmed("grant it?")? {
+            bail!("nothing was granted");
+        }
+    }
+    Ok(Request::Approve { name, seen })
 }
 
 impl Action {
@@ -91,7 +111,7 @@ impl Action {
             Self::Rollback(One { name }) => Request::Rollback { name },
             Self::Promote(One { name }) => Request::Promote { name },
             Self::Remove(One { name }) => Request::Remove { name },
-            Self::Approve(One { name }) => Request::Approve { name },
+            Self::Approve(One { name }) => Request::Approve { name, seen: None },
         }
     }
 }

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tickdeck_model::OrderType;
 
-/// Most events that a new version is on trial for.
-const MAX_TRIAL_EVENTS: u64 = 1_000_000_000;
+/// Most events that a new version is on trial for: all of them are kept for the version that it may be rolled back to.
+const MAX_TRIAL_EVENTS: u64 = 65_536;
 /// Longest trial of a new version.
 const MAX_TRIAL_S: u64 = 86_400;
 

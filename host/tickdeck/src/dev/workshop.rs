@@ -64,6 +64,9 @@ pub struct Workshop {
     inbox: Receiver<Message>,
 }
 
+/// The settings of a strategy that brings none: while it is worked on, a state whose fields changed is no loss.
+const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
+
 impl Workshop {
     /// For a strategy and the folder that its module goes to. With `with_settings`, `NAME.toml` of the crate's folder
     /// goes there too.
@@ -216,7 +219,9 @@ impl Workshop {
             .with_context(|| format!("cannot read what cargo built, {}", module.display()))?;
         let settings = match self.with_settings {
             // Unreadable settings are as good as none here; the build goes on.
-            true => std::fs::read(self.sources.settings()).ok(),
+            true => std::fs::read(self.sources.settings())
+                .ok()
+                .or_else(|| Some(SETTINGS.to_vec())),
             false => None,
         };
         let hash = ModuleHash::of(&bytes);

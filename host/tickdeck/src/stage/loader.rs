@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::ledger::Ledger;
 use super::records::{self, Content};
-use super::{Keep, Setup};
+use super::{Keep, Message, Setup};
 use crate::board::{Board, Topic, inherited_words, micros};
 use crate::casting::{Candidate, Casting, Unfit, strategies_of};
 use crate::config::StrategySettings;
@@ -77,8 +77,28 @@ impl Loader {
         &self.casting.board
     }
 
+    /// Takes a message.
+    pub(super) fn take(&mut self, message: Message) {
+        match message {
+            Message::Folder(change) => self.folder(change),
+            Message::Version(at, strategy, change) => self.version(at, strategy, &change),
+            Message::Wish(name, wish, reply) => {
+                // Whoever asked may have given up.
+                let _ = reply.send(self.wish(&name, wish));
+            }
+            Message::Stop => {}
+        }
+    }
+
+    /// Something panicked over a message: what runs goes on.
+    pub(super) fn failed(&self) {
+        let words = "the loader failed over the last change, a bug in tickdeck; what runs goes on";
+        self.board()
+            .say(Topic::Failure, "plugins", LogLevel::Error, words);
+    }
+
     /// Something changed in the plugins folder.
-    pub(super) fn folder(&mut self, change: Change) {
+    fn folder(&mut self, change: Change) {
         match change {
             Change::Ready(plugin) => {
                 let module = plugin.name.clone();
@@ -168,7 +188,7 @@ impl Loader {
             self.casting
                 .candidate((name, settings), &plugin, &self.grants, &mut registry);
         let taken = match candidate {
-            Ok(candidate) => self.take(candidate, registry),
+            Ok(candidate) => self.admit(candidate, registry),
             Err(unfit) => Err(unfit.words()),
         };
         if let Err(why) = &taken {
@@ -203,7 +223,7 @@ impl Loader {
     }
 
     /// Takes a candidate as far as its permissions let it.
-    fn take(&mut self, candidate: Candidate, registry: Registry) -> Result<String, String> {
+    fn admit(&mut self, candidate: Candidate, registry: Registry) -> Result<String, String> {
         (self.keep)(&registry).map_err(|error| crate::cli::sentence(&error))?;
         self.registry = Arc::new(registry);
         self.names.learn(&self.registry);
@@ -373,11 +393,33 @@ impl Loader {
         entry.seated = false;
         entry.contents.clear();
         entry.beside = None;
-        Ok(format!("{name} left in order"))
+        let open = self.open_positions(id);
+        if !open.is_empty() {
+            let words = format!("its position stays open, and nobody trades it: {open}");
+            self.board()
+                .say(Topic::Version, name, LogLevel::Warn, &words);
+            return Ok(format!("{name} left in order; {words}"));
+        }
+        Ok(format!("{name} left in order, with no position"))
+    }
+
+    /// What a strategy holds, in words.
+    fn open_positions(&self, id: StrategyId) -> String {
+        let status = self.board().latest();
+        let found = status.strategies.iter().find(|one| one.id == id);
+        let open = found.into_iter().flat_map(|one| &one.positions);
+        let words: Vec<String> = open
+            .filter(|(_, size)| size.0 != 0)
+            .map(|(instrument, size)| {
+                let symbol = self.names.symbol(*instrument);
+                format!("{} {symbol}", self.names.size(*instrument, *size))
+            })
+            .collect();
+        words.join(", ")
     }
 
     /// The engine changed a version, whoever asked for it.
-    pub(super) fn version(&mut self, at: Timestamp, id: StrategyId, change: &VersionChange) {
+    fn version(&mut self, at: Timestamp, id: StrategyId, change: &VersionChange) {
         let name = self.names.strategy(id);
         if let VersionChange::RolledBack { generation, .. } = change {
             self.entry(&name).rolled_back(*generation);

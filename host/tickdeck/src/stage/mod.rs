@@ -19,8 +19,10 @@ use crate::grants::Grants;
 use crate::names::Names;
 use anyhow::{Context, Result};
 use loader::Loader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,7 +40,7 @@ const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 pub type Keep = Box<dyn Fn(&Registry) -> Result<()> + Send>;
 
 /// What an operator asks of the loader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
     /// Load its module again, even one that failed.
     Reload,
@@ -48,8 +50,8 @@ pub enum Wish {
     Promote,
     /// It leaves in order, though its file stays.
     Remove,
-    /// What it asks for is granted.
-    Approve,
+    /// What it asks for is granted, if it is still this; `None`: whatever it is.
+    Approve(Option<String>),
 }
 
 /// What wakes the loader.
@@ -87,6 +89,7 @@ pub struct Setup {
 /// The loader at work. Dropped, it ends.
 pub struct Stage {
     messages: Sender<Message>,
+    stop: Arc<AtomicBool>,
     loader: Option<JoinHandle<()>>,
 }
 
@@ -109,16 +112,19 @@ impl Stage {
             None => None,
         };
         let loader = Loader::new(setup, controls, watcher);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
         let loader = std::thread::Builder::new()
             .name("loader".to_owned())
             .stack_size(STACK)
             .spawn(move || {
                 crate::affinity::make_way(loader.cores());
-                work(loader, &inbox);
+                work(loader, &inbox, &stopping);
             })
             .context("cannot start the loader's thread")?;
         Ok(Self {
             messages,
+            stop,
             loader: Some(loader),
         })
     }
@@ -131,7 +137,8 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // An error means that it has ended already.
+        self.stop.store(true, Ordering::Release);
+        // Only to wake it. An error means that it has ended already.
         let _ = self.messages.send(Message::Stop);
         if let Some(loader) = self.loader.take() {
             let _ = loader.join();
@@ -173,16 +180,16 @@ fn follow(board: &Board, messages: Sender<Message>) {
     });
 }
 
-fn work(mut loader: Loader, inbox: &Receiver<Message>) {
+fn work(mut loader: Loader, inbox: &Receiver<Message>, stop: &AtomicBool) {
     while let Ok(message) = inbox.recv() {
-        match message {
-            Message::Folder(change) => loader.folder(change),
-            Message::Version(at, strategy, change) => loader.version(at, strategy, &change),
-            Message::Wish(name, wish, reply) => {
-                // Whoever asked may have given up.
-                let _ = reply.send(loader.wish(&name, wish));
-            }
-            Message::Stop => return,
+        // What is queued before the end is not begun any more.
+        if stop.load(Ordering::Acquire) {
+            return;
+        }
+        // A compiler that panics over a module must not be the end of all swaps.
+        let done = catch_unwind(AssertUnwindSafe(|| loader.take(message)));
+        if done.is_err() {
+            loader.failed();
         }
     }
 }

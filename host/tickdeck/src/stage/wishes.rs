@@ -1,7 +1,7 @@
 //! What operators ask of the loader.
 
-use super::Wish;
 use super::loader::{Loader, retire};
+use super::{Wish, records};
 use crate::board::{Topic, inherited_words, micros};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::StopReason;
@@ -26,8 +26,10 @@ impl Loader {
             Wish::Reload => self.reload(name),
             Wish::RollBack => self.roll_back(name),
             Wish::Promote => self.promote(name),
-            Wish::Remove => self.remove(name),
-            Wish::Approve => self.approve(name),
+            Wish::Remove => self
+                .remove(name)
+                .map(|done| format!("{done}; its file stays, and the next start runs it again")),
+            Wish::Approve(seen) => self.approve(name, seen.as_deref()),
         }
     }
 
@@ -104,10 +106,16 @@ impl Loader {
         ))
     }
 
-    fn approve(&mut self, name: &str) -> Result<String, String> {
+    /// Grants what a strategy asks for, unless that is something else by now than what the operator saw.
+    fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<String, String> {
         let Some(candidate) = self.entry(name).waiting.take() else {
             return Err(format!("{name} asks for nothing that was not granted"));
         };
+        let asks = records::asks(&candidate);
+        if seen.is_some_and(|seen| seen != asks) {
+            self.entry(name).waiting = Some(candidate);
+            return Err(format!("{name} asks for something else by now: {asks}"));
+        }
         let hash = candidate.inspection().hash.to_string();
         let approval = &candidate.judgement.approval;
         if let Err(error) = self.grants.approve(name, approval, &hash, now()) {

@@ -1,0 +1,85 @@
+//! Events that a version is offered after another one has handled them. What is decided on them comes too late: the
+//! router denies new orders and changes, so that the strategy learns what became of them, and carries out the rest.
+//!
+//! Nothing is told before the version really takes over: until then its decisions only reach a copy of the book.
+
+use crate::action_ring::Decision;
+use crate::allowance::Allowance;
+use crate::desk::{Desk, MAX_ACTIONS, intend, wish};
+use crate::dispatch::Place;
+use crate::port::{Fault, Strategy};
+use crate::replay::{Budget, consumed};
+use tickdeck_model::{Action, Event, Timestamp};
+
+/// What an instance decided while it caught up.
+pub(crate) struct CaughtUp {
+    events: usize,
+    /// With the time of the event that caused it.
+    decisions: Vec<(Timestamp, Action)>,
+    /// What is left of its bounds.
+    allowance: Allowance,
+}
+
+impl CaughtUp {
+    /// Whether there was nothing to catch up with.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.events == 0
+    }
+}
+
+impl Desk {
+    /// Offers events that another version has handled.
+    pub(crate) fn catch_up(
+        &self,
+        place: Place,
+        strategy: &mut dyn Strategy,
+        events: &[Event],
+    ) -> Result<CaughtUp, Fault> {
+        let slot = &self.slots[place];
+        let mut done = CaughtUp {
+            events: events.len(),
+            decisions: Vec::new(),
+            allowance: slot.allowance.clone(),
+        };
+        let Some(book) = self.portfolio.book(slot.id) else {
+            return Ok(done);
+        };
+        let mut copy = self.portfolio.fork(slot.id, Box::new(book.clone()));
+        let budget = Budget::of_worker(&self.now_ns);
+        let mut actions = Vec::with_capacity(MAX_ACTIONS);
+        let mut at = 0;
+        while at < events.len() {
+            budget.check()?;
+            let batch = &events[at..events.len().min(at + self.max_batch)];
+            let Some(book) = copy.book_mut(slot.id) else {
+                break;
+            };
+            actions.clear();
+            let handled = consumed(strategy.on_events(batch, book, &mut actions)?, batch)?;
+            at += handled;
+            let cause = batch[handled - 1].ts_host;
+            for action in &actions {
+                if matches!(action, Action::Notify(_)) {
+                    continue;
+                }
+                done.allowance.admit(cause, action)?;
+                intend(&mut copy, slot.id, action)?;
+                done.decisions.push((cause, *action));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Tells what a version decided while it caught up, now that it takes over.
+    pub(crate) fn tell(&mut self, place: Place, done: CaughtUp) {
+        let slot = &mut self.slots[place];
+        slot.allowance = done.allowance;
+        for (cause, action) in done.decisions {
+            // The copy of the book took it, so this one does.
+            let _ = intend(&mut self.portfolio, slot.id, &action);
+            self.wishes.extend(wish(cause, place, &action));
+            let late = slot.at_end(Decision::Late(action));
+            self.outlet.publish(&[late]);
+        }
+    }
+}
