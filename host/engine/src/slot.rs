@@ -13,14 +13,14 @@ use tickdeck_portfolio::StrategyBook;
 /// One call in this many is timed: reading a clock costs as much as a small batch.
 pub(crate) const SAMPLE_EVERY: u64 = 16;
 
-/// Events between two snapshots of a small state.
-const SNAPSHOT_EVERY: usize = 4_096;
+/// Events between two snapshots of a small state: few enough that the tapes of several strategies stay in a core's cache.
+const SNAPSHOT_EVERY: usize = 1_024;
 
 /// Events between two snapshots of the largest state: what may have to be offered again.
 const SNAPSHOT_AT_LEAST: usize = 65_536;
 
 /// Bytes of state that are worth a snapshot every [`SNAPSHOT_EVERY`] events; a larger one is taken less often.
-const SMALL_STATE: usize = 64 << 10;
+const SMALL_STATE: usize = 16 << 10;
 
 /// This many traps ...
 pub(crate) const MAX_TRAPS: usize = 3;

@@ -324,7 +324,7 @@ fn a_trap_costs_an_instance_and_neither_an_event_nor_an_action() {
         });
         let (problem, events) = recovered.unwrap();
         assert!(problem.starts_with("trapped at event"), "{problem}");
-        assert!(events <= 4_096, "{events}");
+        assert!(events <= 1_024, "{events}");
         assert_eq!(outcome.report.status.strategies[1].traps, 1);
     }
 }
@@ -507,7 +507,7 @@ impl Strategy for TiringCounting {
 #[test]
 fn without_a_save_the_last_snapshot_and_the_events_since_are_inherited_or_nothing_by_policy() {
     for (save_failed, fresh) in [(SaveFailed::Snapshot, false), (SaveFailed::Fresh, true)] {
-        let code = Tiring(traits(), Arc::new(AtomicU64::new(1)));
+        let code = Tiring(traits(), Arc::new(AtomicU64::new(5)));
         let first = toy::version("1", market(), Arc::new(code));
         let policy = SwapPolicy {
             save_failed,
@@ -721,7 +721,7 @@ fn a_version_is_tried_on_where_its_predecessor_stands() {
         panic!("refused");
     };
     let events = rehearsal.run(&version("2", traits())).unwrap();
-    assert!((500..4_096).contains(&events), "{events}");
+    assert!((500..1_024).contains(&events), "{events}");
 
     let outcome = run(
         plain(),
