@@ -343,7 +343,10 @@ fn versions_come_and_go_at_the_operators_word() {
     assert_eq!(generations[0]["hash"], generations[3]["hash"]);
 
     let done = host.ask("strategies remove guest").text();
-    assert_eq!(done, "guest left in order\n");
+    assert_eq!(
+        done,
+        "guest left in order, with no position; its file stays, and the next start runs it again\n"
+    );
     host.state("guest", "removed");
     let refused = host.ask("strategies remove guest").error(1);
     assert!(refused.contains("guest does not run"), "{refused}");

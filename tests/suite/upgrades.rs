@@ -476,7 +476,10 @@ fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
     let one = counting("1.0.0").component();
     let mut host = Hosted::with(SIM, &one);
     let done = host.ask("guest", Wish::Remove);
-    assert_eq!(done, "guest left in order");
+    assert_eq!(
+        done,
+        "guest left in order, with no position; its file stays, and the next start runs it again"
+    );
     host.until("it stopped", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
     });
