@@ -83,12 +83,13 @@ impl Deck {
 /// # Errors
 /// It can't be read.
 pub fn scan(plugins: &Path) -> Result<Scan> {
-    tickdeck_strategy::watch::scan(plugins).with_context(|| {
-        format!(
-            "cannot read the plugins folder {}; make it and build a strategy into it",
+    if !plugins.exists() {
+        bail!(
+            "there is no plugins folder {}: `tickdeck build CRATE` makes it and builds a strategy into it",
             plugins.display()
-        )
-    })
+        );
+    }
+    Ok(tickdeck_strategy::watch::scan(plugins)?)
 }
 
 /// A crate's module: named like its folder.

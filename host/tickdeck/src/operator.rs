@@ -5,10 +5,9 @@ use crate::deck::latch_kill;
 use crate::figures::{time_of_day, trimmed};
 use crate::names::{Names, net};
 use crate::stage::{Hand, Ledger, Record, Wish};
-use crate::view::Rate;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tickdeck_control::protocol::{
     FaultLine, GenerationLine, HostStatus, InstrumentLine, ParameterLine, PermissionLine,
     PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
@@ -22,6 +21,9 @@ use tickdeck_strategy::LogLevel;
 
 /// Digits of money: the finest that any currency here has.
 const MONEY_SCALE: u8 = 8;
+
+/// A rate over less says more of the moment than of the market.
+const SHORTEST_LOOK: Duration = Duration::from_millis(400);
 
 /// What answers have to be made of.
 pub struct Operator {
@@ -41,8 +43,8 @@ pub struct Operator {
     pub latch: Option<PathBuf>,
     /// When the host started.
     pub since: Instant,
-    /// Between two looks at the status.
-    pub rate: Mutex<Rate>,
+    /// When the status was last looked at, how many events there were, and their rate.
+    pub rate: Mutex<Option<(Instant, u64, f64)>>,
 }
 
 impl Handler for Operator {
@@ -131,16 +133,8 @@ impl Operator {
 
     fn status(&self) -> HostStatus {
         let status = self.board.latest();
-        let events_per_s = {
-            let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-            rate.look(Instant::now(), status.events)
-        };
-        // The first look has nothing to compare with.
         let uptime = self.since.elapsed();
-        let events_per_s = match events_per_s > 0.0 {
-            true => events_per_s,
-            false => status.events as f64 / uptime.as_secs_f64().max(f64::MIN_POSITIVE),
-        };
+        let events_per_s = self.events_per_s(status.events, uptime);
         HostStatus {
             title: self.title.clone(),
             pid: std::process::id(),
@@ -165,6 +159,23 @@ impl Operator {
                 .collect(),
             strategies: self.lines_of(&status),
         }
+    }
+
+    /// Events a second between two looks; since the start at the first, and the same again if that was just now.
+    fn events_per_s(&self, events: u64, uptime: Duration) -> f64 {
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, before, last) = match *rate {
+            Some(looked) => looked,
+            None => (self.since, 0, 0.0),
+        };
+        let elapsed = since.elapsed();
+        if elapsed < SHORTEST_LOOK && rate.is_some() {
+            return last;
+        }
+        let counted = events.saturating_sub(before) as f64;
+        let now = counted / elapsed.min(uptime).as_secs_f64().max(f64::MIN_POSITIVE);
+        *rate = Some((Instant::now(), events, now));
+        now
     }
 
     fn instrument(&self, status: &InstrumentStatus) -> InstrumentLine {

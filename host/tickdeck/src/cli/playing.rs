@@ -238,7 +238,9 @@ fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
         Ok(server) => Some(server),
         Err(error) => {
             if display != Display::Quiet {
-                eprintln!("operators can't reach this host: {error}");
+                eprintln!(
+                    "warning: this host runs, but `tickdeck strategies` and the like don't reach it: {error}"
+                );
             }
             None
         }
