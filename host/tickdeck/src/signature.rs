@@ -113,7 +113,14 @@ impl TrustedKeys {
             ));
         }
         if named.any(|key| is_signed_by(key, &signature, module)) {
-            return Ok(Some(id));
+            // What was signed as one strategy must not run as another, with that one's permissions.
+            let file = name.rsplit('/').next().unwrap_or(name);
+            return match signed_as(minisig) {
+                Some(other) if other != file => Err(format!(
+                    "{name} is what key {id} signed as {other}: give it that name, or sign it again under this one"
+                )),
+                _ => Ok(Some(id)),
+            };
         }
         Err(format!(
             "{name} is not what key {id} signed, it or its signature was changed since: \
@@ -129,6 +136,17 @@ impl TrustedKeys {
             .collect();
         names.join(", ")
     }
+}
+
+/// The file's name in the comment that the signature covers, if it is there; minisign writes it, ours does too.
+fn signed_as(minisig: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(minisig).ok()?;
+    let comment = text
+        .lines()
+        .find_map(|line| line.strip_prefix("trusted comment: "))?;
+    comment
+        .split('\t')
+        .find_map(|part| part.strip_prefix("file:"))
 }
 
 fn is_signed_by(key: &PublicKey, signature: &SignatureBox, module: &[u8]) -> bool {
@@ -357,7 +375,8 @@ mod tests {
     #[test]
     fn a_signature_of_the_minisign_tool_passes_unless_it_is_of_its_old_format() {
         let trusted = trusting(&[FOREIGN]);
-        let verdict = |minisig: &str| trusted.verify("a.wasm", b"test", Some(minisig.as_bytes()));
+        let verdict =
+            |minisig: &str| trusted.verify("deck/test", b"test", Some(minisig.as_bytes()));
         assert_eq!(
             verdict(OF_THE_TOOL).unwrap().unwrap().to_string(),
             FOREIGN_ID
@@ -366,8 +385,17 @@ mod tests {
         assert!(verdict(&windows).is_ok());
         assert_eq!(
             verdict(OLD).unwrap_err(),
-            "a.wasm is signed in minisign's old format: sign it again with `tickdeck sign`"
+            "deck/test is signed in minisign's old format: sign it again with `tickdeck sign`"
         );
+    }
+
+    #[test]
+    fn a_module_that_was_signed_under_another_name_is_refused() {
+        let Signed { key, minisig } = signed();
+        let trusted = trusting(&[&key.line]);
+        let error = trusted.verify("plugins/b.wasm", MODULE, Some(minisig.as_bytes()));
+        let error = error.unwrap_err();
+        assert!(error.contains("signed as a.wasm"), "{error}");
     }
 
     #[test]
@@ -462,7 +490,7 @@ mod tests {
         assert!(error.contains("Wrong password"), "{error}");
         let signing = SigningKey::read(&file, || Ok("open sesame".to_owned())).unwrap();
         let minisig = signing.sign("a.wasm", 7, MODULE).unwrap();
-        let verified = trusting(&[&key.line]).verify("a", MODULE, Some(minisig.as_bytes()));
+        let verified = trusting(&[&key.line]).verify("a.wasm", MODULE, Some(minisig.as_bytes()));
         assert_eq!(verified, Ok(Some(key.id)));
     }
 
