@@ -10,6 +10,15 @@ use wasmtime::{Trap, WasmBacktrace};
 /// Frames shown of a backtrace.
 const MAX_FRAMES: usize = 6;
 
+/// Frames of how Rust panics: the author's own come below them.
+const MACHINERY: [&str; 5] = [
+    "__rust",
+    "rust_begin_unwind",
+    "core::panicking",
+    "std::panicking",
+    "panic_handler",
+];
+
 /// Bytes shown of a frame's name.
 const MAX_FRAME: usize = 160;
 
@@ -59,7 +68,8 @@ pub(crate) fn of_error(
     if let Some(said) = state.log.last()
         && is_guest_trap(error)
     {
-        text += &format!("; it said last: {said}");
+        // What has several lines in its log has one here.
+        text += &format!("; it said last: {}", said.replace("\\n", " "));
     }
     for frame in frames(error) {
         text += &format!("\n  at {frame}");
@@ -142,6 +152,9 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     };
     let frame = |line: &str| {
         let (_, name) = line.trim_start().split_once(" - ")?;
+        if MACHINERY.iter().any(|part| name.contains(part)) {
+            return None;
+        }
         let name = crate::log::harmless(name.trim_end());
         Some(name[..name.floor_char_boundary(MAX_FRAME)].to_owned())
     };
