@@ -13,18 +13,10 @@ use tickdeck_model::{Action, Event, Timestamp};
 
 /// What an instance decided while it caught up.
 pub(crate) struct CaughtUp {
-    events: usize,
     /// With the time of the event that caused it.
     decisions: Vec<(Timestamp, Action)>,
     /// What is left of its bounds.
     allowance: Allowance,
-}
-
-impl CaughtUp {
-    /// Whether there was nothing to catch up with.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.events == 0
-    }
 }
 
 impl Desk {
@@ -37,7 +29,6 @@ impl Desk {
     ) -> Result<CaughtUp, Fault> {
         let slot = &self.slots[place];
         let mut done = CaughtUp {
-            events: events.len(),
             decisions: Vec::new(),
             allowance: slot.allowance.clone(),
         };

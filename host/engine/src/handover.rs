@@ -263,8 +263,10 @@ impl Desk {
         let (mut caught_up, mut taken) = (None, Inherited::Nothing);
         if matches!(origin, Origin::State(_)) {
             taken = inherited;
-            let done = self.catch_up(place, &mut *strategy, since);
-            caught_up = Some(done.map_err(|fault| fault.0)?);
+            if !since.is_empty() {
+                let done = self.catch_up(place, &mut *strategy, since);
+                caught_up = Some(done.map_err(|fault| fault.0)?);
+            }
         }
         Ok(Heir {
             strategy,
@@ -314,11 +316,11 @@ impl Desk {
         let lost = left.lost.clone();
         let base = match heir.caught_up.take() {
             // What it has caught up with is in no state yet.
-            Some(caught_up) if !caught_up.is_empty() => {
+            Some(caught_up) => {
                 self.tell(place, caught_up);
                 saved_base(&mut *heir.strategy, &to)
             }
-            _ => Some(heir.origin),
+            None => Some(heir.origin),
         };
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
