@@ -1,16 +1,17 @@
-//! A version that runs beside the one that trades: it handles the same events, and nothing of it is sent.
+//! A version that runs beside the one that trades: it handles the same events, and nothing of it is sent. What it
+//! decides is compared, and where it differs it is recorded.
 
 use crate::action_ring::Decision;
 use crate::desk::Desk;
 use crate::dispatch::Place;
 use crate::port::{Fault, Strategy};
 use crate::replay::consumed;
-use crate::slot::Counters;
+use crate::slot::{Counters, Difference};
 use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
 impl Desk {
-    /// Offers a version that runs beside what the running one just handled, and counts where they differ.
+    /// Offers a version that runs beside what the running one just handled, and compares what they decided.
     pub(crate) fn run_beside(&mut self, place: Place, handled: usize) {
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
@@ -18,19 +19,16 @@ impl Desk {
             return;
         };
         let batch = slot.tape.waiting(handled);
-        let answer = beside(
+        let compared = compare(
             &mut *shadow.strategy,
             batch,
             book,
             &self.actions,
             &mut self.beside,
+            &slot.counters,
         );
-        match answer {
-            Ok((agreed, differed)) => {
-                Counters::add(&slot.counters.agreed, agreed);
-                Counters::add(&slot.counters.differed, differed);
-            }
-            Err(fault) => self.lose_beside(place, fault),
+        if let Err(fault) = compared {
+            self.lose_beside(place, fault);
         }
     }
 
@@ -44,24 +42,32 @@ impl Desk {
     }
 }
 
-/// Lets `strategy` handle a batch of which the last event caused `theirs`; returns how many decisions were the same,
-/// and how many were not.
-fn beside(
+/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`.
+fn compare(
     strategy: &mut dyn Strategy,
     batch: &[Event],
     book: &mut Box<StrategyBook>,
-    theirs: &[Action],
+    sent: &[Action],
     ours: &mut Vec<Action>,
-) -> Result<(usize, usize), Fault> {
-    let (mut at, mut differed) = (0, 0);
-    loop {
+    counters: &Counters,
+) -> Result<(), Fault> {
+    let mut at = 0;
+    while at < batch.len() {
         ours.clear();
         at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
-        if at == batch.len() {
-            break;
+        let sent = if at == batch.len() { sent } else { &[] };
+        let same = ours.iter().zip(sent).filter(|(a, b)| a == b).count();
+        let differed = ours.len().max(sent.len()) - same;
+        Counters::add(&counters.agreed, same);
+        if differed > 0 {
+            Counters::add(&counters.differed, differed);
+            counters.record(Difference {
+                at: batch[at - 1].ts_host,
+                sequence: batch[at - 1].sequence,
+                sent: sent.to_vec(),
+                beside: ours.clone(),
+            });
         }
-        differed += ours.len();
     }
-    let same = ours.iter().zip(theirs).filter(|(a, b)| a == b).count();
-    Ok((same, differed + ours.len().max(theirs.len()) - same))
+    Ok(())
 }

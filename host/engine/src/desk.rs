@@ -269,7 +269,7 @@ impl Desk {
         if timed {
             let ended = (self.now_ns)();
             slot.counters.time(ended.saturating_sub(started), handled);
-            slot.last_call_ended = Some(ended);
+            slot.last_call_ended = expecting.then_some(ended);
         }
         if let Some(from) = slot.pause_from.take() {
             let pause_ns = started.saturating_sub(from);

@@ -382,8 +382,7 @@ impl Desk {
     fn put_beside(&mut self, place: Place, version: Version, heir: Heir, started: u64) -> Handover {
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        slot.counters.agreed.store(0, Ordering::Relaxed);
-        slot.counters.differed.store(0, Ordering::Relaxed);
+        slot.counters.begin_beside();
         let retired = slot.shadow.replace(Shadow {
             version: version.clone(),
             strategy: heir.strategy,

@@ -42,5 +42,5 @@ pub use report::{
     Beside, Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
     StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,
 };
-pub use slot::TIME_BUCKETS;
+pub use slot::{Difference, TIME_BUCKETS};
 pub use tickdeck_ring::Wait;

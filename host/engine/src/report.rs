@@ -1,7 +1,7 @@
 //! What the engine tells the outside while it runs and when it is done.
 
 use crate::handover::Inherited;
-use crate::slot::TIME_BUCKETS;
+use crate::slot::{Difference, TIME_BUCKETS};
 use std::collections::BTreeMap;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
@@ -237,7 +237,7 @@ pub struct StrategyStatus {
 }
 
 /// A version that runs beside the one that counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Beside {
     /// Its version.
     pub version: String,
@@ -247,6 +247,8 @@ pub struct Beside {
     pub agreed: u64,
     /// Decisions of one or the other that were not.
     pub differed: u64,
+    /// The last events after which they differed, oldest first.
+    pub differences: Vec<Difference>,
 }
 
 /// A strategy's result in one currency.

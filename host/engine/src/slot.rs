@@ -6,8 +6,8 @@ use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_model::{Event, StrategyId, Timestamp};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 use tickdeck_portfolio::StrategyBook;
 
 /// One call in this many is timed: reading a clock costs as much as a small batch.
@@ -31,6 +31,22 @@ pub(crate) const TRAP_WINDOW_NS: i64 = 60_000_000_000;
 /// Buckets of the histogram of time per event; bucket `n` counts events below `2^n` nanoseconds.
 pub const TIME_BUCKETS: usize = 32;
 
+/// Differences that are recorded of a version that runs beside.
+const DIFFERENCES_KEPT: usize = 32;
+
+/// What the version that trades and the one beside it decided differently because of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// Host time of the event.
+    pub at: Timestamp,
+    /// Its sequence.
+    pub sequence: u64,
+    /// What was sent.
+    pub sent: Vec<Action>,
+    /// What the version beside would have sent.
+    pub beside: Vec<Action>,
+}
+
 /// What a worker counts for others to read.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
@@ -44,6 +60,8 @@ pub(crate) struct Counters {
     /// Decisions of the version on trial beside the running one that were the same, and those that were not.
     pub(crate) agreed: AtomicU64,
     pub(crate) differed: AtomicU64,
+    /// The last events after which they differed.
+    pub(crate) differences: Mutex<VecDeque<Difference>>,
     /// A version waits to take over: the end of every call is timed, so that the pause can be told exactly.
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
@@ -66,6 +84,28 @@ impl Counters {
         let each = took_ns / events.max(1) as u64;
         let bucket = (u64::BITS - each.leading_zeros()) as usize;
         Self::add(&self.times[bucket.min(TIME_BUCKETS - 1)], 1);
+    }
+
+    /// Records a difference.
+    pub(crate) fn record(&self, difference: Difference) {
+        let differences = &mut self.differences();
+        if differences.len() == DIFFERENCES_KEPT {
+            differences.pop_front();
+        }
+        differences.push_back(difference);
+    }
+
+    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<Difference>> {
+        self.differences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another version runs beside from now on.
+    pub(crate) fn begin_beside(&self) {
+        self.agreed.store(0, Ordering::Relaxed);
+        self.differed.store(0, Ordering::Relaxed);
+        self.differences().clear();
     }
 
     pub(crate) fn forget(&self) {

@@ -90,6 +90,7 @@ impl StrategyCard {
                 hash: hash.clone(),
                 agreed: counters.agreed.load(Ordering::Relaxed),
                 differed: counters.differed.load(Ordering::Relaxed),
+                differences: counters.differences().iter().cloned().collect(),
             }),
             state: match (party.ended, self.stopped) {
                 (_, true) => StrategyState::Stopped,

@@ -584,6 +584,10 @@ fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
     assert_like_twin(&outcome);
     let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
     assert!(seen.differed > 100, "{seen:?}");
+    assert_eq!(seen.differences.len(), 32, "the last ones are on record");
+    let told = |one: &tickdeck_engine::Difference| one.sent != one.beside;
+    assert!(seen.differences.iter().all(told));
+    assert!(seen.differences.is_sorted_by_key(|one| one.sequence));
 
     let changes = vec![swap(4_000, beside(37)), (9_000, Change::Promote(CHANGED))];
     let outcome = run(plain(), version("1", traits()), changes);
