@@ -84,7 +84,7 @@ fn a_guest_that_misbehaves_on_events_ends_alone_and_says_why() {
         (
             "spins",
             "(call $spin) (i32.const 16)".to_owned(),
-            &["20 ms", "time_ms"],
+            &["15 ms", "time_ms"],
         ),
         (
             "bombs",

@@ -219,9 +219,9 @@ pub struct ShadowLine {
     pub version: String,
     /// The hash of its module, in hexadecimal digits.
     pub hash: String,
-    /// Events after which both decided the same.
+    /// Decisions that were the same.
     pub agreed: u64,
-    /// Events after which they did not.
+    /// Decisions of one or the other that were not.
     pub differed: u64,
 }
 
@@ -238,9 +238,12 @@ pub struct StrategyDetail {
     pub generations: Vec<GenerationLine>,
     /// How long it took for an event: a count by upper bound, in ascending order.
     pub event_times: Vec<TimeBucket>,
+    /// The last decisions of the version in the shadow that were not those sent, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<DifferenceLine>,
     /// Its faults, oldest first.
     pub faults: Vec<FaultLine>,
-    /// The last lines of its log, oldest first.
+    /// Its last messages and lines of log, oldest first.
     pub log: Vec<String>,
 }
 
@@ -290,6 +293,19 @@ pub struct TimeBucket {
     pub up_to_ns: u64,
     /// How many.
     pub count: u64,
+}
+
+/// What was sent because of an event, and what the version in the shadow would have sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DifferenceLine {
+    /// When.
+    pub at: String,
+    /// The event's sequence.
+    pub event: u64,
+    /// What was sent.
+    pub sent: String,
+    /// What would have been.
+    pub shadow: String,
 }
 
 /// A fault of a strategy.

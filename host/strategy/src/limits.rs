@@ -54,7 +54,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory_mib: 64,
-            time_ms: 20,
+            time_ms: 15,
             lifecycle_ms: 1_000,
             handover_ms: 20,
             log_lines_per_s: 200,

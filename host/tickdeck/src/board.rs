@@ -9,6 +9,7 @@ mod line;
 pub(crate) use entry::{inherited_words, lost_words, micros};
 pub use line::{Draft, Line, Lines, Stand, Topic, Weight};
 
+use crate::figures::time_of_day;
 use crate::names::Names;
 use entry::{Entry, say};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,14 +28,19 @@ struct Inner {
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
     /// Each strategy's last words, for whoever asks about it.
-    tails: BTreeMap<String, VecDeque<String>>,
+    tails: BTreeMap<String, VecDeque<Said>>,
+    /// Each strategy's last messages to the operator.
+    messages: BTreeMap<StrategyId, VecDeque<Said>>,
     /// Each strategy's last faults.
-    faults: BTreeMap<StrategyId, VecDeque<(Timestamp, String)>>,
+    faults: BTreeMap<StrategyId, VecDeque<Said>>,
     followers: Vec<Follower>,
     /// How the module was compiled that is about to take over.
     compiled: BTreeMap<StrategyId, String>,
     draft: Option<Draft>,
 }
+
+/// Event time, and what was said.
+type Said = (Timestamp, String);
 
 /// Told of every change of a version: event time, whose, what.
 type Follower = Box<dyn Fn(Timestamp, StrategyId, &VersionChange) + Send>;
@@ -59,11 +65,11 @@ impl Board {
 
     /// Says something about a strategy, or another subject.
     pub fn say(&self, topic: Topic, subject: &str, level: LogLevel, text: &str) {
-        let tail = format!("{} {text}", level_words(level));
-        keep_last(
-            self.inner().tails.entry(subject.to_owned()).or_default(),
-            tail,
-        );
+        if topic == Topic::Log {
+            let mut inner = self.inner();
+            let line = (inner.status.now, format!("{} {text}", level_words(level)));
+            keep_last(inner.tails.entry(subject.to_owned()).or_default(), line);
+        }
         self.add(
             None,
             Entry::Words {
@@ -100,11 +106,16 @@ impl Board {
         self.inner().kept[Topic::Build as usize] > 0
     }
 
-    /// A strategy's last lines of log, oldest first.
-    pub fn tail(&self, strategy: &str) -> Vec<String> {
+    /// A strategy's last lines of log and messages, oldest first; `id` once it has a seat.
+    pub fn tail(&self, strategy: &str, id: Option<StrategyId>) -> Vec<String> {
         let inner = self.inner();
-        let tail = inner.tails.get(strategy).into_iter().flatten();
-        tail.cloned().collect()
+        let messages = id.and_then(|id| inner.messages.get(&id));
+        let tails = inner.tails.get(strategy).into_iter().chain(messages);
+        let mut said: Vec<&Said> = tails.flatten().collect();
+        said.sort_by_key(|(at, _)| *at);
+        let last = &said[said.len().saturating_sub(TAIL)..];
+        let line = |(at, text): &&Said| format!("{} {text}", time_of_day(*at));
+        last.iter().map(line).collect()
     }
 
     /// A strategy's last faults, oldest first.
@@ -182,6 +193,16 @@ impl Observer for Board {
         match &notice {
             Notice::Version { strategy, change } => {
                 return self.version(at, *strategy, change.clone());
+            }
+            Notice::Notified {
+                strategy,
+                message,
+                value,
+                ..
+            } => {
+                let mut inner = self.inner();
+                let messages = inner.messages.entry(*strategy).or_default();
+                keep_last(messages, (at, format!("{message} {value}")));
             }
             Notice::Recovered {
                 strategy, problem, ..

@@ -11,6 +11,7 @@ pub mod casting;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod decisions;
 pub mod deck;
 pub mod dev;
 pub mod figures;

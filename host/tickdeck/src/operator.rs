@@ -1,6 +1,7 @@
 //! What a running host answers to its operators over the socket.
 
 use crate::board::{Board, Topic};
+use crate::decisions::words;
 use crate::deck::latch_kill;
 use crate::figures::{time_of_day, trimmed};
 use crate::names::{Names, net};
@@ -9,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tickdeck_control::protocol::{
-    FaultLine, GenerationLine, HostStatus, InstrumentLine, ParameterLine, PermissionLine,
-    PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
+    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, ParameterLine,
+    PermissionLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
 };
 use tickdeck_control::{Answer, Handler, Request};
 use tickdeck_engine::{
@@ -245,6 +246,19 @@ impl Operator {
         }
     }
 
+    fn differences(&self, status: &StrategyStatus) -> Vec<DifferenceLine> {
+        let beside = status.beside.iter();
+        let differences = beside.flat_map(|beside| &beside.differences);
+        differences
+            .map(|one| DifferenceLine {
+                at: time_of_day(one.at),
+                event: one.sequence,
+                sent: words(&one.sent, &self.names),
+                shadow: words(&one.beside, &self.names),
+            })
+            .collect()
+    }
+
     fn show(&self, name: &str) -> Answer {
         let status = self.board.latest();
         let seated = status.strategies.iter().find(|one| one.name == name);
@@ -271,7 +285,8 @@ impl Operator {
                 })
                 .collect(),
             permissions: record
-                .permissions
+                .wanted
+                .unwrap_or(record.permissions)
                 .into_iter()
                 .map(|row| PermissionLine {
                     permission: row.name,
@@ -291,6 +306,7 @@ impl Operator {
                     handover: one.handover,
                 })
                 .collect(),
+            differences: seated.map_or_else(Vec::new, |status| self.differences(status)),
             event_times: seated.map_or_else(Vec::new, |status| histogram(&status.times)),
             faults: faults
                 .into_iter()
@@ -299,7 +315,7 @@ impl Operator {
                     text,
                 })
                 .collect(),
-            log: self.board.tail(name),
+            log: self.board.tail(name, seated.map(|status| status.id)),
         }))
     }
 }

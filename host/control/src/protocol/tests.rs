@@ -108,6 +108,12 @@ fn detail() -> StrategyDetail {
             up_to_ns: 2_048,
             count: 900,
         }],
+        differences: vec![DifferenceLine {
+            at: "00:00:12".to_owned(),
+            event: 123,
+            sent: "nothing".to_owned(),
+            shadow: "cancel order 7".to_owned(),
+        }],
         faults: vec![FaultLine {
             at: "2026-01-01T00:00:05Z".to_owned(),
             text: "trapped at event 123: unreachable".to_owned(),

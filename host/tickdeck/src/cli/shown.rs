@@ -207,6 +207,7 @@ fn detail(detail: &StrategyDetail) -> String {
         + &section("parameters", &parameters(detail))
         + &section("permissions", &permissions(detail))
         + &section("generations", &generations(detail))
+        + &differences(detail)
         + &section("time per event", &histogram(&detail.event_times))
         + &section("faults", &faults.collect::<String>())
         + &section("log", &log.collect::<String>())
@@ -219,6 +220,19 @@ fn section(title: &str, body: &str) -> String {
     }
     let lines = body.lines().map(|line| format!("  {line}\n"));
     format!("\n{title}\n{}", lines.collect::<String>())
+}
+
+/// Where the version in the shadow differs; nothing is said where there is none.
+fn differences(detail: &StrategyDetail) -> String {
+    if detail.differences.is_empty() {
+        return String::new();
+    }
+    let rows = detail.differences.iter().map(|line| {
+        let line = line.clone();
+        [line.at, line.event.to_string(), line.sent, line.shadow]
+    });
+    let header = ["<at", "event", "<sent", "<in the shadow"];
+    section("differences", &table(&header, rows.collect()))
 }
 
 fn parameters(detail: &StrategyDetail) -> String {

@@ -126,7 +126,7 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
     let asked = stated(
         "venues = [\"SIM\", \"OTHER\"]\ninstruments = [\"BTCUSDT\", \"ETHUSDT\"]\norder_types = [\"stop\"]\n\
          max_size = { BTCUSDT = 0.75, ETHUSDT = 1 }\nmax_notional = 50_000\nmax_position_notional = 100_001\n\
-         order_rate = { orders = 1000, window_ms = 1000 }\n[limits]\nmemory_mib = 4096\ntime_ms = 21\n",
+         order_rate = { orders = 1000, window_ms = 1000 }\n[limits]\nmemory_mib = 4096\ntime_ms = 16\n",
     );
     let word = word(deck);
     let judgement = word.judge(&asked, None);
@@ -141,7 +141,7 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
             "max_position_notional: asks for 100,001, granted 100,000",
             "order_rate: asks for 1,000 orders in 1,000 ms, granted 100 orders in 1,000 ms",
             "memory_mib: asks for 4,096, granted 64",
-            "time_ms: asks for 21, granted 20",
+            "time_ms: asks for 16, granted 15",
         ]
     );
     let granted = word.granted(None);
@@ -163,7 +163,7 @@ fn what_the_deck_says_of_the_strategy_itself_stands_over_request_and_grant() {
         let judgement = word.judge(&asked, grant);
         assert_eq!(judgement.permissions.max_notional, Some(10));
         assert_eq!(judgement.permissions.memory_mib, 8);
-        assert_eq!(judgement.increases, ["time_ms: asks for 30, granted 20"]);
+        assert_eq!(judgement.increases, ["time_ms: asks for 30, granted 15"]);
         assert_eq!(
             judgement.overruled,
             [
@@ -214,7 +214,7 @@ fn a_further_approval_adds_to_the_one_before() {
         second.increases,
         [
             "instruments: asks for ETHUSDT.SIM, granted BTCUSDT.SIM",
-            "time_ms: asks for 40, granted 20"
+            "time_ms: asks for 40, granted 15"
         ]
     );
     let both = stated(

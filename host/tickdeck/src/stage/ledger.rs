@@ -58,6 +58,8 @@ pub struct Record {
     pub parameters: Vec<Given>,
     /// What it may do.
     pub permissions: Vec<Permission>,
+    /// What a version that waits for an approval asks for, and what is granted so far.
+    pub wanted: Option<Vec<Permission>>,
     /// Its versions, oldest first.
     pub generations: VecDeque<Generation>,
     /// What went wrong.
@@ -77,6 +79,11 @@ impl Record {
             self.generations.pop_front();
         }
         self.generations.push_back(generation);
+    }
+
+    /// There is nothing that the operator should know or do.
+    pub fn settle(&mut self) {
+        (self.note, self.wanted) = (None, None);
     }
 
     /// Adds a fault.

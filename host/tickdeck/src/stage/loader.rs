@@ -168,7 +168,7 @@ impl Loader {
         entry.waiting = None;
         if entry.runs(fingerprint) && !again {
             let words = "the file is the version that trades";
-            self.ledger.change(name, |record| record.note = None);
+            self.ledger.change(name, super::Record::settle);
             self.board()
                 .say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name}: {words}"));
@@ -286,7 +286,7 @@ impl Loader {
                 self.entry(name).beside = Some(content);
                 retire(swapped.retired, StopReason::Replaced);
                 // How it does is told with the strategy's figures.
-                self.ledger.change(name, |record| record.note = None);
+                self.ledger.change(name, super::Record::settle);
                 Ok(format!(
                     "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
                 ))
@@ -322,7 +322,7 @@ impl Loader {
     pub(super) fn counts(&self, name: &str) {
         let live = self.entries.get(name).and_then(Entry::live);
         self.ledger.change(name, |record| {
-            record.note = None;
+            record.settle();
             if let Some(live) = live {
                 live.counts(record);
             }
@@ -373,7 +373,7 @@ impl Loader {
         entry.failed.clear();
         entry.offered = None;
         let seated = entry.seated.then_some(entry.id).flatten();
-        self.ledger.change(name, |record| record.note = None);
+        self.ledger.change(name, super::Record::settle);
         let Some(id) = seated else {
             self.ledger
                 .change(name, |record| record.unseated = Some("removed"));
@@ -429,7 +429,7 @@ impl Loader {
             && !problem.is_empty()
         {
             self.entry(&name).give_up_beside();
-            self.ledger.change(&name, |record| record.note = None);
+            self.ledger.change(&name, super::Record::settle);
         }
         let counts = matches!(
             change,

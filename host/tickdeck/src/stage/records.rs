@@ -21,10 +21,10 @@ pub(super) fn asks(candidate: &Candidate) -> String {
 /// A candidate waits for an approval.
 pub fn waits(record: &mut Record, candidate: &Candidate) {
     record.note = Some(asks(candidate));
+    record.wanted = Some(permissions(candidate));
     if record.id.is_none() {
         let inspection = candidate.inspection();
         let version = inspection.manifest.version.clone();
-        record.permissions = permissions(candidate);
         record.asks = Some((version, inspection.hash.to_string()));
         record.unseated = Some("waiting for approval");
     }

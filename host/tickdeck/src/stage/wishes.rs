@@ -80,7 +80,7 @@ impl Loader {
             }
             Changed::BesideEnded(label) => {
                 self.entry(name).give_up_beside();
-                self.ledger.change(name, |record| record.note = None);
+                self.ledger.change(name, super::Record::settle);
                 Ok(format!("version {label} no longer runs beside {name}"))
             }
             _ => Err("the engine answered something else".to_owned()),

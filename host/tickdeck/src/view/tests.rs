@@ -79,6 +79,7 @@ fn status() -> Status {
                 hash: String::new(),
                 agreed: 12,
                 differed: 0,
+                differences: Vec::new(),
             }),
             state: StrategyState::Running,
             events: 54_321,

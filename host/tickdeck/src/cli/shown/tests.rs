@@ -116,6 +116,7 @@ fn everything() -> StrategyDetail {
         event_times: [(1_024, 0), (2_048, 900), (4_096, 450), (u64::MAX, 1)]
             .map(|(up_to_ns, count)| TimeBucket { up_to_ns, count })
             .into(),
+        differences: Vec::new(),
         faults: vec![FaultLine {
             at: "2026-01-01T00:00:05Z".to_owned(),
             text: "trapped at event 123: wasm `unreachable` instruction executed".to_owned(),
