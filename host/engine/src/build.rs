@@ -1,7 +1,7 @@
 //! How an engine is put together.
 
 use crate::action_ring::Outlet;
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, Stepping};
 use crate::control::{Controls, Hearing};
 use crate::crew::Crew;
 use crate::engine::{Engine, EngineError, Venue};
@@ -35,6 +35,13 @@ impl Engine {
         clock: Box<dyn Clock>,
         now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     ) -> Result<Self, EngineError> {
+        if config.stepping == Stepping::Free && !clock.paces() {
+            return Err(EngineError::Setting {
+                name: "stepping",
+                problem: "an engine that runs freely needs a clock that goes by, not one that plays flat out"
+                    .to_owned(),
+            });
+        }
         let lookahead_ns = lookahead(&venues)?;
         let currencies: Vec<Currency> = (0..)
             .map_while(|id| registry.currency(CurrencyId(id)))
@@ -76,10 +83,12 @@ impl Engine {
             cards,
             registry,
             currencies,
+            stepping: config.stepping,
             lookahead_ns,
             max_market_events: config.max_market_events.unwrap_or(u64::MAX),
             now: 0,
             events: 0,
+            next_status_ns: 0,
             tape_hash: Xxh3::new(),
             actions_hash: Xxh3::new(),
             window: Vec::new(),
@@ -128,7 +137,8 @@ fn hire(
     mut shares: Vec<Vec<CountedSeat>>,
     shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Shard,
 ) -> Result<Crew, EngineError> {
-    if shares.len() == 1 {
+    // A kernel that runs freely is never held up by a strategy, so it shares its thread with none.
+    if shares.len() == 1 && config.stepping == Stepping::Lockstep {
         let seats = shares.pop().unwrap_or_default();
         let outlet = Outlet::Local(Vec::new());
         let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);

@@ -44,8 +44,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether there is something to do for which all workers must have caught up.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.hearing.0.is_waiting() || !self.failed_trials.is_empty() || !self.expected.is_empty()
+    }
+
     /// Carries out what counts from the end of the window.
-    fn settle(&mut self, at: Timestamp) {
+    pub(crate) fn settle(&mut self, at: Timestamp) {
         self.intents.sort_unstable_by_key(Intent::key);
         for mut intent in std::mem::take(&mut self.intents) {
             intent.at = at;

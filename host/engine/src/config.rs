@@ -7,8 +7,10 @@ use tickdeck_ring::Wait;
 /// How an engine is set up.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Threads that run strategies. With one, strategies run on the kernel's own thread, which would only wait for
-    /// them; with more, each worker has a thread.
+    /// How the kernel goes on.
+    pub stepping: Stepping,
+    /// Threads that run strategies. With one and in lockstep, strategies run on the kernel's own thread, which would
+    /// only wait for them; otherwise each worker has a thread.
     pub workers: usize,
     /// Cores to pin the workers' threads to, the first to the first; none: the system decides.
     pub pin: Vec<usize>,
@@ -36,6 +38,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            stepping: Stepping::default(),
             workers: 1,
             pin: Vec::new(),
             ring_capacity: 1 << 16,
@@ -49,6 +52,18 @@ impl Default for EngineConfig {
             killed: false,
         }
     }
+}
+
+/// How the kernel goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stepping {
+    /// Window by window, each handled by all workers before the next begins: the same tape gives the same actions. For
+    /// simulated venues and recorded markets.
+    #[default]
+    Lockstep,
+    /// As things come: nobody waits for anybody, and an order leaves as soon as it is decided. For venues that are
+    /// really there, with a clock that goes by.
+    Free,
 }
 
 /// What stands between the ring and the strategies.

@@ -133,6 +133,11 @@ impl Controls {
         receiver
     }
 
+    /// Whether something was asked for since the last look.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
     /// Takes what was asked for since the last look; costs one load when there is nothing.
     pub(crate) fn take(&self) -> Option<Asked> {
         if !self.0.waiting.load(Ordering::Relaxed) || !self.0.waiting.swap(false, Ordering::Acquire)

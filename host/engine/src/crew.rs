@@ -184,6 +184,31 @@ impl Crew {
         Ok(())
     }
 
+    /// Gathers what was decided so far, without waiting.
+    pub(crate) fn gather(&mut self, intents: &mut Vec<Intent>) {
+        match self {
+            Self::Inline(shard) => {
+                shard.poll();
+                shard.take_intents(intents);
+            }
+            Self::Threads(threads) => threads.gather(intents),
+        }
+    }
+
+    /// Waits until something was decided or `stop` says so; workers on the kernel's own thread decide nothing meanwhile.
+    pub(crate) fn wait_for_decisions(
+        &mut self,
+        mut stop: impl FnMut() -> bool,
+    ) -> Result<(), CrewError> {
+        let Self::Threads(threads) = self else {
+            return Ok(());
+        };
+        let handles = &threads.handles;
+        let ended = || handles.iter().any(JoinHandle::is_finished);
+        threads.intents.wait(|| stop() || ended())?;
+        threads.check()
+    }
+
     /// How many workers there are.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -4,8 +4,11 @@
 //! first event it can cause. Nothing that is decided within a window can thus change the window itself, so all of it
 //! can go through the ring at once, on any number of workers, before what was decided is merged by cause and carried
 //! out. That is why the same tape gives the same actions with any batching and any number of threads.
+//!
+//! For venues that are really there the kernel runs freely instead; see `free`.
 
 use crate::action_ring::{Decision, Intent};
+use crate::config::Stepping;
 use crate::control::{Controls, Hearing, Request};
 use crate::crew::{Crew, CrewError};
 use crate::middleware::OrderMiddleware;
@@ -76,11 +79,14 @@ pub struct Engine {
     pub(crate) cards: Vec<StrategyCard>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) currencies: Vec<Currency>,
+    pub(crate) stepping: Stepping,
     pub(crate) lookahead_ns: i64,
     pub(crate) max_market_events: u64,
     pub(crate) now: Timestamp,
     pub(crate) next_sequence: u64,
     pub(crate) events: u64,
+    /// When a status is to be told next.
+    pub(crate) next_status_ns: u64,
     pub(crate) tape_hash: Xxh3,
     pub(crate) actions_hash: Xxh3,
     pub(crate) window: Vec<Event>,
@@ -108,35 +114,48 @@ impl Engine {
     /// A worker panicked, or the replicas of the store disagree: bugs in Tickdeck.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Report, EngineError> {
         let started = self.clock.now_ns();
-        let mut next_status = started;
-        let mut windows: u64 = 0;
-        let ending = loop {
-            if let Some(ending) = self.ending() {
-                break ending;
-            }
-            let Some(start) = self.next_due() else {
-                break self.tape_over();
-            };
-            self.clock.wait_until(start);
-            if self.hearing.0.stopping() {
-                break Ending::Asked;
-            }
-            self.play(start, observer)?;
-            windows += 1;
-            if windows.is_multiple_of(WINDOWS_PER_LOOK) || self.clock.paces() {
-                let now_ns = self.clock.now_ns();
-                if now_ns >= next_status {
-                    next_status = now_ns + STATUS_INTERVAL_NS;
-                    observer.status(&self.status());
-                }
-            }
+        self.next_status_ns = started;
+        let ending = match self.stepping {
+            Stepping::Lockstep => self.run_windows(observer)?,
+            Stepping::Free => self.run_freely(observer)?,
         };
         let elapsed_ns = self.clock.now_ns().saturating_sub(started);
         self.wind_down(observer)?;
         self.finish(ending, elapsed_ns, observer)
     }
 
-    fn ending(&self) -> Option<Ending> {
+    /// Plays window by window until there is a reason to end.
+    fn run_windows(&mut self, observer: &mut dyn Observer) -> Result<Ending, EngineError> {
+        let mut windows: u64 = 0;
+        loop {
+            if let Some(ending) = self.ending() {
+                return Ok(ending);
+            }
+            let Some(start) = self.next_due() else {
+                return Ok(self.tape_over());
+            };
+            self.clock.wait_until(start);
+            if self.hearing.0.stopping() {
+                return Ok(Ending::Asked);
+            }
+            self.play(start, observer)?;
+            windows += 1;
+            if windows.is_multiple_of(WINDOWS_PER_LOOK) || self.clock.paces() {
+                self.tell_status(observer);
+            }
+        }
+    }
+
+    /// Tells how everything stands, if it is time.
+    pub(crate) fn tell_status(&mut self, observer: &mut dyn Observer) {
+        let now_ns = self.clock.now_ns();
+        if now_ns >= self.next_status_ns {
+            self.next_status_ns = now_ns + STATUS_INTERVAL_NS;
+            observer.status(&self.status());
+        }
+    }
+
+    pub(crate) fn ending(&self) -> Option<Ending> {
         if self.router.tally.market_events >= self.max_market_events {
             return Some(Ending::Limit);
         }
@@ -156,7 +175,7 @@ impl Engine {
     }
 
     /// When the next event of any source is due.
-    fn next_due(&mut self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&mut self) -> Option<Timestamp> {
         let mut next = self.router.next_due();
         for venue in self.venues.iter_mut().filter(|venue| venue.open) {
             match venue.gateway.next_due() {
@@ -176,18 +195,7 @@ impl Engine {
     fn play(&mut self, start: Timestamp, observer: &mut dyn Observer) -> Result<(), EngineError> {
         let end = start.saturating_add(self.lookahead_ns);
         self.gather(end);
-        self.crew
-            .publish(&mut self.producer, &mut self.window, &mut self.intents)?;
-        if let (Some(first), Some(last)) = (self.window.first(), self.window.last()) {
-            assert!(
-                first.ts_host >= self.now,
-                "host time never falls: a gateway broke its contract"
-            );
-            self.now = last.ts_host;
-            self.next_sequence = last.sequence + 1;
-        }
-        self.events += self.window.len() as u64;
-        self.tape_hash.update(self.window.as_bytes());
+        self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
         self.carry_out();
         self.attend(end.saturating_sub(1))?;
@@ -195,9 +203,28 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts the window on the ring.
+    pub(crate) fn publish(&mut self) -> Result<(), EngineError> {
+        let (Some(first), Some(last)) = (self.window.first(), self.window.last()) else {
+            return Ok(());
+        };
+        assert!(
+            first.ts_host >= self.now,
+            "host time never falls: a gateway broke its contract"
+        );
+        self.now = last.ts_host;
+        self.crew
+            .publish(&mut self.producer, &mut self.window, &mut self.intents)?;
+        let events = self.window.len() as u64;
+        self.next_sequence += events;
+        self.events += events;
+        self.tape_hash.update(self.window.as_bytes());
+        Ok(())
+    }
+
     /// Gathers every event before `end`, in the order of host time; at the same time our own answers come before the
     /// venues' events, and the venues keep the order they were given in.
-    fn gather(&mut self, end: Timestamp) {
+    pub(crate) fn gather(&mut self, end: Timestamp) {
         self.window.clear();
         self.router.poll(end, &mut self.window);
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
@@ -234,7 +261,7 @@ impl Engine {
     }
 
     /// Sends commands to the venues and notices to the observer.
-    fn dispatch(&mut self, observer: &mut dyn Observer) {
+    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
         for (venue, at, command) in self.router.outbox.commands.drain(..) {
             if let Some(venue) = self
                 .venues
@@ -270,6 +297,13 @@ impl Engine {
         self.dispatch(observer);
         let until = at.saturating_add(GRACE_NS);
         while self.router.has_orders_to_cancel() || self.router.next_due().is_some() {
+            if self.stepping == Stepping::Free {
+                if self.now.max(self.clock.reached()) > until {
+                    break;
+                }
+                self.step(observer)?;
+                continue;
+            }
             let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
             let due = venues.filter_map(|venue| match venue.gateway.next_due() {
                 Due::At(due) => Some(due),

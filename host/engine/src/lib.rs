@@ -15,6 +15,7 @@ mod crew;
 mod desk;
 mod dispatch;
 mod engine;
+mod free;
 mod handover;
 mod judge;
 mod market;
@@ -32,7 +33,9 @@ mod slot;
 mod status;
 mod timers;
 
-pub use config::{EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig};
+pub use config::{
+    EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig, Stepping,
+};
 pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
 pub use crew::CrewError;
 pub use engine::{Engine, EngineError};

@@ -336,6 +336,9 @@ pub trait Clock: Send {
     fn wait_until(&mut self, due: Timestamp);
     /// Whether `wait_until` ever waits.
     fn paces(&self) -> bool;
+    /// How far event time has come: what is due then may be played. It begins with the first `wait_until`, and has no end
+    /// when playing flat out.
+    fn reached(&self) -> Timestamp;
     /// Nanoseconds of a monotonic clock, for measuring only.
     fn now_ns(&self) -> u64;
 }

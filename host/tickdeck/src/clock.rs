@@ -103,6 +103,14 @@ impl Clock for RealClock {
         true
     }
 
+    fn reached(&self) -> Timestamp {
+        let Some((wall, event)) = self.start else {
+            return Timestamp::MIN;
+        };
+        // Beyond what a time holds is the end of time.
+        event.saturating_add((wall.elapsed().as_nanos() as f64 * self.factor) as i64)
+    }
+
     fn now_ns(&self) -> u64 {
         since(self.epoch)
     }
@@ -118,6 +126,10 @@ impl Clock for FlatOut {
 
     fn paces(&self) -> bool {
         false
+    }
+
+    fn reached(&self) -> Timestamp {
+        Timestamp::MAX
     }
 
     fn now_ns(&self) -> u64 {

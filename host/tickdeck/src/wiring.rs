@@ -184,6 +184,7 @@ impl Parts {
         let (settings, default) = (&self.config.engine, EngineConfig::default());
         let middleware = &self.config.middleware;
         Ok(EngineConfig {
+            stepping: settings.stepping,
             workers: settings.workers.unwrap_or(default.workers),
             pin: settings.pin.clone(),
             ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),

@@ -1,6 +1,7 @@
 //! An engine that plays flat out: what the benches of whole runs have in common.
 
 use crate::guests;
+use crate::native::Maker;
 use crate::watch::{Watch, watched};
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub(crate) struct Role {
     /// What differs from its defaults.
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) watch: Option<Arc<Watch>>,
+    /// The same logic compiled natively runs in the module's place.
+    pub(crate) native: Option<Maker>,
 }
 
 impl Role {
@@ -68,11 +71,17 @@ impl Role {
             module: module.clone(),
             parameters: BTreeMap::new(),
             watch: None,
+            native: None,
         }
     }
 
     pub(crate) fn watched(mut self, watch: &Arc<Watch>) -> Self {
         self.watch = Some(Arc::clone(watch));
+        self
+    }
+
+    pub(crate) fn natively(mut self, maker: Maker) -> Self {
+        self.native = Some(maker);
         self
     }
 
@@ -124,6 +133,9 @@ impl Cast {
         };
         let program = Arc::new(Program::new(module.clone(), options));
         let mut version = program.version(self.wants.clone(), None, SwapPolicy::default());
+        if let Some(maker) = self.role.native {
+            version.code = maker(&self.parameters, registry);
+        }
         if let Some(watch) = &self.role.watch {
             version.code = watched(version.code, watch);
         }
@@ -141,8 +153,25 @@ pub(crate) struct Deck {
 impl Deck {
     /// Seats the roles that can play on this market, in their order.
     pub(crate) fn open(market: &Market<'_>, roles: &[Role], config: EngineConfig) -> Result<Self> {
+        let epoch = Instant::now();
+        Self::at(
+            market.open()?,
+            roles,
+            config,
+            Box::new(FlatOut(epoch)),
+            epoch,
+        )
+    }
+
+    /// The same at a venue of one's own, with its clock.
+    pub(crate) fn at(
+        mut gateway: Box<dyn Gateway>,
+        roles: &[Role],
+        config: EngineConfig,
+        clock: Box<dyn Clock>,
+        epoch: Instant,
+    ) -> Result<Self> {
         let mut registry = Registry::new();
-        let mut gateway = market.open()?;
         let terms = gateway.register(&mut registry)?;
         let mut casts = Vec::new();
         for role in roles {
@@ -158,13 +187,12 @@ impl Deck {
             let named = (cast.id, cast.role.name.clone());
             seats.push(Seat::start(&registry, named, allocation, 1, version)?);
         }
-        let epoch = Instant::now();
         let engine = Engine::new(
             config,
             Arc::clone(&registry),
             vec![(gateway, terms)],
             seats,
-            Box::new(FlatOut(epoch)),
+            clock,
             Arc::new(move || ns_since(epoch)),
         )?;
         Ok(Self {
@@ -185,6 +213,10 @@ impl Clock for FlatOut {
     fn wait_until(&mut self, _: Timestamp) {}
     fn paces(&self) -> bool {
         false
+    }
+
+    fn reached(&self) -> Timestamp {
+        Timestamp::MAX
     }
     fn now_ns(&self) -> u64 {
         ns_since(self.0)

@@ -1,12 +1,21 @@
-//! `engine`: events per second through the whole engine, flat out on a capture that was decoded beforehand.
+//! `engine`: events per second through the whole engine, flat out on a capture that was decoded beforehand, and what the
+//! sandbox costs there: the same engine with the same logic compiled natively behind the same port.
 
 use crate::deck::{Deck, Market, Nobody, Role};
-use crate::row::{Claim, Row, interleave};
+use crate::native::{Maker, maker};
+use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests};
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use tickdeck_engine::EngineConfig;
 use tickdeck_strategy::{Host, HostConfig, Limits};
+
+/// Events per second of the whole engine with one EMA cross.
+const RATE: f64 = 10e6;
+
+/// Times the native strategy's time: one that waits for a crossing, and one whose orders always work.
+const EMA_CROSS: f64 = 1.5;
+const MARKET_MAKER: f64 = 2.0;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let host = Host::new(HostConfig::default())?;
@@ -18,29 +27,84 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         .into_iter()
         .map(load)
         .collect::<Result<_>>()?;
-    let of = |name| all.iter().filter(move |role| role.name == name);
-    let ema: Vec<Role> = of("ema-cross").cloned().collect();
+    let [ema, maker_of_markets] = ["ema-cross", "market-maker"].map(|name| {
+        let role = all.iter().find(|role| role.name == name).cloned();
+        role.context("an example plugin is missing")
+    });
+    let ema = Pair::new(ema?, maker::<ema_cross::EmaCross>());
+    let quoting = Pair::new(maker_of_markets?, maker::<market_maker::MarketMaker>());
     let market = Market::Captures(&effort.captures);
-    let [four, one, none] = interleave(
+    ema.is_one_strategy(&market)?;
+    quoting.is_one_strategy(&market)?;
+    let [four, one, one_natively, two, two_natively, none] = interleave(
         effort.rounds,
         [
             &mut || rate(&market, &all),
-            &mut || rate(&market, &ema),
+            &mut || rate(&market, &ema.module),
+            &mut || rate(&market, &ema.native),
+            &mut || rate(&market, &quoting.module),
+            &mut || rate(&market, &quoting.native),
             &mut || rate(&market, &[]),
         ],
     )?;
-    let against = "the engine without strategies";
-    let claim = |bench| Claim {
+    let claim = |bench, goal: Option<f64>| Claim {
         bench,
         unit: "events/s",
-        against,
-        goal: None,
+        against: "the engine without strategies",
+        goal: goal.map(Goal::Value),
         more_is_better: true,
     };
+    let times = |bench, goal| Claim {
+        bench,
+        unit: "ns/event",
+        against: "the same engine, the same logic natively",
+        goal: Some(Goal::Ratio(goal)),
+        more_is_better: false,
+    };
     Ok(vec![
-        claim("engine/four-plugins").row(&four, &none),
-        claim("engine/ema-cross").row(&one, &none),
+        claim("engine/ema-cross", Some(RATE)).row(&one, &none),
+        claim("engine/market-maker", None).row(&two, &none),
+        claim("engine/four-plugins", None).row(&four, &none),
+        times("engine/ema-cross/sandbox", EMA_CROSS).row(&ns(&one), &ns(&one_natively)),
+        times("engine/market-maker/sandbox", MARKET_MAKER).row(&ns(&two), &ns(&two_natively)),
     ])
+}
+
+/// A strategy as a module, and natively.
+struct Pair {
+    module: [Role; 1],
+    native: [Role; 1],
+}
+
+impl Pair {
+    fn new(role: Role, maker: Maker) -> Self {
+        Self {
+            native: [role.clone().natively(maker)],
+            module: [role],
+        }
+    }
+
+    /// Both decide the same on the whole market, or there is nothing to compare.
+    fn is_one_strategy(&self, market: &Market<'_>) -> Result<()> {
+        let decided = |roles: &[Role]| -> Result<(u64, u128)> {
+            let deck = Deck::open(market, roles, EngineConfig::default())?;
+            let report = deck.engine.run(&mut Nobody)?;
+            Ok((report.status.actions, report.actions_hash))
+        };
+        let (module, native) = (decided(&self.module)?, decided(&self.native)?);
+        let name = &self.module[0].name;
+        ensure!(module.0 > 0, "{name} decides nothing on this market");
+        ensure!(
+            module == native,
+            "{name} decides differently when it runs natively: {module:?} and {native:?}"
+        );
+        Ok(())
+    }
+}
+
+/// Nanoseconds per event of events per second.
+fn ns(rates: &[f64]) -> Vec<f64> {
+    rates.iter().map(|rate| 1e9 / rate).collect()
 }
 
 /// Events per second of one run, decoding and start not counted.

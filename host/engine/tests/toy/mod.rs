@@ -8,7 +8,7 @@ use tickdeck_engine::port::{
     Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, State, StopReason,
     Strategy, SwapPolicy, VenueTerms, Version,
 };
-use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Report, Status};
+use tickdeck_engine::{Engine, EngineConfig, EngineError, Notice, Observer, Report, Status};
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
 
@@ -255,6 +255,10 @@ impl Clock for NoClock {
     fn paces(&self) -> bool {
         false
     }
+
+    fn reached(&self) -> Timestamp {
+        Timestamp::MAX
+    }
     fn now_ns(&self) -> u64 {
         0
     }
@@ -408,10 +412,30 @@ pub(crate) fn engine_with(
 
 /// The same with versions, on a venue of one's own.
 pub(crate) fn engine_of(
-    mut venue: ToyVenue,
+    venue: ToyVenue,
     config: EngineConfig,
     strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
 ) -> Engine {
+    engine_at(venue, Box::new(NoClock), config, strategies)
+}
+
+/// The same by a clock of one's own.
+pub(crate) fn engine_at(
+    venue: ToyVenue,
+    clock: Box<dyn Clock>,
+    config: EngineConfig,
+    strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
+) -> Engine {
+    try_engine_at(venue, clock, config, strategies).unwrap()
+}
+
+/// The same if it can be.
+pub(crate) fn try_engine_at(
+    mut venue: ToyVenue,
+    clock: Box<dyn Clock>,
+    config: EngineConfig,
+    strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
+) -> Result<Engine, EngineError> {
     let mut registry = Registry::new();
     let terms = venue.register(&mut registry).unwrap();
     let message = (registry.add_text("ping"), "ping".to_owned());
@@ -436,10 +460,9 @@ pub(crate) fn engine_of(
         Arc::new(registry),
         venues,
         seats,
-        Box::new(NoClock),
+        clock,
         Arc::new(|| 0),
     )
-    .unwrap()
 }
 
 /// Runs it to the end.

@@ -17,6 +17,7 @@ pub use problem::{Problem, Problems, nearest};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tickdeck_engine::Stepping;
 use tickdeck_model::OrderType;
 
 /// Where the settings of a deck lie.
@@ -114,6 +115,8 @@ pub struct EngineSettings {
     pub max_actions_per_s: Option<u32>,
     /// Whether waiting threads only spin.
     pub spin: bool,
+    /// How the kernel goes on.
+    pub stepping: Stepping,
 }
 
 /// What the deck trades on.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::signature::public_key;
 use std::path::PathBuf;
+use tickdeck_engine::Stepping;
 use tickdeck_model::OrderType;
 
 /// Most worker threads.
@@ -78,6 +79,12 @@ fn engine(section: Section<'_, '_>) -> EngineSettings {
             .map(|actions| actions as u32),
         spin: section
             .word("wait", &[("park", false), ("spin", true)])
+            .unwrap_or_default(),
+        stepping: section
+            .word(
+                "stepping",
+                &[("lockstep", Stepping::Lockstep), ("free", Stepping::Free)],
+            )
             .unwrap_or_default(),
     };
     section.finish();

@@ -1,5 +1,5 @@
 //! The benchmarks' strategy: counts every event that it is offered, mixes their sequences into a number, keeps averages
-//! as a strategy would, and traps or loops when it is told to.
+//! as a strategy would, and sends orders, traps or loops when it is told to.
 //!
 //! What it counted goes with its state from instance to instance, so that the count of a strategy that was swapped a
 //! thousand times says what was lost or came twice.
@@ -20,6 +20,9 @@ pub struct Params {
     /// How it fails: loops without end, rather than trapping.
     #[param(default = false)]
     by_loop: bool,
+    /// Answers every so many quotes with an order; 0: none.
+    #[param(default = 0, min = 0, max = 1_000_000)]
+    order_every: u32,
 }
 
 /// What it counted. The first three fields are read by the bench.
@@ -30,6 +33,8 @@ pub struct Counter {
     last: u64,
     fast: Ema,
     slow: Ema,
+    /// Quotes since the last order.
+    quotes: u32,
     /// An instance that was restored does not fail, so that every failure happens once.
     #[serde(skip)]
     restored: bool,
@@ -53,6 +58,7 @@ impl Strategy for Counter {
             last: 0,
             fast: Ema::new(20),
             slow: Ema::new(60),
+            quotes: 0,
             restored: false,
         })
     }
@@ -62,8 +68,16 @@ impl Strategy for Counter {
         Ok(())
     }
 
-    fn on_quote(&mut self, cx: &mut Context<Self>, _: &Quote) {
+    fn on_quote(&mut self, cx: &mut Context<Self>, quote: &Quote) {
         self.count(cx);
+        self.quotes += 1;
+        if self.quotes == cx.params.order_every {
+            self.quotes = 0;
+            cx.buy(quote.instrument, quote.bid_size)
+                .limit(quote.bid)
+                .ioc()
+                .send();
+        }
     }
 
     fn on_trade(&mut self, cx: &mut Context<Self>, trade: &Trade) {

@@ -1,0 +1,255 @@
+//! The free-running kernel: nobody waits for anybody, and yet nothing is lost or comes twice.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+#[allow(dead_code, reason = "the other tests of the engine use the rest")]
+mod toy;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use tickdeck_engine::port::{Clock, Strategy};
+use tickdeck_engine::{
+    Change, Changed, Ending, EngineConfig, EngineError, Notice, Observer, Status, Stepping,
+};
+use tickdeck_model::*;
+use tickdeck_portfolio::StrategyBook;
+use toy::{Notices, Once, Toy, ToyVenue, feed, order, version};
+
+const EVENTS: u64 = 5_000;
+
+/// Event time goes by with every look at it, and so does measured time.
+#[derive(Default)]
+struct Ticking(AtomicI64, AtomicU64);
+
+impl Clock for Ticking {
+    fn wait_until(&mut self, due: Timestamp) {
+        self.0.fetch_max(due, Ordering::Relaxed);
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        self.0.fetch_add(50, Ordering::Relaxed)
+    }
+
+    fn now_ns(&self) -> u64 {
+        // A second at every look, so that each is time for a status.
+        self.1.fetch_add(1_000_000_000, Ordering::Relaxed)
+    }
+}
+
+fn free(workers: usize) -> EngineConfig {
+    let mut config = EngineConfig {
+        stepping: Stepping::Free,
+        workers,
+        ..EngineConfig::default()
+    };
+    let limits = &mut config.risk.default;
+    (limits.order_rate, limits.duplicate_window_ns) = (None, None);
+    config
+}
+
+type Cast = Vec<(
+    &'static str,
+    tickdeck_engine::port::Version,
+    Box<dyn Strategy>,
+)>;
+
+fn engine(config: EngineConfig, strategies: Cast) -> tickdeck_engine::Engine {
+    let clock = Box::<Ticking>::default();
+    toy::engine_at(ToyVenue::new(7, EVENTS), clock, config, strategies)
+}
+
+fn quotes_and_trades() -> tickdeck_engine::port::Version {
+    let feeds = [Feed::Quotes, Feed::Trades].map(|kind| feed(kind, 0, BarBasis::Time));
+    version("1.0.0", feeds.into(), Arc::new(Once))
+}
+
+/// What a strategy heard of the market: how much, and a number made of all of it in its order.
+type Heard = Arc<Mutex<(u64, u64)>>;
+
+/// Buys and sells one in turn at every tenth market event, and keeps what it heard.
+fn trader(heard: &Heard) -> Box<dyn Strategy> {
+    let heard = Arc::clone(heard);
+    let (mut last, mut number) = (None, 0);
+    Box::new(Toy(
+        move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            assert!(last < Some(event.sequence), "in order, and none twice");
+            last = Some(event.sequence);
+            if !matches!(event.kind(), Kind::Quote | Kind::Trade) {
+                return Ok(());
+            }
+            let mut heard = heard.lock().unwrap();
+            heard.0 += 1;
+            heard.1 = heard.1.wrapping_mul(31).wrapping_add(event.sequence);
+            if heard.0.is_multiple_of(10) {
+                number += 1;
+                let side = if number % 2 == 1 {
+                    Side::Buy
+                } else {
+                    Side::Sell
+                };
+                let order = order(number, OrderType::Market, side, 0, 1);
+                actions.push(Action::Submit(order));
+            }
+            Ok(())
+        },
+    ))
+}
+
+#[test]
+fn every_strategy_hears_everything_in_order_and_every_order_comes_back() {
+    for workers in 1..=3 {
+        let heard: [Heard; 3] = Default::default();
+        let names = ["one", "two", "three"];
+        let cast = names.into_iter().zip(&heard);
+        let cast = cast.map(|(name, heard)| (name, quotes_and_trades(), trader(heard)));
+        let mut notices = Notices::default();
+        let report = engine(free(workers), cast.collect());
+        // That the replicas of the store agree is checked by the run itself.
+        let report = report.run(&mut notices).unwrap();
+        assert_eq!(report.ending, Ending::TapeOver);
+        let first = *heard[0].lock().unwrap();
+        assert_eq!(first.0, EVENTS, "with {workers} workers");
+        for other in &heard[1..] {
+            assert_eq!(*other.lock().unwrap(), first, "all hear the same");
+        }
+        assert_eq!(report.status.orders, 3 * EVENTS / 10);
+        let denied: u64 = report.status.denied.values().sum();
+        assert_eq!(report.status.fills, report.status.orders - denied);
+        assert!(report.status.working.is_empty());
+        assert!(report.status.fills > EVENTS / 10, "most orders are filled");
+    }
+}
+
+#[test]
+fn a_strategy_that_does_not_return_holds_up_nobody_with_another_worker() {
+    let (tell, wait) = channel::<()>();
+    let mut waits = true;
+    let stuck = Toy(move |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        if std::mem::take(&mut waits) {
+            // In lockstep this never comes: the other one would wait for this one.
+            wait.recv().unwrap();
+        }
+        Ok(())
+    });
+    let mut count = 0;
+    let other = Toy(move |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        count += 1;
+        if count == EVENTS / 2 {
+            tell.send(()).unwrap();
+        }
+        Ok(())
+    });
+    let cast: Cast = vec![
+        ("stuck", quotes_and_trades(), Box::new(stuck)),
+        ("other", quotes_and_trades(), Box::new(other)),
+    ];
+    let report = engine(free(2), cast).run(&mut Notices::default()).unwrap();
+    for strategy in &report.status.strategies {
+        assert_eq!(strategy.events, EVENTS, "{}", strategy.name);
+    }
+}
+
+/// Removes a strategy at the first status, and looks whether it left.
+struct Removes {
+    controls: tickdeck_engine::Controls,
+    id: StrategyId,
+    answer: Option<std::sync::mpsc::Receiver<Result<Changed, String>>>,
+    removed: Arc<AtomicBool>,
+}
+
+impl Observer for Removes {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+
+    fn status(&mut self, _: &Status) {
+        let answer = &mut self.answer;
+        let answer = answer.get_or_insert_with(|| self.controls.change(Change::Remove(self.id)));
+        if let Ok(answer) = answer.try_recv() {
+            assert!(matches!(answer, Ok(Changed::Removed(Some(_)))));
+            self.removed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_strategy_leaves_while_the_others_trade_on() {
+    let heard: [Heard; 2] = Default::default();
+    let cast: Cast = vec![
+        ("leaves", quotes_and_trades(), trader(&heard[0])),
+        ("stays", quotes_and_trades(), trader(&heard[1])),
+    ];
+    let engine = engine(free(2), cast);
+    let removed = Arc::new(AtomicBool::new(false));
+    let mut observer = Removes {
+        controls: engine.controls(),
+        id: StrategyId(1),
+        answer: None,
+        removed: Arc::clone(&removed),
+    };
+    let report = engine.run(&mut observer).unwrap();
+    assert!(removed.load(Ordering::Relaxed));
+    assert!(heard[0].lock().unwrap().0 < EVENTS);
+    assert_eq!(heard[1].lock().unwrap().0, EVENTS);
+    assert!(report.status.working.is_empty());
+}
+
+#[test]
+fn a_worker_that_panics_is_an_error_and_not_a_hang() {
+    let panics = Toy(|event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        assert!(event.sequence < 100, "a bug in the host");
+        Ok(())
+    });
+    let cast: Cast = vec![("panics", quotes_and_trades(), Box::new(panics))];
+    let error = engine(free(1), cast).run(&mut Notices::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("panicked: a bug in the host"), "{error}");
+}
+
+#[test]
+fn a_clock_that_never_waits_is_refused() {
+    let config = free(1);
+    let made = toy::try_engine_at(
+        ToyVenue::new(7, EVENTS),
+        Box::new(toy::NoClock),
+        config,
+        Vec::new(),
+    );
+    let Err(EngineError::Setting { name, .. }) = made.map(|_| ()) else {
+        panic!("it must be refused");
+    };
+    assert_eq!(name, "stepping");
+}
+
+#[test]
+fn a_timer_set_late_fires_once_and_time_never_falls() {
+    let fired = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&fired);
+    let mut last = 0;
+    let timed = Toy(
+        move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            assert!(event.ts_host >= last, "host time never falls");
+            last = event.ts_host;
+            match event.kind() {
+                Kind::Timer => drop(counter.fetch_add(1, Ordering::Relaxed)),
+                Kind::Quote if counter.load(Ordering::Relaxed) == 0 => {
+                    // Long past when the kernel hears of it.
+                    let due = event.ts_host - 500;
+                    actions.push(Action::SetTimer(TimerRequest {
+                        id: 1,
+                        pad: Pad::ZERO,
+                        due,
+                    }));
+                }
+                _ => {}
+            }
+            Ok(())
+        },
+    );
+    let cast: Cast = vec![("timed", quotes_and_trades(), Box::new(timed))];
+    engine(free(1), cast).run(&mut Notices::default()).unwrap();
+    assert!(fired.load(Ordering::Relaxed) >= 1);
+}

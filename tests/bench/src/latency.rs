@@ -1,0 +1,313 @@
+//! `latency`: from a quote to the order that it caused, across threads: the kernel puts the quote on the ring, a worker's
+//! thread calls the strategy, the order comes back by the action ring, passes every check, and is in the gateway's queue.
+//!
+//! Quotes come at a steady pace, and every time is taken from when a quote was *due*, not from when it was published. So a
+//! quote that had to wait because the host was busy with those before it counts with its whole wait (coordinated
+//! omission, Gil Tene). The kernel runs freely (`Stepping::Free`). Every so many quotes cause an order, which the venue
+//! cancels at once; both answers come back to the strategy as events, so its book is always at work.
+
+use crate::deck::{Deck, Nobody, Role};
+use crate::native::{Maker, maker};
+use crate::row::{Claim, Goal, Row};
+use crate::{Effort, guests};
+use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::{EngineConfig, Limits as RiskLimits, OrderRate, Stepping, Wait};
+use tickdeck_model::{
+    Amount, Event, Instrument, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason,
+    Registry, Size, Timestamp, VenueId,
+};
+use tickdeck_strategy::{Host, HostConfig, Limits};
+
+/// Quotes for each order.
+const ORDER_EVERY: u64 = 10;
+
+/// Rounds: each plays every case once.
+const ROUNDS: usize = 5;
+
+/// The longest latency that is told apart, in nanoseconds.
+const LONGEST_NS: u64 = 10_000_000_000;
+
+/// How much of each case is played before its orders count.
+const WARM_UP: f64 = 0.1;
+
+/// A pace and a way to wait.
+struct Case {
+    name: &'static str,
+    quotes_per_s: u64,
+    wait: Wait,
+    native: Option<Maker>,
+}
+
+/// A spinning thread never gives up its core; a parked one must be woken.
+const SPIN: Wait = Wait::Spin;
+const PARK: Wait = Wait::SpinThenPark { spins: 10 };
+
+pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
+    let host = Host::new(HostConfig::default())?;
+    let module = host.load(&guests::counter()?, "counter", &Limits::default())?;
+    let role = Role::of(&module).with("order_every", &ORDER_EVERY.to_string());
+    let native: Maker = maker::<bench_counter::Counter>();
+    let case = |name, quotes_per_s, wait, native| Case {
+        name,
+        quotes_per_s,
+        wait,
+        native,
+    };
+    let cases = [
+        case("spin/100k", 100_000, SPIN, None),
+        case("spin/100k/native", 100_000, SPIN, Some(native)),
+        case("spin/1M", 1_000_000, SPIN, None),
+        case("spin/1M/native", 1_000_000, SPIN, Some(native)),
+        case("park/100k", 100_000, PARK, None),
+        case("park/100k/native", 100_000, PARK, Some(native)),
+    ];
+    let mut histograms: Vec<Vec<Histogram<u64>>> = cases.iter().map(|_| Vec::new()).collect();
+    for _ in 0..ROUNDS.min(effort.rounds) {
+        for (case, histograms) in cases.iter().zip(&mut histograms) {
+            histograms.push(play(case, &role, effort)?);
+        }
+    }
+    let mut rows = Vec::new();
+    for pair in 0..cases.len() / 2 {
+        let (value, baseline) = (&histograms[2 * pair], &histograms[2 * pair + 1]);
+        rows.extend(quantiles(&cases[2 * pair], value, baseline));
+    }
+    Ok(rows)
+}
+
+fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>]) -> Vec<Row> {
+    let spins = case.wait == SPIN;
+    let parts = [
+        ("p50", 0.5, spins.then_some(1_000.0)),
+        ("p99", 0.99, spins.then_some(5_000.0)),
+        ("p99.9", 0.999, None),
+        ("p99.99", 0.9999, None),
+    ];
+    let of = |histograms: &[Histogram<u64>], part| -> Vec<f64> {
+        let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
+        histograms.iter().map(value).collect()
+    };
+    let row = |(label, part, goal): (&str, f64, Option<f64>)| {
+        let claim = Claim {
+            bench: "latency",
+            unit: "ns",
+            against: "the same strategy natively",
+            goal: goal.map(Goal::Value),
+            more_is_better: false,
+        };
+        let row = claim.row(&of(values, part), &of(natives, part));
+        Row {
+            bench: format!("latency/{}/{label}", case.name),
+            ..row
+        }
+    };
+    parts.map(row).into()
+}
+
+/// Plays one case, and returns from when each order's quote was due to when the order was in the gateway's queue.
+fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
+    let mut role = role.clone();
+    role.native = case.native;
+    // Some seconds in earnest, some hundredths in short.
+    let quotes = (effort.events as u64 * 8).min(2 * case.quotes_per_s);
+    let metronome = Metronome::new(case.quotes_per_s, quotes);
+    let (epoch, latencies) = (metronome.epoch, Arc::clone(&metronome.latencies));
+    let config = config(case);
+    let clock = Box::new(WallTime {
+        epoch,
+        started: false,
+    });
+    let deck = Deck::at(Box::new(metronome), &[role], config, clock, epoch)?;
+    let report = deck.engine.run(&mut Nobody)?;
+    let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
+    let denied = &report.status.denied;
+    ensure!(
+        sent == expected && denied.is_empty(),
+        "{sent} orders of {expected}, denied: {denied:?}"
+    );
+    let latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner);
+    let warm_up = (latencies.len() as f64 * WARM_UP) as usize;
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, 3)?;
+    for latency in &latencies[warm_up..] {
+        histogram.saturating_record(*latency);
+    }
+    Ok(histogram)
+}
+
+/// Every check is on; none of them denies.
+fn config(case: &Case) -> EngineConfig {
+    let mut config = EngineConfig {
+        stepping: Stepping::Free,
+        wait: case.wait,
+        max_actions_per_s: u32::MAX,
+        ..EngineConfig::default()
+    };
+    config.risk.default = RiskLimits {
+        order_rate: Some(OrderRate {
+            orders: 1_000,
+            window_ns: 1_000_000,
+        }),
+        allow: Some(vec![InstrumentId(0)]),
+        ..RiskLimits::default()
+    };
+    config
+}
+
+/// Wall time as event time, from an epoch on.
+struct WallTime {
+    epoch: Instant,
+    started: bool,
+}
+
+impl Clock for WallTime {
+    fn wait_until(&mut self, due: Timestamp) {
+        self.started = true;
+        while self.reached() < due {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        since(self.epoch)
+    }
+
+    fn now_ns(&self) -> u64 {
+        since(self.epoch).unsigned_abs()
+    }
+}
+
+fn since(epoch: Instant) -> Timestamp {
+    Timestamp::try_from(epoch.elapsed().as_nanos()).unwrap_or(Timestamp::MAX)
+}
+
+/// A venue that quotes at a steady pace, and cancels every order.
+struct Metronome {
+    epoch: Instant,
+    venue: VenueId,
+    interval_ns: i64,
+    first: Timestamp,
+    quoted: i64,
+    quotes: i64,
+    answers: VecDeque<Event>,
+    latencies: Arc<Mutex<Vec<u64>>>,
+    queue: Vec<Command>,
+}
+
+impl Metronome {
+    fn new(per_s: u64, quotes: u64) -> Self {
+        let epoch = Instant::now();
+        Self {
+            epoch,
+            venue: VenueId(0),
+            interval_ns: 1_000_000_000 / per_s as i64,
+            first: 0,
+            quoted: 0,
+            quotes: quotes as i64,
+            answers: VecDeque::new(),
+            latencies: Arc::default(),
+            queue: Vec::new(),
+        }
+    }
+
+    fn due(&self, quote: i64) -> Timestamp {
+        self.first + quote * self.interval_ns
+    }
+}
+
+impl Gateway for Metronome {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.venue = registry.add_venue("METRONOME");
+        let base = registry.add_currency("BTC", 8)?;
+        let quote = registry.add_currency("USDT", 8)?;
+        let instrument = registry.add_instrument(Instrument {
+            id: InstrumentId(0),
+            venue: self.venue,
+            symbol: "BTCUSDT.METRONOME".to_owned(),
+            base,
+            quote,
+            price_scale: 2,
+            size_scale: 5,
+            quote_scale: 8,
+            tick: Price(1),
+            lot: Size(1),
+            min_notional: Amount(0),
+        })?;
+        Ok(VenueTerms {
+            venue: self.venue,
+            instruments: vec![instrument],
+            balances: vec![(quote, Amount(100_000 * 100_000_000))],
+            lookahead_ns: 1,
+        })
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        self.queue.push(command);
+        // The order is in the queue. `at` is the host time of the quote that caused it: when that was due.
+        let now = since(self.epoch);
+        let latencies = &mut self
+            .latencies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        latencies.push(now.abs_diff(at));
+        if let Some(Command::Submit { id, order }) = self.queue.pop() {
+            let canceled = OrderUpdate {
+                instrument: order.instrument,
+                strategy: id.strategy,
+                order: id.number,
+                price: order.price,
+                size: order.size,
+                filled: Size::ZERO,
+                status: OrderStatus::Canceled,
+                reason: Reason::Normal,
+                side: order.side,
+                pad: Pad::ZERO,
+            };
+            self.answers.push_back(Event::new(now, now, canceled));
+        }
+    }
+
+    fn next_due(&mut self) -> Due {
+        if self.first == 0 {
+            // Time for the threads to start.
+            self.first = since(self.epoch) + 10_000_000;
+        }
+        if let Some(answer) = self.answers.front() {
+            Due::At(answer.ts_host)
+        } else if self.quoted < self.quotes {
+            Due::At(self.due(self.quoted))
+        } else {
+            Due::Over
+        }
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        while self.quoted < self.quotes && self.due(self.quoted) < until {
+            let due = self.due(self.quoted);
+            let step = self.quoted % 100;
+            let quote = Quote {
+                instrument: InstrumentId(0),
+                pad: Pad::ZERO,
+                bid: Price(6_000_000 + step),
+                bid_size: Size(1_000),
+                ask: Price(6_000_010 + step),
+                ask_size: Size(1_000),
+            };
+            out.push(Event::new(due, due, quote));
+            self.quoted += 1;
+        }
+        while let Some(answer) = self.answers.pop_front_if(|one| one.ts_host < until) {
+            out.push(answer);
+        }
+        out.sort_by_key(|event| event.ts_host);
+        Ok(())
+    }
+}
