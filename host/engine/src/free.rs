@@ -51,10 +51,18 @@ impl Engine {
     fn finish_up(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
         let at = self.clock.reached().max(self.now);
-        self.decide(at);
+        self.decide();
         self.settle(at);
-        self.dispatch(observer);
+        self.send(at, observer);
         Ok(())
+    }
+
+    /// Sends what was decided, now.
+    fn send(&mut self, at: Timestamp, observer: &mut dyn Observer) {
+        for (_, sent, _) in &mut self.router.outbox.commands {
+            *sent = at;
+        }
+        self.dispatch(observer);
     }
 
     /// Publishes what has arrived, carries out what was decided, and attends to operators; returns whether there was
@@ -75,21 +83,21 @@ impl Engine {
         }
         let at = reached.max(self.now);
         self.crew.gather(&mut self.intents);
-        let mut decided = self.decide(at);
+        let mut decided = self.decide();
         if self.has_changes() {
             self.crew.catch_up(self.next_sequence, &mut self.intents)?;
-            decided |= self.decide(at);
+            decided |= self.decide();
             self.attend(at)?;
         } else if !self.intents.is_empty() {
             self.settle(at);
         }
-        self.dispatch(observer);
+        self.send(at, observer);
         Ok(arrived | decided)
     }
 
-    /// Carries out decisions in the order they came in, as of now; what became of instances is left for
-    /// [`Engine::settle`].
-    fn decide(&mut self, at: Timestamp) -> bool {
+    /// Carries out decisions in the order they came in; what became of instances is left for [`Engine::settle`]. Limits
+    /// in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came through.
+    fn decide(&mut self) -> bool {
         let Self {
             intents,
             router,
@@ -97,11 +105,10 @@ impl Engine {
             ..
         } = self;
         let before = intents.len();
-        intents.retain_mut(|intent: &mut Intent| {
+        intents.retain(|intent: &Intent| {
             if intent.cause == AT_END {
                 return true;
             }
-            intent.at = at;
             hash_intent(actions_hash, intent);
             router.on_intent(intent);
             false

@@ -24,7 +24,7 @@ use tickdeck_model::{
 use tickdeck_strategy::{Host, HostConfig, Limits};
 
 /// Quotes for each order.
-const ORDER_EVERY: u64 = 10;
+const ORDER_EVERY: u64 = 20;
 
 /// Rounds: each plays every case once.
 const ROUNDS: usize = 5;
@@ -128,7 +128,9 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
     let denied = &report.status.denied;
     ensure!(
         sent == expected && denied.is_empty(),
-        "{sent} orders of {expected}, denied: {denied:?}"
+        "{}: {sent} orders of {expected}, denied: {denied:?}; {} events handled",
+        case.name,
+        report.status.strategies[0].events
     );
     let latencies = latencies.lock().unwrap_or_else(PoisonError::into_inner);
     let warm_up = (latencies.len() as f64 * WARM_UP) as usize;
@@ -152,6 +154,7 @@ fn config(case: &Case) -> EngineConfig {
             orders: 1_000,
             window_ns: 1_000_000,
         }),
+        max_position_notional: Some(Amount(1_000_000_000)),
         allow: Some(vec![InstrumentId(0)]),
         ..RiskLimits::default()
     };
