@@ -128,26 +128,25 @@ impl Crew {
         }))
     }
 
-    /// Publishes events, which have their sequences from now on, and lets the workers handle them as room is needed.
+    /// Publishes events, stamped with the sequences that they will have: nobody else publishes.
     pub(crate) fn publish(
         &mut self,
         producer: &mut Producer<Event>,
-        window: &mut [Event],
+        window: &[Event],
         intents: &mut Vec<Intent>,
     ) -> Result<(), CrewError> {
-        let most = producer.max_batch();
-        for chunk in window.chunks_mut(most) {
+        for chunk in window.chunks(producer.max_batch()) {
             let first = loop {
-                match producer.try_publish_with(chunk, |event, sequence| event.sequence = sequence)
-                {
+                match producer.try_publish(chunk) {
                     Ok(first) => break first,
                     Err(RingError::Full { .. }) => self.make_room(intents)?,
                     Err(error) => return Err(error.into()),
                 }
             };
-            for (sequence, event) in (first..).zip(chunk) {
-                event.sequence = sequence;
-            }
+            assert_eq!(
+                first, chunk[0].sequence,
+                "the kernel alone publishes events"
+            );
         }
         Ok(())
     }

@@ -56,6 +56,8 @@ pub(crate) struct Desk {
     /// What a version that runs beside decided on the batch at hand.
     pub(crate) beside: Vec<Action>,
     batch: Vec<Intent>,
+    /// Where something waits, so that the others cost nothing; a place may stand here twice.
+    touched: Vec<Place>,
     splitter: Option<Splitter>,
     pub(crate) max_batch: usize,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -77,6 +79,7 @@ impl Desk {
             actions: Vec::with_capacity(MAX_ACTIONS),
             beside: Vec::with_capacity(MAX_ACTIONS),
             batch: Vec::with_capacity(MAX_ACTIONS),
+            touched: Vec::new(),
             splitter: setup.split_seed.map(|seed| Splitter(seed | 1)),
             max_batch: setup.max_batch.max(1),
             now_ns: Arc::clone(&setup.now_ns),
@@ -216,14 +219,23 @@ impl Desk {
     fn push(&mut self, place: Place, event: &Event) {
         let slot = &mut self.slots[place];
         if slot.seated {
+            if !slot.tape.has_waiting() {
+                self.touched.push(place);
+            }
             slot.tape.push(event);
         }
     }
 
+    /// Offers every strategy what is waiting for it.
     pub(crate) fn flush_all(&mut self) {
-        for place in 0..self.slots.len() {
+        while let Some(place) = self.touched.pop() {
             self.flush(place);
         }
+    }
+
+    /// Another instance, or none, is at this place: what waits there is looked at again.
+    pub(crate) fn touch(&mut self, place: Place) {
+        self.touched.push(place);
     }
 
     /// Offers a strategy what is waiting for it.

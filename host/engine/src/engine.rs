@@ -213,11 +213,13 @@ impl Engine {
             "host time never falls: a gateway broke its contract"
         );
         self.now = last.ts_host;
+        for event in &mut self.window {
+            event.sequence = self.next_sequence;
+            self.next_sequence += 1;
+        }
         self.crew
-            .publish(&mut self.producer, &mut self.window, &mut self.intents)?;
-        let events = self.window.len() as u64;
-        self.next_sequence += events;
-        self.events += events;
+            .publish(&mut self.producer, &self.window, &mut self.intents)?;
+        self.events += self.window.len() as u64;
         self.tape_hash.update(self.window.as_bytes());
         Ok(())
     }

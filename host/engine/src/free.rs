@@ -129,10 +129,8 @@ impl Engine {
         let called = || hearing.0.is_waiting() || hearing.0.stopping();
         crew.wait_for_decisions(|| {
             let reached = clock.reached();
-            let venues = venues.iter_mut().filter(|venue| venue.open);
-            own <= reached
-                || called()
-                || venues.map(|venue| venue.calls(reached)).any(|calls| calls)
+            let mut venues = venues.iter_mut().filter(|venue| venue.open);
+            own <= reached || called() || venues.any(|venue| venue.calls(reached))
         })?;
         Ok(())
     }

@@ -41,6 +41,10 @@ pub struct Derived {
 }
 
 impl Derived {
+    fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+
     /// Adds an event that strategies see before its cause.
     pub fn before(&mut self, cause: &Event, event: Event) {
         self.before.push(caused_by(cause, event));
@@ -100,17 +104,36 @@ impl Chain {
 
     /// Runs an event through and calls `deliver` for everything that comes out, in order; bars come with those who get
     /// them.
+    #[inline]
     pub fn run(&mut self, event: &Event, mut deliver: impl FnMut(&Event, Option<&[usize]>)) {
+        let Self { links, derived, .. } = self;
+        let passes = links
+            .iter_mut()
+            .all(|link| link.on_event(event, derived) == Verdict::Pass);
+        // Nearly always an event passes and nothing follows from it.
+        if self.bars.is_empty() && self.derived.is_empty() {
+            if passes {
+                deliver(event, None);
+            }
+        } else {
+            self.deliver_all(event, passes, deliver);
+        }
+    }
+
+    /// Delivers an event, if it passes, with everything that was made of it.
+    fn deliver_all(
+        &mut self,
+        event: &Event,
+        passes: bool,
+        mut deliver: impl FnMut(&Event, Option<&[usize]>),
+    ) {
         let Self {
-            links,
             bars,
             derived,
             before,
             after,
+            ..
         } = self;
-        let passes = links
-            .iter_mut()
-            .all(|link| link.on_event(event, derived) == Verdict::Pass);
         derived
             .before
             .drain(..)

@@ -246,7 +246,9 @@ impl Shard {
     ) -> Result<Done, String> {
         let slot = &self.desk.slots[place];
         let before = slot.seated.then(|| slot.version.feeds.clone());
-        let handover = Box::new(change(&mut self.desk)?);
+        let changed = change(&mut self.desk);
+        self.desk.touch(place);
+        let handover = Box::new(changed?);
         if beside {
             return Ok(Done::Beside(handover));
         }

@@ -293,10 +293,12 @@ macro_rules! bodies {
     ($($case:ident($record:ident),)+) => {
         impl Body {
             /// The discriminant.
-            pub const fn kind(&self) -> Kind {
+            #[inline]
+    pub const fn kind(&self) -> Kind {
                 match self { $(Self::$case(_) => Kind::$case,)+ }
             }
 
+            #[inline]
             fn payload(&self) -> [u64; PAYLOAD / 8] {
                 let mut payload = [0u64; PAYLOAD / 8];
                 match self {
@@ -308,6 +310,7 @@ macro_rules! bodies {
                 payload
             }
 
+            #[inline]
             fn read(kind: Kind, payload: &[u64; PAYLOAD / 8]) -> Option<Self> {
                 let bytes = payload.as_bytes();
                 match kind {
@@ -338,6 +341,7 @@ impl Event {
     pub const SIZE: usize = 88;
 
     /// An event not yet stamped with its sequence.
+    #[inline]
     pub fn new(ts_venue: Timestamp, ts_host: Timestamp, body: impl Into<Body>) -> Self {
         let body = body.into();
         Self {
@@ -351,6 +355,7 @@ impl Event {
     }
 
     /// The same event under another sequence, as a derived event carries its cause's.
+    #[inline]
     pub const fn with_sequence(mut self, sequence: u64) -> Self {
         self.sequence = sequence;
         self
@@ -375,17 +380,20 @@ impl Event {
     }
 
     /// The discriminant, without reading the body.
+    #[inline]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The body.
+    #[inline]
     pub fn body(&self) -> Body {
         Body::read(self.kind, &self.payload)
             .expect("a slot is only made from a body or from checked bytes")
     }
 
     /// The instrument, for the kinds that are about one; it is the record's first field in each of them.
+    #[inline]
     pub const fn instrument(&self) -> Option<InstrumentId> {
         match self.kind {
             Kind::Quote | Kind::Trade | Kind::Book | Kind::Bar | Kind::Order | Kind::Fill => Some(
@@ -396,6 +404,7 @@ impl Event {
     }
 
     /// The strategy whose own event this is: an order update, a fill or a timer.
+    #[inline]
     pub fn owner(&self) -> Option<StrategyId> {
         match self.kind {
             Kind::Order | Kind::Fill => Some(StrategyId((self.payload[0] >> 32) as u32)),
@@ -405,6 +414,7 @@ impl Event {
     }
 
     /// Whether the event changes a portfolio, so that it must come first in a batch.
+    #[inline]
     pub const fn changes_portfolio(&self) -> bool {
         matches!(self.kind, Kind::Order | Kind::Fill | Kind::Account)
     }
