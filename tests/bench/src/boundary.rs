@@ -1,6 +1,7 @@
 //! `boundary`: what an event costs on its way into a Rust guest and through its EMA cross, by batch size and by way.
 
 use crate::derived::Derived;
+use crate::empty::Empty;
 use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests, native};
 use anyhow::{Result, ensure};
@@ -15,68 +16,100 @@ use tickdeck_sdk::Runner;
 use tickdeck_sdk::harness::World;
 use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, StartOptions};
 
+/// Batches of a busy moment, and of a backtest.
 const BATCH: usize = 256;
+const LARGE: usize = 1_024;
+
+/// What an event may cost in a batch, with everything on and without NaN canonicalisation; and a whole call with one.
+const EXACT_NS: f64 = 12.0;
+const LOOSE_NS: f64 = 7.5;
+const SINGLE_NS: f64 = 180.0;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let file = guests::module("ema-cross")?;
-    let batch = trades(BATCH);
-    let mut exact = Guest::start(&file, true)?;
-    let mut exact_one = Guest::start(&file, true)?;
-    let mut loose = Guest::start(&file, false)?;
-    let mut derived = Derived::start(&file, &batch)?;
-    let mut derived_one = Derived::start(&file, &batch[..1])?;
-    let mut native = Native::start(&batch)?;
-    let mut native_one = Native::start(&batch)?;
-    let calls = (effort.events / BATCH).max(1);
-    let singles = (effort.events / 8).max(1);
-    let [
-        exact_256,
-        loose_256,
-        derived_256,
-        native_256,
-        exact_1,
-        derived_1,
-        native_1,
-    ] = interleave(
-        effort.rounds,
-        [
-            &mut || per_event(calls, BATCH, || exact.call(&batch)),
-            &mut || per_event(calls, BATCH, || loose.call(&batch)),
-            &mut || {
-                per_event(calls, BATCH, || {
-                    derived.call().map(|consumed| consumed as usize)
-                })
-            },
-            &mut || native.per_event(calls, BATCH),
-            &mut || per_event(singles, 1, || exact_one.call(&batch[..1])),
-            &mut || {
-                per_event(singles, 1, || {
-                    derived_one.call().map(|consumed| consumed as usize)
-                })
-            },
-            &mut || native_one.per_event(singles, 1),
-        ],
+    let mut rows = batches(
+        effort,
+        BATCH,
+        ["256", "256/nan-as-is", "256/derived", "256/bytes"],
     )?;
-    let claim = |bench, against, goal: Option<f64>| Claim {
-        bench,
+    let labels = ["1024", "1024/nan-as-is", "1024/derived", "1024/bytes"];
+    rows.extend(batches(effort, LARGE, labels)?);
+    rows.extend(singles(effort)?);
+    Ok(rows)
+}
+
+const NATIVE: &str = "the same logic natively";
+
+fn claim(against: &'static str, goal: Option<f64>) -> Claim {
+    Claim {
+        bench: "boundary",
         unit: "ns/event",
         against,
         goal: goal.map(Goal::Value),
         more_is_better: false,
-    };
-    Ok(vec![
-        claim("boundary/batch-256", "the same logic natively", Some(12.0))
-            .row(&exact_256, &native_256),
-        claim(
-            "boundary/batch-256/nan-as-is",
-            "the same logic natively",
-            Some(7.5),
-        )
-        .row(&loose_256, &native_256),
-        claim("boundary/batch-256/derived", "one memcpy", None).row(&derived_256, &exact_256),
-        claim("boundary/batch-1", "the same logic natively", Some(180.0)).row(&exact_1, &native_1),
-        claim("boundary/batch-1/derived", "one memcpy", None).row(&derived_1, &exact_1),
-    ])
+    }
+}
+
+fn named(label: &str, row: Row) -> Row {
+    Row {
+        bench: format!("boundary/batch-{label}"),
+        ..row
+    }
+}
+
+/// Whole batches: as the host sends them, without NaN canonicalisation, by derived lowering, as bytes, and natively.
+fn batches(effort: &Effort, size: usize, labels: [&str; 4]) -> Result<Vec<Row>> {
+    let file = guests::module("ema-cross")?;
+    let batch = trades(size);
+    let mut exact = Guest::start(&file, true)?;
+    let mut loose = Guest::start(&file, false)?;
+    let mut bytes = Guest::start(&guests::in_bytes("ema-cross")?, true)?;
+    let mut derived = Derived::start(&file, &batch)?;
+    let mut native = Native::start(&batch)?;
+    let calls = (effort.events / size).max(1);
+    let [exact, loose, derived, bytes, native] = interleave(
+        effort.rounds,
+        [
+            &mut || per_event(calls, size, || exact.call(&batch)),
+            &mut || per_event(calls, size, || loose.call(&batch)),
+            &mut || per_event(calls, size, || derived.call()),
+            &mut || per_event(calls, size, || bytes.call(&batch)),
+            &mut || native.per_event(calls, size),
+        ],
+    )?;
+    let rows = [
+        claim(NATIVE, Some(EXACT_NS)).row(&exact, &native),
+        claim(NATIVE, Some(LOOSE_NS)).row(&loose, &native),
+        claim("one memcpy", None).row(&derived, &exact),
+        claim("one memcpy", None).row(&bytes, &exact),
+    ];
+    let rows = labels.into_iter().zip(rows);
+    Ok(rows.map(|(label, row)| named(label, row)).collect())
+}
+
+/// One event a call, beside a call with nothing.
+fn singles(effort: &Effort) -> Result<Vec<Row>> {
+    let file = guests::module("ema-cross")?;
+    let batch = trades(1);
+    let mut exact = Guest::start(&file, true)?;
+    let mut derived = Derived::start(&file, &batch)?;
+    let mut empty = Empty::start()?;
+    let calls = (effort.events / 8).max(1);
+    let [exact, derived, empty] = interleave(
+        effort.rounds,
+        [
+            &mut || per_event(calls, 1, || exact.call(&batch)),
+            &mut || per_event(calls, 1, || derived.call()),
+            &mut || per_event(calls, 1, || empty.call().map(|()| 1)),
+        ],
+    )?;
+    let rows = [
+        (
+            "1",
+            claim("an empty call", Some(SINGLE_NS)).row(&exact, &empty),
+        ),
+        ("1/derived", claim("one memcpy", None).row(&derived, &exact)),
+    ];
+    Ok(rows.map(|(label, row)| named(label, row)).into())
 }
 
 /// Trades at one price: the averages are worked out for each, and equal averages never cross.

@@ -74,12 +74,12 @@ impl Derived {
     }
 
     /// Offers the batch once.
-    pub(crate) fn call(&mut self) -> Result<u32> {
+    pub(crate) fn call(&mut self) -> Result<usize> {
         let outcome = self
             .strategy
             .tickdeck_strategy_hot()
             .call_on_events(&mut self.store, &self.batch)?;
-        Ok(outcome.consumed)
+        Ok(outcome.consumed as usize)
     }
 }
 

@@ -16,12 +16,12 @@ pub(crate) fn root() -> &'static Path {
 
 /// Builds the example plugins and returns their modules by name.
 pub(crate) fn modules() -> Result<Vec<(String, PathBuf)>> {
-    built(examples(&root().join("plugins"))?)
+    built(examples(&root().join("plugins"))?, false)
 }
 
 /// Builds the strategy that counts, and returns its module's file.
 pub(crate) fn counter() -> Result<PathBuf> {
-    let built = built(vec![root().join("tests/bench/counter")])?;
+    let built = built(vec![root().join("tests/bench/counter")], false)?;
     let (_, file) = built.into_iter().next().context("one crate, one module")?;
     Ok(file)
 }
@@ -34,14 +34,18 @@ pub(crate) fn variant(module: &[u8], number: u64) -> Vec<u8> {
     [module, &[0, length], &content].concat()
 }
 
-fn built(crates: Vec<PathBuf>) -> Result<Vec<(String, PathBuf)>> {
-    let out = root().join("target/bench-plugins");
+/// An example plugin in the world `strategy-bytes`.
+pub(crate) fn in_bytes(name: &str) -> Result<PathBuf> {
+    let built = built(vec![root().join("plugins").join(name)], true)?;
+    let (_, file) = built.into_iter().next().context("one crate, one module")?;
+    Ok(file)
+}
+
+fn built(crates: Vec<PathBuf>, bytes: bool) -> Result<Vec<(String, PathBuf)>> {
+    let folder = if bytes { "bytes" } else { "typed" };
+    let out = root().join("target/bench-plugins").join(folder);
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let built = build(&Build {
-        crates,
-        out,
-        bytes: false,
-    })?;
+    let built = build(&Build { crates, out, bytes })?;
     Ok(built
         .into_iter()
         .map(|built| (built.name, built.file))

@@ -6,6 +6,7 @@
 mod boundary;
 mod deck;
 mod derived;
+mod empty;
 mod engine;
 mod guests;
 mod latency;
