@@ -192,7 +192,9 @@ fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no
     folder.put("calm", &calm);
     folder.put("witness", &witness);
     let workers = 1 + dice.below(3);
-    let settings = format!("{SIM}[engine]\nworkers = {workers}\n");
+    let stepping = ["lockstep", "free"][dice.below(2) as usize];
+    println!("{workers} workers, {stepping}");
+    let settings = format!("{SIM}[engine]\nworkers = {workers}\nstepping = \"{stepping}\"\n");
     let mut host = Hosted::start(&settings, folder);
     host.goes_on("witness");
     let mut swaps = 0;
@@ -213,6 +215,31 @@ fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no
     let swapped = host.runs("witness", &last);
     assert!(swapped.generation > 10, "{swapped:?}");
     assert_eq!(host.goes_on("calm").generation, 1);
+    heard_all(host);
+}
+
+/// Swaps the witness in a host that runs freely, whose workers wait for nobody.
+#[test]
+fn a_host_that_runs_freely_loses_no_event_across_swaps() {
+    let folder = Folder::new();
+    let (calm, witness) = (counting("1.0.0").component(), witness().component());
+    folder.put("calm", &calm);
+    folder.put("witness", &witness);
+    let settings = format!("{SIM}[engine]\nworkers = 2\nstepping = \"free\"\n");
+    let mut host = Hosted::start(&settings, folder);
+    host.goes_on("witness");
+    for swap in 1..=10 {
+        let next = marked(&witness, swap);
+        host.folder.put("witness", &next);
+        let swapped = host.runs("witness", &next);
+        assert_eq!(swapped.generation, 1 + swap);
+    }
+    host.goes_on("witness");
+    heard_all(host);
+}
+
+/// Stops the host: the witness, which was swapped, and the calm one, which was not, heard the same, and nothing failed.
+fn heard_all(host: Hosted) {
     assert_eq!(host.failures(), [""; 0]);
     let (report, board) = host.stop();
     let find = |name: &str| {
