@@ -19,6 +19,29 @@ impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
     pub(crate) fn attend(&mut self, at: Timestamp) -> Result<(), EngineError> {
         self.settle(at);
+        self.go_on_with_changes(at)?;
+        let requests = self.hear(at);
+        self.begin_changes(requests, at)
+    }
+
+    /// Carries out what operators ordered, and hands back the changes that they asked for.
+    pub(crate) fn hear(&mut self, at: Timestamp) -> Vec<Request> {
+        let Some(asked) = self.hearing.0.take() else {
+            return Vec::new();
+        };
+        for order in asked.orders {
+            self.router.operate(at, order);
+        }
+        asked.requests
+    }
+
+    /// Whether changes were begun that are not done.
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.failed_trials.is_empty() || !self.expected.is_empty()
+    }
+
+    /// Rolls back what failed its trial, and lets new versions take over that were announced.
+    pub(crate) fn go_on_with_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         for strategy in std::mem::take(&mut self.failed_trials) {
             self.give_up(strategy, at)?;
         }
@@ -26,13 +49,16 @@ impl Engine {
             // Whoever asked may have gone.
             let _ = answer.send(self.change(change, at)?);
         }
-        let Some(asked) = self.hearing.0.take() else {
-            return Ok(());
-        };
-        for order in asked.orders {
-            self.router.operate(at, order);
-        }
-        for request in asked.requests {
+        Ok(())
+    }
+
+    /// Changes what can be changed at once; a new version is announced first.
+    pub(crate) fn begin_changes(
+        &mut self,
+        requests: Vec<Request>,
+        at: Timestamp,
+    ) -> Result<(), EngineError> {
+        for request in requests {
             if let Change::Swap(strategy, _) = &request.change {
                 self.expect(*strategy);
                 self.expected.push(request);
@@ -44,20 +70,21 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether there is something to do for which all workers must have caught up.
-    pub(crate) fn has_changes(&self) -> bool {
-        self.hearing.0.is_waiting() || !self.failed_trials.is_empty() || !self.expected.is_empty()
-    }
-
     /// Carries out what counts from the end of the window.
     pub(crate) fn settle(&mut self, at: Timestamp) {
-        self.intents.sort_unstable_by_key(Intent::key);
-        for mut intent in std::mem::take(&mut self.intents) {
+        if self.intents.is_empty() {
+            return;
+        }
+        let mut intents = std::mem::take(&mut self.intents);
+        intents.sort_unstable_by_key(Intent::key);
+        for mut intent in intents.drain(..) {
             intent.at = at;
             hash_intent(&mut self.actions_hash, &intent);
             self.router.on_intent(&intent);
             self.note(&intent);
         }
+        // Nothing of the above decides anything; the room is used again.
+        self.intents = intents;
     }
 
     /// Tells what became of an instance.

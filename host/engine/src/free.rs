@@ -84,13 +84,16 @@ impl Engine {
         let at = reached.max(self.now);
         self.crew.gather(&mut self.intents);
         let mut decided = self.decide();
-        if self.has_changes() {
+        // An operator's orders wait for nobody; a change stands at one sequence for all.
+        let requests = self.hear(at);
+        if !requests.is_empty() || self.has_changes() {
             self.crew.catch_up(self.next_sequence, &mut self.intents)?;
             decided |= self.decide();
-            self.attend(at)?;
-        } else if !self.intents.is_empty() {
             self.settle(at);
+            self.go_on_with_changes(at)?;
+            self.begin_changes(requests, at)?;
         }
+        self.settle(at);
         self.send(at, observer);
         Ok(arrived | decided)
     }

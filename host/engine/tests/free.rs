@@ -7,16 +7,24 @@ mod toy;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use tickdeck_engine::port::{Clock, Strategy};
 use tickdeck_engine::{
-    Change, Changed, Ending, EngineConfig, EngineError, Notice, Observer, Status, Stepping,
+    Change, Changed, Controls, Ending, Engine, EngineConfig, EngineError, Notice, Observer, Order,
+    Status, Stepping,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
 use toy::{Notices, Once, Toy, ToyVenue, feed, order, version};
 
 const EVENTS: u64 = 5_000;
+
+/// A tape that does not end before threads have told each other something.
+const LONG: u64 = 500_000;
+
+/// A test that would wait for ever fails after this long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Event time goes by with every look at it, and so does measured time.
 #[derive(Default)]
@@ -58,9 +66,13 @@ type Cast = Vec<(
     Box<dyn Strategy>,
 )>;
 
-fn engine(config: EngineConfig, strategies: Cast) -> tickdeck_engine::Engine {
+fn engine(config: EngineConfig, strategies: Cast) -> Engine {
+    engine_for(EVENTS, config, strategies)
+}
+
+fn engine_for(events: u64, config: EngineConfig, strategies: Cast) -> Engine {
     let clock = Box::<Ticking>::default();
-    toy::engine_at(ToyVenue::new(7, EVENTS), clock, config, strategies)
+    toy::engine_at(ToyVenue::new(7, events), clock, config, strategies)
 }
 
 fn quotes_and_trades() -> tickdeck_engine::port::Version {
@@ -132,7 +144,7 @@ fn a_strategy_that_does_not_return_holds_up_nobody_with_another_worker() {
     let stuck = Toy(move |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
         if std::mem::take(&mut waits) {
             // In lockstep this never comes: the other one would wait for this one.
-            wait.recv().unwrap();
+            wait.recv_timeout(PATIENCE).unwrap();
         }
         Ok(())
     });
@@ -154,9 +166,50 @@ fn a_strategy_that_does_not_return_holds_up_nobody_with_another_worker() {
     }
 }
 
+#[test]
+fn a_kill_takes_orders_off_the_book_while_a_strategy_does_not_return() {
+    let (tell, wait) = channel::<()>();
+    let mut waits = true;
+    let stuck = Toy(move |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        if std::mem::take(&mut waits) {
+            wait.recv_timeout(PATIENCE).unwrap();
+        }
+        Ok(())
+    });
+    let controls: Arc<OnceLock<Controls>> = Arc::default();
+    let (operator, mut sent) = (Arc::clone(&controls), false);
+    let resting = Toy(
+        move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            if event.kind() == Kind::Quote && !std::mem::replace(&mut sent, true) {
+                let order = order(1, OrderType::Limit, Side::Buy, 9_900, 1);
+                actions.push(Action::Submit(order));
+            }
+            match event.body() {
+                Body::Order(update) if update.status == OrderStatus::Accepted => {
+                    operator.get().unwrap().order(Order::Kill);
+                }
+                Body::Order(update) if update.status == OrderStatus::Canceled => {
+                    tell.send(()).unwrap();
+                }
+                _ => {}
+            }
+            Ok(())
+        },
+    );
+    let cast: Cast = vec![
+        ("stuck", quotes_and_trades(), Box::new(stuck)),
+        ("resting", quotes_and_trades(), Box::new(resting)),
+    ];
+    let engine = engine_for(LONG, free(2), cast);
+    controls.get_or_init(|| engine.controls());
+    let report = engine.run(&mut Notices::default()).unwrap();
+    assert!(report.status.working.is_empty());
+    assert_eq!(report.status.orders, 1);
+}
+
 /// Removes a strategy at the first status, and looks whether it left.
 struct Removes {
-    controls: tickdeck_engine::Controls,
+    controls: Controls,
     id: StrategyId,
     answer: Option<std::sync::mpsc::Receiver<Result<Changed, String>>>,
     removed: Arc<AtomicBool>,
