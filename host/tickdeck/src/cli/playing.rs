@@ -255,7 +255,7 @@ fn outcome(report: &Report) -> Result<ExitCode> {
 }
 
 /// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let seconds_each = match &text[digits.len()..] {
         "ms" => 0.001,
