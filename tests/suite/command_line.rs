@@ -94,6 +94,7 @@ fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_o
         "orders",
         "fills",
         "capital",
+        "first_decision_ms",
     ] {
         assert!(one[key].is_number(), "{key}: {one}");
     }

@@ -86,6 +86,7 @@ impl Engine {
             intents: Vec::new(),
             expected: Vec::new(),
             failed_trials: Vec::new(),
+            first_action_at: None,
         })
     }
 }

@@ -10,6 +10,7 @@ mod engine;
 mod guests;
 mod machine;
 mod row;
+mod start;
 mod swap;
 mod watch;
 
@@ -25,7 +26,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, swap. All of them when none is named.
+    /// What to measure: boundary, engine, start, swap. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -58,6 +59,7 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("start", start::run),
     ("swap", swap::run),
 ];
 

@@ -53,20 +53,12 @@
     (i64.store (i32.const 176) (i64.const 0))
     (global.set $order (i64.add (global.get $order) (i64.const 1))))
 
-  (func $average (param $trade i32)
-    (local $price f64) (local $was_above i32)
-    (local.set $price (f64.convert_i64_s (i64.load offset=40 (local.get $trade))))
-    (local.set $was_above (f64.gt (global.get $fast) (global.get $slow)))
-    (global.set $fast (f64.add (global.get $fast)
-      (f64.mul (f64.sub (local.get $price) (global.get $fast)) (f64.const 0.0952380952380952))))
-    (global.set $slow (f64.add (global.get $slow)
-      (f64.mul (f64.sub (local.get $price) (global.get $slow)) (f64.const 0.0327868852459016))))
-    (global.set $crossings (i32.add (global.get $crossings)
-      (i32.ne (local.get $was_above) (f64.gt (global.get $fast) (global.get $slow))))))
-
-  ;; An event has 88 bytes, its kind at 24: 0 is a quote, 1 a trade.
+  ;; An event has 88 bytes, its kind at 24: 0 is a quote, 1 a trade with its price at 40.
   (func (export "tickdeck:strategy/hot@0.1.0#on-events") (param $at i32) (param $events i32) (result i32)
-    (local $done i32) (local $kind i32)
+    (local $done i32) (local $kind i32) (local $fast f64) (local $slow f64) (local $price f64) (local $was_above i32)
+    (local.set $fast (global.get $fast))
+    (local.set $slow (global.get $slow))
+    (local.set $was_above (f64.gt (local.get $fast) (local.get $slow)))
     (loop $next
       (local.set $done (i32.add (local.get $done) (i32.const 1)))
       (local.set $kind (i32.load8_u offset=24 (local.get $at)))
@@ -74,7 +66,19 @@
         (then
           (call $buy (local.get $at))
           (return (call $answer (local.get $done) (i32.const 1)))))
-      (if (i32.eq (local.get $kind) (i32.const 1)) (then (call $average (local.get $at))))
+      (if (i32.eq (local.get $kind) (i32.const 1))
+        (then
+          (local.set $price (f64.convert_i64_s (i64.load offset=40 (local.get $at))))
+          (local.set $fast (f64.add (local.get $fast)
+            (f64.mul (f64.sub (local.get $price) (local.get $fast)) (f64.const 0.0952380952380952))))
+          (local.set $slow (f64.add (local.get $slow)
+            (f64.mul (f64.sub (local.get $price) (local.get $slow)) (f64.const 0.0327868852459016))))
+          (if (i32.ne (local.get $was_above) (f64.gt (local.get $fast) (local.get $slow)))
+            (then
+              (local.set $was_above (i32.eqz (local.get $was_above)))
+              (global.set $crossings (i32.add (global.get $crossings) (i32.const 1)))))))
       (local.set $at (i32.add (local.get $at) (i32.const 88)))
       (br_if $next (i32.lt_u (local.get $done) (local.get $events))))
+    (global.set $fast (local.get $fast))
+    (global.set $slow (local.get $slow))
     (call $answer (local.get $done) (i32.const 0))))

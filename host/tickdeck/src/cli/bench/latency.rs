@@ -89,10 +89,13 @@ fn pace(
     mut events: Producer<Event>,
     decided: Consumer<Decision>,
 ) -> Result<Vec<u64>> {
+    // Written once, so that no page of it is missing later.
+    let mut latencies = vec![u64::MAX; count as usize];
+    latencies.clear();
     let mut taken = Taken {
         decided,
         start: Instant::now(),
-        latencies: Vec::with_capacity(count as usize),
+        latencies,
     };
     let event = quote();
     for number in 0..count {
