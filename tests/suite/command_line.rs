@@ -2,6 +2,7 @@
 
 use crate::deck::{EXAMPLES, plugins, root, sample};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -93,6 +94,7 @@ fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_o
         "orders",
         "fills",
         "capital",
+        "first_decision_ms",
     ] {
         assert!(one[key].is_number(), "{key}: {one}");
     }
@@ -166,6 +168,73 @@ fn check_shows_what_a_module_is_and_refuses_what_is_none() {
 }
 
 #[test]
+fn bench_needs_nothing_but_the_binary_and_prints_every_figure_beside_what_is_usual() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(binary())
+        .args(["bench", "--for", "200ms", "--json"])
+        .current_dir(folder.path())
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let object = last_object(&output);
+    assert!(object["fit"].is_boolean(), "{object}");
+    let figures = object["figures"].as_array().unwrap();
+    let names: Vec<&str> = figures
+        .iter()
+        .map(|figure| figure["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "boundary/batch-256",
+            "boundary/batch-1",
+            "ring",
+            "latency/p50",
+            "latency/p99",
+            "latency/p99.9"
+        ]
+    );
+    for figure in figures {
+        assert!(figure["value"].as_f64().unwrap() > 0.0, "{figure}");
+        assert!(figure["usual"].as_f64().unwrap() > 0.0, "{figure}");
+    }
+    let checks = object["checks"].as_array().unwrap();
+    for what in ["cores", "cpu governor", "huge pages", "stolen time"] {
+        assert!(checks.iter().any(|check| check["what"] == what), "{object}");
+    }
+    let progress = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(progress.matches("measuring").count(), 3, "{progress}");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "it leaves nothing behind");
+}
+
+#[test]
+fn an_interrupt_breaks_bench_off_without_a_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(binary())
+        .args(["bench", "--for", "5m", "--json"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
+    progress.next().unwrap().unwrap();
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(output.stdout, b"");
+    let rest: Vec<String> = progress.map_while(Result::ok).collect();
+    assert!(rest[0].starts_with("broken off"), "{rest:?}");
+}
+
+#[test]
 fn a_deck_with_mistakes_in_its_settings_names_all_of_them_with_their_lines() {
     let folder = deck("[engine]\nworkres = 2\n[risk]\nmax_notional = \"lots\"\n");
     let error = error_of(&tickdeck(folder.path(), &["run"]));
@@ -181,7 +250,6 @@ fn a_deck_with_mistakes_in_its_settings_names_all_of_them_with_their_lines() {
 
 /// Starts a deck that plays as fast as it can and waits until it has printed a line of figures.
 fn running(folder: &Path) -> (Child, JoinHandle<Vec<String>>) {
-    use std::io::{BufRead, BufReader};
     let mut child = Command::new(binary())
         .args(["run", "--pace", "fast"])
         .current_dir(folder)

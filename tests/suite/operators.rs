@@ -258,8 +258,15 @@ fn every_command_answers_people_in_words_and_programs_in_json() {
         }
         let status = host.ask(&format!("{line} --json")).json()["status"].clone();
         assert_eq!(status["pid"], host.child.id());
-        assert_eq!(status["strategies"].as_array().unwrap().len(), 2);
+        let strategies = status["strategies"].as_array().unwrap();
+        assert_eq!(strategies.len(), 2);
+        for strategy in strategies {
+            let times = strategy["event_times"].as_array().unwrap();
+            assert!(times[0]["count"].as_u64() > Some(0), "{line}: {strategy}");
+        }
     }
+    let text = host.ask("top").text();
+    assert!(text.contains("\ntime per event "), "{text}");
     let text = host.ask("strategies").text();
     assert!(text.starts_with("strategy "), "{text}");
     let text = host.ask("strategies show market-maker").text();

@@ -193,6 +193,10 @@ pub struct StrategyLine {
     pub actions: u64,
     /// Wall time per event it handled, in nanoseconds; none before the first sample.
     pub ns_per_event: Option<f64>,
+    /// How long it took for an event: a count by upper bound, in ascending order. Only in a status, and only where there
+    /// are few enough strategies for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_times: Vec<TimeBucket>,
     /// Its open positions.
     pub positions: Vec<PositionLine>,
     /// What it made, if that is known.

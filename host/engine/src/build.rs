@@ -95,6 +95,7 @@ impl Engine {
             intents: Vec::new(),
             expected: Vec::new(),
             failed_trials: Vec::new(),
+            first_action_at: None,
         })
     }
 }

@@ -68,6 +68,12 @@ pub(crate) struct Venue {
     pub(crate) broken: bool,
 }
 
+/// What a run took, by the clock.
+struct Took {
+    elapsed_ns: u64,
+    first_action_ns: Option<u64>,
+}
+
 /// The engine.
 pub struct Engine {
     pub(crate) venues: Vec<Venue>,
@@ -94,6 +100,8 @@ pub struct Engine {
     /// New versions that wait for the window in which the old one's last call is timed.
     pub(crate) expected: Vec<Request>,
     pub(crate) failed_trials: Vec<StrategyId>,
+    /// When the first action was carried out, by the clock.
+    pub(crate) first_action_at: Option<u64>,
 }
 
 impl Engine {
@@ -119,9 +127,12 @@ impl Engine {
             Stepping::Lockstep => self.run_windows(observer)?,
             Stepping::Free => self.run_freely(observer)?,
         };
-        let elapsed_ns = self.clock.now_ns().saturating_sub(started);
+        let took = Took {
+            elapsed_ns: self.clock.now_ns().saturating_sub(started),
+            first_action_ns: self.first_action_at.map(|at| at.saturating_sub(started)),
+        };
         self.wind_down(observer)?;
-        self.finish(ending, elapsed_ns, observer)
+        self.finish(ending, took, observer)
     }
 
     /// Plays window by window until there is a reason to end.
@@ -198,6 +209,9 @@ impl Engine {
         self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
         self.carry_out();
+        if self.first_action_at.is_none() && self.router.tally.actions > 0 {
+            self.first_action_at = Some(self.clock.now_ns());
+        }
         self.attend(end.saturating_sub(1))?;
         self.dispatch(observer);
         Ok(())
@@ -322,7 +336,7 @@ impl Engine {
     fn finish(
         mut self,
         ending: Ending,
-        elapsed_ns: u64,
+        took: Took,
         observer: &mut dyn Observer,
     ) -> Result<Report, EngineError> {
         self.dispatch(observer);
@@ -351,7 +365,8 @@ impl Engine {
             tape_hash: self.tape_hash.digest128(),
             actions_hash: self.actions_hash.digest128(),
             ending,
-            elapsed_ns,
+            elapsed_ns: took.elapsed_ns,
+            first_action_ns: took.first_action_ns,
         })
     }
 }

@@ -324,6 +324,8 @@ pub struct Report {
     pub ending: Ending,
     /// The clock's time from the first event to the last, without start and stop.
     pub elapsed_ns: u64,
+    /// The clock's time from the start of the run to the first action carried out; none if there was none.
+    pub first_action_ns: Option<u64>,
 }
 
 /// Why a run ended.

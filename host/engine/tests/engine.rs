@@ -423,6 +423,16 @@ fn the_run_ends_at_its_limit_with_every_order_off_the_book() {
 }
 
 #[test]
+fn a_run_tells_when_its_first_action_was_carried_out_if_there_was_one() {
+    let first = |strategies| {
+        let (report, _) = run(3, 500, EngineConfig::default(), strategies);
+        report.first_action_ns
+    };
+    assert!(first(vec![("buyer", quotes(), buyer())]).is_some());
+    assert_eq!(first(Vec::new()), None);
+}
+
+#[test]
 fn a_worker_that_panics_is_an_error_and_not_a_hang() {
     for workers in [2, 3] {
         let panics = Toy(|event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {

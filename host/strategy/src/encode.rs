@@ -6,7 +6,8 @@
 //! made for hostile input, with the contract that this host was built with; and what the module is then encoded with
 //! is the contract.
 
-use crate::load::{World, of_contract};
+use crate::error::LoadError;
+use crate::load::{CONTRACT_VERSION, World, of_contract};
 use std::collections::BTreeSet;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentType};
 use wasmparser::types::Types;
@@ -42,6 +43,23 @@ const UTF8: u8 = 0;
 
 /// Bytes of a module before its first section.
 const PREAMBLE: usize = 8;
+
+/// A bare core module with the type of the contract in it, as a build for `wasm32-unknown-unknown` leaves it. `file` names
+/// it in errors.
+///
+/// # Errors
+/// It is no module.
+pub fn with_contract(module: &[u8], world: World, file: &str) -> Result<Vec<u8>, LoadError> {
+    let (resolve, world) = contract(CONTRACT_VERSION, world).expect("a test reads the contract");
+    let mut typed = module.to_vec();
+    embed_component_metadata(&mut typed, &resolve, world, StringEncoding::UTF8).map_err(
+        |error| LoadError::Encode {
+            file: file.to_owned(),
+            problem: words(error),
+        },
+    )?;
+    Ok(typed)
+}
 
 /// The component of a core module that was built for `version` of the contract; an error is a text for the user.
 pub(crate) fn encode(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {

@@ -23,6 +23,7 @@
 //! - [`Instance`]: a running strategy, behind `engine::port::Strategy`; `module`, `memory_bytes`, `is_alive`. After a
 //!   fault every call fails; drop it. A `save` that the strategy refuses in words is an error too, and it lives on.
 //! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
+//! - [`with_contract`]: the type of the contract into a core module that was written by hand.
 //! - [`watch`]: which modules are in the plugins folder, and what changes there while the host runs.
 //! - [`Limits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
 //!
@@ -53,6 +54,7 @@ mod program;
 pub mod watch;
 
 pub use cache::CacheUse;
+pub use encode::with_contract;
 pub use error::LoadError;
 pub use host::{Host, HostConfig};
 pub use instance::Instance;

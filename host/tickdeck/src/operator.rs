@@ -23,6 +23,9 @@ use tickdeck_strategy::LogLevel;
 /// Digits of money: the finest that any currency here has.
 const MONEY_SCALE: u8 = 8;
 
+/// Strategies up to which a status tells the times of each: it must fit into a line of the protocol.
+const MOST_TIMED: usize = 256;
+
 /// A rate over less says more of the moment than of the market.
 const SHORTEST_LOOK: Duration = Duration::from_millis(400);
 
@@ -158,8 +161,20 @@ impl Operator {
                 .iter()
                 .map(|one| self.instrument(one))
                 .collect(),
-            strategies: self.lines_of(&status),
+            strategies: self.timed_lines_of(&status),
         }
+    }
+
+    /// The strategies with their times, if those of all fit into an answer.
+    fn timed_lines_of(&self, status: &Status) -> Vec<StrategyLine> {
+        let mut lines = self.lines_of(status);
+        if lines.len() <= MOST_TIMED {
+            // In the same order, those without a seat behind.
+            for (line, one) in lines.iter_mut().zip(&status.strategies) {
+                line.event_times = histogram(&one.times);
+            }
+        }
+        lines
     }
 
     /// Events a second between two looks; since the start at the first, and the same again if that was just now.
@@ -234,6 +249,7 @@ impl Operator {
             events: status.events,
             actions: status.actions,
             ns_per_event: status.ns_per_event,
+            event_times: Vec::new(),
             positions: positions.collect(),
             profit: result.map(|result| money(net(&result))),
             note: record.and_then(|record| record.note.clone()),
@@ -333,6 +349,7 @@ fn unseated(name: &str, record: &Record) -> StrategyLine {
         events: 0,
         actions: 0,
         ns_per_event: None,
+        event_times: Vec::new(),
         positions: Vec::new(),
         profit: None,
         note: record.note.clone(),

@@ -6,6 +6,7 @@ use crate::names::Names;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tickdeck_engine::{Ending, Report, StrategyResult, StrategyStatus};
 use tickdeck_model::{Fixed, Money};
 
@@ -32,6 +33,8 @@ pub struct Summary {
     workers: usize,
     ending: &'static str,
     elapsed_s: f64,
+    /// From the start of the command to the first action carried out.
+    first_decision_ms: Option<f64>,
     killed: bool,
     /// Strategies that did not run, with why.
     skipped: BTreeMap<String, String>,
@@ -71,6 +74,8 @@ pub struct About {
     pub seed: u64,
     /// Worker threads.
     pub workers: usize,
+    /// From the start of the command to the start of the run.
+    pub start_up: Duration,
     /// Strategies that did not run, with why.
     pub skipped: BTreeMap<String, String>,
 }
@@ -117,9 +122,17 @@ pub fn summary(report: &Report, about: About, names: &Names) -> Summary {
             Ending::Broken => "broken",
         },
         elapsed_s,
+        first_decision_ms: report
+            .first_action_ns
+            .map(|ns| milliseconds(about.start_up + Duration::from_nanos(ns))),
         killed: status.killed,
         skipped: about.skipped,
     }
+}
+
+/// With one decimal.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e4).round() / 10.0
 }
 
 fn strategy_summary(status: &StrategyStatus, names: &Names) -> StrategySummary {
@@ -268,6 +281,7 @@ mod tests {
             actions_hash: 11,
             ending: Ending::Limit,
             elapsed_ns: 500_000_000,
+            first_action_ns: Some(12_340_000),
         }
     }
 
@@ -276,6 +290,7 @@ mod tests {
         let about = About {
             seed: 7,
             workers: 1,
+            start_up: Duration::from_millis(200),
             skipped: BTreeMap::new(),
         };
         let text = serde_json::to_string(&summary(&report(), about, &names())).unwrap();
@@ -286,7 +301,7 @@ mod tests {
             r#""positions":{"BTCUSDT.SIM":-0.025}}],"capital":1000000.123456789,"currency":"USDT","#,
             r#""balances":{"USDT":1000000.123456789},"tape_hash":"0000000000000000000000000000000a","#,
             r#""actions_hash":"0000000000000000000000000000000b","seed":7,"workers":1,"ending":"limit","#,
-            r#""elapsed_s":0.5,"killed":false,"skipped":{}}"#
+            r#""elapsed_s":0.5,"first_decision_ms":212.3,"killed":false,"skipped":{}}"#
         );
         assert_eq!(text, golden);
     }

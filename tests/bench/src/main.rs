@@ -13,6 +13,7 @@ mod latency;
 mod machine;
 mod native;
 mod row;
+mod start;
 mod swap;
 mod watch;
 
@@ -28,7 +29,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, latency, swap. All of them when none is named.
+    /// What to measure, by the names of the rows. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -62,6 +63,7 @@ const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
     ("latency", latency::run),
+    ("start", start::run),
     ("swap", swap::run),
 ];
 

@@ -38,6 +38,7 @@ fn strategy() -> StrategyLine {
         events: 77_714,
         actions: 206,
         ns_per_event: Some(2_809.5),
+        event_times: Vec::new(),
         positions: vec![PositionLine {
             symbol: "BTCUSDT.SIM".to_owned(),
             size: "-0.01".to_owned(),
@@ -79,7 +80,18 @@ fn status() -> HostStatus {
             events: 27_706,
             stale: false,
         }],
-        strategies: vec![strategy()],
+        strategies: vec![timed()],
+    }
+}
+
+/// As a status has it.
+fn timed() -> StrategyLine {
+    StrategyLine {
+        event_times: vec![TimeBucket {
+            up_to_ns: 2_048,
+            count: 900,
+        }],
+        ..strategy()
     }
 }
 
@@ -181,6 +193,18 @@ fn a_misspelt_name_never_means_all_strategies() {
         panic!("it was taken");
     };
     assert!(problem.contains("nmae"), "{problem}");
+}
+
+#[test]
+fn a_status_of_a_host_that_tells_no_times_is_understood() {
+    let times = r#""event_times":[{"up_to_ns":2048,"count":900}],"#;
+    let line = GOLDEN.lines().find(|line| line.contains(r#""status":"#));
+    let (told, untold) = (line.unwrap(), line.unwrap().replacen(times, "", 1));
+    assert_ne!(told, untold);
+    let Ok(Answer::Status(status)) = read_answer(untold.as_bytes()) else {
+        panic!("it was not understood");
+    };
+    assert_eq!(status.strategies, vec![strategy()]);
 }
 
 #[test]

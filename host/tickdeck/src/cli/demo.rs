@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 use tickdeck_model::Registry;
 
 /// Trade with the strategies of the plugins folder on the simulated exchange, or on a capture.
@@ -33,6 +34,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(self) -> Result<ExitCode> {
+        let since = Instant::now();
         let plugins = plugins()?;
         let config = match &self.config {
             Some(file) => Config::load(file)?,
@@ -47,6 +49,7 @@ impl Demo {
             registry: Registry::new(),
             keep: Box::new(|_| Ok(())),
             first_order: 1,
+            since,
             killed: false,
             command: "demo".to_owned(),
             stop: Stop::default(),

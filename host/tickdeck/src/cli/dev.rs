@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 use tickdeck_model::Registry;
 
 /// Work on a strategy while it trades: build and swap it at every save.
@@ -56,6 +57,7 @@ impl Dev {
 
     /// Runs a host of its own around the strategy.
     fn with_host(self, project: Project) -> Result<ExitCode> {
+        let since = Instant::now();
         let config = match &self.config {
             Some(file) => Config::load(file)?,
             None => Config::default(),
@@ -80,6 +82,7 @@ impl Dev {
             registry: Registry::new(),
             keep: Box::new(|_| Ok(())),
             first_order: 1,
+            since,
             killed: false,
             command: format!("dev {}", workshop.name()),
             latch: None,

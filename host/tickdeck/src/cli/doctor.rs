@@ -1,5 +1,6 @@
 //! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
 
+use super::machine;
 use super::wire::{Diagnosis, Finding, Level};
 use crate::builder::{WASM_TARGET, wasm_target_present};
 use crate::deck::{Deck, cache_folder, scan};
@@ -24,55 +25,14 @@ pub(super) struct Doctor {
     json: bool,
 }
 
-impl Finding {
-    fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            what,
-            level: Level::Ok,
-            found: found.into(),
-            fix: None,
-        }
-    }
-
-    fn warn(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            what,
-            level: Level::Warn,
-            found: found.into(),
-            fix: Some(fix.into()),
-        }
-    }
-
-    fn fail(what: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            what,
-            level: Level::Fail,
-            found: found.into(),
-            fix: Some(fix.into()),
-        }
-    }
-
-    fn line(&self) -> String {
-        let level = match self.level {
-            Level::Ok => "ok  ",
-            Level::Warn => "warn",
-            Level::Fail => "FAIL",
-        };
-        let fix = self.fix.as_ref().map_or_else(String::new, |fix| {
-            format!("\n                     fix: {fix}")
-        });
-        format!("{level}  {:<14} {}{fix}\n", self.what, self.found)
-    }
-}
-
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode> {
         let deck = Deck::at(".");
         let mut checks = vec![
             toolchain(),
             wasm_target(),
-            cores(),
-            governor(),
+            machine::cores(),
+            machine::governor(),
             cache(),
             settings(&deck),
             data(&deck),
@@ -117,42 +77,6 @@ fn wasm_target() -> Finding {
         format!("the toolchain has no {WASM_TARGET}"),
         fix,
     )
-}
-
-fn cores() -> Finding {
-    match std::thread::available_parallelism() {
-        Ok(cores) if cores.get() >= 2 => Finding::ok("cores", format!("{cores} for this process")),
-        Ok(cores) => Finding::warn(
-            "cores",
-            format!("{cores} for this process"),
-            "the kernel and the workers share it: keep [engine] workers = 1 and wait = \"park\"",
-        ),
-        Err(error) => Finding::warn(
-            "cores",
-            format!("cannot be told: {error}"),
-            "keep [engine] workers = 1",
-        ),
-    }
-}
-
-fn governor() -> Finding {
-    match std::fs::read_to_string("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") {
-        Ok(governor) if governor.trim() == "performance" => {
-            Finding::ok("cpu governor", "performance")
-        }
-        Ok(governor) => Finding::warn(
-            "cpu governor",
-            format!(
-                "{}: cores slow down when idle, and latencies jump",
-                governor.trim()
-            ),
-            "run `sudo cpupower frequency-set -g performance`",
-        ),
-        Err(_) => Finding::ok(
-            "cpu governor",
-            "not shown by this system (a virtual machine, or not Linux)",
-        ),
-    }
 }
 
 fn cache() -> Finding {

@@ -1,8 +1,9 @@
 //! The command line: one struct a subcommand, each in a file of its own.
 //!
-//! Exit codes: 0 all is well, 1 a failure (one sentence on standard error), 2 a usage error, 3 no host runs there, 130 a
-//! second Ctrl-C.
+//! Exit codes: 0 all is well, 1 a failure (one sentence on standard error), 2 a usage error, 3 no host runs there, 130
+//! broken off by Ctrl-C.
 
+mod bench;
 mod build;
 mod check;
 mod completions;
@@ -11,8 +12,10 @@ mod data;
 mod demo;
 mod dev;
 mod doctor;
+mod finding;
 mod host;
 mod kill;
+mod machine;
 mod new;
 mod playing;
 mod repository;
@@ -33,6 +36,8 @@ use tickdeck_control::ControlError;
 const USAGE_ERROR: u8 = 2;
 /// The exit code of a command to a host that is not there.
 const NO_HOST: u8 = 3;
+/// The exit code of a command that Ctrl-C ended before it was done.
+const INTERRUPTED: u8 = 130;
 
 /// Trades with strategies compiled to WebAssembly: each in a sandbox of its own, all on one tape.
 #[derive(Debug, Parser)]
@@ -63,6 +68,7 @@ enum Command {
     #[command(subcommand)]
     Data(data::Data),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -86,6 +92,7 @@ impl Cli {
             Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Bench(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),
         }
     }

@@ -77,6 +77,8 @@ pub(super) struct Source {
     /// The first order number that was never used.
     pub(super) first_order: OrderNumber,
     pub(super) killed: bool,
+    /// When the command started.
+    pub(super) since: Instant,
     /// `demo`, `run` or `dev NAME`.
     pub(super) command: String,
     pub(super) latch: Option<PathBuf>,
@@ -129,9 +131,10 @@ impl Playing {
             });
             print(&format!("{title}{time}\n"))?;
         }
-        let about = About {
+        let mut about = About {
             seed: wired.seed,
             workers: wired.workers,
+            start_up: Duration::ZERO,
             skipped: wired.skipped.clone(),
         };
         let (names, latch) = (wired.names.clone(), source.latch);
@@ -142,6 +145,7 @@ impl Playing {
         let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
         // Last to come and first to go: while it answers, everything that it asks is there.
         let server = listen(&source.deck, operator, display);
+        about.start_up = source.since.elapsed();
         let report = session.run();
         drop(bench);
         drop(server);
@@ -255,7 +259,7 @@ fn outcome(report: &Report) -> Result<ExitCode> {
 }
 
 /// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
     let seconds_each = match &text[digits.len()..] {
         "ms" => 0.001,

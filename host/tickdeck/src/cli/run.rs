@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
 ///
@@ -31,6 +32,7 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> Result<ExitCode> {
+        let since = Instant::now();
         let deck = self.deck();
         let config = match &self.config {
             Some(file) => Config::load(file)?,
@@ -61,6 +63,7 @@ impl Run {
             grants: data.grants()?,
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
+            since,
             killed,
             command: "run".to_owned(),
             stop: Stop::default(),

@@ -1,5 +1,7 @@
 //! A host's answers as plain text.
 
+mod times;
+
 use crate::figures::{date, grouped, money_text, short, span, time_of_day};
 use crate::table::aligned;
 use tickdeck_control::Answer;
@@ -24,6 +26,16 @@ pub(super) fn answer(answer: &Answer) -> String {
 
 /// How a host stands.
 pub(super) fn status(status: &HostStatus) -> String {
+    printable(&(figures(status) + &notes(&status.strategies)))
+}
+
+/// How a host stands, with the times of its strategies.
+pub(super) fn top(status: &HostStatus) -> String {
+    let times = times::times(&status.strategies);
+    printable(&(figures(status) + &times + &notes(&status.strategies)))
+}
+
+fn figures(status: &HostStatus) -> String {
     let mut text = head(status);
     if !status.strategies.is_empty() {
         let rows: Vec<_> = status.strategies.iter().map(strategy_row).collect();
@@ -33,7 +45,7 @@ pub(super) fn status(status: &HostStatus) -> String {
         let rows: Vec<_> = status.instruments.iter().map(instrument_row).collect();
         text += &format!("\n{}", aligned(&INSTRUMENT_HEADER, &rows));
     }
-    printable(&(text + &notes(&status.strategies)))
+    text
 }
 
 /// Text without what would steer a terminal: titles, notes and logs are other people's words.

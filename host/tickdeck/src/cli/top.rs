@@ -1,4 +1,4 @@
-//! `tickdeck top`: the status, twice a second.
+//! `tickdeck top`: the status with the times of the strategies, twice a second.
 
 use super::host::Host;
 use super::shown;
@@ -21,13 +21,14 @@ const REFRESH: Duration = Duration::from_millis(500);
 /// The exit code after a signal.
 const INTERRUPTED: i32 = 130;
 
-/// Watch the running host: its status, twice a second, until q or Ctrl-C.
+/// Watch the running host: its status and how long strategies take for an event, twice a second, until q or Ctrl-C.
 ///
 /// Without a terminal it prints the status once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck top
-  tickdeck top --json --follow | jq .status.profit")]
+  tickdeck top --json --follow | jq .status.profit
+  tickdeck top --json | jq '.status.strategies[] | {name, event_times}'")]
 pub(super) struct Top {
     #[command(flatten)]
     host: Host,
@@ -44,8 +45,11 @@ impl Top {
             self.lines()
         } else if is_watched && std::io::stdin().is_terminal() {
             self.view()
-        } else {
+        } else if self.host.json {
             self.host.run(&Request::Status)
+        } else {
+            print(&shown::top(&self.host.status()?))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 
@@ -120,7 +124,7 @@ fn watch(terminal: &mut DefaultTerminal, mut status: HostStatus, poll: &Poll) ->
 }
 
 fn draw(terminal: &mut DefaultTerminal, status: &HostStatus, age: Duration) -> Result<()> {
-    let text = shown::status(status);
+    let text = shown::top(status);
     terminal
         .draw(|frame| {
             let [body, foot] =

@@ -1,4 +1,4 @@
-//! The JSON objects of `check`, `build`, `sign`, `data check` and `doctor`. The one of `demo` and `run` is in [`crate::wire`].
+//! The JSON objects of `check`, `build`, `sign`, `data check`, `doctor` and `bench`. The one of `demo` and `run` is in [`crate::wire`].
 
 use super::check::{Signer, subscription};
 use serde::Serialize;
@@ -51,6 +51,31 @@ pub(super) enum Level {
     Ok,
     Warn,
     Fail,
+}
+
+/// What `bench` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct SelfCheck {
+    /// Nothing is wrong with the machine, and no figure is far from usual.
+    pub(super) fit: bool,
+    pub(super) checks: Vec<Finding>,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// Something that was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) value: f64,
+    pub(super) unit: &'static str,
+    /// Of the rounds, where it was measured in rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) least: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) most: Option<f64>,
+    /// On an ordinary machine.
+    pub(super) usual: f64,
+    pub(super) level: Level,
 }
 
 /// What `sign` prints.

@@ -31,6 +31,9 @@ fn ema_cross() -> StrategyLine {
         events: 77_714,
         actions: 1_206,
         ns_per_event: Some(2_809.4),
+        event_times: [(2_048, 900), (4_096, 450), (65_536, 2)]
+            .map(|(up_to_ns, count)| TimeBucket { up_to_ns, count })
+            .into(),
         positions: vec![PositionLine {
             symbol: "BTCUSDT.SIM".to_owned(),
             size: "-0.01".to_owned(),
@@ -145,12 +148,20 @@ fn the_docs_show_what_the_commands_print() {
     let list = Answer::Strategies(vec![ema_cross(), market_maker()]);
     for text in [
         answer(&Answer::Status(Box::new(host()))),
+        times::times(&host().strategies),
         answer(&list),
         answer(&Answer::Strategy(Box::new(everything()))),
     ] {
         let text = in_docs(&text);
         assert!(DOCS.contains(&text), "docs/OPERATING.md lacks\n{text}");
     }
+}
+
+#[test]
+fn top_shows_the_status_with_the_times_before_what_needs_a_look() {
+    let (top, times) = (top(&host()), times::times(&host().strategies));
+    assert_eq!(top.replacen(&times, "", 1), status(&host()));
+    assert!(top.find(&times) < top.find("runs in the shadow"), "{top}");
 }
 
 #[test]

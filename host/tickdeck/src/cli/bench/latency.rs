@@ -1,0 +1,215 @@
+//! From an event on one thread, over a strategy on another, to its decision on the first.
+//!
+//! Events are due at a steady pace, and a latency counts from the moment its event was due: one that could only be
+//! published late because the one before held it up waited for all that time (coordinated omission).
+
+use super::guest::{Guest, quote};
+use super::span::Span;
+use crate::clock::since;
+use anyhow::{Context, Result, anyhow};
+use std::time::Instant;
+use tickdeck_model::{Action, Event};
+use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
+use tickdeck_strategy::THREAD_STACK;
+
+/// Events a second.
+pub(super) const PACE: u64 = 100_000;
+/// Between two events.
+const INTERVAL_NS: u64 = 1_000_000_000 / PACE;
+/// Slots of the ring of events.
+const EVENTS: usize = 1 << 14;
+/// Slots of the ring of decisions: one for every event that can wait, so that the strategy never has to.
+const DECISIONS: usize = 2 * EVENTS;
+/// Events that are offered at once. The strategy takes one of them, so after a hold-up more would only be copied in vain.
+const OFFERED: usize = 16;
+/// The first events find cold caches and a sleeping core: one in so many does not count.
+const WARM_UP: usize = 20;
+
+/// What the strategy decided because of an event.
+#[derive(Debug, Clone, Copy)]
+struct Decision {
+    cause: u64,
+    action: Action,
+}
+
+/// Nanoseconds from when each event was due until its decision was there, in ascending order; none if it was broken off.
+pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
+    let mut guest = Guest::start()?;
+    let wait = Wait::Spin;
+    let events = ring(Config {
+        capacity: EVENTS,
+        wait,
+    })?;
+    let decisions = ring(Config {
+        capacity: DECISIONS,
+        wait,
+    })?;
+    let (offered, decided) = (
+        events.attach(SlowPolicy::Wait),
+        decisions.attach(SlowPolicy::Wait),
+    );
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new()
+            .name("worker".to_owned())
+            .stack_size(2 * THREAD_STACK)
+            .spawn_scoped(scope, || work(&mut guest, offered, decisions.producer()))
+            .context("cannot start a thread")?;
+        // A worker that failed says itself why.
+        let goes_on = || !span.is_broken_off() && !worker.is_finished();
+        let count = (span.time().as_secs_f64() * PACE as f64) as u64;
+        let measured = pace(count, goes_on, events.producer(), decided);
+        events.close();
+        let worked = worker.join();
+        worked.map_err(|_| anyhow!("the worker panicked: a bug in tickdeck"))??;
+        measured
+    })
+}
+
+/// Offers events to the strategy and publishes what it decides, as a worker of the engine does.
+fn work(
+    guest: &mut Guest,
+    mut events: Consumer<Event>,
+    mut decisions: Producer<Decision>,
+) -> Result<()> {
+    while events.wait(|| false)? == Wake::Ready {
+        let batch = events.peek(OFFERED);
+        let handled = guest.call(batch)?;
+        let cause = batch[handled - 1].sequence;
+        for action in &guest.actions {
+            let action = *action;
+            decisions.publish(&[Decision { cause, action }])?;
+        }
+        events.release(handled);
+    }
+    Ok(())
+}
+
+/// Publishes events as they become due and takes decisions in between.
+fn pace(
+    count: u64,
+    goes_on: impl Fn() -> bool,
+    mut events: Producer<Event>,
+    decided: Consumer<Decision>,
+) -> Result<Vec<u64>> {
+    // Written once, so that no page of it is missing later.
+    let mut latencies = vec![u64::MAX; count as usize];
+    latencies.clear();
+    let mut taken = Taken {
+        decided,
+        start: Instant::now(),
+        latencies,
+    };
+    let event = quote();
+    for number in 0..count {
+        while since(taken.start) < number * INTERVAL_NS {
+            taken.take();
+        }
+        events.publish(&[event.with_sequence(number)])?;
+        taken.take();
+        if !goes_on() {
+            return Ok(Vec::new());
+        }
+    }
+    while (taken.latencies.len() as u64) < count && goes_on() {
+        taken.take();
+    }
+    let mut latencies = taken.latencies.split_off(taken.latencies.len() / WARM_UP);
+    latencies.sort_unstable();
+    Ok(latencies)
+}
+
+/// Decisions that were taken.
+struct Taken {
+    decided: Consumer<Decision>,
+    start: Instant,
+    latencies: Vec<u64>,
+}
+
+impl Taken {
+    /// Takes what is there.
+    fn take(&mut self) {
+        let decisions = self.decided.peek(DECISIONS);
+        let read = decisions.len();
+        if read == 0 {
+            std::hint::spin_loop();
+            return;
+        }
+        let now = since(self.start);
+        for decision in decisions {
+            std::hint::black_box(decision.action);
+            let due = decision.cause * INTERVAL_NS;
+            self.latencies.push(now.saturating_sub(due));
+        }
+        self.decided.release(read);
+    }
+}
+
+/// The latency that this part of them does not exceed, of latencies in ascending order.
+pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
+    let at = (ascending.len() as f64 * part).ceil() as usize;
+    let at = at.clamp(1, ascending.len().max(1)) - 1;
+    ascending.get(at).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Stop;
+    use std::time::Duration;
+
+    #[test]
+    fn every_event_has_its_decision() {
+        let span = Span::start(Duration::from_millis(2), &Stop::default());
+        let latencies = measure(&span).unwrap();
+        assert_eq!(latencies.len(), 200 - 200 / WARM_UP);
+        assert!(latencies.is_sorted() && latencies[0] > 0);
+    }
+
+    #[test]
+    fn what_was_held_up_is_worked_off() {
+        let events = ring(Config {
+            capacity: EVENTS,
+            wait: Wait::Spin,
+        });
+        let events = events.unwrap();
+        let (offered, mut producer) = (events.attach(SlowPolicy::Wait), events.producer());
+        let backlog: Vec<Event> = (0..EVENTS as u64 / 2)
+            .map(|number| quote().with_sequence(number))
+            .collect();
+        producer.publish(&backlog).unwrap();
+        events.close();
+        let decisions = ring(Config {
+            capacity: DECISIONS,
+            wait: Wait::Spin,
+        });
+        let decisions = decisions.unwrap();
+        let mut decided = decisions.attach(SlowPolicy::Wait);
+        work(&mut Guest::start().unwrap(), offered, decisions.producer()).unwrap();
+        let causes = decided.peek(DECISIONS).iter();
+        assert!(
+            causes
+                .map(|decision| decision.cause)
+                .eq(0..EVENTS as u64 / 2)
+        );
+    }
+
+    #[test]
+    fn one_that_is_broken_off_says_nothing() {
+        let stop = Stop::default();
+        stop.ask();
+        let span = Span::start(Duration::from_secs(60), &stop);
+        assert_eq!(measure(&span).unwrap(), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_quantile_is_a_latency_that_was_measured() {
+        let thousand: Vec<u64> = (1..=1_000).collect();
+        let at = |part| quantile(&thousand, part);
+        assert_eq!(
+            [at(0.5), at(0.99), at(0.999), at(1.0)],
+            [500, 990, 999, 1_000]
+        );
+        assert_eq!(quantile(&[7], 0.001), 7);
+        assert_eq!(quantile(&[], 0.5), 0);
+    }
+}

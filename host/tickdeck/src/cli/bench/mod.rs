@@ -1,0 +1,112 @@
+//! `tickdeck bench`: how fast this machine is, and what about it could be better.
+//!
+//! It needs nothing but the binary: the strategy that is called lies within it.
+
+mod boundary;
+mod guest;
+mod latency;
+mod result;
+mod ring;
+mod span;
+
+use super::INTERRUPTED;
+use super::machine::{self, CpuTimes};
+use super::playing::duration;
+use super::wire::Figure;
+use crate::clock::Stop;
+use crate::output::print;
+use crate::session::on_interrupt;
+use anyhow::Result;
+use clap::Args;
+use span::Span;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How short and how long it can be.
+const SHORTEST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Measure this machine for some seconds and say whether it is fit: boundary, ring, latency.
+///
+/// It needs no deck, no compiler and no network, and writes nothing. Beside each figure stands what is usual on an
+/// ordinary machine of two cores. It ends with code 0 whatever it finds.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck bench
+  tickdeck bench --for 60s
+  tickdeck bench --json | jq .figures")]
+pub(super) struct Bench {
+    /// How long to measure in all
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = time)]
+    time: Duration,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bench {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let stop = Stop::default();
+        on_interrupt(stop.clone(), None)?;
+        let mut checks = machine::findings();
+        let before = CpuTimes::now();
+        let figures = measure(self.time, &stop)?;
+        if stop.asked() {
+            eprintln!("broken off: nothing was measured to its end");
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+        checks.push(machine::steal(before, CpuTimes::now()));
+        checks.extend(result::build());
+        let result = result::of(checks, figures);
+        print(&if self.json {
+            serde_json::to_string(&result)? + "\n"
+        } else {
+            result::shown(&result)
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// All figures, in this time; fewer if someone wants it to stop.
+fn measure(time: Duration, stop: &Stop) -> Result<Vec<Figure>> {
+    let span = |tenths: u32, what: &str| {
+        let time = time * tenths / 10;
+        eprintln!("measuring {what}, {:.1} s", time.as_secs_f64());
+        Span::start(time, stop)
+    };
+    let mut figures = Vec::new();
+    let boundary = boundary::measure(&span(4, "the way into a strategy and back"))?;
+    figures.extend(result::boundary(&boundary));
+    if !stop.asked() {
+        let ring = ring::measure(&span(2, "the ring between two threads"))?;
+        figures.extend(result::ring(&ring));
+    }
+    if !stop.asked() {
+        let latency = latency::measure(&span(4, "the latency from event to decision"))?;
+        figures.extend(result::latency(&latency));
+    }
+    Ok(figures)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if (SHORTEST..=LONGEST).contains(&time) {
+        Ok(time)
+    } else {
+        Err("it must be from 200ms to 5m".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_neither_too_short_nor_too_long() {
+        assert_eq!(time("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(time("200ms"), Ok(SHORTEST));
+        for text in ["199ms", "301s", "1h", "soon"] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+}

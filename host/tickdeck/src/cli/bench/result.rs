@@ -1,0 +1,248 @@
+//! Figures beside what is usual, and the words for both.
+
+use super::latency::{self, quantile};
+use crate::cli::wire::{Figure, Finding, Level, SelfCheck};
+use crate::figures::{grouped, short};
+
+/// From how many times the usual on a figure is remarkable, and from how many on the machine is not fit.
+const REMARKABLE: f64 = 1.5;
+const UNFIT: f64 = 4.0;
+
+/// What is usual on an ordinary machine: a virtual one with two cores of 2023.
+const USUAL: Usual = Usual {
+    per_event_ns: 11.0,
+    per_call_ns: 190.0,
+    ring_per_s: 100e6,
+    latency_ns: [1_000.0, 10_000.0, 100_000.0],
+};
+
+struct Usual {
+    per_event_ns: f64,
+    per_call_ns: f64,
+    ring_per_s: f64,
+    /// The quantiles of [`QUANTILES`].
+    latency_ns: [f64; 3],
+}
+
+const QUANTILES: [(&str, f64); 3] = [
+    ("latency/p50", 0.5),
+    ("latency/p99", 0.99),
+    ("latency/p99.9", 0.999),
+];
+
+/// Of events in batches, and of calls of one event.
+pub(super) fn boundary([per_event, per_call]: &[Vec<f64>; 2]) -> Vec<Figure> {
+    vec![
+        of_rounds(
+            "boundary/batch-256",
+            "ns/event",
+            per_event,
+            USUAL.per_event_ns,
+        ),
+        of_rounds("boundary/batch-1", "ns/call", per_call, USUAL.per_call_ns),
+    ]
+}
+
+pub(super) fn ring(per_s: &[f64]) -> Vec<Figure> {
+    vec![of_rounds("ring", "events/s", per_s, USUAL.ring_per_s)]
+}
+
+pub(super) fn latency(ascending_ns: &[u64]) -> Vec<Figure> {
+    let figure = |((name, part), usual): ((&'static str, f64), f64)| Figure {
+        name,
+        value: quantile(ascending_ns, part) as f64,
+        unit: "ns",
+        least: None,
+        most: None,
+        usual,
+        level: level(quantile(ascending_ns, part) as f64 / usual),
+    };
+    QUANTILES
+        .into_iter()
+        .zip(USUAL.latency_ns)
+        .map(figure)
+        .collect()
+}
+
+fn of_rounds(name: &'static str, unit: &'static str, rounds: &[f64], usual: f64) -> Figure {
+    let mut ascending = rounds.to_vec();
+    ascending.sort_by(f64::total_cmp);
+    let value = ascending
+        .get(ascending.len() / 2)
+        .copied()
+        .unwrap_or(f64::NAN);
+    let slower = if unit == "events/s" {
+        usual / value
+    } else {
+        value / usual
+    };
+    Figure {
+        name,
+        value,
+        unit,
+        least: ascending.first().copied(),
+        most: ascending.last().copied(),
+        usual,
+        level: level(slower),
+    }
+}
+
+/// By how many times slower something is than usual.
+fn level(slower: f64) -> Level {
+    match slower {
+        slower if slower < REMARKABLE => Level::Ok,
+        slower if slower < UNFIT => Level::Warn,
+        _ => Level::Fail,
+    }
+}
+
+/// What the binary itself has against the figures.
+pub(super) fn build() -> Option<Finding> {
+    cfg!(debug_assertions).then(|| {
+        let found = "this binary is a debug build: it is many times slower";
+        Finding::warn("build", found, "build it with `cargo build --release`")
+    })
+}
+
+pub(super) fn of(checks: Vec<Finding>, figures: Vec<Figure>) -> SelfCheck {
+    let levels = checks.iter().map(|finding| finding.level);
+    let mut levels = levels.chain(figures.iter().map(|figure| figure.level));
+    SelfCheck {
+        fit: levels.all(|level| level != Level::Fail),
+        checks,
+        figures,
+    }
+}
+
+/// The whole result in lines.
+pub(super) fn shown(result: &SelfCheck) -> String {
+    let checks = result.checks.iter().map(Finding::line);
+    let figures = result.figures.iter().map(|figure| finding(figure).line());
+    let levels = result.checks.iter().map(|finding| finding.level);
+    let levels = levels.chain(result.figures.iter().map(|figure| figure.level));
+    let remarks = levels.filter(|level| *level != Level::Ok).count();
+    checks.chain(figures).collect::<String>() + "\n" + &verdict(result.fit, remarks) + "\n"
+}
+
+fn verdict(fit: bool, remarks: usize) -> String {
+    match (fit, remarks) {
+        (true, 0) => "This machine is fit.".to_owned(),
+        (true, _) => format!(
+            "This machine is fit, with remarks above ({remarks}); measure again when nothing else runs."
+        ),
+        (false, _) => "This machine is not fit for short latencies as it is: see the remarks above, and measure again \
+             when nothing else runs. What strategies decide never depends on it."
+            .to_owned(),
+    }
+}
+
+/// A figure as one of the lines.
+fn finding(figure: &Figure) -> Finding {
+    let (what, words) = words(figure);
+    let spread = match (figure.least, figure.most) {
+        (Some(least), Some(most)) => {
+            let (least, most) = (amount(least, figure.unit), amount(most, figure.unit));
+            format!(" ({least} to {most})")
+        }
+        _ => String::new(),
+    };
+    let judged = match figure.level {
+        Level::Ok => "",
+        Level::Warn => ": slower here",
+        Level::Fail => ": far slower here",
+    };
+    let found = format!(
+        "{} {words}{spread}; about {} is usual{judged}",
+        amount(figure.value, figure.unit),
+        amount(figure.usual, figure.unit),
+    );
+    Finding::new(what, figure.level, found, None)
+}
+
+/// What a figure is about, and what it is of.
+fn words(figure: &Figure) -> (&'static str, String) {
+    let latency = |quantile: &str| format!("from event to decision and back, {quantile}");
+    match figure.name {
+        "boundary/batch-256" => (
+            "boundary",
+            "for an event into a strategy, 256 at a time".to_owned(),
+        ),
+        "boundary/batch-1" => ("", "for a call with one event".to_owned()),
+        "ring" => ("ring", "events/s from thread to thread".to_owned()),
+        "latency/p50" => {
+            let pace = short(latency::PACE as f64);
+            (
+                "latency",
+                latency(&format!("half of the events, at {pace}/s")),
+            )
+        }
+        "latency/p99" => ("", latency("99 of 100")),
+        _ => ("", latency("999 of 1,000")),
+    }
+}
+
+fn amount(value: f64, unit: &str) -> String {
+    match unit {
+        "events/s" => short(value),
+        _ if value < 99.95 => format!("{value:.1} ns"),
+        _ if value < 9_999.5 => format!("{} ns", grouped(value.round() as u64)),
+        _ => format!("{} us", grouped((value / 1e3).round() as u64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn latencies(ns: u64) -> Vec<Figure> {
+        latency(&[ns; 100])
+    }
+
+    #[test]
+    fn a_figure_is_judged_by_what_is_usual() {
+        let level = |figures: Vec<Figure>| figures[0].level;
+        let per_event = |ns: f64| level(boundary(&[vec![ns], vec![1.0]]));
+        assert_eq!(per_event(USUAL.per_event_ns), Level::Ok);
+        assert_eq!(per_event(USUAL.per_event_ns * 2.0), Level::Warn);
+        assert_eq!(per_event(USUAL.per_event_ns * 5.0), Level::Fail);
+        assert_eq!(
+            level(ring(&[USUAL.ring_per_s * 2.0])),
+            Level::Ok,
+            "more is better"
+        );
+        assert_eq!(level(ring(&[USUAL.ring_per_s / 2.0])), Level::Warn);
+        assert_eq!(level(latencies(1)), Level::Ok);
+        assert_eq!(level(ring(&[])), Level::Fail, "nothing is no figure");
+    }
+
+    #[test]
+    fn rounds_become_their_median_with_the_least_and_the_most() {
+        let figures = boundary(&[vec![12.0, 10.0, 11.0], vec![200.0]]);
+        let figure = &figures[0];
+        assert_eq!(
+            (figure.value, figure.least, figure.most),
+            (11.0, Some(10.0), Some(12.0))
+        );
+        assert_eq!(
+            finding(figure).line(),
+            "ok    boundary       11.0 ns for an event into a strategy, 256 at a time (10.0 ns to 12.0 ns); about 11.0 ns \
+             is usual\n"
+        );
+    }
+
+    #[test]
+    fn a_machine_is_fit_unless_something_is_wrong_with_it() {
+        let of = |checks, figures| of(checks, figures);
+        let fine = of(vec![Finding::ok("cores", "2")], latencies(1));
+        assert!(fine.fit && shown(&fine).ends_with("\nThis machine is fit.\n"));
+        let remark = of(vec![Finding::warn("load", "9", "wait")], latencies(1));
+        assert!(remark.fit && shown(&remark).contains("fit, with remarks above (1)"));
+        let slow = of(Vec::new(), latencies(60_000_000));
+        assert!(!slow.fit);
+        let text = shown(&slow);
+        assert!(
+            text.contains("FAIL  latency        60,000 us") && text.contains("not fit"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! How long something is measured.
+
+use crate::clock::Stop;
+use std::time::{Duration, Instant};
+
+/// Rounds that are measured at the least, however short the time.
+const FEWEST: usize = 3;
+
+/// The time that one measurement has.
+pub(super) struct Span {
+    time: Duration,
+    end: Instant,
+    stop: Stop,
+}
+
+impl Span {
+    /// Starts now.
+    pub(super) fn start(time: Duration, stop: &Stop) -> Self {
+        Self {
+            time,
+            end: Instant::now() + time,
+            stop: stop.clone(),
+        }
+    }
+
+    /// Its whole length.
+    pub(super) const fn time(&self) -> Duration {
+        self.time
+    }
+
+    /// Whether someone wants it to end now.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.stop.asked()
+    }
+
+    /// Measures rounds until the time is over, or someone wants it to end; each gives a value for each of `N` figures.
+    /// The first one warms up and does not count.
+    pub(super) fn rounds<const N: usize>(
+        &self,
+        mut round: impl FnMut() -> anyhow::Result<[f64; N]>,
+    ) -> anyhow::Result<[Vec<f64>; N]> {
+        round()?;
+        let mut values = [const { Vec::new() }; N];
+        while !self.is_broken_off() && (values[0].len() < FEWEST || Instant::now() < self.end) {
+            for (values, value) in values.iter_mut().zip(round()?) {
+                values.push(value);
+            }
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_rounds_are_measured_however_short_the_time_and_the_first_does_not_count() {
+        let span = Span::start(Duration::ZERO, &Stop::default());
+        let mut count = 0.0;
+        let rounds = span.rounds(|| {
+            count += 1.0;
+            Ok([count, -count])
+        });
+        assert_eq!(
+            rounds.unwrap(),
+            [vec![2.0, 3.0, 4.0], vec![-2.0, -3.0, -4.0]]
+        );
+    }
+
+    #[test]
+    fn a_wish_to_stop_ends_it() {
+        let stop = Stop::default();
+        let span = Span::start(Duration::from_secs(3_600), &stop);
+        let rounds = span.rounds(|| {
+            stop.ask();
+            Ok([1.0])
+        });
+        assert_eq!(rounds.unwrap(), [Vec::<f64>::new()]);
+    }
+}
