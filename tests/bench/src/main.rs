@@ -3,10 +3,12 @@
 //! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
 //! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
+mod book;
 mod boundary;
 mod deck;
 mod derived;
 mod engine;
+mod frames;
 mod guests;
 mod machine;
 mod row;
@@ -25,7 +27,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, swap. All of them when none is named.
+    /// What to measure: boundary, engine, book, swap. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -58,6 +60,7 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("book", book::run),
     ("swap", swap::run),
 ];
 
