@@ -171,13 +171,8 @@ impl Gateway for Capture {
             return Due::Idle;
         };
         let market = session.tape.next_due();
-        match session
-            .floor
-            .next_due(market.is_some())
-            .into_iter()
-            .chain(market)
-            .min()
-        {
+        let ours = session.floor.next_due(&session.tape);
+        match ours.into_iter().chain(market).min() {
             Some(due) => Due::At(due),
             None => Due::Over,
         }
@@ -190,9 +185,7 @@ impl Gateway for Capture {
         let start = out.len();
         let read = session.tape.poll(until, out);
         let told = out.len();
-        session
-            .floor
-            .run(&out[start..], until, session.tape.next_due().is_some());
+        session.floor.run(&mut session.tape, until);
         session.floor.take_events(until, out);
         if out.len() > told {
             // Stable: at equal times market data stays first. Three runs, each in order: a cheap merge.

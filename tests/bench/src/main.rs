@@ -3,11 +3,13 @@
 //! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
 //! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
+mod book;
 mod boundary;
 mod deck;
 mod derived;
 mod empty;
 mod engine;
+mod frames;
 mod guests;
 mod latency;
 mod machine;
@@ -62,6 +64,7 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("book", book::run),
     ("latency", latency::run),
     ("start", start::run),
     ("swap", swap::run),

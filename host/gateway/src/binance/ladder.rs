@@ -1,92 +1,265 @@
-//! One side of a book: levels in the order of their rank, in pages of bounded size.
+//! One side of a book: every level's size has its place, and bitmaps say which places are taken.
 //!
-//! A change looks up its page among the pages' highest ranks, which lie side by side, and moves at most one page's
-//! levels. One sorted vector moves every level between a deep change and the best; a tree follows pointers.
+//! The ranks around the market are a window of 2^24 places: 4,096 chapters of 64 pages of 64 places. Chapters and pages
+//! are made when they are first written to. Setting a level is three look-ups and a bit, whatever else is in the book;
+//! nothing is searched and nothing moves, so there is no branch for the processor to guess wrong. The next best level
+//! is found by the highest bit on each floor. A sorted vector or page searches and moves; a tree follows pointers.
+//!
+//! Ranks outside the window are kept in a map. When most levels are there, the window moves.
 
-/// Levels of a page.
-const PAGE: usize = 64;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
 
-/// A page this empty is joined with its neighbour if both fit well into one.
-const SPARSE: usize = PAGE / 4;
+/// Places of a page, pages of a chapter, chapters behind one word.
+const FAN: usize = 64;
+const FAN_BITS: u32 = FAN.trailing_zeros();
+
+/// Chapters of a window.
+const CHAPTERS: usize = FAN * FAN;
+
+/// Pages of a window.
+const PAGES: i64 = (CHAPTERS * FAN) as i64;
+
+/// The blank chapter and the blank page, which stand for all that were never written to. Their slot is 0 too.
+const BLANK: usize = 0;
+
+/// Fewer pages are not looked through for empty ones.
+const FEW_PAGES: usize = 64;
+
+/// A set of numbers below 64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Bits(u64);
+
+impl Bits {
+    fn put(&mut self, at: usize, is_in: bool) {
+        self.0 = self.0 & !(1 << at) | u64::from(is_in) << at;
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn iter(self) -> Ones {
+        Ones(self.0)
+    }
+}
+
+/// The numbers of a set, ascending.
+struct Ones(u64);
+
+impl Iterator for Ones {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let lowest = self.0.trailing_zeros();
+        self.0 &= !1u64.checked_shl(lowest)?;
+        Some(lowest as usize)
+    }
+}
+
+impl DoubleEndedIterator for Ones {
+    fn next_back(&mut self) -> Option<usize> {
+        let highest = self.0.checked_ilog2()?;
+        self.0 &= !(1 << highest);
+        Some(highest as usize)
+    }
+}
 
 #[derive(Debug, Clone)]
 struct Page {
-    len: usize,
-    /// Ascending.
-    ranks: [i64; PAGE],
-    sizes: [i64; PAGE],
+    taken: Bits,
+    sizes: [i64; FAN],
 }
 
 impl Page {
     const EMPTY: Self = Self {
-        len: 0,
-        ranks: [0; PAGE],
-        sizes: [0; PAGE],
+        taken: Bits(0),
+        sizes: [0; FAN],
     };
+}
 
-    fn ranks(&self) -> &[i64] {
-        &self.ranks[..self.len]
+#[derive(Debug, Clone)]
+struct Chapter {
+    /// Pages with levels.
+    taken: Bits,
+    /// Where its pages are.
+    slots: [u32; FAN],
+}
+
+impl Chapter {
+    const EMPTY: Self = Self {
+        taken: Bits(0),
+        slots: [BLANK as u32; FAN],
+    };
+}
+
+/// Where a rank is within a window.
+#[derive(Clone, Copy)]
+struct Place {
+    chapter: usize,
+    page: usize,
+    at: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Window {
+    /// The page of its first place, in pages from rank 0.
+    first: i64,
+    /// Words of `taken` that are not empty.
+    words: Bits,
+    /// Chapters with levels.
+    taken: [Bits; FAN],
+    /// Where its chapters are.
+    slots: [u32; CHAPTERS],
+    chapters: Vec<Chapter>,
+    pages: Vec<Page>,
+    /// Slots of empty pages that no chapter has.
+    free: Vec<u32>,
+    /// With so many pages, look for empty ones before another is made.
+    sweep_at: usize,
+}
+
+impl Window {
+    /// An empty window around a rank.
+    fn around(rank: i64) -> Box<Self> {
+        let (least, most) = (i64::MIN >> FAN_BITS, (i64::MAX >> FAN_BITS) + 1 - PAGES);
+        Box::new(Self {
+            first: ((rank >> FAN_BITS) - PAGES / 2).clamp(least, most),
+            words: Bits::default(),
+            taken: [Bits::default(); FAN],
+            slots: [BLANK as u32; CHAPTERS],
+            chapters: vec![Chapter::EMPTY],
+            pages: vec![Page::EMPTY],
+            free: Vec::new(),
+            sweep_at: FEW_PAGES,
+        })
     }
 
-    /// Where a rank is, or where it belongs.
+    fn first_rank(&self) -> i64 {
+        self.first << FAN_BITS
+    }
+
+    fn last_rank(&self) -> i64 {
+        (self.first + PAGES - 1) << FAN_BITS | (FAN as i64 - 1)
+    }
+
     #[inline]
-    fn find(&self, rank: i64) -> Result<usize, usize> {
-        let at = self.ranks().partition_point(|other| *other < rank);
-        match self.ranks().get(at) {
-            Some(found) if *found == rank => Ok(at),
-            _ => Err(at),
+    fn place(&self, rank: i64) -> Option<Place> {
+        // Pages are too few to overflow.
+        let page = usize::try_from((rank >> FAN_BITS) - self.first).ok()?;
+        let chapter = page / FAN;
+        (chapter < CHAPTERS).then_some(Place {
+            chapter,
+            page: page % FAN,
+            at: (rank as usize) % FAN,
+        })
+    }
+
+    #[inline]
+    fn slot(&self, place: Place) -> usize {
+        self.chapters[self.slots[place.chapter] as usize].slots[place.page] as usize
+    }
+
+    #[inline]
+    fn get(&self, place: Place) -> i64 {
+        self.pages[self.slot(place)].sizes[place.at]
+    }
+
+    /// Sets a size and returns what was there.
+    #[inline]
+    fn set(&mut self, place: Place, size: i64) -> i64 {
+        let mut slot = self.slot(place);
+        if slot == BLANK {
+            if size == 0 {
+                return 0;
+            }
+            slot = self.open(place);
         }
+        let page = &mut self.pages[slot];
+        let before = page.taken;
+        let old = std::mem::replace(&mut page.sizes[place.at], size);
+        page.taken.put(place.at, size != 0);
+        let after = page.taken;
+        if before.is_empty() != after.is_empty() {
+            self.mark(place, !after.is_empty());
+        }
+        old
     }
 
-    /// There must be room.
-    fn insert(&mut self, at: usize, rank: i64, size: i64) {
-        self.ranks.copy_within(at..self.len, at + 1);
-        self.sizes.copy_within(at..self.len, at + 1);
-        (self.ranks[at], self.sizes[at]) = (rank, size);
-        self.len += 1;
+    /// Notes on every floor above whether a page has levels.
+    fn mark(&mut self, place: Place, taken: bool) {
+        let chapter = &mut self.chapters[self.slots[place.chapter] as usize];
+        chapter.taken.put(place.page, taken);
+        let (word, bit) = (place.chapter / FAN, place.chapter % FAN);
+        self.taken[word].put(bit, !chapter.taken.is_empty());
+        self.words.put(word, !self.taken[word].is_empty());
     }
 
-    fn remove(&mut self, at: usize) {
-        self.ranks.copy_within(at + 1..self.len, at);
-        self.sizes.copy_within(at + 1..self.len, at);
-        self.len -= 1;
+    /// Makes the page of a place.
+    #[cold]
+    fn open(&mut self, place: Place) -> usize {
+        if self.free.is_empty() && self.pages.len() >= self.sweep_at {
+            self.sweep();
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.pages.push(Page::EMPTY);
+            number(self.pages.len() - 1)
+        });
+        if self.slots[place.chapter] as usize == BLANK {
+            self.slots[place.chapter] = number(self.chapters.len());
+            self.chapters.push(Chapter::EMPTY);
+        }
+        self.chapters[self.slots[place.chapter] as usize].slots[place.page] = slot;
+        slot as usize
     }
 
-    /// Moves the upper half into a page of its own.
-    fn split(&mut self) -> Box<Self> {
-        let half = self.len / 2;
-        let mut upper = Box::new(Self::EMPTY);
-        upper.append(&self.ranks[half..self.len], &self.sizes[half..self.len]);
-        self.len = half;
-        upper
+    /// Takes the empty pages out of their chapters, for use elsewhere.
+    fn sweep(&mut self) {
+        for chapter in &mut self.chapters[BLANK + 1..] {
+            for slot in &mut chapter.slots {
+                let page = *slot as usize;
+                if page != BLANK && self.pages[page].taken.is_empty() {
+                    self.free.push(*slot);
+                    *slot = BLANK as u32;
+                }
+            }
+        }
+        let kept = self.pages.len() - self.free.len();
+        self.sweep_at = (kept * 2).max(FEW_PAGES);
     }
 
-    /// There must be room.
-    fn append(&mut self, ranks: &[i64], sizes: &[i64]) {
-        let end = self.len + ranks.len();
-        self.ranks[self.len..end].copy_from_slice(ranks);
-        self.sizes[self.len..end].copy_from_slice(sizes);
-        self.len = end;
-    }
-
+    /// Ranks and sizes, ascending.
     fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> + '_ {
-        let sizes = self.sizes[..self.len].iter();
-        self.ranks().iter().copied().zip(sizes.copied())
+        let words = self.words.iter();
+        let chapters =
+            words.flat_map(move |word| self.taken[word].iter().map(move |bit| word * FAN + bit));
+        chapters.flat_map(move |at| {
+            let chapter = &self.chapters[self.slots[at] as usize];
+            chapter.taken.iter().flat_map(move |page| {
+                let first = (self.first + (at * FAN + page) as i64) << FAN_BITS;
+                let page = &self.pages[chapter.slots[page] as usize];
+                page.taken
+                    .iter()
+                    .map(move |at| (first + at as i64, page.sizes[at]))
+            })
+        })
     }
+}
+
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("a window has 2^18 pages and fewer chapters")
 }
 
 /// Levels by rank; the best has the highest.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ladder {
-    /// The highest rank of each page, ascending.
-    tops: Vec<i64>,
-    /// None is empty.
-    #[expect(
-        clippy::vec_box,
-        reason = "a new page moves the pointers behind it, not the levels"
-    )]
-    pages: Vec<Box<Page>>,
+    best: Option<(i64, i64)>,
     len: usize,
+    window: Option<Box<Window>>,
+    /// The levels outside the window.
+    outside: BTreeMap<i64, i64>,
+    /// Changes outside the window since it was last moved.
+    strayed: usize,
 }
 
 impl Ladder {
@@ -99,103 +272,92 @@ impl Ladder {
     }
 
     /// Sets the size at a rank; zero removes the level.
+    #[inline]
     pub(super) fn set(&mut self, rank: i64, size: i64) {
-        let Some(last) = self.pages.len().checked_sub(1) else {
-            if size != 0 {
-                self.begin(rank, size);
-            }
-            return;
+        let placed = self.window.as_deref_mut().and_then(|window| {
+            let place = window.place(rank)?;
+            Some(window.set(place, size))
+        });
+        let old = match placed {
+            Some(old) => old,
+            None => self.set_outside(rank, size),
         };
-        let at = self.page_of(rank).min(last);
-        let page = &mut self.pages[at];
-        match page.find(rank) {
-            Ok(place) if size != 0 => page.sizes[place] = size,
-            Ok(place) => {
-                page.remove(place);
-                self.len -= 1;
-                self.shrunk(at);
+        // Wrapping: one less, the same, or one more.
+        self.len = (self.len + usize::from(size != 0)) - usize::from(old != 0);
+        match self.best {
+            Some((best, _)) if rank < best => {}
+            Some((best, _)) if rank == best && size == 0 => {
+                let next = self.iter().next_back();
+                self.best = next;
             }
-            Err(_) if size == 0 => {}
-            Err(place) => {
-                self.len += 1;
-                if page.len < PAGE {
-                    page.insert(place, rank, size);
-                    self.tops[at] = self.tops[at].max(rank);
-                } else {
-                    self.insert_split(at, rank, size);
-                }
-            }
+            Some(_) | None if size != 0 => self.best = Some((rank, size)),
+            Some(_) | None => {}
         }
     }
 
     /// The size at a rank, zero if there is no level.
     pub(super) fn get(&self, rank: i64) -> i64 {
-        let Some(page) = self.pages.get(self.page_of(rank)) else {
-            return 0;
-        };
-        page.find(rank).map_or(0, |at| page.sizes[at])
+        let window = self.window.as_deref();
+        let placed = window.and_then(|window| Some(window.get(window.place(rank)?)));
+        placed.unwrap_or_else(|| self.outside.get(&rank).copied().unwrap_or(0))
     }
 
     /// The highest rank and its size.
     #[inline]
     pub(super) fn best(&self) -> Option<(i64, i64)> {
-        let page = self.pages.last()?;
-        let at = page.len - 1;
-        Some((page.ranks[at], page.sizes[at]))
+        self.best
     }
 
     /// Ranks and sizes, ascending.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (i64, i64)> + '_ {
-        self.pages.iter().flat_map(|page| page.iter())
+        let window = self.window.as_deref();
+        let below = window.map_or(i64::MIN, Window::first_rank);
+        let above = window.map_or(i64::MIN, Window::last_rank);
+        let below = self.outside.range(..below);
+        let above = self.outside.range((Excluded(above), Unbounded));
+        let inside = window.into_iter().flat_map(Window::iter);
+        let copied = |(rank, size): (&i64, &i64)| (*rank, *size);
+        below.map(copied).chain(inside).chain(above.map(copied))
     }
 
-    /// The page that a rank is on, or belongs on; one too far for a rank above all.
-    #[inline]
-    fn page_of(&self, rank: i64) -> usize {
-        // Most changes are near the best, on the last page.
-        match self.tops[..] {
-            [.., before, _] if rank > before => self.tops.len() - 1,
-            _ => self.tops.partition_point(|top| *top < rank),
+    /// Sets a size outside the window and returns what was there.
+    #[cold]
+    fn set_outside(&mut self, rank: i64, size: i64) -> i64 {
+        if size == 0 {
+            return self.outside.remove(&rank).unwrap_or(0);
         }
+        if self.window.is_none() {
+            let mut window = Window::around(rank);
+            let old = window.place(rank).map(|place| window.set(place, size));
+            self.window = Some(window);
+            return old.unwrap_or(0);
+        }
+        let old = self.outside.insert(rank, size).unwrap_or(0);
+        self.strayed += 1;
+        // Most levels are outside; and so much happened there that moving all costs little of it.
+        if self.outside.len() > self.len / 2 && self.strayed >= self.outside.len() {
+            self.move_window();
+        }
+        old
     }
 
-    fn begin(&mut self, rank: i64, size: i64) {
-        let mut page = Box::new(Page::EMPTY);
-        page.insert(0, rank, size);
-        self.tops.push(rank);
-        self.pages.push(page);
-        self.len = 1;
-    }
-
-    /// Splits a full page and inserts into the half where the rank belongs.
-    fn insert_split(&mut self, at: usize, rank: i64, size: i64) {
-        let upper = self.pages[at].split();
-        self.pages.insert(at + 1, upper);
-        self.tops.insert(at + 1, self.tops[at]);
-        self.tops[at] = self.pages[at].ranks[self.pages[at].len - 1];
-        let at = if rank > self.tops[at] { at + 1 } else { at };
-        let page = &mut self.pages[at];
-        if let Err(place) = page.find(rank) {
-            page.insert(place, rank, size);
+    /// Puts the window around the level in the middle.
+    fn move_window(&mut self) {
+        let levels: Vec<(i64, i64)> = self.iter().collect();
+        let mut window = Window::around(levels[levels.len() / 2].0);
+        self.outside.clear();
+        for (rank, size) in levels {
+            match window.place(rank) {
+                Some(place) => {
+                    window.set(place, size);
+                }
+                None => {
+                    self.outside.insert(rank, size);
+                }
+            }
         }
-        self.tops[at] = self.tops[at].max(rank);
-    }
-
-    /// A page lost a level.
-    fn shrunk(&mut self, at: usize) {
-        let len = self.pages[at].len;
-        if len == 0 {
-            self.pages.remove(at);
-            self.tops.remove(at);
-            return;
-        }
-        self.tops[at] = self.pages[at].ranks[len - 1];
-        let next = self.pages.get(at + 1).map(|next| next.len);
-        if len < SPARSE && next.is_some_and(|next| next + len <= PAGE - SPARSE) {
-            let next = self.pages.remove(at + 1);
-            self.tops.remove(at);
-            self.pages[at].append(next.ranks(), &next.sizes[..next.len]);
-        }
+        self.window = Some(window);
+        self.strayed = 0;
     }
 }
 
@@ -211,38 +373,144 @@ impl Eq for Ladder {}
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+
+    /// A ladder beside the map it stands for.
+    #[derive(Default)]
+    struct Twins {
+        ladder: Ladder,
+        model: BTreeMap<i64, i64>,
+    }
+
+    impl Twins {
+        fn set(&mut self, rank: i64, size: i64) {
+            self.ladder.set(rank, size);
+            if size == 0 {
+                self.model.remove(&rank);
+            } else {
+                self.model.insert(rank, size);
+            }
+            let best = self.model.last_key_value();
+            assert_eq!(self.ladder.best(), best.map(|(rank, size)| (*rank, *size)));
+            assert_eq!(self.ladder.get(rank), size);
+            assert_eq!(self.ladder.len(), self.model.len());
+        }
+
+        fn check(&self) {
+            let levels: Vec<(i64, i64)> = self
+                .model
+                .iter()
+                .map(|(rank, size)| (*rank, *size))
+                .collect();
+            assert!(self.ladder.iter().eq(levels.iter().copied()));
+            assert!(self.ladder.iter().rev().eq(levels.iter().rev().copied()));
+            let mut other = Ladder::default();
+            for (rank, size) in levels.iter().rev() {
+                other.set(*rank, *size);
+            }
+            assert!(self.ladder == other, "however it came about");
+        }
+
+        fn pages(&self) -> usize {
+            self.ladder
+                .window
+                .as_ref()
+                .map_or(0, |window| window.pages.len())
+        }
+    }
+
+    /// Ranks near each other, a page or a chapter apart, around a window's ends, and as far out as there are.
+    fn ranks() -> impl Strategy<Value = i64> {
+        let width = PAGES << FAN_BITS;
+        prop_oneof![
+            8 => -400i64..400,
+            2 => (-50i64..50).prop_map(|page| page * 64),
+            2 => (-70i64..70).prop_map(|chapter| chapter * 4_096 + 1),
+            1 => (-70i64..70).prop_map(|word| word * (4_096 * 64)),
+            2 => (-3i64..3).prop_map(move |near| width / 2 + near),
+            2 => (-3i64..3).prop_map(move |near| -width / 2 + near),
+            1 => (-2i64..2).prop_map(move |near| width * 5 + near),
+            1 => (0i64..3).prop_map(|below| i64::MAX - below),
+            1 => (0i64..3).prop_map(|above| i64::MIN + above),
+        ]
+    }
 
     proptest! {
         #[test]
         fn a_ladder_is_the_map_it_stands_for(changes in prop::collection::vec((-400i64..400, 0i64..3), 0..3_000)) {
-            let (mut ladder, mut model) = (Ladder::default(), BTreeMap::new());
+            let mut twins = Twins::default();
             for (rank, size) in changes {
-                ladder.set(rank, size);
-                if size == 0 { model.remove(&rank); } else { model.insert(rank, size); }
-                prop_assert_eq!(ladder.get(rank), size);
-                prop_assert_eq!(ladder.best(), model.last_key_value().map(|(rank, size)| (*rank, *size)));
-                prop_assert_eq!(ladder.len(), model.len());
+                twins.set(rank, size);
             }
-            prop_assert!(ladder.iter().eq(model.iter().map(|(rank, size)| (*rank, *size))));
+            twins.check();
             for rank in -401..401 {
-                prop_assert_eq!(ladder.get(rank), model.get(&rank).copied().unwrap_or(0));
+                let size = twins.model.get(&rank).copied().unwrap_or(0);
+                prop_assert_eq!(twins.ladder.get(rank), size);
             }
-            prop_assert!(ladder.pages.iter().all(|page| page.len > 0));
-            prop_assert!(ladder.pages.iter().zip(&ladder.tops).all(|(page, top)| page.ranks().last() == Some(top)));
+        }
+
+        #[test]
+        fn it_is_with_levels_far_outside_the_window_too(changes in prop::collection::vec((ranks(), 0i64..3), 0..1_500)) {
+            let mut twins = Twins::default();
+            for (rank, size) in changes {
+                twins.set(rank, size);
+            }
+            twins.check();
+            twins.ladder.clear();
+            prop_assert_eq!((twins.ladder.len(), twins.ladder.best()), (0, None));
         }
     }
 
     #[test]
+    fn the_window_follows_when_most_levels_are_outside_it() {
+        let width = PAGES << FAN_BITS;
+        let mut twins = Twins::default();
+        for near in 0..500 {
+            twins.set(near, 1);
+        }
+        for moved in 0..1_000 {
+            twins.set(moved + 3 * width, 2);
+        }
+        twins.check();
+        assert_eq!(twins.ladder.outside.len(), 500, "those it left behind");
+        let all: Vec<i64> = twins.model.keys().copied().collect();
+        for rank in all {
+            twins.set(rank, 0);
+        }
+        twins.check();
+    }
+
+    #[test]
+    fn scattered_levels_take_no_pages() {
+        let mut twins = Twins::default();
+        twins.set(i64::MAX, 1);
+        twins.set(1, 1);
+        for level in 1..2_000 {
+            twins.set(level * 5_000_000_000_000, 1);
+        }
+        twins.check();
+        assert!(twins.pages() < 10, "{} pages", twins.pages());
+    }
+
+    #[test]
     fn pages_do_not_stay_behind_when_a_market_moves_on() {
-        let mut ladder = Ladder::default();
+        let mut ladder = Twins::default();
         for step in 0..100_000 {
             ladder.set(step, 1);
             if step >= 500 {
                 ladder.set(step - 500, 0);
             }
         }
-        assert_eq!(ladder.len(), 500);
-        assert!(ladder.pages.len() < 40, "{} pages", ladder.pages.len());
+        assert_eq!(ladder.ladder.len(), 500);
+        assert!(ladder.pages() <= FEW_PAGES, "{} pages", ladder.pages());
+    }
+
+    #[test]
+    fn pages_in_use_are_not_looked_through_again_and_again() {
+        let mut twins = Twins::default();
+        for page in 0..10_000 {
+            twins.set(page * 64, 1);
+        }
+        let window = twins.ladder.window.as_ref().unwrap();
+        assert!(window.free.is_empty() && window.sweep_at >= window.pages.len());
     }
 }

@@ -1,4 +1,7 @@
 //! The market data of one or several files as one tape in the order of local time.
+//!
+//! The kernel hears of an event first; the floor comes to it later, often much later (see [`Floor`](super::floor)). What
+//! lies between is [`Tape::behind`].
 
 use super::config::CaptureConfig;
 use super::feed::Feed;
@@ -8,6 +11,9 @@ use super::survey::SurveyedFile;
 use crate::binance::{DecodeError, Decoder, Step};
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
+
+/// Events kept for the floor while it has nothing to do with them.
+const MAX_TOLD: usize = 1_024;
 
 /// The tape.
 #[derive(Debug)]
@@ -22,6 +28,9 @@ pub(super) enum Tape {
 #[derive(Debug)]
 pub(super) struct Merged {
     files: Vec<FileTape>,
+    /// Events handed out, those from `passed` on not yet come to by the floor.
+    told: Vec<Event>,
+    passed: usize,
     /// Said with the first line, then taken.
     connected: Option<VenueStatus>,
 }
@@ -30,7 +39,10 @@ pub(super) struct Merged {
 #[derive(Debug)]
 pub(super) struct Preloaded {
     events: Vec<Event>,
+    /// The first that was not handed out.
     at: usize,
+    /// The first that the floor has not come to.
+    passed: usize,
     failure: Option<(Timestamp, GatewayError)>,
 }
 
@@ -84,6 +96,8 @@ impl Tape {
             .collect::<Result<_, GatewayError>>()?;
         Ok(Self::Streaming(Merged {
             files,
+            told: Vec::new(),
+            passed: 0,
             connected: Some(connected),
         }))
     }
@@ -96,6 +110,7 @@ impl Tape {
         Self::Preloaded(Preloaded {
             events,
             at: 0,
+            passed: 0,
             failure: failure.map(|failure| (end, failure)),
         })
     }
@@ -125,6 +140,37 @@ impl Tape {
             Self::Preloaded(loaded) => loaded.poll(until, out),
         }
     }
+
+    /// The events handed out that the floor has not come to.
+    pub(super) fn behind(&self) -> &[Event] {
+        match self {
+            Self::Streaming(merged) => &merged.told[merged.passed..],
+            Self::Preloaded(loaded) => &loaded.events[loaded.passed..loaded.at],
+        }
+    }
+
+    /// Whether the floor may stay where it is: what is behind costs no memory, or little.
+    pub(super) fn may_stay_behind(&self) -> bool {
+        match self {
+            Self::Streaming(merged) => merged.told.len() < MAX_TOLD,
+            Self::Preloaded(_) => true,
+        }
+    }
+
+    /// The floor has come to so many more events.
+    pub(super) fn pass(&mut self, events: usize) {
+        match self {
+            Self::Streaming(merged) => {
+                merged.passed += events;
+                // No more is moved than was passed.
+                if merged.passed * 2 >= merged.told.len() {
+                    merged.told.drain(..merged.passed);
+                    merged.passed = 0;
+                }
+            }
+            Self::Preloaded(loaded) => loaded.passed += events,
+        }
+    }
 }
 
 impl Merged {
@@ -152,8 +198,10 @@ impl Merged {
                 return Err(failure);
             }
             if let Some(connected) = self.connected.take() {
-                out.push(Event::new(next.due, next.due, connected));
+                file.head
+                    .insert(0, Event::new(next.due, next.due, connected));
             }
+            self.told.extend_from_slice(&file.head);
             out.append(&mut file.head);
             file.read_head();
         }
@@ -164,7 +212,9 @@ impl Merged {
 impl Preloaded {
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
         let rest = &self.events[self.at..];
-        let ready = rest.partition_point(|event| event.ts_host < until);
+        // One after the other: a few are ready, and they are copied anyway; a search would look all over the tape.
+        let not_ready = rest.iter().position(|event| event.ts_host >= until);
+        let ready = not_ready.unwrap_or(rest.len());
         out.extend_from_slice(&rest[..ready]);
         self.at += ready;
         if self.at < self.events.len() {

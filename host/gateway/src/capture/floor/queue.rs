@@ -65,7 +65,7 @@ impl Pit {
 impl Floor {
     /// Fills what the opposite top has reached.
     pub(super) fn meet_opposite(&mut self, at: Timestamp, instrument: InstrumentId) {
-        let Some(pit) = self.pits.get_mut(&instrument) else {
+        let Some(pit) = self.pits.get_mut(instrument) else {
             return;
         };
         let mut any_done = false;
@@ -105,7 +105,7 @@ impl Floor {
 
     /// Lets a public trade pass our orders. At one price what fills an earlier order of ours is gone for the next.
     pub(super) fn trade_with_resting(&mut self, at: Timestamp, trade: &Trade) {
-        let Some(pit) = self.pits.get_mut(&trade.instrument) else {
+        let Some(pit) = self.pits.get_mut(trade.instrument) else {
             return;
         };
         let mut left = trade.size;

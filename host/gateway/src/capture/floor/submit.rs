@@ -10,7 +10,7 @@ use tickdeck_model::{
 
 impl Floor {
     pub(super) fn submit(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit) {
-        let Some(pit) = self.pits.get(&order.instrument) else {
+        let Some(pit) = self.pits.get(order.instrument) else {
             return self.desk.reject(at, id, order, Reason::UnknownInstrument);
         };
         let reference = pit
@@ -33,7 +33,7 @@ impl Floor {
             self.day_orders.push_back((next_midnight(at), id));
         }
         if order.kind.has_stop() {
-            if let Some(pit) = self.pits.get_mut(&order.instrument) {
+            if let Some(pit) = self.pits.get_mut(order.instrument) {
                 pit.stops.push(id);
             }
             self.trigger_stops(at, order.instrument);
@@ -57,7 +57,7 @@ impl Floor {
         let Some(order) = self.desk.order(id).copied() else {
             return;
         };
-        let Some(pit) = self.pits.get_mut(&order.terms.instrument) else {
+        let Some(pit) = self.pits.get_mut(order.terms.instrument) else {
             return;
         };
         let moves = modified == Modified::LosesPlace;
@@ -75,7 +75,7 @@ impl Floor {
 
     /// Triggers the stop orders that the last trade's price has reached.
     pub(super) fn trigger_stops(&mut self, at: Timestamp, instrument: InstrumentId) {
-        let Some(pit) = self.pits.get_mut(&instrument) else {
+        let Some(pit) = self.pits.get_mut(instrument) else {
             return;
         };
         let Some(last) = pit.market.last_trade().filter(|_| !pit.stops.is_empty()) else {
@@ -105,7 +105,7 @@ impl Floor {
 
     /// The worst price that all of an order would trade at now.
     fn worst_price(&self, order: &Submit) -> Option<Price> {
-        let market = &self.pits.get(&order.instrument)?.market;
+        let market = &self.pits.get(order.instrument)?.market;
         market
             .walk(order.side, None, order.size)
             .last()
@@ -117,7 +117,7 @@ impl Floor {
         let Some(order) = self.desk.order(id).copied() else {
             return;
         };
-        let Some(pit) = self.pits.get_mut(&order.terms.instrument) else {
+        let Some(pit) = self.pits.get_mut(order.terms.instrument) else {
             return;
         };
         let fills = pit

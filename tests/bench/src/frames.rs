@@ -1,0 +1,49 @@
+//! The frames of the real captures, as the exchange sent them.
+
+use anyhow::{Context, Result};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tickdeck_gateway::binance::{Decoder, Symbol, TimeUnit};
+use tickdeck_gateway::capture::SymbolTerms;
+
+/// One capture's frames, and what reads them.
+pub(crate) struct Frames {
+    pub(crate) decoder: Decoder,
+    text: String,
+}
+
+impl Frames {
+    /// Reads every capture.
+    pub(crate) fn of(captures: &[PathBuf]) -> Result<Vec<Self>> {
+        captures.iter().map(|file| Self::read(file)).collect()
+    }
+
+    fn read(file: &Path) -> Result<Self> {
+        let name = file.display();
+        let mut text = String::new();
+        let open = std::fs::File::open(file).with_context(|| format!("cannot open {name}"))?;
+        flate2::read::MultiGzDecoder::new(open)
+            .read_to_string(&mut text)
+            .with_context(|| format!("cannot read {name}"))?;
+        let known = ["BTCUSDT", "ETHUSDT"].into_iter();
+        let symbol = known
+            .filter(|symbol| text.contains(symbol))
+            .find_map(SymbolTerms::known)
+            .with_context(|| format!("{name} is of no symbol that is known"))?;
+        let symbol = Symbol {
+            name: symbol.name,
+            price_scale: symbol.price_scale,
+            size_scale: symbol.size_scale,
+        };
+        Ok(Self {
+            decoder: Decoder::new(vec![symbol], TimeUnit::default()),
+            text,
+        })
+    }
+
+    /// The frames, without their local times.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.text.lines();
+        lines.filter_map(|line| Some(line.split_once(' ')?.1.as_bytes()))
+    }
+}
