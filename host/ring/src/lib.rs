@@ -101,6 +101,7 @@ mod producer;
 mod ring;
 mod shared;
 mod slots;
+mod sole;
 mod sync;
 mod wait;
 

@@ -46,6 +46,7 @@ impl<T: Copy> Slots<T> {
         clippy::cast_possible_truncation,
         reason = "masked to below the capacity, a usize"
     )]
+    #[inline]
     pub(crate) fn index(&self, sequence: u64) -> usize {
         (sequence & (self.cells.len() as u64 - 1)) as usize
     }
@@ -57,6 +58,7 @@ impl<T: Copy> Slots<T> {
     /// The caller has claimed `sequence` and not published it yet; every earlier access to the slot happened
     /// before this call.
     #[expect(clippy::mut_from_ref, reason = "the claim makes the borrow exclusive")]
+    #[inline]
     pub(crate) unsafe fn write(&self, sequence: u64, item: T) -> &mut T {
         let index = self.index(sequence);
         self.track_write(index);
@@ -72,15 +74,31 @@ impl<T: Copy> Slots<T> {
     /// As for [`Self::write`], for each of the sequences; `items` is not longer than the capacity.
     pub(crate) unsafe fn write_all(&self, first: u64, items: &[T]) {
         let index = self.index(first);
-        let (head, tail) = items.split_at(items.len().min(self.cells.len() - index));
-        for (index, part) in [(index, head), (0, tail)] {
-            (index..index + part.len()).for_each(|touched| self.track_write(touched));
-            let target = UnsafeCell::raw_get(self.cells[index..].as_ptr()).cast::<T>();
-            // SAFETY: `index + part.len()` is within the cells, which have the layout of `T`; the caller
-            // claimed them, so nobody else reads or writes them, and `items` cannot overlap with them since a
-            // `&[T]` into the ring only covers published slots.
-            unsafe { target.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
+        let room = self.cells.len() - index;
+        if items.len() <= room {
+            // SAFETY: they fit behind `index`; the rest is the caller's promise.
+            return unsafe { self.write_part(index, items) };
         }
+        let (head, tail) = items.split_at(room);
+        // SAFETY: `head` fits exactly, and `tail` fits before `index`; the rest is the caller's promise.
+        unsafe {
+            self.write_part(index, head);
+            self.write_part(0, tail);
+        }
+    }
+
+    /// Copies `part` to the slots at `index` and after it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::write`], for each of the slots; all of them lie within the memory.
+    unsafe fn write_part(&self, index: usize, part: &[T]) {
+        (index..index + part.len()).for_each(|touched| self.track_write(touched));
+        let target = UnsafeCell::raw_get(self.cells[index..].as_ptr()).cast::<T>();
+        // SAFETY: `index + part.len()` is within the cells, which have the layout of `T`; the caller claimed them,
+        // so nobody else reads or writes them, and `part` cannot overlap with them since a `&[T]` into the ring
+        // only covers published slots.
+        unsafe { target.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
     }
 
     /// The slots from `first` on, at most `len` of them, up to the end of the memory.
