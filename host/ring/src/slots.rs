@@ -62,9 +62,9 @@ impl<T: Copy> Slots<T> {
     pub(crate) unsafe fn write(&self, sequence: u64, item: T) -> &mut T {
         let index = self.index(sequence);
         self.track_write(index);
-        // SAFETY: by the contract no other thread touches this slot until it is published, so the exclusive
-        // borrow is unique.
-        unsafe { (*self.cells[index].get()).write(item) }
+        // SAFETY: `index` is masked to below the number of cells. By the contract no other thread touches this slot
+        // until it is published, so the exclusive borrow is unique.
+        unsafe { (*self.cells.get_unchecked(index).get()).write(item) }
     }
 
     /// Copies `items` to the slots from `first` on.

@@ -112,11 +112,12 @@ impl<T: Copy> Shared<T> {
     /// Makes a run of a sole producer readable.
     #[inline]
     pub(crate) fn publish_alone(&self, sole: &Sole, first: u64, end: u64) {
-        self.store_end(first, end);
         if sole.leads {
-            // A store where others use read-modify-writes: it takes nothing back, for nobody finds an end before it
-            // was stored above; and it releases all that was published, for this producer acquired what came before it.
+            // Nobody needs the run's entry in `ends`: every walk begins at the frontier. A store where others use
+            // read-modify-writes releases all that was published too, for this producer acquired what came before it.
             self.frontier.store(end, Ordering::Release);
+        } else {
+            self.store_end(first, end);
         }
         self.wake_all();
     }

@@ -11,12 +11,14 @@ pub(super) fn threads(topology: Topology) -> Threads {
     let producers = (0..topology.producers).map(|_| {
         let senders = senders.clone();
         Box::new(move |source: Source| {
-            for item in source.bursts().flatten() {
-                for sender in &senders {
-                    sender.send(*item)?;
+            source.for_each(|burst| {
+                for item in burst {
+                    for sender in &senders {
+                        sender.send(*item)?;
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         }) as super::Produce
     });
     let consumers = receivers.into_iter().map(|receiver| {

@@ -2,6 +2,7 @@
 
 use super::item::{Item, Source, Tally};
 use super::{CAPACITY, Consume, Threads, Topology};
+use anyhow::Result;
 use crossbeam_utils::Backoff;
 use disruptor::{BusySpin, Polling, Producer, build_multi_producer, build_single_producer};
 
@@ -59,12 +60,9 @@ fn connect(
     producers: Vec<impl Producer<Item> + Send + 'static>,
 ) -> Threads {
     let producers = producers.into_iter().map(|producer| {
-        Box::new(move |source: Source| {
-            match topology.burst {
-                1 => publish_one_by_one(producer, &source),
-                _ => publish_bursts(producer, &source),
-            }
-            Ok(())
+        Box::new(move |source: Source| match topology.burst {
+            1 => publish_one_by_one(producer, &source),
+            _ => publish_bursts(producer, &source),
         }) as super::Produce
     });
     Threads {
@@ -73,25 +71,27 @@ fn connect(
     }
 }
 
-fn publish_one_by_one(mut producer: impl Producer<Item>, source: &Source) {
-    for burst in source.bursts() {
+fn publish_one_by_one(mut producer: impl Producer<Item>, source: &Source) -> Result<()> {
+    source.for_each(|burst| {
         let backoff = Backoff::new();
         while producer.try_publish(|slot| *slot = burst[0]).is_err() {
             backoff.snooze();
         }
-    }
+        Ok(())
+    })
 }
 
-fn publish_bursts(mut producer: impl Producer<Item>, source: &Source) {
-    for burst in source.bursts() {
+fn publish_bursts(mut producer: impl Producer<Item>, source: &Source) -> Result<()> {
+    source.for_each(|burst| {
         let backoff = Backoff::new();
-        while producer
-            .try_batch_publish(burst.len(), |slots| {
+        let mut fill = || {
+            producer.try_batch_publish(burst.len(), |slots| {
                 slots.zip(burst).for_each(|(slot, item)| *slot = *item);
             })
-            .is_err()
-        {
+        };
+        while fill().is_err() {
             backoff.snooze();
         }
-    }
+        Ok(())
+    })
 }

@@ -1,11 +1,13 @@
 //! What goes through the rings, and how it is checked on the other side.
 
-use super::Topology;
+use anyhow::Result;
 use tickdeck_model::Event;
 
 const WORDS: usize = Event::SIZE / 8;
-const BURSTS: usize = 3;
-pub(super) const MAX_PRODUCERS: usize = 3;
+/// Producers that a tally tells apart, a power of two.
+const PRODUCERS: usize = 4;
+/// Items in the table of a producer: three bursts of the largest size.
+const TABLE: usize = 3 * 64;
 
 /// As large as an event and as plain; the first word names the producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,26 +32,30 @@ impl Item {
     }
 }
 
-/// The items of one producer: so many bursts, taken from a table again and again.
+/// The items of one producer: a table, gone through again and again.
 pub(super) struct Source {
     table: Vec<Item>,
     burst: usize,
-    bursts: usize,
+    laps: usize,
 }
 
 impl Source {
-    pub(super) fn new(producer: usize, burst: usize, bursts: usize) -> Self {
-        // As many items whatever the burst, so that the table costs the same.
-        let table = (0..BURSTS * 64).map(|number| Item::new(producer, number)).collect();
+    pub(super) fn new(producer: usize, burst: usize, laps: usize) -> Self {
         Self {
-            table,
+            table: (0..TABLE).map(|number| Item::new(producer, number)).collect(),
             burst,
-            bursts,
+            laps,
         }
     }
 
-    pub(super) fn bursts(&self) -> impl Iterator<Item = &[Item]> {
-        self.table.chunks_exact(self.burst).cycle().take(self.bursts)
+    /// Hands out burst after burst.
+    pub(super) fn for_each(&self, mut publish: impl FnMut(&[Item]) -> Result<()>) -> Result<()> {
+        for _ in 0..self.laps {
+            for burst in self.table.chunks_exact(self.burst) {
+                publish(burst)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -57,24 +63,29 @@ impl Source {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     count: u64,
-    folds: [u64; MAX_PRODUCERS],
+    folds: [u64; PRODUCERS],
 }
 
 impl Tally {
     pub(super) fn add(&mut self, item: &Item) {
         self.count += 1;
-        let fold = &mut self.folds[item.0[0] as usize % MAX_PRODUCERS];
+        let fold = &mut self.folds[item.0[0] as usize % PRODUCERS];
         *fold = fold.rotate_left(1).wrapping_add(item.sum());
     }
 
     /// What each consumer must see.
-    pub(super) fn expected(topology: Topology, bursts: usize) -> Self {
+    pub(super) fn expected(producers: usize, laps: usize) -> Self {
         let mut tally = Self::default();
-        for producer in 0..topology.producers {
-            let source = Source::new(producer, topology.burst, bursts);
-            source.bursts().flatten().for_each(|item| tally.add(item));
+        for producer in 0..producers {
+            let table = Source::new(producer, 1, laps).table;
+            (0..laps).flat_map(|_| &table).for_each(|item| tally.add(item));
         }
         tally
+    }
+
+    /// As many items as a producer puts in at least, in whole laps of its table.
+    pub(super) fn laps(items: usize) -> usize {
+        items.div_ceil(TABLE)
     }
 
     pub(super) fn count(&self) -> u64 {

@@ -94,14 +94,14 @@ const NAMES: [[[&str; 2]; 2]; 3] = [
 ];
 
 fn rows_of(topology: Topology, [name, beside]: [&'static str; 2], effort: &Effort) -> Result<Vec<Row>> {
-    let bursts = (effort.events * 4 / topology.producers / topology.burst).max(1);
-    let expected = Tally::expected(topology, bursts);
+    let laps = Tally::laps(effort.events * 4 / topology.producers);
+    let expected = Tally::expected(topology.producers, laps);
     let [ours, disruptor, channel] = interleave(
         effort.rounds,
         [
-            &mut || rate(topology, bursts, &expected, ours::threads(topology)?),
-            &mut || rate(topology, bursts, &expected, disruptor::threads(topology)),
-            &mut || rate(topology, bursts, &expected, channel::threads(topology)),
+            &mut || rate(topology, laps, &expected, ours::threads(topology)?),
+            &mut || rate(topology, laps, &expected, disruptor::threads(topology)),
+            &mut || rate(topology, laps, &expected, channel::threads(topology)),
         ],
     )?;
     let claim = |bench, against, goal| Claim {
@@ -118,13 +118,13 @@ fn rows_of(topology: Topology, [name, beside]: [&'static str; 2], effort: &Effor
 }
 
 /// Runs the threads and checks what the consumers saw; items per second.
-fn rate(topology: Topology, bursts: usize, expected: &Tally, threads: Threads) -> Result<f64> {
+fn rate(topology: Topology, laps: usize, expected: &Tally, threads: Threads) -> Result<f64> {
     let start = Barrier::new(topology.producers + topology.consumers + 1);
     let start = &start;
     let elapsed = thread::scope(|scope| {
         let mut producing = Vec::new();
         for (number, produce) in threads.producers.into_iter().enumerate() {
-            let source = Source::new(number, topology.burst, bursts);
+            let source = Source::new(number, topology.burst, laps);
             producing.push(scope.spawn(move || {
                 start.wait();
                 produce(source)
@@ -153,12 +153,12 @@ fn rate(topology: Topology, bursts: usize, expected: &Tally, threads: Threads) -
 // SCRATCH BEGIN
 pub(crate) fn only(which: &str, producers: usize, consumers: usize, burst: usize, rounds: usize) -> Result<()> {
     let topology = Topology { producers, consumers, burst };
-    let bursts = (1 << 20) / producers / burst;
-    let expected = Tally::expected(topology, bursts);
+    let laps = Tally::laps((1 << 20) / producers);
+    let expected = Tally::expected(topology.producers, laps);
     let mut v = Vec::new();
     for _ in 0..rounds {
         let t = if which == "ours" { ours::threads(topology)? } else if which == "dis" { disruptor::threads(topology) } else { channel::threads(topology) };
-        v.push(rate(topology, bursts, &expected, t)? / 1e6);
+        v.push(rate(topology, laps, &expected, t)? / 1e6);
     }
     v.sort_by(f64::total_cmp);
     println!("{which} {producers}-{consumers} {burst}: median {:.1} p10 {:.1} p90 {:.1}", v[v.len()/2], v[v.len()/10], v[v.len()*9/10]);

@@ -24,9 +24,10 @@ pub(super) fn threads(topology: Topology) -> Result<Threads> {
         };
         let closing = Arc::clone(&closing);
         Box::new(move |source: super::Source| {
-            for burst in source.bursts() {
+            source.for_each(|burst| {
                 producer.publish(burst)?;
-            }
+                Ok(())
+            })?;
             drop(producer);
             drop(closing);
             Ok(())
