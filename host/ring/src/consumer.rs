@@ -228,9 +228,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
 
     fn is_ready(&self) -> bool {
         match self.policy {
-            SlowPolicy::Wait => {
-                self.has_news() || self.shared.run_end(self.published).is_some()
-            }
+            SlowPolicy::Wait => self.has_news() || self.shared.run_end(self.published).is_some(),
             SlowPolicy::Conflate | SlowPolicy::DropOut => self.shared.published() > self.position,
         }
     }

@@ -4,9 +4,13 @@ use crate::sync::Arc;
 use crate::{RingError, shared::Shared, sole::Sole};
 use std::fmt;
 
+/// How many slots ahead of its writes a sole producer has the processor fetch: further than the stores that a core
+/// holds back reach, and near enough to be still there when they come.
+const FETCH_AHEAD: u64 = 32;
+
 /// Publishes items. A ring may have any number of producers, usually one for each thread.
 ///
-/// Dropping a producer leaves the ring open.
+/// Dropping a producer leaves the ring open, and a [sole](crate::Ring::sole_producer) one lets others in again.
 pub struct Producer<T: Copy> {
     shared: Arc<Shared<T>>,
     /// The end of what this producer may claim without looking at the gates again.
@@ -158,6 +162,10 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
             match items {
                 // A copy of known length, where events come one by one.
                 [item] => {
+                    // Where others may come first, the line would only be torn to and fro.
+                    if self.sole.is_some() && first + FETCH_AHEAD < self.limit {
+                        self.shared.slots().fetch_to_write(first + FETCH_AHEAD);
+                    }
                     self.shared.slots().write(first, *item);
                 }
                 _ => self.shared.slots().write_all(first, items),

@@ -67,6 +67,30 @@ impl<T: Copy> Slots<T> {
         unsafe { (*self.cells.get_unchecked(index).get()).write(item) }
     }
 
+    /// Lets the processor fetch the slot of `sequence` to be written to soon. It has last been read on other cores,
+    /// and a store that comes upon such a line holds up all stores behind it.
+    #[inline]
+    #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
+    pub(crate) fn fetch_to_write(&self, sequence: u64) {
+        let first = std::ptr::from_ref(&self.cells[self.index(sequence)]).cast::<u8>();
+        let last = first.wrapping_add(size_of::<T>().saturating_sub(1));
+        // SAFETY: a prefetch accesses nothing that a program can tell, never faults and touches no register; a
+        // processor without it takes it for a no-op. The intrinsic would need a target feature to become this.
+        unsafe {
+            std::arch::asm!(
+                "prefetchw byte ptr [{first}]",
+                "prefetchw byte ptr [{last}]",
+                first = in(reg) first,
+                last = in(reg) last,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(loom))))]
+    #[expect(clippy::unused_self, reason = "its twin uses it")]
+    pub(crate) fn fetch_to_write(&self, _sequence: u64) {}
+
     /// Copies `items` to the slots from `first` on.
     ///
     /// # Safety

@@ -41,7 +41,7 @@ impl<T: Copy> Shared<T> {
                         next: start,
                         leads: false,
                     });
-                },
+                }
                 Err(now) => claimed = now,
             }
         }
@@ -87,8 +87,7 @@ impl<T: Copy> Shared<T> {
 
     /// Whether a claim of `len` would be answered now, be it by an error.
     pub(crate) fn is_answered_alone(&self, sole: &Sole, len: u64) -> bool {
-        self.claimed.load(Ordering::Relaxed) & CLOSED != 0
-            || sole.next + len <= self.claim_limit()
+        self.claimed.load(Ordering::Relaxed) & CLOSED != 0 || sole.next + len <= self.claim_limit()
     }
 
     /// Says up to where the sole producer has claimed, and lets the others in again, unless the ring was closed.
