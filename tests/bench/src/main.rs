@@ -9,6 +9,7 @@ mod derived;
 mod engine;
 mod guests;
 mod machine;
+mod ring;
 mod row;
 mod swap;
 mod watch;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, swap. All of them when none is named.
+    /// What to measure: boundary, engine, ring, swap. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -58,6 +59,7 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("ring", ring::run),
     ("swap", swap::run),
 ];
 

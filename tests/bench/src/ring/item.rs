@@ -42,10 +42,17 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn new(producer: usize, burst: usize, laps: usize) -> Self {
         Self {
-            table: (0..TABLE).map(|number| Item::new(producer, number)).collect(),
+            table: (0..TABLE)
+                .map(|number| Item::new(producer, number))
+                .collect(),
             burst,
             laps,
         }
+    }
+
+    /// How often the table is gone through for at least so many items.
+    pub(super) fn laps(items: usize) -> usize {
+        items.div_ceil(TABLE)
     }
 
     /// Hands out burst after burst.
@@ -78,14 +85,11 @@ impl Tally {
         let mut tally = Self::default();
         for producer in 0..producers {
             let table = Source::new(producer, 1, laps).table;
-            (0..laps).flat_map(|_| &table).for_each(|item| tally.add(item));
+            (0..laps)
+                .flat_map(|_| &table)
+                .for_each(|item| tally.add(item));
         }
         tally
-    }
-
-    /// As many items as a producer puts in at least, in whole laps of its table.
-    pub(super) fn laps(items: usize) -> usize {
-        items.div_ceil(TABLE)
     }
 
     pub(super) fn count(&self) -> u64 {
