@@ -186,24 +186,19 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         if self.dropped_out {
             return Err(RingError::DroppedOut { at: self.position });
         }
-        if self.is_ready() {
-            return Ok(Wake::Ready);
-        }
-        // A reference of its own: `self` is written to while it waits.
-        let shared = Arc::clone(&self.shared);
-        let mut patience = shared.readers();
+        let mut patience = self.shared.readers();
         loop {
-            if self.is_ready() {
+            if self.is_ready_soon() {
                 return Ok(Wake::Ready);
             }
-            if shared.has_ended(self.position)? {
+            if self.shared.has_ended(self.position)? {
                 return Ok(Wake::Closed);
             }
             if stop() {
                 return Ok(Wake::Stopped);
             }
             // An error ends the wait too; the next round of the loop returns it.
-            patience.idle(|| self.is_ready() || shared.has_ended(self.position) != Ok(false));
+            patience.idle(|| self.is_ready() || self.shared.has_ended(self.position) != Ok(false));
         }
     }
 
@@ -231,15 +226,38 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
         Ok(())
     }
 
-    fn is_ready(&mut self) -> bool {
+    fn is_ready(&self) -> bool {
         match self.policy {
-            SlowPolicy::Wait => self.refresh(1) > 0,
+            SlowPolicy::Wait => self.has_news() || self.shared.run_end(self.published).is_some(),
             SlowPolicy::Conflate | SlowPolicy::DropOut => self.shared.published() > self.position,
         }
     }
 
+    /// Whether there surely is something to read, to be asked where being late does no harm.
+    fn is_ready_soon(&self) -> bool {
+        match self.policy {
+            // The entry that a sole producer will write next is left alone.
+            SlowPolicy::Wait if self.shared.is_led() => self.has_news(),
+            _ => self.is_ready(),
+        }
+    }
+
+    fn has_news(&self) -> bool {
+        self.published > self.position || self.shared.surely_published() > self.position
+    }
+
     /// Learns of published runs until `enough` items are readable; returns how many are, maybe more.
     fn refresh(&mut self, enough: u64) -> u64 {
+        if self.published - self.position >= enough {
+            return self.published - self.position;
+        }
+        let surely = self.shared.surely_published();
+        if surely > self.published {
+            self.published = surely;
+            if self.shared.is_led() {
+                return surely - self.position;
+            }
+        }
         while self.published - self.position < enough {
             // The gate keeps later laps out, so an end found here is the end of this very run.
             let Some(end) = self.shared.run_end(self.published) else {

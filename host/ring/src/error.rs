@@ -25,6 +25,9 @@ pub enum RingError {
         /// The number of items that were to be published.
         needed: usize,
     },
+    /// Another producer has the ring to itself: drop it first, or publish through it. Nothing was published.
+    #[error("another producer has the ring to itself")]
+    Occupied,
     /// The ring was closed: stop producing. Nothing was published.
     #[error("the ring is closed")]
     Closed,

@@ -9,6 +9,7 @@
 //! - Every item has a sequence, counted from 0 without gaps. All consumers see the same item at a sequence.
 //! - [`Producer::publish`] claims a run of sequences for a batch and makes it visible as a whole. Consumers see
 //!   only what is contiguous: a run becomes readable once all runs before it are.
+//! - Where one thread produces, it may have the ring to itself ([`Ring::sole_producer`]) and then does not compete.
 //! - What becomes of a slow consumer is its [`SlowPolicy`]: the producers wait, or it is lapped and is told
 //!   exactly what it missed, or it drops out. No policy loses an item without a word.
 //!
@@ -56,6 +57,10 @@
 //!   length costs one store. Readers walk from the end of one run to the end of the next; an entry left by an
 //!   earlier lap is recognised since it ends before the place where it stands.
 //! - `frontier` is such a boundary up to which all is published. Whoever walks further moves it on.
+//! - A *sole producer* sets a bit in `claimed` that turns all others away, and counts its claims itself. Once all
+//!   that was claimed before it is published it *leads*: it publishes by storing the end of its run to `frontier`, and
+//!   no longer to `ends`. Who walks begins at the frontier, so misses nothing; the entries that it would come upon are of
+//!   earlier laps. When it is dropped, or finds the ring closed, it puts into `claimed` how far it came.
 //! - A *gate* is the oldest sequence that an attached consumer may be reading. A `Wait` consumer has its gate at
 //!   its position at all times. The others *pin*: they close their gate for the length of a copy of at most
 //!   [`MAX_PINNED`] items. Atomic copies of the words with a check afterwards (a seqlock) would spare the pin,
@@ -68,10 +73,12 @@
 //!
 //! # Why it is sound
 //!
-//! 1. *A slot has one writer at a time.* Sequences are claimed by a read-modify-write, so claims are disjoint, and
-//!    a claim lies below `F + N/2`, so whatever was in the slot before lies below `F` and was published.
+//! 1. *A slot has one writer at a time.* Sequences are claimed by a read-modify-write, or by a sole producer between
+//!    the two that shut the others out and let them in again; so claims are disjoint, and a claim lies below `F + N/2`, so whatever was in the slot before lies below `F` and was published.
 //! 2. *A reader sees what was written.* The store to `ends` is a release after the last write to the run; walking is
-//!    by acquire loads; `frontier` changes only by acquire-release read-modify-writes after such a walk.
+//!    by acquire loads; `frontier` changes by acquire-release read-modify-writes after such a walk, or by the release
+//!    stores of a sole producer, which has acquired all that was published before it came and wrote the rest itself.
+//!    Neither takes the frontier back: while a sole producer leads, no walk gets beyond the frontier.
 //! 3. *A writer comes after all readers it lets pass.* A gate moves forward by a release store after the reads, and
 //!    gives way by release read-modify-writes when its owner detaches; producers acquire both.
 //! 4. *A gate that appears is not overrun.* A consumer closes its gate at `g`, then fences, then walks to the published
@@ -92,6 +99,8 @@
 //! - A `Wait` consumer that stops reading stops the ring once it is full. Watch [`Ring::slowest`]; drop the consumer.
 //! - A thread that the system suspends in the middle of a claim or of a pin delays the others after half a ring, until
 //!   it runs again.
+//! - A close is news to a sole producer only when it next publishes or is dropped, and consumers see the end only then:
+//!   to learn of it in time it would have to pay for a claim what it was made sole to save.
 //! - The number of consumers is limited, to [`MAX_CONSUMERS`].
 
 mod consumer;
@@ -101,6 +110,7 @@ mod producer;
 mod ring;
 mod shared;
 mod slots;
+mod sole;
 mod sync;
 mod wait;
 

@@ -1,21 +1,40 @@
 //! The writing end of the ring.
 
 use crate::sync::Arc;
-use crate::{RingError, shared::Shared};
+use crate::{RingError, shared::Shared, sole::Sole};
 use std::fmt;
+
+/// How many slots ahead of its writes a sole producer has the processor fetch: further than the stores that a core
+/// holds back reach, and near enough to be still there when they come.
+const FETCH_AHEAD: u64 = 32;
 
 /// Publishes items. A ring may have any number of producers, usually one for each thread.
 ///
-/// Dropping a producer leaves the ring open.
-pub struct Producer<T> {
+/// Dropping a producer leaves the ring open, and a [sole](crate::Ring::sole_producer) one lets others in again.
+pub struct Producer<T: Copy> {
     shared: Arc<Shared<T>>,
     /// The end of what this producer may claim without looking at the gates again.
     limit: u64,
+    /// Set where there is no other producer.
+    sole: Option<Sole>,
 }
 
 impl<T: Copy + Send + Sync + 'static> Producer<T> {
     pub(crate) fn new(shared: Arc<Shared<T>>) -> Self {
-        Self { shared, limit: 0 }
+        Self {
+            shared,
+            limit: 0,
+            sole: None,
+        }
+    }
+
+    pub(crate) fn sole(shared: Arc<Shared<T>>) -> Result<Self, RingError> {
+        let sole = Some(shared.take_alone()?);
+        Ok(Self {
+            shared,
+            limit: 0,
+            sole,
+        })
     }
 
     /// Publishes `items` in order as one unbroken run of sequences, and returns the first of them. Waits for
@@ -28,6 +47,7 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
     ///
     /// [`RingError::BatchTooLarge`], [`RingError::Closed`] (also while waiting) and [`RingError::Poisoned`];
     /// nothing was published then.
+    #[inline]
     pub fn publish(&mut self, items: &[T]) -> Result<u64, RingError> {
         let first = self.claim(items)?;
         Ok(self.fill(first, items))
@@ -57,6 +77,7 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
     ///
     /// As [`Self::publish`], and [`RingError::Full`] when there is no room, be it only because another
     /// producer has not finished a run or a lapsable consumer is copying.
+    #[inline]
     pub fn try_publish(&mut self, items: &[T]) -> Result<u64, RingError> {
         let first = self.try_claim(items)?;
         Ok(self.fill(first, items))
@@ -82,26 +103,47 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
         self.shared.slots().capacity() / 2
     }
 
+    #[inline]
     fn claim(&mut self, items: &[T]) -> Result<u64, RingError> {
         let len = self.checked_len(items)?;
-        let mut patience = self.shared.writers();
-        loop {
-            if let Some(first) = self.shared.claim(len, &mut self.limit)? {
-                return Ok(first);
-            }
-            self.shared.idle_for_room(&mut patience, len);
+        match self.claim_now(len)? {
+            Some(first) => Ok(first),
+            None => self.claim_waiting(len),
         }
     }
 
+    #[inline]
     fn try_claim(&mut self, items: &[T]) -> Result<u64, RingError> {
         let len = self.checked_len(items)?;
-        self.shared
-            .claim(len, &mut self.limit)?
-            .ok_or(RingError::Full {
-                needed: items.len(),
-            })
+        self.claim_now(len)?.ok_or(RingError::Full {
+            needed: items.len(),
+        })
     }
 
+    #[inline]
+    fn claim_now(&mut self, len: u64) -> Result<Option<u64>, RingError> {
+        match &mut self.sole {
+            None => self.shared.claim(len, &mut self.limit),
+            Some(sole) => self.shared.claim_alone(sole, len, &mut self.limit),
+        }
+    }
+
+    #[cold]
+    fn claim_waiting(&mut self, len: u64) -> Result<u64, RingError> {
+        let shared = Arc::clone(&self.shared);
+        let mut patience = shared.writers();
+        loop {
+            if let Some(first) = self.claim_now(len)? {
+                return Ok(first);
+            }
+            patience.idle(|| match &self.sole {
+                None => shared.is_answered(len),
+                Some(sole) => shared.is_answered_alone(sole, len),
+            });
+        }
+    }
+
+    #[inline]
     fn checked_len(&self, items: &[T]) -> Result<u64, RingError> {
         if items.len() > self.max_batch() {
             return Err(RingError::BatchTooLarge {
@@ -112,23 +154,38 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
         Ok(items.len() as u64)
     }
 
+    #[inline]
     fn fill(&self, first: u64, items: &[T]) -> u64 {
-        let mut run = Run {
-            shared: &*self.shared,
-            first,
-            len: items.len() as u64,
-            written: 0,
-        };
         // SAFETY: `claim` gave these sequences to this thread alone, below a limit that leaves out every slot
         // that is being read, was read without that having happened before, or is not yet published.
-        unsafe { self.shared.slots().write_all(first, items) };
-        run.written = run.len;
+        unsafe {
+            match items {
+                // A copy of known length, where events come one by one.
+                [item] => {
+                    // Where others may come first, the line would only be torn to and fro.
+                    if self.sole.is_some() && first + FETCH_AHEAD < self.limit {
+                        self.shared.slots().fetch_to_write(first + FETCH_AHEAD);
+                    }
+                    self.shared.slots().write(first, *item);
+                }
+                _ => self.shared.slots().write_all(first, items),
+            }
+        }
+        self.publish_run(first, first + items.len() as u64);
         first
+    }
+
+    #[inline]
+    fn publish_run(&self, first: u64, end: u64) {
+        match &self.sole {
+            None => self.shared.publish_run(first, end),
+            Some(sole) => self.shared.publish_alone(sole, first, end),
+        }
     }
 
     fn fill_with(&self, first: u64, items: &[T], mut stamp: impl FnMut(&mut T, u64)) -> u64 {
         let mut run = Run {
-            shared: &*self.shared,
+            producer: self,
             first,
             len: items.len() as u64,
             written: 0,
@@ -144,30 +201,39 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
     }
 }
 
-impl<T> fmt::Debug for Producer<T> {
+impl<T: Copy> fmt::Debug for Producer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("limit", &self.limit)
+            .field("sole", &self.sole.is_some())
             .finish_non_exhaustive()
     }
 }
 
+impl<T: Copy> Drop for Producer<T> {
+    fn drop(&mut self) {
+        if let Some(sole) = &self.sole {
+            self.shared.give_back_alone(sole);
+        }
+    }
+}
+
 /// A claimed run, published when dropped, be it by a panic.
-struct Run<'a, T: Copy> {
-    shared: &'a Shared<T>,
+struct Run<'a, T: Copy + Send + Sync + 'static> {
+    producer: &'a Producer<T>,
     first: u64,
     len: u64,
     written: u64,
 }
 
-impl<T: Copy> Drop for Run<'_, T> {
+impl<T: Copy + Send + Sync + 'static> Drop for Run<'_, T> {
     fn drop(&mut self) {
         let end = self.first + self.written;
         if self.len > 0 {
-            self.shared.publish_run(self.first, end);
+            self.producer.publish_run(self.first, end);
         }
         if self.written < self.len {
-            self.shared.poison(end);
+            self.producer.shared.poison(end);
         }
     }
 }

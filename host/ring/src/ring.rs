@@ -69,6 +69,19 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
         Producer::new(Arc::clone(&self.shared))
     }
 
+    /// Makes the only producer there is: until it is dropped, all others meet [`RingError::Occupied`].
+    ///
+    /// It claims its sequences without competing for them, which is several times as fast where items come one by
+    /// one. In return a close takes effect only when it next publishes, or is dropped: until then
+    /// consumers wait. A ring that others close should not be left with a sole producer that has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`RingError::Occupied`] if there is one already, [`RingError::Closed`] and [`RingError::Poisoned`].
+    pub fn sole_producer(&self) -> Result<Producer<T>, RingError> {
+        Producer::sole(Arc::clone(&self.shared))
+    }
+
     /// Attaches a consumer at the next sequence to become readable: it sees all that becomes readable after
     /// this call has returned, and nothing that was readable before the call.
     ///
@@ -141,7 +154,8 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
     }
 
     /// Closes the ring for good: producers are turned away, consumers read what was claimed before and then
-    /// see the end.
+    /// see the end. A [sole producer](Self::sole_producer) is turned away when it next publishes, and the end is
+    /// where it then is.
     pub fn close(&self) {
         self.shared.close();
     }

@@ -11,25 +11,37 @@ use crossbeam_utils::CachePadded;
 
 /// Set in `claimed` once the ring is closed. The bit lies in the word that claims change, so that no claim can
 /// slip in after the close.
-const CLOSED: u64 = 1 << 63;
+pub(crate) const CLOSED: u64 = 1 << 63;
+
+/// Set in `claimed` while one producer has the ring to itself and counts its claims alone.
+pub(crate) const SOLE: u64 = 1 << 62;
 
 /// The value of `poisoned` while no producer has panicked.
 const UNHARMED: u64 = u64::MAX;
 
 pub(crate) struct Shared<T> {
-    /// The next sequence to be claimed, and [`CLOSED`].
-    claimed: CachePadded<AtomicU64>,
+    /// The next sequence to be claimed, [`SOLE`] and [`CLOSED`].
+    pub(crate) claimed: CachePadded<AtomicU64>,
     /// A boundary between runs up to which everything was published; it lags behind until someone looks.
-    frontier: CachePadded<AtomicU64>,
+    pub(crate) frontier: CachePadded<AtomicU64>,
     /// For each slot the end of the run that last began there. A run of any length costs one store.
     ends: Box<[AtomicU64]>,
     slots: Slots<T>,
     gates: Gates,
+    pub(crate) signs: CachePadded<Signs>,
     /// The lowest sequence a panicking producer left unwritten.
     poisoned: AtomicU64,
     wait: Wait,
     readers: CachePadded<Bell>,
     writers: CachePadded<Bell>,
+}
+
+/// What waiting consumers look at again and again, and what changes so rarely that they may.
+pub(crate) struct Signs {
+    /// 1 once [`CLOSED`] is set. Looking at `claimed` itself would pull that word away from the producers.
+    closed: AtomicU64,
+    /// 1 while a sole producer keeps the frontier where it is. Only a hint: it may be seen late.
+    pub(crate) led: AtomicU64,
 }
 
 impl<T: Copy> Shared<T> {
@@ -47,6 +59,10 @@ impl<T: Copy> Shared<T> {
             ends: (0..capacity).map(|_| AtomicU64::new(0)).collect(),
             slots: Slots::new(capacity),
             gates: Gates::new(),
+            signs: CachePadded::new(Signs {
+                closed: AtomicU64::new(0),
+                led: AtomicU64::new(0),
+            }),
             poisoned: AtomicU64::new(UNHARMED),
             wait,
             readers: CachePadded::new(Bell::new()),
@@ -54,6 +70,7 @@ impl<T: Copy> Shared<T> {
         })
     }
 
+    #[inline]
     pub(crate) fn slots(&self) -> &Slots<T> {
         &self.slots
     }
@@ -132,13 +149,13 @@ impl<T: Copy> Shared<T> {
         // is free from the acquires in `claim_limit`.
         let mut first = self.claimed.load(Ordering::Relaxed);
         loop {
-            if first & CLOSED != 0 {
-                return Err(self.closing_error());
+            if first & (CLOSED | SOLE) != 0 {
+                return Err(self.turned_away(first));
             }
             if first + len > *limit {
                 *limit = self.claim_limit();
                 first = self.claimed.load(Ordering::Relaxed);
-                if first & CLOSED == 0 && first + len > *limit {
+                if first & (CLOSED | SOLE) == 0 && first + len > *limit {
                     return Ok(None);
                 }
                 continue;
@@ -157,11 +174,27 @@ impl<T: Copy> Shared<T> {
     }
 
     /// Makes the claimed and written run `first..end` readable.
+    #[inline]
     pub(crate) fn publish_run(&self, first: u64, end: u64) {
+        self.store_end(first, end);
+        self.wake_all();
+    }
+
+    #[inline]
+    pub(crate) fn store_end(&self, first: u64, end: u64) {
         if first < end {
             self.ends[self.slots.index(first)].store(end, Ordering::Release);
         }
-        self.wake_all();
+    }
+
+    /// A boundary up to which all is published, though more may be.
+    pub(crate) fn surely_published(&self) -> u64 {
+        self.frontier.load(Ordering::Acquire)
+    }
+
+    /// Whether the frontier tells all there is to know. It was so a moment ago.
+    pub(crate) fn is_led(&self) -> bool {
+        self.signs.led.load(Ordering::Relaxed) != 0
     }
 
     /// Ends the ring at `sequence`, which was claimed and will never be written.
@@ -172,6 +205,7 @@ impl<T: Copy> Shared<T> {
 
     pub(crate) fn close(&self) {
         self.claimed.fetch_or(CLOSED, Ordering::AcqRel);
+        self.signs.closed.store(1, Ordering::Release);
         self.wake_all();
     }
 
@@ -181,15 +215,24 @@ impl<T: Copy> Shared<T> {
 
     /// Whether nothing at or after `position` will ever be readable.
     pub(crate) fn has_ended(&self, position: u64) -> Result<bool, RingError> {
-        let claimed = self.claimed.load(Ordering::Acquire);
-        if claimed & CLOSED == 0 {
+        if self.signs.closed.load(Ordering::Acquire) == 0 {
             return Ok(false);
         }
+        let claimed = self.claimed.load(Ordering::Acquire);
         let at = self.poisoned.load(Ordering::Acquire);
         if position == at {
             return Err(RingError::Poisoned { at });
         }
+        // Never while a sole producer has not said where it ended: `SOLE` is above every sequence.
         Ok(position == claimed & !CLOSED)
+    }
+
+    /// Why a producer is turned away, which found `claimed` marked so.
+    pub(crate) fn turned_away(&self, claimed: u64) -> RingError {
+        if claimed & CLOSED == 0 {
+            return RingError::Occupied;
+        }
+        self.closing_error()
     }
 
     /// Why a producer is turned away from a closed ring.
@@ -206,12 +249,10 @@ impl<T: Copy> Shared<T> {
         self.gates.slowest_waiting().min(published)
     }
 
-    /// Waits once for room for `len` items.
-    pub(crate) fn idle_for_room(&self, patience: &mut Patience<'_>, len: u64) {
-        patience.idle(|| {
-            let claimed = self.claimed.load(Ordering::Relaxed);
-            claimed & CLOSED != 0 || claimed + len <= self.claim_limit()
-        });
+    /// Whether a claim of `len` would be answered now, be it by an error.
+    pub(crate) fn is_answered(&self, len: u64) -> bool {
+        let claimed = self.claimed.load(Ordering::Relaxed);
+        claimed & (CLOSED | SOLE) != 0 || claimed + len <= self.claim_limit()
     }
 
     pub(crate) fn writers(&self) -> Patience<'_> {
@@ -231,11 +272,17 @@ impl<T: Copy> Shared<T> {
     }
 
     /// Wakes everyone. Publishing makes room too: producers do not run far ahead of an unpublished claim.
+    #[inline]
     pub(crate) fn wake_all(&self) {
         if self.wait.parks() {
-            fence(Ordering::SeqCst);
-            self.readers.ring_after_fence();
-            self.writers.ring_after_fence();
+            self.ring_all();
         }
+    }
+
+    #[inline(never)]
+    fn ring_all(&self) {
+        fence(Ordering::SeqCst);
+        self.readers.ring_after_fence();
+        self.writers.ring_after_fence();
     }
 }

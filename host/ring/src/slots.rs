@@ -46,6 +46,7 @@ impl<T: Copy> Slots<T> {
         clippy::cast_possible_truncation,
         reason = "masked to below the capacity, a usize"
     )]
+    #[inline]
     pub(crate) fn index(&self, sequence: u64) -> usize {
         (sequence & (self.cells.len() as u64 - 1)) as usize
     }
@@ -57,13 +58,38 @@ impl<T: Copy> Slots<T> {
     /// The caller has claimed `sequence` and not published it yet; every earlier access to the slot happened
     /// before this call.
     #[expect(clippy::mut_from_ref, reason = "the claim makes the borrow exclusive")]
+    #[inline]
     pub(crate) unsafe fn write(&self, sequence: u64, item: T) -> &mut T {
         let index = self.index(sequence);
         self.track_write(index);
-        // SAFETY: by the contract no other thread touches this slot until it is published, so the exclusive
-        // borrow is unique.
-        unsafe { (*self.cells[index].get()).write(item) }
+        // SAFETY: `index` is masked to below the number of cells. By the contract no other thread touches this slot
+        // until it is published, so the exclusive borrow is unique.
+        unsafe { (*self.cells.get_unchecked(index).get()).write(item) }
     }
+
+    /// Lets the processor fetch the slot of `sequence` to be written to soon. It has last been read on other cores,
+    /// and a store that comes upon such a line holds up all stores behind it.
+    #[inline]
+    #[cfg(all(target_arch = "x86_64", not(miri), not(loom)))]
+    pub(crate) fn fetch_to_write(&self, sequence: u64) {
+        let first = std::ptr::from_ref(&self.cells[self.index(sequence)]).cast::<u8>();
+        let last = first.wrapping_add(size_of::<T>().saturating_sub(1));
+        // SAFETY: a prefetch accesses nothing that a program can tell, never faults and touches no register; a
+        // processor without it takes it for a no-op. The intrinsic would need a target feature to become this.
+        unsafe {
+            std::arch::asm!(
+                "prefetchw byte ptr [{first}]",
+                "prefetchw byte ptr [{last}]",
+                first = in(reg) first,
+                last = in(reg) last,
+                options(nostack, preserves_flags)
+            );
+        }
+    }
+
+    #[cfg(not(all(target_arch = "x86_64", not(miri), not(loom))))]
+    #[expect(clippy::unused_self, reason = "its twin uses it")]
+    pub(crate) fn fetch_to_write(&self, _sequence: u64) {}
 
     /// Copies `items` to the slots from `first` on.
     ///
@@ -72,15 +98,31 @@ impl<T: Copy> Slots<T> {
     /// As for [`Self::write`], for each of the sequences; `items` is not longer than the capacity.
     pub(crate) unsafe fn write_all(&self, first: u64, items: &[T]) {
         let index = self.index(first);
-        let (head, tail) = items.split_at(items.len().min(self.cells.len() - index));
-        for (index, part) in [(index, head), (0, tail)] {
-            (index..index + part.len()).for_each(|touched| self.track_write(touched));
-            let target = UnsafeCell::raw_get(self.cells[index..].as_ptr()).cast::<T>();
-            // SAFETY: `index + part.len()` is within the cells, which have the layout of `T`; the caller
-            // claimed them, so nobody else reads or writes them, and `items` cannot overlap with them since a
-            // `&[T]` into the ring only covers published slots.
-            unsafe { target.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
+        let room = self.cells.len() - index;
+        if items.len() <= room {
+            // SAFETY: they fit behind `index`; the rest is the caller's promise.
+            return unsafe { self.write_part(index, items) };
         }
+        let (head, tail) = items.split_at(room);
+        // SAFETY: `head` fits exactly, and `tail` fits before `index`; the rest is the caller's promise.
+        unsafe {
+            self.write_part(index, head);
+            self.write_part(0, tail);
+        }
+    }
+
+    /// Copies `part` to the slots at `index` and after it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::write`], for each of the slots; all of them lie within the memory.
+    unsafe fn write_part(&self, index: usize, part: &[T]) {
+        (index..index + part.len()).for_each(|touched| self.track_write(touched));
+        let target = UnsafeCell::raw_get(self.cells[index..].as_ptr()).cast::<T>();
+        // SAFETY: `index + part.len()` is within the cells, which have the layout of `T`; the caller claimed them,
+        // so nobody else reads or writes them, and `part` cannot overlap with them since a `&[T]` into the ring
+        // only covers published slots.
+        unsafe { target.copy_from_nonoverlapping(part.as_ptr(), part.len()) };
     }
 
     /// The slots from `first` on, at most `len` of them, up to the end of the memory.

@@ -386,6 +386,141 @@ fn a_waiting_consumer_obeys_stop_after_a_wake() {
 }
 
 #[test]
+fn a_sole_producer_shuts_all_others_out_until_it_is_dropped() {
+    let ring = ring_of(8);
+    let mut consumer = ring.attach(SlowPolicy::Wait);
+    let mut other = ring.producer();
+    other.publish(&[0]).unwrap();
+    let mut sole = ring.sole_producer().unwrap();
+    assert_eq!(sole.publish(&[1, 2]), Ok(1));
+    assert_eq!(other.publish(&[9]), Err(RingError::Occupied));
+    assert_eq!(other.try_publish(&[9]), Err(RingError::Occupied));
+    assert_eq!(ring.sole_producer().unwrap_err(), RingError::Occupied);
+    assert_eq!(sole.publish(&[3]), Ok(3));
+    drop(sole);
+    assert_eq!(other.publish(&[4]), Ok(4));
+    assert_eq!(ring.sole_producer().unwrap().publish(&[5]), Ok(5));
+    assert_eq!(ring.published(), 6);
+    assert_eq!(read_all(&mut consumer), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn sole_and_other_producers_take_turns_over_many_laps() {
+    let ring = ring_of(8);
+    let mut waiting = ring.attach(SlowPolicy::Wait);
+    let mut conflating = ring.attach(SlowPolicy::Conflate);
+    let mut other = ring.producer();
+    for turn in 0..50 {
+        let mut expected = vec![10 * turn];
+        other.publish(&expected).unwrap();
+        let mut sole = ring.sole_producer().unwrap();
+        for item in 1..=turn % 4 {
+            sole.publish(&[10 * turn + item]).unwrap();
+            expected.push(10 * turn + item);
+        }
+        assert_eq!(read_all(&mut waiting), expected);
+        assert_eq!(read_all(&mut conflating), expected);
+    }
+}
+
+#[test]
+fn a_sole_producer_stops_at_the_gate_and_goes_on_after_a_release() {
+    let ring = ring_of(4);
+    let mut consumer = ring.attach(SlowPolicy::Wait);
+    let mut sole = ring.sole_producer().unwrap();
+    for item in 0..4 {
+        sole.try_publish(&[item]).unwrap();
+    }
+    assert_eq!(sole.try_publish(&[4]), Err(RingError::Full { needed: 1 }));
+    consumer.peek(1);
+    consumer.release(1);
+    assert_eq!(sole.try_publish(&[4]), Ok(4));
+    assert_eq!(sole.try_publish(&[5]), Err(RingError::Full { needed: 1 }));
+    assert_eq!(read_all(&mut consumer), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_ring_with_a_sole_producer_ends_where_that_learns_of_the_close() {
+    for dropped in [false, true] {
+        let ring = ring_of(8);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let mut sole = ring.sole_producer().unwrap();
+        sole.publish(&[1, 2]).unwrap();
+        ring.close();
+        assert_eq!(read_all(&mut consumer), [1, 2]);
+        assert_eq!(consumer.read(&mut Vec::new(), 9), Ok(Read::Empty));
+        if dropped {
+            drop(sole);
+        } else {
+            assert_eq!(sole.publish(&[3]), Err(RingError::Closed));
+            assert_eq!(sole.publish(&[3]), Err(RingError::Closed));
+        }
+        assert_eq!(consumer.read(&mut Vec::new(), 9), Ok(Read::Closed));
+        assert_eq!(consumer.wait(|| false), Ok(Wake::Closed));
+        assert_eq!(ring.sole_producer().unwrap_err(), RingError::Closed);
+    }
+}
+
+#[test]
+fn a_panicking_stamp_of_a_sole_producer_ends_the_ring_at_its_item() {
+    let ring = ring_of(8);
+    let mut consumer = ring.attach(SlowPolicy::Wait);
+    let mut sole = ring.sole_producer().unwrap();
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        sole.publish_with(&[0, 1, 2], |_, sequence| assert_ne!(sequence, 1, "stamp"))
+    }));
+    assert!(unwound.is_err());
+    let mut out = Vec::new();
+    consumer.read(&mut out, 9).unwrap();
+    assert_eq!(out, [0]);
+    let end = RingError::Poisoned { at: 1 };
+    assert_eq!(consumer.read(&mut out, 9), Err(end));
+    assert_eq!(sole.publish(&[3]), Err(end));
+    assert_eq!(ring.sole_producer().unwrap_err(), end);
+}
+
+#[test]
+fn closing_turns_away_a_sole_producer_that_waits_for_room() {
+    for wait in [Wait::Spin, PARKING] {
+        let ring = ring(Config { capacity: 2, wait }).unwrap();
+        let _gate = ring.attach(SlowPolicy::Wait);
+        let mut sole = ring.sole_producer().unwrap();
+        sole.publish(&[0]).unwrap();
+        sole.publish(&[1]).unwrap();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(move || sole.publish(&[2]));
+            ring.close();
+            assert_eq!(waiting.join().unwrap(), Err(RingError::Closed));
+        });
+    }
+}
+
+#[test]
+fn consumers_in_threads_see_all_of_a_sole_producer_under_miri_too() {
+    let count = if cfg!(miri) { 60 } else { 6_000 };
+    for wait in [Wait::Spin, PARKING] {
+        let ring = ring::<u64>(Config { capacity: 8, wait }).unwrap();
+        let consumers = [SlowPolicy::Wait, SlowPolicy::Wait, SlowPolicy::Conflate]
+            .map(|policy| ring.attach(policy));
+        thread::scope(|scope| {
+            let reading =
+                consumers.map(|mut consumer| scope.spawn(move || read_to_the_end(&mut consumer)));
+            let mut sole = ring.sole_producer().unwrap();
+            for item in (0..count).step_by(3) {
+                sole.publish(&[item]).unwrap();
+                sole.publish(&[item + 1, item + 2]).unwrap();
+            }
+            ring.close();
+            drop(sole);
+            let [one, two, some] = reading.map(|thread| thread.join().unwrap());
+            assert!(one.iter().copied().eq((0..count).zip(0..count)));
+            assert_eq!(one, two);
+            assert!(some.iter().all(|(sequence, item)| sequence == item));
+        });
+    }
+}
+
+#[test]
 fn gates_are_limited_and_used_again() {
     let ring = ring_of(8);
     let mut attached: Vec<_> = (0..MAX_CONSUMERS)

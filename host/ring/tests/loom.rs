@@ -320,6 +320,123 @@ fn whatever_was_published_before_the_close_is_read_before_the_end() {
     });
 }
 
+/// Publishes as a sole producer, then closes: with the drop the end is told.
+fn publish_alone(ring: &Ring<Item>, runs: usize) {
+    let mut producer = ring.sole_producer().unwrap();
+    for _ in 0..runs {
+        producer
+            .publish_with(&[(0, 0)], |item, sequence| *item = (sequence, !sequence))
+            .unwrap();
+    }
+    ring.close();
+}
+
+#[test]
+fn a_sole_producer_never_overwrites_what_is_unread_and_loses_nothing() {
+    for (capacity, runs, wait) in [(2, 3, PARK), (2, 4, Wait::Spin)] {
+        model(2, move || {
+            let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+            let mut consumer = ring.attach(SlowPolicy::Wait);
+            let producing = thread::spawn({
+                let ring = ring.clone();
+                move || publish_alone(&ring, runs)
+            });
+            for sequence in 0..runs as u64 {
+                assert_whole(take_one(&mut consumer).unwrap(), sequence);
+            }
+            assert_eq!(take_one(&mut consumer), None);
+            producing.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_consumer_attached_while_a_sole_producer_publishes_sees_everything_from_its_position_on() {
+    model(2, || {
+        let ring = ring_of(2);
+        let producing = thread::spawn({
+            let ring = ring.clone();
+            move || publish_alone(&ring, 4)
+        });
+        let before = ring.published();
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        assert!(consumer.position() >= before);
+        while let Some(item) = take_one(&mut consumer) {
+            assert_whole(item, consumer.position() - 1);
+        }
+        assert_eq!(consumer.position(), 4);
+        producing.join().unwrap();
+    });
+}
+
+#[test]
+fn a_conflating_consumer_never_sees_a_torn_item_of_a_sole_producer() {
+    for (capacity, runs) in [(2, 5), (4, 8)] {
+        model(2, move || {
+            let ring = ring::<Item>(Config {
+                capacity,
+                wait: Wait::Spin,
+            })
+            .unwrap();
+            let mut consumer = ring.attach(SlowPolicy::Conflate);
+            let producing = thread::spawn({
+                let ring = ring.clone();
+                move || publish_alone(&ring, runs)
+            });
+            let next = read_lapsable(&mut consumer, 0, 3);
+            producing.join().unwrap();
+            assert_eq!(read_lapsable(&mut consumer, next, 4), runs as u64);
+        });
+    }
+}
+
+/// The sole producer comes while a run of another is claimed and not yet published, and goes while a third waits.
+#[test]
+fn a_sole_producer_comes_and_goes_among_others() {
+    model(2, || {
+        let ring = ring_of(4);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let other = thread::spawn({
+            let ring = ring.clone();
+            move || {
+                let mut producer = ring.producer();
+                let stamp = |item: &mut Item, sequence| *item = (sequence, !sequence);
+                let published = [(); 2].map(|()| producer.publish_with(&[(0, 0)], stamp));
+                published.iter().filter(|result| result.is_ok()).count()
+            }
+        });
+        let mut sole = ring.sole_producer().unwrap();
+        for _ in 0..2 {
+            sole.publish_with(&[(0, 0)], |item, sequence| *item = (sequence, !sequence))
+                .unwrap();
+        }
+        drop(sole);
+        let total = 2 + other.join().unwrap() as u64;
+        for sequence in 0..total {
+            assert_whole(take_one(&mut consumer).unwrap(), sequence);
+        }
+        assert_eq!(ring.published(), total);
+    });
+}
+
+#[test]
+fn a_close_from_elsewhere_ends_the_ring_where_the_sole_producer_meets_it() {
+    model(2, || {
+        let ring = ring_of(2);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let mut sole = ring.sole_producer().unwrap();
+        let producing = thread::spawn(move || sole.publish(&[(0, !0)]).is_ok());
+        let closing = thread::spawn({
+            let ring = ring.clone();
+            move || ring.close()
+        });
+        let item = take_one(&mut consumer);
+        assert_eq!(producing.join().unwrap(), item.is_some());
+        assert_eq!(take_one(&mut consumer), None);
+        closing.join().unwrap();
+    });
+}
+
 #[test]
 fn a_barrier_orders_what_the_consumers_did_before_it() {
     model(3, || {

@@ -14,6 +14,7 @@ mod guests;
 mod latency;
 mod machine;
 mod native;
+mod ring;
 mod row;
 mod start;
 mod swap;
@@ -66,6 +67,7 @@ const BENCHES: &[Bench] = &[
     ("engine", engine::run),
     ("book", book::run),
     ("latency", latency::run),
+    ("ring", ring::run),
     ("start", start::run),
     ("swap", swap::run),
 ];

@@ -1,0 +1,133 @@
+//! The claims of a producer that has the ring to itself.
+//!
+//! A claim among many is a read-modify-write, and such an instruction waits until every store before it has reached
+//! the cache: the copies of successive items no longer overlap, which costs several times the copy. A sole producer
+//! counts for itself. All others are shut out by a bit in the word that their claims change, and the word carries the
+//! close to the sole producer, as it does to the others.
+
+use crate::RingError;
+use crate::shared::{CLOSED, SOLE, Shared};
+use crate::sync::Ordering;
+
+/// Where a sole producer is.
+pub(crate) struct Sole {
+    /// The first sequence that was left to it.
+    start: u64,
+    /// The next sequence it will claim.
+    next: u64,
+    /// Whether all before `start` is known to be published. From then on the frontier is where this producer is.
+    leads: bool,
+}
+
+impl<T: Copy> Shared<T> {
+    /// Shuts all other producers out.
+    pub(crate) fn take_alone(&self) -> Result<Sole, RingError> {
+        let mut claimed = self.claimed.load(Ordering::Relaxed);
+        loop {
+            if claimed & (CLOSED | SOLE) != 0 {
+                return Err(self.turned_away(claimed));
+            }
+            // Acquire: what the sole producer before this one published is published for this one too.
+            let swap = self.claimed.compare_exchange_weak(
+                claimed,
+                claimed | SOLE,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(start) => {
+                    return Ok(Sole {
+                        start,
+                        next: start,
+                        leads: false,
+                    });
+                }
+                Err(now) => claimed = now,
+            }
+        }
+    }
+
+    /// Claims as [`Self::claim`] does, but for the one producer there is, and without a read-modify-write.
+    #[inline]
+    pub(crate) fn claim_alone(
+        &self,
+        sole: &mut Sole,
+        len: u64,
+        limit: &mut u64,
+    ) -> Result<Option<u64>, RingError> {
+        let first = sole.next;
+        // The line is everybody's to read: nobody writes to it between the taking and the close.
+        let closed = self.claimed.load(Ordering::Relaxed) & CLOSED != 0;
+        if closed || first + len > *limit {
+            return self.claim_alone_anew(sole, len, limit);
+        }
+        sole.next = first + len;
+        Ok(Some(first))
+    }
+
+    #[cold]
+    fn claim_alone_anew(
+        &self,
+        sole: &mut Sole,
+        len: u64,
+        limit: &mut u64,
+    ) -> Result<Option<u64>, RingError> {
+        if self.is_closed() {
+            self.give_back_alone(sole);
+            return Err(self.closing_error());
+        }
+        *limit = self.limit_alone(sole);
+        let first = sole.next;
+        if first + len > *limit {
+            return Ok(None);
+        }
+        sole.next = first + len;
+        Ok(Some(first))
+    }
+
+    /// Whether a claim of `len` would be answered now, be it by an error.
+    pub(crate) fn is_answered_alone(&self, sole: &Sole, len: u64) -> bool {
+        self.claimed.load(Ordering::Relaxed) & CLOSED != 0 || sole.next + len <= self.claim_limit()
+    }
+
+    /// Says up to where the sole producer has claimed, and lets the others in again, unless the ring was closed.
+    pub(crate) fn give_back_alone(&self, sole: &Sole) {
+        self.signs.led.store(0, Ordering::Relaxed);
+        let mut claimed = self.claimed.load(Ordering::Relaxed);
+        while claimed & SOLE != 0 {
+            let swap = self.claimed.compare_exchange_weak(
+                claimed,
+                sole.next | claimed & CLOSED,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(_) => return self.wake_all(),
+                Err(now) => claimed = now,
+            }
+        }
+    }
+
+    /// Makes a run of a sole producer readable.
+    #[inline]
+    pub(crate) fn publish_alone(&self, sole: &Sole, first: u64, end: u64) {
+        if sole.leads {
+            // Nobody needs the run's entry in `ends`: every walk begins at the frontier. A store where others use
+            // read-modify-writes releases all that was published too, for this producer acquired what came before it.
+            self.frontier.store(end, Ordering::Release);
+        } else {
+            self.store_end(first, end);
+        }
+        self.wake_all();
+    }
+
+    /// As [`Self::claim_limit`]; looks whether the others have finished what they claimed.
+    fn limit_alone(&self, sole: &mut Sole) -> u64 {
+        let limit = self.claim_limit();
+        if !sole.leads && self.surely_published() >= sole.start {
+            sole.leads = true;
+            self.signs.led.store(1, Ordering::Relaxed);
+        }
+        limit
+    }
+}
