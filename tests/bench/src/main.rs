@@ -3,12 +3,16 @@
 //! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
 //! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
+mod allocations;
 mod boundary;
 mod deck;
 mod derived;
 mod engine;
 mod guests;
 mod machine;
+mod memory;
+mod portfolio;
+mod risk;
 mod row;
 mod swap;
 mod watch;
@@ -25,7 +29,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, swap. All of them when none is named.
+    /// What to measure; all there is when nothing is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -58,6 +62,9 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("memory", memory::run),
+    ("portfolio", portfolio::run),
+    ("risk", risk::run),
     ("swap", swap::run),
 ];
 
