@@ -6,47 +6,71 @@
 use crate::config::{InstrumentLimits, Limits, OrderRate, RiskConfig};
 use crate::control::Mode;
 use crate::middleware::{Change, Denial, OrderMiddleware, Situation, deny};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use tickdeck_model::{
     InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
 };
 
 /// The built-in order middleware: every limit of [`RiskConfig`], and the deck's kill switch and modes.
 #[derive(Debug)]
-pub(crate) struct Risk {
-    config: RiskConfig,
-    histories: HashMap<StrategyId, History>,
+pub struct Risk {
+    /// For strategies without limits of their own.
+    default: Limits,
+    /// By strategy. Ids are interned, so they are dense; to hash one would cost as much as a check.
+    strategies: Vec<Party>,
+    /// By instrument.
+    instruments: Vec<InstrumentLimits>,
+}
+
+/// What is known of a strategy.
+#[derive(Debug, Default)]
+struct Party {
+    limits: Option<Limits>,
+    history: History,
 }
 
 impl Risk {
-    pub(crate) fn new(config: RiskConfig) -> Self {
-        Self {
-            config,
-            histories: HashMap::new(),
+    /// Checks against these limits, with nothing sent so far.
+    pub fn new(config: RiskConfig) -> Self {
+        let mut risk = Self {
+            default: config.default,
+            strategies: Vec::new(),
+            instruments: Vec::new(),
+        };
+        for (strategy, limits) in config.strategies {
+            place(&mut risk.strategies, strategy.index()).limits = Some(limits);
         }
+        for (instrument, limits) in config.instruments {
+            *place(&mut risk.instruments, instrument.index()) = limits;
+        }
+        risk
     }
 
     /// The limits that hold in a situation, and what the strategy sent lately.
     fn parts<'a>(&'a mut self, at: &'a Situation<'a>) -> (Check<'a>, &'a mut History) {
-        let limits = self
-            .config
-            .strategies
-            .get(&at.strategy)
-            .unwrap_or(&self.config.default);
-        let instrument = self.config.instruments.get(&at.instrument.id);
+        let Party { limits, history } = place(&mut self.strategies, at.strategy.index());
+        let instrument = self.instruments.get(at.instrument.id.index());
         let check = Check {
             at,
-            limits,
+            limits: limits.as_ref().unwrap_or(&self.default),
             instrument_limits: instrument.copied().unwrap_or_default(),
         };
-        (check, self.histories.entry(at.strategy).or_default())
+        (check, history)
     }
+}
+
+/// What stands at this place, made if there is nothing yet.
+fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
+    if places.len() <= at {
+        places.resize_with(at + 1, T::default);
+    }
+    &mut places[at]
 }
 
 impl OrderMiddleware for Risk {
     /// What it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
     fn set_limits(&mut self, strategy: StrategyId, limits: &Limits) {
-        self.config.strategies.insert(strategy, limits.clone());
+        place(&mut self.strategies, strategy.index()).limits = Some(limits.clone());
     }
 
     fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial> {
@@ -463,9 +487,9 @@ mod tests {
                 open_buys: Size(self.open_buys),
                 open_sells: Size(self.open_sells),
             };
-            risk.config.default = self.limits.clone();
+            risk.default = self.limits.clone();
             let limits = self.instrument_limits;
-            risk.config.instruments.insert(InstrumentId(0), limits);
+            *place(&mut risk.instruments, 0) = limits;
             check(risk, &situation)
         }
 

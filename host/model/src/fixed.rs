@@ -83,9 +83,26 @@ fixed_point! {
     Size,
 }
 
+/// Powers of ten that fit 64 bits.
+const POW10: [i64; 19] = {
+    let mut powers = [1; 19];
+    let mut digits = 1;
+    while digits < powers.len() {
+        powers[digits] = powers[digits - 1] * 10;
+        digits += 1;
+    }
+    powers
+};
+
 /// Ten to the `digits`.
+#[inline]
 pub(crate) const fn pow10(digits: u8) -> i128 {
-    10i128.pow(digits as u32)
+    let digits = digits as usize;
+    if digits < POW10.len() {
+        POW10[digits] as i128
+    } else {
+        10i128.pow(digits as u32)
+    }
 }
 
 /// A number with its scale, for display: `Fixed { units: 6168599, scale: 2 }` is `61685.99`.

@@ -21,7 +21,7 @@ pub use action::{
 };
 pub use event::{
     AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate,
-    Quote, Signal, Timer, Trade, VenueStatus,
+    Quote, Signal, Timer, Trade, VenueStatus, View,
 };
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{

@@ -59,18 +59,22 @@ impl Money {
     ///
     /// # Errors
     /// It does not fit.
+    #[inline]
     pub fn from_units(units: i128, scale: u8) -> Result<Self, MoneyError> {
         debug_assert!(
             scale <= Self::SCALE,
             "no scale in the model is finer than money"
         );
-        units
-            .checked_mul(pow10(Self::SCALE - scale))
-            .map(Self)
-            .ok_or(MoneyError)
+        let unit = pow10(Self::SCALE - scale);
+        // Two numbers of 64 bits always have a product, and it costs a fraction of a checked one.
+        if let (Ok(units), Ok(unit)) = (i64::try_from(units), i64::try_from(unit)) {
+            return Ok(Self(i128::from(units) * i128::from(unit)));
+        }
+        units.checked_mul(unit).map(Self).ok_or(MoneyError)
     }
 
     /// An amount at its currency's scale.
+    #[inline]
     pub fn from_amount(amount: Amount, scale: u8) -> Self {
         Self(i128::from(amount.0) * pow10(Self::SCALE - scale))
     }
@@ -94,6 +98,7 @@ impl Money {
     ///
     /// # Errors
     /// It overflows.
+    #[inline]
     pub fn add(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError)
     }
@@ -102,6 +107,7 @@ impl Money {
     ///
     /// # Errors
     /// It overflows.
+    #[inline]
     pub fn sub(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_sub(other.0).map(Self).ok_or(MoneyError)
     }
@@ -114,6 +120,10 @@ impl Money {
         let (numerator, denominator) = (i128::from(numerator), i128::from(denominator));
         if denominator == 0 {
             return Err(MoneyError);
+        }
+        // A division of 128 bits costs more than all the rest: one, where the product fits.
+        if let Some(product) = self.0.checked_mul(numerator) {
+            return product.checked_div(denominator).map(Self).ok_or(MoneyError);
         }
         // Split so that only the remainder is multiplied: a whole ledger times a whole size would overflow.
         let (whole, rest) = (self.0 / denominator, self.0 % denominator);
@@ -138,7 +148,9 @@ impl Money {
 
 /// `value / divisor` rounded half to even; `divisor` is positive.
 pub(crate) fn div_half_even(value: i128, divisor: i128) -> i128 {
-    let (quotient, remainder) = (value.div_euclid(divisor), value.rem_euclid(divisor));
+    let quotient = value.div_euclid(divisor);
+    // What wraps in the product wraps back in the difference, which is below the divisor.
+    let remainder = value.wrapping_sub(quotient.wrapping_mul(divisor));
     match (remainder * 2).cmp(&divisor) {
         std::cmp::Ordering::Less => quotient,
         std::cmp::Ordering::Greater => quotient + 1,
@@ -160,7 +172,33 @@ mod tests {
         assert_eq!(rounded, [0, 2, 2, 0, -2, 1, 2]);
     }
 
+    /// As it is worked out where the product does not fit.
+    fn split(amount: i128, numerator: i128, denominator: i128) -> Option<i128> {
+        let (whole, rest) = (amount / denominator, amount % denominator);
+        let whole = whole.checked_mul(numerator)?;
+        whole.checked_add(rest * numerator / denominator)
+    }
+
     proptest! {
+        #[test]
+        fn a_ratio_is_the_same_whether_or_not_its_product_fits(
+            amount: i128, shift in 0u32..127, numerator: i64, denominator: i64,
+        ) {
+            prop_assume!(denominator != 0);
+            let amount = amount >> shift;
+            let ratio = Money(amount).mul_ratio(numerator, denominator);
+            let expected = split(amount, numerator.into(), denominator.into());
+            prop_assert_eq!(ratio.ok().map(|money| money.0), expected);
+        }
+
+        #[test]
+        fn units_become_money_exactly_or_not_at_all(units: i128, shift in 0u32..127, scale in 0u8..=18) {
+            let units = units >> shift;
+            let expected = units.checked_mul(10i128.pow(u32::from(18 - scale)));
+            let money = Money::from_units(units, scale);
+            prop_assert_eq!(money.ok().map(|money| money.0), expected);
+        }
+
         #[test]
         fn a_ratio_and_its_complement_never_lose_more_than_a_unit(total: i64, part in 1i64..1_000_000, whole in 1i64..1_000_000) {
             let part = part.min(whole);

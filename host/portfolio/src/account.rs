@@ -22,6 +22,19 @@ pub struct Account {
     positions: Table<Position>,
 }
 
+/// What a deal makes of the account, and the rows that it touches.
+pub(crate) struct AccountStep {
+    step: PositionStep,
+    rows: AccountRows,
+}
+
+/// Where they are; `None` for those that are still to be made. Looked for once, while planning.
+struct AccountRows {
+    position: Option<usize>,
+    quote: Option<usize>,
+    fee: Option<usize>,
+}
+
 /// Money in one currency at one venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cash {
@@ -167,26 +180,50 @@ impl Account {
     }
 
     /// What the deal makes of the account, which is not changed yet.
-    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
-        let position = self.positions.get(deal.terms.id);
-        let step = position.unwrap_or(&Position::flat(deal.terms)).plan(deal)?;
-        let venue = deal.terms.venue;
-        if let Some(cash) = self.cash_at(venue, deal.terms.quote) {
-            sum(cash.spent, deal.notional)?;
-            sum(cash.realised, step.gain)?;
-        } else {
-            sum(Money::ZERO, deal.notional)?;
-        }
-        sum(
-            self.cash_at(venue, deal.fee_currency)
-                .map_or(Money::ZERO, |cash| cash.fees),
-            deal.fee,
-        )?;
-        Ok(step)
+    #[inline(always)]
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<AccountStep, MoneyError> {
+        let quote = self.cash.find((deal.terms.venue, deal.terms.quote));
+        let rows = AccountRows {
+            position: self.positions.find(deal.terms.id),
+            quote,
+            fee: if deal.pays_in_quote() {
+                quote
+            } else {
+                self.cash.find((deal.terms.venue, deal.fee_currency))
+            },
+        };
+        let position = match rows.position {
+            Some(at) => self.positions[at],
+            None => Position::flat(deal.terms),
+        };
+        let step = position.plan(deal)?;
+        let zero = Money::ZERO;
+        let (spent, realised) = rows.quote.map_or((zero, zero), |at| {
+            let cash = &self.cash[at];
+            (cash.spent, cash.realised)
+        });
+        sum(spent, deal.notional)?;
+        sum(realised, step.gain)?;
+        sum(rows.fee.map_or(zero, |at| self.cash[at].fees), deal.fee)?;
+        Ok(AccountStep { step, rows })
     }
 
     /// Puts a planned step in place.
-    pub(crate) fn commit(&mut self, step: &PositionStep, deal: &Deal<'_>) {
+    #[inline(always)]
+    pub(crate) fn commit(&mut self, AccountStep { step, rows }: &AccountStep, deal: &Deal<'_>) {
+        let (Some(position), Some(quote), Some(fee)) = (rows.position, rows.quote, rows.fee) else {
+            return self.commit_first(step, deal);
+        };
+        self.positions[position].commit(step, deal);
+        let quote = &mut self.cash[quote];
+        quote.spent.0 += deal.notional.0;
+        quote.realised.0 += step.gain.0;
+        self.cash[fee].fees.0 += deal.fee.0;
+    }
+
+    /// The first deal of its kind, for which rows are still to be made.
+    #[cold]
+    fn commit_first(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.positions
             .row(deal.terms.id, || Position::flat(deal.terms))
             .commit(step, deal);

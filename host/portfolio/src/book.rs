@@ -57,6 +57,19 @@ impl Row for CapitalIn {
     }
 }
 
+/// What a deal makes of a book, and the rows that it touches.
+pub(crate) struct BookStep {
+    step: PositionStep,
+    rows: BookRows,
+}
+
+/// Where they are; `None` for those that are still to be made. Looked for once, while planning.
+struct BookRows {
+    position: Option<usize>,
+    quote: Option<usize>,
+    fee: Option<usize>,
+}
+
 impl StrategyBook {
     /// What the strategy was given and made, by currency id.
     pub fn capital(&self) -> impl Iterator<Item = (CurrencyId, &Capital)> {
@@ -214,23 +227,54 @@ impl StrategyBook {
     }
 
     /// What the deal makes of the book, which is not changed yet.
-    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
-        let position = self.positions.get(deal.terms.id);
-        let step = position.unwrap_or(&Position::flat(deal.terms)).plan(deal)?;
-        let kept = |currency| self.capital_in(currency).copied().unwrap_or_default();
-        sum(kept(deal.terms.quote).realised, step.gain)?;
-        sum(kept(deal.fee_currency).fees, deal.fee)?;
-        Ok(step)
+    #[inline(always)]
+    pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<BookStep, MoneyError> {
+        let quote = self.capital.find(deal.terms.quote);
+        let rows = BookRows {
+            position: self.positions.find(deal.terms.id),
+            quote,
+            fee: if deal.pays_in_quote() {
+                quote
+            } else {
+                self.capital.find(deal.fee_currency)
+            },
+        };
+        let position = match rows.position {
+            Some(at) => self.positions[at],
+            None => Position::flat(deal.terms),
+        };
+        let step = position.plan(deal)?;
+        let kept = |row: Option<usize>, of: fn(&Capital) -> Money| {
+            row.map_or(Money::ZERO, |at| of(&self.capital[at].capital))
+        };
+        sum(kept(rows.quote, |capital| capital.realised), step.gain)?;
+        sum(kept(rows.fee, |capital| capital.fees), deal.fee)?;
+        Ok(BookStep { step, rows })
     }
 
     /// Puts a planned step in place, then tells the fill's order. The error is about the order alone.
+    #[inline(always)]
     pub(crate) fn commit(
         &mut self,
-        step: &PositionStep,
+        BookStep { step, rows }: &BookStep,
         deal: &Deal<'_>,
         fill: &Fill,
         ts_host: Timestamp,
     ) -> Result<(), PortfolioError> {
+        if let (Some(position), Some(quote), Some(fee)) = (rows.position, rows.quote, rows.fee) {
+            self.positions[position].commit(step, deal);
+            self.capital[quote].capital.realised.0 += step.gain.0;
+            self.capital[fee].capital.fees.0 += deal.fee.0;
+        } else {
+            self.commit_first(step, deal);
+        }
+        self.timestamp = ts_host;
+        self.orders.fill(fill)
+    }
+
+    /// The first deal of its kind, for which rows are still to be made.
+    #[cold]
+    fn commit_first(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.positions
             .row(deal.terms.id, || Position::flat(deal.terms))
             .commit(step, deal);
@@ -238,8 +282,6 @@ impl StrategyBook {
         if deal.fee != Money::ZERO {
             self.capital_row(deal.fee_currency).fees.0 += deal.fee.0;
         }
-        self.timestamp = ts_host;
-        self.orders.fill(fill)
     }
 
     fn capital_row(&mut self, currency: CurrencyId) -> &mut Capital {

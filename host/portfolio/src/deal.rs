@@ -8,10 +8,12 @@ use tickdeck_model::{ClientOrderId, CurrencyId, Fill, Instrument, Money, MoneyEr
 const LARGEST: i128 = i128::MAX / 4;
 
 /// The sum, if it may be kept.
+#[inline(always)]
 pub(crate) fn sum(kept: Money, change: Money) -> Result<Money, MoneyError> {
-    let sum = kept.add(change)?;
-    if sum.0.unsigned_abs() <= LARGEST.unsigned_abs() {
-        Ok(sum)
+    // What is kept is at most a quarter of the range, so a sum that wraps comes out beyond it too.
+    let sum = kept.0.wrapping_add(change.0);
+    if sum.wrapping_add(LARGEST) as u128 <= 2 * LARGEST as u128 {
+        Ok(Money(sum))
     } else {
         Err(MoneyError)
     }
@@ -32,6 +34,7 @@ pub(crate) struct Deal<'a> {
 
 impl<'a> Deal<'a> {
     /// `fee_scale` is the scale of the fee's currency.
+    #[inline(always)]
     pub(crate) fn new(
         terms: &'a Instrument,
         fill: &Fill,
@@ -66,9 +69,15 @@ impl<'a> Deal<'a> {
         })
     }
 
+    /// Whether the fee is paid in the quote currency.
+    #[inline]
+    pub(crate) const fn pays_in_quote(&self) -> bool {
+        self.fee_currency.0 == self.terms.quote.0
+    }
+
     /// The fee, if it is paid in the quote currency.
     pub(crate) const fn fee_in_quote(&self) -> Money {
-        if self.fee_currency.0 == self.terms.quote.0 {
+        if self.pays_in_quote() {
             self.fee
         } else {
             Money::ZERO

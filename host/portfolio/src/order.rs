@@ -259,7 +259,13 @@ impl Orders {
     }
 
     fn end(&mut self, at: usize) {
-        let Some(order) = self.working.remove(at) else {
+        // The oldest mostly ends first, and a deque gives that up without moving another.
+        let order = if at == 0 {
+            self.working.pop_front()
+        } else {
+            self.working.remove(at)
+        };
+        let Some(order) = order else {
             return;
         };
         if order.state == OrderState::Denied {

@@ -5,8 +5,8 @@ use crate::book::StrategyBook;
 use crate::deal::Deal;
 use crate::error::PortfolioError;
 use tickdeck_model::{
-    Amount, Body, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Money, OrderNumber,
-    OrderUpdate, StrategyId, Submit, Timestamp, VenueId,
+    Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Money, OrderNumber,
+    OrderUpdate, StrategyId, Submit, Timestamp, VenueId, View,
 };
 
 /// One replica of the store. Each worker thread owns one with the books of its strategies; the router owns one.
@@ -115,10 +115,10 @@ impl Portfolio {
         if !event.changes_portfolio() {
             return Ok(());
         }
-        match &event.body() {
-            Body::Fill(fill) => self.fill(fill, event.ts_host),
-            Body::Order(update) => self.update(update, event.ts_host),
-            Body::Account(update) => {
+        match event.view() {
+            View::Fill(fill) => self.fill(fill, event.ts_host),
+            View::Order(update) => self.update(update, event.ts_host),
+            View::Account(update) => {
                 self.terms.scale(update.currency)?;
                 self.account.state(update, event.ts_host);
                 Ok(())

@@ -71,6 +71,7 @@ impl Position {
     }
 
     /// What the deal makes of the position, which is not changed yet.
+    #[inline(always)]
     pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
         let closed = self.closed_by(deal.size);
         let (cost, gain) = if closed == Size::ZERO {
@@ -93,6 +94,7 @@ impl Position {
     }
 
     /// Puts a planned step in place.
+    #[inline(always)]
     pub(crate) const fn commit(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.size = step.size;
         self.cost = step.cost;
@@ -101,8 +103,10 @@ impl Position {
     }
 
     /// The part of a deal of `size` that closes, with the sign of `size`.
+    #[inline(always)]
     fn closed_by(&self, size: Size) -> Size {
-        if self.size.0.signum() * size.0.signum() >= 0 {
+        // Neither is ever zero here or the smallest number, so the sign bits tell.
+        if self.size.0 == 0 || (self.size.0 ^ size.0) >= 0 {
             Size::ZERO
         } else if size.0.unsigned_abs() < self.size.0.unsigned_abs() {
             size
@@ -112,6 +116,7 @@ impl Position {
     }
 
     /// The cost that is left once `closed` of the deal has closed and the rest of it has opened, and the profit.
+    #[inline(always)]
     fn close(&self, closed: Size, deal: &Deal<'_>) -> Result<(Money, Money), MoneyError> {
         let removed = if closed.0 == -self.size.0 {
             self.cost

@@ -18,13 +18,21 @@ impl<R> Default for Table<R> {
 }
 
 impl<R: Row> Table<R> {
+    #[inline]
     pub(crate) fn get(&self, key: R::Key) -> Option<&R> {
-        self.find(key).ok().map(|at| &self.0[at])
+        self.search(key).ok().map(|at| &self.0[at])
+    }
+
+    /// Where the row of this key is, until the next row is added or removed.
+    #[inline]
+    pub(crate) fn find(&self, key: R::Key) -> Option<usize> {
+        self.search(key).ok()
     }
 
     /// The row of this key, made if there is none yet.
+    #[inline]
     pub(crate) fn row(&mut self, key: R::Key, make: impl FnOnce() -> R) -> &mut R {
-        let at = match self.find(key) {
+        let at = match self.search(key) {
             Ok(at) => at,
             Err(at) => {
                 self.0.insert(at, make());
@@ -35,7 +43,7 @@ impl<R: Row> Table<R> {
     }
 
     pub(crate) fn remove(&mut self, key: R::Key) {
-        if let Ok(at) = self.find(key) {
+        if let Ok(at) = self.search(key) {
             self.0.remove(at);
         }
     }
@@ -48,7 +56,24 @@ impl<R: Row> Table<R> {
         self.0.iter_mut()
     }
 
-    fn find(&self, key: R::Key) -> Result<usize, usize> {
+    #[inline]
+    fn search(&self, key: R::Key) -> Result<usize, usize> {
         self.0.binary_search_by_key(&key, R::key)
+    }
+}
+
+impl<R> std::ops::Index<usize> for Table<R> {
+    type Output = R;
+
+    #[inline]
+    fn index(&self, at: usize) -> &R {
+        &self.0[at]
+    }
+}
+
+impl<R> std::ops::IndexMut<usize> for Table<R> {
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut R {
+        &mut self.0[at]
     }
 }

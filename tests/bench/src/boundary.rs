@@ -113,7 +113,7 @@ fn singles(effort: &Effort) -> Result<Vec<Row>> {
 }
 
 /// Trades at one price: the averages are worked out for each, and equal averages never cross.
-fn trades(count: usize) -> Vec<Event> {
+pub(crate) fn trades(count: usize) -> Vec<Event> {
     (0..count as i64)
         .map(|at| {
             let trade = Trade {

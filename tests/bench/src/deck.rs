@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use tickdeck_engine::port::{Clock, Gateway, Seat, SwapPolicy, Version};
+use tickdeck_engine::port::{Clock, Code, Gateway, Seat, SwapPolicy, Version};
 use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Status};
 use tickdeck_gateway::capture::{Capture, CaptureConfig};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
@@ -37,7 +37,7 @@ pub(crate) enum Market<'a> {
 }
 
 impl Market<'_> {
-    fn open(&self) -> Result<Box<dyn Gateway>> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Gateway>> {
         Ok(match self {
             Self::Captures(files) => Box::new(Capture::open(CaptureConfig {
                 preload: true,
@@ -48,6 +48,9 @@ impl Market<'_> {
     }
 }
 
+/// Wraps the code of a strategy, to see what goes in and out.
+pub(crate) type Lens = Arc<dyn Fn(Arc<dyn Code>) -> Arc<dyn Code> + Send + Sync>;
+
 /// A strategy of a deck.
 #[derive(Clone)]
 pub(crate) struct Role {
@@ -55,7 +58,7 @@ pub(crate) struct Role {
     pub(crate) module: Module,
     /// What differs from its defaults.
     pub(crate) parameters: BTreeMap<String, String>,
-    pub(crate) watch: Option<Arc<Watch>>,
+    pub(crate) lens: Option<Lens>,
     /// The same logic compiled natively runs in the module's place.
     pub(crate) native: Option<Maker>,
 }
@@ -70,13 +73,18 @@ impl Role {
             name: name.to_owned(),
             module: module.clone(),
             parameters: BTreeMap::new(),
-            watch: None,
+            lens: None,
             native: None,
         }
     }
 
-    pub(crate) fn watched(mut self, watch: &Arc<Watch>) -> Self {
-        self.watch = Some(Arc::clone(watch));
+    pub(crate) fn watched(self, watch: &Arc<Watch>) -> Self {
+        let watch = Arc::clone(watch);
+        self.seen_through(Arc::new(move |code| watched(code, &watch)))
+    }
+
+    pub(crate) fn seen_through(mut self, lens: Lens) -> Self {
+        self.lens = Some(lens);
         self
     }
 
@@ -136,8 +144,8 @@ impl Cast {
         if let Some(maker) = self.role.native {
             version.code = maker(&self.parameters, registry);
         }
-        if let Some(watch) = &self.role.watch {
-            version.code = watched(version.code, watch);
+        if let Some(lens) = &self.role.lens {
+            version.code = lens(version.code);
         }
         (program, version)
     }
@@ -153,24 +161,18 @@ pub(crate) struct Deck {
 impl Deck {
     /// Seats the roles that can play on this market, in their order.
     pub(crate) fn open(market: &Market<'_>, roles: &[Role], config: EngineConfig) -> Result<Self> {
-        let epoch = Instant::now();
-        Self::at(
-            market.open()?,
-            roles,
-            config,
-            Box::new(FlatOut(epoch)),
-            epoch,
-        )
+        let clock = Box::new(FlatOut(Instant::now()));
+        Self::assemble(market.open()?, clock, roles, config)
     }
 
-    /// The same at a venue of one's own, with its clock.
-    pub(crate) fn at(
+    /// As [`Deck::open`], on a venue and by a clock of one's own.
+    pub(crate) fn assemble(
         mut gateway: Box<dyn Gateway>,
+        clock: Box<dyn Clock>,
         roles: &[Role],
         config: EngineConfig,
-        clock: Box<dyn Clock>,
-        epoch: Instant,
     ) -> Result<Self> {
+        let epoch = Instant::now();
         let mut registry = Registry::new();
         let terms = gateway.register(&mut registry)?;
         let mut casts = Vec::new();

@@ -122,7 +122,7 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
         epoch,
         started: false,
     });
-    let deck = Deck::at(Box::new(metronome), &[role], config, clock, epoch)?;
+    let deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
     let report = deck.engine.run(&mut Nobody)?;
     let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
     let denied = &report.status.denied;

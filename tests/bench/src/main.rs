@@ -3,6 +3,7 @@
 //! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
 //! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
 
+mod allocations;
 mod book;
 mod boundary;
 mod deck;
@@ -13,8 +14,11 @@ mod frames;
 mod guests;
 mod latency;
 mod machine;
+mod memory;
 mod native;
+mod portfolio;
 mod ring;
+mod risk;
 mod row;
 mod start;
 mod swap;
@@ -67,7 +71,10 @@ const BENCHES: &[Bench] = &[
     ("engine", engine::run),
     ("book", book::run),
     ("latency", latency::run),
+    ("memory", memory::run),
+    ("portfolio", portfolio::run),
     ("ring", ring::run),
+    ("risk", risk::run),
     ("start", start::run),
     ("swap", swap::run),
 ];

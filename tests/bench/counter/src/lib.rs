@@ -1,5 +1,5 @@
 //! The benchmarks' strategy: counts every event that it is offered, mixes their sequences into a number, keeps averages
-//! as a strategy would, and sends orders, traps or loops when it is told to.
+//! as a strategy would, and reads its position, sends orders, traps or loops when it is told to.
 //!
 //! What it counted goes with its state from instance to instance, so that the count of a strategy that was swapped a
 //! thousand times says what was lost or came twice.
@@ -23,6 +23,9 @@ pub struct Params {
     /// Answers every so many quotes with an order; 0: none.
     #[param(default = 0, min = 0, max = 1_000_000)]
     order_every: u32,
+    /// How often it reads its position out of the store at each trade.
+    #[param(default = 0, min = 0, max = 1_000_000)]
+    reads: u32,
 }
 
 /// What it counted. The first three fields are read by the bench.
@@ -83,6 +86,9 @@ impl Strategy for Counter {
     fn on_trade(&mut self, cx: &mut Context<Self>, trade: &Trade) {
         self.fast.update(trade.price.0 as f64);
         self.slow.update(trade.price.0 as f64);
+        for _ in 0..cx.params.reads {
+            self.mix ^= cx.position(trade.instrument).0 as u64;
+        }
         self.count(cx);
     }
 
