@@ -50,7 +50,8 @@ impl Engine {
             capacity: config.ring_capacity,
             wait: config.wait,
         })?;
-        let producer = ring.producer();
+        // Sequences are stamped before they are claimed, so nobody else may claim any.
+        let producer = ring.sole_producer()?;
         let portfolio = || open_portfolio(&registry, &currencies, &venues);
         let hands = config.workers.clamp(1, seats.len().max(1));
         let card = |(at, seat)| StrategyCard::new(seat, at % hands);

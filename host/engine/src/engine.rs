@@ -342,6 +342,8 @@ impl Engine {
         self.dispatch(observer);
         let status = self.status();
         observer.status(&status);
+        // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
+        drop(self.producer);
         for (worker, shard) in self.crew.join()?.iter().enumerate() {
             for (strategy, book) in shard.portfolio().strategies() {
                 if self
