@@ -24,8 +24,9 @@ mod start;
 mod swap;
 mod watch;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use row::{Row, print_table};
 use std::path::PathBuf;
 
@@ -36,7 +37,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure, by the names of the rows. All of them when none is named.
+    /// What to measure. Everything when nothing is named.
+    #[arg(value_parser = known())]
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -68,30 +70,23 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
+    ("ring", ring::run),
+    ("latency", latency::run),
     ("engine", engine::run),
     ("book", book::run),
-    ("latency", latency::run),
-    ("memory", memory::run),
-    ("portfolio", portfolio::run),
-    ("ring", ring::run),
-    ("risk", risk::run),
-    ("start", start::run),
     ("swap", swap::run),
+    ("risk", risk::run),
+    ("portfolio", portfolio::run),
+    ("memory", memory::run),
+    ("start", start::run),
 ];
+
+fn known() -> PossibleValuesParser {
+    PossibleValuesParser::new(BENCHES.iter().map(|(name, _)| *name))
+}
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if let Some(unknown) = options
-        .names
-        .iter()
-        .find(|name| !BENCHES.iter().any(|(known, _)| known == name))
-    {
-        let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
-        bail!(
-            "there is no bench `{unknown}`; there are: {}",
-            known.join(", ")
-        );
-    }
     let captures = deck::captures(options.captures.as_deref());
     let effort = if options.short {
         Effort {
