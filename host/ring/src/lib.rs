@@ -74,7 +74,8 @@
 //! # Why it is sound
 //!
 //! 1. *A slot has one writer at a time.* Sequences are claimed by a read-modify-write, or by a sole producer between
-//!    the two that shut the others out and let them in again; so claims are disjoint, and a claim lies below `F + N/2`, so whatever was in the slot before lies below `F` and was published.
+//!    the two that shut the others out and let them in again; so claims are disjoint, and a claim
+//!    lies below `F + N/2`, so whatever was in the slot before lies below `F` and was published.
 //! 2. *A reader sees what was written.* The store to `ends` is a release after the last write to the run; walking is
 //!    by acquire loads; `frontier` changes by acquire-release read-modify-writes after such a walk, or by the release
 //!    stores of a sole producer, which has acquired all that was published before it came and wrote the rest itself.

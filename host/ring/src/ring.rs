@@ -71,9 +71,9 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
 
     /// Makes the only producer there is: until it is dropped, all others meet [`RingError::Occupied`].
     ///
-    /// It claims its sequences without competing for them, which is several times as fast where items come one by
-    /// one. In return a close takes effect only when it next publishes, or is dropped: until then
-    /// consumers wait. A ring that others close should not be left with a sole producer that has nothing to do.
+    /// It claims its sequences without competing for them, which tells where items come one by one. In
+    /// return a close takes effect only when it next publishes, or is dropped: until then consumers wait. A ring
+    /// that others close should not be left with a sole producer that has nothing to do.
     ///
     /// # Errors
     ///

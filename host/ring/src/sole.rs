@@ -1,9 +1,9 @@
 //! The claims of a producer that has the ring to itself.
 //!
 //! A claim among many is a read-modify-write, and such an instruction waits until every store before it has reached
-//! the cache: the copies of successive items no longer overlap, which costs several times the copy. A sole producer
-//! counts for itself. All others are shut out by a bit in the word that their claims change, and the word carries the
-//! close to the sole producer, as it does to the others.
+//! the cache: the copies of successive items no longer overlap. A sole producer counts for itself. All others are shut
+//! out by a bit in the word that their claims change, and the word carries the close to the sole producer, as it
+//! does to the others.
 
 use crate::RingError;
 use crate::shared::{CLOSED, SOLE, Shared};

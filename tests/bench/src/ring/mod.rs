@@ -4,20 +4,21 @@
 //!
 //! Producers put in prepared items as large as an event, one by one or 64 at a time. Every consumer reads every word of
 //! every item and folds it, and the folds must come out as computed beforehand: a ring that loses, doubles or tears
-//! an item, or changes the order in which a producer put it in, fails instead of winning. The clock runs from the first producer's first item to the
-//! last consumer's end. An item counts once, however many consumers read it.
+//! an item, or changes the order in which a producer put it in, fails
+//! instead of winning. The clock runs from the first producer's first item to the last consumer's end. An item counts
+//! once, however many consumers read it.
 //!
 //! # What is fair
 //!
 //! - Capacity, items, threads and folds are the same for all. The items come from a table whose length does not divide
 //!   the capacity, so a slot gets another item on the next lap: with the same one a stale read would not show.
 //! - Each ring is used at its best. Where there is one producer, the disruptor's is the kind for one producer, ours is
-//!   [`Ring::sole_producer`](tickdeck_ring::Ring::sole_producer); where there are three, both are of the kind for many. Bursts go
-//!   through `batch_publish` there and `publish` here. Consumers take all there is and then release it.
+//!   [`Ring::sole_producer`](tickdeck_ring::Ring::sole_producer); where there are three, both are of the kind for
+//!   many. Bursts go through `try_batch_publish` there and `publish` here. Consumers take all there is and then release it.
 //! - The waits are the same. The disruptor's own strategies spin without end, and so do its producers that find no room:
 //!   with four threads on two cores that measures the system's time slices, and nobody would use it so. Our
-//!   [`Wait::Spin`](tickdeck_ring::Wait::Spin) is crossbeam's `Backoff`: it spins, longer each time, and after some microseconds
-//!   gives its time slice away. The disruptor is driven through its `EventPoller` and `try_publish` with the same
+//!   [`Wait::Spin`](tickdeck_ring::Wait::Spin) is crossbeam's `Backoff`: it spins, longer each time, and
+//!   after some microseconds gives its time slice away. The disruptor is driven through its `EventPoller` and `try_publish` with the same
 //!   `Backoff`, started anew for each wait, as ours. Channels wait as they always do: the same backoff, then parked.
 //! - Channels have neither bursts nor several readers of one item: a burst is sent item by item, and each of three
 //!   consumers has a channel of its own.
