@@ -6,6 +6,7 @@
 mod book;
 mod boundary;
 mod deck;
+mod decode;
 mod derived;
 mod engine;
 mod frames;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure: boundary, engine, book, swap. All of them when none is named.
+    /// What to measure: boundary, engine, decode, book, swap. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -60,6 +61,7 @@ type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
 const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("engine", engine::run),
+    ("decode", decode::run),
     ("book", book::run),
     ("swap", swap::run),
 ];
