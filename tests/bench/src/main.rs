@@ -7,6 +7,7 @@ mod allocations;
 mod book;
 mod boundary;
 mod deck;
+mod decode;
 mod derived;
 mod empty;
 mod engine;
@@ -37,8 +38,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure. Everything when nothing is named.
-    #[arg(value_parser = known())]
+    /// What to measure, by the names of the rows. All of them when none is named.
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -73,6 +73,7 @@ const BENCHES: &[Bench] = &[
     ("ring", ring::run),
     ("latency", latency::run),
     ("engine", engine::run),
+    ("decode", decode::run),
     ("book", book::run),
     ("swap", swap::run),
     ("risk", risk::run),

@@ -2,10 +2,11 @@
 
 use super::scan::scan;
 use super::wire::{
-    BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, level_size,
+    BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, fixed,
+    level_size,
 };
 use serde::de::DeserializeSeed;
-use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, parse_fixed};
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp};
 
 /// A symbol whose frames the decoder reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,7 +178,8 @@ impl Decoder {
         let symbol = symbol_of(fields, KIND)?;
         let mut size = |text, field| {
             let text = need(text, KIND, field)?;
-            let read = level_size(text, self.symbols[symbol].size_scale, &mut levels.cut_sizes);
+            let scale = self.symbols[symbol].size_scale;
+            let read = level_size(text, scale, &mut levels.cut_sizes);
             not_negative(read, field).map(Size)
         };
         Ok(BookTicker {
@@ -240,7 +242,7 @@ impl Decoder {
     fn price(
         &self,
         symbol: usize,
-        text: Option<&str>,
+        text: Option<&[u8]>,
         kind: &'static str,
         field: &'static str,
     ) -> Result<Price, DecodeError> {
@@ -264,26 +266,22 @@ impl Decoder {
 fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
     if let Some(event) = fields.event {
         return match event {
-            "depthUpdate" => Ok(Kind::Depth),
-            "bookTicker" => Ok(Kind::BookTicker),
-            "trade" => Ok(Kind::Trade),
-            other => Err(DecodeError::Kind {
-                kind: other.to_owned(),
-            }),
+            b"depthUpdate" => Ok(Kind::Depth),
+            b"bookTicker" => Ok(Kind::BookTicker),
+            b"trade" => Ok(Kind::Trade),
+            other => Err(DecodeError::Kind { kind: shown(other) }),
         };
     }
     if fields.snapshot_id.is_some() && fields.stream.is_none() {
         return Ok(Kind::Snapshot);
     }
-    let stream = fields
-        .stream
-        .and_then(|stream| stream.split_once('@'))
-        .map(|(_, kind)| kind);
+    let stream = fields.stream.and_then(|stream| {
+        let at = stream.iter().position(|byte| *byte == b'@')?;
+        Some(&stream[at + 1..])
+    });
     match stream {
-        Some("bookTicker") => Ok(Kind::BookTicker),
-        Some(other) => Err(DecodeError::Kind {
-            kind: other.to_owned(),
-        }),
+        Some(b"bookTicker") => Ok(Kind::BookTicker),
+        Some(other) => Err(DecodeError::Kind { kind: shown(other) }),
         None if fields.bid.is_some() && fields.ask.is_some() => Ok(Kind::BookTicker),
         None => Err(DecodeError::Kind {
             kind: "neither event, stream nor snapshot".to_owned(),
@@ -295,18 +293,23 @@ fn symbol_of(fields: &Fields<'_>, kind: &'static str) -> Result<usize, DecodeErr
     match (fields.symbol, fields.unknown_symbol) {
         (Some(symbol), _) => Ok(symbol),
         (None, Some(unknown)) => Err(DecodeError::Symbol {
-            symbol: unknown.to_owned(),
+            symbol: shown(unknown),
         }),
         (None, None) => Err(DecodeError::Missing { kind, field: "s" }),
     }
+}
+
+/// A text of a frame, for people.
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 fn need<T>(value: Option<T>, kind: &'static str, field: &'static str) -> Result<T, DecodeError> {
     value.ok_or(DecodeError::Missing { kind, field })
 }
 
-fn number(text: &str, scale: u8, field: &'static str) -> Result<i64, DecodeError> {
-    not_negative(parse_fixed(text, scale), field)
+fn number(text: &[u8], scale: u8, field: &'static str) -> Result<i64, DecodeError> {
+    not_negative(fixed(text, scale), field)
 }
 
 fn not_negative(read: Result<i64, FixedError>, field: &'static str) -> Result<i64, DecodeError> {

@@ -33,11 +33,9 @@ impl<'a> Scanner<'a> {
     ) -> Option<()> {
         self.eat(b'{')?;
         loop {
-            let key = self.string()?;
-            self.eat(b':')?;
-            match key {
-                "data" if outer => self.object(symbols, fields, levels, false)?,
-                _ => self.value(key, symbols, fields, levels)?,
+            match self.key()? {
+                b"data" if outer => self.object(symbols, fields, levels, false)?,
+                key => self.value(key, symbols, fields, levels)?,
             }
             match self.next()? {
                 b',' => {}
@@ -49,47 +47,46 @@ impl<'a> Scanner<'a> {
 
     fn value(
         &mut self,
-        key: &str,
+        key: &[u8],
         symbols: &[Symbol],
         fields: &mut Fields<'a>,
         levels: &mut Levels,
     ) -> Option<()> {
         match key {
-            "stream" => {
+            b"stream" => {
                 let stream = self.string()?;
-                fields.stream = Some(stream);
-                fields.resolve(symbols, stream.split('@').next().unwrap_or(stream));
+                fields.resolve_stream(symbols, stream);
             }
-            "e" => fields.event = Some(self.string()?),
-            "E" => fields.event_time = Some(i64::try_from(self.integer()?).ok()?),
-            "T" => fields.trade_time = Some(i64::try_from(self.integer()?).ok()?),
-            "s" => {
+            b"e" => fields.event = Some(self.string()?),
+            b"E" => fields.event_time = Some(i64::try_from(self.integer()?).ok()?),
+            b"T" => fields.trade_time = Some(i64::try_from(self.integer()?).ok()?),
+            b"s" => {
                 let symbol = self.string()?;
                 fields.resolve(symbols, symbol);
             }
-            "U" => fields.first_id = Some(self.integer()?),
-            "u" => fields.update_id = Some(self.integer()?),
-            "lastUpdateId" => fields.snapshot_id = Some(self.integer()?),
-            "t" => fields.trade_id = Some(self.integer()?),
-            "b" if self.peek()? == b'"' => {
+            b"U" => fields.first_id = Some(self.integer()?),
+            b"u" => fields.update_id = Some(self.integer()?),
+            b"lastUpdateId" => fields.snapshot_id = Some(self.integer()?),
+            b"t" => fields.trade_id = Some(self.integer()?),
+            b"b" if self.peek()? == b'"' => {
                 (fields.bid, fields.has_bids) = (Some(self.string()?), false);
             }
-            "a" if self.peek()? == b'"' => {
+            b"a" if self.peek()? == b'"' => {
                 (fields.ask, fields.has_asks) = (Some(self.string()?), false);
             }
-            "b" | "bids" => {
+            b"b" | b"bids" => {
                 self.levels(fields.symbol_for_levels(symbols)?, &mut levels.bids)?;
                 (fields.bid, fields.has_bids) = (None, true);
             }
-            "a" | "asks" => {
+            b"a" | b"asks" => {
                 self.levels(fields.symbol_for_levels(symbols)?, &mut levels.asks)?;
                 (fields.ask, fields.has_asks) = (None, true);
             }
-            "B" => fields.bid_size = Some(self.string()?),
-            "A" => fields.ask_size = Some(self.string()?),
-            "p" => fields.price = Some(self.string()?),
-            "q" => fields.size = Some(self.string()?),
-            "m" => fields.buyer_is_maker = Some(self.boolean()?),
+            b"B" => fields.bid_size = Some(self.string()?),
+            b"A" => fields.ask_size = Some(self.string()?),
+            b"p" => fields.price = Some(self.string()?),
+            b"q" => fields.size = Some(self.string()?),
+            b"m" => fields.buyer_is_maker = Some(self.boolean()?),
             _ => self.skip()?,
         }
         Some(())
@@ -130,18 +127,37 @@ impl<'a> Scanner<'a> {
         Some(value)
     }
 
-    fn string(&mut self) -> Option<&'a str> {
+    /// A key and its colon. Nearly all are single letters.
+    #[inline]
+    fn key(&mut self) -> Option<&'a [u8]> {
+        if let Some([b'"', b'A'..=b'Z' | b'a'..=b'z', b'"', b':']) = self.ahead::<4>() {
+            self.at += 4;
+            return Some(&self.text[self.at - 3..self.at - 2]);
+        }
+        let key = self.string()?;
+        self.eat(b':')?;
+        Some(key)
+    }
+
+    /// A text, eight bytes at a time: it ends at the first byte that may not be in it, which must be the quote.
+    #[inline]
+    fn string(&mut self) -> Option<&'a [u8]> {
         self.eat(b'"')?;
         let start = self.at;
-        loop {
-            match self.next()? {
-                b'"' => break,
-                b'\\' | ..b' ' | 0x7f.. => return None,
-                _ => {}
+        while let Some(word) = self.ahead::<8>() {
+            let ends = ends_of_text(u64::from_le_bytes(*word));
+            if ends != 0 {
+                self.at += (ends.trailing_zeros() / u8::BITS) as usize;
+                break;
             }
+            self.at += word.len();
         }
-        // Printable ASCII, as was seen.
-        std::str::from_utf8(&self.text[start..self.at - 1]).ok()
+        while let Some(b' '..=b'!' | b'#'..=b'[' | b']'..=b'~') = self.peek() {
+            self.at += 1;
+        }
+        let text = &self.text[start..self.at];
+        self.eat(b'"')?;
+        Some(text)
     }
 
     /// A whole number without sign and without a zero before it.
@@ -181,6 +197,11 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
+    fn ahead<const N: usize>(&self) -> Option<&'a [u8; N]> {
+        self.text.get(self.at..)?.first_chunk()
+    }
+
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -196,4 +217,17 @@ impl<'a> Scanner<'a> {
     fn eat(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
     }
+}
+
+/// The highest bit of each byte that is no printable ASCII, or a quote or a backslash; exact up to the first.
+#[inline]
+fn ends_of_text(word: u64) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let is = |byte: u8| {
+        let other = word ^ (LOW * u64::from(byte));
+        other.wrapping_sub(LOW) & !other
+    };
+    let below_space = word.wrapping_sub(LOW * u64::from(b' ')) & !word;
+    (is(b'"') | is(b'\\') | is(0x7f) | below_space | word) & HIGH
 }

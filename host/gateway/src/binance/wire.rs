@@ -10,7 +10,9 @@
 
 use super::decode::Symbol;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, parse_fixed};
+use tickdeck_model::{
+    Aggressor, FixedError, Price, Size, Timestamp, parse_fixed, parse_plain_fixed,
+};
 
 /// The levels of one depth frame, in the frame's order. Reused from frame to frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,26 +97,27 @@ pub struct DepthSnapshot {
     pub last_id: u64,
 }
 
-/// The fields of any frame, as far as they were there. Texts are borrowed from the frame.
+/// The fields of any frame, as far as they were there. Texts are borrowed from the frame, as bytes: to see that they are
+/// UTF-8 would cost more than to use them.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Fields<'a> {
-    pub(super) stream: Option<&'a str>,
-    pub(super) event: Option<&'a str>,
+    pub(super) stream: Option<&'a [u8]>,
+    pub(super) event: Option<&'a [u8]>,
     pub(super) event_time: Option<i64>,
     pub(super) trade_time: Option<i64>,
     pub(super) symbol: Option<usize>,
     /// A symbol that the decoder does not know.
-    pub(super) unknown_symbol: Option<&'a str>,
+    pub(super) unknown_symbol: Option<&'a [u8]>,
     pub(super) first_id: Option<u64>,
     pub(super) update_id: Option<u64>,
     pub(super) snapshot_id: Option<u64>,
     pub(super) trade_id: Option<u64>,
-    pub(super) bid: Option<&'a str>,
-    pub(super) bid_size: Option<&'a str>,
-    pub(super) ask: Option<&'a str>,
-    pub(super) ask_size: Option<&'a str>,
-    pub(super) price: Option<&'a str>,
-    pub(super) size: Option<&'a str>,
+    pub(super) bid: Option<&'a [u8]>,
+    pub(super) bid_size: Option<&'a [u8]>,
+    pub(super) ask: Option<&'a [u8]>,
+    pub(super) ask_size: Option<&'a [u8]>,
+    pub(super) price: Option<&'a [u8]>,
+    pub(super) size: Option<&'a [u8]>,
     pub(super) buyer_is_maker: Option<bool>,
     /// Whether `b`/`bids` and `a`/`asks` were there as arrays.
     pub(super) has_bids: bool,
@@ -153,19 +156,18 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
             match key {
                 "stream" => {
                     let stream: &'de str = map.next_value()?;
-                    fields.stream = Some(stream);
-                    fields.resolve(symbols, stream.split('@').next().unwrap_or(stream));
+                    fields.resolve_stream(symbols, stream.as_bytes());
                 }
                 "data" => map.next_value_seed(FrameSeed {
                     symbols,
                     fields: &mut *fields,
                     levels: &mut *levels,
                 })?,
-                "e" => fields.event = Some(map.next_value()?),
+                "e" => fields.event = Some(text(&mut map)?),
                 "E" => fields.event_time = Some(map.next_value()?),
                 "T" => fields.trade_time = Some(map.next_value()?),
                 "s" => {
-                    let symbol = map.next_value()?;
+                    let symbol = text(&mut map)?;
                     fields.resolve(symbols, symbol);
                 }
                 "U" => fields.first_id = Some(map.next_value()?),
@@ -190,10 +192,10 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
                     })?;
                     (fields.ask, fields.has_asks) = (value.text, value.is_array);
                 }
-                "B" => fields.bid_size = Some(map.next_value()?),
-                "A" => fields.ask_size = Some(map.next_value()?),
-                "p" => fields.price = Some(map.next_value()?),
-                "q" => fields.size = Some(map.next_value()?),
+                "B" => fields.bid_size = Some(text(&mut map)?),
+                "A" => fields.ask_size = Some(text(&mut map)?),
+                "p" => fields.price = Some(text(&mut map)?),
+                "q" => fields.size = Some(text(&mut map)?),
                 "m" => fields.buyer_is_maker = Some(map.next_value()?),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
@@ -204,11 +206,24 @@ impl<'de> Visitor<'de> for FrameSeed<'_, 'de> {
     }
 }
 
+fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<&'de [u8], A::Error> {
+    map.next_value::<&'de str>().map(str::as_bytes)
+}
+
 impl<'a> Fields<'a> {
-    pub(super) fn resolve(&mut self, symbols: &[Symbol], name: &'a str) {
-        self.symbol = symbols
-            .iter()
-            .position(|symbol| symbol.name.eq_ignore_ascii_case(name));
+    /// A combined stream's name, `btcusdt@trade`, which begins with the symbol.
+    pub(super) fn resolve_stream(&mut self, symbols: &[Symbol], stream: &'a [u8]) {
+        self.stream = Some(stream);
+        let name = stream.split(|byte| *byte == b'@').next();
+        self.resolve(symbols, name.unwrap_or(stream));
+    }
+
+    pub(super) fn resolve(&mut self, symbols: &[Symbol], name: &'a [u8]) {
+        let is_it = |symbol: &Symbol| symbol.name.as_bytes().eq_ignore_ascii_case(name);
+        if self.symbol.is_some_and(|at| is_it(&symbols[at])) {
+            return;
+        }
+        self.symbol = symbols.iter().position(is_it);
         self.unknown_symbol = if self.symbol.is_none() {
             Some(name)
         } else {
@@ -229,7 +244,7 @@ impl<'a> Fields<'a> {
 /// What `b` or `a` was: a price (bookTicker), levels (depth), or something of no interest (old trade frames).
 #[derive(Default)]
 struct SideValue<'a> {
-    text: Option<&'a str>,
+    text: Option<&'a [u8]>,
     is_array: bool,
 }
 
@@ -259,7 +274,7 @@ impl<'de> Visitor<'de> for SideSeed<'_> {
 
     fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
         Ok(SideValue {
-            text: Some(text),
+            text: Some(text.as_bytes()),
             is_array: false,
         })
     }
@@ -319,8 +334,8 @@ impl<'de> Visitor<'de> for LevelSeed<'_> {
         // Binance once sent a third, empty element; it is of no interest.
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         let price = parse_fixed(price, self.symbol.price_scale).map_err(A::Error::custom)?;
-        let size =
-            level_size(size, self.symbol.size_scale, self.cut_sizes).map_err(A::Error::custom)?;
+        let size = level_size(size.as_bytes(), self.symbol.size_scale, self.cut_sizes)
+            .map_err(A::Error::custom)?;
         if price <= 0 || size < 0 {
             return Err(A::Error::custom(
                 "a level's price must be above zero and its size not below",
@@ -331,15 +346,22 @@ impl<'de> Visitor<'de> for LevelSeed<'_> {
     }
 }
 
+/// Reads a number.
+pub(super) fn fixed(text: &[u8], scale: u8) -> Result<i64, FixedError> {
+    match parse_plain_fixed(text, scale) {
+        Some((value, length)) if length == text.len() => Ok(value),
+        _ => parse_fixed(&String::from_utf8_lossy(text), scale),
+    }
+}
+
 /// Reads the size of a level, cut down to the scale if it is finer.
-pub(super) fn level_size(text: &str, scale: u8, cut_sizes: &mut u64) -> Result<i64, FixedError> {
-    match parse_fixed(text, scale) {
+pub(super) fn level_size(text: &[u8], scale: u8, cut_sizes: &mut u64) -> Result<i64, FixedError> {
+    match fixed(text, scale) {
         Err(FixedError::TooFine { .. }) => {
             *cut_sizes += 1;
-            let end = text
-                .find('.')
-                .map_or(text.len(), |dot| dot + 1 + usize::from(scale));
-            parse_fixed(text.get(..end).unwrap_or(text), scale)
+            let point = text.iter().position(|byte| *byte == b'.');
+            let end = point.map_or(text.len(), |point| point + 1 + usize::from(scale));
+            fixed(text.get(..end).unwrap_or(text), scale)
         }
         read => read,
     }
