@@ -14,6 +14,7 @@ mod memory;
 mod portfolio;
 mod risk;
 mod row;
+mod scale;
 mod swap;
 mod watch;
 
@@ -53,6 +54,8 @@ struct Effort {
     events: usize,
     /// Swaps of one strategy.
     swaps: usize,
+    /// Whether to measure what takes minutes too.
+    full: bool,
     /// What engines play.
     captures: Vec<PathBuf>,
 }
@@ -65,6 +68,7 @@ const BENCHES: &[Bench] = &[
     ("memory", memory::run),
     ("portfolio", portfolio::run),
     ("risk", risk::run),
+    ("scale", scale::run),
     ("swap", swap::run),
 ];
 
@@ -87,6 +91,7 @@ fn main() -> Result<()> {
             rounds: 3,
             events: 1 << 14,
             swaps: 100,
+            full: false,
             captures,
         }
     } else {
@@ -94,6 +99,7 @@ fn main() -> Result<()> {
             rounds: options.rounds.max(1),
             events: 1 << 18,
             swaps: 1_000,
+            full: true,
             captures,
         }
     };
