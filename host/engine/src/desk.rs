@@ -8,7 +8,7 @@
 use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
-use crate::port::{Fault, Seat, State, StopReason};
+use crate::port::{Fault, Seat, StopReason};
 use crate::replay::{Budget, consumed, replay};
 use crate::shard::ShardSetup;
 use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape};
@@ -330,13 +330,8 @@ impl Desk {
         else {
             return;
         };
-        match strategy.save() {
-            Ok(Ok(bytes)) => {
-                let schema = slot.version.code.schema();
-                let origin = Origin::State(Arc::new(State { schema, bytes }));
-                let book = book.clone();
-                slot.tape.rebase(Some(Base { origin, book }));
-            }
+        match strategy.save_into(slot.tape.spare()) {
+            Ok(Ok(())) => slot.tape.move_base(slot.version.code.schema(), book),
             // It can't be brought back to here; after a trap it starts afresh.
             Ok(Err(_)) => slot.tape.rebase(None),
             Err(fault) => {

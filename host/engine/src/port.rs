@@ -132,6 +132,14 @@ pub trait Strategy: Send {
     /// The instance trapped; it must not be called again.
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault>;
 
+    /// As [`Strategy::save`], into memory that is there already; what was in `state` is lost.
+    ///
+    /// # Errors
+    /// As [`Strategy::save`].
+    fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
+        Ok(self.save()?.map(|bytes| *state = bytes))
+    }
+
     /// Says goodbye. The instance is dropped after.
     ///
     /// # Errors

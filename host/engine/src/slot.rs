@@ -154,6 +154,22 @@ pub(crate) struct Base {
     pub(crate) book: Box<StrategyBook>,
 }
 
+impl Base {
+    /// Moves to another state and book; the bytes given change places with the state's, unless someone else holds it.
+    fn move_to(&mut self, schema: u32, bytes: &mut Vec<u8>, book: &StrategyBook) {
+        (*self.book).clone_from(book);
+        if let Origin::State(state) = &mut self.origin
+            && let Some(state) = Arc::get_mut(state)
+        {
+            state.schema = schema;
+            std::mem::swap(&mut state.bytes, bytes);
+            return;
+        }
+        let bytes = std::mem::take(bytes);
+        self.origin = Origin::State(Arc::new(State { schema, bytes }));
+    }
+}
+
 /// A strategy's events since its base: those it handled, and behind them those that wait for it.
 pub(crate) struct Tape {
     pub(crate) base: Option<Base>,
@@ -161,15 +177,19 @@ pub(crate) struct Tape {
     handled: usize,
     /// Events after which the next snapshot is due.
     due: usize,
+    /// Where the next snapshot's state goes; the two change places, so that taking one allocates nothing.
+    spare: Vec<u8>,
 }
 
 impl Tape {
     pub(crate) fn new(base: Base, room: usize) -> Self {
         Self {
             base: Some(base),
-            events: Vec::with_capacity(room),
+            // What is handled up to the next snapshot, and behind it what waits.
+            events: Vec::with_capacity(SNAPSHOT_EVERY + room),
             handled: 0,
             due: SNAPSHOT_EVERY,
+            spare: Vec::new(),
         }
     }
 
@@ -209,9 +229,39 @@ impl Tape {
 
     /// Takes what was handled for done: `base` stands where it ended. Without one nothing is kept from now on.
     pub(crate) fn rebase(&mut self, base: Option<Base>) {
+        self.base = base;
+        self.begin_again();
+    }
+
+    /// Where a state is to be saved that [`Tape::move_base`] then takes.
+    pub(crate) fn spare(&mut self) -> &mut Vec<u8> {
+        &mut self.spare
+    }
+
+    /// As [`Tape::rebase`], with what is in the spare as the state, and in the memory of the base before.
+    pub(crate) fn move_base(&mut self, schema: u32, book: &StrategyBook) {
+        let mut bytes = std::mem::take(&mut self.spare);
+        match &mut self.base {
+            Some(base) => base.move_to(schema, &mut bytes, book),
+            None => {
+                let bytes = std::mem::take(&mut bytes);
+                let origin = Origin::State(Arc::new(State { schema, bytes }));
+                let book = Box::new(book.clone());
+                self.base = Some(Base { origin, book });
+            }
+        }
+        // A large state is saved seldom; a second one is not worth its memory.
+        if bytes.capacity() <= SMALL_STATE {
+            self.spare = bytes;
+        }
+        self.begin_again();
+    }
+
+    /// The base stands where what was handled ended.
+    fn begin_again(&mut self) {
         self.events.drain(..self.handled);
         self.handled = 0;
-        let bytes = match &base {
+        let bytes = match &self.base {
             Some(Base {
                 origin: Origin::State(state),
                 ..
@@ -220,7 +270,6 @@ impl Tape {
         };
         let every = SNAPSHOT_EVERY.saturating_mul(bytes.div_ceil(SMALL_STATE).max(1));
         self.due = every.min(SNAPSHOT_AT_LEAST);
-        self.base = base;
     }
 
     /// Keeps everything from here on: the base must not move.

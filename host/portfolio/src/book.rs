@@ -15,13 +15,40 @@ use tickdeck_model::{
 /// One strategy's own view of the store: capital, positions, orders and the time of the last change.
 ///
 /// The default is an empty book, a placeholder for one that is lent out.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct StrategyBook {
     capital: Table<CapitalIn>,
     positions: Table<Position>,
     orders: Orders,
     next_order: OrderNumber,
     timestamp: Timestamp,
+}
+
+impl Clone for StrategyBook {
+    fn clone(&self) -> Self {
+        Self {
+            capital: self.capital.clone(),
+            positions: self.positions.clone(),
+            orders: self.orders.clone(),
+            next_order: self.next_order,
+            timestamp: self.timestamp,
+        }
+    }
+
+    /// Takes over a book without new memory, where there is enough: snapshots are taken all the time.
+    fn clone_from(&mut self, other: &Self) {
+        let Self {
+            capital,
+            positions,
+            orders,
+            next_order,
+            timestamp,
+        } = self;
+        capital.clone_from(&other.capital);
+        positions.clone_from(&other.positions);
+        orders.clone_from(&other.orders);
+        (*next_order, *timestamp) = (other.next_order, other.timestamp);
+    }
 }
 
 /// What a strategy was given and made in one currency.

@@ -109,13 +109,34 @@ impl Order {
 }
 
 /// The orders of a strategy, and what of them may still be filled on each side of each instrument.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Orders {
     /// Not done, by rising number. Orders end mostly at one end of it, where a deque is cheap.
     working: VecDeque<Order>,
     /// The last that ended, oldest first. Those we refused ourselves are left out: nothing can come of them.
     ended: VecDeque<Order>,
     open: Table<Open>,
+}
+
+impl Clone for Orders {
+    fn clone(&self) -> Self {
+        Self {
+            working: self.working.clone(),
+            ended: self.ended.clone(),
+            open: self.open.clone(),
+        }
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        let Self {
+            working,
+            ended,
+            open,
+        } = self;
+        working.clone_from(&other.working);
+        ended.clone_from(&other.ended);
+        open.clone_from(&other.open);
+    }
 }
 
 /// What working orders may still buy and sell of an instrument.

@@ -8,8 +8,18 @@ pub(crate) trait Row {
 }
 
 /// Rows by rising key.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Table<R>(Vec<R>);
+
+impl<R: Clone> Clone for Table<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn clone_from(&mut self, other: &Self) {
+        self.0.clone_from(&other.0);
+    }
+}
 
 impl<R> Default for Table<R> {
     fn default() -> Self {

@@ -6,10 +6,11 @@ use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, Limits, TICK};
 use crate::load::{Checked, check, read};
 use crate::module::{Inspection, Module, ModuleHash};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use wasmtime::component::{Component, Linker};
@@ -47,6 +48,8 @@ struct Inner {
     engine: Engine,
     linker: Linker<State>,
     cache: Option<Cache>,
+    /// Code that some module holds, by what it was compiled from.
+    shared: Mutex<HashMap<ModuleHash, Weak<Component>>>,
     /// Time limits hold as long as this runs: modules and instances keep their host, and so the ticker.
     _ticker: Ticker,
 }
@@ -69,6 +72,7 @@ impl Host {
                 engine,
                 linker,
                 cache,
+                shared: Mutex::default(),
                 _ticker: ticker,
             }),
         })
@@ -115,7 +119,7 @@ impl Host {
         };
         Module::new(
             self.clone(),
-            pre,
+            (compiled.component, pre),
             inspection,
             checked.shape.world,
             file,
@@ -144,26 +148,47 @@ impl Host {
         file: &str,
     ) -> Result<Compiled, LoadError> {
         let start = Instant::now();
+        let done = |component, cache| Compiled {
+            component,
+            time: start.elapsed(),
+            cache,
+        };
+        if let Some(component) = self.in_use(hash) {
+            return Ok(done(component, CacheUse::Hit));
+        }
         let cache = self.inner.cache.as_ref();
         if let Some(component) = cache.and_then(|cache| cache.load(hash, self.engine())) {
-            return Ok(Compiled {
-                component,
-                time: start.elapsed(),
-                cache: CacheUse::Hit,
-            });
+            return Ok(done(self.keep(hash, component), CacheUse::Hit));
         }
         let component = Component::from_binary(self.engine(), &checked.component);
         let component = component.map_err(|error| LoadError::Compile {
             file: file.to_owned(),
             problem: crate::fault::one_line(&format!("{error:#}")),
         })?;
-        let time = start.elapsed();
-        let cache = cache.map_or(CacheUse::Off, |cache| cache.store(hash, &component));
-        Ok(Compiled {
-            component,
-            time,
-            cache,
-        })
+        let mut compiled = done(self.keep(hash, component), CacheUse::Off);
+        if let Some(cache) = cache {
+            compiled.cache = cache.store(hash, &compiled.component);
+        }
+        Ok(compiled)
+    }
+
+    /// The code of a module that some strategy has loaded: many may run the same one.
+    fn in_use(&self, hash: ModuleHash) -> Option<Arc<Component>> {
+        self.shared().get(&hash).and_then(Weak::upgrade)
+    }
+
+    /// Shares a module's code with whoever loads it from now on, for as long as somebody has it.
+    fn keep(&self, hash: ModuleHash, component: Component) -> Arc<Component> {
+        let component = Arc::new(component);
+        let mut shared = self.shared();
+        shared.retain(|_, code| code.strong_count() > 0);
+        shared.insert(hash, Arc::downgrade(&component));
+        component
+    }
+
+    fn shared(&self) -> MutexGuard<'_, HashMap<ModuleHash, Weak<Component>>> {
+        let shared = &self.inner.shared;
+        shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -174,7 +199,7 @@ impl std::fmt::Debug for Host {
 }
 
 struct Compiled {
-    component: Component,
+    component: Arc<Component>,
     time: Duration,
     cache: CacheUse,
 }

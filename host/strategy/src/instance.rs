@@ -1,18 +1,18 @@
 //! A running strategy: one store, called under limits, over for good after its first fault.
 
 use crate::fault::{Call, of_answer, of_error};
-use crate::generated::lifecycle::{self, GuestIndices, Start};
+use crate::generated::lifecycle::{self, Start};
 use crate::imports::{self, Phase};
 use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
 use crate::load::World;
 use crate::log::harmless;
-use crate::lower::{Outcome, OutcomeBytes, Slot};
+use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
-use crate::module::Module;
+use crate::module::{Exports, Module};
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, ActionBytes, Event};
 use tickdeck_portfolio::StrategyBook;
-use wasmtime::component::{ComponentExportIndex, InstancePre, TypedFunc};
+use wasmtime::component::{ComponentExportIndex, TypedFunc};
 use wasmtime::{Engine, Store};
 use zerocopy::IntoBytes as _;
 
@@ -29,6 +29,8 @@ pub struct Instance {
 pub(crate) struct Guest {
     store: Store<imports::State>,
     lifecycle: lifecycle::Guest,
+    /// `save` by hand as well, because snapshots are taken all the time.
+    save: TypedFunc<(), (Result<StateBytes, String>,)>,
     hot: Hot,
     limits: Limits,
     /// The fault that ended it.
@@ -189,15 +191,20 @@ impl Strategy for Instance {
     }
 
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
-        let answer = self
-            .guest
-            .call("save", Phase::Lifecycle, |lifecycle, store| {
-                lifecycle.call_save(store)
-            })?;
-        let state = match answer {
-            Ok(state) => state,
-            Err(why) => return Ok(Err(self.guest.refused("save", &why).0)),
-        };
+        let mut state = Vec::new();
+        Ok(self.save_into(&mut state)?.map(|()| state))
+    }
+
+    fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
+        let save = self.guest.save;
+        let guest = &mut self.guest;
+        let answer = StateBytes::lent(state, || {
+            guest.call("save", Phase::Lifecycle, |_, store| save.call(store, ()))
+        });
+        match answer? {
+            (Ok(StateBytes(bytes)),) => *state = bytes,
+            (Err(why),) => return Ok(Err(self.guest.refused("save", &why).0)),
+        }
         if state.len() > MAX_STATE {
             let problem = format!(
                 "the state has {} bytes, the limit is {} MiB",
@@ -207,7 +214,7 @@ impl Strategy for Instance {
             let call = Call::lifecycle("save");
             return Ok(Err(of_answer(call, self.guest.store.data(), &problem).0));
         }
-        Ok(Ok(state))
+        Ok(Ok(()))
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
@@ -226,9 +233,7 @@ impl Strategy for Instance {
 impl Guest {
     pub(crate) fn instantiate(
         engine: &Engine,
-        pre: &InstancePre<imports::State>,
-        lifecycle: &GuestIndices,
-        (hot, world): (&ComponentExportIndex, World),
+        exports: &Exports,
         state: imports::State,
         limits: Limits,
     ) -> Result<Self, Fault> {
@@ -237,14 +242,17 @@ impl Guest {
         store.epoch_deadline_callback(|mut store| store.data_mut().deadline.reached(thread_time()));
         store.set_hostcall_fuel(LIFECYCLE_FUEL);
         begin(&mut store, Phase::Describing, limits.lifecycle_ms);
-        let made = pre.instantiate(&mut store).and_then(|instance| {
-            let lifecycle = lifecycle.load(&mut store, &instance)?;
-            Ok((lifecycle, Hot::find(&instance, &mut store, hot, world)?))
+        let made = exports.pre.instantiate(&mut store).and_then(|instance| {
+            let lifecycle = exports.lifecycle.load(&mut store, &instance)?;
+            let save = instance.get_typed_func(&mut store, exports.save)?;
+            let hot = Hot::find(&instance, &mut store, &exports.hot, exports.world)?;
+            Ok((lifecycle, save, hot))
         });
         match made {
-            Ok((lifecycle, hot)) => Ok(Self {
+            Ok((lifecycle, save, hot)) => Ok(Self {
                 store,
                 lifecycle,
+                save,
                 hot,
                 limits,
                 over: None,

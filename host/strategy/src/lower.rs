@@ -16,6 +16,7 @@
 
 use crate::generated::{actions, events};
 use crate::limits::MAX_ACTIONS;
+use std::cell::Cell;
 use std::mem::MaybeUninit;
 use tickdeck_model::{Action, ActionBytes, Event};
 use wasmtime::component::__internal::{
@@ -181,12 +182,36 @@ impl ActionByteList {
     }
 }
 
+thread_local! {
+    /// Where the next state goes that this thread lifts.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// A saved state, copied out of a `list<u8>` into memory that was lent.
+pub(crate) struct StateBytes(pub(crate) Vec<u8>);
+
+impl StateBytes {
+    /// Makes a call on this thread that returns a state, which it puts into `room`.
+    pub(crate) fn lent<R>(room: &mut Vec<u8>, call: impl FnOnce() -> R) -> R {
+        // Nothing but the call's own arguments reaches a lifting, so the memory is passed beside them.
+        ROOM.set(std::mem::take(room));
+        let answer = call();
+        *room = ROOM.take();
+        answer
+    }
+}
+
 /// Lists that are counted before a byte is copied.
 trait Counted: Sized {
     type Element: Lift;
 
     /// Refuses a list of `len` elements.
     fn check(len: usize) -> Result<()>;
+
+    /// Where `len` elements go.
+    fn room(len: usize) -> Vec<Self::Element> {
+        Vec::with_capacity(len)
+    }
 
     fn from_elements(elements: Vec<Self::Element>) -> Self;
 
@@ -199,7 +224,7 @@ trait Counted: Sized {
         Self::check(len)?;
         // Checks that the list is aligned and in bounds.
         let list = list(cx)?;
-        let mut elements = Vec::with_capacity(len);
+        let mut elements = Self::room(len);
         Self::Element::linear_lift_into_from_memory(cx, &list, &mut elements)?;
         Ok(Self::from_elements(elements))
     }
@@ -225,6 +250,26 @@ impl Counted for ActionByteList {
             return Err(TornAction { bytes: len }.into());
         }
         check_count(len / Action::SIZE)
+    }
+
+    fn from_elements(elements: Vec<u8>) -> Self {
+        Self(elements)
+    }
+}
+
+impl Counted for StateBytes {
+    type Element = u8;
+
+    /// A list's length is bounded by what a call may hand over, and its caller says what is too much.
+    fn check(_: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn room(len: usize) -> Vec<u8> {
+        let mut room = ROOM.take();
+        room.clear();
+        room.reserve_exact(len);
+        room
     }
 
     fn from_elements(elements: Vec<u8>) -> Self {
@@ -275,7 +320,7 @@ macro_rules! lift_counted {
     )+};
 }
 
-lift_counted! { ActionList, ActionByteList, }
+lift_counted! { ActionList, ActionByteList, StateBytes, }
 
 #[cfg(test)]
 mod tests;

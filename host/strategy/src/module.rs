@@ -16,7 +16,10 @@ use std::time::Duration;
 use tickdeck_engine::port::{self as engine, Fault};
 use tickdeck_model::Registry;
 use tickdeck_portfolio::StrategyBook;
-use wasmtime::component::{ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+
+/// The interface of the calls that are not hot.
+const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
 
 /// The SHA-256 of a module's file: which code ran, in snapshots and reels, and the key of the compile cache. It is
 /// cryptographic because code is run by it: nobody may be able to make another module of the same hash.
@@ -91,22 +94,25 @@ struct Inner {
     name: String,
     inspection: Inspection,
     exports: Exports,
+    /// While it is held, another module of the same content is not compiled again.
+    _code: Arc<Component>,
     /// Declared last: instances run on the engine and under the ticker that it keeps.
     host: Host,
 }
 
 /// What is called, found once by name.
-struct Exports {
-    pre: InstancePre<State>,
-    lifecycle: GuestIndices,
-    hot: ComponentExportIndex,
-    world: World,
+pub(crate) struct Exports {
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) lifecycle: GuestIndices,
+    pub(crate) save: ComponentExportIndex,
+    pub(crate) hot: ComponentExportIndex,
+    pub(crate) world: World,
 }
 
 impl Module {
     pub(crate) fn new(
         host: Host,
-        pre: InstancePre<State>,
+        (code, pre): (Arc<Component>, InstancePre<State>),
         inspection: impl FnOnce(Manifest) -> Inspection,
         world: World,
         file: &str,
@@ -124,6 +130,7 @@ impl Module {
                 name: name.to_owned(),
                 inspection: inspection(manifest),
                 exports,
+                _code: code,
                 host,
             }),
         })
@@ -251,29 +258,26 @@ impl std::fmt::Debug for Module {
 impl Exports {
     fn find(pre: InstancePre<State>, world: World) -> wasmtime::Result<Self> {
         let lifecycle = GuestIndices::new(&pre)?;
-        let interface = world.hot_interface();
         let component = pre.component();
-        let hot = component
-            .get_export_index(None, interface)
-            .and_then(|instance| component.get_export_index(Some(&instance), "on-events"))
-            .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `on-events`"))?;
+        let find = |interface, function| {
+            component
+                .get_export_index(None, interface)
+                .and_then(|instance| component.get_export_index(Some(&instance), function))
+                .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `{function}`"))
+        };
+        let save = find(LIFECYCLE, "save")?;
+        let hot = find(world.hot_interface(), "on-events")?;
         Ok(Self {
             pre,
             lifecycle,
+            save,
             hot,
             world,
         })
     }
 
     fn instantiate(&self, host: &Host, state: State, limits: Limits) -> Result<Guest, Fault> {
-        Guest::instantiate(
-            host.engine(),
-            &self.pre,
-            &self.lifecycle,
-            (&self.hot, self.world),
-            state,
-            limits,
-        )
+        Guest::instantiate(host.engine(), self, state, limits)
     }
 
     /// What the module says of itself, asked on an instance that is thrown away.

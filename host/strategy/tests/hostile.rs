@@ -116,6 +116,32 @@ fn assert_has(text: &str, parts: &[&str]) {
 }
 
 #[test]
+fn a_state_is_saved_into_the_memory_that_is_lent() {
+    let mut instance = start(&Guest::new());
+    let mut state = Vec::with_capacity(64);
+    state.push(1);
+    let room = state.as_ptr();
+    instance.save_into(&mut state).unwrap().unwrap();
+    assert_eq!(state, 0u64.to_le_bytes());
+    assert_eq!(state.as_ptr(), room);
+}
+
+#[test]
+fn modules_of_one_content_share_their_code_while_one_of_them_is_there() {
+    use tickdeck_strategy::CacheUse;
+    let bytes = Guest::new().named("shared").component();
+    let cache = |module: &Module| module.inspection().cache.clone();
+    let first = load_bytes(&bytes).unwrap();
+    let second = load_bytes(&bytes).unwrap();
+    assert_eq!(
+        [cache(&first), cache(&second)],
+        [CacheUse::Off, CacheUse::Hit]
+    );
+    drop((first, second));
+    assert_eq!(cache(&load_bytes(&bytes).unwrap()), CacheUse::Off);
+}
+
+#[test]
 fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
     for (guest, world) in [
         (Guest::new(), World::Strategy),

@@ -209,7 +209,7 @@ pub(crate) fn ns_since(epoch: Instant) -> u64 {
     u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-struct FlatOut(Instant);
+pub(crate) struct FlatOut(pub(crate) Instant);
 
 impl Clock for FlatOut {
     fn wait_until(&mut self, _: Timestamp) {}

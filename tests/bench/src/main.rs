@@ -21,6 +21,7 @@ mod portfolio;
 mod ring;
 mod risk;
 mod row;
+mod scale;
 mod start;
 mod swap;
 mod watch;
@@ -38,7 +39,8 @@ use std::path::PathBuf;
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure, by the names of the rows. All of them when none is named.
+    /// What to measure. Everything when nothing is named.
+    #[arg(value_parser = known())]
     names: Vec<String>,
     /// One JSON object a row.
     #[arg(long)]
@@ -62,6 +64,8 @@ struct Effort {
     events: usize,
     /// Swaps of one strategy.
     swaps: usize,
+    /// Whether to measure what takes minutes too.
+    full: bool,
     /// What engines play.
     captures: Vec<PathBuf>,
 }
@@ -76,6 +80,7 @@ const BENCHES: &[Bench] = &[
     ("decode", decode::run),
     ("book", book::run),
     ("swap", swap::run),
+    ("scale", scale::run),
     ("risk", risk::run),
     ("portfolio", portfolio::run),
     ("memory", memory::run),
@@ -94,6 +99,7 @@ fn main() -> Result<()> {
             rounds: 3,
             events: 1 << 14,
             swaps: 100,
+            full: false,
             captures,
         }
     } else {
@@ -101,6 +107,7 @@ fn main() -> Result<()> {
             rounds: options.rounds.max(1),
             events: 1 << 18,
             swaps: 1_000,
+            full: true,
             captures,
         }
     };

@@ -127,6 +127,10 @@ impl Strategy for Watched {
         self.strategy.save()
     }
 
+    fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
+        self.strategy.save_into(state)
+    }
+
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
         if reason == StopReason::Shutdown {
             let state = self.strategy.save()?.map_err(Fault)?;

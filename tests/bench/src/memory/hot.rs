@@ -240,6 +240,10 @@ impl Strategy for Metered {
         self.0.save()
     }
 
+    fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
+        self.0.save_into(state)
+    }
+
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
         self.0.stop(reason)
     }

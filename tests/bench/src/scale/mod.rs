@@ -1,0 +1,122 @@
+//! `scale`: a thousand strategies on one host, each on one of fifty instruments, against ten.
+//!
+//! Every strategy is an EMA cross of its own name, on the instruments in turn. The market deals trades at one price, so
+//! that every average is worked out and none ever crosses. An event costs the engine something even if nobody wants it,
+//! which ten strategies on ten of fifty instruments would seem to make dear; so what counts is the time beyond that of
+//! the same engine without strategies.
+
+mod dealer;
+mod start;
+
+use crate::deck::{Deck, FlatOut, Nobody, Role};
+use crate::row::{Claim, Goal, Row, interleave};
+use crate::{Effort, guests};
+use anyhow::{Context, Result, ensure};
+use dealer::{Dealer, INSTRUMENTS, PER_MS_BUSY, PER_MS_WILD, ticker};
+use std::time::Instant;
+use tickdeck_engine::EngineConfig;
+use tickdeck_strategy::{Host, HostConfig, Limits, Module};
+
+const MANY: usize = 1_000;
+const FEW: usize = 10;
+
+/// What each of the few is dealt in a run, at most, for each that one of the many is: they take a fraction of the time.
+const MORE_FOR_FEW: usize = 20;
+
+pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
+    let host = Host::new(HostConfig::default())?;
+    let file = guests::module("ema-cross")?;
+    let module = host.load(&file, "ema-cross", &Limits::default())?;
+    let mut rows = vec![memory(&module, effort.events)?];
+    rows.push(row(
+        "scale/1000/ns-per-delivered-event",
+        &module,
+        effort,
+        PER_MS_BUSY,
+    )?);
+    rows.push(row(
+        "scale/1000/ns-per-delivered-event/wild",
+        &module,
+        effort,
+        PER_MS_WILD,
+    )?);
+    rows.extend(start::run(&file, effort.full)?);
+    Ok(rows)
+}
+
+/// Time per delivered event beyond the engine's own, many against few, at so many trades in a millisecond.
+fn row(bench: &'static str, module: &Module, effort: &Effort, per_ms: usize) -> Result<Row> {
+    let (many, few) = (roles(module, MANY), roles(module, FEW));
+    let events = effort.events;
+    let beyond = |roles: &[Role], events| -> Result<f64> {
+        let (alone_ns, _) = play(&[], events, per_ms)?;
+        let (ns, delivered) = play(roles, events, per_ms)?;
+        Ok((ns - alone_ns) / delivered)
+    };
+    let [of_many, of_few] = interleave(
+        effort.rounds.min(7),
+        [&mut || beyond(&many, events), &mut || {
+            beyond(&few, events * MORE_FOR_FEW)
+        }],
+    )?;
+    let claim = Claim {
+        bench,
+        unit: "ns/event",
+        against: "10 strategies on the same host; both beyond the engine without strategies",
+        goal: Some(Goal::Ratio(1.3)),
+        more_is_better: false,
+    };
+    Ok(claim.row(&of_many, &of_few))
+}
+
+/// How long a run takes, and how many events it delivers to strategies.
+fn play(roles: &[Role], events: usize, per_ms: usize) -> Result<(f64, f64)> {
+    let clock = Box::new(FlatOut(Instant::now()));
+    let dealer = Box::new(Dealer::new(events as u64, per_ms));
+    let deck = Deck::assemble(dealer, clock, roles, EngineConfig::default())?;
+    let report = deck.engine.run(&mut Nobody)?;
+    let delivered: u64 = report.status.strategies.iter().map(|own| own.events).sum();
+    // Every strategy has one instrument; in every round each instrument is dealt once.
+    let expected = roles.len() as u64 * (events / INSTRUMENTS) as u64;
+    ensure!(
+        delivered.abs_diff(expected) <= roles.len() as u64 + 1,
+        "{delivered} events were delivered, not about {expected}"
+    );
+    Ok((report.elapsed_ns as f64, delivered as f64))
+}
+
+/// Strategies of this module, on the instruments in turn.
+fn roles(module: &Module, count: usize) -> Vec<Role> {
+    let role = |at: usize| {
+        let name = format!("ema-{at}");
+        Role::named(&name, module).with("instrument", &ticker(at % INSTRUMENTS))
+    };
+    (0..count).map(role).collect()
+}
+
+/// Memory that one strategy more needs, once it has handled events for a while.
+fn memory(module: &Module, events: usize) -> Result<Row> {
+    let after = |count| -> Result<f64> {
+        // Looked at while the strategies are still there: with the last event but one.
+        let clock = Box::new(FlatOut(Instant::now()));
+        let dealer = Dealer::new(events as u64, PER_MS_BUSY).looking();
+        let seen = dealer.seen();
+        let roles = roles(module, count);
+        let deck = Deck::assemble(Box::new(dealer), clock, &roles, EngineConfig::default())?;
+        deck.engine.run(&mut Nobody)?;
+        seen.get().copied().context("the dealer dealt to the end")
+    };
+    // A run beforehand, so that what a process allocates once is there.
+    after(FEW)?;
+    let few = after(FEW)?;
+    let many = after(MANY)?;
+    let claim = Claim {
+        bench: "scale/1000/memory-per-strategy",
+        unit: "KiB",
+        against: "the whole process with 10 strategies, shared among them",
+        goal: None,
+        more_is_better: false,
+    };
+    let each = (many - few) / (MANY - FEW) as f64;
+    Ok(claim.row(&[each], &[few / FEW as f64]))
+}
