@@ -2,8 +2,8 @@
 
 use crate::report::InstrumentStatus;
 use tickdeck_model::{
-    Body, Event, InstrumentId, Kind, Price, Quote, Timestamp, Trade, VenueId, VenueScope,
-    VenueState, VenueStatus,
+    Event, InstrumentId, Kind, Price, Quote, Timestamp, VenueId, VenueScope, VenueState,
+    VenueStatus, View,
 };
 
 /// What is known of one instrument's market.
@@ -72,11 +72,11 @@ impl Markets {
             return true;
         };
         market.events += 1;
-        // The book is not kept here; reading its body would cost more than all the rest.
+        // The book is not kept here.
         if event.kind() != Kind::Book {
-            match event.body() {
-                Body::Quote(quote) => market.quote = Some((quote, event.ts_host)),
-                Body::Trade(Trade { price, .. }) => market.last = Some(price),
+            match event.view() {
+                View::Quote(quote) => market.quote = Some((*quote, event.ts_host)),
+                View::Trade(trade) => market.last = Some(trade.price),
                 _ => {}
             }
         }

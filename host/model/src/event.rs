@@ -310,7 +310,7 @@ macro_rules! bodies {
         impl Body {
             /// The discriminant.
             #[inline]
-    pub const fn kind(&self) -> Kind {
+            pub const fn kind(&self) -> Kind {
                 match self { $(Self::$case(_) => Kind::$case,)+ }
             }
 

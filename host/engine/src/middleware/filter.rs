@@ -1,7 +1,7 @@
 //! Drops what came twice and what came too late.
 
 use super::{Derived, Middleware, Verdict};
-use tickdeck_model::{Body, Event, Kind};
+use tickdeck_model::{Event, Kind, View};
 
 /// Drops public trades whose number is not above the last of their instrument.
 #[derive(Debug, Default)]
@@ -12,10 +12,7 @@ pub struct DropDuplicates {
 
 impl Middleware for DropDuplicates {
     fn on_event(&mut self, event: &Event, _: &mut Derived) -> Verdict {
-        if event.kind() != Kind::Trade {
-            return Verdict::Pass;
-        }
-        let Body::Trade(trade) = event.body() else {
+        let View::Trade(trade) = event.view() else {
             return Verdict::Pass;
         };
         let at = trade.instrument.index();

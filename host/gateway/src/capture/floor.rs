@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
     Body, BookChange, BookUpdate, ClientOrderId, Event, InstrumentId, Pad, Price, Reason, Side,
-    Size, Timestamp, VenueScope, VenueState,
+    Size, Timestamp, VenueScope, VenueState, View,
 };
 
 /// The venue never closes; its day ends at 00:00 UTC.
@@ -160,7 +160,7 @@ impl Floor {
         let passed = market.iter().position(later).unwrap_or(market.len());
         let (passed, ahead) = market.split_at(passed);
         for event in passed {
-            self.learn(&event.body());
+            self.learn(event.view());
         }
         if let Some(last) = passed.last() {
             self.now = self.now.max(last.ts_host);
@@ -238,8 +238,8 @@ impl Floor {
 
     /// Takes a market event in, and lets our orders meet it.
     fn on_market(&mut self, at: Timestamp, event: &Event) {
-        let body = event.body();
-        let Some(instrument) = self.learn(&body) else {
+        let view = event.view();
+        let Some(instrument) = self.learn(view) else {
             return;
         };
         let Some(pit) = self.pits.get_mut(instrument) else {
@@ -248,18 +248,18 @@ impl Floor {
         if pit.resting.is_empty() && pit.stops.is_empty() {
             return;
         }
-        match &body {
-            Body::Book(update) => {
+        match view {
+            View::Book(update) => {
                 pit.on_level(update);
                 if update.last && !pit.market.has_quote() && pit.market.is_live() {
                     self.meet_opposite(at, instrument);
                 }
             }
-            Body::Quote(quote) => {
+            View::Quote(quote) => {
                 pit.on_quote(quote);
                 self.meet_opposite(at, instrument);
             }
-            Body::Trade(trade) => {
+            View::Trade(trade) => {
                 self.trade_with_resting(at, trade);
                 self.trigger_stops(at, instrument);
             }
@@ -269,22 +269,22 @@ impl Floor {
     }
 
     /// Takes a market event in; returns whose market it is, if any's.
-    fn learn(&mut self, body: &Body) -> Option<InstrumentId> {
-        match body {
-            Body::Book(update) => {
+    fn learn(&mut self, view: View<'_>) -> Option<InstrumentId> {
+        match view {
+            View::Book(update) => {
                 self.pits.get_mut(update.instrument)?.market.update(update);
                 Some(update.instrument)
             }
-            Body::Quote(quote) => {
+            View::Quote(quote) => {
                 self.pits.get_mut(quote.instrument)?.market.set_quote(quote);
                 Some(quote.instrument)
             }
-            Body::Trade(trade) => {
+            View::Trade(trade) => {
                 let market = &mut self.pits.get_mut(trade.instrument)?.market;
                 market.set_last_trade(trade.price);
                 Some(trade.instrument)
             }
-            Body::Venue(status) if status.scope == VenueScope::Instrument => {
+            View::Venue(status) if status.scope == VenueScope::Instrument => {
                 let market = &mut self.pits.get_mut(status.instrument)?.market;
                 market.set_live(status.state == VenueState::Live);
                 Some(status.instrument)
