@@ -24,6 +24,10 @@ use tickdeck_portfolio::Portfolio;
 /// Most actions of one call, as the contract says.
 pub(crate) const MAX_ACTIONS: usize = 256;
 
+/// A strategy that acts leaves the rest of its batch, which was then copied in vain: what it is offered follows what it took
+/// before, from this many events on.
+const LEAST_APPETITE: usize = 4;
+
 /// Where random cuts of batches come from (xorshift64), to show that they change nothing.
 #[derive(Debug, Clone)]
 struct Splitter(u64);
@@ -133,6 +137,7 @@ impl Desk {
             pause_from: None,
             last_call_ended: None,
             last_cause: (0, 0),
+            appetite: self.max_batch,
         };
         if place == self.slots.len() {
             self.slots.push(slot);
@@ -257,7 +262,7 @@ impl Desk {
             None => self.max_batch,
         };
         let slot = &mut self.slots[place];
-        let count = slot.next_batch(most).len();
+        let count = slot.next_batch(most.min(slot.appetite)).len();
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.tape.consume(count);
@@ -295,6 +300,10 @@ impl Desk {
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
         slot.tape.consume(handled);
+        slot.appetite = match handled {
+            handled if handled < count => (2 * handled).max(LEAST_APPETITE),
+            _ => (2 * slot.appetite).min(self.max_batch),
+        };
         slot.count_trial(handled);
         Counters::add(&slot.counters.events, handled);
         if self.actions.is_empty() {

@@ -359,6 +359,8 @@ pub(crate) struct Slot {
     pub(crate) last_call_ended: Option<u64>,
     /// The cause of the last action and how many it caused, to number the next.
     pub(crate) last_cause: (u64, u32),
+    /// Most events that it is offered next.
+    pub(crate) appetite: usize,
 }
 
 impl Slot {
