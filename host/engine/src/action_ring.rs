@@ -3,6 +3,9 @@
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
 
+/// The cause of what counts from the end of a window, or of a step of the kernel that runs freely.
+pub(crate) const AT_END: u64 = u64::MAX;
+
 /// What a strategy decided, and because of what.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Intent {

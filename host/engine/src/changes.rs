@@ -151,7 +151,9 @@ impl Engine {
         let (changed, change) = match done {
             Err(why) => return Ok(Err(why)),
             // Neither is asked for here.
-            Ok(Done::Stopped | Done::Seated) => return Ok(Err("nothing was changed".to_owned())),
+            Ok(Done::Stopped | Done::Offered | Done::Seated) => {
+                return Ok(Err("nothing was changed".to_owned()));
+            }
             Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),
             Ok(Done::Swapped(handover)) => {
                 let from = self.cards[place].label.clone();

@@ -258,6 +258,23 @@ impl Crew {
         }
     }
 
+    /// Lets every worker offer what waits for an instance that has come since.
+    pub(crate) fn offer(&mut self, intents: &mut Vec<Intent>) -> Result<(), CrewError> {
+        for worker in 0..self.len() {
+            // Offering is never refused.
+            let _ = self.perform(worker, Task::Offer, intents)?;
+        }
+        Ok(())
+    }
+
+    /// Whether every worker still works.
+    pub(crate) fn check(&mut self) -> Result<(), CrewError> {
+        match self {
+            Self::Inline(_) => Ok(()),
+            Self::Threads(threads) => threads.check(),
+        }
+    }
+
     /// Ends the workers and hands their shards back.
     pub(crate) fn join(self) -> Result<Vec<Shard>, CrewError> {
         match self {

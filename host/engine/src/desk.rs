@@ -233,9 +233,10 @@ impl Desk {
 
     /// Offers every strategy what is waiting for it.
     pub(crate) fn flush_all(&mut self) {
-        while let Some(place) = self.touched.pop() {
-            self.flush(place);
-        }
+        // Who waits longest comes first. Nothing is touched meanwhile, and the room is used again.
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.drain(..).for_each(|place| self.flush(place));
+        self.touched = touched;
     }
 
     /// Another instance, or none, is at this place: what waits there is looked at again.

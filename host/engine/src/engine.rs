@@ -209,9 +209,7 @@ impl Engine {
         self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
         self.carry_out();
-        if self.first_action_at.is_none() && self.router.tally.actions > 0 {
-            self.first_action_at = Some(self.clock.now_ns());
-        }
+        self.note_first_action();
         self.attend(end.saturating_sub(1))?;
         self.dispatch(observer);
         Ok(())
@@ -236,6 +234,13 @@ impl Engine {
         self.events += self.window.len() as u64;
         self.tape_hash.update(self.window.as_bytes());
         Ok(())
+    }
+
+    /// Notes when the first action was carried out.
+    pub(crate) fn note_first_action(&mut self) {
+        if self.first_action_at.is_none() && self.router.tally.actions > 0 {
+            self.first_action_at = Some(self.clock.now_ns());
+        }
     }
 
     /// Gathers every event before `end`, in the order of host time; at the same time our own answers come before the
@@ -295,9 +300,14 @@ impl Engine {
     /// Stops the strategies, cancels what is to be canceled, and gives the venues time to confirm it.
     fn wind_down(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
         self.hearing.0.close();
+        // Nothing is swapped or rolled back any more, or another instance would trade on.
         self.expected.clear();
+        self.failed_trials.clear();
         self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
-        let at = self.now;
+        let at = match self.stepping {
+            Stepping::Lockstep => self.now,
+            Stepping::Free => self.moment(),
+        };
         for place in 0..self.cards.len() {
             if self.router.parties[place].ended {
                 continue;
@@ -310,14 +320,16 @@ impl Engine {
                 self.router.outbox.notices.push((at, notice));
             }
         }
-        self.dispatch(observer);
+        self.send(at, observer);
         let until = at.saturating_add(GRACE_NS);
         while self.router.has_orders_to_cancel() || self.router.next_due().is_some() {
             if self.stepping == Stepping::Free {
-                if self.now.max(self.clock.reached()) > until {
+                if self.moment() > until {
                     break;
                 }
-                self.step(observer)?;
+                if !self.step(observer)? {
+                    std::thread::yield_now();
+                }
                 continue;
             }
             let venues = self.venues.iter_mut().filter(|venue| !venue.broken);

@@ -8,7 +8,7 @@
 //! on time is which events the router has taken in when it judges an order: never fewer than the order's cause, perhaps
 //! more.
 
-use crate::action_ring::Intent;
+use crate::action_ring::{AT_END, Intent};
 use crate::engine::{Engine, EngineError, Venue, hash_intent};
 use crate::port::Due;
 use crate::report::{Ending, Observer};
@@ -17,8 +17,9 @@ use tickdeck_model::Timestamp;
 /// How often the clock is looked at for a status while there is always something to do, in steps.
 const STEPS_PER_LOOK: u64 = 64;
 
-/// The cause of what counts from the end of a window, here of a step.
-const AT_END: u64 = u64::MAX;
+/// Most event time that is taken in at once: what has piled up is worked off in steps between which orders leave and
+/// operators are heard.
+const SLICE_NS: i64 = 10_000;
 
 impl Engine {
     /// Plays until all tapes are over, the limit is reached or someone asks to stop.
@@ -26,22 +27,24 @@ impl Engine {
         &mut self,
         observer: &mut dyn Observer,
     ) -> Result<Ending, EngineError> {
-        // Event time goes by from the first event on.
-        if let Some(first) = self.next_due() {
-            self.clock.wait_until(first);
-        }
-        let mut steps: u64 = 0;
+        let (mut begun, mut steps) = (false, 0u64);
         loop {
             if let Some(ending) = self.ending() {
                 self.finish_up(observer)?;
                 return Ok(ending);
             }
+            // Event time goes by from the first event on, whenever that comes.
+            if !begun && let Some(first) = self.next_due() {
+                self.clock.wait_until(first);
+                begun = true;
+            }
             let did_something = self.step(observer)?;
             steps += 1;
             if !did_something || steps.is_multiple_of(STEPS_PER_LOOK) {
                 self.tell_status(observer);
+                self.crew.check()?;
             }
-            if !did_something {
+            if !did_something && !self.has_changes() {
                 self.rest()?;
             }
         }
@@ -50,15 +53,20 @@ impl Engine {
     /// Lets the workers come to the end of what was published, and carries out what they decided on the way.
     fn finish_up(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
-        let at = self.clock.reached().max(self.now);
-        self.decide();
+        let at = self.moment();
+        self.decide(at);
         self.settle(at);
         self.send(at, observer);
         Ok(())
     }
 
+    /// Now, in event time.
+    pub(crate) fn moment(&self) -> Timestamp {
+        self.clock.reached().max(self.now)
+    }
+
     /// Sends what was decided, now.
-    fn send(&mut self, at: Timestamp, observer: &mut dyn Observer) {
+    pub(crate) fn send(&mut self, at: Timestamp, observer: &mut dyn Observer) {
         for (_, sent, _) in &mut self.router.outbox.commands {
             *sent = at;
         }
@@ -68,39 +76,62 @@ impl Engine {
     /// Publishes what has arrived, carries out what was decided, and attends to operators; returns whether there was
     /// anything of the first two.
     pub(crate) fn step(&mut self, observer: &mut dyn Observer) -> Result<bool, EngineError> {
-        let reached = self.clock.reached();
-        self.gather(reached.saturating_add(1));
-        let arrived = !self.window.is_empty();
-        if arrived {
-            // An answer of ours to a decision that came late is due in the past; it counts from now on.
-            for event in &mut self.window {
-                event.ts_host = event.ts_host.max(self.now);
-            }
-            self.publish()?;
-            for event in &self.window {
-                self.router.on_event(event);
-            }
-        }
-        let at = reached.max(self.now);
+        let arrived = self.take_in()?;
+        let at = self.moment();
         self.crew.gather(&mut self.intents);
-        let mut decided = self.decide();
+        let mut decided = self.decide(at);
         // An operator's orders wait for nobody; a change stands at one sequence for all.
         let requests = self.hear(at);
         if !requests.is_empty() || self.has_changes() {
             self.crew.catch_up(self.next_sequence, &mut self.intents)?;
-            decided |= self.decide();
+            decided |= self.decide(at);
             self.settle(at);
             self.go_on_with_changes(at)?;
             self.begin_changes(requests, at)?;
+            self.crew.offer(&mut self.intents)?;
+            decided |= self.decide(at);
         }
         self.settle(at);
         self.send(at, observer);
         Ok(arrived | decided)
     }
 
+    /// Publishes what has arrived, a slice of it if much has, and lets the router take it in.
+    fn take_in(&mut self) -> Result<bool, EngineError> {
+        let reached = self.clock.reached();
+        let slice = self.first_due().unwrap_or(reached).saturating_add(SLICE_NS);
+        self.gather(slice.min(reached).saturating_add(1));
+        for event in &mut self.window {
+            // An answer of ours to a decision that came late is due in the past; it counts from now on. Its two times
+            // stay equal, which tells it from a venue's.
+            if event.ts_host < self.now {
+                if event.ts_venue == event.ts_host {
+                    event.ts_venue = self.now;
+                }
+                event.ts_host = self.now;
+            }
+        }
+        self.publish()?;
+        for event in &self.window {
+            self.router.on_event(event);
+        }
+        Ok(!self.window.is_empty())
+    }
+
+    /// When the first thing is due that is known of.
+    fn first_due(&mut self) -> Option<Timestamp> {
+        let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
+        let due = venues.filter_map(|venue| match venue.gateway.next_due() {
+            Due::At(due) => Some(due),
+            Due::Idle | Due::Over => None,
+        });
+        due.chain(self.router.next_due()).min()
+    }
+
     /// Carries out decisions in the order they came in; what became of instances is left for [`Engine::settle`]. Limits
-    /// in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came through.
-    fn decide(&mut self) -> bool {
+    /// in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came through;
+    /// how old a quote may be goes by `at`, when the order leaves.
+    fn decide(&mut self, at: Timestamp) -> bool {
         let Self {
             intents,
             router,
@@ -108,6 +139,7 @@ impl Engine {
             ..
         } = self;
         let before = intents.len();
+        router.leaves_at = at;
         intents.retain(|intent: &Intent| {
             if intent.cause == AT_END {
                 return true;
@@ -116,10 +148,14 @@ impl Engine {
             router.on_intent(intent);
             false
         });
-        intents.len() < before
+        let decided = intents.len() < before;
+        if decided {
+            self.note_first_action();
+        }
+        decided
     }
 
-    /// Waits for a decision, an arrival, our own next event, or an operator.
+    /// Waits for a decision, an arrival, our own next event, an operator, or the time for a status.
     fn rest(&mut self) -> Result<(), EngineError> {
         let own = self.router.next_due().unwrap_or(Timestamp::MAX);
         let Self {
@@ -127,13 +163,17 @@ impl Engine {
             venues,
             clock,
             hearing,
+            next_status_ns,
             ..
         } = self;
         let called = || hearing.0.is_waiting() || hearing.0.stopping();
         crew.wait_for_decisions(|| {
             let reached = clock.reached();
             let mut venues = venues.iter_mut().filter(|venue| venue.open);
-            own <= reached || called() || venues.any(|venue| venue.calls(reached))
+            own <= reached
+                || called()
+                || venues.any(|venue| venue.calls(reached))
+                || clock.now_ns() >= *next_status_ns
         })?;
         Ok(())
     }
@@ -143,7 +183,8 @@ impl Venue {
     /// Whether something has arrived, or nothing ever will.
     fn calls(&mut self, reached: Timestamp) -> bool {
         match self.gateway.next_due() {
-            Due::At(due) => due <= reached,
+            // Before the first event no time has come.
+            Due::At(due) => due <= reached || reached == Timestamp::MIN,
             Due::Idle => false,
             Due::Over => {
                 self.open = false;

@@ -51,6 +51,7 @@ impl Router {
             .map_or(Size::ZERO, |book| book.position_size(instrument));
         Ok(Situation {
             now,
+            leaves_at: self.leaves_at.max(now),
             instrument: terms,
             strategy: party.id,
             quote: market.quote,

@@ -189,7 +189,7 @@ impl Check<'_> {
         let Some((_, came)) = self.at.quote else {
             return deny(Reason::StaleData, "no quote yet".to_owned());
         };
-        let age_ns = self.at.now.saturating_sub(came).max(0) as u64;
+        let age_ns = self.at.leaves_at.saturating_sub(came).max(0) as u64;
         if age_ns > max_age_ns {
             let (age_ms, limit_ms) = (age_ns / 1_000_000, max_age_ns / 1_000_000);
             let values = format!("age_ms={age_ms}, limit={limit_ms}");
@@ -477,6 +477,7 @@ mod tests {
             };
             let situation = Situation {
                 now: self.now,
+                leaves_at: self.now,
                 instrument: &terms,
                 strategy: StrategyId(1),
                 quote: self.quoted.then_some((quote, 1_000_000_000)),

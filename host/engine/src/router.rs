@@ -54,6 +54,8 @@ pub(crate) struct Router {
     pub(crate) deck_mode: Mode,
     /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
     pub(crate) late: bool,
+    /// When what is decided leaves, if that is later than its cause.
+    pub(crate) leaves_at: Timestamp,
     pub(crate) killed: bool,
     /// Our own answers, due one lookahead after their cause; times never fall.
     answers: VecDeque<Event>,
@@ -80,6 +82,7 @@ impl Router {
             places: HashMap::new(),
             deck_mode: Mode::Trade,
             late: false,
+            leaves_at: Timestamp::MIN,
             killed: false,
             answers: VecDeque::new(),
             lookahead_ns,
@@ -443,7 +446,12 @@ impl Router {
     }
 
     fn answer(&mut self, at: Timestamp, body: impl Into<Body>) {
-        let due = self.later(at);
+        // Causes may come through out of order where the kernel runs freely.
+        let last = self
+            .answers
+            .back()
+            .map_or(Timestamp::MIN, |last| last.ts_host);
+        let due = self.later(at).max(last);
         self.answers.push_back(Event::new(due, due, body));
     }
 

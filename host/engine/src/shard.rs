@@ -50,11 +50,13 @@ pub(crate) enum Task {
     RollBack(StrategyId),
     Remove(StrategyId),
     Rehearse(StrategyId),
+    Offer,
 }
 
 /// What came of it.
 pub(crate) enum Done {
     Stopped,
+    Offered,
     Seated,
     /// Another version counts.
     Swapped(Box<Handover>),
@@ -201,6 +203,10 @@ impl Shard {
                 let instance = self.desk.remove(place);
                 self.desk.ended.push(place);
                 Ok(Done::Removed(instance))
+            }
+            Task::Offer => {
+                self.desk.flush_all();
+                Ok(Done::Offered)
             }
             Task::Rehearse(id) => {
                 let place = self.place_of(id)?;

@@ -1,6 +1,6 @@
 //! A strategy's place with a worker: its instance, its versions, and its events since the last snapshot.
 
-use crate::action_ring::{Decision, Intent};
+use crate::action_ring::{AT_END, Decision, Intent};
 use crate::allowance::Allowance;
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crossbeam_utils::CachePadded;
@@ -428,7 +428,7 @@ impl Slot {
     /// Something that counts from the end of the window, because where in it it happened depends on how batches were
     /// cut.
     pub(crate) fn at_end(&mut self, decision: Decision) -> Intent {
-        self.numbered(u64::MAX, Timestamp::MAX, decision)
+        self.numbered(AT_END, Timestamp::MAX, decision)
     }
 
     fn numbered(&mut self, cause: u64, at: Timestamp, decision: Decision) -> Intent {

@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use tickdeck_engine::port::{Clock, Strategy};
+use tickdeck_engine::port::{
+    Clock, Code, Command, Due, Fault, Gateway, GatewayError, SaveFailed, State, Strategy,
+    VenueTerms,
+};
 use tickdeck_engine::{
-    Change, Changed, Controls, Ending, Engine, EngineConfig, EngineError, Notice, Observer, Order,
-    Status, Stepping,
+    Change, Changed, Controls, Ending, Engine, EngineConfig, EngineError, InstrumentLimits, Notice,
+    Observer, Order, Status, Stepping,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -26,13 +29,28 @@ const LONG: u64 = 500_000;
 /// A test that would wait for ever fails after this long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Event time goes by with every look at it, and so does measured time.
-#[derive(Default)]
-struct Ticking(AtomicI64, AtomicU64);
+/// Event time goes by with every look at it, from the first wait on, and so does measured time.
+struct Ticking {
+    event: Arc<AtomicI64>,
+    measured: AtomicU64,
+    step: i64,
+}
+
+impl Ticking {
+    fn new(step: i64) -> (Box<Self>, Arc<AtomicI64>) {
+        let event = Arc::new(AtomicI64::new(Timestamp::MIN));
+        let clock = Self {
+            event: Arc::clone(&event),
+            measured: AtomicU64::new(0),
+            step,
+        };
+        (Box::new(clock), event)
+    }
+}
 
 impl Clock for Ticking {
     fn wait_until(&mut self, due: Timestamp) {
-        self.0.fetch_max(due, Ordering::Relaxed);
+        self.event.fetch_max(due, Ordering::Relaxed);
     }
 
     fn paces(&self) -> bool {
@@ -40,14 +58,20 @@ impl Clock for Ticking {
     }
 
     fn reached(&self) -> Timestamp {
-        self.0.fetch_add(50, Ordering::Relaxed)
+        match self.event.load(Ordering::Relaxed) {
+            Timestamp::MIN => Timestamp::MIN,
+            _ => self.event.fetch_add(self.step, Ordering::Relaxed),
+        }
     }
 
     fn now_ns(&self) -> u64 {
         // A second at every look, so that each is time for a status.
-        self.1.fetch_add(1_000_000_000, Ordering::Relaxed)
+        self.measured.fetch_add(1_000_000_000, Ordering::Relaxed)
     }
 }
+
+/// Event time of one look.
+const STEP_NS: i64 = 50;
 
 fn free(workers: usize) -> EngineConfig {
     let mut config = EngineConfig {
@@ -71,8 +95,85 @@ fn engine(config: EngineConfig, strategies: Cast) -> Engine {
 }
 
 fn engine_for(events: u64, config: EngineConfig, strategies: Cast) -> Engine {
-    let clock = Box::<Ticking>::default();
+    let (clock, _) = Ticking::new(STEP_NS);
     toy::engine_at(ToyVenue::new(7, events), clock, config, strategies)
+}
+
+/// A venue as they really are: it may be silent at first, never ends, and may lose what it is told.
+struct Real {
+    venue: ToyVenue,
+    silent: u32,
+    loses_changes: bool,
+    /// Told with every command: how many events a strategy has handled.
+    handled: Arc<AtomicU64>,
+    at_send: Arc<Mutex<Vec<u64>>>,
+}
+
+impl Real {
+    fn new(events: u64) -> Self {
+        Self {
+            venue: ToyVenue::new(7, events),
+            silent: 0,
+            loses_changes: false,
+            handled: Arc::default(),
+            at_send: Arc::default(),
+        }
+    }
+}
+
+impl Gateway for Real {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.venue.register(registry)
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        let handled = self.handled.load(Ordering::Relaxed);
+        self.at_send.lock().unwrap().push(handled);
+        if !self.loses_changes || !matches!(command, Command::Modify { .. }) {
+            self.venue.send(at, command);
+        }
+    }
+
+    fn next_due(&mut self) -> Due {
+        if self.silent > 0 {
+            self.silent -= 1;
+            return Due::Idle;
+        }
+        match self.venue.next_due() {
+            Due::Over => Due::Idle,
+            due => due,
+        }
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        self.venue.poll(until, out)
+    }
+}
+
+/// An order that rests below the market, sent at the first quote.
+fn resting() -> Box<dyn Strategy> {
+    let mut sent = false;
+    Box::new(Toy(
+        move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            if event.kind() == Kind::Quote && !std::mem::replace(&mut sent, true) {
+                let order = order(1, OrderType::Limit, Side::Buy, 9_900, 1);
+                actions.push(Action::Submit(order));
+            }
+            Ok(())
+        },
+    ))
+}
+
+/// Does something at each status, counted from 1.
+struct AtEach<F>(u32, F);
+
+impl<F: FnMut(u32)> Observer for AtEach<F> {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+
+    fn status(&mut self, _: &Status) {
+        self.0 += 1;
+        (self.1)(self.0);
+    }
 }
 
 fn quotes_and_trades() -> tickdeck_engine::port::Version {
@@ -134,6 +235,7 @@ fn every_strategy_hears_everything_in_order_and_every_order_comes_back() {
         assert_eq!(report.status.fills, report.status.orders - denied);
         assert!(report.status.working.is_empty());
         assert!(report.status.fills > EVENTS / 10, "most orders are filled");
+        assert!(report.first_action_ns.is_some());
     }
 }
 
@@ -305,4 +407,200 @@ fn a_timer_set_late_fires_once_and_time_never_falls() {
     let cast: Cast = vec![("timed", quotes_and_trades(), Box::new(timed))];
     engine(free(1), cast).run(&mut Notices::default()).unwrap();
     assert!(fired.load(Ordering::Relaxed) >= 1);
+}
+
+#[test]
+fn a_venue_that_is_silent_at_first_is_heard_when_it_speaks() {
+    let heard: Heard = Arc::default();
+    let mut venue = Real::new(EVENTS);
+    venue.silent = 3;
+    let (clock, _) = Ticking::new(STEP_NS);
+    let cast: Cast = vec![("one", quotes_and_trades(), trader(&heard))];
+    let engine = toy::engine_at(venue, clock, free(1), cast);
+    let (controls, count) = (engine.controls(), Arc::clone(&heard));
+    let mut observer = AtEach(0, move |_| {
+        if count.lock().unwrap().0 == EVENTS {
+            controls.stop();
+        }
+    });
+    engine.run(&mut observer).unwrap();
+    assert_eq!(heard.lock().unwrap().0, EVENTS);
+}
+
+#[test]
+fn a_stop_on_a_market_that_fell_silent_long_ago_waits_for_the_cancels() {
+    let (clock, event) = Ticking::new(STEP_NS);
+    let cast: Cast = vec![("resting", quotes_and_trades(), resting())];
+    let engine = toy::engine_at(Real::new(50), clock, free(1), cast);
+    let controls = engine.controls();
+    let mut observer = AtEach(0, move |status| {
+        if status == 1_000 {
+            event.fetch_add(300_000_000_000, Ordering::Relaxed);
+            controls.stop();
+        }
+    });
+    let report = engine.run(&mut observer).unwrap();
+    assert_eq!(report.status.orders, 1);
+    assert!(report.status.working.is_empty());
+}
+
+/// Code that can be started again, and does nothing.
+struct Idle;
+
+impl Code for Idle {
+    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let nothing = |_: &Event, _: &StrategyBook, _: &mut Vec<Action>| Ok(());
+        Ok(Box::new(Toy(nothing)))
+    }
+
+    fn restore(&self, _: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        Err(Fault("it keeps no state".to_owned()))
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[]
+    }
+}
+
+#[test]
+fn a_version_is_swapped_on_a_silent_market_too() {
+    let (clock, _) = Ticking::new(STEP_NS);
+    let cast: Cast = vec![("resting", quotes_and_trades(), resting())];
+    let engine = toy::engine_at(Real::new(50), clock, free(1), cast);
+    let controls = engine.controls();
+    let swapped = Arc::new(AtomicBool::new(false));
+    let (told, mut answer) = (Arc::clone(&swapped), None);
+    let mut observer = AtEach(0, move |status| {
+        if status == 1_000 {
+            let mut to = version("2.0.0", quotes_and_trades().feeds, Arc::new(Idle));
+            to.swap.save_failed = SaveFailed::Fresh;
+            answer = Some(controls.change(Change::Swap(StrategyId(1), Box::new(to))));
+        }
+        if let Some(Ok(answer)) = answer.as_ref().map(std::sync::mpsc::Receiver::try_recv) {
+            assert!(matches!(answer, Ok(Changed::Swapped(_))));
+            told.store(true, Ordering::Relaxed);
+            controls.stop();
+        } else if status == 100_000 {
+            controls.stop();
+        }
+    });
+    engine.run(&mut observer).unwrap();
+    assert!(swapped.load(Ordering::Relaxed));
+}
+
+#[test]
+fn an_order_that_comes_through_late_is_held_to_the_age_of_the_quote_when_it_leaves() {
+    let (clock, event) = Ticking::new(STEP_NS);
+    let mut sent = false;
+    let slow = Toy(
+        move |quote: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            if quote.kind() == Kind::Quote && !std::mem::replace(&mut sent, true) {
+                event.fetch_add(100_000_000_000, Ordering::Relaxed);
+                let order = order(1, OrderType::Limit, Side::Buy, 9_990, 1);
+                actions.push(Action::Submit(order));
+            }
+            Ok(())
+        },
+    );
+    let cast: Cast = vec![("slow", quotes_and_trades(), Box::new(slow))];
+    let engine = toy::engine_at(Real::new(50), clock, free(1), cast);
+    let controls = engine.controls();
+    let mut observer = AtEach(0, move |status| {
+        if status == 10_000 {
+            controls.stop();
+        }
+    });
+    let report = engine.run(&mut observer).unwrap();
+    let stale = report.status.denied.get(&Reason::StaleData);
+    assert_eq!((report.status.orders, stale), (1, Some(&1)));
+}
+
+#[test]
+fn a_refusal_of_ours_that_comes_late_is_not_taken_for_the_venue_s() {
+    let mut config = free(1);
+    let limit = InstrumentLimits {
+        max_position: Some(Size(5)),
+        ..InstrumentLimits::default()
+    };
+    config.risk.instruments.insert(InstrumentId(0), limit);
+    config.risk.default.max_quote_age_ns = None;
+    let controls: Arc<OnceLock<Controls>> = Arc::default();
+    let (operator, mut sent) = (Arc::clone(&controls), false);
+    let denied = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&denied);
+    let modify = |size| {
+        Action::Modify(Modify {
+            order: 1,
+            price: Price(9_900),
+            size: Size(size),
+        })
+    };
+    let strategy = Toy(
+        move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+            if event.kind() == Kind::Quote && !std::mem::replace(&mut sent, true) {
+                let order = order(1, OrderType::Limit, Side::Buy, 9_900, 1);
+                actions.push(Action::Submit(order));
+            }
+            let Body::Order(update) = event.body() else {
+                return Ok(());
+            };
+            match (update.order, update.status) {
+                (1, OrderStatus::Accepted) => actions.extend([modify(4), modify(9)]),
+                // 4 under way and 4 more are beyond the limit of 5.
+                (1, OrderStatus::ModifyRejected) => {
+                    let order = order(2, OrderType::Limit, Side::Buy, 9_900, 4);
+                    actions.push(Action::Submit(order));
+                }
+                (2, status) if status != OrderStatus::Submitted => {
+                    told.store(status == OrderStatus::Denied, Ordering::Relaxed);
+                    operator.get().unwrap().stop();
+                }
+                _ => {}
+            }
+            Ok(())
+        },
+    );
+    let mut venue = Real::new(LONG);
+    venue.loses_changes = true;
+    let (clock, _) = Ticking::new(STEP_NS);
+    let cast: Cast = vec![("one", quotes_and_trades(), Box::new(strategy))];
+    let engine = toy::engine_at(venue, clock, config, cast);
+    controls.get_or_init(|| engine.controls());
+    engine.run(&mut Notices::default()).unwrap();
+    assert!(denied.load(Ordering::Relaxed));
+}
+
+#[test]
+fn an_order_leaves_before_a_backlog_is_worked_off() {
+    let venue = Real::new(EVENTS);
+    let (handled, at_send) = (Arc::clone(&venue.handled), Arc::clone(&venue.at_send));
+    let mut inner = resting();
+    let counter = Arc::clone(&handled);
+    let strategy = Toy(
+        move |event: &Event, book: &StrategyBook, actions: &mut Vec<Action>| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            inner.on_events(&[*event], &mut Box::new(book.clone()), actions)?;
+            Ok(())
+        },
+    );
+    // Everything is due at the first look.
+    let (clock, _) = Ticking::new(1_000_000_000);
+    let mut config = free(1);
+    config.ring_capacity = 64;
+    config.risk.default.max_quote_age_ns = None;
+    let cast: Cast = vec![("one", quotes_and_trades(), Box::new(strategy))];
+    let engine = toy::engine_at(venue, clock, config, cast);
+    let controls = engine.controls();
+    let mut observer = AtEach(0, move |_| {
+        if handled.load(Ordering::Relaxed) >= EVENTS {
+            controls.stop();
+        }
+    });
+    engine.run(&mut observer).unwrap();
+    let first = at_send.lock().unwrap()[0];
+    assert!(first < EVENTS / 2, "{first} events were handled by then");
 }

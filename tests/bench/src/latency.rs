@@ -252,16 +252,16 @@ impl Gateway for Metronome {
         })
     }
 
-    fn send(&mut self, at: Timestamp, command: Command) {
+    fn send(&mut self, _: Timestamp, command: Command) {
         self.queue.push(command);
-        // The order is in the queue. `at` is the host time of the quote that caused it: when that was due.
+        // The order is in the queue.
         let now = since(self.epoch);
-        let latencies = &mut self
-            .latencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        latencies.push(now.abs_diff(at));
         if let Some(Command::Submit { id, order }) = self.queue.pop() {
+            // The n-th order is the answer to every n-th quote.
+            let due = self.due((id.number * ORDER_EVERY) as i64 - 1);
+            let took = u64::try_from(now - due).expect("an order comes after its quote is due");
+            let latencies = self.latencies.lock();
+            latencies.unwrap_or_else(PoisonError::into_inner).push(took);
             let canceled = OrderUpdate {
                 instrument: order.instrument,
                 strategy: id.strategy,

@@ -204,6 +204,7 @@ fn situation(number: u64, instruments: &[Instrument]) -> Situation<'_> {
     };
     Situation {
         now,
+        leaves_at: now,
         strategy: StrategyId((number % u64::from(STRATEGIES)) as u32),
         instrument: &instruments[at],
         quote: Some((quote, now - 1_000_000)),

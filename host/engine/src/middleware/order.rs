@@ -74,6 +74,8 @@ pub struct Change {
 pub struct Situation<'a> {
     /// Host time of the cause.
     pub now: Timestamp,
+    /// When the order leaves: in a host that runs freely later than its cause, and never earlier.
+    pub leaves_at: Timestamp,
     /// Whose order.
     pub strategy: StrategyId,
     /// What it trades.

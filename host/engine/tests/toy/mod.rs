@@ -421,7 +421,7 @@ pub(crate) fn engine_of(
 
 /// The same by a clock of one's own.
 pub(crate) fn engine_at(
-    venue: ToyVenue,
+    venue: impl Gateway + 'static,
     clock: Box<dyn Clock>,
     config: EngineConfig,
     strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
@@ -431,7 +431,7 @@ pub(crate) fn engine_at(
 
 /// The same if it can be.
 pub(crate) fn try_engine_at(
-    mut venue: ToyVenue,
+    mut venue: impl Gateway + 'static,
     clock: Box<dyn Clock>,
     config: EngineConfig,
     strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
