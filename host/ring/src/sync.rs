@@ -14,6 +14,11 @@ pub(crate) use loom::sync::{
 
 #[cfg(not(loom))]
 pub(crate) use crossbeam_utils::Backoff;
+#[cfg(not(loom))]
+pub(crate) use std::hint::spin_loop;
+
+#[cfg(loom)]
+pub(crate) use loom::thread::yield_now as spin_loop;
 
 /// Stands in for crossbeam's backoff: under loom, waiting is letting another thread run.
 #[cfg(loom)]

@@ -265,7 +265,7 @@ fn closing_turns_away_a_producer_that_waits_for_room() {
 
 #[test]
 fn dropping_a_consumer_lets_a_waiting_producer_go_on() {
-    for wait in [Wait::Spin, PARKING] {
+    for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
         let ring = ring(Config { capacity: 2, wait }).unwrap();
         let gate = ring.attach(SlowPolicy::Wait);
         let mut producer = ring.producer();
@@ -481,7 +481,7 @@ fn a_panicking_stamp_of_a_sole_producer_ends_the_ring_at_its_item() {
 
 #[test]
 fn closing_turns_away_a_sole_producer_that_waits_for_room() {
-    for wait in [Wait::Spin, PARKING] {
+    for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
         let ring = ring(Config { capacity: 2, wait }).unwrap();
         let _gate = ring.attach(SlowPolicy::Wait);
         let mut sole = ring.sole_producer().unwrap();
@@ -498,7 +498,7 @@ fn closing_turns_away_a_sole_producer_that_waits_for_room() {
 #[test]
 fn consumers_in_threads_see_all_of_a_sole_producer_under_miri_too() {
     let count = if cfg!(miri) { 60 } else { 6_000 };
-    for wait in [Wait::Spin, PARKING] {
+    for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
         let ring = ring::<u64>(Config { capacity: 8, wait }).unwrap();
         let consumers = [SlowPolicy::Wait, SlowPolicy::Wait, SlowPolicy::Conflate]
             .map(|policy| ring.attach(policy));
@@ -556,7 +556,7 @@ fn items_of_odd_layout_survive_the_way() {
 #[test]
 fn threads_agree_on_one_order_under_miri_too() {
     let count = if cfg!(miri) { 40 } else { 4_000 };
-    for wait in [Wait::Spin, PARKING] {
+    for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
         let ring = ring::<u64>(Config { capacity: 8, wait }).unwrap();
         let consumers = [SlowPolicy::Wait, SlowPolicy::Wait, SlowPolicy::Conflate]
             .map(|policy| ring.attach(policy));

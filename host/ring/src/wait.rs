@@ -1,6 +1,6 @@
 //! How a thread waits: by spinning, or by spinning and then parking until a bell is rung.
 
-use crate::sync::{AtomicUsize, Backoff, Condvar, Mutex, MutexGuard, Ordering, fence};
+use crate::sync::{AtomicUsize, Backoff, Condvar, Mutex, MutexGuard, Ordering, fence, spin_loop};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -12,7 +12,10 @@ pub const PARK_LIMIT: Duration = Duration::from_millis(1);
 /// How producers wait for room, and consumers for items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
-    /// Never parks. Gives up its time slice after some microseconds of spinning, so that the ring moves on even
+    /// Never parks and never gives up its core: looks again after each pause of the processor. For threads with a core
+    /// each, where microseconds count.
+    BusySpin,
+    /// Never parks. Looks less often the longer it waits, and gives up its time slice after some microseconds of spinning, so that the ring moves on even
     /// when there is but one core.
     Spin,
     /// Spins for a while, then parks until there is something to do.
@@ -91,6 +94,7 @@ impl<'a> Patience<'a> {
     /// Lets some time pass: spins, yields or parks. Returns early when `ready` may hold.
     pub(crate) fn idle(&mut self, ready: impl FnOnce() -> bool) {
         match self.wait {
+            Wait::BusySpin => spin_loop(),
             Wait::SpinThenPark { spins } if self.rounds >= spins => self.bell.sleep_unless(ready),
             Wait::Spin | Wait::SpinThenPark { .. } => {
                 self.rounds = self.rounds.saturating_add(1);

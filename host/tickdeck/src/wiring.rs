@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Seat, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Wait};
+use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig};
 use tickdeck_model::{Currency, OrderNumber, Registry};
 use tickdeck_strategy::watch::Scan;
 use tickdeck_strategy::{Host, HostConfig};
@@ -191,11 +191,7 @@ impl Parts {
             max_actions_per_s: settings
                 .max_actions_per_s
                 .unwrap_or(default.max_actions_per_s),
-            wait: if settings.spin {
-                Wait::Spin
-            } else {
-                default.wait
-            },
+            wait: settings.wait.unwrap_or(default.wait),
             max_batch: settings.batch.unwrap_or(default.max_batch),
             split_seed: self.overrides.split_seed,
             max_market_events: self.overrides.events,

@@ -17,7 +17,7 @@ pub use problem::{Problem, Problems, nearest};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tickdeck_engine::Stepping;
+use tickdeck_engine::{Stepping, Wait};
 use tickdeck_model::OrderType;
 
 /// Where the settings of a deck lie.
@@ -113,8 +113,8 @@ pub struct EngineSettings {
     pub ring_capacity: Option<usize>,
     /// Most actions of a strategy in a second of event time.
     pub max_actions_per_s: Option<u32>,
-    /// Whether waiting threads only spin.
-    pub spin: bool,
+    /// How threads wait for each other.
+    pub wait: Option<Wait>,
     /// How the kernel goes on.
     pub stepping: Stepping,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::signature::public_key;
 use std::path::PathBuf;
-use tickdeck_engine::Stepping;
+use tickdeck_engine::{EngineConfig, Stepping, Wait};
 use tickdeck_model::OrderType;
 
 /// Most worker threads.
@@ -77,9 +77,14 @@ fn engine(section: Section<'_, '_>) -> EngineSettings {
         max_actions_per_s: section
             .integer("max_actions_per_s", 1..=u64::from(u32::MAX))
             .map(|actions| actions as u32),
-        spin: section
-            .word("wait", &[("park", false), ("spin", true)])
-            .unwrap_or_default(),
+        wait: section.word(
+            "wait",
+            &[
+                ("park", EngineConfig::default().wait),
+                ("spin", Wait::Spin),
+                ("busy", Wait::BusySpin),
+            ],
+        ),
         stepping: section
             .word(
                 "stepping",

@@ -35,7 +35,7 @@ struct Decision {
 /// Nanoseconds from when each event was due until its decision was there, in ascending order; none if it was broken off.
 pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
     let mut guest = Guest::start()?;
-    let wait = Wait::Spin;
+    let wait = Wait::BusySpin;
     let events = ring(Config {
         capacity: EVENTS,
         wait,
