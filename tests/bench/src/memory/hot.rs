@@ -25,6 +25,10 @@ use tickdeck_strategy::{Host, HostConfig, Limits};
 /// Part of the windows, the first, that warms up.
 const WARM_UP: usize = 2;
 
+/// Allocations an event that are buffers reaching their size. One that is made for each event would be a thousand times
+/// that.
+const GROWTH: f64 = 0.001;
+
 pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let meter = Arc::new(Meter::default());
     let market = Market::Captures(&effort.captures);
@@ -43,6 +47,11 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     ensure!(
         quiet > 1_000 && busy > 100,
         "of the events counted, {quiet} came in windows of market data alone and {busy} in others: both must be there"
+    );
+    let [of_engine] = per_event(true, |window| window.allocations);
+    ensure!(
+        of_engine < GROWTH,
+        "{of_engine} allocations an event: something on the hot path allocates"
     );
     let row = |bench, of| {
         let claim = Claim {
