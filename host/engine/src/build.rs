@@ -38,8 +38,10 @@ impl Engine {
         if config.stepping == Stepping::Free && !clock.paces() {
             return Err(EngineError::Setting {
                 name: "stepping",
-                problem: "an engine that runs freely needs a clock that goes by, not one that plays flat out"
-                    .to_owned(),
+                problem:
+                    "\"free\" needs time that goes by and does not go with a pace of \"max\"; \
+                          give another pace, or set \"lockstep\""
+                        .to_owned(),
             });
         }
         let lookahead_ns = lookahead(&venues)?;

@@ -67,7 +67,7 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         ),
         (
             "[engine]\nwait = \"sleep\"",
-            "`wait` is \"sleep\" at tickdeck.toml:2, it must be \"park\", \"spin\" or \"busy\"",
+            "`wait` is \"sleep\" at tickdeck.toml:2, it must be \"park\" or \"spin\" or \"busy\"",
         ),
         (
             "[engine]\nring_capacity = 5000",
