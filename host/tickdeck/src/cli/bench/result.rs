@@ -226,7 +226,7 @@ mod tests {
         );
         assert_eq!(
             finding(figure).line(),
-            "ok    boundary       11.0 ns for an event into a strategy, 256 at a time (10.0 ns to 12.0 ns); about 11.0 ns \
+            "ok    boundary       11.0 ns for an event into a strategy, 256 at a time (10.0 ns to 12.0 ns); about 18.0 ns \
              is usual\n"
         );
     }
