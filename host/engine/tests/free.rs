@@ -604,3 +604,100 @@ fn an_order_leaves_before_a_backlog_is_worked_off() {
     let first = at_send.lock().unwrap()[0];
     assert!(first < EVENTS / 2, "{first} events were handled by then");
 }
+
+/// Sends an order at every quote.
+struct Eager;
+
+impl Code for Eager {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let mut number = book.next_order();
+        Ok(Box::new(Toy(
+            move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+                if event.kind() == Kind::Quote {
+                    let order = order(number, OrderType::Limit, Side::Buy, 9_900, 1);
+                    actions.push(Action::Submit(order));
+                    number += 1;
+                }
+                Ok(())
+            },
+        )))
+    }
+
+    fn restore(&self, book: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        self.start(book)
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[]
+    }
+}
+
+/// Sends one order; once that works it has the host stopped, and traps when the kernel has turned to its end.
+struct TrapsAtTheEnd(Controls, Arc<AtomicI64>);
+
+impl Code for TrapsAtTheEnd {
+    fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let (controls, event_time) = (self.0.clone(), Arc::clone(&self.1));
+        let mut number = Some(book.next_order());
+        Ok(Box::new(Toy(
+            move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
+                match event.body() {
+                    Body::Quote(_) => actions.extend(number.take().map(|number| {
+                        Action::Submit(order(number, OrderType::Limit, Side::Buy, 9_900, 1))
+                    })),
+                    Body::Order(update) if update.status == OrderStatus::Accepted => {
+                        controls.stop();
+                        until_nobody_looks_at(&event_time);
+                        return Err(Fault("a trap".to_owned()));
+                    }
+                    _ => {}
+                }
+                Ok(())
+            },
+        )))
+    }
+
+    fn restore(&self, book: &mut Box<StrategyBook>, _: &State) -> Result<Box<dyn Strategy>, Fault> {
+        self.start(book)
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[]
+    }
+}
+
+/// The kernel that waits for the workers, as it does at the end, looks at no clock.
+fn until_nobody_looks_at(event_time: &AtomicI64) {
+    loop {
+        let seen = event_time.load(Ordering::Relaxed);
+        (0..10_000).for_each(|_| std::thread::yield_now());
+        if event_time.load(Ordering::Relaxed) == seen {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_version_that_fails_its_trial_while_the_host_stops_brings_nobody_back_to_trade() {
+    let (clock, event_time) = Ticking::new(STEP_NS);
+    let quiet = Toy(|_: &Event, _: &StrategyBook, _: &mut Vec<Action>| Ok(()));
+    let feeds = || quotes_and_trades().feeds;
+    let before = version("1.0.0", feeds(), Arc::new(Eager));
+    let cast: Cast = vec![("one", before, Box::new(quiet))];
+    let engine = toy::engine_at(Real::new(LONG), clock, free(1), cast);
+    let code = TrapsAtTheEnd(engine.controls(), event_time);
+    let to = Box::new(version("2.0.0", feeds(), Arc::new(code)));
+    let swapped = engine.controls().change(Change::Swap(StrategyId(1), to));
+    let report = engine.run(&mut Notices::default()).unwrap();
+    assert!(matches!(swapped.recv(), Ok(Ok(Changed::Swapped(_)))));
+    assert_eq!(report.status.orders, 1, "that of the version which trapped");
+    assert!(report.status.working.is_empty());
+}

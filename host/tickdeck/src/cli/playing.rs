@@ -41,10 +41,10 @@ pub(super) struct Playing {
     /// Play Binance captures instead of the simulated exchange
     #[arg(long, value_name = "FILE", num_args = 1..)]
     capture: Vec<PathBuf>,
-    /// Threads that run strategies; results never depend on it [default: 1]
+    /// Threads that run strategies; in lockstep results never depend on it [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
-    /// Most events in one call of a strategy; results never depend on it [default: 1024]
+    /// Most events in one call of a strategy; in lockstep results never depend on it [default: 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
     /// Cut batches at random places from this seed, to see that it changes nothing
