@@ -35,15 +35,7 @@ impl Engine {
         clock: Box<dyn Clock>,
         now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     ) -> Result<Self, EngineError> {
-        if config.stepping == Stepping::Free && !clock.paces() {
-            return Err(EngineError::Setting {
-                name: "stepping",
-                problem:
-                    "\"free\" needs time that goes by and does not go with a pace of \"max\"; \
-                          give another pace, or set \"lockstep\""
-                        .to_owned(),
-            });
-        }
+        check_stepping(config.stepping, &*clock)?;
         let lookahead_ns = lookahead(&venues)?;
         let currencies: Vec<Currency> = (0..)
             .map_while(|id| registry.currency(CurrencyId(id)))
@@ -101,6 +93,18 @@ impl Engine {
             first_action_at: None,
         })
     }
+}
+
+fn check_stepping(stepping: Stepping, clock: &dyn Clock) -> Result<(), EngineError> {
+    if stepping == Stepping::Free && !clock.paces() {
+        return Err(EngineError::Setting {
+            name: "stepping",
+            problem: "\"free\" needs time that goes by and does not go with a pace of \"max\"; \
+                      give another pace, or set \"lockstep\""
+                .to_owned(),
+        });
+    }
+    Ok(())
 }
 
 impl Venue {
