@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Seat, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig};
+use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_model::{Currency, OrderNumber, Registry};
 use tickdeck_strategy::watch::Scan;
 use tickdeck_strategy::{Host, HostConfig};
@@ -129,7 +129,14 @@ impl Parts {
         }
         let ledger = records(&seated, &waiting, &skipped);
         let workers = engine_config.workers;
-        let core = (workers == 1).then(|| engine_config.pin.first().copied());
+        let lockstep = engine_config.stepping == Stepping::Lockstep;
+        // Only in lockstep does the one worker share this thread; otherwise the core named is its own.
+        let core = (workers == 1 && lockstep).then(|| engine_config.pin.first().copied());
+        let title = if lockstep {
+            title
+        } else {
+            format!("{title}, freely")
+        };
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
         let engine = Engine::new(
