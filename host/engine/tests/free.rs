@@ -701,3 +701,63 @@ fn a_version_that_fails_its_trial_while_the_host_stops_brings_nobody_back_to_tra
     assert_eq!(report.status.orders, 1, "that of the version which trapped");
     assert!(report.status.working.is_empty());
 }
+
+/// A venue that never falls silent: a quote at every poll, up to a number of polls.
+struct Chatty {
+    venue: ToyVenue,
+    polls: Arc<AtomicU64>,
+}
+
+const MOST_POLLS: u64 = 1_000_000;
+
+impl Gateway for Chatty {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.venue.register(registry)
+    }
+
+    fn send(&mut self, _: Timestamp, _: Command) {}
+
+    fn next_due(&mut self) -> Due {
+        match self.polls.load(Ordering::Relaxed) {
+            MOST_POLLS => Due::Over,
+            _ => Due::At(1_000),
+        }
+    }
+
+    fn poll(&mut self, _: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        if self.polls.load(Ordering::Relaxed) == MOST_POLLS {
+            return Ok(());
+        }
+        self.polls.fetch_add(1, Ordering::Relaxed);
+        let quote = Quote {
+            instrument: InstrumentId(0),
+            pad: Pad::ZERO,
+            bid: Price(9_999),
+            bid_size: Size(1),
+            ask: Price(10_000),
+            ask_size: Size(1),
+        };
+        out.push(Event::new(1_000, 1_000, quote));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_worker_that_panics_is_noticed_while_the_market_never_falls_silent() {
+    let polls: Arc<AtomicU64> = Arc::default();
+    let venue = Chatty {
+        venue: ToyVenue::new(7, 0),
+        polls: Arc::clone(&polls),
+    };
+    let panics = Toy(|event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+        assert!(event.sequence < 100, "a bug in the host");
+        Ok(())
+    });
+    let (clock, _) = Ticking::new(STEP_NS);
+    let cast: Cast = vec![("panics", quotes_and_trades(), Box::new(panics))];
+    let engine = toy::engine_at(venue, clock, free(1), cast);
+    let error = engine.run(&mut Notices::default()).unwrap_err().to_string();
+    assert!(error.contains("panicked: a bug in the host"), "{error}");
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < MOST_POLLS, "noticed only at the end");
+}

@@ -129,14 +129,7 @@ impl Parts {
         }
         let ledger = records(&seated, &waiting, &skipped);
         let workers = engine_config.workers;
-        let lockstep = engine_config.stepping == Stepping::Lockstep;
-        // Only in lockstep does the one worker share this thread; otherwise the core named is its own.
-        let core = (workers == 1 && lockstep).then(|| engine_config.pin.first().copied());
-        let title = if lockstep {
-            title
-        } else {
-            format!("{title}, freely")
-        };
+        let (core, title) = (kernel_core(&engine_config), titled(title, &engine_config));
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
         let engine = Engine::new(
@@ -155,7 +148,7 @@ impl Parts {
             title,
             seed,
             workers,
-            core: core.flatten(),
+            core,
             skipped,
             setup: Setup {
                 casting,
@@ -212,6 +205,20 @@ impl Parts {
             risk: risk(&self.config, registry)?,
             killed: self.killed,
         })
+    }
+}
+
+/// The core named for the one worker that shares the kernel's thread, as it does in lockstep only.
+fn kernel_core(config: &EngineConfig) -> Option<usize> {
+    let shared = config.workers == 1 && config.stepping == Stepping::Lockstep;
+    config.pin.first().copied().filter(|_| shared)
+}
+
+/// What is traded on, and how if not in lockstep.
+fn titled(venue: String, config: &EngineConfig) -> String {
+    match config.stepping {
+        Stepping::Lockstep => venue,
+        Stepping::Free => format!("{venue}, freely"),
     }
 }
 
