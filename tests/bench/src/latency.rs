@@ -1,5 +1,5 @@
 //! `latency`: from a quote to the order that it caused, across threads: the kernel puts the quote on the ring, a worker's
-//! thread calls the strategy, the order comes back by the action ring, passes every check, and is in the gateway's queue.
+//! thread calls the strategy, the order comes back by the action ring, passes the default checks, and is in the gateway's queue.
 //!
 //! Quotes come at a steady pace, and every time is taken from when a quote was *due*, not from when it was published. So a
 //! quote that had to wait because the host was busy with those before it counts with its whole wait (coordinated
@@ -148,7 +148,8 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
     Ok(histogram)
 }
 
-/// Every check is on; none of them denies.
+/// The default checks are on, and a list of instruments, so wide that none denies; types, sizes and limits by instrument
+/// are not set.
 fn config(case: &Case) -> EngineConfig {
     let mut config = EngineConfig {
         stepping: Stepping::Free,
