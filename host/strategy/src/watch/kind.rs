@@ -96,13 +96,15 @@ impl FileKind {
                 unfinished: true,
             });
         }
-        match u16::from_le_bytes([bytes[6], bytes[7]]) {
-            0 => Ok(Self::CoreModule),
-            1 => Ok(Self::Component),
-            layer => Err(NoModule {
+        let [version, layer] = [4, 6].map(|at| u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        match (layer, version) {
+            (0, 1) => Ok(Self::CoreModule),
+            // Components have had several versions; which of them runs is the loader's to say.
+            (1, _) => Ok(Self::Component),
+            _ => Err(NoModule {
                 why: format!(
-                    "{file}: is WebAssembly of a kind that this host does not know (layer {layer}): build a module or a \
-                     component"
+                    "{file}: is WebAssembly of a kind that this host does not know (layer {layer}, version {version}): \
+                     build a module or a component"
                 ),
                 unfinished: false,
             }),
@@ -195,6 +197,8 @@ mod tests {
             (b"\0asm\x01\0\0\0\x01\x02x", "breaks off after 11 bytes"),
             (b"\0asm\x01\0\0", "breaks off after 7 bytes"),
             (b"\0asm\x0d\0\x02\0", "layer 2"),
+            // What a file cut after its magic and then lengthened again looks like.
+            (b"\0asm\0\0\0\0\0\0", "layer 0, version 0"),
             (b"#!/bin/sh", "a text"),
         ] {
             let why = of(bytes).unwrap_err().why;
