@@ -76,6 +76,7 @@ pub(crate) fn seat(
             order_policy: OrderPolicy::Cancel,
             limits: None,
             swap: SwapPolicy::default(),
+            recipe: "".into(),
             code: Arc::new(Once),
         },
         strategy,

@@ -28,6 +28,11 @@ pub(crate) enum Decision {
     Act(Action),
     /// An action decided too late, on events that another version has handled.
     Late(Action),
+    /// An instance was fenced off on a fault; the worker keeps the text.
+    Fenced {
+        /// The first sequence of the batch at which; none: while it saved.
+        offered: Option<u64>,
+    },
     /// The strategy ended on faults; the worker keeps the text of the last.
     Ended,
     /// An instance trapped and another took its place, brought there by this many events.

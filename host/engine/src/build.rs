@@ -6,6 +6,7 @@ use crate::control::{Controls, Hearing};
 use crate::crew::Crew;
 use crate::engine::{Engine, EngineError, Venue};
 use crate::port::{Clock, Gateway, Seat, VenueTerms};
+use crate::record::{Keeping, STATES_EVERY};
 use crate::router::Router;
 use crate::shard::{Shard, ShardSetup};
 use crate::slot::Counters;
@@ -91,6 +92,11 @@ impl Engine {
             expected: Vec::new(),
             failed_trials: Vec::new(),
             first_action_at: None,
+            keeping: Keeping::default(),
+            stopped: false,
+            guided: false,
+            carried: Vec::new(),
+            next_states: STATES_EVERY,
         })
     }
 }

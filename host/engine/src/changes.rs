@@ -5,6 +5,7 @@ use crate::control::{Change, Changed, Request, Swapped};
 use crate::engine::{Engine, EngineError, hash_intent};
 use crate::handover::Handover;
 use crate::port::Seat;
+use crate::record::{ChangeKept, Deed};
 use crate::report::{Notice, VersionChange};
 use crate::shard::{Done, Task};
 use crate::status::StrategyCard;
@@ -30,6 +31,8 @@ impl Engine {
             return Vec::new();
         };
         for order in asked.orders {
+            self.keeping
+                .deed(self.next_sequence, &Deed::Operated { at, order });
             self.router.operate(at, order);
         }
         asked.requests
@@ -43,6 +46,8 @@ impl Engine {
     /// Rolls back what failed its trial, and lets new versions take over that were announced.
     pub(crate) fn go_on_with_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         for strategy in std::mem::take(&mut self.failed_trials) {
+            self.keeping
+                .deed(self.next_sequence, &Deed::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
         for Request { change, answer } in std::mem::take(&mut self.expected) {
@@ -72,13 +77,14 @@ impl Engine {
 
     /// Carries out what counts from the end of the window.
     pub(crate) fn settle(&mut self, at: Timestamp) {
-        if self.intents.is_empty() {
+        if self.intents.is_empty() || self.guided {
             return;
         }
         let mut intents = std::mem::take(&mut self.intents);
         intents.sort_unstable_by_key(Intent::key);
         for mut intent in intents.drain(..) {
             intent.at = at;
+            self.keep_settled(&intent);
             hash_intent(&mut self.actions_hash, &intent);
             self.router.on_intent(&intent);
             self.note(&intent);
@@ -88,14 +94,14 @@ impl Engine {
     }
 
     /// Tells what became of an instance.
-    fn note(&mut self, intent: &Intent) {
+    pub(crate) fn note(&mut self, intent: &Intent) {
         let strategy = intent.strategy;
         let Some(card) = self.cards.iter_mut().find(|card| card.id == strategy) else {
             return;
         };
         let problem = card.fault();
         let notice = match intent.decision {
-            Decision::Act(_) | Decision::Late(_) => return,
+            Decision::Act(_) | Decision::Late(_) | Decision::Fenced { .. } => return,
             Decision::TrialFailed => return self.failed_trials.push(strategy),
             Decision::Ended => {
                 card.beside = None;
@@ -129,6 +135,19 @@ impl Engine {
     }
 
     fn change(&mut self, change: Change, at: Timestamp) -> Answer {
+        let (kept, position) = (ChangeKept::of(&change), self.next_sequence);
+        if let Some(what) = kept.clone() {
+            self.keeping.deed(position, &Deed::Changed { at, what });
+        }
+        let answer = self.carry_out_change(change, at)?;
+        if let (Some(_), Err(why)) = (kept, &answer) {
+            let why = why.clone();
+            self.keeping.deed(position, &Deed::Refused { why });
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn carry_out_change(&mut self, change: Change, at: Timestamp) -> Answer {
         match change {
             Change::Seat(seat) => self.seat(*seat, at),
             Change::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
@@ -151,7 +170,7 @@ impl Engine {
         let (changed, change) = match done {
             Err(why) => return Ok(Err(why)),
             // Neither is asked for here.
-            Ok(Done::Stopped | Done::Offered | Done::Seated) => {
+            Ok(Done::Stopped | Done::Offered | Done::Seated | Done::States(_)) => {
                 return Ok(Err("nothing was changed".to_owned()));
             }
             Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),
@@ -249,7 +268,7 @@ impl Engine {
     }
 
     /// A new version trapped within its trial: the one before takes over again.
-    fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
+    pub(crate) fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
         let Some(place) = self.cards.iter().position(|card| card.id == id) else {
             return Ok(());
         };

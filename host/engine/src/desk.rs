@@ -8,7 +8,7 @@
 use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
-use crate::port::{Fault, Seat, StopReason};
+use crate::port::{Fault, Seat, State, StopReason};
 use crate::replay::{Budget, consumed, replay};
 use crate::shard::ShardSetup;
 use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape};
@@ -69,6 +69,8 @@ pub(crate) struct Desk {
     pub(crate) wishes: Vec<FeedWish>,
     /// Strategies that ended since the last look.
     pub(crate) ended: Vec<Place>,
+    /// Faults that a tape says happened, and the first sequence of the batch at which.
+    pub(crate) fences: Vec<(StrategyId, u64)>,
     /// Books that wait for the snapshot of a subscription made at run time.
     awaiting: Vec<(Place, InstrumentId)>,
 }
@@ -89,6 +91,7 @@ impl Desk {
             now_ns: Arc::clone(&setup.now_ns),
             wishes: Vec::new(),
             ended: Vec::new(),
+            fences: Vec::new(),
             awaiting: Vec::new(),
         }
     }
@@ -247,8 +250,9 @@ impl Desk {
     /// Offers a strategy what is waiting for it.
     fn flush(&mut self, place: Place) {
         while self.slots[place].tape.has_waiting() && self.slots[place].strategy.is_some() {
+            let offered = self.slots[place].tape.next_sequence();
             if let Err((at, fault)) = self.offer(place) {
-                self.fault(place, at, fault);
+                self.fault(place, at, offered, fault);
             } else if self.slots[place].tape.is_due() {
                 self.snapshot(place);
             }
@@ -262,8 +266,14 @@ impl Desk {
             Some(splitter) => splitter.next(self.max_batch),
             None => self.max_batch,
         };
+        let fence = self.next_fence(place);
         let slot = &mut self.slots[place];
-        let count = slot.next_batch(most.min(slot.appetite)).len();
+        let mut count = slot.next_batch(most.min(slot.appetite)).len();
+        if let Some((_, offered)) = fence {
+            let before = slot.tape.waiting(count);
+            let before = before.partition_point(|event| event.sequence < offered);
+            count = if before > 0 { before } else { count };
+        }
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.tape.consume(count);
@@ -283,7 +293,18 @@ impl Desk {
         let handled = strategy
             .on_events(batch, book, &mut self.actions)
             .and_then(|handled| consumed(handled, batch))
-            .map_err(|fault| (at, fault))?;
+            .map_err(|fault| (at, fault));
+        let handled = match fence {
+            Some((fence, offered)) if offered == batch[0].sequence => {
+                self.fences.remove(fence);
+                handled?;
+                return Err((
+                    at,
+                    Fault("it faulted here when this was recorded".to_owned()),
+                ));
+            }
+            _ => handled?,
+        };
         if timed {
             let ended = (self.now_ns)();
             slot.counters.time(ended.saturating_sub(started), handled);
@@ -311,6 +332,16 @@ impl Desk {
             return Ok(());
         }
         self.pass_on(place, &cause).map_err(|fault| (at, fault))
+    }
+
+    /// The fault that a tape says comes next for a strategy.
+    fn next_fence(&self, place: Place) -> Option<(usize, u64)> {
+        if self.fences.is_empty() {
+            return None;
+        }
+        let id = self.slots[place].id;
+        let fence = self.fences.iter().position(|(other, _)| *other == id)?;
+        Some((fence, self.fences[fence].1))
     }
 
     /// Puts what a strategy decided into its book and onto the action ring.
@@ -346,18 +377,47 @@ impl Desk {
             Ok(Err(_)) => slot.tape.rebase(None),
             Err(fault) => {
                 let at = slot.last_at;
-                self.fault(place, at, fault);
+                self.fault(place, at, None, fault);
                 self.slots[place].tape.rebase(None);
             }
         }
     }
 
-    /// An instance trapped or broke the contract: it is fenced off, and another takes its place if it may.
-    pub(crate) fn fault(&mut self, place: Place, at: Timestamp, fault: Fault) {
+    /// The states of the strategies that save.
+    pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
+        let mut states = Vec::new();
+        for place in 0..self.slots.len() {
+            let slot = &mut self.slots[place];
+            match slot.strategy.as_mut().map(|strategy| strategy.save()) {
+                Some(Ok(Ok(bytes))) => {
+                    let schema = slot.version.code.schema();
+                    states.push((slot.id, State { schema, bytes }));
+                }
+                Some(Err(fault)) => {
+                    let at = slot.last_at;
+                    self.fault(place, at, None, fault);
+                }
+                None | Some(Ok(Err(_))) => {}
+            }
+        }
+        states
+    }
+
+    /// An instance trapped or broke the contract, at a batch that began with `offered` if it was offered one: it is fenced
+    /// off, and another takes its place if it may.
+    pub(crate) fn fault(
+        &mut self,
+        place: Place,
+        at: Timestamp,
+        offered: Option<u64>,
+        fault: Fault,
+    ) {
         let trapped = (self.now_ns)();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);
+        let fenced = slot.at_end(Decision::Fenced { offered });
+        self.outlet.publish(&[fenced]);
         let too_many = slot.trapped(at);
         if slot.trial.is_some() && slot.previous.is_some() {
             // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was

@@ -11,8 +11,10 @@ use crate::action_ring::{Decision, Intent};
 use crate::config::Stepping;
 use crate::control::{Controls, Hearing, Request};
 use crate::crew::{Crew, CrewError};
+use crate::guided::Divergence;
 use crate::middleware::OrderMiddleware;
 use crate::port::{Clock, Due, Gateway, StopReason, VenueTerms};
+use crate::record::{Deed, Keeping};
 use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS};
 use crate::router::Router;
 use crate::status::StrategyCard;
@@ -29,7 +31,7 @@ const WINDOWS_PER_LOOK: u64 = 64;
 const GRACE_NS: i64 = 5_000_000_000;
 
 /// Why an engine cannot start or go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EngineError {
     /// There is nothing to take events from; configure a venue.
     #[error("there is no venue: an engine needs at least one")]
@@ -48,6 +50,18 @@ pub enum EngineError {
     /// A worker failed.
     #[error(transparent)]
     Crew(#[from] CrewError),
+    /// A recorded run can't be played.
+    #[error("{0}")]
+    Tape(String),
+    /// A recorded run can't be gone on with.
+    #[error("the run that was recorded can't be gone on with: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
+    Diverged(Box<Divergence>),
+    /// What happens can't be kept, and there is no room left for what waits.
+    #[error("{problem}")]
+    NotKept {
+        /// What is wrong.
+        problem: String,
+    },
     /// Two replicas of the store came to different results: a bug in Tickdeck.
     #[error(
         "the store's replicas differ: worker {worker} and the router disagree on strategy `{strategy}`"
@@ -69,7 +83,7 @@ pub(crate) struct Venue {
 }
 
 /// What a run took, by the clock.
-struct Took {
+pub(crate) struct Took {
     elapsed_ns: u64,
     first_action_ns: Option<u64>,
 }
@@ -102,6 +116,15 @@ pub struct Engine {
     pub(crate) failed_trials: Vec<StrategyId>,
     /// When the first action was carried out, by the clock.
     pub(crate) first_action_at: Option<u64>,
+    pub(crate) keeping: Keeping,
+    /// The strategies were stopped before the run was cut off.
+    pub(crate) stopped: bool,
+    /// A tape says what counts and when.
+    pub(crate) guided: bool,
+    /// Events that belong to the next window: what is left of one that a crash cut short.
+    pub(crate) carried: Vec<Event>,
+    /// When states are to be kept next, in events.
+    pub(crate) next_states: u64,
 }
 
 impl Engine {
@@ -127,12 +150,19 @@ impl Engine {
             Stepping::Lockstep => self.run_windows(observer)?,
             Stepping::Free => self.run_freely(observer)?,
         };
-        let took = Took {
-            elapsed_ns: self.clock.now_ns().saturating_sub(started),
-            first_action_ns: self.first_action_at.map(|at| at.saturating_sub(started)),
-        };
+        if let Some(problem) = self.keeping.overflow.take() {
+            return Err(EngineError::NotKept { problem });
+        }
+        let took = self.took_since(started);
         self.wind_down(observer)?;
         self.finish(ending, took, observer)
+    }
+
+    pub(crate) fn took_since(&self, started: u64) -> Took {
+        Took {
+            elapsed_ns: self.clock.now_ns().saturating_sub(started),
+            first_action_ns: self.first_action_at.map(|at| at.saturating_sub(started)),
+        }
     }
 
     /// Plays window by window until there is a reason to end.
@@ -170,7 +200,7 @@ impl Engine {
         if self.router.tally.market_events >= self.max_market_events {
             return Some(Ending::Limit);
         }
-        if self.hearing.0.stopping() {
+        if self.hearing.0.stopping() || self.stopped || self.keeping.overflow.is_some() {
             return Some(Ending::Asked);
         }
         let over = self.venues.iter().all(|venue| !venue.open);
@@ -185,9 +215,15 @@ impl Engine {
         }
     }
 
+    /// When the next event of ours is due, or one that was left over.
+    pub(crate) fn own_due(&self) -> Option<Timestamp> {
+        let carried = self.carried.first().map(|event| event.ts_host);
+        carried.into_iter().chain(self.router.next_due()).min()
+    }
+
     /// When the next event of any source is due.
     pub(crate) fn next_due(&mut self) -> Option<Timestamp> {
-        let mut next = self.router.next_due();
+        let mut next = self.own_due();
         for venue in self.venues.iter_mut().filter(|venue| venue.open) {
             match venue.gateway.next_due() {
                 Due::At(due) => next = Some(next.map_or(due, |next| next.min(due))),
@@ -211,6 +247,7 @@ impl Engine {
         self.carry_out();
         self.note_first_action();
         self.attend(end.saturating_sub(1))?;
+        self.keep_states_in_time()?;
         self.dispatch(observer);
         Ok(())
     }
@@ -229,6 +266,7 @@ impl Engine {
             event.sequence = self.next_sequence;
             self.next_sequence += 1;
         }
+        self.keeping.events(&self.window);
         self.crew
             .publish(&mut self.producer, &self.window, &mut self.intents)?;
         self.events += self.window.len() as u64;
@@ -247,6 +285,7 @@ impl Engine {
     /// venues' events, and the venues keep the order they were given in.
     pub(crate) fn gather(&mut self, end: Timestamp) {
         self.window.clear();
+        self.window.append(&mut self.carried);
         self.router.poll(end, &mut self.window);
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
             if let Err(error) = venue.gateway.poll(end, &mut self.window) {
@@ -269,6 +308,7 @@ impl Engine {
     /// Merges what was decided with what caused it, and carries it out.
     fn carry_out(&mut self) {
         self.intents.sort_unstable_by_key(Intent::key);
+        self.keep_decisions();
         let mut intents = self.intents.iter().peekable();
         for event in &self.window {
             self.router.on_event(event);
@@ -279,10 +319,12 @@ impl Engine {
         }
         let done = self.intents.len() - intents.count();
         self.intents.drain(..done);
+        self.resume_if_kept();
     }
 
     /// Sends commands to the venues and notices to the observer.
     pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+        self.keep_commands();
         for (venue, at, command) in self.router.outbox.commands.drain(..) {
             if let Some(venue) = self
                 .venues
@@ -303,11 +345,43 @@ impl Engine {
         // Nothing is swapped or rolled back any more, or another instance would trade on.
         self.expected.clear();
         self.failed_trials.clear();
-        self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
         let at = match self.stepping {
             Stepping::Lockstep => self.now,
             Stepping::Free => self.moment(),
         };
+        self.keep_states()?;
+        self.keeping
+            .deed(self.next_sequence, &Deed::Stopping { at });
+        self.stop_strategies(at)?;
+        self.send(at, observer);
+        let until = at.saturating_add(GRACE_NS);
+        while self.router.has_orders_to_cancel() || self.own_due().is_some() {
+            if self.stepping == Stepping::Free {
+                if self.moment() > until {
+                    break;
+                }
+                if !self.step(observer)? {
+                    std::thread::yield_now();
+                }
+                continue;
+            }
+            let own = self.own_due();
+            let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
+            let due = venues.filter_map(|venue| match venue.gateway.next_due() {
+                Due::At(due) => Some(due),
+                Due::Idle | Due::Over => None,
+            });
+            match due.chain(own).min() {
+                Some(start) if start <= until => self.play(start, observer)?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the strategies, and leaves their orders to their policy.
+    pub(crate) fn stop_strategies(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
         for place in 0..self.cards.len() {
             if self.router.parties[place].ended {
                 continue;
@@ -320,32 +394,25 @@ impl Engine {
                 self.router.outbox.notices.push((at, notice));
             }
         }
-        self.send(at, observer);
-        let until = at.saturating_add(GRACE_NS);
-        while self.router.has_orders_to_cancel() || self.router.next_due().is_some() {
-            if self.stepping == Stepping::Free {
-                if self.moment() > until {
-                    break;
-                }
-                if !self.step(observer)? {
-                    std::thread::yield_now();
-                }
-                continue;
-            }
-            let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
-            let due = venues.filter_map(|venue| match venue.gateway.next_due() {
-                Due::At(due) => Some(due),
-                Due::Idle | Due::Over => None,
-            });
-            match due.chain(self.router.next_due()).min() {
-                Some(start) if start <= until => self.play(start, observer)?,
-                _ => break,
-            }
-        }
         Ok(())
     }
 
-    fn finish(
+    /// Ends a run in the middle, with nobody to answer for.
+    pub(crate) fn break_off(self, took: Took) -> Result<Report, EngineError> {
+        let status = self.status();
+        drop(self.producer);
+        self.crew.join()?;
+        Ok(Report {
+            status,
+            tape_hash: self.tape_hash.digest128(),
+            actions_hash: self.actions_hash.digest128(),
+            ending: Ending::Asked,
+            elapsed_ns: took.elapsed_ns,
+            first_action_ns: took.first_action_ns,
+        })
+    }
+
+    pub(crate) fn finish(
         mut self,
         ending: Ending,
         took: Took,
@@ -354,6 +421,7 @@ impl Engine {
         self.dispatch(observer);
         let status = self.status();
         observer.status(&status);
+        self.keeping.end();
         // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
         drop(self.producer);
         for (worker, shard) in self.crew.join()?.iter().enumerate() {

@@ -120,18 +120,21 @@ impl Engine {
 
     /// When the first thing is due that is known of.
     fn first_due(&mut self) -> Option<Timestamp> {
+        let own = self.own_due();
         let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
         let due = venues.filter_map(|venue| match venue.gateway.next_due() {
             Due::At(due) => Some(due),
             Due::Idle | Due::Over => None,
         });
-        due.chain(self.router.next_due()).min()
+        due.chain(own).min()
     }
 
     /// Carries out decisions in the order they came in; what became of instances is left for [`Engine::settle`]. Limits
     /// in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came through;
     /// how old a quote may be goes by `at`, when the order leaves.
     fn decide(&mut self, at: Timestamp) -> bool {
+        self.router.leaves_at = at;
+        self.keep_decisions();
         let Self {
             intents,
             router,
@@ -139,7 +142,6 @@ impl Engine {
             ..
         } = self;
         let before = intents.len();
-        router.leaves_at = at;
         intents.retain(|intent: &Intent| {
             if intent.cause == AT_END {
                 return true;
@@ -149,6 +151,7 @@ impl Engine {
             false
         });
         let decided = intents.len() < before;
+        self.resume_if_kept();
         if decided {
             self.note_first_action();
         }
@@ -157,7 +160,7 @@ impl Engine {
 
     /// Waits for a decision, an arrival, our own next event, an operator, or the time for a status.
     fn rest(&mut self) -> Result<(), EngineError> {
-        let own = self.router.next_due().unwrap_or(Timestamp::MAX);
+        let own = self.own_due().unwrap_or(Timestamp::MAX);
         let Self {
             crew,
             venues,

@@ -401,7 +401,7 @@ impl Desk {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
             let (at, fault) = (slot.last_at, slot.counters.last());
-            self.fault(place, at, Fault(fault));
+            self.fault(place, at, None, Fault(fault));
         }
     }
 }

@@ -57,7 +57,7 @@ impl Router {
             quote: market.quote,
             stale: market.stale,
             killed: self.killed,
-            mode: if self.late {
+            mode: if self.late || self.halted {
                 Mode::Pause
             } else {
                 self.mode(party)

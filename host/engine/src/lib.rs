@@ -16,6 +16,7 @@ mod desk;
 mod dispatch;
 mod engine;
 mod free;
+mod guided;
 mod handover;
 mod judge;
 mod market;
@@ -23,6 +24,7 @@ pub mod middleware;
 mod orders;
 mod party;
 pub mod port;
+mod record;
 mod rehearsal;
 mod replay;
 mod report;
@@ -39,7 +41,9 @@ pub use config::{
 pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
 pub use crew::CrewError;
 pub use engine::{Engine, EngineError};
+pub use guided::{Divergence, Finding, Replayed, Resumed, Tape, TapeError};
 pub use handover::Inherited;
+pub use record::{Acted, ChangeKept, Deed, Outcome, RecordError, Recorder, SentKind};
 pub use rehearsal::Rehearsal;
 pub use report::{
     Beside, Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,

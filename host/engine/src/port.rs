@@ -280,6 +280,8 @@ pub struct Version {
     pub limits: Option<Limits>,
     /// How it takes over from the version before.
     pub swap: SwapPolicy,
+    /// What it takes to make it again, in the words of whoever made it: kept in reels, not read here.
+    pub recipe: Arc<str>,
     /// What its instances are made from.
     pub code: Arc<dyn Code>,
 }

@@ -84,6 +84,13 @@ pub enum Notice {
         /// Its state.
         state: VenueState,
     },
+    /// What happens can't be kept: new orders are denied until it can, cancels pass.
+    NotKept {
+        /// What is wrong, where, and what to do.
+        problem: String,
+    },
+    /// Everything is kept again.
+    Kept,
     /// A venue's source broke; nothing more comes from it.
     Broken {
         /// What is wrong, where, and what to do.

@@ -54,6 +54,8 @@ pub(crate) struct Router {
     pub(crate) deck_mode: Mode,
     /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
     pub(crate) late: bool,
+    /// What happens can't be kept: new orders and changes are denied, as if the deck were paused.
+    pub(crate) halted: bool,
     /// When what is decided leaves, if that is later than its cause.
     pub(crate) leaves_at: Timestamp,
     pub(crate) killed: bool,
@@ -82,6 +84,7 @@ impl Router {
             places: HashMap::new(),
             deck_mode: Mode::Trade,
             late: false,
+            halted: false,
             leaves_at: Timestamp::MIN,
             killed: false,
             answers: VecDeque::new(),
@@ -193,7 +196,8 @@ impl Router {
                 self.act(place, at, action);
                 self.late = false;
             }
-            Decision::Recovered { .. }
+            Decision::Fenced { .. }
+            | Decision::Recovered { .. }
             | Decision::TrialFailed
             | Decision::ShadowFailed
             | Decision::Live { .. } => {}

@@ -11,7 +11,7 @@ use crate::desk::{Desk, FeedWish};
 use crate::dispatch::{Dispatch, Place};
 use crate::handover::Handover;
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
-use crate::port::{Seat, StopReason, Strategy, Version};
+use crate::port::{Seat, State, StopReason, Strategy, Version};
 use crate::rehearsal::Rehearsal;
 use crate::slot::Counters;
 use crossbeam_utils::CachePadded;
@@ -51,6 +51,9 @@ pub(crate) enum Task {
     Remove(StrategyId),
     Rehearse(StrategyId),
     Offer,
+    States,
+    /// At these batches these strategies fault, whatever they do.
+    Fence(Vec<(StrategyId, u64)>),
 }
 
 /// What came of it.
@@ -66,6 +69,7 @@ pub(crate) enum Done {
     BesideEnded(Box<Version>),
     Removed(Option<Box<dyn Strategy>>),
     Rehearsal(Box<Rehearsal>),
+    States(Vec<(StrategyId, State)>),
 }
 
 /// A worker.
@@ -208,6 +212,11 @@ impl Shard {
                 self.desk.flush_all();
                 Ok(Done::Offered)
             }
+            Task::Fence(fences) => {
+                self.desk.fences.extend(fences);
+                Ok(Done::Offered)
+            }
+            Task::States => Ok(Done::States(self.desk.states())),
             Task::Rehearse(id) => {
                 let place = self.place_of(id)?;
                 Ok(Done::Rehearsal(Box::new(self.desk.rehearsal(place))))

@@ -219,6 +219,11 @@ impl Tape {
         self.handled < self.events.len()
     }
 
+    /// The sequence of the first that waits.
+    pub(crate) fn next_sequence(&self) -> Option<u64> {
+        self.events.get(self.handled).map(|event| event.sequence)
+    }
+
     pub(crate) fn consume(&mut self, count: usize) {
         self.handled += count;
     }

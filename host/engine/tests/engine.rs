@@ -1,5 +1,6 @@
 //! The engine as a whole, with a toy venue and native strategies.
 
+#[allow(dead_code, reason = "the other tests of the engine use the rest")]
 mod toy;
 
 use proptest::prelude::*;

@@ -10,8 +10,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 use tickdeck_engine::port::{
-    Clock, Code, Command, Due, Fault, Gateway, GatewayError, SaveFailed, State, Strategy,
-    VenueTerms,
+    Code, Command, Due, Fault, Gateway, GatewayError, SaveFailed, State, Strategy, VenueTerms,
 };
 use tickdeck_engine::{
     Change, Changed, Controls, Ending, Engine, EngineConfig, EngineError, InstrumentLimits, Notice,
@@ -19,7 +18,7 @@ use tickdeck_engine::{
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
-use toy::{Notices, Once, Toy, ToyVenue, feed, order, version};
+use toy::{Notices, Once, Ticking, Toy, ToyVenue, feed, order, version};
 
 const EVENTS: u64 = 5_000;
 
@@ -28,47 +27,6 @@ const LONG: u64 = 500_000;
 
 /// A test that would wait for ever fails after this long.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Event time goes by with every look at it, from the first wait on, and so does measured time.
-struct Ticking {
-    event: Arc<AtomicI64>,
-    measured: AtomicU64,
-    step: i64,
-}
-
-impl Ticking {
-    fn new(step: i64) -> (Box<Self>, Arc<AtomicI64>) {
-        let event = Arc::new(AtomicI64::new(Timestamp::MIN));
-        let clock = Self {
-            event: Arc::clone(&event),
-            measured: AtomicU64::new(0),
-            step,
-        };
-        (Box::new(clock), event)
-    }
-}
-
-impl Clock for Ticking {
-    fn wait_until(&mut self, due: Timestamp) {
-        self.event.fetch_max(due, Ordering::Relaxed);
-    }
-
-    fn paces(&self) -> bool {
-        true
-    }
-
-    fn reached(&self) -> Timestamp {
-        match self.event.load(Ordering::Relaxed) {
-            Timestamp::MIN => Timestamp::MIN,
-            _ => self.event.fetch_add(self.step, Ordering::Relaxed),
-        }
-    }
-
-    fn now_ns(&self) -> u64 {
-        // A second at every look, so that each is time for a status.
-        self.measured.fetch_add(1_000_000_000, Ordering::Relaxed)
-    }
-}
 
 /// Event time of one look.
 const STEP_NS: i64 = 50;

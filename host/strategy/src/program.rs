@@ -51,6 +51,7 @@ impl Program {
         wants: Wants,
         limits: Option<Limits>,
         swap: SwapPolicy,
+        recipe: Arc<str>,
     ) -> Version {
         let registry = &self.options.registry;
         let text = |id| (id, registry.text(id).unwrap_or_default().to_owned());
@@ -64,6 +65,7 @@ impl Program {
             order_policy: manifest.order_policy,
             limits,
             swap,
+            recipe,
             code: Arc::clone(self) as Arc<dyn Code>,
         }
     }

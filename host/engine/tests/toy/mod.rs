@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub(crate) mod counting;
+pub(crate) mod reel;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickdeck_engine::port::{
     Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, State, StopReason,
     Strategy, SwapPolicy, VenueTerms, Version,
@@ -24,6 +28,8 @@ pub(crate) struct ToyVenue {
     /// By host time and order of making.
     due: BTreeMap<(Timestamp, u64), Event>,
     made: u64,
+    /// Counted apart, or what it makes would depend on when it is asked.
+    sent: u64,
     arrivals: BTreeMap<(Timestamp, u64), Command>,
     clock: Timestamp,
     price: i64,
@@ -39,6 +45,7 @@ impl ToyVenue {
             left: market_events,
             due: BTreeMap::new(),
             made: 0,
+            sent: 0,
             arrivals: BTreeMap::new(),
             clock: 1_000,
             price: 10_000,
@@ -213,9 +220,9 @@ impl Gateway for ToyVenue {
     }
 
     fn send(&mut self, at: Timestamp, command: Command) {
-        self.made += 1;
+        self.sent += 1;
         self.arrivals
-            .insert((at + ORDER_LATENCY_NS, self.made), command);
+            .insert((at + ORDER_LATENCY_NS, self.sent), command);
     }
 
     fn next_due(&mut self) -> Due {
@@ -351,6 +358,7 @@ pub(crate) fn version(label: &str, feeds: Vec<FeedRequest>, code: Arc<dyn Code>)
         order_policy: OrderPolicy::Cancel,
         limits: None,
         swap: SwapPolicy::default(),
+        recipe: label.into(),
         code,
     }
 }
@@ -477,4 +485,45 @@ pub(crate) fn run(
         .run(&mut notices)
         .unwrap();
     (report, notices.0)
+}
+
+/// Event time goes by with every look at it, from the first wait on, and so does measured time.
+pub(crate) struct Ticking {
+    event: Arc<AtomicI64>,
+    measured: AtomicU64,
+    step: i64,
+}
+
+impl Ticking {
+    pub(crate) fn new(step: i64) -> (Box<Self>, Arc<AtomicI64>) {
+        let event = Arc::new(AtomicI64::new(Timestamp::MIN));
+        let clock = Self {
+            event: Arc::clone(&event),
+            measured: AtomicU64::new(0),
+            step,
+        };
+        (Box::new(clock), event)
+    }
+}
+
+impl Clock for Ticking {
+    fn wait_until(&mut self, due: Timestamp) {
+        self.event.fetch_max(due, Ordering::Relaxed);
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        match self.event.load(Ordering::Relaxed) {
+            Timestamp::MIN => Timestamp::MIN,
+            _ => self.event.fetch_add(self.step, Ordering::Relaxed),
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        // A second at every look, so that each is time for a status.
+        self.measured.fetch_add(1_000_000_000, Ordering::Relaxed)
+    }
 }

@@ -39,9 +39,12 @@ impl Entry {
 
     pub(super) const fn weight(&self) -> Weight {
         match self {
-            Self::Notice(Notice::Ended { .. } | Notice::Broken { .. } | Notice::Anomaly { .. }) => {
-                Weight::Error
-            }
+            Self::Notice(
+                Notice::Ended { .. }
+                | Notice::Broken { .. }
+                | Notice::NotKept { .. }
+                | Notice::Anomaly { .. },
+            ) => Weight::Error,
             Self::Notice(Notice::Notified {
                 severity: Severity::Critical,
                 ..
@@ -142,6 +145,10 @@ fn notice_words(notice: &Notice, names: &Names) -> String {
             Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
             None => format!("{} is {state}", names.venue(*venue)),
         },
+        Notice::NotKept { problem } => {
+            format!("{problem}; new orders are denied until it is kept, cancels pass")
+        }
+        Notice::Kept => "everything is kept again: new orders pass".to_owned(),
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
     }
 }

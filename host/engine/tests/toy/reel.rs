@@ -1,0 +1,122 @@
+//! Both reels in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tickdeck_engine::port::Version;
+use tickdeck_engine::{Deed, RecordError, Recorder, Tape, TapeError};
+use tickdeck_model::Event;
+
+/// What a run handed over, in the order in which it did.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    Event(Event),
+    Deed(u64, Deed),
+}
+
+/// Keeps a run in memory.
+#[derive(Clone, Default)]
+pub(crate) struct Reel {
+    pub(crate) items: Arc<Mutex<Vec<Item>>>,
+    /// Commits from the first to the second of these numbers fail.
+    pub(crate) fails: Option<(u64, u64)>,
+    commits: u64,
+}
+
+impl Reel {
+    pub(crate) fn failing(from: u64, until: u64) -> Self {
+        Self {
+            fails: Some((from, until)),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn recorder(&self) -> Box<dyn Recorder> {
+        Box::new(self.clone())
+    }
+
+    pub(crate) fn all(&self) -> Vec<Item> {
+        self.items.lock().unwrap().clone()
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let events = |item| match item {
+            Item::Event(event) => Some(event),
+            Item::Deed(..) => None,
+        };
+        self.all().into_iter().filter_map(events).collect()
+    }
+
+    pub(crate) fn deeds(&self) -> Vec<(u64, Deed)> {
+        let deeds = |item| match item {
+            Item::Event(_) => None,
+            Item::Deed(position, deed) => Some((position, deed)),
+        };
+        self.all().into_iter().filter_map(deeds).collect()
+    }
+}
+
+impl Recorder for Reel {
+    fn events(&mut self, events: &[Event]) {
+        let items = events.iter().copied().map(Item::Event);
+        self.items.lock().unwrap().extend(items);
+    }
+
+    fn deed(&mut self, position: u64, deed: &Deed) {
+        let item = Item::Deed(position, deed.clone());
+        self.items.lock().unwrap().push(item);
+    }
+
+    fn commit(&mut self, _: bool) -> Result<(), RecordError> {
+        self.commits += 1;
+        match self.fails {
+            Some((from, until)) if (from..until).contains(&self.commits) => Err(RecordError {
+                problem: "the disk is full".to_owned(),
+                overflows: false,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self) {}
+}
+
+/// Plays what was kept, with versions by their recipes.
+pub(crate) struct Played {
+    events: std::vec::IntoIter<Event>,
+    deeds: std::vec::IntoIter<(u64, Deed)>,
+    versions: BTreeMap<String, Version>,
+}
+
+impl Played {
+    pub(crate) fn of(items: &[Item], versions: &[Version]) -> Self {
+        let (mut events, mut deeds) = (Vec::new(), Vec::new());
+        for item in items {
+            match item {
+                Item::Event(event) => events.push(*event),
+                Item::Deed(position, deed) => deeds.push((*position, deed.clone())),
+            }
+        }
+        let named = |version: &Version| (version.recipe.to_string(), version.clone());
+        Self {
+            events: events.into_iter(),
+            deeds: deeds.into_iter(),
+            versions: versions.iter().map(named).collect(),
+        }
+    }
+}
+
+impl Tape for Played {
+    fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
+        out.extend(self.events.by_ref().take(most));
+        Ok(())
+    }
+
+    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+        Ok(self.deeds.next())
+    }
+
+    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
+        let version = self.versions.get(recipe).cloned();
+        version.ok_or_else(|| TapeError(format!("{name}: there is no {recipe}")))
+    }
+}
