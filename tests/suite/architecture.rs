@@ -8,10 +8,16 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("tickdeck-model", &[]),
     ("tickdeck-ring", &[]),
+    ("tickdeck-journal", &["tickdeck-model"]),
     ("tickdeck-portfolio", &["tickdeck-model"]),
     (
         "tickdeck-engine",
-        &["tickdeck-model", "tickdeck-portfolio", "tickdeck-ring"],
+        &[
+            "tickdeck-journal",
+            "tickdeck-model",
+            "tickdeck-portfolio",
+            "tickdeck-ring",
+        ],
     ),
     ("tickdeck-gateway", &["tickdeck-engine", "tickdeck-model"]),
     (
@@ -25,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "tickdeck-control",
             "tickdeck-engine",
             "tickdeck-gateway",
+            "tickdeck-journal",
             "tickdeck-model",
             "tickdeck-portfolio",
             "tickdeck-ring",

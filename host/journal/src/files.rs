@@ -1,0 +1,177 @@
+//! Names, lists and the removal of segment files.
+
+use crate::JournalError;
+use crate::format::{HEADER, Header, NAME, SEAL};
+use crate::scan::{Scan, Step};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+/// What is known of a segment without reading it through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The file.
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub number: u64,
+    /// Index of its first record.
+    pub first: u64,
+    /// Its records, as far as they are there at this moment.
+    pub records: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Whether it is complete and will not change.
+    pub sealed: bool,
+    /// When it was begun, in nanoseconds since 1970.
+    pub created_ns: u64,
+    /// Version of what the records mean.
+    pub schema: u16,
+}
+
+/// Lists the segments of a reel, oldest first. Reads the open one through to count its records.
+///
+/// # Errors
+/// The folder or a file cannot be read, or a header is damaged.
+pub fn segments(folder: &Path, name: &str) -> Result<Vec<SegmentInfo>, JournalError> {
+    let mut infos = Vec::new();
+    for (number, path) in list(folder, name)? {
+        if let Some(info) = info(name, number, path)? {
+            infos.push(info);
+        }
+    }
+    Ok(infos)
+}
+
+/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; gives what was deleted. The open
+/// segment and the newest closed one stay.
+///
+/// # Errors
+/// The folder cannot be read or a file cannot be deleted; those before it are gone then.
+pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentInfo>, JournalError> {
+    let segments = segments(folder, name)?;
+    let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
+    let mut gone = Vec::new();
+    let closed = segments.len().saturating_sub(1);
+    for segment in segments.into_iter().take(closed) {
+        if total <= keep_bytes || !segment.sealed {
+            break;
+        }
+        fs::remove_file(&segment.file).map_err(JournalError::io("delete", &segment.file))?;
+        total -= segment.bytes;
+        gone.push(segment);
+    }
+    Ok(gone)
+}
+
+fn info(name: &str, number: u64, file: PathBuf) -> Result<Option<SegmentInfo>, JournalError> {
+    let Some(mut scan) = Scan::open(&file, name, number)? else {
+        return Ok(None);
+    };
+    let bytes = scan.length()?;
+    let header = scan.header().clone();
+    let mut info = SegmentInfo {
+        file,
+        number,
+        first: header.first,
+        records: 0,
+        bytes,
+        sealed: false,
+        created_ns: header.created_ns,
+        schema: header.schema,
+    };
+    if bytes < header.capacity
+        && let Some((records, _)) = scan.seal_at(bytes.saturating_sub(SEAL))?
+    {
+        info.records = records;
+        info.sealed = true;
+        return Ok(Some(info));
+    }
+    while let Step::Record { index, .. } | Step::Seal { next: index, .. } = scan.step()? {
+        let sealed = scan.is_sealed();
+        info.records = index - header.first + u64::from(!sealed);
+        info.sealed = sealed;
+        if sealed {
+            break;
+        }
+    }
+    Ok(Some(info))
+}
+
+/// The file of a segment.
+pub(crate) fn segment_file(folder: &Path, name: &str, number: u64) -> PathBuf {
+    folder.join(format!("{name}-{number:06}.reel"))
+}
+
+/// The numbers and files of a reel's segments, lowest first.
+pub(crate) fn list(folder: &Path, name: &str) -> Result<Vec<(u64, PathBuf)>, JournalError> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).map_err(JournalError::io("read the folder", folder))?;
+    for entry in entries {
+        let entry = entry.map_err(JournalError::io("read the folder", folder))?;
+        let file = entry.file_name();
+        let number = file
+            .to_str()
+            .and_then(|file| {
+                file.strip_prefix(name)?
+                    .strip_prefix('-')?
+                    .strip_suffix(".reel")
+            })
+            .filter(|digits| digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|digits| digits.parse().ok());
+        if let Some(number) = number {
+            found.push((number, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Refuses a name that could leave the folder or does not fit the header.
+pub(crate) fn check_name(name: &str) -> Result<(), JournalError> {
+    let fits = (1..=NAME).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if fits {
+        return Ok(());
+    }
+    Err(JournalError::Setting {
+        what: format!(
+            "`{name}` is no name for a reel: use 1 to {NAME} letters, digits, `-` and `_`"
+        ),
+    })
+}
+
+/// Makes the folder's entries durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Reads as much as there is at an offset, at most what fits.
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buffer.len() {
+        match file.read_at(&mut buffer[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// Writes all the bytes at an offset.
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+/// Reads a segment's header page, as much of it as is there.
+pub(crate) fn read_header(file: &File) -> io::Result<(Vec<u8>, Result<Header, String>)> {
+    let mut page = vec![0; HEADER as usize];
+    let count = read_at(file, &mut page, 0)?;
+    page.truncate(count);
+    let header = Header::decode(&page);
+    Ok((page, header))
+}

@@ -1,0 +1,419 @@
+//! The writer.
+
+use crate::files::check_name;
+use crate::format::{
+    Content, FRAME, FrameHeader, HEADER, Header, SEAL, frame_bytes, run_on, seal_payload,
+};
+use crate::recover::{Recovered, recover};
+use crate::segment::{STEP, Segment};
+use crate::shared::{PATIENCE, Shared, wait};
+use crate::{JournalError, Opened, ReelConfig, Sync, preparing, syncing};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The least and the most bytes of a segment.
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=16 << 30;
+
+/// An append-only sequence of records, open for writing. There is one writer at a time, held to that by a lock.
+pub struct Reel {
+    shared: Arc<Shared>,
+    segment: Arc<Segment>,
+    identity: u32,
+    position: u64,
+    /// A frame may end here without looking up anything.
+    limit: u64,
+    index: u64,
+    first: u64,
+    running: u64,
+    header: Header,
+    threads: Vec<JoinHandle<()>>,
+    _lock: File,
+}
+
+impl Reel {
+    /// Opens a reel to append to it, or begins one. What a crash left half written is kept aside and told.
+    ///
+    /// # Errors
+    /// Another writer has it, it is damaged in the middle, a setting is not usable, or the system refuses.
+    pub fn open(
+        folder: &Path,
+        name: &str,
+        config: &ReelConfig,
+    ) -> Result<(Self, Opened), JournalError> {
+        check_name(name)?;
+        let config = checked(config)?;
+        fs::create_dir_all(folder).map_err(JournalError::io("create the folder", folder))?;
+        let lock = lock(folder, name)?;
+        let (recovered, opened) = recover(folder, name)?;
+        let (segment, header, position, index, running) = match recovered {
+            Recovered::Open {
+                path,
+                header,
+                position,
+                index,
+                running,
+            } => {
+                let segment = Segment::resume(&path, &header, position)?;
+                (segment, header, position, index, running)
+            }
+            Recovered::Closed {
+                reel,
+                number,
+                index,
+                running,
+            } => {
+                let header = Header {
+                    schema: config.schema,
+                    name: name.to_owned(),
+                    reel: reel.unwrap_or_else(|| now_ns() ^ u64::from(std::process::id()) << 40),
+                    number,
+                    first: index,
+                    created_ns: now_ns(),
+                    chain: running,
+                    capacity: config.segment_bytes,
+                };
+                let capacity = config.segment_bytes;
+                let segment = Segment::create(folder, name, number, capacity, Some(&header))?;
+                (segment, header, HEADER, index, running)
+            }
+        };
+        let segment = Arc::new(segment);
+        // What an earlier run left in an open segment may never have been synced.
+        let durable = header.first;
+        let shared = Shared::new(folder, name, &config, Arc::clone(&segment), durable..index);
+        let mut reel = Self {
+            shared: Arc::new(shared),
+            identity: segment.identity(),
+            segment,
+            position,
+            limit: 0,
+            index,
+            first: header.first,
+            running,
+            header,
+            threads: Vec::new(),
+            _lock: lock,
+        };
+        reel.start()?;
+        Ok((reel, opened))
+    }
+
+    /// Appends a record; gives its index. The record is visible to every reader once this returns, and survives the end of
+    /// this process; see [`Reel::sync`] for the end of the machine.
+    ///
+    /// # Errors
+    /// There is no room on the disk, or syncing has failed. The record is not there then; it may be appended again.
+    #[inline]
+    pub fn append(&mut self, kind: u16, payload: &[u8]) -> Result<u64, JournalError> {
+        let bytes = frame_bytes(payload.len());
+        self.reserve(bytes, payload.len())?;
+        let index = self.index;
+        self.put(kind, payload, bytes);
+        self.segment.set_written(self.position);
+        self.shared.appended.store(self.index, Ordering::Release);
+        Ok(index)
+    }
+
+    /// Appends records of one kind and one size that lie back to back; gives the first one's index. They become visible one
+    /// after the other.
+    ///
+    /// # Errors
+    /// As [`Reel::append`]; and `payloads` is no whole number of records. None of the records is there then, unless they take
+    /// more than a quarter of a segment: then those below [`Reel::next_index`] are.
+    ///
+    pub fn append_all(
+        &mut self,
+        kind: u16,
+        payloads: &[u8],
+        each: usize,
+    ) -> Result<u64, JournalError> {
+        if each == 0 || !payloads.len().is_multiple_of(each) {
+            let what = format!(
+                "{} bytes are no whole number of records of {each} bytes",
+                payloads.len()
+            );
+            return Err(JournalError::Setting { what });
+        }
+        let first = self.index;
+        let bytes = frame_bytes(each);
+        let at_once = ((self.segment.capacity / 4 / bytes) as usize).max(1);
+        for payloads in payloads.chunks(at_once * each) {
+            self.reserve(bytes * (payloads.len() / each) as u64, each)?;
+            for payload in payloads.chunks_exact(each) {
+                self.put(kind, payload, bytes);
+            }
+            self.segment.set_written(self.position);
+            self.shared.appended.store(self.index, Ordering::Release);
+        }
+        Ok(first)
+    }
+
+    /// Index that the next record will have.
+    #[inline]
+    pub const fn next_index(&self) -> u64 {
+        self.index
+    }
+
+    /// Returns when all that was appended is durable: on the disk, as far as the system can tell.
+    ///
+    /// # Errors
+    /// The system could not; see [`JournalError::SyncFailed`].
+    pub fn sync(&mut self) -> Result<(), JournalError> {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        state.asked = state.asked.max(self.index);
+        shared.sync.notify_one();
+        loop {
+            if let Some(failure) = &state.sync_failure {
+                return Err(failure.clone());
+            }
+            if shared.durable.load(Ordering::Acquire) >= self.index {
+                return Ok(());
+            }
+            state = wait(&shared.done, state);
+        }
+    }
+
+    /// All records below this index are durable.
+    #[inline]
+    pub fn durable(&self) -> u64 {
+        self.shared.durable.load(Ordering::Acquire)
+    }
+
+    /// Tells what the threads behind the writer have met. Send no new orders while it is an error.
+    ///
+    /// # Errors
+    /// Syncing failed (for good); there is no room for what comes next (until there is again); records have waited for the
+    /// disk for more than a second.
+    pub fn health(&self) -> Result<(), JournalError> {
+        if let Some((behind, records)) = self.shared.waiting()
+            && behind > PATIENCE
+            && self.shared.config.sync != Sync::Never
+            && !self.shared.failed.load(Ordering::Acquire)
+        {
+            return Err(JournalError::Stalled {
+                file: self.shared.folder.join(&self.shared.name),
+                records,
+                behind,
+            });
+        }
+        let state = self.shared.lock();
+        let failure = state.sync_failure.as_ref();
+        match failure.or(state.prepare_failure.as_ref()) {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the reel: the last segment is sealed, has its exact length and is durable. It may be opened again.
+    ///
+    /// # Errors
+    /// The system could not make it durable.
+    pub fn close(mut self) -> Result<(), JournalError> {
+        let empty = self.index == self.first && self.header.number > 1;
+        if !empty {
+            self.seal();
+        }
+        let mut state = self.shared.lock();
+        state.flush = true;
+        self.shared.sync.notify_one();
+        while state.flush && state.sync_failure.is_none() {
+            state = wait(&self.shared.done, state);
+        }
+        let failure = state.sync_failure.clone();
+        let left = state.open.last().filter(|segment| segment.is_sealed());
+        let unfinished = left.and(state.prepare_failure.clone());
+        drop(state);
+        self.stop();
+        match failure.or(unfinished) {
+            Some(failure) => Err(failure),
+            None if empty => {
+                let path = &self.segment.path;
+                fs::remove_file(path).map_err(JournalError::io("delete the empty segment", path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn start(&mut self) -> Result<(), JournalError> {
+        let parts: [(&str, fn(&Shared)); 2] = [("room", preparing::run), ("sync", syncing::run)];
+        for (what, run) in parts {
+            let shared = Arc::clone(&self.shared);
+            let thread = thread::Builder::new()
+                .name(format!("{}-{what}", shared.name))
+                .spawn(move || run(&shared));
+            let thread =
+                thread.map_err(JournalError::io("start a thread for", &self.segment.path))?;
+            self.threads.push(thread);
+        }
+        Ok(())
+    }
+
+    /// Ends the threads and removes the segment that was prepared and not begun.
+    fn stop(&mut self) {
+        let mut state = self.shared.lock();
+        state.stopping = true;
+        drop(state);
+        self.shared.prepare.notify_all();
+        self.shared.sync.notify_all();
+        for thread in self.threads.drain(..) {
+            drop(thread.join());
+        }
+        if let Some(next) = self.shared.lock().next.take() {
+            drop(fs::remove_file(&next.path));
+        }
+    }
+
+    /// Writes the frame of a record for which there is room.
+    #[inline]
+    fn put(&mut self, kind: u16, payload: &[u8], bytes: u64) {
+        let frame = FrameHeader::new(self.identity, self.index, Content::Record(kind), payload);
+        self.segment
+            .put(self.position, frame.first, frame.second, payload);
+        self.running = run_on(self.running, frame.sum());
+        self.position += bytes;
+        self.index += 1;
+    }
+
+    /// Makes sure that frames of so many bytes may be written, with those of one payload in each.
+    #[inline]
+    fn reserve(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
+        if self.shared.failed.load(Ordering::Relaxed) {
+            return self.shared.sync_result();
+        }
+        if self.position + bytes > self.limit {
+            return self.make_room(bytes, payload);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn make_room(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
+        let most = self.shared.config.segment_bytes.min(self.segment.capacity) - HEADER - SEAL;
+        if bytes > most {
+            let most = most - FRAME as u64;
+            let bytes = payload;
+            return Err(JournalError::TooLarge { bytes, most });
+        }
+        if self.position + bytes + SEAL > self.segment.capacity {
+            self.roll()?;
+        }
+        let end = self.position + bytes + SEAL;
+        self.segment.want(end);
+        let mut state = self.shared.lock();
+        self.shared.prepare.notify_one();
+        if self.segment.prepared() < end {
+            // Whatever it met before may be gone; the answer to this append shall be a new one.
+            state.prepare_failure = None;
+        }
+        while self.segment.prepared() < end {
+            if let Some(failure) = &state.prepare_failure {
+                return Err(failure.clone());
+            }
+            state = wait(&self.shared.done, state);
+        }
+        drop(state);
+        // Comes back once a step, to wake the thread that prepares.
+        let step = (end + STEP).min(self.segment.prepared());
+        self.limit = step - SEAL;
+        Ok(())
+    }
+
+    /// Goes on to the next segment.
+    fn roll(&mut self) -> Result<(), JournalError> {
+        let next = self.next_segment()?;
+        self.seal();
+        self.header = Header {
+            schema: self.shared.config.schema,
+            number: next.number,
+            first: self.index,
+            created_ns: now_ns(),
+            chain: self.running,
+            capacity: next.capacity,
+            ..self.header.clone()
+        };
+        next.begin(&self.header);
+        let next = Arc::new(next);
+        self.identity = next.identity();
+        self.segment = Arc::clone(&next);
+        self.position = HEADER;
+        self.first = self.index;
+        self.limit = 0;
+        self.shared.lock().open.push(next);
+        self.shared.sync.notify_one();
+        Ok(())
+    }
+
+    fn next_segment(&self) -> Result<Segment, JournalError> {
+        let mut state = self.shared.lock();
+        if state.next.is_none() {
+            state.prepare_failure = None;
+            state.next_wanted = true;
+        }
+        loop {
+            if let Some(next) = state.next.take() {
+                return Ok(next);
+            }
+            if let Some(failure) = &state.prepare_failure {
+                return Err(failure.clone());
+            }
+            self.shared.prepare.notify_one();
+            state = wait(&self.shared.done, state);
+        }
+    }
+
+    /// Writes the frame that ends the segment, for which every reservation leaves room.
+    fn seal(&mut self) {
+        let payload = seal_payload(self.index - self.first, self.running);
+        let frame = FrameHeader::new(self.identity, self.index, Content::Seal, &payload);
+        self.segment
+            .put(self.position, frame.first, frame.second, &payload);
+        self.position += SEAL;
+        self.segment.set_written(self.position);
+        self.segment.set_sealed();
+    }
+}
+
+impl Drop for Reel {
+    fn drop(&mut self) {
+        // Left open, as after a crash: what was appended is there, and the next opening goes on behind it.
+        self.stop();
+    }
+}
+
+fn checked(config: &ReelConfig) -> Result<ReelConfig, JournalError> {
+    if !SEGMENT_BYTES.contains(&config.segment_bytes) {
+        let what = format!(
+            "a segment of {} bytes is outside {} to {}",
+            config.segment_bytes,
+            SEGMENT_BYTES.start(),
+            SEGMENT_BYTES.end()
+        );
+        return Err(JournalError::Setting { what });
+    }
+    Ok(ReelConfig {
+        segment_bytes: config.segment_bytes.next_multiple_of(HEADER),
+        ..config.clone()
+    })
+}
+
+fn lock(folder: &Path, name: &str) -> Result<File, JournalError> {
+    let path = folder.join(format!("{name}.lock"));
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(JournalError::io("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse { file: path }),
+        Err(TryLockError::Error(error)) => Err(JournalError::io("lock", &path)(error)),
+    }
+}
+
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
+}
