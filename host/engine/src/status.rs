@@ -116,7 +116,7 @@ impl StrategyCard {
 
 impl Engine {
     /// How things stand.
-    pub(crate) fn status(&self) -> Status {
+    pub fn status(&self) -> Status {
         let router = &self.router;
         let balances = self.currencies.iter().filter_map(|currency| {
             let balance = router.portfolio.account().balance(currency.id).ok()?;

@@ -8,6 +8,7 @@ use crate::board::Board;
 use crate::config::{Config, Located, PluginSettings, StrategySettings, nearest};
 use crate::grants::Grants;
 use crate::permissions::{Judgement, Permissions, Stated, Word};
+use crate::reel::{Modules, Recipe};
 use crate::signature::TrustedKeys;
 use crate::stage::Given;
 use crate::venue::amount;
@@ -39,6 +40,10 @@ pub struct Casting {
     pub first_order: OrderNumber,
     /// Where strategies' words go.
     pub board: Board,
+    /// Keeps every module that runs, if runs are kept.
+    pub modules: Option<Modules>,
+    /// How many times their limits in time strategies get: what is done once more must not be ended by a slower machine.
+    pub patience: u32,
 }
 
 /// Why a strategy does not run.
@@ -81,6 +86,7 @@ pub struct Candidate {
     swap: SwapPolicy,
     sandbox: Limits,
     limits: tickdeck_engine::Limits,
+    recipe: Recipe,
 }
 
 /// Which strategies run a module: the one of its own name, and those that name it.
@@ -154,6 +160,10 @@ impl Casting {
             .manifest()
             .resolve(&values)
             .map_err(|errors| self.bad_parameters(name, &settings, &beside, &errors))?;
+        if let Some(modules) = &self.modules {
+            let kept = modules.keep(plugin.hash, &plugin.bytes);
+            kept.map_err(|error| Unfit::Module(crate::cli::sentence(&error)))?;
+        }
         let wants = loaded
             .manifest()
             .wants(&parameters, registry)
@@ -175,16 +185,30 @@ impl Casting {
             swap: swap_policy(&beside),
             sandbox,
             limits,
+            recipe: Recipe {
+                plugin: plugin.name.clone(),
+                module: plugin.hash.to_string(),
+                beside: plugin
+                    .settings
+                    .as_ref()
+                    .map(|beside| (beside.path.display().to_string(), beside.text.clone())),
+                grants: grants.text_of(name),
+                names: None,
+            },
         })
     }
 
     fn sandbox(&self, judgement: &Judgement) -> Limits {
         let limits = judgement.permissions.sandbox_limits();
         let handover_ms = self.config.wasm.handover_ms;
+        let handover_ms = handover_ms.map_or(limits.handover_ms, |ms| {
+            u32::try_from(ms).unwrap_or(u32::MAX)
+        });
+        let patient = |ms: u32| ms.saturating_mul(self.patience);
         Limits {
-            handover_ms: handover_ms.map_or(limits.handover_ms, |ms| {
-                u32::try_from(ms).unwrap_or(u32::MAX)
-            }),
+            time_ms: patient(limits.time_ms),
+            handover_ms: patient(handover_ms),
+            lifecycle_ms: patient(limits.lifecycle_ms),
             ..limits
         }
     }
@@ -297,8 +321,27 @@ impl Candidate {
         };
         let program = Arc::new(Program::new(self.module.clone(), options));
         let wants = self.wants.clone();
-        let version = Program::version(&program, wants, Some(self.limits.clone()), self.swap);
+        let recipe = Arc::from(self.recipe.text());
+        let limits = Some(self.limits.clone());
+        let version = Program::version(&program, wants, limits, self.swap, recipe);
         (program, version)
+    }
+
+    /// As [`Candidate::version`], with the names in its recipe: there may be more than when the run began.
+    pub fn late_version(&self, registry: &Arc<Registry>, board: &Board) -> (Arc<Program>, Version) {
+        let (program, mut version) = self.version(registry, board);
+        let names = Some(registry.to_text());
+        let recipe = Recipe {
+            names,
+            ..self.recipe.clone()
+        };
+        version.recipe = Arc::from(recipe.text());
+        (program, version)
+    }
+
+    /// What its version is made from.
+    pub const fn recipe(&self) -> &Recipe {
+        &self.recipe
     }
 }
 

@@ -107,7 +107,11 @@ pub struct Data {
 }
 
 impl Data {
-    fn open(folder: PathBuf) -> Result<Self> {
+    /// Opens a data folder for this host alone, making it if need be.
+    ///
+    /// # Errors
+    /// Another host holds it, or it can't be written.
+    pub fn open(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let path = folder.join(LOCK);

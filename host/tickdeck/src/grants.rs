@@ -68,6 +68,26 @@ impl Grants {
         })
     }
 
+    /// The grants of a text, of a deck that is not there: `file` names it in messages.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn parse(file: &str, text: &str) -> Result<Self> {
+        let grants = GrantSettings::parse(file, text)?;
+        Ok(Self { file: None, grants })
+    }
+
+    /// What was approved for one strategy, as [`Grants::parse`] reads it.
+    pub fn text_of(&self, name: &str) -> String {
+        let grant = self.grants.get_key_value(name);
+        text(
+            &grant
+                .map(|(name, grant)| (name.clone(), grant.clone()))
+                .into_iter()
+                .collect(),
+        )
+    }
+
     /// What was approved for a strategy.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::grants::Grants;
 use crate::limits::risk;
 use crate::names::Names;
+use crate::reel::{JournalRecorder, Played, Reels, SeatKept, Session, TermsKept, reel_config};
 use crate::signature::TrustedKeys;
 use crate::stage::{Keep, Ledger, Setup, first_generation, waits};
 use crate::venue::{Venue, venue};
@@ -62,6 +63,20 @@ pub struct Parts {
     pub first_order: OrderNumber,
     /// Starts with the kill switch on.
     pub killed: bool,
+    /// Where the run is kept, if it is.
+    pub journal: Option<Journaling>,
+}
+
+/// How a run is kept.
+pub struct Journaling {
+    /// Where.
+    pub reels: Reels,
+    /// `demo` or `run`.
+    pub command: String,
+    /// What the command line said.
+    pub played: Played,
+    /// A run that was cut off is left as it is.
+    pub afresh: bool,
 }
 
 /// A deck that is ready to run.
@@ -107,6 +122,9 @@ impl Parts {
         } = venue(&self.config)?;
         let mut registry = std::mem::take(&mut self.registry);
         let terms = gateway.register(&mut registry)?;
+        if let Some(cut) = self.cut_off()? {
+            return self.go_on(cut, (gateway, terms, title, seed), registry);
+        }
         let casting = self.casting(&terms, &registry)?;
         let Cast {
             candidates,
@@ -119,7 +137,7 @@ impl Parts {
             })?
         };
         (self.keep)(&registry)?;
-        let engine_config = self.engine_config(&registry)?;
+        let engine_config = engine_config(&self.config, &self.overrides, self.killed, &registry)?;
         let registry = Arc::new(registry);
         let (seats, seated) = seats(&casting, candidates, &registry, &mut skipped)?;
         let expected = skipped.is_empty() || !waiting.is_empty() || self.overrides.idle;
@@ -132,7 +150,10 @@ impl Parts {
         let (core, title) = (kernel_core(&engine_config), titled(title, &engine_config));
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
-        let engine = Engine::new(
+        let kept = (!seated.is_empty() || may_come)
+            .then(|| self.session(&title, &terms, &seated, &registry))
+            .flatten();
+        let mut engine = Engine::new(
             engine_config,
             Arc::clone(&registry),
             vec![(gateway, terms)],
@@ -140,6 +161,12 @@ impl Parts {
             clock,
             now_ns,
         )?;
+        if let (Some(journal), Some(session)) = (&self.journal, kept) {
+            let config = reel_config(&self.config.journal);
+            let run = journal.reels.next_run()?;
+            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
+            engine.record(Box::new(recorder));
+        }
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         Ok(Wired {
             engine,
@@ -165,7 +192,7 @@ impl Parts {
         })
     }
 
-    fn casting(&self, terms: &VenueTerms, registry: &Registry) -> Result<Casting> {
+    pub(crate) fn casting(&self, terms: &VenueTerms, registry: &Registry) -> Result<Casting> {
         let wasm = &self.config.wasm;
         Ok(Casting {
             trusted: TrustedKeys::parse(&self.config.file, &wasm.trusted_keys)?,
@@ -177,45 +204,87 @@ impl Parts {
             config: self.config.clone(),
             first_order: self.first_order,
             board: Board::default(),
+            modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
+            patience: 1,
         })
     }
 
-    fn engine_config(&self, registry: &Registry) -> Result<EngineConfig> {
-        let (settings, default) = (&self.config.engine, EngineConfig::default());
-        let middleware = &self.config.middleware;
-        Ok(EngineConfig {
-            stepping: settings.stepping,
-            workers: settings.workers.unwrap_or(default.workers),
-            pin: settings.pin.clone(),
-            ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),
-            max_actions_per_s: settings
-                .max_actions_per_s
-                .unwrap_or(default.max_actions_per_s),
-            wait: settings.wait.unwrap_or(default.wait),
-            max_batch: settings.batch.unwrap_or(default.max_batch),
-            split_seed: self.overrides.split_seed,
-            max_market_events: self.overrides.events,
-            middleware: MiddlewareConfig {
-                drop_duplicates: middleware
-                    .drop_duplicates
-                    .unwrap_or(default.middleware.drop_duplicates),
-                max_age_ns: middleware.max_age_ms.map(|ms| ms * NS_PER_MS),
-                conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
-            },
-            risk: risk(&self.config, registry)?,
+    /// What the run is made of, if it is kept.
+    fn session(
+        &self,
+        title: &str,
+        terms: &VenueTerms,
+        seated: &[Candidate],
+        registry: &Registry,
+    ) -> Option<Session> {
+        let journal = self.journal.as_ref()?;
+        let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let seats = seated.iter().map(|candidate| SeatKept {
+            name: candidate.name.clone(),
+            recipe: candidate.recipe().text(),
+        });
+        Some(Session {
+            tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
+            began_ns: began.map_or(0, |since| {
+                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+            }),
+            command: journal.command.clone(),
+            settings: (self.config.file.clone(), self.config.text.clone()),
+            played: journal.played.clone(),
+            title: title.to_owned(),
+            names: registry.to_text(),
+            venues: vec![TermsKept::of(terms)],
+            first_order: self.first_order,
             killed: self.killed,
+            seats: seats.collect(),
         })
     }
 }
 
+/// How the engine is set up.
+///
+/// # Errors
+/// A limit names what the deck does not have.
+pub fn engine_config(
+    config: &Config,
+    overrides: &Overrides,
+    killed: bool,
+    registry: &Registry,
+) -> Result<EngineConfig> {
+    let (settings, default) = (&config.engine, EngineConfig::default());
+    let middleware = &config.middleware;
+    Ok(EngineConfig {
+        stepping: settings.stepping,
+        workers: settings.workers.unwrap_or(default.workers),
+        pin: settings.pin.clone(),
+        ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),
+        max_actions_per_s: settings
+            .max_actions_per_s
+            .unwrap_or(default.max_actions_per_s),
+        wait: settings.wait.unwrap_or(default.wait),
+        max_batch: settings.batch.unwrap_or(default.max_batch),
+        split_seed: overrides.split_seed,
+        max_market_events: overrides.events,
+        middleware: MiddlewareConfig {
+            drop_duplicates: middleware
+                .drop_duplicates
+                .unwrap_or(default.middleware.drop_duplicates),
+            max_age_ns: middleware.max_age_ms.map(|ms| ms * NS_PER_MS),
+            conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
+        },
+        risk: risk(config, registry)?,
+        killed,
+    })
+}
+
 /// The core named for the one worker that shares the kernel's thread, as it does in lockstep only.
-fn kernel_core(config: &EngineConfig) -> Option<usize> {
+pub(crate) fn kernel_core(config: &EngineConfig) -> Option<usize> {
     let shared = config.workers == 1 && config.stepping == Stepping::Lockstep;
     config.pin.first().copied().filter(|_| shared)
 }
 
 /// What is traded on, and how if not in lockstep.
-fn titled(venue: String, config: &EngineConfig) -> String {
+pub(crate) fn titled(venue: String, config: &EngineConfig) -> String {
     match config.stepping {
         Stepping::Lockstep => venue,
         Stepping::Free => format!("{venue}, freely"),

@@ -82,6 +82,14 @@ pub(super) struct NoModule {
 }
 
 impl FileKind {
+    /// Judges the content of a module file.
+    ///
+    /// # Errors
+    /// It is no module; the text names the file, what it looks like and what to do.
+    pub fn of_file(path: &Path, bytes: &[u8]) -> Result<Self, String> {
+        Self::of(path, bytes).map_err(|no| no.why)
+    }
+
     /// Judges a module file by its first bytes, and whether it is all there by the lengths of its sections.
     pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, NoModule> {
         let file = shown(path);

@@ -5,8 +5,9 @@ use super::repository::Repository;
 use crate::builder::{Build, build, examples, out_of_date};
 use crate::clock::Stop;
 use crate::config::Config;
-use crate::deck::{Deck, PLUGINS, module_name};
+use crate::deck::{Data, Deck, PLUGINS, module_name};
 use crate::grants::Grants;
+use crate::stage::Keep;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -17,12 +18,13 @@ use tickdeck_model::Registry;
 /// Trade with the strategies of the plugins folder on the simulated exchange, or on a capture.
 ///
 /// Builds the example strategies first if need be. On a terminal it shows a live view until q; elsewhere it prints a
-/// line a second for half a minute and a closing table. Nothing is kept: use `run` for a deck with a memory.
+/// line a second for half a minute and a closing table. Nothing is kept without --data: use `run` for a deck with a memory.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck demo
   tickdeck demo --seed 11 --pace 20
   tickdeck demo --seed 7 --events 2000000 --pace max --json
+  tickdeck demo --seed 3 --events 300000 --pace max --data tape --json && tickdeck replay tape
   tickdeck demo --capture btcusdt_20240808.gz --pace max --json")]
 pub(super) struct Demo {
     #[command(flatten)]
@@ -30,6 +32,12 @@ pub(super) struct Demo {
     /// Settings, in the form of tickdeck.toml [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Keep the run in this folder: `tickdeck replay FOLDER` does it again
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// With --data: leave a run that was cut off behind instead of going on with it
+    #[arg(long, requires = "data")]
+    afresh: bool,
 }
 
 impl Demo {
@@ -41,19 +49,30 @@ impl Demo {
             None => Config::default(),
         };
         let deck = plugins.parent().unwrap_or(Path::new(".")).to_owned();
+        let data = self.data.as_ref().map(|folder| Data::open(folder.clone()));
+        let data = data.transpose()?;
+        let (registry, first_order) = match &data {
+            Some(data) => (data.ids()?, data.reserve_orders()?),
+            None => (Registry::new(), 1),
+        };
+        let keep: Keep = match data {
+            Some(data) => Box::new(move |registry| data.keep_ids(registry)),
+            None => Box::new(|_| Ok(())),
+        };
         let source = Source {
             config,
             deck,
             plugins,
             grants: Grants::in_memory(),
-            registry: Registry::new(),
-            keep: Box::new(|_| Ok(())),
-            first_order: 1,
+            registry,
+            keep,
+            first_order,
             since,
             killed: false,
             command: "demo".to_owned(),
             stop: Stop::default(),
             workshop: None,
+            kept: self.data.map(|data| (data, self.afresh)),
             latch: None,
             ends_unattended: true,
         };

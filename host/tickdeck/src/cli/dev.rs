@@ -89,6 +89,7 @@ impl Dev {
             ends_unattended: false,
             stop,
             workshop: Some(workshop),
+            kept: None,
         };
         self.playing.play(source)
     }

@@ -18,6 +18,7 @@ mod kill;
 mod machine;
 mod new;
 mod playing;
+mod replay;
 mod repository;
 mod run;
 mod shown;
@@ -67,6 +68,7 @@ enum Command {
     Sign(sign::Sign),
     #[command(subcommand)]
     Data(data::Data),
+    Replay(replay::Replay),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -91,6 +93,7 @@ impl Cli {
             Command::Check(command) => command.run(),
             Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
+            Command::Replay(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),

@@ -7,11 +7,12 @@ use crate::dev::Workshop;
 use crate::grants::Grants;
 use crate::operator::Operator;
 use crate::output::print;
+use crate::reel::{Played, Reels};
 use crate::session::{Display, Session};
 use crate::stage::{Keep, Stage};
 use crate::table::closing;
 use crate::wire::{About, summary};
-use crate::wiring::{Overrides, Parts, Wired};
+use crate::wiring::{Journaling, Overrides, Parts, Wired};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -88,6 +89,8 @@ pub(super) struct Source {
     pub(super) stop: Stop,
     /// Builds the strategy while it trades.
     pub(super) workshop: Option<Workshop>,
+    /// The data folder that keeps the run, and whether a run that was cut off is left behind.
+    pub(super) kept: Option<(PathBuf, bool)>,
 }
 
 impl Playing {
@@ -97,6 +100,17 @@ impl Playing {
         let config = self.over(source.config);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = source.stop;
+        let journal = source.kept.filter(|_| !config.journal.off);
+        let journal = journal.map(|(data, afresh)| Journaling {
+            reels: Reels::in_folder(&data),
+            command: source.command.clone(),
+            played: Played {
+                seed: self.seed,
+                events: self.events,
+                capture: self.capture.clone(),
+            },
+            afresh,
+        });
         let parts = Parts {
             config,
             scan: scan(&source.plugins)?,
@@ -114,6 +128,7 @@ impl Playing {
             },
             first_order: source.first_order,
             killed: source.killed,
+            journal,
         };
         let wired = parts.wire()?;
         for (name, why) in &wired.skipped {

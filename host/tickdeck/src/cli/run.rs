@@ -28,6 +28,9 @@ pub(super) struct Run {
     /// Lift the kill switch that an earlier run was ended with
     #[arg(long)]
     clear_kill: bool,
+    /// Leave a run that was cut off behind, with its positions, instead of going on with it
+    #[arg(long)]
+    afresh: bool,
 }
 
 impl Run {
@@ -68,6 +71,7 @@ impl Run {
             command: "run".to_owned(),
             stop: Stop::default(),
             workshop: None,
+            kept: Some((deck.data(), self.afresh)),
             latch: Some(data.latch()),
             ends_unattended: false,
             keep: Box::new(move |registry| data.keep_ids(registry)),

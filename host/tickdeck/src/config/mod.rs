@@ -96,6 +96,10 @@ pub struct Config {
     pub middleware: MiddlewareSettings,
     /// `[wasm]`
     pub wasm: WasmSettings,
+    /// `[journal]`
+    pub journal: JournalSettings,
+    /// The file as it was written: it goes into the reels.
+    pub text: String,
     /// `[strategies.NAME]`
     pub strategies: BTreeMap<String, StrategySettings>,
 }
@@ -233,6 +237,47 @@ pub struct WasmSettings {
     pub handover_ms: Option<u64>,
     /// Public keys whose signatures are trusted; none: modules need no signature.
     pub trusted_keys: Vec<Located<String>>,
+}
+
+/// How runs are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalSettings {
+    /// Nothing is kept.
+    pub off: bool,
+    /// When what is kept is on the disk.
+    pub mode: SyncMode,
+    /// Time between two syncs.
+    pub interval_ms: Option<u64>,
+    /// Size of one file.
+    pub segment_mib: Option<u32>,
+    /// Most that the reels of finished runs take; the oldest runs go first.
+    pub keep_gib: Option<u64>,
+}
+
+/// When what is kept is on the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SyncMode {
+    /// At an interval.
+    #[default]
+    Interval,
+    /// Before an order leaves.
+    Order,
+    /// When the system likes.
+    Never,
+}
+
+impl JournalSettings {
+    /// As the journal has it.
+    pub fn sync(&self) -> tickdeck_journal::Sync {
+        match self.mode {
+            SyncMode::Interval => match self.interval_ms {
+                Some(ms) => tickdeck_journal::Sync::Interval(std::time::Duration::from_millis(ms)),
+                None => tickdeck_journal::Sync::default(),
+            },
+            SyncMode::Order => tickdeck_journal::Sync::Order,
+            SyncMode::Never => tickdeck_journal::Sync::Never,
+        }
+    }
 }
 
 /// One strategy.

@@ -3,8 +3,9 @@
 use super::problem::Problems;
 use super::section::{Reader, Section};
 use super::{
-    Config, EngineSettings, InstrumentSettings, LimitSettings, Located, MiddlewareSettings,
-    RateSettings, StrategySettings, VenueKind, VenueSettings, WasmSettings,
+    Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, Located,
+    MiddlewareSettings, RateSettings, StrategySettings, SyncMode, VenueKind, VenueSettings,
+    WasmSettings,
 };
 use crate::signature::public_key;
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Problems> {
         risk: limits(risk),
         middleware: middleware(top.table("middleware")),
         wasm: wasm(top.table("wasm")),
+        journal: journal(top.table("journal")),
+        text: text.to_owned(),
         strategies: top
             .table("strategies")
             .tables()
@@ -91,6 +94,29 @@ fn engine(section: Section<'_, '_>) -> EngineSettings {
                 &[("lockstep", Stepping::Lockstep), ("free", Stepping::Free)],
             )
             .unwrap_or_default(),
+    };
+    section.finish();
+    settings
+}
+
+fn journal(section: Section<'_, '_>) -> JournalSettings {
+    let settings = JournalSettings {
+        off: section.boolean("enabled") == Some(false),
+        mode: section
+            .word(
+                "sync",
+                &[
+                    ("interval", SyncMode::Interval),
+                    ("order", SyncMode::Order),
+                    ("never", SyncMode::Never),
+                ],
+            )
+            .unwrap_or_default(),
+        interval_ms: section.integer("interval_ms", 1..=60_000),
+        segment_mib: section
+            .integer("segment_mib", 1..=4_096)
+            .map(|mib| mib as u32),
+        keep_gib: section.integer("keep_gib", 1..=1 << 20),
     };
     section.finish();
     settings

@@ -256,7 +256,7 @@ impl Loader {
         let name = &candidate.name;
         let inspection = candidate.inspection();
         let loading = records::compiled_words(inspection);
-        let (program, version) = candidate.version(&self.registry, self.board());
+        let (program, version) = candidate.late_version(&self.registry, self.board());
         let content = Content::of(candidate);
         let seated = self.entry(name).seated;
         let reason = if seated { "replaced" } else { "came" };

@@ -1,0 +1,169 @@
+//! Both reels of a run, as they lie in a data folder:
+//!
+//! ```text
+//! data/reels/000001/   one run: events-000001.reel ..., actions-000001.reel ...
+//! data/modules/        every module that ever ran, HASH.wasm
+//! ```
+//!
+//! The events reel begins with what the run was made of ([`Session`]); then come the events, one record each, so that the
+//! record after the first is event 0. The actions reel has what the kernel did, each with its position: how many events
+//! the router had taken in. Together they are enough to do the run again, years later: see `docs/JOURNAL.md`.
+
+mod codec;
+mod modules;
+mod recorder;
+mod session;
+mod tape;
+mod wired;
+
+pub use codec::{Entry, Kind, decode};
+pub use modules::Modules;
+pub use recorder::JournalRecorder;
+pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
+pub use tape::ReelTape;
+pub use wired::{Maker, Replaying, replaying, settings};
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use tickdeck_journal::{ReelConfig, segments};
+
+/// Version of what the records mean. Written into every segment; what an older one means is read for ever.
+pub const SCHEMA: u16 = 1;
+
+/// The reel of events.
+pub const EVENTS: &str = "events";
+/// The reel of actions.
+pub const ACTIONS: &str = "actions";
+
+const REELS: &str = "reels";
+const MODULES: &str = "modules";
+
+/// The reels of a data folder.
+#[derive(Debug, Clone)]
+pub struct Reels {
+    data: PathBuf,
+}
+
+/// The reels of one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Counted from 1.
+    pub number: u32,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl Reels {
+    /// Those in a data folder; of a deck's folder, those in its `data`.
+    pub fn in_folder(folder: &Path) -> Self {
+        let within = folder.join("data");
+        let data = if !folder.join(REELS).is_dir() && within.join(REELS).is_dir() {
+            within
+        } else {
+            folder.to_owned()
+        };
+        Self { data }
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The modules that ran.
+    pub fn modules(&self) -> Modules {
+        Modules::at(self.data.join(MODULES))
+    }
+
+    /// The runs, oldest first.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn runs(&self) -> Result<Vec<Run>> {
+        let folder = self.data.join(REELS);
+        let listed = match std::fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", folder.display()));
+            }
+        };
+        let mut runs = Vec::new();
+        for entry in listed {
+            let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
+            let name = entry.file_name();
+            let number = name.to_str().filter(|name| name.len() == 6);
+            if let Some(number) = number.and_then(|name| name.parse().ok()) {
+                let folder = entry.path();
+                runs.push(Run { number, folder });
+            }
+        }
+        runs.sort_by_key(|run| run.number);
+        Ok(runs)
+    }
+
+    /// A run by its number, or the last one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn run(&self, number: Option<u32>) -> Result<Run> {
+        let runs = self.runs()?;
+        let found = match number {
+            Some(number) => runs.iter().find(|run| run.number == number),
+            None => runs.iter().rev().find(|run| run.has_begun()),
+        };
+        if let Some(run) = found {
+            return Ok(run.clone());
+        }
+        let data = self.data.display();
+        match (number, runs.first(), runs.last()) {
+            (Some(number), Some(first), Some(last)) => bail!(
+                "{data} has no run {number}, but {} to {}: `tickdeck journal ls {data}` lists them",
+                first.number,
+                last.number
+            ),
+            _ => bail!(
+                "{data} has no reels: name the data folder of a deck (`tickdeck run` keeps it), or record a \
+                 demonstration with `tickdeck demo --data FOLDER`"
+            ),
+        }
+    }
+
+    /// The folder of a run that begins.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn next_run(&self) -> Result<Run> {
+        let last = self.runs()?.last().map_or(0, |run| run.number);
+        let number = last + 1;
+        let folder = self.data.join(REELS).join(format!("{number:06}"));
+        Ok(Run { number, folder })
+    }
+}
+
+impl Run {
+    /// Whether anything of it was kept.
+    pub fn has_begun(&self) -> bool {
+        Session::read(&self.folder).is_ok()
+    }
+
+    /// Whether it ended in order.
+    pub fn has_ended(&self) -> bool {
+        segments(&self.folder, ACTIONS)
+            .ok()
+            .and_then(|segments| segments.last().map(|last| last.sealed))
+            .unwrap_or(false)
+    }
+}
+
+/// How the reels are written.
+pub fn reel_config(journal: &crate::config::JournalSettings) -> ReelConfig {
+    let default = ReelConfig::default();
+    ReelConfig {
+        sync: journal.sync(),
+        segment_bytes: journal
+            .segment_mib
+            .map_or(default.segment_bytes, |mib| u64::from(mib) << 20),
+        schema: SCHEMA,
+    }
+}

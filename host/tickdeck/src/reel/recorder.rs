@@ -1,0 +1,182 @@
+//! Writes both reels while a deck runs.
+//!
+//! It stands in the kernel's own loop: what is handed over is in the files when the call returns, without a syscall. What
+//! can't be written waits here, and while it does no new order leaves.
+
+use super::codec::{Kind, encode};
+use super::{ACTIONS, EVENTS, Run, Session};
+use anyhow::Result;
+use std::collections::VecDeque;
+use tickdeck_engine::{Deed, RecordError, Recorder};
+use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
+use tickdeck_model::Event;
+use zerocopy::IntoBytes;
+
+/// Most bytes that wait to be written: some ten seconds of a busy market.
+const MOST_WAITING: usize = 256 << 20;
+
+/// Writes both reels.
+pub struct JournalRecorder {
+    reels: Option<Both>,
+    sync: Sync,
+    waiting: VecDeque<Waiting>,
+    waiting_bytes: usize,
+    problem: Option<JournalError>,
+    buffer: Vec<u8>,
+}
+
+struct Both {
+    events: Reel,
+    actions: Reel,
+}
+
+/// What could not be written yet.
+struct Waiting {
+    kind: Kind,
+    bytes: Vec<u8>,
+}
+
+impl JournalRecorder {
+    /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too.
+    ///
+    /// # Errors
+    /// They can't be opened or written.
+    pub fn open(
+        run: &Run,
+        config: &ReelConfig,
+        session: Option<&Session>,
+    ) -> Result<(Self, [Opened; 2])> {
+        let (mut events, first) = Reel::open(&run.folder, EVENTS, config)?;
+        let (mut actions, second) = Reel::open(&run.folder, ACTIONS, config)?;
+        if let Some(session) = session {
+            session.begin(&mut events, &mut actions)?;
+        }
+        let recorder = Self {
+            reels: Some(Both { events, actions }),
+            sync: config.sync,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            problem: None,
+            buffer: Vec::with_capacity(1 << 10),
+        };
+        Ok((recorder, [first, second]))
+    }
+
+    /// Writes, or lets it wait behind what waits already.
+    fn keep(&mut self, kind: Kind, bytes: &[u8]) {
+        let mut written = 0;
+        if self.waiting.is_empty()
+            && let Some(reels) = &mut self.reels
+        {
+            match reels.write(kind, bytes) {
+                Ok(()) => return,
+                Err((done, problem)) => {
+                    written = done;
+                    self.problem = Some(problem);
+                }
+            }
+        }
+        let bytes = bytes[written..].to_vec();
+        self.waiting_bytes += bytes.len();
+        self.waiting.push_back(Waiting { kind, bytes });
+    }
+
+    fn catch_up(&mut self) {
+        let Some(reels) = &mut self.reels else {
+            return;
+        };
+        while let Some(next) = self.waiting.front_mut() {
+            match reels.write(next.kind, &next.bytes) {
+                Ok(()) => {
+                    self.waiting_bytes -= next.bytes.len();
+                    self.waiting.pop_front();
+                }
+                Err((done, problem)) => {
+                    self.waiting_bytes -= done;
+                    next.bytes.drain(..done);
+                    self.problem = Some(problem);
+                    return;
+                }
+            }
+        }
+        self.problem = None;
+    }
+
+    fn durable(&mut self, orders: bool) -> Result<(), JournalError> {
+        let Some(Both { events, actions }) = &mut self.reels else {
+            return Ok(());
+        };
+        events.health()?;
+        actions.health()?;
+        if orders && self.sync == Sync::Order {
+            events.sync()?;
+            actions.sync()?;
+        }
+        Ok(())
+    }
+}
+
+impl Both {
+    /// Writes records of one kind; if it fails, says how many bytes of them were written.
+    fn write(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), (usize, JournalError)> {
+        if kind != Kind::Event {
+            let written = self.actions.append(kind as u16, bytes);
+            return written.map(drop).map_err(|problem| (0, problem));
+        }
+        let before = self.events.next_index();
+        match self.events.append_all(kind as u16, bytes, Event::SIZE) {
+            Ok(_) => Ok(()),
+            Err(problem) => {
+                let done = (self.events.next_index() - before) as usize * Event::SIZE;
+                Err((done, problem))
+            }
+        }
+    }
+}
+
+impl Recorder for JournalRecorder {
+    fn events(&mut self, events: &[Event]) {
+        self.keep(Kind::Event, events.as_bytes());
+    }
+
+    fn deed(&mut self, position: u64, deed: &Deed) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let kind = encode(position, deed, &mut buffer);
+        self.keep(kind, &buffer);
+        self.buffer = buffer;
+    }
+
+    fn commit(&mut self, orders: bool) -> Result<(), RecordError> {
+        if !self.waiting.is_empty() {
+            self.catch_up();
+        }
+        let problem = match &self.problem {
+            Some(problem) => problem.clone(),
+            None => match self.durable(orders) {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            },
+        };
+        Err(RecordError {
+            problem: format!("what happens can't be kept: {problem}"),
+            overflows: self.waiting_bytes > MOST_WAITING,
+        })
+    }
+
+    fn end(&mut self) {
+        self.keep(Kind::End, &[]);
+        self.catch_up();
+        if let Some(Both { events, actions }) = self.reels.take() {
+            // The events first: an action never stands on disk without its cause.
+            let closed = events.close().and_then(|()| actions.close());
+            if let Err(problem) = closed
+                .map_err(Some)
+                .and(self.problem.take().map_or(Ok(()), |it| Err(Some(it))))
+            {
+                let problem = problem.map_or_else(String::new, |problem| problem.to_string());
+                eprintln!("the end of the run could not be kept: {problem}");
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A run read from its reels, to be done again.
+
+use super::codec::{Entry, Kind, decode};
+use super::wired::Maker;
+use super::{ACTIONS, EVENTS, Recipe};
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use tickdeck_engine::port::Version;
+use tickdeck_engine::{Deed, Tape, TapeError};
+use tickdeck_journal::Reader;
+use tickdeck_model::Event;
+
+/// A run read from its reels.
+pub struct ReelTape {
+    folder: PathBuf,
+    events: Reader,
+    actions: Reader,
+    maker: Maker,
+    /// Whether the run's last record says that it ended in order.
+    ended: bool,
+    until: u64,
+    given: u64,
+}
+
+impl ReelTape {
+    /// The reels in `folder`; `maker` makes their versions again.
+    ///
+    /// # Errors
+    /// They are not there, or damaged.
+    pub fn open(folder: &Path, maker: Maker) -> Result<Self> {
+        let (mut events, actions) = (
+            Reader::open(folder, EVENTS)?,
+            Reader::open(folder, ACTIONS)?,
+        );
+        // What the run was made of was read by whoever knows the versions.
+        let _ = events.next()?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            events,
+            actions,
+            maker,
+            ended: false,
+            until: u64::MAX,
+            given: 0,
+        })
+    }
+
+    /// The run as if it had been cut off before this event.
+    pub fn until(mut self, event: Option<u64>) -> Self {
+        self.until = event.unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Whether the run ended in order; known once all of it was read.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn read_events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<()> {
+        for _ in 0..most {
+            if self.given >= self.until {
+                break;
+            }
+            let Some(record) = self.events.next()? else {
+                break;
+            };
+            anyhow::ensure!(
+                record.kind == Kind::Event as u16,
+                "record {} of the events reel is of kind {}",
+                record.index,
+                record.kind
+            );
+            let event = Event::from_bytes(record.payload)
+                .with_context(|| format!("record {} of the events reel", record.index))?;
+            self.given += 1;
+            out.push(event);
+        }
+        Ok(())
+    }
+
+    fn read_deed(&mut self) -> Result<Option<(u64, Deed)>> {
+        loop {
+            let Some(record) = self.actions.next()? else {
+                return Ok(None);
+            };
+            let entry = decode(record.kind, record.payload)
+                .with_context(|| format!("record {} of the actions reel", record.index))?;
+            match entry {
+                Entry::Deed(position, _) | Entry::Sent(position, ..) if position > self.until => {
+                    return Ok(None);
+                }
+                Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
+                    return Ok(Some((position, deed)));
+                }
+                Entry::Session => {}
+                Entry::End => self.ended = true,
+            }
+        }
+    }
+
+    fn in_words(&self, error: &anyhow::Error) -> TapeError {
+        let folder = self.folder.display();
+        TapeError(format!("{folder}: {}", crate::cli::sentence(error)))
+    }
+}
+
+impl Tape for ReelTape {
+    fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
+        self.read_events(most, out)
+            .map_err(|error| self.in_words(&error))
+    }
+
+    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+        self.read_deed().map_err(|error| self.in_words(&error))
+    }
+
+    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
+        let made = Recipe::read(recipe).and_then(|recipe| self.maker.version(name, &recipe));
+        made.map_err(|error| TapeError(crate::cli::sentence(&error)))
+    }
+}

@@ -1,0 +1,275 @@
+//! From a recorded run back to an engine that does it once more.
+
+use super::{Modules, Played, Recipe, ReelTape, Reels, Run, Session, TermsKept};
+use crate::board::Board;
+use crate::casting::{Candidate, Casting};
+use crate::clock::{Pace, Stop, since};
+use crate::config::{Config, VenueKind};
+use crate::grants::Grants;
+use crate::names::Names;
+use crate::wiring::{Overrides, engine_config};
+use anyhow::{Context, Result, anyhow};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tickdeck_engine::port::{
+    Clock, Command, Due, Gateway, GatewayError, Seat, VenueTerms, Version,
+};
+use tickdeck_engine::{Engine, Stepping};
+use tickdeck_model::{Currency, Event, InstrumentId, Registry, Timestamp};
+use tickdeck_strategy::watch::{Beside, FileKind, Plugin};
+use tickdeck_strategy::{Host, HostConfig, ModuleHash};
+
+/// Times their limits that strategies get: the machine that does it once more may be slower, and what ended on a limit ends
+/// at the same batch because the reel says so.
+const PATIENCE: u32 = 100;
+
+/// A recorded run, ready to be done again.
+pub struct Replaying {
+    /// The engine.
+    pub engine: Engine,
+    /// What it plays.
+    pub tape: ReelTape,
+    /// The words behind its numbers.
+    pub names: Names,
+    /// What the run was made of.
+    pub session: Session,
+}
+
+/// Makes versions from their recipes.
+#[derive(Clone)]
+pub struct Maker {
+    casting: Arc<Casting>,
+    registry: Arc<Registry>,
+    modules: Modules,
+    /// What was made, the last of a name last.
+    made: Arc<Mutex<Vec<Candidate>>>,
+}
+
+impl Maker {
+    /// Makes the versions of a run.
+    pub fn new(casting: Arc<Casting>, registry: Arc<Registry>, modules: Modules) -> Self {
+        Self {
+            casting,
+            registry,
+            modules,
+            made: Arc::default(),
+        }
+    }
+
+    /// What a recipe makes, not started yet.
+    ///
+    /// # Errors
+    /// The module is not there, or can't be loaded.
+    pub fn candidate(&self, name: &str, recipe: &Recipe) -> Result<Candidate> {
+        let plugin = self.plugin(recipe)?;
+        let settings = self.casting.config.strategies.get(name);
+        let settings = settings.cloned().unwrap_or_default();
+        let grants = Grants::parse("the grants in the reel", &recipe.grants)?;
+        let mut registry = self.names(recipe)?;
+        self.casting
+            .candidate((name, settings), &plugin, &grants, &mut registry)
+            .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
+    }
+
+    pub(super) fn version(&self, name: &str, recipe: &Recipe) -> Result<Version> {
+        let candidate = self.candidate(name, recipe)?;
+        let registry = match &recipe.names {
+            Some(_) => Arc::new(self.names(recipe)?),
+            None => Arc::clone(&self.registry),
+        };
+        let (_, mut version) = candidate.version(&registry, &self.casting.board);
+        // Kept once more as it was kept.
+        version.recipe = Arc::from(recipe.text());
+        self.made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(candidate);
+        Ok(version)
+    }
+
+    pub(crate) fn seat(&self, name: &str, recipe: &Recipe) -> Result<Seat> {
+        let version = self.version(name, recipe)?;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let candidate = made.last_mut().context("it was just made")?;
+        self.casting
+            .seat(candidate, version, &self.registry, None)
+            .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
+    }
+
+    /// The last that was made for a strategy with this module.
+    pub fn take(&self, name: &str, module: &str) -> Option<Candidate> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |one: &Candidate| one.name == name && one.recipe().module == module;
+        let at = made.iter().rposition(is_it)?;
+        Some(made.remove(at))
+    }
+
+    fn names(&self, recipe: &Recipe) -> Result<Registry> {
+        match &recipe.names {
+            Some(text) => Registry::from_text(text).context("the names in the reel"),
+            None => Ok((*self.registry).clone()),
+        }
+    }
+
+    /// The plugin of a recipe, from the modules that are kept.
+    ///
+    /// # Errors
+    /// The module is not there, or damaged.
+    pub fn plugin(&self, recipe: &Recipe) -> Result<Plugin> {
+        let bytes = self.modules.get(&recipe.module)?;
+        let path = self.modules.file(&recipe.module);
+        plugin(&recipe.plugin, path, bytes, recipe.beside.as_ref())
+    }
+}
+
+/// A plugin that lies somewhere else than in a plugins folder.
+pub(super) fn plugin(
+    name: &str,
+    path: PathBuf,
+    bytes: Vec<u8>,
+    beside: Option<&(String, String)>,
+) -> Result<Plugin> {
+    Ok(Plugin {
+        name: name.to_owned(),
+        kind: FileKind::of_file(&path, &bytes).map_err(|why| anyhow!(why))?,
+        path,
+        hash: ModuleHash::of(&bytes),
+        bytes: bytes.into(),
+        settings: beside.map(|(file, text)| Beside {
+            path: PathBuf::from(file),
+            text: text.clone(),
+        }),
+        signature: None,
+    })
+}
+
+/// The settings of a recorded run.
+///
+/// # Errors
+/// They are of another version and can't be read any more.
+pub fn settings(session: &Session) -> Result<Config> {
+    let (file, text) = &session.settings;
+    let mut config = Config::parse(file, text)
+        .context("the settings in the reel can't be read by this version of tickdeck")?;
+    if let Some(folder) = Path::new(file).parent() {
+        for capture in &mut config.venue.files {
+            *capture = folder.join(&*capture);
+        }
+    }
+    let Played { seed, capture, .. } = &session.played;
+    config.venue.seed = seed.or(config.venue.seed);
+    if !capture.is_empty() {
+        (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
+    }
+    Ok(config)
+}
+
+/// Puts a recorded run together to be done again.
+///
+/// # Errors
+/// The reels or a module are not there or damaged.
+pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> Result<Replaying> {
+    let session = Session::read(&run.folder)?;
+    let config = settings(&session)?;
+    let registry = Registry::from_text(&session.names).context("the names in the reel")?;
+    let terms: Vec<VenueTerms> = session.venues.iter().map(TermsKept::terms).collect();
+    let casting = Casting {
+        trusted: crate::signature::TrustedKeys::default(),
+        money: money(&terms, &registry)?,
+        host: Host::new(HostConfig {
+            cache: crate::deck::cache_folder(),
+            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+        })?,
+        first_order: session.first_order,
+        board: Board::default(),
+        modules: None,
+        patience: PATIENCE,
+        config,
+    };
+    let overrides = Overrides {
+        events: session.played.events,
+        ..Overrides::default()
+    };
+    let mut engine_config = engine_config(&casting.config, &overrides, session.killed, &registry)?;
+    engine_config.pin = Vec::new();
+    let free = engine_config.stepping == Stepping::Free;
+    let (casting, registry) = (Arc::new(casting), Arc::new(registry));
+    let maker = Maker::new(Arc::clone(&casting), Arc::clone(&registry), reels.modules());
+    let seats = maker.seats(&session)?;
+    let venues = terms.into_iter().map(|terms| {
+        let gateway: Box<dyn Gateway> = Box::new(Absent(terms.clone()));
+        (gateway, terms)
+    });
+    let epoch = Instant::now();
+    let clock = Box::new(Unhurried {
+        clock: Pace::FlatOut.clock(stop.clone()),
+        free,
+    });
+    let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
+    let engine = Engine::new(
+        engine_config,
+        registry,
+        venues.collect(),
+        seats,
+        clock,
+        Arc::new(move || since(epoch)),
+    )?;
+    let tape = ReelTape::open(&run.folder, maker)?.until(until);
+    Ok(Replaying {
+        engine,
+        tape,
+        names,
+        session,
+    })
+}
+
+/// The currency that results are shown in.
+fn money(terms: &[VenueTerms], registry: &Registry) -> Result<Currency> {
+    let first = terms.iter().flat_map(|terms| &terms.instruments).next();
+    let first = first.and_then(|id: &InstrumentId| registry.instrument(*id));
+    first
+        .and_then(|first| registry.currency(first.quote))
+        .context("the reel's venue has no instrument")
+}
+
+/// A venue of a recorded run: all that it said is on the tape.
+struct Absent(VenueTerms);
+
+impl Gateway for Absent {
+    fn register(&mut self, _: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        Ok(self.0.clone())
+    }
+
+    fn send(&mut self, _: Timestamp, _: Command) {}
+
+    fn next_due(&mut self) -> Due {
+        Due::Over
+    }
+
+    fn poll(&mut self, _: Timestamp, _: &mut Vec<Event>) -> Result<(), GatewayError> {
+        Ok(())
+    }
+}
+
+/// Never waits, also for a run whose time went by.
+struct Unhurried {
+    clock: Box<dyn Clock>,
+    free: bool,
+}
+
+impl Clock for Unhurried {
+    fn wait_until(&mut self, _: Timestamp) {}
+
+    fn paces(&self) -> bool {
+        self.free
+    }
+
+    fn reached(&self) -> Timestamp {
+        self.clock.reached()
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+}

@@ -1,0 +1,117 @@
+//! What is on the reels, in words.
+
+use crate::figures::{date, time_of_day};
+use crate::names::Names;
+use tickdeck_engine::{Acted, Divergence, Finding, Outcome};
+use tickdeck_model::{Action, Event, StrategyId, Submit, Timestamp};
+
+/// The first difference between a run and its replay.
+pub fn difference(divergence: &Divergence, names: &Names) -> String {
+    let Divergence {
+        position,
+        strategy,
+        recorded,
+        found,
+    } = divergence;
+    let who = strategy.map_or_else(
+        || "the host".to_owned(),
+        |strategy| names.strategy(strategy),
+    );
+    format!(
+        "  at event {position}, {who}\n  recorded: {}\n  now:      {}",
+        finding(recorded, names),
+        finding(found, names)
+    )
+}
+
+fn finding(finding: &Finding, names: &Names) -> String {
+    match finding {
+        Finding::Nothing => "nothing".to_owned(),
+        Finding::Acted(it) => acted(it, names),
+        Finding::Outcome(it) => outcome(*it).to_owned(),
+        Finding::Event(it) => event(it, names),
+        Finding::State(schema, bytes) => {
+            format!("a state of {bytes} bytes in schema {schema}, with other content")
+        }
+        Finding::Words(words) => words.clone(),
+    }
+}
+
+/// An action with its cause.
+pub fn acted(acted: &Acted, names: &Names) -> String {
+    let late = if acted.late {
+        ", too late to be sent"
+    } else {
+        ""
+    };
+    let cause = match acted.is_at_end() {
+        true => String::new(),
+        false => format!(" on event {}", acted.cause),
+    };
+    format!("{}{cause}{late}", action(&acted.action, names))
+}
+
+/// An action of the contract.
+pub fn action(action: &Action, names: &Names) -> String {
+    match action {
+        Action::Submit(order) => submit(order, names),
+        Action::Modify(modify) => format!("modify order {}", modify.order),
+        Action::Cancel(order) => format!("cancel order {order}"),
+        Action::CancelAll(_) => "cancel all orders".to_owned(),
+        Action::SetTimer(timer) => format!("timer {} at {}", timer.id, moment(timer.due)),
+        Action::ClearTimer(id) => format!("clear timer {id}"),
+        Action::Notify(notify) => format!("notify {} with {}", notify.message, notify.value),
+        Action::Subscribe(feed) => format!("subscribe to {feed:?}"),
+        Action::Unsubscribe(feed) => format!("unsubscribe from {feed:?}"),
+    }
+}
+
+/// `limit buy 0.5 BTCUSDT.SIM at 61000.00 (order 7)`
+pub fn submit(order: &Submit, names: &Names) -> String {
+    let symbol = names.symbol(order.instrument);
+    let size = names.size(order.instrument, order.size);
+    let price = match order.price.0 {
+        0 => String::new(),
+        _ => format!(" at {}", names.price(order.instrument, order.price)),
+    };
+    format!(
+        "{} {} {size} {symbol}{price} (order {})",
+        order.kind.as_str(),
+        order.side.as_str(),
+        order.order
+    )
+}
+
+/// What became of an instance.
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Fenced(_) => "it faulted",
+        Outcome::Recovered => "it recovered",
+        Outcome::Ended => "it ended",
+        Outcome::TrialFailed => "it failed its trial",
+        Outcome::BesideFailed => "the version beside it faulted",
+        Outcome::Live => "another version got its first event",
+    }
+}
+
+/// An event, short.
+pub fn event(event: &Event, names: &Names) -> String {
+    let symbol = event
+        .instrument()
+        .map_or_else(String::new, |id| format!(" {}", names.symbol(id)));
+    let owner = event
+        .owner()
+        .filter(|owner| *owner != StrategyId::default())
+        .map_or_else(String::new, |id| format!(" of {}", names.strategy(id)));
+    format!(
+        "{}{symbol}{owner} at {}: {:?}",
+        event.kind().as_str(),
+        moment(event.ts_host),
+        event.body()
+    )
+}
+
+/// Event time, to the microsecond.
+pub fn moment(at: Timestamp) -> String {
+    format!("{} {}", date(at), time_of_day(at))
+}
