@@ -1,10 +1,11 @@
 //! Names, lists and the removal of segment files.
 
 use crate::JournalError;
-use crate::format::{HEADER, Header, NAME, SEAL};
+use crate::format::{NAME, SEAL};
 use crate::scan::{Scan, Step};
 use std::fs::{self, File};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,20 +37,23 @@ pub struct SegmentInfo {
 pub fn segments(folder: &Path, name: &str) -> Result<Vec<SegmentInfo>, JournalError> {
     let mut infos = Vec::new();
     for (number, path) in list(folder, name)? {
-        if let Some(info) = info(name, number, path)? {
+        if let Some(info) = info(name, number, path, true)? {
             infos.push(info);
         }
     }
     Ok(infos)
 }
 
-/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; gives what was deleted. The open
-/// segment and the newest closed one stay.
+/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; gives what was deleted. The last segment
+/// stays in any case: it is the open one, or it tells which index comes next.
 ///
 /// # Errors
 /// The folder cannot be read or a file cannot be deleted; those before it are gone then.
 pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentInfo>, JournalError> {
-    let segments = segments(folder, name)?;
+    let mut segments = Vec::new();
+    for (number, path) in list(folder, name)? {
+        segments.extend(info(name, number, path, false)?);
+    }
     let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
     let mut gone = Vec::new();
     let closed = segments.len().saturating_sub(1);
@@ -64,7 +68,13 @@ pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentIn
     Ok(gone)
 }
 
-fn info(name: &str, number: u64, file: PathBuf) -> Result<Option<SegmentInfo>, JournalError> {
+/// Looks at one segment; its records are counted if it is sealed or `count` says so.
+fn info(
+    name: &str,
+    number: u64,
+    file: PathBuf,
+    count: bool,
+) -> Result<Option<SegmentInfo>, JournalError> {
     let Some(mut scan) = Scan::open(&file, name, number)? else {
         return Ok(None);
     };
@@ -87,14 +97,9 @@ fn info(name: &str, number: u64, file: PathBuf) -> Result<Option<SegmentInfo>, J
         info.sealed = true;
         return Ok(Some(info));
     }
-    while let Step::Record { index, .. } | Step::Seal { next: index, .. } = scan.step()? {
-        let sealed = scan.is_sealed();
-        info.records = index - header.first + u64::from(!sealed);
-        info.sealed = sealed;
-        if sealed {
-            break;
-        }
-    }
+    while count && let Step::Record { .. } = scan.step()? {}
+    info.records = scan.index() - header.first;
+    info.sealed = scan.is_sealed();
     Ok(Some(info))
 }
 
@@ -167,11 +172,22 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
     file.write_all_at(bytes, offset)
 }
 
-/// Reads a segment's header page, as much of it as is there.
-pub(crate) fn read_header(file: &File) -> io::Result<(Vec<u8>, Result<Header, String>)> {
-    let mut page = vec![0; HEADER as usize];
-    let count = read_at(file, &mut page, 0)?;
-    page.truncate(count);
-    let header = Header::decode(&page);
-    Ok((page, header))
+/// Where from an offset on the first byte is that is not zero, and where the last one ends.
+pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
+    let mut chunk = vec![0; 256 << 10];
+    let mut offset = from;
+    let mut span: Option<Range<u64>> = None;
+    loop {
+        let got = read_at(file, &mut chunk, offset)?;
+        if got == 0 {
+            return Ok(span);
+        }
+        let bytes = &chunk[..got];
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(last);
+            let start = span.map_or(offset + first as u64, |span| span.start);
+            span = Some(start..offset + last as u64 + 1);
+        }
+        offset += got as u64;
+    }
 }

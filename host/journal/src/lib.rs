@@ -83,7 +83,8 @@ impl Default for Sync {
 pub struct ReelConfig {
     /// When records become durable.
     pub sync: Sync,
-    /// Bytes of a segment, rounded up to whole pages. A record must fit into one.
+    /// Bytes of a segment, rounded up to whole pages. A record must fit into one. A changed size counts from the first segment
+    /// that is begun after the reel was closed in order.
     pub segment_bytes: u64,
     /// Version of what the records mean; stands in the header of every segment begun with it.
     pub schema: u16,

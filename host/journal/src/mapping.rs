@@ -9,6 +9,9 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What the system writes back at once.
+const PAGE: u64 = 4096;
+
 /// A file mapped for writing.
 pub(crate) struct Mapping {
     memory: MmapRaw,
@@ -58,13 +61,32 @@ impl Mapping {
     pub(crate) fn touch(&self, from: u64, to: u64) {
         #[cfg(target_os = "linux")]
         {
-            let from = from / 4096 * 4096;
+            let from = from / PAGE * PAGE;
             let _ = self.memory.advise_range(
                 memmap2::Advice::PopulateWrite,
                 from as usize,
                 to.saturating_sub(from) as usize,
             );
         }
+    }
+
+    /// Takes the whole pages in this range out of memory, though not out of the system's cache. Writing a page back makes it
+    /// read-only for this process first, which interrupts the writer's core for each single page; for pages that are not
+    /// there, it need not. Only a matter of speed, hence without an error.
+    pub(crate) fn release(&self, from: u64, to: u64) {
+        let (from, to) = (from.next_multiple_of(PAGE), to / PAGE * PAGE);
+        if from >= to {
+            return;
+        }
+        // SAFETY: the mapping is shared and backed by a file, so what was stored stays in the file's pages, and a later access
+        // finds it there. Nothing but the address space changes.
+        let _ = unsafe {
+            self.memory.unchecked_advise_range(
+                memmap2::UncheckedAdvice::DontNeed,
+                from as usize,
+                (to - from) as usize,
+            )
+        };
     }
 
     #[inline]

@@ -11,7 +11,7 @@ const RETRY: Duration = Duration::from_millis(100);
 
 enum Task {
     Extend(Arc<Segment>),
-    Create { number: u64 },
+    Create { number: u64, capacity: u64 },
 }
 
 /// Runs until the reel is closed.
@@ -52,6 +52,7 @@ fn task(state: &State) -> Option<Task> {
     let near_its_end = current.written() + 2 * AHEAD >= current.capacity;
     ((near_its_end || state.next_wanted) && state.next.is_none()).then(|| Task::Create {
         number: current.number + 1,
+        capacity: current.capacity,
     })
 }
 
@@ -61,8 +62,7 @@ fn perform(shared: &Shared, task: Task) -> Result<Option<Segment>, JournalError>
             segment.extend(segment.prepared() + 1)?;
             Ok(None)
         }
-        Task::Create { number } => {
-            let capacity = shared.config.segment_bytes;
+        Task::Create { number, capacity } => {
             let segment = Segment::create(&shared.folder, &shared.name, number, capacity, None)?;
             segment.extend(AHEAD.min(capacity / 4).max(STEP))?;
             Ok(Some(segment))

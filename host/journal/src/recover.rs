@@ -1,7 +1,7 @@
 //! Opening after whatever happened: where the writer goes on, and what is kept aside.
 
 use crate::JournalError;
-use crate::files::{list, read_at, sync_folder, write_at};
+use crate::files::{list, read_at, sync_folder, used, write_at};
 use crate::format::{HEADER, Header, SEAL};
 use crate::scan::{Scan, Step};
 use std::fs::{self, File, OpenOptions};
@@ -57,7 +57,7 @@ pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), 
     check_numbers(&files)?;
     let mut opened = Opened::default();
     drop_prepared(folder, name, &mut files, &mut opened)?;
-    let Some((number, last)) = files.pop() else {
+    if files.is_empty() {
         let closed = Recovered::Closed {
             reel: None,
             number: 1,
@@ -65,10 +65,13 @@ pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), 
             running: 0,
         };
         return Ok((closed, opened));
-    };
-    let mut scan = begun(&last, name, number)?;
-    check_earlier(&files, name, &scan)?;
-    while let Step::Record { .. } = scan.step()? {}
+    }
+    let mut scan = last_whole(name, &files)?;
+    let number = scan.header().number;
+    let later: Vec<PathBuf> = files
+        .into_iter()
+        .filter_map(|(other, path)| (other > number).then_some(path))
+        .collect();
     opened.records = scan.index();
     if scan.is_sealed() {
         finish(&scan)?;
@@ -80,17 +83,56 @@ pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), 
         };
         return Ok((closed, opened));
     }
-    if let Some(torn) = keep_tail(folder, &mut scan)? {
+    if let Some(torn) = keep_tail(folder, &mut scan, &later)? {
         opened.torn = Some(torn);
     }
     let open = Recovered::Open {
-        path: last,
+        path: scan.path().to_owned(),
         header: scan.header().clone(),
         position: scan.position(),
         index: scan.index(),
         running: scan.running(),
     };
     Ok((open, opened))
+}
+
+/// Goes through the segments, the closed ones by their ends only, to the first that does not end in order; that should be the
+/// last. Where the machine has ended before all of a segment was written back, it may be an earlier one, and then only
+/// records that were never durable are behind it.
+fn last_whole(name: &str, files: &[(u64, PathBuf)]) -> Result<Scan, JournalError> {
+    let mut before: Option<(u64, u64, u64)> = None;
+    for (at, (number, path)) in files.iter().enumerate() {
+        let mut scan = begun(path, name, *number)?;
+        let header = scan.header().clone();
+        if before.is_some_and(|before| before != (header.reel, header.first, header.chain)) {
+            let what = "it does not go on where the segment before it ends";
+            return Err(JournalError::damaged(path, 0, what));
+        }
+        let last = at + 1 == files.len();
+        let length = scan.length()?;
+        let seal = scan.seal_at(length.saturating_sub(SEAL))?;
+        if let Some((records, running)) = seal.filter(|_| !last) {
+            before = Some((header.reel, header.first + records, running));
+            continue;
+        }
+        while let Step::Record { .. } = scan.step()? {}
+        if last {
+            return Ok(scan);
+        }
+        if !scan.is_sealed() {
+            let durable = scan.mark().map_or(true, |mark| mark > scan.position());
+            let behind = scan.next_good()?.map_or(header.capacity, |good| good.0);
+            if durable || !scan.lacks_a_page(behind)? {
+                let what =
+                    "what stands here is not as it was written, and a later segment is there";
+                return Err(JournalError::damaged(path, scan.position(), what));
+            }
+            return Ok(scan);
+        }
+        finish(&scan)?;
+        before = Some((header.reel, scan.index(), scan.running()));
+    }
+    unreachable!("the last segment has been returned")
 }
 
 fn check_numbers(files: &[(u64, PathBuf)]) -> Result<(), JournalError> {
@@ -131,7 +173,8 @@ fn drop_prepared(
     if magic != [0; 8] {
         return Ok(());
     }
-    let bytes = used(&file).map_err(JournalError::io("read from", path))?;
+    let bytes = used(&file, 0).map_err(JournalError::io("read from", path))?;
+    let bytes = bytes.map_or(0, |span| span.end);
     if bytes > HEADER {
         return Err(JournalError::damaged(
             path,
@@ -156,38 +199,6 @@ fn drop_prepared(
     Ok(())
 }
 
-/// Looks at the ends of the segments before the last: each must be sealed and lead on to the next.
-fn check_earlier(files: &[(u64, PathBuf)], name: &str, last: &Scan) -> Result<(), JournalError> {
-    let mut next = last.header().clone();
-    for (number, path) in files.iter().rev() {
-        let mut scan = begun(path, name, *number)?;
-        let length = scan.length()?;
-        let seal = scan.seal_at(length.saturating_sub(SEAL))?;
-        if seal.is_none() {
-            while let Step::Record { .. } = scan.step()? {}
-            if !scan.is_sealed() {
-                let what = "it does not go on to its end, but a later segment is there";
-                return Err(JournalError::damaged(path, scan.position(), what));
-            }
-            finish(&scan)?;
-        }
-        let header = scan.header();
-        let end = seal.map_or((scan.index(), scan.running()), |(records, running)| {
-            (header.first + records, running)
-        });
-        if end != (next.first, next.chain) || header.reel != next.reel {
-            let what = "the segment after it does not go on where it ends";
-            return Err(JournalError::damaged(
-                path,
-                length.saturating_sub(SEAL),
-                what,
-            ));
-        }
-        next = header.clone();
-    }
-    Ok(())
-}
-
 /// Gives a sealed segment its exact length, which an ended process could not.
 fn finish(scan: &Scan) -> Result<(), JournalError> {
     let path = scan.path();
@@ -203,14 +214,21 @@ fn finish(scan: &Scan) -> Result<(), JournalError> {
         .map_err(JournalError::io("set the length of", path))
 }
 
-/// Copies what stands behind the last good frame aside and puts zeros in its place.
-fn keep_tail(folder: &Path, scan: &mut Scan) -> Result<Option<Torn>, JournalError> {
+/// Copies what stands behind the last good frame aside and puts zeros in its place; segments behind it are put aside whole.
+fn keep_tail(
+    folder: &Path,
+    scan: &mut Scan,
+    later: &[PathBuf],
+) -> Result<Option<Torn>, JournalError> {
     let tail = scan.tail()?;
     let (path, offset) = (scan.path(), scan.position());
-    if tail.is_empty() {
+    let durable = scan.mark().is_ok_and(|mark| mark > offset);
+    if tail.is_empty() && later.is_empty() && !durable {
         return Ok(None);
     }
-    if let Some((good, index)) = scan.next_good()? {
+    if let Some((good, index)) = scan.next_good()?
+        && (durable || !scan.lacks_a_page(good)?)
+    {
         let what = format!(
             "record {} is not as it was written, but record {index} at byte {good} is",
             scan.index()
@@ -220,12 +238,17 @@ fn keep_tail(folder: &Path, scan: &mut Scan) -> Result<Option<Torn>, JournalErro
     let kept = aside(path, offset);
     let copied = File::create(&kept).and_then(|file| {
         write_at(&file, &tail, 0)?;
-        file.sync_all()?;
-        sync_folder(folder)
+        file.sync_all()
     });
     copied.map_err(JournalError::io("keep the torn end in", &kept))?;
+    // The last first, so that whatever ends this leaves a reel without gaps.
+    for later in later.iter().rev() {
+        fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
+    }
+    sync_folder(folder).map_err(JournalError::io("make durable the folder", folder))?;
     let cleared = OpenOptions::new().write(true).open(path).and_then(|file| {
         write_at(&file, &vec![0; tail.len()], offset)?;
+        scan.place_mark(&file)?;
         file.sync_all()
     });
     cleared.map_err(JournalError::io("clear the torn end of", path))?;
@@ -234,7 +257,7 @@ fn keep_tail(folder: &Path, scan: &mut Scan) -> Result<Option<Torn>, JournalErro
         segment: path.to_owned(),
         offset,
         bytes: tail.len() as u64,
-        durable: scan.mark().is_ok_and(|mark| mark > offset),
+        durable,
     }))
 }
 
@@ -247,20 +270,4 @@ fn aside(segment: &Path, offset: u64) -> PathBuf {
         path = segment.with_extension(format!("torn-{offset}-{number}"));
     }
     path
-}
-
-/// Bytes up to the last one that is not zero.
-fn used(file: &File) -> std::io::Result<u64> {
-    let mut chunk = vec![0; 256 << 10];
-    let (mut offset, mut used) = (0, 0);
-    loop {
-        let got = read_at(file, &mut chunk, offset)?;
-        if got == 0 {
-            return Ok(used);
-        }
-        if let Some(last) = chunk[..got].iter().rposition(|byte| *byte != 0) {
-            used = offset + last as u64 + 1;
-        }
-        offset += got as u64;
-    }
 }

@@ -124,7 +124,6 @@ impl Reel {
     /// # Errors
     /// As [`Reel::append`]; and `payloads` is no whole number of records. None of the records is there then, unless they take
     /// more than a quarter of a segment: then those below [`Reel::next_index`] are.
-    ///
     pub fn append_all(
         &mut self,
         kind: u16,
@@ -240,16 +239,17 @@ impl Reel {
     }
 
     fn start(&mut self) -> Result<(), JournalError> {
-        let parts: [(&str, fn(&Shared)); 2] = [("room", preparing::run), ("sync", syncing::run)];
-        for (what, run) in parts {
-            let shared = Arc::clone(&self.shared);
-            let thread = thread::Builder::new()
-                .name(format!("{}-{what}", shared.name))
-                .spawn(move || run(&shared));
-            let thread =
-                thread.map_err(JournalError::io("start a thread for", &self.segment.path))?;
-            self.threads.push(thread);
-        }
+        self.spawn("room", preparing::run)?;
+        self.spawn("sync", syncing::run)
+    }
+
+    fn spawn(&mut self, what: &str, run: fn(&Shared)) -> Result<(), JournalError> {
+        let shared = Arc::clone(&self.shared);
+        let thread = thread::Builder::new()
+            .name(format!("{}-{what}", shared.name))
+            .spawn(move || run(&shared));
+        let failed = JournalError::io("start a thread for", &self.segment.path);
+        self.threads.push(thread.map_err(failed)?);
         Ok(())
     }
 
@@ -293,7 +293,7 @@ impl Reel {
 
     #[cold]
     fn make_room(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
-        let most = self.shared.config.segment_bytes.min(self.segment.capacity) - HEADER - SEAL;
+        let most = self.segment.capacity - HEADER - SEAL;
         if bytes > most {
             let most = most - FRAME as u64;
             let bytes = payload;

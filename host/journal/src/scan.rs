@@ -1,9 +1,9 @@
 //! Walking through the frames of one segment file, whether or not it is being written.
 
 use crate::JournalError;
-use crate::files::read_at;
+use crate::files::{read_at, used, write_at};
 use crate::format::{
-    ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, read_mark,
+    ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, mark, read_mark,
     read_seal, run_on, u64_at,
 };
 use std::fs::File;
@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
 const CHUNK: usize = 256 << 10;
+
+/// What the system writes back at once.
+const PAGE: u64 = 4096;
 
 /// A place in a segment file, between two frames.
 pub(crate) struct Scan {
@@ -28,6 +31,8 @@ pub(crate) struct Scan {
     index: u64,
     running: u64,
     sealed: bool,
+    /// Set once damage was stepped over: the running checksum is unknown from there on.
+    skipped: bool,
 }
 
 /// What stands at a place.
@@ -91,6 +96,7 @@ impl Scan {
             index: header.first,
             running: header.chain,
             sealed: false,
+            skipped: false,
             header,
         }
     }
@@ -127,16 +133,18 @@ impl Scan {
             Ok(Some((frame, Content::Seal, padded))) => {
                 let states = read_seal(&self.buffer[padded.clone()]);
                 let is = (self.index - self.header.first, self.running);
-                if states != Some(is) {
+                let agrees = states.is_some_and(|(records, running)| {
+                    records == is.0 && (running == is.1 || self.skipped)
+                });
+                if !agrees {
                     return Ok(Step::Broken(format!(
                         "the segment ends here with {} records and a running checksum that do not agree with its end frame",
                         is.0
                     )));
                 }
                 // The chain goes on over records only.
-                let running = self.running;
                 self.pass(frame, padded.len());
-                self.running = running;
+                self.running = states.map_or(0, |(_, running)| running);
                 self.sealed = true;
                 Ok(Step::Seal { next: self.index })
             }
@@ -151,8 +159,7 @@ impl Scan {
     /// Whether the file has anything at the position: a first word of zero is no frame.
     pub(crate) fn has_more(&self) -> Result<bool, JournalError> {
         let mut word = [0; 8];
-        read_at(&self.file, &mut word, self.position)
-            .map_err(JournalError::io("read from", &self.path))?;
+        self.read(&mut word, self.position)?;
         Ok(word != [0; 8])
     }
 
@@ -213,6 +220,8 @@ impl Scan {
     pub(crate) fn resume_at(&mut self, position: u64, index: u64) {
         self.position = position;
         self.index = index;
+        self.skipped = true;
+        self.buffer.clear();
     }
 
     /// The next place behind the position where a frame of this segment stands, with its index.
@@ -241,33 +250,55 @@ impl Scan {
         Ok(None)
     }
 
+    /// Whether a page is missing here that should hold a part of the next frame: zero up to its end, though there is
+    /// something `behind` it. That is what the end of the machine leaves of pages that were never written back, and not what a
+    /// changed bit leaves.
+    pub(crate) fn lacks_a_page(&self, behind: u64) -> Result<bool, JournalError> {
+        let mut head = [0; FRAME];
+        self.read(&mut head, self.position)?;
+        let frame = FrameHeader::read(&head);
+        let end = match frame.content() {
+            Some(Content::Seal) => self.position + SEAL,
+            _ => self.position + frame_bytes(frame.payload().unwrap_or(0)),
+        };
+        let end = end.min(behind);
+        let mut from = self.position;
+        let mut page = [0; PAGE as usize];
+        while from < end {
+            let to = (from / PAGE + 1) * PAGE;
+            let part = &mut page[..(to - from) as usize];
+            part.fill(0);
+            self.read(part, from)?;
+            if part.iter().all(|byte| *byte == 0) {
+                return Ok(true);
+            }
+            from = to;
+        }
+        Ok(false)
+    }
+
     /// All bytes from the position to the last one that is not zero.
     pub(crate) fn tail(&self) -> Result<Vec<u8>, JournalError> {
-        let mut tail = Vec::new();
-        let mut chunk = vec![0; CHUNK];
-        let mut used = 0;
-        let mut offset = self.position;
-        loop {
-            let got = read_at(&self.file, &mut chunk, offset)
-                .map_err(JournalError::io("read from", &self.path))?;
-            if got == 0 {
-                break;
-            }
-            tail.extend_from_slice(&chunk[..got]);
-            if let Some(last) = chunk[..got].iter().rposition(|byte| *byte != 0) {
-                used = tail.len() - got + last + 1;
-            }
-            offset += got as u64;
-        }
-        tail.truncate(used);
+        let span = self.span()?;
+        let length = span.map_or(0, |span| span.end - self.position);
+        let mut tail = vec![0; length as usize];
+        self.read(&mut tail, self.position)?;
         Ok(tail)
+    }
+
+    /// Where behind the position the first byte is that is not zero, and where the last one ends.
+    pub(crate) fn span(&self) -> Result<Option<Range<u64>>, JournalError> {
+        used(&self.file, self.position).map_err(JournalError::io("read from", &self.path))
+    }
+
+    fn read(&self, bytes: &mut [u8], offset: u64) -> Result<usize, JournalError> {
+        read_at(&self.file, bytes, offset).map_err(JournalError::io("read from", &self.path))
     }
 
     /// The records and the running checksum that a seal at this place states, if there is one.
     pub(crate) fn seal_at(&self, offset: u64) -> Result<Option<(u64, u64)>, JournalError> {
         let mut bytes = [0; SEAL as usize];
-        let got = read_at(&self.file, &mut bytes, offset)
-            .map_err(JournalError::io("read from", &self.path))?;
+        let got = self.read(&mut bytes, offset)?;
         let frame = FrameHeader::read(&bytes);
         let padded = &bytes[FRAME..];
         if got < bytes.len() || frame.content() != Some(Content::Seal) {
@@ -275,6 +306,12 @@ impl Scan {
         }
         Ok(read_seal(padded)
             .filter(|(records, _)| frame.holds(self.identity, self.header.first + records, padded)))
+    }
+
+    /// Notes in the header that the segment is durable up to the position and no further.
+    pub(crate) fn place_mark(&self, file: &File) -> std::io::Result<()> {
+        let mark = mark(self.identity, self.position);
+        write_at(file, &mark.to_le_bytes(), MARK)
     }
 
     pub(crate) fn payload(&self, range: Range<usize>) -> &[u8] {

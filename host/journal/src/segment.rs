@@ -216,6 +216,8 @@ impl Segment {
             entered.map_err(JournalError::sync(&self.path))?;
             self.entered.store(true, Ordering::Release);
         }
+        self.mapping
+            .release(self.synced.load(Ordering::Acquire), written);
         let synced = self.mapping.sync(written);
         synced.map_err(JournalError::sync(&self.path))?;
         self.synced.store(written, Ordering::Release);

@@ -1,21 +1,31 @@
 //! Checking every byte of a reel.
 
 use crate::JournalError;
-use crate::files::{check_name, list};
-use crate::format::{HEADER, SEAL};
+use crate::files::{check_name, list, used};
+use crate::format::{HEADER, MARK};
 use crate::scan::{Scan, Step};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+/// How often progress is told, in bytes.
+const PROGRESS: u64 = 4 << 20;
+
+/// How often, and how long apart, a place is looked at again that a writer may be writing.
+const LOOKS: u32 = 200;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
 /// What [`verify`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Segments with a header.
+    /// Segments that have been begun.
     pub segments: u64,
     /// Good records.
     pub records: u64,
     /// Bytes looked at.
     pub bytes: u64,
-    /// Whether the last segment is closed: nobody writes the reel, and its last writer ended it in order.
+    /// Whether the last segment is closed: its last writer ended it in order.
     pub sealed: bool,
     /// Everything that is not as it was written; none if all is well.
     pub damage: Vec<Damage>,
@@ -26,13 +36,15 @@ pub struct Verified {
 pub struct Damage {
     /// The segment.
     pub file: PathBuf,
-    /// Where in it the damage begins, or the frame that it is in.
+    /// Where in it the damage is: the byte, or the beginning of the frame or header that it is in.
     pub offset: u64,
     /// What is wrong there.
     pub what: String,
 }
 
 /// Reads every byte of a reel and checks it. `progress` is told the bytes done and their total.
+///
+/// A reel may be verified while it is written; what is appended meanwhile may or may not be looked at.
 ///
 /// # Errors
 /// The folder or a file cannot be read. Damage is no error here; it is in what is returned.
@@ -49,43 +61,220 @@ pub fn verify(
             name: name.to_owned(),
         });
     }
-    let mut verified = Verified::default();
-    for (number, path) in &files {
-        check(path, name, *number, &mut verified)?;
-        progress(verified.bytes, verified.bytes);
+    let mut total = 0;
+    for (_, path) in &files {
+        total += length(path)?;
     }
-    Ok(verified)
+    let mut check = Check {
+        folder,
+        name,
+        verified: Verified::default(),
+        before: None,
+        capacity: None,
+        total,
+        progress,
+    };
+    for (at, (number, path)) in files.iter().enumerate() {
+        if at > 0 && files[at - 1].0 + 1 != *number {
+            let what = format!("the segment before it, number {}, is missing", number - 1);
+            check.damage(path, 0, what);
+            check.before = None;
+        }
+        check.segment(path, *number, at + 1 == files.len())?;
+    }
+    Ok(check.verified)
 }
 
-fn check(
-    path: &Path,
-    name: &str,
-    number: u64,
-    verified: &mut Verified,
-) -> Result<(), JournalError> {
-    let Some(mut scan) = Scan::open(path, name, number)? else {
-        return Ok(());
-    };
-    verified.segments += 1;
-    loop {
-        match scan.step()? {
-            Step::Record { .. } => verified.records += 1,
-            Step::Seal { .. } => {
-                verified.sealed = true;
-                break;
+struct Check<'a> {
+    folder: &'a Path,
+    name: &'a str,
+    verified: Verified,
+    /// Reel, index and running checksum with which the segment before ends, if that is known.
+    before: Option<(u64, u64, u64)>,
+    /// Length that the segment before had before it was closed.
+    capacity: Option<u64>,
+    total: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl Check<'_> {
+    fn segment(&mut self, path: &Path, number: u64, last: bool) -> Result<(), JournalError> {
+        let done = self.verified.bytes;
+        match Scan::open(path, self.name, number) {
+            Ok(Some(scan)) => self.begun(scan, last)?,
+            Ok(None) => self.prepared(path, last)?,
+            Err(JournalError::Damaged { offset, what, .. }) => {
+                self.damage(path, offset, what);
+                self.before = None;
+                self.verified.sealed = false;
             }
-            Step::End => break,
-            Step::Broken(what) => {
-                verified.damage.push(Damage {
-                    file: path.to_owned(),
-                    offset: scan.position(),
-                    what,
-                });
-                break;
+            // Pruned since the folder was listed.
+            Err(error) if !path.exists() => drop(error),
+            Err(error) => return Err(error),
+        }
+        self.verified.bytes = done + length(path).unwrap_or(0);
+        (self.progress)(self.verified.bytes, self.total.max(self.verified.bytes));
+        Ok(())
+    }
+
+    fn begun(&mut self, mut scan: Scan, last: bool) -> Result<(), JournalError> {
+        let path = scan.path().to_owned();
+        let header = scan.header().clone();
+        let is = (header.reel, header.first, header.chain);
+        if self.before.is_some_and(|before| before != is) {
+            let what = "it does not go on where the segment before it ends";
+            self.damage(&path, 0, what);
+        }
+        if let Err(what) = scan.mark() {
+            self.damage(&path, MARK, what);
+        }
+        self.verified.segments += 1;
+        let whole = self.frames(&mut scan)?;
+        self.verified.sealed = scan.is_sealed();
+        if !scan.is_sealed() && !last && self.is_followed(header.number) {
+            // It may have been closed while it was being read.
+            if whole && self.frames(&mut scan)? && !scan.is_sealed() {
+                let what = "the segment stops here, but a later one is there";
+                self.damage(&path, scan.position(), what);
+            }
+            self.verified.sealed = scan.is_sealed();
+        }
+        if whole {
+            self.end(&mut scan)?;
+        }
+        let end = (header.reel, scan.index(), scan.running());
+        self.before = scan.is_sealed().then_some(end);
+        self.capacity = Some(header.capacity);
+        Ok(())
+    }
+
+    /// Goes through the frames, over damage too; whether it came to the end of what is written.
+    fn frames(&mut self, scan: &mut Scan) -> Result<bool, JournalError> {
+        let mut told = 0;
+        loop {
+            match scan.step()? {
+                Step::Record { .. } => self.verified.records += 1,
+                Step::Seal { .. } => return Ok(true),
+                Step::End if !self.is_hole(scan)? => return Ok(true),
+                Step::End => {
+                    let what = format!("record {} is missing", scan.index());
+                    if !self.step_over(scan, what)? {
+                        return Ok(false);
+                    }
+                }
+                Step::Broken(what) => {
+                    if !self.step_over(scan, what)? {
+                        return Ok(false);
+                    }
+                }
+            }
+            if scan.position() - told >= PROGRESS {
+                told = scan.position();
+                let done = self.verified.bytes + told;
+                (self.progress)(done, self.total.max(done));
             }
         }
     }
-    let _ = (HEADER, SEAL);
-    verified.bytes += scan.length()?;
-    Ok(())
+
+    /// Whether good frames follow though there is none here.
+    fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
+        Ok(!self.is_written(scan)? && scan.span()?.is_some() && scan.next_good()?.is_some())
+    }
+
+    /// Notes damage and goes on behind it; whether there is anything good behind it.
+    fn step_over(&mut self, scan: &mut Scan, what: String) -> Result<bool, JournalError> {
+        self.damage(scan.path(), scan.position(), what);
+        let good = scan.next_good()?;
+        if let Some((position, index)) = good {
+            scan.resume_at(position, index);
+        }
+        Ok(good.is_some())
+    }
+
+    /// Checks what stands behind the last frame and how long the file is.
+    fn end(&mut self, scan: &mut Scan) -> Result<(), JournalError> {
+        let path = scan.path().to_owned();
+        let (length, capacity) = (scan.length()?, scan.header().capacity);
+        let closed = scan.is_sealed() && length == scan.position();
+        if length != capacity && !closed {
+            let should = if scan.is_sealed() {
+                scan.position()
+            } else {
+                capacity
+            };
+            let what = format!("the file is {length} bytes long and should be {should}");
+            self.damage(&path, length.min(should), what);
+        }
+        if !scan.is_sealed() && scan.mark().is_ok_and(|mark| mark > scan.position()) {
+            let what = "records that were durable are missing here";
+            self.damage(&path, scan.position(), what);
+        }
+        if self.is_written(scan)? {
+            return Ok(());
+        }
+        if let Some(span) = scan.span()? {
+            let what = "something stands behind the last record, where all should be zero";
+            self.damage(&path, span.start, what);
+        }
+        Ok(())
+    }
+
+    /// Waits for a writer that is in the middle of a frame here; whether it has written one since. Without a writer, it is not
+    /// waited for.
+    fn is_written(&self, scan: &Scan) -> Result<bool, JournalError> {
+        if scan.is_sealed() {
+            return Ok(false);
+        }
+        for _ in 0..LOOKS {
+            if scan.has_more()? {
+                return Ok(true);
+            }
+            if scan.span()?.is_none() || !self.has_writer() {
+                return Ok(false);
+            }
+            thread::sleep(BETWEEN_LOOKS);
+        }
+        Ok(false)
+    }
+
+    fn has_writer(&self) -> bool {
+        let lock = File::open(self.folder.join(format!("{}.lock", self.name)));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    fn is_followed(&self, number: u64) -> bool {
+        let path = crate::files::segment_file(self.folder, self.name, number + 1);
+        !matches!(Scan::open(&path, self.name, number + 1), Ok(None))
+    }
+
+    /// A segment that was prepared and never begun is as long as the one before it and all zero.
+    fn prepared(&mut self, path: &Path, last: bool) -> Result<(), JournalError> {
+        let file = File::open(path).map_err(JournalError::io("open", path))?;
+        let span = used(&file, 0).map_err(JournalError::io("read from", path))?;
+        if let Some(span) = span {
+            if self.has_writer() && span.start < HEADER {
+                return Ok(());
+            }
+            self.damage(path, span.start, "there are contents but no header");
+        } else if !last || self.capacity.is_none() {
+            self.damage(path, 0, "it has no header");
+        } else if self.capacity != Some(length(path)?) {
+            let what = "it is prepared for what comes next, but not as long as it should be";
+            self.damage(path, length(path)?, what);
+        }
+        Ok(())
+    }
+
+    fn damage(&mut self, file: &Path, offset: u64, what: impl Into<String>) {
+        self.verified.damage.push(Damage {
+            file: file.to_owned(),
+            offset,
+            what: what.into(),
+        });
+    }
+}
+
+fn length(path: &Path) -> Result<u64, JournalError> {
+    let metadata = path.metadata();
+    Ok(metadata.map_err(JournalError::io("look at", path))?.len())
 }
