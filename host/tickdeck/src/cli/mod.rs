@@ -17,6 +17,7 @@ mod host;
 mod kill;
 mod machine;
 mod new;
+mod otherwise;
 mod playing;
 mod replay;
 mod repository;
