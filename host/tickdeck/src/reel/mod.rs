@@ -16,6 +16,7 @@ mod otherwise;
 mod paced;
 mod recorder;
 mod session;
+mod story;
 mod tape;
 mod wired;
 
@@ -26,6 +27,7 @@ pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
 pub use paced::{Paced, Rhythm};
 pub use recorder::JournalRecorder;
 pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
+pub use story::{Saw, Story, senders, story};
 pub use tape::ReelTape;
 pub use wired::{Maker, Replaying, replaying, settings};
 
