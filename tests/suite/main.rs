@@ -14,6 +14,7 @@ mod hostile;
 mod invariance;
 mod native;
 mod operators;
+mod reels;
 mod stale;
 mod swap;
 mod upgrades;
