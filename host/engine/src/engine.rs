@@ -285,8 +285,8 @@ impl Engine {
     /// venues' events, and the venues keep the order they were given in.
     pub(crate) fn gather(&mut self, end: Timestamp) {
         self.window.clear();
-        self.window.append(&mut self.carried);
         self.router.poll(end, &mut self.window);
+        self.window.append(&mut self.carried);
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
             if let Err(error) = venue.gateway.poll(end, &mut self.window) {
                 venue.open = false;
