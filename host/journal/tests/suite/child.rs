@@ -58,6 +58,8 @@ fn appends(folder: &Path, seed: u64) {
     };
     let (mut reel, opened) = Reel::open(folder, NAME, &ReelConfig { sync, ..small() }).unwrap();
     tell(&format!("opened {}", opened.records));
+    // Telling takes longer than appending. Some tell rarely, so that they are killed while they append.
+    let tells_every = [1, 1, 16, 256][random.below(4) as usize];
     loop {
         match random.below(64) {
             0 => {
@@ -77,9 +79,14 @@ fn appends(folder: &Path, seed: u64) {
             }
             _ => append(&mut reel, 1),
         }
-        tell(&format!("appended {}", reel.next_index()));
+        if random.below(tells_every) == 0 {
+            tell(&format!("appended {}", reel.next_index()));
+        }
     }
 }
+
+/// How many records are appended while calls fail: enough for some more than 200 calls of either family.
+pub(crate) const FAULTY_RECORDS: u64 = 5_400;
 
 /// Kind of the records that are appended in runs.
 pub(crate) const RUN: u16 = 0xffff;
@@ -100,7 +107,7 @@ fn meets_faults(folder: &Path) {
     };
     tell(&format!("opened {}", opened.records));
     let mut refused = 0;
-    while reel.next_index() < 9_000 {
+    while reel.next_index() < FAULTY_RECORDS {
         let index = reel.next_index();
         match reel.append(kind(index), &payload(index)) {
             Ok(_) => tell(&format!("appended {}", index + 1)),

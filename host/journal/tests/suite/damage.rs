@@ -317,6 +317,9 @@ fn a_page_that_was_durable_and_is_gone_is_damage() {
     );
 }
 
+/// Does something to the files of one reel, with those of another.
+type Spoil<'a> = &'a dyn Fn(&[PathBuf], &[PathBuf]);
+
 #[test]
 fn a_segment_that_is_missing_exchanged_or_of_another_reel_is_damage() {
     let original = folder();
@@ -324,11 +327,14 @@ fn a_segment_that_is_missing_exchanged_or_of_another_reel_is_damage() {
     let left = snapshot(original.path());
     let foreign = folder();
     closed(foreign.path());
-    let spoil: [fn(&[PathBuf], &[PathBuf]); 4] = [
-        |ours, _| fs::remove_file(&ours[1]).unwrap(),
-        |ours, _| drop(fs::copy(&ours[0], &ours[1]).unwrap()),
-        |ours, theirs| drop(fs::copy(&theirs[1], &ours[1]).unwrap()),
-        |ours, theirs| drop(fs::copy(&theirs[0], &ours[0]).unwrap()),
+    let copy = |from: &Path, to: &Path| {
+        fs::copy(from, to).unwrap();
+    };
+    let spoil: [Spoil; 4] = [
+        &|ours, _| fs::remove_file(&ours[1]).unwrap(),
+        &|ours, _| copy(&ours[0], &ours[1]),
+        &|ours, theirs| copy(&theirs[1], &ours[1]),
+        &|ours, theirs| copy(&theirs[0], &ours[0]),
     ];
     for spoil in spoil {
         let folder = original.path();

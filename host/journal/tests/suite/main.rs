@@ -11,7 +11,6 @@ mod fixture;
 mod full;
 mod independent;
 mod kill;
-mod machine;
 mod order;
 mod property;
 mod records;

@@ -86,7 +86,12 @@ fn syncing_makes_all_durable_and_closed_segments_can_be_pruned() {
     for sync in [Sync::default(), Sync::Order, Sync::Never] {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path();
-        let config = ReelConfig { sync, ..small() };
+        let segment_bytes = 64 << 10;
+        let config = ReelConfig {
+            sync,
+            segment_bytes,
+            ..small()
+        };
         let (mut reel, _) = Reel::open(folder, "events", &config).unwrap();
         append(&mut reel, 4_000);
         reel.sync().unwrap();
@@ -99,7 +104,7 @@ fn syncing_makes_all_durable_and_closed_segments_can_be_pruned() {
             segments(folder, "events")
                 .unwrap()
                 .iter()
-                .filter(|one| one.bytes == 16 << 10)
+                .filter(|one| one.bytes == segment_bytes)
                 .count()
         };
         while open() > 1 {
