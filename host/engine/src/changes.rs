@@ -75,6 +75,7 @@ impl Engine {
         if self.intents.is_empty() {
             return;
         }
+        self.hash_decided();
         let mut intents = std::mem::take(&mut self.intents);
         intents.sort_unstable_by_key(Intent::key);
         for mut intent in intents.drain(..) {

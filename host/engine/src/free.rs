@@ -74,6 +74,14 @@ impl Engine {
             *sent = at;
         }
         self.dispatch(observer);
+        self.hash_decided();
+    }
+
+    /// Takes what was carried out into the hash, now that nobody waits for it.
+    pub(crate) fn hash_decided(&mut self) {
+        for intent in self.decided.drain(..) {
+            hash_intent(&mut self.actions_hash, &intent);
+        }
     }
 
     /// Publishes what has arrived, carries out what was decided, and attends to operators; returns whether there was
@@ -144,7 +152,7 @@ impl Engine {
         let Self {
             intents,
             router,
-            actions_hash,
+            decided,
             ..
         } = self;
         let before = intents.len();
@@ -153,8 +161,8 @@ impl Engine {
             if intent.cause == AT_END {
                 return true;
             }
-            hash_intent(actions_hash, intent);
             router.on_intent(intent);
+            decided.push(*intent);
             false
         });
         let decided = intents.len() < before;
