@@ -111,6 +111,8 @@ pub struct Engine {
     pub(crate) actions_hash: Xxh3,
     pub(crate) window: Vec<Event>,
     pub(crate) intents: Vec<Intent>,
+    /// What the kernel that runs freely has carried out and not yet hashed.
+    pub(crate) decided: Vec<Intent>,
     /// New versions that wait for the window in which the old one's last call is timed.
     pub(crate) expected: Vec<Request>,
     pub(crate) failed_trials: Vec<StrategyId>,
