@@ -15,8 +15,10 @@ use hdrhistogram::Histogram;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tickdeck::reel::{JournalRecorder, Run};
 use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_engine::{EngineConfig, Limits as RiskLimits, OrderRate, Stepping, Wait};
+use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
     Amount, Event, Instrument, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason,
     Registry, Size, Timestamp, VenueId,
@@ -28,6 +30,9 @@ const ORDER_EVERY: u64 = 20;
 
 /// Rounds: each plays every case once.
 const ROUNDS: usize = 5;
+
+/// Times the latency of a run that is not kept.
+const KEPT: f64 = 1.2;
 
 /// The longest latency that is told apart, in nanoseconds.
 const LONGEST_NS: u64 = 10_000_000_000;
@@ -41,6 +46,8 @@ struct Case {
     quotes_per_s: u64,
     wait: Wait,
     native: Option<Maker>,
+    /// The run is kept in reels meanwhile.
+    kept: bool,
 }
 
 /// A spinning thread never gives up its core; a parked one must be woken.
@@ -57,6 +64,11 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         quotes_per_s,
         wait,
         native,
+        kept: false,
+    };
+    let kept = Case {
+        kept: true,
+        ..case("spin/100k/kept", 100_000, SPIN, None)
     };
     let cases = [
         case("spin/100k", 100_000, SPIN, None),
@@ -65,6 +77,8 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         case("spin/1M/native", 1_000_000, SPIN, Some(native)),
         case("park/100k", 100_000, PARK, None),
         case("park/100k/native", 100_000, PARK, Some(native)),
+        kept,
+        case("spin/100k/not-kept", 100_000, SPIN, None),
     ];
     let mut histograms: Vec<Vec<Histogram<u64>>> = cases.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS.min(effort.rounds) {
@@ -88,10 +102,17 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
 }
 
 fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>]) -> Vec<Row> {
-    let spins = case.wait == SPIN;
+    let goal = |value| match (case.kept, case.wait == SPIN) {
+        (true, _) => None,
+        (false, spins) => spins.then_some(Goal::Value(value)),
+    };
     let parts = [
-        ("p50", 0.5, spins.then_some(1_000.0)),
-        ("p99", 0.99, spins.then_some(5_000.0)),
+        (
+            "p50",
+            0.5,
+            case.kept.then_some(Goal::Ratio(KEPT)).or(goal(1_000.0)),
+        ),
+        ("p99", 0.99, goal(5_000.0)),
         ("p99.9", 0.999, None),
         ("p99.99", 0.9999, None),
     ];
@@ -99,12 +120,15 @@ fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>])
         let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
         histograms.iter().map(value).collect()
     };
-    let row = |(label, part, goal): (&str, f64, Option<f64>)| {
+    let row = |(label, part, goal): (&str, f64, Option<Goal>)| {
         let claim = Claim {
             bench: "latency",
             unit: "ns",
-            against: "the same strategy natively",
-            goal: goal.map(Goal::Value),
+            against: match case.kept {
+                true => "the same run, not kept",
+                false => "the same strategy natively",
+            },
+            goal,
             more_is_better: false,
         };
         let row = claim.row(&of(values, part), &of(natives, part));
@@ -129,7 +153,16 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
         epoch,
         started: false,
     });
-    let deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
+    let mut deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
+    let folder = tempfile::tempdir()?;
+    if case.kept {
+        let run = Run {
+            number: 1,
+            folder: folder.path().join("run"),
+        };
+        let (recorder, _) = JournalRecorder::open(&run, &ReelConfig::default(), None)?;
+        deck.engine.record(Box::new(recorder));
+    }
     let report = deck.engine.run(&mut Nobody)?;
     let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
     let denied = &report.status.denied;
