@@ -414,3 +414,22 @@ fn a_run_can_be_gone_through_event_by_event() {
     assert_eq!(shown, ["1000", "1001", "1002", "1004"], "{text}");
     assert!(output.status.success());
 }
+
+/// A run of the first schema, as it was written when the schema was made. It stays here and is read for ever: a change of
+/// what a record means comes with a new number and keeps the old reading.
+fn first_schema() -> std::path::PathBuf {
+    root().join("tests/fixtures/reel-schema-1")
+}
+
+#[test]
+fn a_run_of_the_first_schema_is_read() {
+    let reels = Reels::in_folder(&first_schema());
+    let run = reels.run(None).unwrap();
+    let session = tickdeck::reel::Session::read(&run.folder).unwrap();
+    assert_eq!(session.seats.len(), 1);
+    assert_eq!(session.seats[0].name, "guest");
+    let replayed = replay(&first_schema());
+    assert_eq!(replayed.divergence, None);
+    assert!(replayed.ended);
+    assert_eq!((replayed.report.status.events, replayed.compared), (305, 3));
+}
