@@ -43,8 +43,11 @@ impl Router {
         self.portfolio
             .open_strategy(seat.id, &seat.allocation, seat.next_order);
         self.set_limits(seat.id, &seat.version);
-        let mut party = Party::new(seat.id, &seat.version);
-        match self.place_of(seat.id) {
+        self.admit(Party::new(seat.id, &seat.version));
+    }
+
+    pub(crate) fn admit(&mut self, mut party: Party) {
+        match self.place_of(party.id) {
             Some(place) => {
                 party.mode = self.parties[place].mode;
                 self.parties[place] = party;
