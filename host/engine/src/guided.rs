@@ -374,7 +374,12 @@ impl Engine {
                 break;
             }
             self.play_stretch(guide, tape)?;
-            self.router.outbox.notices.clear();
+            for (at, notice) in self.router.outbox.notices.drain(..) {
+                // A host that goes on has told all this before it was cut off.
+                if !guide.venues {
+                    observer.notice(at, notice);
+                }
+            }
             self.tell_status(observer);
             if self.hearing.0.stopping() {
                 return Err(EngineError::Tape("it was stopped".to_owned()).into());

@@ -2,7 +2,7 @@
 
 use crate::figures::{date, time_of_day};
 use crate::names::Names;
-use tickdeck_engine::{Acted, Divergence, Finding, Outcome};
+use tickdeck_engine::{Acted, ChangeKept, Deed, Divergence, Finding, Outcome, SentKind};
 use tickdeck_model::{Action, Event, StrategyId, Submit, Timestamp};
 
 /// The first difference between a run and its replay.
@@ -34,6 +34,49 @@ fn finding(finding: &Finding, names: &Names) -> String {
             format!("a state of {bytes} bytes in schema {schema}, with other content")
         }
         Finding::Words(words) => words.clone(),
+    }
+}
+
+/// Something that the kernel did, if it is worth a line.
+pub fn deed(deed: &Deed, names: &Names) -> Option<String> {
+    Some(match deed {
+        Deed::Acted(it) => format!("{}: {}", names.strategy(it.strategy), acted(it, names)),
+        Deed::Settled {
+            strategy,
+            outcome: it,
+            ..
+        } => format!("{}: {}", names.strategy(*strategy), outcome(*it)),
+        Deed::Operated { order, .. } => format!("the operator: {order:?}"),
+        Deed::GaveUp { strategy, .. } => {
+            format!("{}: the version before is back", names.strategy(*strategy))
+        }
+        Deed::Changed { what, .. } => changed(what, names),
+        Deed::Refused { why } => format!("it was refused: {why}"),
+        Deed::Halted { problem, .. } => format!("new orders are denied: {problem}"),
+        Deed::Kept => "new orders pass again".to_owned(),
+        Deed::Sent { order, what, .. } => format!(
+            "sent to the venue: {} of {}/{}",
+            match what {
+                SentKind::Submit => "order",
+                SentKind::Modify => "change",
+                SentKind::Cancel => "cancel",
+            },
+            names.strategy(order.strategy),
+            order.number
+        ),
+        Deed::Stopping { .. } => "the strategies are stopped".to_owned(),
+        Deed::Saved { .. } => return None,
+    })
+}
+
+fn changed(what: &ChangeKept, names: &Names) -> String {
+    let name = names.strategy(what.strategy());
+    match what {
+        ChangeKept::Seat { .. } => format!("{name} takes its seat"),
+        ChangeKept::Swap { .. } => format!("{name}: another version takes over"),
+        ChangeKept::Promote(_) => format!("{name}: the version beside takes over"),
+        ChangeKept::RollBack(_) => format!("{name}: back to the version before"),
+        ChangeKept::Remove(_) => format!("{name} leaves"),
     }
 }
 

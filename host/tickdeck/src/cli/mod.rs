@@ -12,11 +12,13 @@ mod data;
 mod demo;
 mod dev;
 mod doctor;
+mod explain;
 mod finding;
 mod host;
 mod kill;
 mod machine;
 mod new;
+mod otherwise;
 mod playing;
 mod replay;
 mod repository;
@@ -69,6 +71,7 @@ enum Command {
     #[command(subcommand)]
     Data(data::Data),
     Replay(replay::Replay),
+    Explain(explain::Explain),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -94,6 +97,7 @@ impl Cli {
             Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Explain(command) => command.run(),
             Command::Doctor(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Completions(command) => Ok(command.run()),

@@ -1,29 +1,38 @@
 //! `tickdeck replay`: does a recorded run again, strategies and all.
 
+use super::INTERRUPTED;
+use super::otherwise::{self, Asked};
 use crate::clock::Stop;
+use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Reels, Replaying, replaying};
+use crate::reel::{Paced, Reels, Replaying, Rhythm, replaying};
 use crate::session::on_interrupt;
-use crate::tale::difference;
+use crate::tale::{self, difference};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_engine::{Notice, Observer, Replayed, Status};
-use tickdeck_model::Timestamp;
+use tickdeck_engine::{Deed, Notice, Observer, Replayed, Status};
+use tickdeck_model::{Event, Timestamp};
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
 /// must be what was recorded, byte for byte.
 ///
 /// The checks and the order books of the host are done again too, so that what was denied is denied again. Exit code 0: it is
 /// equal. 1: it is not, and the first difference is told; or the reels can't be read.
+///
+/// With --strategy, the run is played as it would have gone with another module: the venue is played again and answers what
+/// is decided now, and what comes out differently is told, decisions and results. Exit code 0 either way.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck replay data
   tickdeck replay tape --json
-  tickdeck replay data --run 3 --until 250000")]
+  tickdeck replay data --run 3 --until 250000
+  tickdeck replay data --strategy ema-cross=plugins/ema-cross.wasm
+  tickdeck replay data --from 1200 --step
+  tickdeck replay data --from 1200 --speed 0.1")]
 pub(super) struct Replay {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
@@ -34,6 +43,21 @@ pub(super) struct Replay {
     /// Stop before this event
     #[arg(long, value_name = "SEQUENCE")]
     until: Option<u64>,
+    /// With --step or --speed: go to this event as fast as may be
+    #[arg(long, value_name = "SEQUENCE")]
+    from: Option<u64>,
+    /// Let time go by as it did, so many times as fast [default: as fast as may be]
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
+    /// Event by event, with what was decided: Enter goes on, a number that many, q ends
+    #[arg(long, conflicts_with_all = ["speed", "json"])]
+    step: bool,
+    /// Play it with another module for a strategy, and tell what comes out differently
+    #[arg(long, value_name = "NAME=FILE", value_parser = other, conflicts_with_all = ["speed", "step", "from", "until"])]
+    strategy: Option<(String, PathBuf)>,
+    /// With --strategy: tell this many differences
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    differences: usize,
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
@@ -65,13 +89,22 @@ impl Replay {
         let reels = Reels::in_folder(&self.folder);
         let run = reels.run(self.run)?;
         let stop = Stop::default();
+        if let Some((name, file)) = &self.strategy {
+            let asked = Asked {
+                name,
+                file,
+                most: self.differences,
+                json: self.json,
+            };
+            return otherwise::run(&reels, &run, &asked, &stop);
+        }
         let Replaying {
             engine,
-            mut tape,
+            tape,
             names,
             session,
         } = replaying(&reels, &run, self.until, &stop)?;
-        on_interrupt(stop, Some(engine.controls()))?;
+        on_interrupt(stop.clone(), Some(engine.controls()))?;
         let quiet = self.json || !std::io::stderr().is_terminal();
         if !self.json {
             let title = &session.title;
@@ -80,8 +113,18 @@ impl Replay {
                 run.number, session.command
             ))?;
         }
+        let rhythm = self.rhythm(&names);
+        let quiet = quiet || self.step;
+        let mut tape = Paced::new(tape, rhythm, self.from.unwrap_or(0), stop.clone());
         let mut progress = Progress { quiet, said: false };
-        let replayed = on_large_stack(move || engine.replay(&mut tape, &mut progress))?;
+        let played = on_large_stack(move || engine.replay(&mut tape, &mut progress));
+        let replayed = match played {
+            Err(error) if stop.asked() => {
+                eprintln!("{}", crate::cli::sentence(&error));
+                return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
+            }
+            played => played?,
+        };
         let equal = replayed.divergence.is_none();
         let told = replayed
             .divergence
@@ -100,8 +143,55 @@ impl Replay {
     }
 }
 
+impl Replay {
+    fn rhythm(&self, names: &Names) -> Rhythm {
+        if self.step {
+            let names = names.clone();
+            return Rhythm::Shown(Box::new(move |event, deeds| show(event, deeds, &names)));
+        }
+        self.speed.map_or(Rhythm::FlatOut, Rhythm::Times)
+    }
+}
+
+/// Shows an event with what it led to, and asks how many more may pass.
+fn show(event: &Event, deeds: &[Deed], names: &Names) -> u64 {
+    println!("{:>8}  {}", event.sequence, tale::event(event, names));
+    for deed in deeds {
+        if let Some(words) = tale::deed(deed, names) {
+            println!("{:>8}  {words}", "");
+        }
+    }
+    let mut line = String::new();
+    // The end of the input is the wish to end.
+    match std::io::stdin().read_line(&mut line) {
+        Ok(1..) => match line.trim() {
+            "" => 1,
+            number => number.parse().unwrap_or(0),
+        },
+        _ => 0,
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('x').parse::<f64>() {
+        Ok(factor) if (0.001..=1e6).contains(&factor) => Ok(factor),
+        _ => Err("it must be a factor from 0.001 to 1000000".to_owned()),
+    }
+}
+
+fn other(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err(
+            "it must be a strategy's name, =, and a module's file: ema-cross=new.wasm".to_owned(),
+        ),
+    }
+}
+
 /// Strategies need the stack that they have in a host.
-fn on_large_stack<T: Send + 'static, E>(
+pub(super) fn on_large_stack<T: Send + 'static, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T>
 where

@@ -10,16 +10,24 @@
 //! the router had taken in. Together they are enough to do the run again, years later: see `docs/JOURNAL.md`.
 
 mod codec;
+mod compare;
 mod modules;
+mod otherwise;
+mod paced;
 mod recorder;
 mod session;
+mod story;
 mod tape;
 mod wired;
 
 pub use codec::{Entry, Kind, decode};
+pub use compare::{Comparison, Counts, Difference, compare};
 pub use modules::Modules;
+pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
+pub use paced::{Paced, Rhythm};
 pub use recorder::JournalRecorder;
 pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
+pub use story::{Saw, Story, senders, story};
 pub use tape::ReelTape;
 pub use wired::{Maker, Replaying, replaying, settings};
 

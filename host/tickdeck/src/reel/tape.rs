@@ -16,8 +16,6 @@ pub struct ReelTape {
     events: Reader,
     actions: Reader,
     maker: Maker,
-    /// Whether the run's last record says that it ended in order.
-    ended: bool,
     until: u64,
     given: u64,
 }
@@ -39,7 +37,6 @@ impl ReelTape {
             events,
             actions,
             maker,
-            ended: false,
             until: u64::MAX,
             given: 0,
         })
@@ -51,9 +48,9 @@ impl ReelTape {
         self
     }
 
-    /// Whether the run ended in order; known once all of it was read.
-    pub const fn has_ended(&self) -> bool {
-        self.ended
+    /// The sequence of the event that comes next.
+    pub const fn next_event(&self) -> u64 {
+        self.given
     }
 
     fn read_events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<()> {
@@ -92,8 +89,7 @@ impl ReelTape {
                 Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
                     return Ok(Some((position, deed)));
                 }
-                Entry::Session => {}
-                Entry::End => self.ended = true,
+                Entry::Session | Entry::End => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use tickdeck_engine::port::{
     Clock, Command, Due, Gateway, GatewayError, Seat, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, Stepping};
-use tickdeck_model::{Currency, Event, InstrumentId, Registry, Timestamp};
+use tickdeck_model::{Currency, Event, InstrumentId, OrderNumber, Registry, Timestamp};
 use tickdeck_strategy::watch::{Beside, FileKind, Plugin};
 use tickdeck_strategy::{Host, HostConfig, ModuleHash};
 
@@ -44,6 +44,8 @@ pub struct Maker {
     modules: Modules,
     /// What was made, the last of a name last.
     made: Arc<Mutex<Vec<Candidate>>>,
+    /// A plugin that stands for all that a strategy ran.
+    other: Option<(String, Plugin)>,
 }
 
 impl Maker {
@@ -54,7 +56,34 @@ impl Maker {
             registry,
             modules,
             made: Arc::default(),
+            other: None,
         }
+    }
+
+    /// The same with another plugin for a strategy; names that it needs are added.
+    ///
+    /// # Errors
+    /// It can't be loaded.
+    pub(super) fn with_other(mut self, name: String, plugin: Plugin) -> Result<Self> {
+        let settings = self.casting.config.strategies.get(&name);
+        let settings = settings.cloned().unwrap_or_default();
+        let mut registry = (*self.registry).clone();
+        self.casting
+            .candidate(
+                (&name, settings),
+                &plugin,
+                &Grants::in_memory(),
+                &mut registry,
+            )
+            .map_err(|unfit| anyhow!("{}", unfit.words()))?;
+        self.registry = Arc::new(registry);
+        self.other = Some((name, plugin));
+        Ok(self)
+    }
+
+    /// The names.
+    pub(super) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
     }
 
     /// What a recipe makes, not started yet.
@@ -62,7 +91,10 @@ impl Maker {
     /// # Errors
     /// The module is not there, or can't be loaded.
     pub fn candidate(&self, name: &str, recipe: &Recipe) -> Result<Candidate> {
-        let plugin = self.plugin(recipe)?;
+        let plugin = match &self.other {
+            Some((other, plugin)) if other == name => plugin.clone(),
+            _ => self.plugin(recipe)?,
+        };
         let settings = self.casting.config.strategies.get(name);
         let settings = settings.cloned().unwrap_or_default();
         let grants = Grants::parse("the grants in the reel", &recipe.grants)?;
@@ -174,19 +206,7 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
     let config = settings(&session)?;
     let registry = Registry::from_text(&session.names).context("the names in the reel")?;
     let terms: Vec<VenueTerms> = session.venues.iter().map(TermsKept::terms).collect();
-    let casting = Casting {
-        trusted: crate::signature::TrustedKeys::default(),
-        money: money(&terms, &registry)?,
-        host: Host::new(HostConfig {
-            cache: crate::deck::cache_folder(),
-            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
-        })?,
-        first_order: session.first_order,
-        board: Board::default(),
-        modules: None,
-        patience: PATIENCE,
-        config,
-    };
+    let casting = casting(config, &terms, &registry, session.first_order)?;
     let overrides = Overrides {
         events: session.played.events,
         ..Overrides::default()
@@ -221,6 +241,28 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         tape,
         names,
         session,
+    })
+}
+
+/// What the versions of a recorded run have in common.
+pub(super) fn casting(
+    config: Config,
+    terms: &[VenueTerms],
+    registry: &Registry,
+    first_order: OrderNumber,
+) -> Result<Casting> {
+    Ok(Casting {
+        trusted: crate::signature::TrustedKeys::default(),
+        money: money(terms, registry)?,
+        host: Host::new(HostConfig {
+            cache: crate::deck::cache_folder(),
+            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+        })?,
+        first_order,
+        board: Board::default(),
+        modules: None,
+        patience: PATIENCE,
+        config,
     })
 }
 

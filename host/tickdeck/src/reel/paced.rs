@@ -1,0 +1,134 @@
+//! A recorded run at a pace: as fast as the machine can up to a place, then as time went by, or event by event.
+
+use super::ReelTape;
+use crate::clock::Stop;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use tickdeck_engine::port::Version;
+use tickdeck_engine::{Deed, Tape, TapeError};
+use tickdeck_model::{Event, Timestamp};
+
+/// The longest sleep before it looks whether to stop.
+const STEP: Duration = Duration::from_millis(20);
+
+/// How a run is played.
+pub enum Rhythm {
+    /// As fast as the machine can.
+    FlatOut,
+    /// So many times as fast as time went by.
+    Times(f64),
+    /// Shown one by one: called with the event before and the deeds that it led to; the answer is how many more may pass
+    /// before it is called again, 0 to stop.
+    Shown(Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>),
+}
+
+/// A tape at a pace.
+pub struct Paced {
+    tape: ReelTape,
+    rhythm: Rhythm,
+    from: u64,
+    stop: Stop,
+    began: Option<(Instant, Timestamp)>,
+    last: Option<Event>,
+    /// Deeds that were read ahead, for the events that are shown.
+    deeds: VecDeque<(u64, Deed)>,
+    pass: u64,
+}
+
+impl Paced {
+    /// Plays `tape` by `rhythm` from the event `from` on.
+    pub const fn new(tape: ReelTape, rhythm: Rhythm, from: u64, stop: Stop) -> Self {
+        Self {
+            tape,
+            rhythm,
+            from,
+            stop,
+            began: None,
+            last: None,
+            deeds: VecDeque::new(),
+            pass: 1,
+        }
+    }
+
+    fn wait(&mut self, until: Timestamp, factor: f64) {
+        let (wall, first) = *self.began.get_or_insert_with(|| (Instant::now(), until));
+        let after = until.saturating_sub(first).max(0) as f64 / 1e9 / factor;
+        let target = Duration::try_from_secs_f64(after)
+            .ok()
+            .and_then(|after| wall.checked_add(after));
+        while !self.stop.asked() {
+            let left = target.map_or(STEP, |target| {
+                target.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+    }
+
+    /// Shows the last event with what it led to, when its turn has come.
+    fn show_last(&mut self) {
+        let Some(last) = self.last.take() else {
+            return;
+        };
+        let mut led_to = Vec::new();
+        while let Some((_, deed)) = self
+            .deeds
+            .pop_front_if(|(position, _)| *position <= last.sequence + 1)
+        {
+            led_to.push(deed);
+        }
+        self.pass = self.pass.saturating_sub(1);
+        if self.pass == 0
+            && let Rhythm::Shown(show) = &mut self.rhythm
+        {
+            self.pass = show(&last, &led_to);
+            if self.pass == 0 {
+                self.stop.ask();
+            }
+        }
+    }
+}
+
+impl Tape for Paced {
+    fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
+        let begun = self.tape.next_event();
+        if matches!(self.rhythm, Rhythm::FlatOut) || begun < self.from {
+            let left = usize::try_from(self.from.saturating_sub(begun)).unwrap_or(usize::MAX);
+            let flat_out = matches!(self.rhythm, Rhythm::FlatOut);
+            return self
+                .tape
+                .events(if flat_out { most } else { most.min(left) }, out);
+        }
+        self.show_last();
+        if self.stop.asked() {
+            return Err(TapeError(format!("stopped at event {begun}")));
+        }
+        self.tape.events(most.min(1), out)?;
+        let Some(event) = out.last().copied() else {
+            return Ok(());
+        };
+        match self.rhythm {
+            Rhythm::Times(factor) => self.wait(event.ts_host, factor),
+            Rhythm::Shown(_) => self.last = Some(event),
+            Rhythm::FlatOut => {}
+        }
+        Ok(())
+    }
+
+    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+        let deed = self.tape.deed()?;
+        if matches!(self.rhythm, Rhythm::Shown(_))
+            && let Some((position, deed)) = &deed
+            && *position > self.from
+        {
+            self.deeds.push_back((*position, deed.clone()));
+        }
+        Ok(deed)
+    }
+
+    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
+        self.tape.version(name, recipe)
+    }
+}
