@@ -30,6 +30,7 @@ pub mod session;
 pub mod signature;
 pub mod stage;
 pub mod table;
+pub mod tables;
 pub mod tale;
 pub mod venue;
 pub mod view;
