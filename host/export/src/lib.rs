@@ -36,6 +36,7 @@ mod table;
 mod text;
 
 pub use error::TableError;
+pub use lines::object;
 pub use table::{Column, DECIMAL_SCALE, Kind, Row, Table, Value};
 pub use text::{read_time, time};
 

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 pub(crate) struct LineSink {
     out: Partial,
     table: &'static Table,
-    line: String,
 }
 
 impl LineSink {
@@ -19,26 +18,32 @@ impl LineSink {
         Ok(Self {
             out: Partial::create(file)?,
             table,
-            line: String::new(),
         })
     }
 }
 
 impl Sink for LineSink {
     fn push(&mut self, row: &[Value<'_>]) -> Result<(), TableError> {
-        self.table.check(row);
-        self.line.clear();
-        for (value, column) in row.iter().zip(self.table.columns) {
-            self.line.push(if self.line.is_empty() { '{' } else { ',' });
-            self.line += &format!("\"{}\":{}", column.name, json(value));
-        }
-        self.line += "}\n";
-        self.out.write(self.line.as_bytes())
+        self.out.write((object(self.table, row) + "\n").as_bytes())
     }
 
     fn finish(self: Box<Self>) -> Result<u64, TableError> {
         self.out.finish()
     }
+}
+
+/// A row as one JSON object, without a line's end.
+///
+/// # Panics
+/// The row does not fit the table.
+pub fn object(table: &Table, row: &[Value<'_>]) -> String {
+    table.check(row);
+    let mut line = String::new();
+    for (value, column) in row.iter().zip(table.columns) {
+        line.push(if line.is_empty() { '{' } else { ',' });
+        line += &format!("\"{}\":{}", column.name, json(value));
+    }
+    line + "}"
 }
 
 fn json(value: &Value<'_>) -> Json {

@@ -26,6 +26,7 @@ pub mod permissions;
 pub mod plain;
 pub mod reel;
 pub mod scaffold;
+pub mod sealed;
 pub mod session;
 pub mod signature;
 pub mod stage;

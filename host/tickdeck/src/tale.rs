@@ -1,5 +1,7 @@
 //! What is on the reels, in words.
 
+mod body;
+
 use crate::figures::{date, time_of_day};
 use crate::names::Names;
 use tickdeck_engine::{Acted, ChangeKept, Deed, Divergence, Finding, Outcome, SentKind};
@@ -147,14 +149,15 @@ pub fn event(event: &Event, names: &Names) -> String {
         .filter(|owner| *owner != StrategyId::default())
         .map_or_else(String::new, |id| format!(" of {}", names.strategy(id)));
     format!(
-        "{}{symbol}{owner} at {}: {:?}",
+        "{}{symbol}{owner} at {}: {}",
         event.kind().as_str(),
         moment(event.ts_host),
-        event.body()
+        body::body(event, names)
     )
 }
 
 /// Event time, to the microsecond.
 pub fn moment(at: Timestamp) -> String {
-    format!("{} {}", date(at), time_of_day(at))
+    let us = at.rem_euclid(1_000_000_000) / 1_000;
+    format!("{} {}.{us:06}", date(at), time_of_day(at))
 }

@@ -5,6 +5,7 @@
 mod back;
 mod decided;
 mod import;
+pub mod rolled;
 mod rows;
 mod schema;
 
@@ -12,7 +13,7 @@ pub use import::{Imported, import};
 pub use schema::{EVENT_TABLES, all};
 
 use crate::clock::Stop;
-use crate::reel::{Deeds, Events, Place, Run};
+use crate::reel::{Deeds, Events, Happened, Place, Run};
 use anyhow::{Context, Result};
 use rows::{Words, row};
 use std::collections::BTreeMap;
@@ -98,6 +99,21 @@ pub fn export(
         events,
         deeds,
     }))
+}
+
+/// Something on the reels as one JSON object: its row as in an export, and `table`, the table that it is in.
+///
+/// # Errors
+/// It names what the reels do not know.
+pub fn object(happened: &Happened, registry: &Registry) -> Result<String> {
+    let (table, row) = match happened {
+        Happened::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
+        Happened::Deed(kept) => {
+            decided::Deeds::new(registry).row(kept.position, &kept.deed, kept.wall)?
+        }
+    };
+    let object = tickdeck_export::object(table, &row);
+    Ok(format!("{{\"table\":\"{}\",{}", table.name, &object[1..]))
 }
 
 /// What was done because of the events from one sequence to another; of a whole run also what was done at its end.

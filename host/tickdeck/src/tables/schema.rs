@@ -33,7 +33,7 @@ const fn maybe(name: &'static str, kind: Kind) -> Column {
 macro_rules! tables {
     ($($(#[$doc:meta])* $table:ident = $name:literal [$($column:expr),+ $(,)?];)+) => {$(
         $(#[$doc])*
-        pub static $table: Table = Table { name: $name, columns: &[$($column),+] };
+        pub(super) static $table: Table = Table { name: $name, columns: &[$($column),+] };
     )+};
 }
 
@@ -123,7 +123,7 @@ pub fn all() -> impl Iterator<Item = &'static Table> {
 }
 
 /// The table that events of this kind are in.
-pub const fn table(kind: EventKind) -> &'static Table {
+pub(super) const fn table(kind: EventKind) -> &'static Table {
     match kind {
         EventKind::Quote => &QUOTES,
         EventKind::Trade => &TRADES,
