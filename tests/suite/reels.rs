@@ -351,7 +351,7 @@ fn an_order_is_explained_from_its_cause_to_what_became_of_it() {
     assert!(kinds.contains(&"answer"), "{filled:?}");
     assert_eq!(filled[3].1, "every check passed");
     let denied = explained("far/1");
-    assert_eq!(denied[0].1, "SIM is connected", "{denied:?}");
+    assert!(denied[0].1.contains("connected"), "{denied:?}");
     assert!(
         denied[2].1.contains("limit buy 0.001 BTCUSDT.SIM at 1.00"),
         "{denied:?}"

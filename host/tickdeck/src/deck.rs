@@ -3,9 +3,10 @@
 use crate::builder::install;
 use crate::config::{Config, FILE_NAME};
 use crate::grants::Grants;
+use crate::sealed::{seal, unseal};
 use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::ORDERS_PER_RUN;
 use tickdeck_model::{OrderNumber, Registry};
@@ -15,14 +16,14 @@ use tickdeck_strategy::watch::Scan;
 pub const PLUGINS: &str = "plugins";
 /// What must last.
 const DATA: &str = "data";
-/// Held by the host that runs.
-const LOCK: &str = "lock";
+/// Held by the host that runs, whose process number is in it.
+pub(crate) const LOCK: &str = "lock";
 /// The interned names.
-const IDS: &str = "ids";
+pub(crate) const IDS: &str = "ids";
 /// There while the kill switch is on.
-const KILLED: &str = "killed";
+pub(crate) const KILLED: &str = "killed";
 /// The first order number that no run has had.
-const ORDERS: &str = "orders";
+pub(crate) const ORDERS: &str = "orders";
 
 /// A deck's folder.
 #[derive(Debug, Clone)]
@@ -103,7 +104,14 @@ pub fn module_name(folder: &Path) -> String {
 #[derive(Debug)]
 pub struct Data {
     folder: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        // Nobody holds it any more; a number that stays after a crash does no harm.
+        let _ = self.lock.set_len(0);
+    }
 }
 
 impl Data {
@@ -125,13 +133,13 @@ impl Data {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
+                let mut text = String::new();
                 // Only to name the holder; the refusal stands without it.
-                let named = lock.read_to_string(&mut holder).is_ok() && !holder.trim().is_empty();
-                let holder = if named {
-                    format!(", process {}", holder.trim())
-                } else {
-                    String::new()
+                let _ = lock.read_to_string(&mut text);
+                let holder = text.lines().next().unwrap_or_default();
+                let holder = match holder.is_empty() {
+                    true => String::new(),
+                    false => format!(", process {holder}"),
                 };
                 bail!(
                     "another tickdeck runs this deck{holder}: it holds {}; stop it first",
@@ -145,12 +153,10 @@ impl Data {
         lock.set_len(0)
             .and_then(|()| lock.rewind())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        writeln!(lock, "{}", std::process::id())
+        let holder = seal(&format!("{}\n", std::process::id()));
+        lock.write_all(holder.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self {
-            folder,
-            _lock: lock,
-        })
+        Ok(Self { folder, lock })
     }
 
     /// The interned names of this folder; an empty registry if it is new.
@@ -159,16 +165,15 @@ impl Data {
     /// The file can't be read or is damaged: numbers in saved states would be misread, so nothing may start.
     pub fn ids(&self) -> Result<Registry> {
         let path = self.folder.join(IDS);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Registry::from_text(&text).with_context(|| {
-                format!(
-                    "cannot use {}: restore it from a backup, or start with an empty data folder",
-                    path.display()
-                )
-            }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Registry::new()),
-            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-        }
+        let Some(text) = read(&path)? else {
+            return Ok(Registry::new());
+        };
+        Registry::from_text(&text).with_context(|| {
+            format!(
+                "cannot use {}: restore it from a backup, or start with an empty data folder",
+                path.display()
+            )
+        })
     }
 
     /// Keeps the interned names if they changed. Must be done before any strategy runs on them.
@@ -176,7 +181,7 @@ impl Data {
     /// # Errors
     /// The file can't be written.
     pub fn keep_ids(&self, registry: &Registry) -> Result<()> {
-        let (path, text) = (self.folder.join(IDS), registry.to_text());
+        let (path, text) = (self.folder.join(IDS), seal(&registry.to_text()));
         if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
             return Ok(());
         }
@@ -190,22 +195,19 @@ impl Data {
     /// The file can't be read or written, or is damaged: guessing could use a number again.
     pub fn reserve_orders(&self) -> Result<OrderNumber> {
         let path = self.folder.join(ORDERS);
-        let first: OrderNumber = match std::fs::read_to_string(&path) {
-            Ok(text) => text.trim().parse().with_context(|| {
+        let first: OrderNumber = match read(&path)? {
+            Some(text) => text.trim().parse().with_context(|| {
                 format!(
                     "cannot use {}: it must hold the first order number that was never used",
                     path.display()
                 )
             })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 1,
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
+            None => 1,
         };
         let next = first
             .checked_add(ORDERS_PER_RUN)
             .with_context(|| format!("{} has run out of order numbers", path.display()))?;
-        install(&path, format!("{next}\n").as_bytes())?;
+        install(&path, seal(&format!("{next}\n")).as_bytes())?;
         Ok(first)
     }
 
@@ -238,6 +240,15 @@ impl Data {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A text file of the data folder, if it is there.
+fn read(path: &Path) -> Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(unseal(path, &bytes)?.0.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
     }
 }
 
@@ -287,7 +298,38 @@ mod tests {
             "{error}"
         );
         drop(data);
+        let lock = deck.data().join(LOCK);
+        assert_eq!(std::fs::read(lock).unwrap(), b"", "nobody holds it");
         deck.open_data().unwrap();
+    }
+
+    #[test]
+    fn files_from_before_checksums_are_read_and_get_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let deck = Deck::at(folder.path());
+        let data = deck.open_data().unwrap();
+        std::fs::write(deck.data().join(ORDERS), "17\n").unwrap();
+        std::fs::write(deck.data().join(IDS), "strategy\thost\nstrategy\ta\n").unwrap();
+        assert_eq!(data.reserve_orders().unwrap(), 17);
+        let registry = data.ids().unwrap();
+        data.keep_ids(&registry).unwrap();
+        assert_eq!(data.ids().unwrap().to_text(), registry.to_text());
+        for name in [ORDERS, IDS] {
+            let text = std::fs::read_to_string(deck.data().join(name)).unwrap();
+            assert!(text.contains("# xxh3 "), "{text}");
+            std::fs::write(
+                deck.data().join(name),
+                text.replacen('1', "3", 1).replacen("ta", "tb", 1),
+            )
+            .unwrap();
+        }
+        let error = format!("{:#}", data.ids().unwrap_err());
+        assert!(
+            error.contains("ids is damaged: its content has the checksum"),
+            "{error}"
+        );
+        let error = format!("{:#}", data.reserve_orders().unwrap_err());
+        assert!(error.contains("orders is damaged"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{Status, StrategyResult, StrategyStatus};
 use tickdeck_model::{
-    CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, VenueId,
+    Amount, CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, TextId,
+    VenueId,
 };
 
 /// The registry, and the currency that results are shown in.
@@ -72,6 +73,23 @@ impl Names {
         self.registry
             .venue(id)
             .map_or_else(|| format!("venue {id}"), str::to_owned)
+    }
+
+    /// An interned text, such as the name of a signal.
+    pub fn text(&self, id: TextId) -> String {
+        self.registry
+            .text(id)
+            .map_or_else(|| format!("text {id}"), str::to_owned)
+    }
+
+    /// An amount of a currency, without zeros at its end.
+    pub fn amount(&self, id: CurrencyId, amount: Amount) -> String {
+        let scale = self
+            .registry
+            .currency(id)
+            .map_or(0, |currency| currency.scale);
+        let text = amount.at(scale).to_string();
+        format!("{} {}", crate::figures::trimmed(&text), self.currency(id))
     }
 
     /// An instrument's symbol.

@@ -1,9 +1,11 @@
 //! What is on the reels, in words.
 
+mod body;
+
 use crate::figures::{date, time_of_day};
 use crate::names::Names;
 use tickdeck_engine::{Acted, ChangeKept, Deed, Divergence, Finding, Outcome, SentKind};
-use tickdeck_model::{Action, Body, Event, OrderUpdate, Quote, Reason, Submit, Timestamp};
+use tickdeck_model::{Action, Event, StrategyId, Submit, Timestamp};
 
 /// The first difference between a run and its replay.
 pub fn difference(divergence: &Divergence, names: &Names) -> String {
@@ -137,98 +139,31 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// An event, in a line.
+/// An event with its time.
 pub fn event(event: &Event, names: &Names) -> String {
-    body(&event.body(), names)
+    let (at, body) = (moment(event.ts_host), body::body(event, names));
+    format!("{} at {at}: {body}", about(event, names))
 }
 
-fn body(body: &Body, names: &Names) -> String {
-    match body {
-        Body::Quote(quote) => {
-            let Quote {
-                instrument: id,
-                bid,
-                bid_size,
-                ask,
-                ask_size,
-                ..
-            } = *quote;
-            let price = |price| names.price(id, price);
-            let size = |size| names.size(id, size);
-            format!(
-                "quote {} {} x {} / {} x {}",
-                names.symbol(id),
-                price(bid),
-                size(bid_size),
-                price(ask),
-                size(ask_size)
-            )
-        }
-        Body::Trade(trade) => format!(
-            "trade {} {} at {}, {} crossed",
-            names.symbol(trade.instrument),
-            names.size(trade.instrument, trade.size),
-            names.price(trade.instrument, trade.price),
-            trade.aggressor.as_str()
-        ),
-        Body::Book(update) => format!(
-            "book {} {} {} at {}: {}",
-            names.symbol(update.instrument),
-            update.change.as_str(),
-            update.side.as_str(),
-            names.price(update.instrument, update.price),
-            names.size(update.instrument, update.size)
-        ),
-        Body::Bar(bar) => format!(
-            "bar {} {} to {}, {} trades",
-            names.symbol(bar.instrument),
-            names.price(bar.instrument, bar.open),
-            names.price(bar.instrument, bar.close),
-            bar.trades
-        ),
-        Body::Order(update) => order_update(update, names),
-        Body::Fill(fill) => format!(
-            "fill of {}/{}: {} {} {} at {}, {} liquidity",
-            names.strategy(fill.strategy),
-            fill.order,
-            fill.side.as_str(),
-            names.size(fill.instrument, fill.size),
-            names.symbol(fill.instrument),
-            names.price(fill.instrument, fill.price),
-            fill.liquidity.as_str()
-        ),
-        Body::Signal(signal) => format!(
-            "signal of {}: {}",
-            names.strategy(signal.source),
-            signal.value
-        ),
-        Body::Timer(timer) => format!("timer {} of {}", timer.id, names.strategy(timer.strategy)),
-        Body::Venue(status) => format!("{} is {}", names.venue(status.venue), status.state),
-        Body::Account(update) => format!("balance of {}", names.currency(update.currency)),
-        Body::Lagged(lagged) => format!("{} events were left out", lagged.dropped),
-    }
+/// An event whose time is told beside it.
+pub fn happening(event: &Event, names: &Names) -> String {
+    format!("{}: {}", about(event, names), body::body(event, names))
 }
 
-fn order_update(update: &OrderUpdate, names: &Names) -> String {
-    let why = match update.reason {
-        Reason::Normal => String::new(),
-        reason => format!(" ({})", reason.code()),
-    };
-    format!(
-        "order {}/{} is {}{why}: {} {} {} at {}, {} filled",
-        names.strategy(update.strategy),
-        update.order,
-        update.status.as_str(),
-        update.side.as_str(),
-        names.size(update.instrument, update.size),
-        names.symbol(update.instrument),
-        names.price(update.instrument, update.price),
-        names.size(update.instrument, update.filled)
-    )
+/// `fill BTCUSDT.SIM of pairs`
+fn about(event: &Event, names: &Names) -> String {
+    let symbol = event
+        .instrument()
+        .map_or_else(String::new, |id| format!(" {}", names.symbol(id)));
+    let owner = event
+        .owner()
+        .filter(|owner| *owner != StrategyId::default())
+        .map_or_else(String::new, |id| format!(" of {}", names.strategy(id)));
+    format!("{}{symbol}{owner}", event.kind().as_str())
 }
 
 /// Event time, to the microsecond.
 pub fn moment(at: Timestamp) -> String {
-    let micros = at.rem_euclid(1_000_000_000) / 1_000;
-    format!("{} {}.{micros:06}", date(at), time_of_day(at))
+    let us = at.rem_euclid(1_000_000_000) / 1_000;
+    format!("{} {}.{us:06}", date(at), time_of_day(at))
 }

@@ -15,11 +15,13 @@ mod doctor;
 mod explain;
 mod finding;
 mod host;
+mod journal;
 mod kill;
 mod machine;
 mod new;
 mod otherwise;
 mod playing;
+mod progress;
 mod replay;
 mod repository;
 mod run;
@@ -70,6 +72,8 @@ enum Command {
     Sign(sign::Sign),
     #[command(subcommand)]
     Data(data::Data),
+    #[command(subcommand)]
+    Journal(journal::Journal),
     Replay(replay::Replay),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
@@ -96,6 +100,7 @@ impl Cli {
             Command::Check(command) => command.run(),
             Command::Sign(command) => command.run(),
             Command::Data(command) => command.run(),
+            Command::Journal(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Explain(command) => command.run(),
             Command::Doctor(command) => command.run(),
@@ -143,7 +148,7 @@ mod tests {
             let name = sub.get_name().to_owned();
             let help = sub.render_long_help().to_string();
             assert!(
-                help.contains("tickdeck ") || name == "help" || name == "data",
+                help.contains("tickdeck ") || ["help", "data", "journal"].contains(&name.as_str()),
                 "{name}:\n{help}"
             );
             every_command_shows_an_example(sub);

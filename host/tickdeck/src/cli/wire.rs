@@ -2,6 +2,7 @@
 
 use super::check::{Signer, subscription};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::path::Path;
 use tickdeck_engine::port::OrderPolicy;
 use tickdeck_gateway::capture::CheckReport;
@@ -25,6 +26,16 @@ pub(super) struct DataFiles {
 pub(super) enum DataFile {
     Checked(Box<CheckReport>),
     Unreadable { file: String, error: String },
+}
+
+/// What `journal show` prints: rows as in an export, each with the name of its table.
+#[derive(Debug, Serialize)]
+pub(super) struct ShownPlace {
+    pub(super) run: u32,
+    pub(super) event: Box<RawValue>,
+    pub(super) decided: Vec<Box<RawValue>>,
+    pub(super) before: Vec<Box<RawValue>>,
+    pub(super) after: Vec<Box<RawValue>>,
 }
 
 /// What `doctor` prints.

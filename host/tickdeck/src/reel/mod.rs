@@ -14,10 +14,13 @@ mod compare;
 mod modules;
 mod otherwise;
 mod paced;
+mod prune;
+mod reading;
 mod recorder;
 mod session;
 mod story;
 mod tape;
+mod verifying;
 mod wired;
 
 pub use codec::{Entry, Kind, decode};
@@ -25,10 +28,13 @@ pub use compare::{Comparison, Counts, Difference, compare};
 pub use modules::Modules;
 pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
 pub use paced::{Paced, Rhythm};
+pub use prune::{Keep, Old};
+pub use reading::{Deeds, Events, Happened, Kept, Merged, Place, names_in};
 pub use recorder::JournalRecorder;
 pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
 pub use story::{Saw, Story, senders, story};
 pub use tape::ReelTape;
+pub use verifying::{Checked, Found, verify_folder};
 pub use wired::{Maker, Replaying, replaying, settings};
 
 use anyhow::{Context, Result, bail};

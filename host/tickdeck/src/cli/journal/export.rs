@@ -1,0 +1,143 @@
+//! `tickdeck journal export`: a run as tables.
+
+use crate::cli::INTERRUPTED;
+use crate::cli::progress::Progress;
+use crate::clock::Stop;
+use crate::figures::{bytes, grouped};
+use crate::output::print;
+use crate::reel::{Place, Reels};
+use crate::session::on_interrupt;
+use crate::table::aligned;
+use crate::tables::{Exported, Wanted, export};
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Export a run as tables, one file each, for DuckDB, Polars, pandas or a spreadsheet.
+///
+/// Prices, sizes and amounts are exact decimals, times have nanoseconds and are UTC. docs/JOURNAL.md has the tables. Whatever
+/// breaks it off, there is no half a file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck journal export
+  tickdeck journal export tape --format csv --out tables
+  tickdeck journal export --run 2 --from 2024-08-08T16:00 --until 2024-08-08T17:00 --json
+  duckdb -c \"select instrument, sum(price * size) from 'export-000001/trades.parquet' group by 1\"")]
+pub(super) struct Export {
+    /// The data folder, or the deck's
+    #[arg(value_name = "FOLDER", default_value = "data")]
+    folder: PathBuf,
+    /// As what
+    #[arg(long, value_enum, default_value_t = Format::Parquet)]
+    format: Format,
+    /// Which run [default: the last]
+    #[arg(long, value_name = "N")]
+    run: Option<u32>,
+    /// Where to [default: export-NUMBER, of the run]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// The first event: its number, or a time in UTC
+    #[arg(long, value_name = "TIME|SEQUENCE")]
+    from: Option<Place>,
+    /// Stop before this event
+    #[arg(long, value_name = "TIME|SEQUENCE")]
+    until: Option<Place>,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Parquet,
+    Csv,
+    Jsonl,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    run: u32,
+    events: u64,
+    deeds: u64,
+    bytes: u64,
+    /// What its reels take.
+    reel_bytes: u64,
+    files: Vec<FileOut>,
+}
+
+#[derive(Debug, Serialize)]
+struct FileOut {
+    file: String,
+    rows: u64,
+    bytes: u64,
+}
+
+impl Export {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let run = Reels::in_folder(&self.folder).run(self.run)?;
+        let out = self
+            .out
+            .unwrap_or_else(|| PathBuf::from(format!("export-{:06}", run.number)));
+        let wanted = Wanted {
+            format: match self.format {
+                Format::Parquet => tickdeck_export::Format::Parquet,
+                Format::Csv => tickdeck_export::Format::Csv,
+                Format::Jsonl => tickdeck_export::Format::JsonLines,
+            },
+            from: self.from,
+            until: self.until,
+        };
+        let stop = Stop::default();
+        on_interrupt(stop.clone(), None)?;
+        let mut progress = Progress::new(format!("exporting run {}", run.number));
+        let exported = export(&run, wanted, &out, &stop, &mut |done, total| {
+            progress.of(done, total)
+        })?;
+        drop(progress);
+        let Some(exported) = exported else {
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
+        let outcome = outcome(&exported, run.number, run.bytes()?);
+        print(&if self.json {
+            serde_json::to_string(&outcome)? + "\n"
+        } else {
+            words(&outcome)
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
+    let files = exported.files.iter().map(|(file, rows, bytes)| FileOut {
+        file: file.display().to_string(),
+        rows: *rows,
+        bytes: *bytes,
+    });
+    Outcome {
+        run,
+        events: exported.events,
+        deeds: exported.deeds,
+        bytes: exported.files.iter().map(|(_, _, bytes)| bytes).sum(),
+        reel_bytes,
+        files: files.collect(),
+    }
+}
+
+fn words(outcome: &Outcome) -> String {
+    let rows: Vec<[String; 3]> = outcome
+        .files
+        .iter()
+        .map(|file| [file.file.clone(), grouped(file.rows), bytes(file.bytes)])
+        .collect();
+    let share = outcome.bytes as f64 / outcome.reel_bytes.max(1) as f64;
+    aligned(&["<file", "rows", "size"], &rows)
+        + &format!(
+            "run {}: {} events, {} in all, {share:.2} of what the reels take\n",
+            outcome.run,
+            grouped(outcome.events),
+            bytes(outcome.bytes)
+        )
+}

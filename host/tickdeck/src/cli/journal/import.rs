@@ -1,0 +1,80 @@
+//! `tickdeck journal import`: exported tables as a run again.
+
+use crate::cli::INTERRUPTED;
+use crate::cli::progress::Progress;
+use crate::clock::Stop;
+use crate::figures::grouped;
+use crate::output::print;
+use crate::session::on_interrupt;
+use crate::tables::import;
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Make a run of exported tables (parquet or jsonl): the events in their order, numbered from 0.
+///
+/// It holds what happened, not what was decided: it can be listed, shown, verified and exported like any other, and no
+/// strategy ran on it, so `replay` has nothing to do again. The tables `instruments` and `currencies` must lie beside.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck journal import export-000001 --into archive
+  tickdeck journal import export-000001/quotes.parquet --into archive --json")]
+pub(super) struct Import {
+    /// The folder of an export, or one of its tables of events
+    #[arg(value_name = "FILE|DIR")]
+    from: PathBuf,
+    /// The data folder that gets the run; made if it is not there
+    #[arg(long, value_name = "FOLDER", default_value = "data")]
+    into: PathBuf,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    run: u32,
+    events: u64,
+    /// Events between them that no table had.
+    gaps: u64,
+}
+
+impl Import {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let stop = Stop::default();
+        on_interrupt(stop.clone(), None)?;
+        let mut progress = Progress::new("importing");
+        let imported = import(&self.from, &self.into, &stop, &mut |done| {
+            progress.count(done)
+        })?;
+        drop(progress);
+        let Some(imported) = imported else {
+            return Ok(ExitCode::from(INTERRUPTED));
+        };
+        let outcome = Outcome {
+            run: imported.run.number,
+            events: imported.events,
+            gaps: imported.gaps,
+        };
+        print(&if self.json {
+            serde_json::to_string(&outcome)? + "\n"
+        } else {
+            let gaps = match outcome.gaps {
+                0 => String::new(),
+                gaps => format!(
+                    "; {} events between them are not in the tables",
+                    grouped(gaps)
+                ),
+            };
+            format!(
+                "run {} with {} events{gaps}\n",
+                outcome.run,
+                grouped(outcome.events)
+            )
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,152 @@
+//! `tickdeck journal ls`: the runs of a data folder.
+
+use crate::figures::{bytes, grouped, span};
+use crate::output::print;
+use crate::reel::{Deeds, Events, Reels, Run, Session};
+use crate::table::aligned;
+use crate::tale::moment;
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tickdeck_engine::Deed;
+use tickdeck_export::time;
+use tickdeck_model::Timestamp;
+
+/// List the runs that are kept: when each began, how long it was in event time, what is in it, and how it ended.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck journal ls
+  tickdeck journal ls tape --json")]
+pub(super) struct Ls {
+    /// The data folder, or the deck's
+    #[arg(value_name = "FOLDER", default_value = "data")]
+    folder: PathBuf,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Listed {
+    runs: Vec<Line>,
+}
+
+/// A run.
+#[derive(Debug, Serialize)]
+struct Line {
+    run: u32,
+    /// By the wall.
+    begun: Option<String>,
+    /// Host time of the first and of the last event.
+    first: Option<String>,
+    last: Option<String>,
+    seconds: Option<f64>,
+    events: u64,
+    actions: u64,
+    bytes: u64,
+    /// `running`, `ended`, `cut off` or `damaged`.
+    state: &'static str,
+    command: Option<String>,
+    title: Option<String>,
+    problem: Option<String>,
+    #[serde(skip)]
+    began: Option<Timestamp>,
+}
+
+impl Ls {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let reels = Reels::in_folder(&self.folder);
+        // A folder without any is told as by every other command.
+        reels.run(None)?;
+        let runs: Vec<Line> = reels.runs()?.iter().map(line).collect();
+        print(&if self.json {
+            serde_json::to_string(&Listed { runs })? + "\n"
+        } else {
+            words(&runs)
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn line(run: &Run) -> Line {
+    let mut line = Line {
+        run: run.number,
+        begun: None,
+        first: None,
+        last: None,
+        seconds: None,
+        events: 0,
+        actions: 0,
+        bytes: run.bytes().unwrap_or_default(),
+        state: "damaged",
+        command: None,
+        title: None,
+        problem: None,
+        began: None,
+    };
+    if let Err(error) = fill(run, &mut line) {
+        line.problem = Some(crate::cli::sentence(&error));
+    }
+    line
+}
+
+fn fill(run: &Run, line: &mut Line) -> Result<()> {
+    let session = Session::read(&run.folder)?;
+    line.begun = Some(time(session.began_ns));
+    line.began = Some(session.began_ns);
+    line.command = Some(session.command);
+    line.title = Some(session.title);
+    line.events = run.events()?;
+    if line.events > 0 {
+        let at = |sequence| -> Result<Option<Timestamp>> {
+            Ok(Events::open(run, sequence)?
+                .next()?
+                .map(|event| event.ts_host))
+        };
+        let (first, last) = (at(0)?, at(line.events - 1)?);
+        (line.first, line.last) = (first.map(time), last.map(time));
+        let span = last
+            .zip(first)
+            .map(|(last, first)| last.saturating_sub(first));
+        line.seconds = span.map(|ns| ns as f64 / 1e9);
+    }
+    let mut deeds = Deeds::open(run)?;
+    while let Some(kept) = deeds.next()? {
+        line.actions += u64::from(matches!(kept.deed, Deed::Acted(_)));
+    }
+    line.state = match (run.has_ended(), run.is_written()) {
+        (_, true) => "running",
+        (true, false) => "ended",
+        (false, false) => "cut off",
+    };
+    Ok(())
+}
+
+fn words(runs: &[Line]) -> String {
+    let header = [
+        "run", "<begun", "lasted", "events", "actions", "size", "<state", "<what",
+    ];
+    let rows: Vec<[String; 8]> = runs
+        .iter()
+        .map(|run| {
+            let what =
+                [run.command.as_deref(), run.title.as_deref()].map(Option::unwrap_or_default);
+            [
+                run.run.to_string(),
+                run.began
+                    .map_or_else(|| "-".to_owned(), |at| moment(at)[..19].to_owned()),
+                run.seconds
+                    .map_or_else(|| "-".to_owned(), |seconds| span(seconds.round() as u64)),
+                grouped(run.events),
+                grouped(run.actions),
+                bytes(run.bytes),
+                run.state.to_owned(),
+                run.problem.clone().unwrap_or_else(|| what.join(" on ")),
+            ]
+        })
+        .collect();
+    aligned(&header, &rows)
+}

@@ -1,0 +1,163 @@
+//! `tickdeck journal prune`: removes old runs.
+
+use crate::cli::INTERRUPTED;
+use crate::cli::progress::Progress;
+use crate::clock::Stop;
+use crate::figures::bytes;
+use crate::output::print;
+use crate::reel::{Keep, Old, Reels};
+use crate::session::on_interrupt;
+use crate::tables::rolled;
+use anyhow::Result;
+use clap::{ArgGroup, Args, ValueEnum};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Remove whole runs, oldest first, until no more is left than is to be kept.
+///
+/// Only runs that ended in order go. The last run stays, and so does one that is running or was cut off, which `run` would go
+/// on with. The modules that they ran stay. With --roll, a Parquet copy is kept in FOLDER/parquet.
+#[derive(Debug, Args)]
+#[command(
+    group(ArgGroup::new("keep").required(true)),
+    after_help = "Examples:
+  tickdeck journal prune --keep-gib 20
+  tickdeck journal prune tape --keep-runs 5 --dry-run
+  tickdeck journal prune --keep-gib 20 --roll parquet --json"
+)]
+pub(super) struct Prune {
+    /// The data folder, or the deck's
+    #[arg(value_name = "FOLDER", default_value = "data")]
+    folder: PathBuf,
+    /// So many GiB of reels may stay
+    #[arg(long, value_name = "N", group = "keep", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
+    keep_gib: Option<u64>,
+    /// So many runs may stay
+    #[arg(long, value_name = "N", group = "keep", value_parser = clap::value_parser!(u64).range(1..))]
+    keep_runs: Option<u64>,
+    /// Keep a copy of what is removed
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    roll: Option<Roll>,
+    /// Only say what would be removed
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Roll {
+    Parquet,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    dry_run: bool,
+    runs: Vec<Gone>,
+    /// Bytes of the removed reels.
+    freed: u64,
+    /// Bytes of the copies.
+    rolled: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Gone {
+    run: u32,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rolled: Option<u64>,
+}
+
+impl Prune {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let reels = Reels::in_folder(&self.folder);
+        // A folder without any is told as by every other command.
+        reels.run(None)?;
+        let keep = match (self.keep_gib, self.keep_runs) {
+            (Some(gib), _) => Keep::Bytes(gib << 30),
+            (None, runs) => Keep::Runs(runs.unwrap_or(1)),
+        };
+        let stop = Stop::default();
+        on_interrupt(stop.clone(), None)?;
+        if !self.dry_run {
+            reels.clear_leftovers()?;
+        }
+        let mut outcome = Outcome {
+            dry_run: self.dry_run,
+            ..Outcome::default()
+        };
+        for old in reels.too_many(keep)? {
+            let rolled = match self.remove(&reels, &old, &stop)? {
+                Removed::Gone(rolled) => rolled,
+                // What is gone is told all the same.
+                Removed::Stopped => break,
+            };
+            outcome.freed += old.bytes;
+            outcome.rolled += rolled.unwrap_or(0);
+            outcome.runs.push(Gone {
+                run: old.run.number,
+                bytes: old.bytes,
+                rolled,
+            });
+        }
+        print(&if self.json {
+            serde_json::to_string(&outcome)? + "\n"
+        } else {
+            words(&outcome)
+        })?;
+        Ok(match stop.asked() {
+            true => ExitCode::from(INTERRUPTED),
+            false => ExitCode::SUCCESS,
+        })
+    }
+
+    fn remove(&self, reels: &Reels, old: &Old, stop: &Stop) -> Result<Removed> {
+        if stop.asked() {
+            return Ok(Removed::Stopped);
+        }
+        if self.dry_run {
+            return Ok(Removed::Gone(None));
+        }
+        let mut size = None;
+        if self.roll == Some(Roll::Parquet) {
+            let mut progress = Progress::new(format!("rolling run {}", old.run.number));
+            let rolled = rolled::roll(reels, &old.run, stop, &mut |done, total| {
+                progress.of(done, total)
+            })?;
+            let Some(rolled) = rolled else {
+                return Ok(Removed::Stopped);
+            };
+            size = Some(rolled.files.iter().map(|(_, _, bytes)| bytes).sum());
+        }
+        reels.remove(&old.run)?;
+        Ok(Removed::Gone(size))
+    }
+}
+
+enum Removed {
+    /// With the bytes of its copy.
+    Gone(Option<u64>),
+    Stopped,
+}
+
+fn words(outcome: &Outcome) -> String {
+    let verb = if outcome.dry_run {
+        "would remove"
+    } else {
+        "removed"
+    };
+    let mut text = String::new();
+    for gone in &outcome.runs {
+        let rolled = gone.rolled.map_or_else(String::new, |size| {
+            format!(", kept as {} of Parquet", bytes(size))
+        });
+        text += &format!("{verb} run {}: {}{rolled}\n", gone.run, bytes(gone.bytes));
+    }
+    match outcome.runs.len() {
+        0 => "nothing to remove\n".to_owned(),
+        count => text + &format!("{verb} {count} runs, {}\n", bytes(outcome.freed)),
+    }
+}

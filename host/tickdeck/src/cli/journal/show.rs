@@ -1,0 +1,165 @@
+//! `tickdeck journal show`: what happened at a place, and what was decided because of it.
+
+use crate::names::Names;
+use crate::output::print;
+use crate::reel::{Deeds, Events, Happened, Kept, Place, Reels, Run};
+use crate::tables::object;
+use crate::tale;
+use anyhow::{Result, ensure};
+use clap::Args;
+use serde_json::value::RawValue;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tickdeck_engine::Deed;
+use tickdeck_model::{Action, ClientOrderId, Event, Registry};
+
+/// Show the event at a place of a run, what was decided and sent because of it, and the events around it.
+///
+/// A time means the first event at or after it, by the host's clock.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  tickdeck journal show --at 250000
+  tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
+  tickdeck journal show tape --run 2 --at 17 --json")]
+pub(super) struct Show {
+    /// The data folder, or the deck's
+    #[arg(value_name = "FOLDER", default_value = "data")]
+    folder: PathBuf,
+    /// An event's number, or a time in UTC
+    #[arg(long, value_name = "TIME|SEQUENCE")]
+    at: Place,
+    /// Which run [default: the last]
+    #[arg(long, value_name = "N")]
+    run: Option<u32>,
+    /// How many events before and after
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=10_000))]
+    around: u64,
+    /// Print one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is shown.
+struct Shown {
+    before: Vec<Event>,
+    event: Event,
+    after: Vec<Event>,
+    decided: Vec<Kept>,
+}
+
+impl Show {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let run = Reels::in_folder(&self.folder).run(self.run)?;
+        let shown = self.look(&run)?;
+        let registry = run.names()?;
+        print(&if self.json {
+            shown.json(run.number, &registry)? + "\n"
+        } else {
+            shown.words(run.number, &Names::new(Arc::new(registry), None))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn look(&self, run: &Run) -> Result<Shown> {
+        let (count, at) = (run.events()?, run.find(self.at)?);
+        ensure!(
+            at < count,
+            "run {} has {count} events and none there: `tickdeck journal ls {}` shows when it was",
+            run.number,
+            self.folder.display()
+        );
+        let first = at.saturating_sub(self.around);
+        let mut events = Events::open(run, first)?;
+        let mut around = Vec::new();
+        while events.position() <= at + self.around
+            && let Some(event) = events.next()?
+        {
+            around.push(event);
+        }
+        let after = around.split_off((at - first) as usize + 1);
+        let event = around.remove((at - first) as usize);
+        Ok(Shown {
+            before: around,
+            event,
+            after,
+            decided: decided(run, at)?,
+        })
+    }
+}
+
+/// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
+fn decided(run: &Run, sequence: u64) -> Result<Vec<Kept>> {
+    let mut deeds = Deeds::open(run)?;
+    let (mut found, mut orders) = (Vec::new(), Vec::new());
+    while let Some(kept) = deeds.next()? {
+        let because = match &kept.deed {
+            Deed::Acted(acted) => {
+                let because = acted.cause == sequence;
+                let order = match acted.action {
+                    Action::Submit(submit) => Some(submit.order),
+                    Action::Modify(modify) => Some(modify.order),
+                    Action::Cancel(order) => Some(order),
+                    _ => None,
+                };
+                if let Some(number) = order {
+                    let strategy = acted.strategy;
+                    let order = ClientOrderId { strategy, number };
+                    // What is sent for an order after another decision about it was not sent for this one.
+                    orders.retain(|known| *known != order);
+                    orders.extend(because.then_some(order));
+                }
+                because
+            }
+            Deed::Sent { order, .. } => orders.contains(order),
+            Deed::Saved { .. } => false,
+            _ => kept.position == sequence + 1,
+        };
+        if because {
+            found.push(kept);
+        }
+    }
+    Ok(found)
+}
+
+impl Shown {
+    fn words(&self, run: u32, names: &Names) -> String {
+        let line =
+            |event: &Event| format!("{:>12}  {}\n", event.sequence, tale::event(event, names));
+        let mut text = format!("run {run}\n");
+        self.before.iter().for_each(|event| text += &line(event));
+        text += &format!(">{}", &line(&self.event)[1..]);
+        for kept in &self.decided {
+            if let Some(words) = tale::deed(&kept.deed, names) {
+                text += &format!("{:>12}  => {words}\n", "");
+            }
+        }
+        self.after.iter().for_each(|event| text += &line(event));
+        text
+    }
+
+    fn json(&self, run: u32, registry: &Registry) -> Result<String> {
+        let raw = |happened: &Happened| -> Result<Box<RawValue>> {
+            Ok(RawValue::from_string(object(happened, registry)?)?)
+        };
+        let events = |events: &[Event]| -> Result<Vec<Box<RawValue>>> {
+            events
+                .iter()
+                .map(|event| raw(&Happened::Event(*event)))
+                .collect()
+        };
+        let decided: Result<Vec<_>> = self
+            .decided
+            .iter()
+            .map(|kept| raw(&Happened::Deed(kept.clone())))
+            .collect();
+        let wire = super::super::wire::ShownPlace {
+            run,
+            event: raw(&Happened::Event(self.event))?,
+            decided: decided?,
+            before: events(&self.before)?,
+            after: events(&self.after)?,
+        };
+        Ok(serde_json::to_string(&wire)?)
+    }
+}

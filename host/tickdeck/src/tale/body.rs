@@ -1,0 +1,124 @@
+//! What an event says, in words.
+
+use crate::names::Names;
+use tickdeck_model::{Body, Event, InstrumentId, Price, Size, VenueScope};
+
+/// `61000.10 x 0.5 bid, 61000.20 x 1.2 asked`
+pub(super) fn body(event: &Event, names: &Names) -> String {
+    let (price, size) = (
+        |id: InstrumentId, it: Price| names.price(id, it),
+        |id: InstrumentId, it: Size| names.size(id, it),
+    );
+    match event.body() {
+        Body::Quote(it) => {
+            let side = |level: Price, amount: Size, what: &str| match (level.0, amount.0) {
+                (0, 0) => format!("nothing {what}"),
+                _ => format!(
+                    "{} x {} {what}",
+                    price(it.instrument, level),
+                    size(it.instrument, amount)
+                ),
+            };
+            format!(
+                "{}, {}",
+                side(it.bid, it.bid_size, "bid"),
+                side(it.ask, it.ask_size, "asked")
+            )
+        }
+        Body::Trade(it) => format!(
+            "{} at {}, {}, number {}",
+            size(it.instrument, it.size),
+            price(it.instrument, it.price),
+            it.aggressor,
+            it.trade_id
+        ),
+        Body::Book(it) => format!(
+            "{} {} {} x {}, update {}",
+            it.change,
+            it.side,
+            price(it.instrument, it.price),
+            size(it.instrument, it.size),
+            it.update_id
+        ),
+        Body::Bar(it) => {
+            let levels =
+                [it.open, it.high, it.low, it.close].map(|level| price(it.instrument, level));
+            format!(
+                "{} {}: {}, volume {} in {} trades",
+                it.basis,
+                it.step,
+                levels.join(" "),
+                size(it.instrument, it.volume),
+                it.trades
+            )
+        }
+        Body::Order(it) => {
+            let reason = match it.reason {
+                tickdeck_model::Reason::Normal => String::new(),
+                reason => format!(", {reason}"),
+            };
+            format!(
+                "order {} {}{reason}: {} {}{}, filled {}",
+                it.order,
+                it.status,
+                it.side,
+                size(it.instrument, it.size),
+                at(&price(it.instrument, it.price), it.price),
+                size(it.instrument, it.filled)
+            )
+        }
+        Body::Fill(it) => format!(
+            "order {}: {} {} at {} as {}, fee {}",
+            it.order,
+            it.side,
+            size(it.instrument, it.size),
+            price(it.instrument, it.price),
+            it.liquidity,
+            names.amount(it.fee_currency, it.fee)
+        ),
+        other => rare(&other, names),
+    }
+}
+
+fn rare(body: &Body, names: &Names) -> String {
+    match body {
+        Body::Signal(it) => {
+            format!(
+                "{} of {} is {}",
+                names.text(it.name),
+                names.strategy(it.source),
+                it.value
+            )
+        }
+        Body::Timer(it) => format!("number {}, due {}", it.id, super::moment(it.due)),
+        Body::Venue(it) => match it.scope {
+            VenueScope::Venue => format!("{} is {}", names.venue(it.venue), it.state),
+            VenueScope::Instrument => {
+                format!(
+                    "{} at {} is {}",
+                    names.symbol(it.instrument),
+                    names.venue(it.venue),
+                    it.state
+                )
+            }
+        },
+        Body::Account(it) => format!(
+            "{} at {}, {} free",
+            names.amount(it.currency, it.total),
+            names.venue(it.venue),
+            names.amount(it.currency, it.free)
+        ),
+        Body::Lagged(it) => format!(
+            "{} events from {} to {} were left out",
+            it.dropped, it.first, it.last
+        ),
+        other => format!("{other:?}"),
+    }
+}
+
+fn at(price: &str, is: Price) -> String {
+    match is.0 {
+        0 => String::new(),
+        _ => format!(" at {price}"),
+    }
+}
