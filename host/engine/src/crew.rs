@@ -6,6 +6,7 @@ use crate::shard::{Done, Shard, Task};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tickdeck_model::Event;
 use tickdeck_ring::{Consumer, Producer, Ring, RingError};
 
@@ -194,17 +195,18 @@ impl Crew {
         }
     }
 
-    /// Waits until something was decided or `stop` says so; workers on the kernel's own thread decide nothing meanwhile.
+    /// Waits until something was decided or `look` gives nothing; otherwise it gives how long it need not be asked again.
+    /// Workers on the kernel's own thread decide nothing meanwhile.
     pub(crate) fn wait_for_decisions(
         &mut self,
-        mut stop: impl FnMut() -> bool,
+        mut look: impl FnMut() -> Option<Duration>,
     ) -> Result<(), CrewError> {
         let Self::Threads(threads) = self else {
             return Ok(());
         };
         let handles = &threads.handles;
         let ended = || handles.iter().any(JoinHandle::is_finished);
-        threads.intents.wait(|| stop() || ended())?;
+        threads.intents.wait_for(|| look().filter(|_| !ended()))?;
         threads.check()
     }
 

@@ -12,6 +12,7 @@ use crate::action_ring::{AT_END, Intent};
 use crate::engine::{Engine, EngineError, Venue, hash_intent};
 use crate::port::Due;
 use crate::report::{Ending, Observer};
+use std::time::Duration;
 use tickdeck_model::Timestamp;
 
 /// How often the clock is looked at for a status while there is always something to do, in steps.
@@ -191,27 +192,36 @@ impl Engine {
         crew.wait_for_decisions(|| {
             // To read a clock costs as much as all the rest of a look, so it is read once, and the other one seldom.
             let reached = clock.reached();
-            let mut venues = venues.iter_mut().filter(|venue| venue.open);
             looks += 1;
-            own <= reached
-                || called()
-                || venues.any(|venue| venue.calls(reached))
-                || looks.is_multiple_of(LOOKS_PER_STATUS) && clock.now_ns() >= *next_status_ns
+            let is_status_due =
+                || looks.is_multiple_of(LOOKS_PER_STATUS) && clock.now_ns() >= *next_status_ns;
+            let mut due = own;
+            for venue in venues.iter_mut().filter(|venue| venue.open) {
+                due = due.min(venue.silent_until(reached));
+            }
+            if due <= reached || called() || is_status_due() {
+                return None;
+            }
+            // As if event time went by as fast as the clock; if it is faster, a parked thread is late by what it is
+            // parked for at most.
+            let silence_ns = due.saturating_sub(reached).unsigned_abs();
+            Some(Duration::from_nanos(silence_ns))
         })?;
         Ok(())
     }
 }
 
 impl Venue {
-    /// Whether something has arrived, or nothing ever will.
-    fn calls(&mut self, reached: Timestamp) -> bool {
+    /// When something arrives, as far as is known; long past if it has, or nothing ever will.
+    fn silent_until(&mut self, reached: Timestamp) -> Timestamp {
         match self.gateway.next_due() {
             // Before the first event no time has come.
-            Due::At(due) => due <= reached || reached == Timestamp::MIN,
-            Due::Idle => false,
+            Due::At(_) if reached == Timestamp::MIN => reached,
+            Due::At(due) => due,
+            Due::Idle => Timestamp::MAX,
             Due::Over => {
                 self.open = false;
-                true
+                Timestamp::MIN
             }
         }
     }

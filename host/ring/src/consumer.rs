@@ -1,8 +1,9 @@
 //! The reading end of the ring.
 
 use crate::sync::Arc;
-use crate::{RingError, shared::Shared};
+use crate::{PARK_LIMIT, RingError, shared::Shared};
 use std::fmt;
+use std::time::Duration;
 
 /// The most items that a [`Consumer::read`] of a lapsable consumer copies at once: for that long, and no
 /// longer, producers that have gone once around the ring have to wait for it.
@@ -183,6 +184,20 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
     ///
     /// As [`Self::read`].
     pub fn wait(&mut self, mut stop: impl FnMut() -> bool) -> Result<Wake, RingError> {
+        self.wait_for(|| (!stop()).then_some(PARK_LIMIT))
+    }
+
+    /// As [`Self::wait`], for a caller that knows when it has something else to do: `look` gives how long it may stay
+    /// parked at most before it is asked again, or nothing to end the wait. It is never parked for longer than
+    /// [`PARK_LIMIT`](crate::PARK_LIMIT).
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn wait_for(
+        &mut self,
+        mut look: impl FnMut() -> Option<Duration>,
+    ) -> Result<Wake, RingError> {
         if self.dropped_out {
             return Err(RingError::DroppedOut { at: self.position });
         }
@@ -194,11 +209,13 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
             if self.shared.has_ended(self.position)? {
                 return Ok(Wake::Closed);
             }
-            if stop() {
+            let Some(limit) = look() else {
                 return Ok(Wake::Stopped);
-            }
+            };
             // An error ends the wait too; the next round of the loop returns it.
-            patience.idle(|| self.is_ready() || self.shared.has_ended(self.position) != Ok(false));
+            patience.idle_at_most(limit, || {
+                self.is_ready() || self.shared.has_ended(self.position) != Ok(false)
+            });
         }
     }
 

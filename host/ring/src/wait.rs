@@ -57,13 +57,13 @@ impl Bell {
         }
     }
 
-    /// Sleeps until the bell is rung or [`PARK_LIMIT`] has passed, unless `ready` holds already.
-    fn sleep_unless(&self, ready: impl FnOnce() -> bool) {
+    /// Sleeps until the bell is rung or `limit` has passed, unless `ready` holds already.
+    fn sleep_unless(&self, limit: Duration, ready: impl FnOnce() -> bool) {
         let entered = self.enter();
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !ready() {
-            drop(self.signal.wait_timeout(entered, PARK_LIMIT));
+            drop(self.signal.wait_timeout(entered, limit));
         }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
     }
@@ -93,9 +93,16 @@ impl<'a> Patience<'a> {
 
     /// Lets some time pass: spins, yields or parks. Returns early when `ready` may hold.
     pub(crate) fn idle(&mut self, ready: impl FnOnce() -> bool) {
+        self.idle_at_most(PARK_LIMIT, ready);
+    }
+
+    /// As [`Self::idle`], parked for no longer than `limit`.
+    pub(crate) fn idle_at_most(&mut self, limit: Duration, ready: impl FnOnce() -> bool) {
         match self.wait {
             Wait::BusySpin => spin_loop(),
-            Wait::SpinThenPark { spins } if self.rounds >= spins => self.bell.sleep_unless(ready),
+            Wait::SpinThenPark { spins } if self.rounds >= spins => {
+                self.bell.sleep_unless(limit.min(PARK_LIMIT), ready);
+            }
             Wait::Spin | Wait::SpinThenPark { .. } => {
                 self.rounds = self.rounds.saturating_add(1);
                 self.backoff.snooze();
