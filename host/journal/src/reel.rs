@@ -31,7 +31,7 @@ pub struct Reel {
     running: u64,
     header: Header,
     threads: Vec<JoinHandle<()>>,
-    _lock: File,
+    lock: File,
 }
 
 impl Reel {
@@ -96,7 +96,7 @@ impl Reel {
             running,
             header,
             threads: Vec::new(),
-            _lock: lock,
+            lock,
         };
         reel.start()?;
         Ok((reel, opened))
@@ -373,6 +373,8 @@ impl Drop for Reel {
     fn drop(&mut self) {
         // Left open, as after a crash: what was appended is there, and the next opening goes on behind it.
         self.stop();
+        // Not only by closing it: a child that is just being started may hold a copy of the descriptor for a moment.
+        drop(self.lock.unlock());
     }
 }
 

@@ -13,6 +13,7 @@ mod empty;
 mod engine;
 mod frames;
 mod guests;
+mod journal;
 mod latency;
 mod machine;
 mod memory;
@@ -80,6 +81,7 @@ const BENCHES: &[Bench] = &[
     ("engine", engine::run),
     ("decode", decode::run),
     ("book", book::run),
+    ("journal", journal::run),
     ("swap", swap::run),
     ("scale", scale::run),
     ("risk", risk::run),

@@ -13,4 +13,5 @@ mod independent;
 mod kill;
 mod order;
 mod property;
+mod qualification;
 mod records;
