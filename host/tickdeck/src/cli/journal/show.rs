@@ -22,7 +22,7 @@ use tickdeck_model::{Action, ClientOrderId, Event, Registry};
   tickdeck journal show --at 250000
   tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
   tickdeck journal show tape --run 2 --at 17 --json")]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -153,7 +153,7 @@ impl Shown {
             .iter()
             .map(|kept| raw(&Happened::Deed(kept.clone())))
             .collect();
-        let wire = super::super::wire::ShownPlace {
+        let wire = crate::cli::wire::ShownPlace {
             run,
             event: raw(&Happened::Event(self.event))?,
             decided: decided?,
