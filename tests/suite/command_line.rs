@@ -34,7 +34,7 @@ pub(crate) fn tickdeck(folder: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn last_object(output: &Output) -> Value {
+pub(crate) fn last_object(output: &Output) -> Value {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
@@ -48,13 +48,13 @@ fn last_object(output: &Output) -> Value {
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
 }
 
-fn error_of(output: &Output) -> String {
+pub(crate) fn error_of(output: &Output) -> String {
     assert!(!output.status.success());
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A deck in a folder of its own with the example plugins.
-fn deck(settings: &str) -> tempfile::TempDir {
+pub(crate) fn deck(settings: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("plugins")).unwrap();
     for name in EXAMPLES {

@@ -131,6 +131,7 @@ impl Play {
             },
             first_order: 1,
             killed: false,
+            journal: None,
         };
         let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
         let mut ear = Ear::default();

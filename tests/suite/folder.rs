@@ -17,22 +17,15 @@ const BETWEEN_LOOKS: u32 = 50;
 const GOOD: u32 = 6;
 
 /// A number after another (xorshift64).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Thrown from `TICKDECK_SEED`, or from the time; printed, so that a failure can be played again.
-    fn new() -> Self {
-        let seed = match std::env::var("TICKDECK_SEED") {
-            Ok(seed) => seed.parse().expect("TICKDECK_SEED is a number"),
-            Err(_) => SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(1, |since| since.as_nanos() as u64),
-        };
-        println!("TICKDECK_SEED={seed}");
+    /// From a seed.
+    pub(crate) fn from(seed: u64) -> Self {
         Self(seed | 1)
     }
 
-    fn below(&mut self, end: u32) -> u32 {
+    pub(crate) fn below(&mut self, end: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -42,6 +35,18 @@ impl Dice {
     fn name(&mut self) -> &'static str {
         NAMES[self.below(NAMES.len() as u32) as usize]
     }
+}
+
+/// `TICKDECK_SEED`, or from the time; printed, so that a failure can be played again.
+pub(crate) fn seed() -> u64 {
+    let seed = match std::env::var("TICKDECK_SEED") {
+        Ok(seed) => seed.parse().expect("TICKDECK_SEED is a number"),
+        Err(_) => SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64),
+    };
+    println!("TICKDECK_SEED={seed}");
+    seed
 }
 
 /// What modules and settings there are.
@@ -186,7 +191,7 @@ fn witness() -> Guest {
 
 #[test]
 fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no_event_was_lost() {
-    let (mut dice, stock) = (Dice::new(), Stock::new());
+    let (mut dice, stock) = (Dice::from(seed()), Stock::new());
     let folder = Folder::new();
     let (calm, witness) = (counting("1.0.0").component(), witness().component());
     folder.put("calm", &calm);

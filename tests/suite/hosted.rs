@@ -12,8 +12,9 @@ use tickdeck::config::Config;
 use tickdeck::deck::scan;
 use tickdeck::grants::Grants;
 use tickdeck::names::Names;
+use tickdeck::reel::{Played, Reels};
 use tickdeck::stage::{Hand, Ledger, Record, Stage, Wish};
-use tickdeck::wiring::{Overrides, Parts};
+use tickdeck::wiring::{Journaling, Overrides, Parts};
 use tickdeck_engine::{Controls, EngineError, Report, Status, StrategyStatus};
 use tickdeck_model::Registry;
 
@@ -80,6 +81,21 @@ impl Hosted {
 
     /// Starts it at a pace.
     pub(crate) fn start_at(pace: Pace, settings: &str, folder: Folder) -> Self {
+        Self::start_with(pace, settings, folder, None)
+    }
+
+    /// Starts it, and keeps the run in a data folder.
+    pub(crate) fn kept(settings: &str, folder: Folder, data: &Path) -> Self {
+        let journal = Journaling {
+            reels: Reels::in_folder(data),
+            command: "test".to_owned(),
+            played: Played::default(),
+            afresh: false,
+        };
+        Self::start_with(PACE, settings, folder, Some(journal))
+    }
+
+    fn start_with(pace: Pace, settings: &str, folder: Folder, journal: Option<Journaling>) -> Self {
         let config =
             Config::parse("tickdeck.toml", settings).unwrap_or_else(|error| panic!("{error}"));
         let stop = Stop::default();
@@ -96,6 +112,7 @@ impl Hosted {
             overrides: Overrides::default(),
             first_order: 1,
             killed: false,
+            journal,
         };
         let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
         let (controls, ledger) = (wired.engine.controls(), wired.setup.ledger.clone());

@@ -15,6 +15,7 @@ mod invariance;
 mod journal;
 mod native;
 mod operators;
+mod reels;
 mod stale;
 mod swap;
 mod upgrades;

@@ -24,7 +24,7 @@ use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
 /// Modules of a plugin that differ in nothing but a custom section.
 const MARKS: u32 = 3;
 
-fn module(name: &str) -> Vec<u8> {
+pub(crate) fn module(name: &str) -> Vec<u8> {
     std::fs::read(plugins().join(format!("{name}.wasm"))).unwrap()
 }
 
@@ -121,6 +121,7 @@ impl Rehearsed {
             overrides: Overrides::default(),
             first_order: 1,
             killed: false,
+            journal: None,
         };
         let setup = parts
             .wire()

@@ -8,7 +8,7 @@ use tickdeck::stage::Wish;
 use tickdeck_engine::StrategyState;
 
 /// Takes events, and traps once an instance has had this many.
-fn traps_after(version: &str, events: u32) -> Guest {
+pub(crate) fn traps_after(version: &str, events: u32) -> Guest {
     counting(version)
         .item("(global $own (mut i64) (i64.const 0))")
         .on_events(&format!(

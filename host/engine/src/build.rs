@@ -89,6 +89,7 @@ impl Engine {
             actions_hash: Xxh3::new(),
             window: Vec::new(),
             intents: Vec::new(),
+            decided: Vec::new(),
             expected: Vec::new(),
             failed_trials: Vec::new(),
             first_action_at: None,

@@ -80,6 +80,7 @@ impl Engine {
         if self.intents.is_empty() || self.guided {
             return;
         }
+        self.hash_decided();
         let mut intents = std::mem::take(&mut self.intents);
         intents.sort_unstable_by_key(Intent::key);
         for mut intent in intents.drain(..) {

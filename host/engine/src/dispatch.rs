@@ -55,7 +55,8 @@ impl Dispatch {
         if accounts {
             self.accounts.push(place);
         }
-        self.index();
+        // The last place: the index of the others stands.
+        self.enlist(place);
         place
     }
 
@@ -134,6 +135,14 @@ impl Dispatch {
     }
 
     fn index(&mut self) {
+        self.market.clear();
+        self.interested.clear();
+        self.signals.clear();
+        (0..self.feeds.len()).for_each(|place| self.enlist(place));
+    }
+
+    /// Puts a strategy behind all others in the index.
+    fn enlist(&mut self, place: Place) {
         let Self {
             feeds,
             market,
@@ -141,36 +150,25 @@ impl Dispatch {
             signals,
             ..
         } = self;
-        market.clear();
-        interested.clear();
-        signals.clear();
-        for (place, keys) in feeds.iter().enumerate() {
-            for key in keys {
-                let instrument = match key {
-                    Key::Market(target, _) => *target as usize,
-                    Key::Bars(spec) => spec.instrument.index(),
-                    Key::Signal(name) => {
-                        signals.entry(TextId(*name)).or_default().push(place);
-                        continue;
-                    }
-                };
-                if instrument >= market.len() {
-                    market.resize_with(instrument + 1, Default::default);
-                    interested.resize_with(instrument + 1, Vec::new);
+        for key in &feeds[place] {
+            let instrument = match key {
+                Key::Market(target, _) => *target as usize,
+                Key::Bars(spec) => spec.instrument.index(),
+                Key::Signal(name) => {
+                    signals.entry(TextId(*name)).or_default().push(place);
+                    continue;
                 }
-                if interested[instrument].last() != Some(&place) {
-                    interested[instrument].push(place);
-                }
-                match key {
-                    Key::Market(_, kind) => market[instrument][*kind].push(place),
-                    Key::Bars(_) | Key::Signal(_) => {}
-                }
+            };
+            if instrument >= market.len() {
+                market.resize_with(instrument + 1, Default::default);
+                interested.resize_with(instrument + 1, Vec::new);
             }
-        }
-        // Keys come by kind, so a strategy with trades and bars of one instrument may stand there twice.
-        for places in interested {
-            places.sort_unstable();
-            places.dedup();
+            if interested[instrument].last() != Some(&place) {
+                interested[instrument].push(place);
+            }
+            if let Key::Market(_, kind) = key {
+                market[instrument][*kind].push(place);
+            }
         }
     }
 }

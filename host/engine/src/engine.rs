@@ -111,6 +111,8 @@ pub struct Engine {
     pub(crate) actions_hash: Xxh3,
     pub(crate) window: Vec<Event>,
     pub(crate) intents: Vec<Intent>,
+    /// What the kernel that runs freely has carried out and not yet hashed.
+    pub(crate) decided: Vec<Intent>,
     /// New versions that wait for the window in which the old one's last call is timed.
     pub(crate) expected: Vec<Request>,
     pub(crate) failed_trials: Vec<StrategyId>,
@@ -285,8 +287,8 @@ impl Engine {
     /// venues' events, and the venues keep the order they were given in.
     pub(crate) fn gather(&mut self, end: Timestamp) {
         self.window.clear();
-        self.window.append(&mut self.carried);
         self.router.poll(end, &mut self.window);
+        self.window.append(&mut self.carried);
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
             if let Err(error) = venue.gateway.poll(end, &mut self.window) {
                 venue.open = false;

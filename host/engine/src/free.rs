@@ -17,6 +17,9 @@ use tickdeck_model::Timestamp;
 /// How often the clock is looked at for a status while there is always something to do, in steps.
 const STEPS_PER_LOOK: u64 = 64;
 
+/// How often it is looked at while there is nothing to do, in looks: of a millisecond at most each, where threads park.
+const LOOKS_PER_STATUS: u64 = 8;
+
 /// Most event time that is taken in at once: what has piled up is worked off in steps between which orders leave and
 /// operators are heard.
 const SLICE_NS: i64 = 10_000;
@@ -71,15 +74,30 @@ impl Engine {
             *sent = at;
         }
         self.dispatch(observer);
+        self.hash_decided();
+    }
+
+    /// Takes what was carried out into the hash, now that nobody waits for it.
+    pub(crate) fn hash_decided(&mut self) {
+        for intent in self.decided.drain(..) {
+            hash_intent(&mut self.actions_hash, &intent);
+        }
     }
 
     /// Publishes what has arrived, carries out what was decided, and attends to operators; returns whether there was
     /// anything of the first two.
     pub(crate) fn step(&mut self, observer: &mut dyn Observer) -> Result<bool, EngineError> {
-        let arrived = self.take_in()?;
-        let at = self.moment();
+        let reached = self.clock.reached();
+        let at = reached.max(self.now);
+        // What was decided has come the longest way already: it leaves first.
         self.crew.gather(&mut self.intents);
         let mut decided = self.decide(at);
+        if decided {
+            self.send(at, observer);
+        }
+        let arrived = self.take_in(reached)?;
+        let at = reached.max(self.now);
+        decided |= self.decide(at);
         // An operator's orders wait for nobody; a change stands at one sequence for all.
         let requests = self.hear(at);
         if !requests.is_empty() || self.has_changes() {
@@ -97,8 +115,7 @@ impl Engine {
     }
 
     /// Publishes what has arrived, a slice of it if much has, and lets the router take it in.
-    fn take_in(&mut self) -> Result<bool, EngineError> {
-        let reached = self.clock.reached();
+    fn take_in(&mut self, reached: Timestamp) -> Result<bool, EngineError> {
         let slice = self.first_due().unwrap_or(reached).saturating_add(SLICE_NS);
         self.gather(slice.min(reached).saturating_add(1));
         for event in &mut self.window {
@@ -138,7 +155,7 @@ impl Engine {
         let Self {
             intents,
             router,
-            actions_hash,
+            decided,
             ..
         } = self;
         let before = intents.len();
@@ -146,8 +163,8 @@ impl Engine {
             if intent.cause == AT_END {
                 return true;
             }
-            hash_intent(actions_hash, intent);
             router.on_intent(intent);
+            decided.push(*intent);
             false
         });
         let decided = intents.len() < before;
@@ -170,13 +187,16 @@ impl Engine {
             ..
         } = self;
         let called = || hearing.0.is_waiting() || hearing.0.stopping();
+        let mut looks = 0u64;
         crew.wait_for_decisions(|| {
+            // To read a clock costs as much as all the rest of a look, so it is read once, and the other one seldom.
             let reached = clock.reached();
             let mut venues = venues.iter_mut().filter(|venue| venue.open);
+            looks += 1;
             own <= reached
                 || called()
                 || venues.any(|venue| venue.calls(reached))
-                || clock.now_ns() >= *next_status_ns
+                || looks.is_multiple_of(LOOKS_PER_STATUS) && clock.now_ns() >= *next_status_ns
         })?;
         Ok(())
     }

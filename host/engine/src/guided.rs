@@ -476,7 +476,13 @@ impl Engine {
     /// What the venues gave must be what the tape has.
     fn expect_of_venues(&mut self, guide: &mut Guide, event: &Event) -> Result<(), Stop> {
         if guide.given.is_empty() {
-            self.ask_venues(guide, event.ts_host.saturating_add(1));
+            // What is sent from here on shows one lookahead later at the soonest, so the venues may go so far ahead; unless
+            // time goes by, and what is ahead has not happened.
+            let ahead = match self.stepping {
+                Stepping::Lockstep => self.lookahead_ns,
+                Stepping::Free => 1,
+            };
+            self.ask_venues(guide, event.ts_host.saturating_add(ahead));
         }
         match guide.given.pop_front() {
             Some(given) if is_same(&given, event, self.stepping == Stepping::Free) => Ok(()),

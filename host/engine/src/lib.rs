@@ -9,6 +9,7 @@ mod beside;
 mod build;
 mod catch_up;
 mod changes;
+mod checks;
 mod config;
 mod control;
 mod crew;
@@ -35,6 +36,7 @@ mod slot;
 mod status;
 mod timers;
 
+pub use checks::Checks;
 pub use config::{
     EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig, Stepping,
 };

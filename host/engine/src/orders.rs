@@ -32,23 +32,75 @@ impl Live {
         let size = self.asked.iter().copied().fold(self.size, Size::max);
         Size((size.0 - self.filled.0).max(0))
     }
+
+    /// Takes in what does not end it. `own`: it may be an answer of ours.
+    fn update(&mut self, update: &OrderUpdate, own: bool) {
+        match update.status {
+            OrderStatus::Replaced => {
+                self.price = update.price;
+                self.size = update.size;
+                self.asked.pop_front();
+            }
+            OrderStatus::ModifyRejected if self.own_refusals > 0 && own => self.own_refusals -= 1,
+            OrderStatus::ModifyRejected => drop(self.asked.pop_front()),
+            OrderStatus::CancelRejected => self.cancel_sent = false,
+            OrderStatus::Denied
+            | OrderStatus::Rejected
+            | OrderStatus::Canceled
+            | OrderStatus::Expired
+            | OrderStatus::Submitted
+            | OrderStatus::Accepted
+            | OrderStatus::Triggered
+            | OrderStatus::PendingModify
+            | OrderStatus::PendingCancel
+            | OrderStatus::Unknown => {}
+        }
+    }
 }
 
 /// All orders at work, in the order of their ids, so that what is done to all of them is done in one order.
 #[derive(Debug, Default)]
-pub(crate) struct Orders(BTreeMap<ClientOrderId, Live>);
+pub(crate) struct Orders {
+    live: BTreeMap<ClientOrderId, Live>,
+    /// What they would buy and sell, were all filled: kept, because every order asks for it. Rows of nothing go.
+    open: BTreeMap<(StrategyId, InstrumentId), Open>,
+}
+
+/// What a strategy's orders in an instrument may still buy and sell. Wide enough for any number of orders of any size.
+#[derive(Debug, Default, PartialEq)]
+struct Open {
+    buys: i128,
+    sells: i128,
+}
 
 impl Orders {
     pub(crate) fn add(&mut self, id: ClientOrderId, live: Live) {
-        self.0.insert(id, live);
+        self.remove(id);
+        let row = (id.strategy, live.instrument, live.side);
+        adjust(&mut self.open, row, live.left().0.into());
+        self.live.insert(id, live);
     }
 
-    pub(crate) fn get_mut(&mut self, id: ClientOrderId) -> Option<&mut Live> {
-        self.0.get_mut(&id)
+    pub(crate) fn get(&self, id: ClientOrderId) -> Option<&Live> {
+        self.live.get(&id)
+    }
+
+    /// Changes an order, if it is at work, and what follows from that.
+    pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut Live)) {
+        let Some(live) = self.live.get_mut(&id) else {
+            return;
+        };
+        let before = live.left();
+        change(live);
+        let by = i128::from(live.left().0) - i128::from(before.0);
+        if by != 0 {
+            let row = (id.strategy, live.instrument, live.side);
+            adjust(&mut self.open, row, by);
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientOrderId, &Live)> {
-        self.0.iter().map(|(id, live)| (*id, live))
+        self.live.iter().map(|(id, live)| (*id, live))
     }
 
     pub(crate) fn of(&self, strategy: StrategyId) -> impl Iterator<Item = (ClientOrderId, &Live)> {
@@ -60,7 +112,7 @@ impl Orders {
             strategy,
             number: OrderNumber::MAX,
         };
-        self.0
+        self.live
             .range((Bound::Included(first), Bound::Included(last)))
             .map(|(id, live)| (*id, live))
     }
@@ -72,18 +124,21 @@ impl Orders {
         instrument: InstrumentId,
         except: Option<ClientOrderId>,
     ) -> (Size, Size) {
-        let (mut buys, mut sells) = (Size::ZERO, Size::ZERO);
-        for (id, live) in self.of(strategy) {
-            if live.instrument == instrument && Some(id) != except {
-                let sum = if live.side == Side::Buy {
-                    &mut buys
-                } else {
-                    &mut sells
-                };
-                *sum = Size(sum.0.saturating_add(live.left().0));
-            }
-        }
-        (buys, sells)
+        let Some(open) = self.open.get(&(strategy, instrument)) else {
+            return (Size::ZERO, Size::ZERO);
+        };
+        let left_out = except
+            .and_then(|id| self.live.get(&id))
+            .filter(|live| live.instrument == instrument);
+        let of_it = |side| {
+            let live = left_out.filter(|live| live.side == side);
+            live.map_or(0, |live| i128::from(live.left().0))
+        };
+        let size = |sum: i128| Size(i64::try_from(sum).unwrap_or(i64::MAX));
+        (
+            size(open.buys - of_it(Side::Buy)),
+            size(open.sells - of_it(Side::Sell)),
+        )
     }
 
     /// Takes in what became of an order. `own`: it may be an answer of ours, which has no venue time of its own.
@@ -92,37 +147,159 @@ impl Orders {
             strategy: update.strategy,
             number: update.order,
         };
-        let Some(live) = self.0.get_mut(&id) else {
-            return;
-        };
         match update.status {
             OrderStatus::Denied
             | OrderStatus::Rejected
             | OrderStatus::Canceled
-            | OrderStatus::Expired => drop(self.0.remove(&id)),
-            OrderStatus::Replaced => {
-                live.price = update.price;
-                live.size = update.size;
-                live.asked.pop_front();
-            }
-            OrderStatus::ModifyRejected if live.own_refusals > 0 && own => live.own_refusals -= 1,
-            OrderStatus::ModifyRejected => drop(live.asked.pop_front()),
-            OrderStatus::CancelRejected => live.cancel_sent = false,
-            OrderStatus::Submitted
-            | OrderStatus::Accepted
-            | OrderStatus::Triggered
-            | OrderStatus::PendingModify
-            | OrderStatus::PendingCancel
-            | OrderStatus::Unknown => {}
+            | OrderStatus::Expired => self.remove(id),
+            _ => self.change(id, |live| live.update(update, own)),
         }
     }
 
     /// Takes in a fill.
     pub(crate) fn fill(&mut self, id: ClientOrderId, size: Size) {
-        if let Some(live) = self.0.get_mut(&id) {
+        self.change(id, |live| {
             live.filled = Size(live.filled.0.saturating_add(size.0));
-            if live.filled >= live.size {
-                self.0.remove(&id);
+        });
+        if self.get(id).is_some_and(|live| live.filled >= live.size) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: ClientOrderId) {
+        if let Some(live) = self.live.remove(&id) {
+            let row = (id.strategy, live.instrument, live.side);
+            adjust(&mut self.open, row, -i128::from(live.left().0));
+        }
+    }
+}
+
+fn adjust(
+    open: &mut BTreeMap<(StrategyId, InstrumentId), Open>,
+    (strategy, instrument, side): (StrategyId, InstrumentId, Side),
+    by: i128,
+) {
+    let row = (strategy, instrument);
+    let sums = open.entry(row).or_default();
+    match side {
+        Side::Buy => sums.buys += by,
+        Side::Sell => sums.sells += by,
+    }
+    if *sums == Open::default() {
+        open.remove(&row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tickdeck_model::{Pad, Reason};
+
+    /// The sum over all orders, one by one.
+    fn walked(
+        orders: &Orders,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        except: Option<ClientOrderId>,
+    ) -> (Size, Size) {
+        let sum = |side| {
+            let wanted = |(id, live): &(ClientOrderId, &Live)| {
+                live.instrument == instrument && live.side == side && Some(*id) != except
+            };
+            let lefts = orders.of(strategy).filter(wanted);
+            lefts.fold(Size::ZERO, |sum, (_, live)| {
+                Size(sum.0.saturating_add(live.left().0))
+            })
+        };
+        (sum(Side::Buy), sum(Side::Sell))
+    }
+
+    fn side(drawn: u8) -> Side {
+        if drawn & 4 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        }
+    }
+
+    fn live(drawn: u8, size: i64) -> Live {
+        Live {
+            instrument: InstrumentId(u32::from(drawn % 3)),
+            side: side(drawn),
+            kind: OrderType::Limit,
+            stop_price: Price(0),
+            price: Price(1),
+            size: Size(size),
+            asked: VecDeque::new(),
+            own_refusals: 0,
+            filled: Size::ZERO,
+            reduce_only: false,
+            cancel_sent: false,
+        }
+    }
+
+    fn update(id: ClientOrderId, status: OrderStatus, size: i64) -> OrderUpdate {
+        OrderUpdate {
+            instrument: InstrumentId(0),
+            strategy: id.strategy,
+            order: id.number,
+            price: Price(2),
+            size: Size(size),
+            filled: Size::ZERO,
+            status,
+            reason: Reason::Normal,
+            side: Side::Buy,
+            pad: Pad::ZERO,
+        }
+    }
+
+    const STATUSES: [OrderStatus; 8] = [
+        OrderStatus::Accepted,
+        OrderStatus::Replaced,
+        OrderStatus::ModifyRejected,
+        OrderStatus::CancelRejected,
+        OrderStatus::Rejected,
+        OrderStatus::Canceled,
+        OrderStatus::Expired,
+        OrderStatus::Denied,
+    ];
+
+    fn sizes() -> impl Strategy<Value = i64> {
+        prop_oneof![1i64..100, 1i64..100, Just(i64::MAX), Just(i64::MAX - 7)]
+    }
+
+    proptest! {
+        /// Whatever comes, in an order that no venue would send too: what is kept is what a walk gives, no row is left
+        /// behind, and leaving one out is leaving it out.
+        #[test]
+        fn what_is_kept_is_what_a_walk_gives(
+            steps in prop::collection::vec((0u8..5, 0u32..3, 1u64..6, any::<u8>(), sizes()), 1..200),
+        ) {
+            let mut orders = Orders::default();
+            for (deed, strategy, number, drawn, size) in steps {
+                let id = ClientOrderId { strategy: StrategyId(strategy), number };
+                match deed {
+                    0 => orders.add(id, live(drawn, size)),
+                    1 => orders.fill(id, Size(size)),
+                    2 => orders.change(id, |live| live.asked.push_back(Size(size))),
+                    3 => orders.change(id, |live| live.own_refusals += 1),
+                    _ => {
+                        let status = STATUSES[usize::from(drawn) % STATUSES.len()];
+                        orders.update(&update(id, status, size), drawn & 64 == 0);
+                    }
+                }
+                for instrument in (0..3).map(InstrumentId) {
+                    for except in [None, Some(id)] {
+                        let kept = orders.exposure(id.strategy, instrument, except);
+                        prop_assert_eq!(kept, walked(&orders, id.strategy, instrument, except));
+                    }
+                }
+                let at_work = orders.iter().filter(|(_, live)| live.left() > Size::ZERO);
+                let mut rows: Vec<_> = at_work.map(|(id, live)| (id.strategy, live.instrument)).collect();
+                rows.sort_unstable();
+                rows.dedup();
+                prop_assert!(orders.open.keys().copied().eq(rows));
             }
         }
     }

@@ -43,17 +43,29 @@ impl Router {
         self.portfolio
             .open_strategy(seat.id, &seat.allocation, seat.next_order);
         self.set_limits(seat.id, &seat.version);
-        let mut party = Party::new(seat.id, &seat.version);
-        match self.places.get(&seat.id) {
+        self.admit(Party::new(seat.id, &seat.version));
+    }
+
+    pub(crate) fn admit(&mut self, mut party: Party) {
+        match self.place_of(party.id) {
             Some(place) => {
-                party.mode = self.parties[*place].mode;
-                self.parties[*place] = party;
+                party.mode = self.parties[place].mode;
+                self.parties[place] = party;
             }
             None => {
-                self.places.insert(party.id, self.parties.len());
+                let at = party.id.index();
+                if self.places.len() <= at {
+                    self.places.resize(at + 1, None);
+                }
+                self.places[at] = Some(self.parties.len());
                 self.parties.push(party);
             }
         }
+    }
+
+    /// Where a strategy stands among the parties, if it was ever seated.
+    pub(crate) fn place_of(&self, id: StrategyId) -> Option<usize> {
+        self.places.get(id.index()).copied().flatten()
     }
 
     /// Asks for the books of a manifest: a strategy that comes while others trade starts with a snapshot of each.
@@ -144,8 +156,8 @@ impl Router {
                 }
             }
             Some(id) => {
-                if let Some(place) = self.places.get(&id) {
-                    self.parties[*place].mode = mode;
+                if let Some(place) = self.place_of(id) {
+                    self.parties[place].mode = mode;
                 }
             }
         }
@@ -154,11 +166,8 @@ impl Router {
     /// Whether any order of a strategy that wants its orders canceled at the end is still at work.
     pub(crate) fn has_orders_to_cancel(&self) -> bool {
         self.orders.iter().any(|(id, _)| {
-            let party = self
-                .places
-                .get(&id.strategy)
-                .map(|place| &self.parties[*place]);
-            party.is_some_and(|party| party.order_policy == OrderPolicy::Cancel)
+            let place = self.place_of(id.strategy);
+            place.is_some_and(|at| self.parties[at].order_policy == OrderPolicy::Cancel)
         })
     }
 }

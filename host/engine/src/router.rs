@@ -15,7 +15,7 @@ use crate::port::Command;
 use crate::report::Notice;
 use crate::risk::Risk;
 use crate::timers::Timers;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{
     Action, Body, CancelAll, CancelScope, ClientOrderId, Event, Feed, Instrument, InstrumentId,
     Modify, Notify, OrderNumber, OrderStatus, OrderUpdate, Pad, Reason, Signal, Size, StrategyId,
@@ -50,7 +50,8 @@ pub(crate) struct Router {
     pub(crate) orders: Orders,
     pub(crate) timers: Timers,
     pub(crate) parties: Vec<Party>,
-    pub(crate) places: HashMap<StrategyId, usize>,
+    /// By strategy number: its place among the parties. Ids are interned, so they are dense.
+    pub(crate) places: Vec<Option<usize>>,
     pub(crate) deck_mode: Mode,
     /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
     pub(crate) late: bool,
@@ -81,7 +82,7 @@ impl Router {
             orders: Orders::default(),
             timers: Timers::default(),
             parties: Vec::new(),
-            places: HashMap::new(),
+            places: Vec::new(),
             deck_mode: Mode::Trade,
             late: false,
             halted: false,
@@ -180,7 +181,7 @@ impl Router {
 
     /// Carries out a decision; everything up to its cause was taken in before.
     pub(crate) fn on_intent(&mut self, intent: &Intent) {
-        let Some(place) = self.places.get(&intent.strategy).copied() else {
+        let Some(place) = self.place_of(intent.strategy) else {
             return;
         };
         let at = intent.at;
@@ -311,7 +312,7 @@ impl Router {
             strategy: self.parties[place].id,
             number: modify.order,
         };
-        let Some(live) = self.orders.get_mut(id).map(|live| live.clone()) else {
+        let Some(live) = self.orders.get(id).cloned() else {
             return;
         };
         let change = Change {
@@ -328,9 +329,7 @@ impl Router {
         });
         match verdict {
             Err(denial) => {
-                if let Some(live) = self.orders.get_mut(id) {
-                    live.own_refusals += 1;
-                }
+                self.orders.change(id, |live| live.own_refusals += 1);
                 self.answer(
                     at,
                     update_of(id, &live, OrderStatus::ModifyRejected, denial.reason),
@@ -338,9 +337,8 @@ impl Router {
                 self.deny(at, id, denial);
             }
             Ok(()) => {
-                if let Some(live) = self.orders.get_mut(id) {
-                    live.asked.push_back(modify.size);
-                }
+                self.orders
+                    .change(id, |live| live.asked.push_back(modify.size));
                 self.answer(
                     at,
                     update_of(id, &live, OrderStatus::PendingModify, Reason::Normal),
@@ -361,11 +359,11 @@ impl Router {
     }
 
     fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
-        let Some(live) = self.orders.get_mut(id).filter(|live| !live.cancel_sent) else {
+        let Some(live) = self.orders.get(id).filter(|live| !live.cancel_sent) else {
             return;
         };
-        live.cancel_sent = true;
         let live = live.clone();
+        self.orders.change(id, |live| live.cancel_sent = true);
         self.answer(at, update_of(id, &live, OrderStatus::PendingCancel, reason));
         self.command(
             live.instrument,

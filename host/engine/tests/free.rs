@@ -363,7 +363,10 @@ fn a_timer_set_late_fires_once_and_time_never_falls() {
         },
     );
     let cast: Cast = vec![("timed", quotes_and_trades(), Box::new(timed))];
-    engine(free(1), cast).run(&mut Notices::default()).unwrap();
+    // A short ring: the tape is not over before the worker got its turn.
+    let mut config = free(1);
+    config.ring_capacity = 64;
+    engine(config, cast).run(&mut Notices::default()).unwrap();
     assert!(fired.load(Ordering::Relaxed) >= 1);
 }
 

@@ -75,6 +75,16 @@ pub enum JournalError {
         /// One after the last.
         next: u64,
     },
+    /// The reader was so far behind that what comes next for it has been pruned. Seek the first that is left, or open anew.
+    #[error("record {index} of reel `{name}` has been pruned; the first that is left is {first}")]
+    Pruned {
+        /// The reel.
+        name: String,
+        /// The record that was to be read.
+        index: u64,
+        /// The first record that is there.
+        first: u64,
+    },
     /// A record does not fit into a segment. Make it smaller, or `segment_bytes` larger.
     #[error(
         "a record of {bytes} bytes does not fit into a segment, which takes {most}: raise `segment_bytes`"

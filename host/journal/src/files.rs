@@ -90,7 +90,7 @@ fn info(
         created_ns: header.created_ns,
         schema: header.schema,
     };
-    if bytes < header.capacity
+    if (bytes < header.capacity || scan.mark() == Ok(bytes))
         && let Some((records, _)) = scan.seal_at(bytes.saturating_sub(SEAL))?
     {
         info.records = records;
@@ -174,7 +174,7 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()>
 
 /// Where from an offset on the first byte is that is not zero, and where the last one ends.
 pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
-    let mut chunk = vec![0; 256 << 10];
+    let mut chunk = vec![0; 64 << 10];
     let mut offset = from;
     let mut span: Option<Range<u64>> = None;
     loop {

@@ -152,7 +152,7 @@ impl Reader {
             Err(error) => return Err(error),
         };
         let Some(scan) = scan else {
-            return Ok(false);
+            return self.check_not_pruned(number).map(|()| false);
         };
         let header = scan.header();
         let end = (
@@ -166,6 +166,22 @@ impl Reader {
         }
         self.scan = scan;
         Ok(true)
+    }
+
+    /// Whoever waits for a segment that has been deleted would wait for ever.
+    fn check_not_pruned(&self, number: u64) -> Result<(), JournalError> {
+        let files = list(&self.folder, &self.name)?;
+        let Some((later, path)) = files.iter().find(|(other, _)| *other > number) else {
+            return Ok(());
+        };
+        match Scan::open(path, &self.name, *later)? {
+            Some(scan) => Err(JournalError::Pruned {
+                name: self.name.clone(),
+                index: self.scan.index(),
+                first: scan.header().first,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Whether there is a later segment though this one does not end: then it is looked at once more, and if it still does

@@ -51,88 +51,129 @@ pub(crate) enum Recovered {
     },
 }
 
-/// Finds where the writer goes on. Whoever calls it holds the reel's lock.
+/// Finds where the writer goes on. Whoever calls it holds the reel's lock. Nothing is changed before all is looked at.
 pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), JournalError> {
     let mut files = list(folder, name)?;
     check_numbers(&files)?;
+    let prepared = prepared(name, &mut files)?;
     let mut opened = Opened::default();
-    drop_prepared(folder, name, &mut files, &mut opened)?;
-    if files.is_empty() {
-        let closed = Recovered::Closed {
-            reel: None,
-            number: 1,
-            index: 0,
-            running: 0,
-        };
-        return Ok((closed, opened));
+    let mut recovered = Recovered::Closed {
+        reel: None,
+        number: 1,
+        index: 0,
+        running: 0,
+    };
+    if let Some(ends) = Ends::find(name, files)? {
+        let scan = &ends.last;
+        let tail = Tail::of(scan, &ends.later)?;
+        for closed in &ends.unfinished {
+            finish(closed)?;
+        }
+        if let Some(tail) = tail {
+            opened.torn = Some(tail.keep(folder, scan, &ends.later)?);
+        }
+        opened.records = scan.index();
+        recovered = goes_on(scan)?;
     }
-    let mut scan = last_whole(name, &files)?;
-    let number = scan.header().number;
-    let later: Vec<PathBuf> = files
-        .into_iter()
-        .filter_map(|(other, path)| (other > number).then_some(path))
-        .collect();
-    opened.records = scan.index();
+    if let Some(prepared) = prepared {
+        opened.torn = opened.torn.or(prepared.drop()?);
+    }
+    let draft = folder.join(format!("{name}.next"));
+    if draft.exists() {
+        fs::remove_file(&draft).map_err(JournalError::io("delete", &draft))?;
+    }
+    Ok((recovered, opened))
+}
+
+fn goes_on(scan: &Scan) -> Result<Recovered, JournalError> {
+    let (index, running) = (scan.index(), scan.running());
     if scan.is_sealed() {
-        finish(&scan)?;
-        let closed = Recovered::Closed {
+        finish(scan)?;
+        return Ok(Recovered::Closed {
             reel: Some(scan.header().reel),
-            number: number + 1,
-            index: scan.index(),
-            running: scan.running(),
-        };
-        return Ok((closed, opened));
+            number: scan.header().number + 1,
+            index,
+            running,
+        });
     }
-    if let Some(torn) = keep_tail(folder, &mut scan, &later)? {
-        opened.torn = Some(torn);
-    }
-    let open = Recovered::Open {
+    Ok(Recovered::Open {
         path: scan.path().to_owned(),
         header: scan.header().clone(),
         position: scan.position(),
-        index: scan.index(),
-        running: scan.running(),
-    };
-    Ok((open, opened))
+        index,
+        running,
+    })
 }
 
-/// Goes through the segments, the closed ones by their ends only, to the first that does not end in order; that should be the
-/// last. Where the machine has ended before all of a segment was written back, it may be an earlier one, and then only
-/// records that were never durable are behind it.
-fn last_whole(name: &str, files: &[(u64, PathBuf)]) -> Result<Scan, JournalError> {
-    let mut before: Option<(u64, u64, u64)> = None;
-    for (at, (number, path)) in files.iter().enumerate() {
-        let mut scan = begun(path, name, *number)?;
-        let header = scan.header().clone();
-        if before.is_some_and(|before| before != (header.reel, header.first, header.chain)) {
-            let what = "it does not go on where the segment before it ends";
-            return Err(JournalError::damaged(path, 0, what));
-        }
-        let last = at + 1 == files.len();
-        let length = scan.length()?;
-        let seal = scan.seal_at(length.saturating_sub(SEAL))?;
-        if let Some((records, running)) = seal.filter(|_| !last) {
-            before = Some((header.reel, header.first + records, running));
-            continue;
-        }
-        while let Step::Record { .. } = scan.step()? {}
-        if last {
-            return Ok(scan);
-        }
-        if !scan.is_sealed() {
-            let durable = scan.mark().map_or(true, |mark| mark > scan.position());
-            let behind = scan.next_good()?.map_or(header.capacity, |good| good.0);
-            if durable || !scan.lacks_a_page(behind)? {
-                let what =
-                    "what stands here is not as it was written, and a later segment is there";
-                return Err(JournalError::damaged(path, scan.position(), what));
+/// How the segments of a reel end.
+struct Ends {
+    /// The first that does not end in order, or the last; gone through to its last good frame.
+    last: Scan,
+    /// Closed ones before it that do not have their exact length yet.
+    unfinished: Vec<Scan>,
+    /// Those behind it.
+    later: Vec<PathBuf>,
+}
+
+impl Ends {
+    /// Goes through the segments, those that were durable to their ends by their ends only. The first that does not end in order
+    /// should be the last. Where the machine has ended before all of a segment was written back, it may be an earlier
+    /// one, and then only records that were never durable are behind it.
+    fn find(name: &str, files: Vec<(u64, PathBuf)>) -> Result<Option<Self>, JournalError> {
+        let mut unfinished = Vec::new();
+        let mut before: Option<(u64, u64, u64)> = None;
+        let mut files = files.into_iter();
+        while let Some((number, path)) = files.next() {
+            let mut scan = begun(&path, name, number)?;
+            let header = scan.header().clone();
+            if before.is_some_and(|before| before != (header.reel, header.first, header.chain)) {
+                let what = "it does not go on where the segment before it ends";
+                return Err(JournalError::damaged(&path, 0, what));
             }
-            return Ok(scan);
+            let last = files.len() == 0;
+            let length = scan.length()?;
+            if !last
+                && scan.mark() == Ok(length)
+                && let Some((records, running)) = scan.seal_at(length.saturating_sub(SEAL))?
+            {
+                before = Some((header.reel, header.first + records, running));
+                continue;
+            }
+            while let Step::Record { .. } = scan.step()? {}
+            check_end(&scan, last)?;
+            if last || !scan.is_sealed() {
+                return Ok(Some(Self {
+                    last: scan,
+                    unfinished,
+                    later: files.map(|(_, path)| path).collect(),
+                }));
+            }
+            before = Some((header.reel, scan.index(), scan.running()));
+            unfinished.push(scan);
         }
-        finish(&scan)?;
-        before = Some((header.reel, scan.index(), scan.running()));
+        Ok(None)
     }
-    unreachable!("the last segment has been returned")
+}
+
+/// Refuses a closed segment with something behind its end, and one that stops though another follows, unless it is clear why.
+fn check_end(scan: &Scan, last: bool) -> Result<(), JournalError> {
+    if scan.is_sealed() {
+        return match scan.span()? {
+            None => Ok(()),
+            Some(span) => {
+                let what = "something stands behind the end of the segment";
+                Err(JournalError::damaged(scan.path(), span.start, what))
+            }
+        };
+    }
+    let durable = scan.mark().map_or(true, |mark| mark > scan.position());
+    let behind = scan.next_good()?;
+    let behind = behind.map_or(scan.header().capacity, |(place, _)| place);
+    if !last && (durable || !scan.lacks_a_page(behind)?) {
+        let what = "what stands here is not as it was written, and a later segment is there";
+        return Err(JournalError::damaged(scan.path(), scan.position(), what));
+    }
+    Ok(())
 }
 
 fn check_numbers(files: &[(u64, PathBuf)]) -> Result<(), JournalError> {
@@ -153,112 +194,133 @@ fn begun(path: &Path, name: &str, number: u64) -> Result<Scan, JournalError> {
         .ok_or_else(|| JournalError::damaged(path, 0, "it has no header"))
 }
 
-/// Removes the segment that was prepared and never begun, which an ended process leaves.
-fn drop_prepared(
-    folder: &Path,
-    name: &str,
-    files: &mut Vec<(u64, PathBuf)>,
-    opened: &mut Opened,
-) -> Result<(), JournalError> {
-    let draft = folder.join(format!("{name}.next"));
-    if draft.exists() {
-        fs::remove_file(&draft).map_err(JournalError::io("delete", &draft))?;
-    }
+/// A segment that was made for what comes next, and of which at most a part of the header was written.
+struct Prepared {
+    path: PathBuf,
+    bytes: u64,
+}
+
+/// Takes the prepared segment off the list, which an ended process leaves.
+fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepared>, JournalError> {
     let Some((_, path)) = files.last() else {
-        return Ok(());
+        return Ok(None);
     };
+    let failed = || JournalError::io("read from", path);
     let file = File::open(path).map_err(JournalError::io("open", path))?;
     let mut magic = [0; 8];
-    read_at(&file, &mut magic, 0).map_err(JournalError::io("read from", path))?;
-    if magic != [0; 8] {
-        return Ok(());
+    read_at(&file, &mut magic, 0).map_err(failed())?;
+    let length = file.metadata().map_err(failed())?.len();
+    if magic != [0; 8] || length < HEADER {
+        return Ok(None);
     }
-    let bytes = used(&file, 0).map_err(JournalError::io("read from", path))?;
+    let bytes = used(&file, 0).map_err(failed())?;
     let bytes = bytes.map_or(0, |span| span.end);
-    if bytes > HEADER {
-        return Err(JournalError::damaged(
-            path,
-            0,
-            "it has contents but no header",
-        ));
+    // It is as long as the one before it. Where there is none, none of it was ever durable.
+    let expected = match files.iter().rev().nth(1) {
+        Some((number, before)) => begun(before, name, *number)?.header().capacity,
+        None => length,
+    };
+    if bytes > HEADER || length != expected {
+        return Err(JournalError::damaged(path, 0, "it has no header"));
     }
-    if bytes > 0 {
-        let kept = aside(path, 0);
-        fs::rename(path, &kept).map_err(JournalError::io("put aside", path))?;
-        opened.torn = Some(Torn {
+    let path = path.clone();
+    files.pop();
+    Ok(Some(Prepared { path, bytes }))
+}
+
+impl Prepared {
+    fn drop(self) -> Result<Option<Torn>, JournalError> {
+        let Self { path, bytes } = self;
+        if bytes == 0 {
+            fs::remove_file(&path).map_err(JournalError::io("delete", &path))?;
+            return Ok(None);
+        }
+        let kept = aside(&path, 0);
+        fs::rename(&path, &kept).map_err(JournalError::io("put aside", &path))?;
+        Ok(Some(Torn {
             file: kept,
-            segment: path.clone(),
+            segment: path,
             offset: 0,
             bytes,
             durable: false,
-        });
-    } else {
-        fs::remove_file(path).map_err(JournalError::io("delete", path))?;
+        }))
     }
-    files.pop();
-    Ok(())
 }
 
-/// Gives a sealed segment its exact length, which an ended process could not.
+/// Does what the writer's thread could not do any more for a sealed segment: it is made durable, has its exact length, and is
+/// marked so, hence is not gone through at every opening.
 fn finish(scan: &Scan) -> Result<(), JournalError> {
-    let path = scan.path();
-    if scan.length()? == scan.position() {
+    let (path, end) = (scan.path(), scan.position());
+    if scan.length()? == end && scan.mark() == Ok(end) {
         return Ok(());
     }
-    if !scan.tail()?.is_empty() {
-        let what = "something stands behind the end of the segment";
-        return Err(JournalError::damaged(path, scan.position(), what));
-    }
     let file = OpenOptions::new().write(true).open(path);
-    file.and_then(|file| file.set_len(scan.position()))
-        .map_err(JournalError::io("set the length of", path))
+    let finished = file.and_then(|file| {
+        file.set_len(end)?;
+        file.sync_all()?;
+        scan.place_mark(&file)
+    });
+    finished.map_err(JournalError::io("finish", path))
 }
 
-/// Copies what stands behind the last good frame aside and puts zeros in its place; segments behind it are put aside whole.
-fn keep_tail(
-    folder: &Path,
-    scan: &mut Scan,
-    later: &[PathBuf],
-) -> Result<Option<Torn>, JournalError> {
-    let tail = scan.tail()?;
-    let (path, offset) = (scan.path(), scan.position());
-    let durable = scan.mark().is_ok_and(|mark| mark > offset);
-    if tail.is_empty() && later.is_empty() && !durable {
-        return Ok(None);
+/// What stands behind the last good frame, and is no damage.
+struct Tail {
+    bytes: Vec<u8>,
+    durable: bool,
+}
+
+impl Tail {
+    /// Looks at what stands behind the last good frame; an error if it is damage.
+    fn of(scan: &Scan, later: &[PathBuf]) -> Result<Option<Self>, JournalError> {
+        if scan.is_sealed() {
+            return Ok(None);
+        }
+        let bytes = scan.tail()?;
+        let (path, offset) = (scan.path(), scan.position());
+        let durable = scan.mark().is_ok_and(|mark| mark > offset);
+        if bytes.is_empty() && later.is_empty() && !durable {
+            return Ok(None);
+        }
+        if let Some((good, index)) = scan.next_good()?
+            && (durable || !scan.lacks_a_page(good)?)
+        {
+            let what = format!(
+                "record {} is not as it was written, but record {index} at byte {good} is",
+                scan.index()
+            );
+            return Err(JournalError::damaged(path, offset, what));
+        }
+        Ok(Some(Self { bytes, durable }))
     }
-    if let Some((good, index)) = scan.next_good()?
-        && (durable || !scan.lacks_a_page(good)?)
-    {
-        let what = format!(
-            "record {} is not as it was written, but record {index} at byte {good} is",
-            scan.index()
-        );
-        return Err(JournalError::damaged(path, offset, what));
+
+    /// Copies it aside and puts zeros in its place; segments behind it are put aside whole.
+    fn keep(self, folder: &Path, scan: &Scan, later: &[PathBuf]) -> Result<Torn, JournalError> {
+        let (path, offset) = (scan.path(), scan.position());
+        let kept = aside(path, offset);
+        let copied = File::create(&kept).and_then(|file| {
+            write_at(&file, &self.bytes, 0)?;
+            file.sync_all()
+        });
+        copied.map_err(JournalError::io("keep the torn end in", &kept))?;
+        // The last first, so that whatever ends this leaves a reel without gaps.
+        for later in later.iter().rev() {
+            fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
+        }
+        sync_folder(folder).map_err(JournalError::io("make durable the folder", folder))?;
+        let cleared = OpenOptions::new().write(true).open(path).and_then(|file| {
+            write_at(&file, &vec![0; self.bytes.len()], offset)?;
+            scan.place_mark(&file)?;
+            file.sync_all()
+        });
+        cleared.map_err(JournalError::io("clear the torn end of", path))?;
+        Ok(Torn {
+            file: kept,
+            segment: path.to_owned(),
+            offset,
+            bytes: self.bytes.len() as u64,
+            durable: self.durable,
+        })
     }
-    let kept = aside(path, offset);
-    let copied = File::create(&kept).and_then(|file| {
-        write_at(&file, &tail, 0)?;
-        file.sync_all()
-    });
-    copied.map_err(JournalError::io("keep the torn end in", &kept))?;
-    // The last first, so that whatever ends this leaves a reel without gaps.
-    for later in later.iter().rev() {
-        fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
-    }
-    sync_folder(folder).map_err(JournalError::io("make durable the folder", folder))?;
-    let cleared = OpenOptions::new().write(true).open(path).and_then(|file| {
-        write_at(&file, &vec![0; tail.len()], offset)?;
-        scan.place_mark(&file)?;
-        file.sync_all()
-    });
-    cleared.map_err(JournalError::io("clear the torn end of", path))?;
-    Ok(Some(Torn {
-        file: kept,
-        segment: path.to_owned(),
-        offset,
-        bytes: tail.len() as u64,
-        durable,
-    }))
 }
 
 /// A name for what is kept aside that is not taken.

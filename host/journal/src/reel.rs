@@ -213,10 +213,8 @@ impl Reel {
     /// # Errors
     /// The system could not make it durable.
     pub fn close(mut self) -> Result<(), JournalError> {
-        let empty = self.index == self.first && self.header.number > 1;
-        if !empty {
-            self.seal();
-        }
+        // One without records too: it tells which index comes next when those before it are pruned.
+        self.seal();
         let mut state = self.shared.lock();
         state.flush = true;
         self.shared.sync.notify_one();
@@ -228,14 +226,7 @@ impl Reel {
         let unfinished = left.and(state.prepare_failure.clone());
         drop(state);
         self.stop();
-        match failure.or(unfinished) {
-            Some(failure) => Err(failure),
-            None if empty => {
-                let path = &self.segment.path;
-                fs::remove_file(path).map_err(JournalError::io("delete the empty segment", path))
-            }
-            None => Ok(()),
-        }
+        failure.or(unfinished).map_or(Ok(()), Err)
     }
 
     fn start(&mut self) -> Result<(), JournalError> {

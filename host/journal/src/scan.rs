@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Bytes read at once.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// What the system writes back at once.
 const PAGE: u64 = 4096;
@@ -209,7 +209,8 @@ impl Scan {
             return Ok(Some(from..from + count));
         }
         self.buffered = self.position;
-        self.buffer.resize(count.max(CHUNK), 0);
+        let left = (self.header.capacity.saturating_sub(self.position)) as usize;
+        self.buffer.resize(count.max(CHUNK.min(left)), 0);
         let got = read_at(&self.file, &mut self.buffer, self.position)
             .map_err(JournalError::io("read from", &self.path))?;
         self.buffer.truncate(got);
@@ -237,14 +238,18 @@ impl Scan {
                 continue;
             };
             // Only the low half of the index is there; the high half is that of the nearest one not before ours.
-            let ahead = frame.index_low().wrapping_sub(self.index as u32);
-            let end = at as u64 + frame_bytes(length);
-            if u64::from(ahead) > most || end > tail.len() as u64 {
+            let ahead = u64::from(frame.index_low().wrapping_sub(self.index as u32));
+            let place = self.position + at as u64;
+            if ahead > most || place + frame_bytes(length) > self.header.capacity {
                 continue;
             }
-            let index = self.index + u64::from(ahead);
-            if frame.holds(self.identity, index, &tail[at + FRAME..end as usize]) {
-                return Ok(Some((self.position + at as u64, index)));
+            // The tail goes to the last byte that is not zero; a frame may end in zeros.
+            let padded = frame_bytes(length) as usize - FRAME;
+            let there = &tail[at + FRAME..(at + FRAME + padded).min(tail.len())];
+            let mut padded = there.to_vec();
+            padded.resize(frame_bytes(length) as usize - FRAME, 0);
+            if frame.holds(self.identity, self.index + ahead, &padded) {
+                return Ok(Some((place, self.index + ahead)));
             }
         }
         Ok(None)

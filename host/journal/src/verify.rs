@@ -244,7 +244,7 @@ impl Check<'_> {
 
     fn is_followed(&self, number: u64) -> bool {
         let path = crate::files::segment_file(self.folder, self.name, number + 1);
-        !matches!(Scan::open(&path, self.name, number + 1), Ok(None))
+        matches!(Scan::open(&path, self.name, number + 1), Ok(Some(_)))
     }
 
     /// A segment that was prepared and never begun is as long as the one before it and all zero.

@@ -139,8 +139,19 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// An event, short.
+/// An event with its time.
 pub fn event(event: &Event, names: &Names) -> String {
+    let (at, body) = (moment(event.ts_host), body::body(event, names));
+    format!("{} at {at}: {body}", about(event, names))
+}
+
+/// An event whose time is told beside it.
+pub fn happening(event: &Event, names: &Names) -> String {
+    format!("{}: {}", about(event, names), body::body(event, names))
+}
+
+/// `fill BTCUSDT.SIM of pairs`
+fn about(event: &Event, names: &Names) -> String {
     let symbol = event
         .instrument()
         .map_or_else(String::new, |id| format!(" {}", names.symbol(id)));
@@ -148,12 +159,7 @@ pub fn event(event: &Event, names: &Names) -> String {
         .owner()
         .filter(|owner| *owner != StrategyId::default())
         .map_or_else(String::new, |id| format!(" of {}", names.strategy(id)));
-    format!(
-        "{}{symbol}{owner} at {}: {}",
-        event.kind().as_str(),
-        moment(event.ts_host),
-        body::body(event, names)
-    )
+    format!("{}{symbol}{owner}", event.kind().as_str())
 }
 
 /// Event time, to the microsecond.

@@ -140,7 +140,8 @@ impl Cast {
             log: Arc::new(Discard),
         };
         let program = Arc::new(Program::new(module.clone(), options));
-        let mut version = program.version(self.wants.clone(), None, SwapPolicy::default());
+        let mut version =
+            program.version(self.wants.clone(), None, SwapPolicy::default(), "".into());
         if let Some(maker) = self.role.native {
             version.code = maker(&self.parameters, registry);
         }

@@ -1,10 +1,12 @@
 //! `latency`: from a quote to the order that it caused, across threads: the kernel puts the quote on the ring, a worker's
-//! thread calls the strategy, the order comes back by the action ring, passes the default checks, and is in the gateway's queue.
+//! thread calls the strategy, the order comes back by the action ring, passes every check, and is in the gateway's queue.
 //!
 //! Quotes come at a steady pace, and every time is taken from when a quote was *due*, not from when it was published. So a
 //! quote that had to wait because the host was busy with those before it counts with its whole wait (coordinated
 //! omission, Gil Tene). The kernel runs freely (`Stepping::Free`). Every so many quotes cause an order, which the venue
 //! cancels at once; both answers come back to the strategy as events, so its book is always at work.
+
+mod floor;
 
 use crate::deck::{Deck, Nobody, Role};
 use crate::native::{Maker, maker};
@@ -12,14 +14,18 @@ use crate::row::{Claim, Goal, Row};
 use crate::{Effort, guests};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tickdeck::reel::{JournalRecorder, Run};
 use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
-use tickdeck_engine::{EngineConfig, Limits as RiskLimits, OrderRate, Stepping, Wait};
+use tickdeck_engine::{
+    EngineConfig, InstrumentLimits, Limits as RiskLimits, OrderRate, Stepping, Wait,
+};
+use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
-    Amount, Event, Instrument, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason,
-    Registry, Size, Timestamp, VenueId,
+    Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
+    Quote, Reason, Registry, Size, Timestamp, VenueId,
 };
 use tickdeck_strategy::{Host, HostConfig, Limits};
 
@@ -29,8 +35,14 @@ const ORDER_EVERY: u64 = 20;
 /// Rounds: each plays every case once.
 const ROUNDS: usize = 5;
 
+/// Times the latency of a run that is not kept.
+const KEPT: f64 = 1.2;
+
 /// The longest latency that is told apart, in nanoseconds.
 const LONGEST_NS: u64 = 10_000_000_000;
+
+/// Between two words of the bare hand-over, as between the quotes of the slower pace.
+const FLOOR_INTERVAL: Duration = Duration::from_micros(10);
 
 /// How much of each case is played before its orders count.
 const WARM_UP: f64 = 0.1;
@@ -41,6 +53,8 @@ struct Case {
     quotes_per_s: u64,
     wait: Wait,
     native: Option<Maker>,
+    /// The run is kept in reels meanwhile.
+    kept: bool,
 }
 
 /// A spinning thread never gives up its core; a parked one must be woken.
@@ -57,6 +71,11 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         quotes_per_s,
         wait,
         native,
+        kept: false,
+    };
+    let kept = Case {
+        kept: true,
+        ..case("spin/100k/kept", 100_000, SPIN, None)
     };
     let cases = [
         case("spin/100k", 100_000, SPIN, None),
@@ -65,9 +84,13 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         case("spin/1M/native", 1_000_000, SPIN, Some(native)),
         case("park/100k", 100_000, PARK, None),
         case("park/100k/native", 100_000, PARK, Some(native)),
+        kept,
+        case("spin/100k/not-kept", 100_000, SPIN, None),
     ];
     let mut histograms: Vec<Vec<Histogram<u64>>> = cases.iter().map(|_| Vec::new()).collect();
+    let mut floors = Vec::new();
     for _ in 0..ROUNDS.min(effort.rounds) {
+        floors.push(floor::play(FLOOR_INTERVAL, effort.events as u32)?);
         for (case, histograms) in cases.iter().zip(&mut histograms) {
             // A machine that is busy with other things may not keep up; that is told, and costs this round only.
             match play(case, &role, effort) {
@@ -84,30 +107,63 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         }
         rows.extend(quantiles(&cases[2 * pair], value, baseline));
     }
+    if !histograms[0].is_empty() {
+        rows.extend(floor_rows(&floors, &histograms[0]));
+    }
     Ok(rows)
 }
 
-fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>]) -> Vec<Row> {
-    let spins = case.wait == SPIN;
-    let parts = [
-        ("p50", 0.5, spins.then_some(1_000.0)),
-        ("p99", 0.99, spins.then_some(5_000.0)),
-        ("p99.9", 0.999, None),
-        ("p99.99", 0.9999, None),
-    ];
-    let of = |histograms: &[Histogram<u64>], part| -> Vec<f64> {
-        let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
-        histograms.iter().map(value).collect()
-    };
-    let row = |(label, part, goal): (&str, f64, Option<f64>)| {
+/// What the machine itself takes for a word there and back, beside the whole way.
+fn floor_rows(floors: &[Histogram<u64>], whole: &[Histogram<u64>]) -> Vec<Row> {
+    let parts = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
+    let row = |(label, part)| {
         let claim = Claim {
             bench: "latency",
             unit: "ns",
-            against: "the same strategy natively",
-            goal: goal.map(Goal::Value),
+            against: "the whole way, latency/spin/100k",
+            goal: None,
             more_is_better: false,
         };
-        let row = claim.row(&of(values, part), &of(natives, part));
+        Row {
+            bench: format!("latency/floor/100k/{label}"),
+            ..claim.row(&at_quantile(floors, part), &at_quantile(whole, part))
+        }
+    };
+    parts.map(row).into()
+}
+
+fn at_quantile(histograms: &[Histogram<u64>], part: f64) -> Vec<f64> {
+    let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
+    histograms.iter().map(value).collect()
+}
+
+fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>]) -> Vec<Row> {
+    let goal = |value| match (case.kept, case.wait == SPIN) {
+        (true, _) => None,
+        (false, spins) => spins.then_some(Goal::Value(value)),
+    };
+    let parts = [
+        (
+            "p50",
+            0.5,
+            case.kept.then_some(Goal::Ratio(KEPT)).or(goal(1_000.0)),
+        ),
+        ("p99", 0.99, goal(5_000.0)),
+        ("p99.9", 0.999, None),
+        ("p99.99", 0.9999, None),
+    ];
+    let row = |(label, part, goal): (&str, f64, Option<Goal>)| {
+        let claim = Claim {
+            bench: "latency",
+            unit: "ns",
+            against: match case.kept {
+                true => "the same run, not kept",
+                false => "the same strategy natively",
+            },
+            goal,
+            more_is_better: false,
+        };
+        let row = claim.row(&at_quantile(values, part), &at_quantile(natives, part));
         Row {
             bench: format!("latency/{}/{label}", case.name),
             ..row
@@ -129,7 +185,16 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
         epoch,
         started: false,
     });
-    let deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
+    let mut deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
+    let folder = tempfile::tempdir()?;
+    if case.kept {
+        let run = Run {
+            number: 1,
+            folder: folder.path().join("run"),
+        };
+        let (recorder, _) = JournalRecorder::open(&run, &ReelConfig::default(), None)?;
+        deck.engine.record(Box::new(recorder));
+    }
     let report = deck.engine.run(&mut Nobody)?;
     let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
     let denied = &report.status.denied;
@@ -148,8 +213,7 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
     Ok(histogram)
 }
 
-/// The default checks are on, and a list of instruments, so wide that none denies; types, sizes and limits by instrument
-/// are not set.
+/// Every check is on, so wide that none denies.
 fn config(case: &Case) -> EngineConfig {
     let mut config = EngineConfig {
         stepping: Stepping::Free,
@@ -164,8 +228,15 @@ fn config(case: &Case) -> EngineConfig {
         }),
         max_position_notional: Some(Amount(1_000_000_000)),
         allow: Some(vec![InstrumentId(0)]),
+        order_types: Some(vec![OrderType::Market, OrderType::Limit]),
+        max_sizes: HashMap::from([(InstrumentId(0), Size(1_000_000))]),
         ..RiskLimits::default()
     };
+    let of_instrument = InstrumentLimits {
+        max_size: Some(Size(1_000_000)),
+        max_position: Some(Size(1_000_000_000)),
+    };
+    config.risk.instruments = HashMap::from([(InstrumentId(0), of_instrument)]);
     config
 }
 

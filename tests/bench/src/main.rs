@@ -18,6 +18,7 @@ mod machine;
 mod memory;
 mod native;
 mod portfolio;
+mod replay;
 mod ring;
 mod risk;
 mod row;
@@ -83,6 +84,7 @@ const BENCHES: &[Bench] = &[
     ("scale", scale::run),
     ("risk", risk::run),
     ("portfolio", portfolio::run),
+    ("replay", replay::run),
     ("memory", memory::run),
     ("start", start::run),
 ];

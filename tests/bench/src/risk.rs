@@ -1,24 +1,29 @@
-//! `risk`: what the checks of one order cost, every limit set and every order within them.
+//! `risk`: what the checks of one order cost, every limit set and every order within them: `order` of the middleware
+//! alone, `routed` with what the router looks up and sums up for it.
 //!
 //! Each order is timed on its own, because what counts is the slow one. What reading the clock costs is in the figures;
 //! the baseline, the same loop around a middleware that lets everything pass, shows how much that is.
 
 use crate::Effort;
 use crate::row::{Claim, Goal, Row};
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
 use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Risk, Situation};
-use tickdeck_engine::{InstrumentLimits, Limits, Mode, OrderRate, RiskConfig};
+use tickdeck_engine::{Checks, InstrumentLimits, Limits, Mode, OrderRate, RiskConfig};
 use tickdeck_model::{
-    Amount, CurrencyId, Instrument, InstrumentId, OrderType, Pad, Price, Quote, Side, Size,
-    StrategyId, Submit, TimeInForce, Timestamp, VenueId,
+    Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderType, Pad,
+    Price, Quote, Side, Size, StrategyId, Submit, TimeInForce, Timestamp, VenueId,
 };
+use tickdeck_portfolio::Portfolio;
 
 const INSTRUMENTS: u32 = 3;
 const STRATEGIES: u32 = 4;
+
+/// Orders of one strategy at work meanwhile.
+const WORKING: u32 = 60;
 
 /// Event time between two orders: the 100 orders a second of the default rate, from each strategy.
 const GAP_NS: i64 = 10_000_000 / STRATEGIES as i64;
@@ -43,7 +48,18 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         goal: goal.map(Goal::Value),
         more_is_better: false,
     };
+    let mut routed = Rounds::default();
+    let mut router = Routed::new()?;
+    for round in 0..=effort.rounds {
+        let took = router.round(effort.events)?;
+        if round > 0 {
+            routed.take(&took);
+        }
+    }
     Ok(vec![
+        claim("risk/routed/p50", None).row(&routed.p50, &passed.p50),
+        claim("risk/routed/p99", Some(500.0)).row(&routed.p99, &passed.p99),
+        claim("risk/routed/p99.9", None).row(&routed.p999, &passed.p999),
         claim("risk/order/p50", None).row(&checked.p50, &passed.p50),
         claim("risk/order/p99", Some(500.0)).row(&checked.p99, &passed.p99),
         claim("risk/order/p99.9", None).row(&checked.p999, &passed.p999),
@@ -109,6 +125,96 @@ impl Desk {
             self.sent += 1;
         }
         Ok(took_ns)
+    }
+}
+
+/// The router's checks: the same orders, and what each is judged by looked up: the last quote, the position, and what
+/// [`WORKING`] orders at work of the strategy would buy and sell.
+struct Routed {
+    checks: Checks,
+    instruments: Vec<Instrument>,
+    sent: u64,
+}
+
+impl Routed {
+    fn new() -> Result<Self> {
+        let instruments: Vec<_> = (0..INSTRUMENTS).map(instrument).collect();
+        let currencies: Vec<_> = (0..=INSTRUMENTS).map(currency).collect();
+        let mut store = Portfolio::new(&instruments, &currencies);
+        for strategy in (0..STRATEGIES).map(StrategyId) {
+            store.open_strategy(strategy, &[], 1);
+            for instrument in (0..INSTRUMENTS).map(InstrumentId) {
+                // The order is of an earlier run and no longer known, which is reported; the position is taken in.
+                let _ = store.apply(&Event::new(1, 1, fill(strategy, instrument)));
+            }
+        }
+        let mut checks = Checks::new(instruments.clone(), limits(), store);
+        for strategy in (0..STRATEGIES).map(StrategyId) {
+            for number in 0..WORKING {
+                let at_work = Submit {
+                    size: Size(60_000 / (WORKING / INSTRUMENTS) as i64),
+                    side: if number / INSTRUMENTS % 2 == 0 {
+                        Side::Buy
+                    } else {
+                        Side::Sell
+                    },
+                    instrument: InstrumentId(number % INSTRUMENTS),
+                    ..order(u64::from(number))
+                };
+                checks.put_to_work(strategy, &at_work);
+            }
+        }
+        Ok(Self {
+            checks,
+            instruments,
+            sent: 0,
+        })
+    }
+
+    fn round(&mut self, orders: usize) -> Result<Histogram<u64>> {
+        let mut took_ns = Histogram::new(3)?;
+        for _ in 0..orders {
+            let order = order(self.sent);
+            let Situation {
+                now,
+                strategy,
+                quote,
+                ..
+            } = situation(self.sent, &self.instruments);
+            let (quote, came) = quote.context("the market is quoted")?;
+            self.checks.on_event(&Event::new(came, came, quote));
+            let started = Instant::now();
+            let verdict = self.checks.check(strategy, black_box(&order), now);
+            let elapsed = started.elapsed();
+            verdict.map_err(|denial| anyhow!("{}: {}", denial.reason.code(), denial.values))?;
+            took_ns.record(u64::try_from(elapsed.as_nanos())?)?;
+            self.sent += 1;
+        }
+        Ok(took_ns)
+    }
+}
+
+fn fill(strategy: StrategyId, instrument: InstrumentId) -> Fill {
+    Fill {
+        instrument,
+        strategy,
+        order: 1,
+        trade_id: 1,
+        price: Price(6_000_000),
+        size: Size(20_000),
+        fee: Amount(0),
+        fee_currency: CurrencyId(INSTRUMENTS),
+        side: Side::Buy,
+        liquidity: Liquidity::Taker,
+        pad: Pad::ZERO,
+    }
+}
+
+fn currency(id: u32) -> Currency {
+    Currency {
+        id: CurrencyId(id),
+        code: format!("C{id}"),
+        scale: 8,
     }
 }
 

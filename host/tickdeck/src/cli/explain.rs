@@ -198,7 +198,7 @@ fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
             ..step(
                 "cause",
                 story.cause.ts_host,
-                tale::event(&story.cause, names),
+                tale::happening(&story.cause, names),
             )
         },
         step("saw", at, saw(story, names)),
@@ -232,7 +232,7 @@ fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
         };
         steps.push(Step {
             event: Some(event.sequence),
-            ..step(what, event.ts_host, tale::event(event, names))
+            ..step(what, event.ts_host, tale::happening(event, names))
         });
     }
     // The chain of the decision first; the rest as it happened.

@@ -87,6 +87,7 @@ fn wire(plugins: &Path, cache: &Path, stop: Stop) -> Result<Wired> {
         overrides: Overrides::default(),
         first_order: 1,
         killed: false,
+        journal: None,
     };
     parts.wire()
 }

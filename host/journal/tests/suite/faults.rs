@@ -1,0 +1,165 @@
+//! A write or a sync fails, injected below our code and below std's.
+
+use crate::child::{self, FAULTY_RECORDS};
+use crate::records::{NAME, folder, kind, payload, small};
+use crate::{independent, records};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tickdeck_journal::{Reader, Reel, verify};
+
+/// Which call fails.
+const UP_TO: u64 = 200;
+
+/// Compiles the shim. Whoever has Rust on Linux has a C compiler: it is what links.
+fn shim(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/shim.c");
+    let library = folder.join("shim.so");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiled = Command::new(compiler)
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .output()
+        .unwrap();
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    library
+}
+
+/// What the other process has told.
+struct Told {
+    lines: Vec<String>,
+}
+
+impl Told {
+    /// Runs the other process with these calls of the family failing.
+    fn run(shim: &Path, folder: &Path, family: &str, from: u64, to: u64) -> Self {
+        let output = child::command("meets-faults", folder, 0)
+            .env("LD_PRELOAD", shim)
+            .env("FAULT_FAMILY", family)
+            .env("FAULT_FROM", from.to_string())
+            .env("FAULT_TO", to.to_string())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{family} {from} to {to}: {told}");
+        Self {
+            lines: told.lines().map(str::to_owned).collect(),
+        }
+    }
+
+    fn all<'a>(&'a self, what: &'a str) -> impl DoubleEndedIterator<Item = &'a str> + 'a {
+        let lines = self.lines.iter();
+        lines.filter_map(move |line| line.strip_prefix(what)?.strip_prefix(' '))
+    }
+
+    fn last(&self, what: &str) -> u64 {
+        self.all(what)
+            .next_back()
+            .map_or(0, |number| number.parse().unwrap())
+    }
+}
+
+/// Every record that was told is there, nothing else is, and the reel can be opened and goes on.
+fn check(folder: &Path, told: &Told, what: &str) {
+    let appended = told.last("appended");
+    if !records::files(folder).is_empty() {
+        let segments = independent::read(folder, NAME);
+        let next = segments.last().map_or(0, independent::Segment::next);
+        assert_eq!(next, appended, "{what}");
+        assert!(segments.iter().any(|segment| segment.mark > 0) || told.last("durable") == 0);
+    }
+    let (reel, opened) = Reel::open(folder, NAME, &small()).unwrap();
+    assert_eq!((opened.records, opened.torn), (appended, None), "{what}");
+    reel.close().unwrap();
+    let mut reader = Reader::open(folder, NAME).unwrap();
+    for index in 0..appended {
+        let record = reader.next().unwrap().unwrap();
+        assert_eq!(
+            (record.index, record.kind, record.payload),
+            (index, kind(index), &payload(index)[..])
+        );
+    }
+    assert!(reader.next().unwrap().is_none());
+    assert_eq!(verify(folder, NAME, &mut |_, _| {}).unwrap().damage, []);
+}
+
+#[test]
+fn after_the_nth_write_has_failed_all_is_there_and_appending_goes_on() {
+    let library = folder();
+    let shim = shim(library.path());
+    let (mut refused, mut unaffected) = (0, 0);
+    for n in 1..=UP_TO {
+        let folder = folder();
+        let told = Told::run(&shim, folder.path(), "write", n, n);
+        let what = format!("write {n}: {:?}", told.lines.last());
+        let errors = ["not-opened", "refused", "unclosed"]
+            .into_iter()
+            .flat_map(|what| told.all(what));
+        for error in errors {
+            assert!(
+                error.contains("events") && error.contains("No space left"),
+                "{what}: {error}"
+            );
+        }
+        assert_eq!(told.all("unsynced").count(), 0, "{what}");
+        let opened = told.all("opened").count() == 1;
+        if opened && told.all("unclosed").count() == 0 {
+            assert_eq!(told.last("closed"), FAULTY_RECORDS, "{what}");
+        }
+        refused += told.all("refused").count() + told.all("not-opened").count();
+        unaffected += u64::from(told.lines.iter().all(|line| !line.contains("No space")));
+        check(folder.path(), &told, &what);
+    }
+    println!(
+        "{refused} errors told, {unaffected} met and mended by the thread that prepares, or not reached"
+    );
+    assert!(refused > 0);
+}
+
+#[test]
+fn while_all_writes_fail_from_the_nth_on_nothing_is_appended_that_is_not_there() {
+    let library = folder();
+    let shim = shim(library.path());
+    for n in 1..=UP_TO {
+        let folder = folder();
+        let told = Told::run(&shim, folder.path(), "write", n, u64::MAX >> 1);
+        let what = format!("writes from {n}: {:?}", told.lines.last());
+        let refused = told.all("refused").count() + told.all("not-opened").count();
+        let unclosed = told.all("unclosed").count();
+        assert!(
+            refused > 0 || unclosed > 0 || told.last("closed") == FAULTY_RECORDS,
+            "{what}"
+        );
+        check(folder.path(), &told, &what);
+    }
+}
+
+#[test]
+fn after_the_nth_sync_has_failed_nothing_more_is_accepted_and_all_before_is_there() {
+    let library = folder();
+    let shim = shim(library.path());
+    let mut terminal = 0;
+    for n in 1..=UP_TO {
+        let folder = folder();
+        let told = Told::run(&shim, folder.path(), "sync", n, n);
+        let what = format!("sync {n}: {:?}", told.lines.last());
+        let errors: Vec<&str> = ["unsynced", "refused", "unclosed"]
+            .into_iter()
+            .flat_map(|what| told.all(what))
+            .collect();
+        assert!(!errors.is_empty(), "{what}");
+        for error in errors {
+            assert!(
+                error.contains(".reel durable: Input/output error"),
+                "{what}: {error}"
+            );
+        }
+        terminal += told.lines.iter().filter(|line| *line == "terminal").count();
+        check(folder.path(), &told, &what);
+    }
+    println!("{terminal} of {UP_TO} were terminal before the end");
+    assert!(terminal as u64 > UP_TO / 2);
+}

@@ -1,0 +1,435 @@
+//! Runs that are kept: done again to the last byte, gone on with after a kill, and explained.
+
+use crate::command_line::{binary, deck, error_of, last_object, tickdeck};
+use crate::deck::root;
+use crate::guests::Guest;
+use crate::hosted::{Folder, Hosted, counting};
+use crate::upgrades::traps_after;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tickdeck::clock::Stop;
+use tickdeck::reel::{EVENTS, Reels, recorded_actions, replaying};
+use tickdeck::stage::Wish;
+use tickdeck_engine::{Notice, Observer, Order, Replayed, Status};
+use tickdeck_journal::Reader;
+use tickdeck_model::{Action, Timestamp};
+
+/// Stack of a thread on which strategies run.
+const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+    fn status(&mut self, _: &Status) {}
+}
+
+/// Does the last run of a data folder again.
+fn replay(data: &Path) -> Replayed {
+    let reels = Reels::in_folder(data);
+    let run = reels.run(None).unwrap();
+    let again = replaying(&reels, &run, None, &Stop::default()).unwrap();
+    let mut tape = again.tape;
+    let work = move || again.engine.replay(&mut tape, &mut Nobody).unwrap();
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(work);
+    thread.unwrap().join().unwrap()
+}
+
+/// The market with few quotes, so that quotes are conflated too.
+const CONFLATED: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[middleware]\nconflate_quotes_ms = 5\n";
+
+#[test]
+fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
+    let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
+    folder.put("maker", &crate::swap::module("market-maker"));
+    folder.put("guest", &counting("1.0.0").component());
+    let mut host = Hosted::kept(CONFLATED, folder, data.path());
+    host.goes_on("maker");
+    // Another version; one that traps in its trial and is rolled back; other settings of a real strategy.
+    let second = counting("1.1.0").component();
+    host.folder.put("guest", &second);
+    host.runs("guest", &second);
+    host.folder
+        .put("guest", &traps_after("1.2.0", 7_000).component());
+    host.told(&["guest", "trapped within its trial"]);
+    host.controls.order(Order::Pause(None));
+    host.goes_on("maker");
+    host.controls.order(Order::Resume(None));
+    host.goes_on("maker");
+    let third = counting("1.3.0").component();
+    host.folder.put("guest", &third);
+    host.runs("guest", &third);
+    // One that traps and recovers, and in the end is quarantined; one that comes late, and one that leaves.
+    host.folder
+        .put("trapping", &traps_after("1.0.0", 3_000).component());
+    host.told(&["trapping", "recovered"]);
+    host.ask("guest", Wish::Remove);
+    host.goes_on("maker");
+    let (report, _) = host.stop();
+    assert!(
+        report.status.fills > 0,
+        "it must trade: {:?}",
+        report.status
+    );
+    let replayed = replay(data.path());
+    assert_eq!(replayed.divergence, None);
+    assert!(replayed.ended);
+    assert_eq!(replayed.report.actions_hash, report.actions_hash);
+    assert_eq!(replayed.report.tape_hash, report.tape_hash);
+    assert_eq!(replayed.report.status.fills, report.status.fills);
+    assert_eq!(replayed.report.status.capital, report.status.capital);
+}
+
+/// Does something harmless at every n-th event.
+fn ticking(n: u32) -> Vec<u8> {
+    let body = format!(
+        "(call $take (i32.const 1))
+         (if (i64.eqz (i64.rem_u (global.get $seen) (i64.const {n})))
+           (then (call $put (i32.const 0) (i32.const 5) (i64.const 7))
+                 (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 1)))))
+         (call $answer (i32.const 1) (i32.const 0) (i32.const 0))"
+    );
+    counting("1.0.0").on_events(&body).component()
+}
+
+#[test]
+fn a_changed_constant_shows_exactly_the_decisions_that_differ() {
+    let deck = deck("[venue]\nseed = 5\n");
+    let plugins = deck.path().join("plugins");
+    std::fs::write(plugins.join("guest.wasm"), ticking(100)).unwrap();
+    std::fs::write(deck.path().join("same.wasm"), ticking(100)).unwrap();
+    std::fs::write(deck.path().join("other.wasm"), ticking(150)).unwrap();
+    let run = ["run", "--events", "20000", "--pace", "max", "--json"];
+    let summary = last_object(&tickdeck(deck.path(), &run));
+    let guest = summary["strategies"].as_array().unwrap().iter();
+    let guest = guest.clone().find(|one| one["name"] == "guest").unwrap();
+    let events = guest["events"].as_u64().unwrap();
+    let compared = |file: &str| {
+        let strategy = format!("guest={file}");
+        let arguments = ["replay", "data", "--json", "--strategy", &strategy];
+        last_object(&tickdeck(deck.path(), &arguments))
+    };
+    assert_eq!(compared("same.wasm")["differences"], 0);
+    let other = compared("other.wasm");
+    let row = |outcome: &Value, name: &str| {
+        let rows = outcome["strategies"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == name).unwrap().clone()
+    };
+    let guest = row(&other, "guest");
+    let same = events / 300;
+    assert_eq!(guest["same"], same);
+    assert_eq!(guest["only_recorded"], events / 100 - same);
+    assert_eq!(guest["only_new"], events / 150 - same);
+    for name in ["ema-cross", "market-maker", "pairs"] {
+        let row = row(&other, name);
+        assert_eq!(
+            (&row["only_recorded"], &row["only_new"]),
+            (&0.into(), &0.into())
+        );
+        assert_eq!(row["recorded"]["pnl"], row["new"]["pnl"], "{name}");
+    }
+    // With the recorded modules, everything is as it was.
+    let equal = last_object(&tickdeck(deck.path(), &["replay", "data", "--json"]));
+    assert_eq!(equal["equal"], true);
+    assert_eq!(equal["actions_hash"], summary["actions_hash"]);
+}
+
+/// Kills of one run.
+const KILLS: u32 = 50;
+/// Market events of the run.
+const EVENTS_PLAYED: &str = "30000";
+
+#[test]
+fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
+    let seed = crate::folder::seed();
+    let mut dice = crate::folder::Dice::from(seed);
+    let deck = deck("[venue]\nseed = 11\n");
+    let (killed, twin) = (deck.path().join("killed"), deck.path().join("twin"));
+    let arguments = |data: &Path| {
+        let data = data.display().to_string();
+        let line = [
+            "demo",
+            "--events",
+            EVENTS_PLAYED,
+            "--pace",
+            "max",
+            "--json",
+            "--data",
+        ];
+        line.into_iter()
+            .map(str::to_owned)
+            .chain([data])
+            .collect::<Vec<_>>()
+    };
+    let command = |data: &Path| {
+        let mut command = Command::new(binary());
+        command
+            .args(arguments(data))
+            .current_dir(deck.path())
+            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+            .stdin(Stdio::null());
+        command
+    };
+    let unkilled = last_object(&command(&twin).output().unwrap());
+    let whole = unkilled["events"].as_u64().unwrap();
+    let (mut reached, mut kills) = (0, 0);
+    while kills < KILLS {
+        let mut host = command(&killed)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Anywhere from its start to a little further than the last one came.
+        let further = 2 * whole / u64::from(KILLS);
+        let aim = reached + u64::from(dice.below(further as u32));
+        let ended = wait_for(&killed, aim.min(whole - 1), &mut host);
+        host.kill().unwrap();
+        host.wait().unwrap();
+        kills += 1;
+        reached = reached.max(records(&killed));
+        if ended || reached + further >= whole {
+            break;
+        }
+    }
+    assert!(kills > KILLS / 2, "it was killed {kills} times only");
+    let output = command(&killed).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        words.contains("was cut off and goes on at event"),
+        "{words}"
+    );
+    let last = last_object(&output);
+    for figure in [
+        "events",
+        "actions",
+        "orders",
+        "fills",
+        "capital",
+        "balances",
+        "tape_hash",
+        "actions_hash",
+    ] {
+        assert_eq!(
+            last[figure], unkilled[figure],
+            "{figure}; TICKDECK_SEED={seed}"
+        );
+    }
+    let replayed = replay(&killed);
+    assert_eq!(replayed.divergence, None);
+    assert_eq!(replayed.compared, last["actions"].as_u64().unwrap());
+    let run = Reels::in_folder(&killed).run(None).unwrap();
+    let mut numbers = BTreeSet::new();
+    for acted in recorded_actions(&run).unwrap() {
+        if let Action::Submit(order) = acted.action {
+            assert!(
+                numbers.insert((acted.strategy, order.order)),
+                "{} was used twice",
+                order.order
+            );
+        }
+    }
+    assert!(numbers.len() > 100, "{}", numbers.len());
+}
+
+/// Events that are on the reel.
+fn records(data: &Path) -> u64 {
+    let folder = data.join("reels/000001");
+    let Ok(mut reader) = Reader::open(&folder, EVENTS) else {
+        return 0;
+    };
+    let mut count = 0;
+    while let Ok(Some(_)) = reader.next() {
+        count += 1;
+    }
+    count
+}
+
+/// Waits until so many events are on the reel; true if the host ended first.
+fn wait_for(data: &Path, events: u64, host: &mut std::process::Child) -> bool {
+    let (mut count, mut reel) = (0, None);
+    loop {
+        let folder = data.join("reels/000001");
+        reel = reel.or_else(|| Reader::open(&folder, EVENTS).ok());
+        while let Some(Ok(Some(_))) = reel.as_mut().map(Reader::next) {
+            count += 1;
+        }
+        if count >= events {
+            return false;
+        }
+        if host.try_wait().unwrap().is_some() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_left_behind() {
+    let deck = deck("[venue]\nseed = 3\n");
+    let data = deck.path().join("data");
+    let mut host = Command::new(binary())
+        .args(["run", "--pace", "max", "--json", "--events", "100000000"])
+        .current_dir(deck.path())
+        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(!wait_for(&data, 2_000, &mut host));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    std::fs::write(deck.path().join("tickdeck.toml"), "[venue]\nseed = 4\n").unwrap();
+    let run = ["run", "--events", "500", "--pace", "max", "--json"];
+    let error = error_of(&tickdeck(deck.path(), &run));
+    assert!(
+        error.contains("run 1 was cut off, and the settings changed since"),
+        "{error}"
+    );
+    assert!(error.contains("--afresh"), "{error}");
+    let afresh = [&run[..], &["--afresh"]].concat();
+    last_object(&tickdeck(deck.path(), &afresh));
+    let equal = |run: &str| {
+        let arguments = ["replay", "--json", "--run", run];
+        last_object(&tickdeck(deck.path(), &arguments))
+    };
+    assert_eq!(
+        (&equal("2")["equal"], &equal("2")["ended"]),
+        (&true.into(), &true.into())
+    );
+    // What was left behind can still be looked at.
+    assert_eq!(
+        (&equal("1")["equal"], &equal("1")["ended"]),
+        (&true.into(), &false.into())
+    );
+}
+
+/// Sends one order far from the market.
+fn far() -> Vec<u8> {
+    Guest::new()
+        .version("1.0.0")
+        .quotes("BTCUSDT")
+        .item("(global $next (mut i64) (i64.const 0))")
+        .init("(global.set $next (local.get $next)) (call $ok)")
+        .on_events(
+            "(if (i32.wrap_i64 (global.get $seen))
+               (then (return (call $answer (local.get $len) (i32.const 0) (i32.const 0)))))
+             (call $take (i32.const 1))
+             ;; buys 0.00100 at 1.00, good till canceled
+             (call $put (i32.const 0) (i32.const 0) (global.get $next))
+             (i32.store8 offset=21 (i32.const 8192) (i32.const 1))
+             (i64.store offset=32 (i32.const 8192) (i64.const 100))
+             (i64.store offset=40 (i32.const 8192) (i64.const 100))
+             (call $answer (i32.const 1) (i32.const 8192) (i32.const 1))",
+        )
+        .component()
+}
+
+#[test]
+fn an_order_is_explained_from_its_cause_to_what_became_of_it() {
+    let deck = deck("[venue]\nseed = 3\n");
+    std::fs::write(deck.path().join("plugins/far.wasm"), far()).unwrap();
+    let run = ["run", "--events", "20000", "--pace", "max", "--json"];
+    last_object(&tickdeck(deck.path(), &run));
+    let explained = |order: &str| {
+        let outcome = last_object(&tickdeck(deck.path(), &["explain", order, "--json"]));
+        let steps = outcome["steps"].as_array().unwrap().clone();
+        let steps = steps.into_iter().map(|step| {
+            let text = |key: &str| step[key].as_str().unwrap().to_owned();
+            (text("step"), text("words"))
+        });
+        steps.collect::<Vec<_>>()
+    };
+    let filled = explained("market-maker/1");
+    let kinds: Vec<&str> = filled.iter().map(|(step, _)| step.as_str()).collect();
+    assert_eq!(
+        kinds[..5],
+        ["cause", "saw", "decided", "checks", "sent"],
+        "{filled:?}"
+    );
+    assert!(kinds.contains(&"answer"), "{filled:?}");
+    assert_eq!(filled[3].1, "every check passed");
+    let denied = explained("far/1");
+    assert!(denied[0].1.contains("connected"), "{denied:?}");
+    assert!(
+        denied[2].1.contains("limit buy 0.001 BTCUSDT.SIM at 1.00"),
+        "{denied:?}"
+    );
+    assert!(denied[3].1.starts_with("denied: "), "{denied:?}");
+    assert!(!denied.iter().any(|(step, _)| step == "sent"), "{denied:?}");
+    let error = error_of(&tickdeck(deck.path(), &["explain", "market-make/1"]));
+    assert!(error.contains("did you mean `market-maker`?"), "{error}");
+    let error = error_of(&tickdeck(deck.path(), &["explain", "far/9"]));
+    assert!(
+        error.contains("run 1 has no order 9 of far: it sent 1 to 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_second_host_on_a_data_folder_is_refused_by_name() {
+    let deck = deck("");
+    let data = deck.path().join("tape");
+    let demo = ["demo", "--pace", "real", "--json", "--data", "tape"];
+    let mut host = Command::new(binary())
+        .args(demo)
+        .current_dir(deck.path())
+        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(!wait_for(&data, 1, &mut host));
+    let error = error_of(&tickdeck(deck.path(), &demo));
+    host.kill().unwrap();
+    let id = host.id();
+    host.wait().unwrap();
+    assert!(
+        error.contains(&format!("another tickdeck runs this deck, process {id}")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_run_can_be_gone_through_event_by_event() {
+    let deck = deck("[venue]\nseed = 3\n");
+    let run = ["run", "--events", "3000", "--pace", "max", "--json"];
+    last_object(&tickdeck(deck.path(), &run));
+    let keys = deck.path().join("keys");
+    std::fs::write(&keys, "\n\n2\nq\n").unwrap();
+    let output = Command::new(binary())
+        .args(["replay", "--step", "--from", "1000"])
+        .current_dir(deck.path())
+        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+        .stdin(std::fs::File::open(keys).unwrap())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let shown: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| word.parse::<u64>().is_ok())
+        .collect();
+    assert_eq!(shown, ["1000", "1001", "1002", "1004"], "{text}");
+    assert!(output.status.success());
+}
+
+/// A run of the first schema, as it was written when the schema was made. It stays here and is read for ever: a change of
+/// what a record means comes with a new number and keeps the old reading.
+fn first_schema() -> std::path::PathBuf {
+    root().join("tests/fixtures/reel-schema-1")
+}
+
+#[test]
+fn a_run_of_the_first_schema_is_read() {
+    let reels = Reels::in_folder(&first_schema());
+    let run = reels.run(None).unwrap();
+    let session = tickdeck::reel::Session::read(&run.folder).unwrap();
+    assert_eq!(session.seats.len(), 1);
+    assert_eq!(session.seats[0].name, "guest");
+    let replayed = replay(&first_schema());
+    assert_eq!(replayed.divergence, None);
+    assert!(replayed.ended);
+    assert_eq!((replayed.report.status.events, replayed.compared), (305, 3));
+}
