@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tickdeck-model", &[]),
     ("tickdeck-ring", &[]),
     ("tickdeck-journal", &["tickdeck-model"]),
+    ("tickdeck-export", &[]),
     ("tickdeck-portfolio", &["tickdeck-model"]),
     (
         "tickdeck-engine",
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "tickdeck-control",
             "tickdeck-engine",
+            "tickdeck-export",
             "tickdeck-gateway",
             "tickdeck-journal",
             "tickdeck-model",

@@ -12,6 +12,7 @@ mod guests;
 mod hosted;
 mod hostile;
 mod invariance;
+mod journal;
 mod native;
 mod operators;
 mod reels;

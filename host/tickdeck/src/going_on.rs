@@ -88,6 +88,7 @@ impl Parts {
         let journal = reel_config(&self.config.journal);
         let (recorder, opened) = JournalRecorder::open(&run, &journal, None)?;
         tell_torn(&opened);
+        self.make_room();
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let venues = vec![(gateway, terms)];
         let now_ns = Arc::new(move || crate::clock::since(epoch));

@@ -167,6 +167,7 @@ impl Parts {
             let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
             engine.record(Box::new(recorder));
         }
+        self.make_room();
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         Ok(Wired {
             engine,
@@ -207,6 +208,15 @@ impl Parts {
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
             patience: 1,
         })
+    }
+
+    /// Removes old runs, now that this one has its folder, if the settings say so.
+    pub(crate) fn make_room(&self) {
+        if let (Some(journal), Some(keep_gib)) = (&self.journal, self.config.journal.keep_gib) {
+            for line in journal.reels.make_room(keep_gib) {
+                eprintln!("{line}");
+            }
+        }
     }
 
     /// What the run is made of, if it is kept.

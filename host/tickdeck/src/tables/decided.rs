@@ -11,29 +11,36 @@ use tickdeck_engine::{Acted, Deed, SentKind};
 use tickdeck_export::{Table, Value};
 use tickdeck_model::{Action, InstrumentId, OrderNumber, Registry, StrategyId, TextId};
 
-/// Makes rows of deeds. A change of an order does not say what the order is about: that is remembered from where it was sent.
-pub(super) struct Deeds<'a> {
-    words: Words<'a>,
-    names: Names,
-    about: HashMap<(StrategyId, OrderNumber), InstrumentId>,
-}
+/// What orders are about: a change of an order does not say it, so it is remembered from where the order was sent.
+#[derive(Debug, Default)]
+pub struct About(HashMap<(StrategyId, OrderNumber), InstrumentId>);
 
-impl<'a> Deeds<'a> {
-    pub(super) fn new(registry: &'a Registry) -> Self {
-        Self {
-            words: Words(registry),
-            names: Names::new(Arc::new(registry.clone()), None),
-            about: HashMap::new(),
-        }
-    }
-
-    /// Takes a deed in that is not exported itself.
-    pub(super) fn pass(&mut self, deed: &Deed) {
+impl About {
+    /// Takes a deed in.
+    pub fn pass(&mut self, deed: &Deed) {
         if let Deed::Acted(acted) = deed
             && let Action::Submit(submit) = &acted.action
         {
-            self.about
+            self.0
                 .insert((acted.strategy, submit.order), submit.instrument);
+        }
+    }
+}
+
+/// Makes rows of deeds.
+pub(super) struct Deeds<'a> {
+    words: Words<'a>,
+    /// The same names for people; made when first needed.
+    names: Option<Names>,
+    pub(super) about: About,
+}
+
+impl<'a> Deeds<'a> {
+    pub(super) const fn new(registry: &'a Registry, about: About) -> Self {
+        Self {
+            words: Words(registry),
+            names: None,
+            about,
         }
     }
 
@@ -44,7 +51,7 @@ impl<'a> Deeds<'a> {
         deed: &Deed,
         wall: Option<i64>,
     ) -> Result<(&'static Table, Vec<Value<'a>>)> {
-        self.pass(deed);
+        self.about.pass(deed);
         let mut row = vec![Value::Integer(position.cast_signed())];
         match deed {
             Deed::Acted(acted) => {
@@ -115,7 +122,7 @@ impl<'a> Deeds<'a> {
             }
             Action::Modify(it) => {
                 put("order", order(it.order));
-                if let Some(instrument) = self.about.get(&(acted.strategy, it.order)) {
+                if let Some(instrument) = self.about.0.get(&(acted.strategy, it.order)) {
                     let terms = self.words.instrument(*instrument)?;
                     put("instrument", Value::text(&terms.symbol));
                     put("price", price(terms, it.price));
@@ -168,7 +175,7 @@ impl<'a> Deeds<'a> {
         }
     }
 
-    fn other(&self, deed: &Deed, row: &mut Vec<Value<'a>>) -> Result<()> {
+    fn other(&mut self, deed: &Deed, row: &mut Vec<Value<'a>>) -> Result<()> {
         let (at, who, what) = match deed {
             Deed::Settled { at, strategy, .. } => (Some(*at), Some(*strategy), "settled"),
             Deed::Operated { at, .. } => (Some(*at), None, "operated"),
@@ -188,7 +195,13 @@ impl<'a> Deeds<'a> {
                     state.schema
                 )
             }
-            other => tale::deed(other, &self.names).unwrap_or_default(),
+            other => {
+                let registry = self.words.0;
+                let names = self
+                    .names
+                    .get_or_insert_with(|| Names::new(Arc::new(registry.clone()), None));
+                tale::deed(other, names).unwrap_or_default()
+            }
         };
         row.extend([
             at.map_or(Value::Null, Value::Time),

@@ -9,6 +9,7 @@ pub mod rolled;
 mod rows;
 mod schema;
 
+pub use decided::About;
 pub use import::{Imported, import};
 pub use schema::{EVENT_TABLES, all};
 
@@ -105,11 +106,14 @@ pub fn export(
 ///
 /// # Errors
 /// It names what the reels do not know.
-pub fn object(happened: &Happened, registry: &Registry) -> Result<String> {
+pub fn object(happened: &Happened, registry: &Registry, about: &mut About) -> Result<String> {
     let (table, row) = match happened {
         Happened::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
         Happened::Deed(kept) => {
-            decided::Deeds::new(registry).row(kept.position, &kept.deed, kept.wall)?
+            let mut rows = decided::Deeds::new(registry, std::mem::take(about));
+            let row = rows.row(kept.position, &kept.deed, kept.wall);
+            *about = rows.about;
+            row?
         }
     };
     let object = tickdeck_export::object(table, &row);
@@ -125,7 +129,7 @@ fn deeds(
     stop: &Stop,
 ) -> Result<bool> {
     let mut deeds = Deeds::open(run)?;
-    let mut rows = decided::Deeds::new(registry);
+    let mut rows = decided::Deeds::new(registry, About::default());
     let mut count = 0u64;
     while let Some(kept) = deeds.next()? {
         count += 1;
@@ -139,7 +143,7 @@ fn deeds(
             let (table, row) = rows.row(kept.position, &kept.deed, kept.wall)?;
             files.push(table, &row)?;
         } else {
-            rows.pass(&kept.deed);
+            rows.about.pass(&kept.deed);
         }
     }
     Ok(true)

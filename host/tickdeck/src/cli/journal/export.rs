@@ -25,7 +25,7 @@ use std::process::ExitCode;
   tickdeck journal export tape --format csv --out tables
   tickdeck journal export --run 2 --from 2024-08-08T16:00 --until 2024-08-08T17:00 --json
   duckdb -c \"select instrument, sum(price * size) from 'export-000001/trades.parquet' group by 1\"")]
-pub(super) struct Export {
+pub(in crate::cli) struct Export {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   tickdeck journal import export-000001 --into archive
   tickdeck journal import export-000001/quotes.parquet --into archive --json")]
-pub(super) struct Import {
+pub(in crate::cli) struct Import {
     /// The folder of an export, or one of its tables of events
     #[arg(value_name = "FILE|DIR")]
     from: PathBuf,

@@ -19,7 +19,7 @@ use tickdeck_model::Timestamp;
 #[command(after_help = "Examples:
   tickdeck journal ls
   tickdeck journal ls tape --json")]
-pub(super) struct Ls {
+pub(in crate::cli) struct Ls {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,

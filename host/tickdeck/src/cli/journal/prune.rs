@@ -26,7 +26,7 @@ use std::process::ExitCode;
   tickdeck journal prune tape --keep-runs 5 --dry-run
   tickdeck journal prune --keep-gib 20 --roll parquet --json"
 )]
-pub(super) struct Prune {
+pub(in crate::cli) struct Prune {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,

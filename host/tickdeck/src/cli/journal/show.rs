@@ -3,7 +3,7 @@
 use crate::names::Names;
 use crate::output::print;
 use crate::reel::{Deeds, Events, Happened, Kept, Place, Reels, Run};
-use crate::tables::object;
+use crate::tables::{About, object};
 use crate::tale;
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -22,7 +22,7 @@ use tickdeck_model::{Action, ClientOrderId, Event, Registry};
   tickdeck journal show --at 250000
   tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
   tickdeck journal show tape --run 2 --at 17 --json")]
-pub(super) struct Show {
+pub(in crate::cli) struct Show {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -46,6 +46,7 @@ struct Shown {
     event: Event,
     after: Vec<Event>,
     decided: Vec<Kept>,
+    about: About,
 }
 
 impl Show {
@@ -79,20 +80,24 @@ impl Show {
         }
         let after = around.split_off((at - first) as usize + 1);
         let event = around.remove((at - first) as usize);
+        let (decided, about) = decided(run, at)?;
         Ok(Shown {
             before: around,
             event,
             after,
-            decided: decided(run, at)?,
+            decided,
+            about,
         })
     }
 }
 
 /// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
-fn decided(run: &Run, sequence: u64) -> Result<Vec<Kept>> {
+fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
     let mut deeds = Deeds::open(run)?;
     let (mut found, mut orders) = (Vec::new(), Vec::new());
+    let mut about = About::default();
     while let Some(kept) = deeds.next()? {
+        about.pass(&kept.deed);
         let because = match &kept.deed {
             Deed::Acted(acted) => {
                 let because = acted.cause == sequence;
@@ -119,7 +124,7 @@ fn decided(run: &Run, sequence: u64) -> Result<Vec<Kept>> {
             found.push(kept);
         }
     }
-    Ok(found)
+    Ok((found, about))
 }
 
 impl Shown {
@@ -138,27 +143,21 @@ impl Shown {
         text
     }
 
-    fn json(&self, run: u32, registry: &Registry) -> Result<String> {
-        let raw = |happened: &Happened| -> Result<Box<RawValue>> {
-            Ok(RawValue::from_string(object(happened, registry)?)?)
+    fn json(mut self, run: u32, registry: &Registry) -> Result<String> {
+        let about = &mut self.about;
+        let mut raw = |happened: Happened| -> Result<Box<RawValue>> {
+            Ok(RawValue::from_string(object(&happened, registry, about)?)?)
         };
-        let events = |events: &[Event]| -> Result<Vec<Box<RawValue>>> {
-            events
-                .iter()
-                .map(|event| raw(&Happened::Event(*event)))
-                .collect()
-        };
-        let decided: Result<Vec<_>> = self
-            .decided
-            .iter()
-            .map(|kept| raw(&Happened::Deed(kept.clone())))
-            .collect();
-        let wire = super::super::wire::ShownPlace {
+        let event = raw(Happened::Event(self.event))?;
+        let mut all =
+            |them: Vec<Happened>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
+        let events = |events: Vec<Event>| events.into_iter().map(Happened::Event).collect();
+        let wire = crate::cli::wire::ShownPlace {
             run,
-            event: raw(&Happened::Event(self.event))?,
-            decided: decided?,
-            before: events(&self.before)?,
-            after: events(&self.after)?,
+            event,
+            decided: all(self.decided.into_iter().map(Happened::Deed).collect())?,
+            before: all(events(self.before))?,
+            after: all(events(self.after))?,
         };
         Ok(serde_json::to_string(&wire)?)
     }

@@ -5,7 +5,7 @@ use crate::names::Names;
 use crate::output::print;
 use crate::reel::{Deeds, Events, Happened, Kept, Merged, Reels, Run, names_in};
 use crate::session::on_interrupt;
-use crate::tables::object;
+use crate::tables::{About, object};
 use crate::tale;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -30,7 +30,7 @@ const AT_ONCE: usize = 1 << 10;
   tickdeck journal tail
   tickdeck journal tail -f
   tickdeck journal tail tape -n 100 --run 2 --json")]
-pub(super) struct Tail {
+pub(in crate::cli) struct Tail {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -99,6 +99,7 @@ fn last(run: &Run, count: u64) -> Result<Merged> {
 struct Lines {
     registry: Registry,
     names: Names,
+    about: About,
     json: bool,
 }
 
@@ -108,6 +109,7 @@ impl Lines {
         Self {
             registry,
             names,
+            about: About::default(),
             json,
         }
     }
@@ -118,10 +120,12 @@ impl Lines {
             && let Some(text) = names_in(deed)?
         {
             let registry = Registry::from_text(&text).context("the names in the reel")?;
+            let about = std::mem::take(&mut self.about);
             *self = Self::new(registry, self.json);
+            self.about = about;
         }
         if self.json {
-            return Ok(object(happened, &self.registry)? + "\n");
+            return Ok(object(happened, &self.registry, &mut self.about)? + "\n");
         }
         Ok(match happened {
             Happened::Event(event) => {

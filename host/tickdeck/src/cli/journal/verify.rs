@@ -22,7 +22,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   tickdeck journal verify
   tickdeck journal verify tape --json")]
-pub(super) struct Verify {
+pub(in crate::cli) struct Verify {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
