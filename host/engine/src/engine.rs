@@ -356,6 +356,10 @@ impl Engine {
             .deed(self.next_sequence, &Deed::Stopping { at });
         self.stop_strategies(at)?;
         self.send(at, observer);
+        if self.stepping == Stepping::Free {
+            // A run that is gone on with only to end has not let time begin.
+            self.clock.wait_until(at);
+        }
         let until = at.saturating_add(GRACE_NS);
         while self.router.has_orders_to_cancel() || self.own_due().is_some() {
             if self.stepping == Stepping::Free {

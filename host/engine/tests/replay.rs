@@ -437,6 +437,33 @@ fn a_free_run_comes_out_the_same_in_whatever_order_its_decisions_came() {
 }
 
 #[test]
+fn a_free_run_that_is_gone_on_with_only_to_end_ends() {
+    let free = |most| EngineConfig {
+        stepping: Stepping::Free,
+        max_market_events: most,
+        ..config(1, 64, None)
+    };
+    let run = |most| {
+        let first = version("1", traits());
+        let strategy: Box<dyn Strategy> = started(&first);
+        let clock = toy::Ticking::new(50).0;
+        let venue = ToyVenue::new(5, EVENTS);
+        toy::engine_at(venue, clock, free(most), vec![("first", first, strategy)])
+    };
+    let reel = Reel::default();
+    let mut engine = run(None);
+    engine.record(reel.recorder());
+    engine.run(&mut Notices::default()).unwrap();
+    let items = reel.all();
+    // In the middle, with orders at work and answers on their way.
+    let mut engine = run(Some(10));
+    let mut tape = Played::of(&items[..items.len() / 2], &[]);
+    engine.resume(&mut tape, &mut Notices::default()).unwrap();
+    let report = engine.run(&mut Notices::default()).unwrap();
+    assert!(report.status.working.is_empty());
+}
+
+#[test]
 fn what_a_native_strategy_can_do_only_once_is_fenced_again_by_the_tape() {
     let trapping = |times| {
         version(
