@@ -140,6 +140,7 @@ impl Desk {
             pause_from: None,
             last_call_ended: None,
             last_cause: (0, 0),
+            at_ends: 0,
             appetite: self.max_batch,
         };
         if place == self.slots.len() {
@@ -250,8 +251,7 @@ impl Desk {
     /// Offers a strategy what is waiting for it.
     fn flush(&mut self, place: Place) {
         while self.slots[place].tape.has_waiting() && self.slots[place].strategy.is_some() {
-            let offered = self.slots[place].tape.next_sequence();
-            if let Err((at, fault)) = self.offer(place) {
+            if let Err((at, offered, fault)) = self.offer(place) {
                 self.fault(place, at, offered, fault);
             } else if self.slots[place].tape.is_due() {
                 self.snapshot(place);
@@ -260,8 +260,9 @@ impl Desk {
         self.slots[place].tape.tidy();
     }
 
-    /// Offers a strategy one batch.
-    fn offer(&mut self, place: Place) -> Result<(), (Timestamp, Fault)> {
+    /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; one of our bounds, which
+    /// is met again where the same is done again, without.
+    fn offer(&mut self, place: Place) -> Result<(), (Timestamp, Option<u64>, Fault)> {
         let most = match &mut self.splitter {
             Some(splitter) => splitter.next(self.max_batch),
             None => self.max_batch,
@@ -280,7 +281,7 @@ impl Desk {
             return Ok(());
         };
         let batch = slot.tape.waiting(count);
-        let at = batch[0].ts_host;
+        let (at, first) = (batch[0].ts_host, batch[0].sequence);
         self.actions.clear();
         let expecting = slot.counters.expecting.load(Ordering::Relaxed);
         let timed = slot.calls.is_multiple_of(SAMPLE_EVERY) || expecting;
@@ -293,15 +294,13 @@ impl Desk {
         let handled = strategy
             .on_events(batch, book, &mut self.actions)
             .and_then(|handled| consumed(handled, batch))
-            .map_err(|fault| (at, fault));
+            .map_err(|fault| (at, Some(first), fault));
         let handled = match fence {
-            Some((fence, offered)) if offered == batch[0].sequence => {
+            Some((fence, offered)) if offered == first => {
                 self.fences.remove(fence);
                 handled?;
-                return Err((
-                    at,
-                    Fault("it faulted here when this was recorded".to_owned()),
-                ));
+                let fault = Fault("it faulted here when this was recorded".to_owned());
+                return Err((at, Some(first), fault));
             }
             _ => handled?,
         };
@@ -331,7 +330,8 @@ impl Desk {
         if self.actions.is_empty() {
             return Ok(());
         }
-        self.pass_on(place, &cause).map_err(|fault| (at, fault))
+        self.pass_on(place, &cause)
+            .map_err(|fault| (at, None, fault))
     }
 
     /// The fault that a tape says comes next for a strategy.

@@ -199,13 +199,15 @@ impl Engine {
     }
 
     pub(crate) fn ending(&self) -> Option<Ending> {
-        if self.router.tally.market_events >= self.max_market_events {
+        // What is left of a window that was cut off is played first.
+        let whole = self.carried.is_empty();
+        if whole && self.router.tally.market_events >= self.max_market_events {
             return Some(Ending::Limit);
         }
         if self.hearing.0.stopping() || self.stopped || self.keeping.overflow.is_some() {
             return Some(Ending::Asked);
         }
-        let over = self.venues.iter().all(|venue| !venue.open);
+        let over = whole && self.venues.iter().all(|venue| !venue.open);
         over.then(|| self.tape_over())
     }
 
@@ -233,16 +235,23 @@ impl Engine {
                 Due::Over => venue.open = false,
             }
         }
-        if self.venues.iter().all(|venue| !venue.open) {
+        if self.carried.is_empty() && self.venues.iter().all(|venue| !venue.open) {
             None
         } else {
             next
         }
     }
 
+    /// Where the window that begins at `start` ends. Windows lie on a grid of lookaheads, so that where they end does not
+    /// depend on where a run was cut off and gone on with.
+    pub(crate) const fn window_end(&self, start: Timestamp) -> Timestamp {
+        let into = start.rem_euclid(self.lookahead_ns);
+        start.saturating_add(self.lookahead_ns - into)
+    }
+
     /// Plays one window: gather, publish, let the strategies decide, carry out.
     fn play(&mut self, start: Timestamp, observer: &mut dyn Observer) -> Result<(), EngineError> {
-        let end = start.saturating_add(self.lookahead_ns);
+        let end = self.window_end(start);
         self.gather(end);
         self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;
@@ -351,6 +360,8 @@ impl Engine {
             Stepping::Lockstep => self.now,
             Stepping::Free => self.moment(),
         };
+        // A run that is gone on with only to end may have left something.
+        self.settle(at);
         self.keep_states()?;
         self.keeping
             .deed(self.next_sequence, &Deed::Stopping { at });
@@ -427,7 +438,7 @@ impl Engine {
         self.dispatch(observer);
         let status = self.status();
         observer.status(&status);
-        self.keeping.end();
+        let ended = self.keeping.end();
         // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
         drop(self.producer);
         for (worker, shard) in self.crew.join()?.iter().enumerate() {
@@ -448,6 +459,9 @@ impl Engine {
                 }
             }
         }
+        ended.map_err(|error| EngineError::NotKept {
+            problem: error.problem,
+        })?;
         Ok(Report {
             status,
             tape_hash: self.tape_hash.digest128(),

@@ -14,7 +14,7 @@ use crate::record::{Acted, ChangeKept, Deed, Outcome, Recorder};
 use crate::report::{Ending, Observer, Report};
 use crate::shard::Task;
 use std::collections::{BTreeMap, VecDeque};
-use tickdeck_model::{Event, StrategyId, Timestamp};
+use tickdeck_model::{Body, Event, OrderStatus, StrategyId, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
 const STRETCH: usize = 4_096;
@@ -137,6 +137,8 @@ struct Guide {
     states: Option<(u64, Vec<(StrategyId, State)>)>,
     compared: u64,
     unkept: u64,
+    /// The first of those that are not on the tape.
+    extra: Option<Acted>,
     ended: bool,
     /// The venues are there and get what they got.
     venues: bool,
@@ -213,6 +215,20 @@ impl Guide {
         Some(next)
     }
 
+    /// Whether the change at hand was refused; not known where the tape ends before it was done.
+    fn was_refused(&self, position: u64) -> Option<bool> {
+        let after = self.queue.iter().take_while(|(at, _)| *at == position);
+        for (_, deed) in after {
+            match deed {
+                Deed::Refused { .. } => return Some(true),
+                Deed::Changed { .. } => return Some(false),
+                _ => {}
+            }
+        }
+        let goes_on = self.queue.iter().any(|(at, _)| *at > position);
+        (goes_on || !self.over).then_some(false)
+    }
+
     fn is_exhausted(&self) -> bool {
         self.over && self.queue.is_empty()
     }
@@ -268,6 +284,7 @@ const fn is_barrier(deed: &Deed) -> bool {
         | Deed::Operated { .. }
         | Deed::GaveUp { .. }
         | Deed::Changed { .. }
+        | Deed::Asked
         | Deed::Saved { .. }
         | Deed::Stopping { .. } => true,
     }
@@ -446,7 +463,11 @@ impl Engine {
 
     /// Takes an event of ours off those that must come, if it is one.
     fn look_for_own(&mut self, guide: &mut Guide, event: &Event) -> Result<(), Stop> {
-        let until = event.ts_host.saturating_add(1);
+        // As live: what is due in a window is gathered before anything is decided in it.
+        let until = match self.stepping {
+            Stepping::Lockstep => self.window_end(event.ts_host),
+            Stepping::Free => event.ts_host.saturating_add(1),
+        };
         if self.router.next_due().is_some_and(|due| due < until) {
             let mut due = Vec::new();
             self.router.poll(until, &mut due);
@@ -467,6 +488,13 @@ impl Engine {
                 Finding::Event(Box::new(*event)),
                 Finding::Event(Box::new(*own)),
             ));
+        } else if !free && is_ours(event) {
+            return Err(differs(
+                event.sequence,
+                None,
+                Finding::Event(Box::new(*event)),
+                Finding::Nothing,
+            ));
         } else if guide.venues {
             self.expect_of_venues(guide, event)?;
         }
@@ -476,13 +504,13 @@ impl Engine {
     /// What the venues gave must be what the tape has.
     fn expect_of_venues(&mut self, guide: &mut Guide, event: &Event) -> Result<(), Stop> {
         if guide.given.is_empty() {
-            // What is sent from here on shows one lookahead later at the soonest, so the venues may go so far ahead; unless
-            // time goes by, and what is ahead has not happened.
-            let ahead = match self.stepping {
-                Stepping::Lockstep => self.lookahead_ns,
-                Stepping::Free => 1,
+            // What is sent from here on shows after the window, so the venues may go so far ahead; unless time goes by, and
+            // what is ahead has not happened.
+            let until = match self.stepping {
+                Stepping::Lockstep => self.window_end(event.ts_host),
+                Stepping::Free => event.ts_host.saturating_add(1),
             };
-            self.ask_venues(guide, event.ts_host.saturating_add(ahead));
+            self.ask_venues(guide, until);
         }
         match guide.given.pop_front() {
             Some(given) if is_same(&given, event, self.stepping == Stepping::Free) => Ok(()),
@@ -533,6 +561,8 @@ impl Engine {
             self.keeping.put(Some(recorder));
         }
         guide.unkept += left.len() as u64;
+        let first = left.first();
+        guide.extra = guide.extra.or_else(|| Acted::of(first?, Timestamp::MIN));
         self.intents = left;
         self.keep_decisions();
         for intent in std::mem::take(&mut self.intents) {
@@ -552,6 +582,17 @@ impl Engine {
         }
         if !guide.ended {
             return Ok(());
+        }
+        // Answers that a free run stamps when it comes to them are on the tape within a lookahead, or never.
+        let late = self.now.saturating_sub(self.lookahead_ns);
+        if let Some(own) = guide.own.iter().find(|own| own.ts_host < late) {
+            let own = Finding::Event(Box::new(*own));
+            return Err(differs(self.next_sequence, None, Finding::Nothing, own));
+        }
+        if let Some(extra) = guide.extra.take() {
+            let strategy = Some(extra.strategy);
+            let (at, extra) = (self.next_sequence, Finding::Acted(extra));
+            return Err(differs(at, strategy, Finding::Nothing, extra));
         }
         if let Some(intent) = guide.all_left().first() {
             let found = Acted::of(intent, Timestamp::MIN);
@@ -590,11 +631,10 @@ impl Engine {
                 self.give_up(strategy, at)?;
             }
             Deed::Changed { at, what } => {
-                let refused = matches!(guide.queue.front(), Some((_, Deed::Refused { .. })));
-                if !refused {
-                    self.change_again(tape, position, at, what)?;
-                }
+                let refused = guide.was_refused(position);
+                self.change_again(tape, position, at, (what, refused))?;
             }
+            Deed::Asked => guide.states = Some((position, self.states()?)),
             Deed::Saved { strategy, state } => {
                 self.save_again(guide, position, strategy, &state)?;
             }
@@ -680,7 +720,7 @@ impl Engine {
         tape: &mut dyn Tape,
         position: u64,
         at: Timestamp,
-        what: ChangeKept,
+        (what, refused): (ChangeKept, Option<bool>),
     ) -> Result<(), Stop> {
         let strategy = what.strategy();
         let change = match what {
@@ -717,15 +757,19 @@ impl Engine {
             ChangeKept::RollBack(strategy) => Change::RollBack(strategy),
             ChangeKept::Remove(strategy) => Change::Remove(strategy),
         };
-        match self.carry_out_change(change, at)? {
-            Ok(_) => Ok(()),
-            Err(why) => Err(differs(
-                position,
-                Some(strategy),
-                Finding::Words("another version took over".to_owned()),
-                Finding::Words(format!("it was refused: {why}")),
-            )),
-        }
+        let done = "the change was carried out".to_owned();
+        let refused_now = |why: &str| format!("it was refused: {why}");
+        let (recorded, found) = match (self.carry_out_change(change, at)?, refused) {
+            (Ok(_), Some(false) | None) | (Err(_), Some(true) | None) => return Ok(()),
+            (Ok(_), Some(true)) => ("it was refused".to_owned(), done),
+            (Err(why), Some(false)) => (done, refused_now(&why)),
+        };
+        Err(differs(
+            position,
+            Some(strategy),
+            Finding::Words(recorded),
+            Finding::Words(found),
+        ))
     }
 
     fn save_again(
@@ -735,11 +779,13 @@ impl Engine {
         strategy: StrategyId,
         state: &State,
     ) -> Result<(), Stop> {
+        // The first reels do not say that the states were asked for.
         if guide.states.as_ref().is_none_or(|(at, _)| *at != position) {
             guide.states = Some((position, self.states()?));
         }
-        let (_, states) = guide.states.get_or_insert_default();
-        let found = states.iter().find(|(id, _)| *id == strategy);
+        let states = guide.states.iter().filter(|(at, _)| *at == position);
+        let mut states = states.flat_map(|(_, states)| states);
+        let found = states.find(|(id, _)| *id == strategy);
         match found {
             Some((_, found)) if found == state => Ok(()),
             _ => Err(differs(
@@ -756,6 +802,21 @@ impl Engine {
     fn clear_outbox(&mut self) {
         self.router.outbox.commands.clear();
         self.router.outbox.notices.clear();
+    }
+}
+
+/// Whether only the host itself can have made an event.
+fn is_ours(event: &Event) -> bool {
+    match event.body() {
+        Body::Timer(_) | Body::Signal(_) => true,
+        Body::Order(update) => matches!(
+            update.status,
+            OrderStatus::Submitted
+                | OrderStatus::Denied
+                | OrderStatus::PendingModify
+                | OrderStatus::PendingCancel
+        ),
+        _ => false,
     }
 }
 

@@ -32,7 +32,10 @@ pub trait Recorder: Send {
     fn commit(&mut self, orders: bool) -> Result<(), RecordError>;
 
     /// The run ended in order; nothing more comes.
-    fn end(&mut self);
+    ///
+    /// # Errors
+    /// Not all of it could be kept: as far as the recorder is concerned, the run was cut off.
+    fn end(&mut self) -> Result<(), RecordError>;
 }
 
 /// Why something could not be kept. The text names the thing, the place and the fix.
@@ -85,6 +88,8 @@ pub enum Deed {
         /// Why.
         why: String,
     },
+    /// Asked the strategies for their states; those that can save follow.
+    Asked,
     /// Kept a strategy's state.
     Saved {
         /// Whose.
@@ -321,9 +326,10 @@ impl Keeping {
         self.recorder = recorder;
     }
 
-    pub(crate) fn end(&mut self) {
-        if let Some(recorder) = &mut self.recorder {
-            recorder.end();
+    pub(crate) fn end(&mut self) -> Result<(), RecordError> {
+        match &mut self.recorder {
+            Some(recorder) => recorder.end(),
+            None => Ok(()),
         }
     }
 }
@@ -455,6 +461,7 @@ impl Engine {
         if !self.keeps() {
             return Ok(());
         }
+        self.keeping.deed(self.next_sequence, &Deed::Asked);
         for (strategy, state) in self.states()? {
             let deed = Deed::Saved { strategy, state };
             self.keeping.deed(self.next_sequence, &deed);

@@ -219,11 +219,6 @@ impl Tape {
         self.handled < self.events.len()
     }
 
-    /// The sequence of the first that waits.
-    pub(crate) fn next_sequence(&self) -> Option<u64> {
-        self.events.get(self.handled).map(|event| event.sequence)
-    }
-
     pub(crate) fn consume(&mut self, count: usize) {
         self.handled += count;
     }
@@ -364,6 +359,8 @@ pub(crate) struct Slot {
     pub(crate) last_call_ended: Option<u64>,
     /// The cause of the last action and how many it caused, to number the next.
     pub(crate) last_cause: (u64, u32),
+    /// Numbers what counts from the end of a window.
+    pub(crate) at_ends: u32,
     /// Most events that it is offered next.
     pub(crate) appetite: usize,
 }
@@ -427,16 +424,7 @@ impl Slot {
     }
 
     pub(crate) fn intent(&mut self, cause: &Event, decision: Decision) -> Intent {
-        self.numbered(cause.sequence, cause.ts_host, decision)
-    }
-
-    /// Something that counts from the end of the window, because where in it it happened depends on how batches were
-    /// cut.
-    pub(crate) fn at_end(&mut self, decision: Decision) -> Intent {
-        self.numbered(AT_END, Timestamp::MAX, decision)
-    }
-
-    fn numbered(&mut self, cause: u64, at: Timestamp, decision: Decision) -> Intent {
+        let (cause, at) = (cause.sequence, cause.ts_host);
         let ordinal = if self.last_cause.0 == cause {
             self.last_cause.1 + 1
         } else {
@@ -448,6 +436,19 @@ impl Slot {
             at,
             strategy: self.id,
             ordinal,
+            decision,
+        }
+    }
+
+    /// Something that counts from the end of the window, because where in it it happened depends on how batches were
+    /// cut.
+    pub(crate) fn at_end(&mut self, decision: Decision) -> Intent {
+        self.at_ends = self.at_ends.wrapping_add(1);
+        Intent {
+            cause: AT_END,
+            at: Timestamp::MAX,
+            strategy: self.id,
+            ordinal: self.at_ends,
             decision,
         }
     }

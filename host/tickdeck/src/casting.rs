@@ -135,7 +135,7 @@ impl Casting {
     /// The strategy can't run.
     pub fn candidate(
         &self,
-        (name, settings): (&str, StrategySettings),
+        named: (&str, StrategySettings),
         plugin: &Plugin,
         grants: &Grants,
         registry: &mut Registry,
@@ -144,6 +144,21 @@ impl Casting {
         let signature = plugin.signature.as_deref();
         let verified = self.trusted.verify(&file, &plugin.bytes, signature);
         verified.map_err(Unfit::Module)?;
+        self.verified(named, plugin, grants, registry)
+    }
+
+    /// As [`Casting::candidate`], for a plugin whose signature was looked at before: it is known by its hash.
+    ///
+    /// # Errors
+    /// The strategy can't run.
+    pub(crate) fn verified(
+        &self,
+        (name, settings): (&str, StrategySettings),
+        plugin: &Plugin,
+        grants: &Grants,
+        registry: &mut Registry,
+    ) -> Result<Candidate, Unfit> {
+        let file = plugin.path.display().to_string();
         let beside = self.beside(name, plugin)?;
         let word = Word::of(&self.config, &settings, registry).map_err(in_settings)?;
         let asked = Stated::asked(&beside, registry).map_err(in_module)?;

@@ -6,6 +6,7 @@
 
 use crate::board::Topic;
 use crate::casting::Candidate;
+use crate::clock::Pace;
 use crate::names::Names;
 use crate::reel::{ACTIONS, JournalRecorder, Maker, Recipe, ReelTape, Run, Session, reel_config};
 use crate::stage::{Ledger, Setup, first_generation};
@@ -93,7 +94,7 @@ impl Parts {
         let venues = vec![(gateway, terms)];
         let now_ns = Arc::new(move || crate::clock::since(epoch));
         let mut engine = Engine::new(config, Arc::clone(&registry), venues, seats, clock, now_ns)?;
-        engine.record(Box::new(recorder));
+        engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         let mut tape = ReelTape::open(&run.folder, maker.clone())?;
         let resumed = engine.resume(&mut tape, &mut Nobody);
         let resumed = resumed.map_err(|error| {
@@ -119,6 +120,12 @@ impl Parts {
         let status = engine.status();
         if self.killed && !status.killed {
             engine.controls().order(Order::Kill);
+        }
+        if !self.killed && status.killed {
+            eprintln!(
+                "run {} was killed by the operator, and so it goes on: --afresh leaves it behind",
+                run.number
+            );
         }
         let seated = running(&maker, &status);
         drop(maker);

@@ -67,7 +67,7 @@ pub fn deed(deed: &Deed, names: &Names) -> Option<String> {
             order.number
         ),
         Deed::Stopping { .. } => "the strategies are stopped".to_owned(),
-        Deed::Saved { .. } => return None,
+        Deed::Asked | Deed::Saved { .. } => return None,
     })
 }
 

@@ -165,7 +165,7 @@ impl Parts {
             let config = reel_config(&self.config.journal);
             let run = journal.reels.next_run()?;
             let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
-            engine.record(Box::new(recorder));
+            engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         }
         self.make_room();
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));

@@ -77,7 +77,9 @@ impl Recorder for Reel {
         }
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// Plays what was kept, with versions by their recipes.

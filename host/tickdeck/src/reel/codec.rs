@@ -251,6 +251,7 @@ enum Seldom {
         denied: u32,
     },
     Kept,
+    Asked,
     Stopping {
         at: Timestamp,
     },
@@ -312,6 +313,7 @@ impl Seldom {
                 problem: problem.clone(),
                 denied: *denied,
             },
+            Deed::Asked => Self::Asked,
             Deed::Stopping { at } => Self::Stopping { at: *at },
             // The first three have a layout of their own.
             Deed::Acted(_) | Deed::Sent { .. } | Deed::Saved { .. } | Deed::Kept => Self::Kept,
@@ -418,6 +420,7 @@ impl Seldom {
             Self::Refused { why } => Deed::Refused { why },
             Self::Halted { problem, denied } => Deed::Halted { problem, denied },
             Self::Kept => Deed::Kept,
+            Self::Asked => Deed::Asked,
             Self::Stopping { at } => Deed::Stopping { at },
         })
     }

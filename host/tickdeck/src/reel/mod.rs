@@ -39,7 +39,7 @@ pub use wired::{Maker, Replaying, replaying, settings};
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use tickdeck_journal::{ReelConfig, segments};
+use tickdeck_journal::{JournalError, Reader, ReelConfig, segments};
 
 /// Version of what the records mean. Written into every segment; what an older one means is read for ever.
 pub const SCHEMA: u16 = 1;
@@ -156,17 +156,35 @@ impl Reels {
 }
 
 impl Run {
-    /// Whether anything of it was kept.
+    /// Whether anything of it was kept, even if that can't be read any more.
     pub fn has_begun(&self) -> bool {
-        Session::read(&self.folder).is_ok()
+        match Reader::open(&self.folder, EVENTS) {
+            Err(JournalError::Missing { .. }) => false,
+            Ok(mut reader) => !matches!(reader.next(), Ok(None)),
+            Err(_) => true,
+        }
     }
 
     /// Whether it ended in order.
     pub fn has_ended(&self) -> bool {
-        segments(&self.folder, ACTIONS)
-            .ok()
-            .and_then(|segments| segments.last().map(|last| last.sealed))
-            .unwrap_or(false)
+        self.last_kind()
+            .is_ok_and(|last| last == Some(Kind::End as u16))
+    }
+
+    /// The kind of the last record of the actions reel.
+    fn last_kind(&self) -> Result<Option<u16>> {
+        let segments = segments(&self.folder, ACTIONS)?;
+        let end = segments.last().map_or(0, |last| last.first + last.records);
+        let Some(last) = end.checked_sub(1) else {
+            return Ok(None);
+        };
+        let mut reader = Reader::open(&self.folder, ACTIONS)?;
+        reader.seek(last)?;
+        let mut kind = None;
+        while let Some(record) = reader.next()? {
+            kind = Some(record.kind);
+        }
+        Ok(kind)
     }
 }
 

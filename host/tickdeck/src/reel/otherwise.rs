@@ -56,7 +56,9 @@ impl Recorder for Decided {
         Ok(())
     }
 
-    fn end(&mut self) {}
+    fn end(&mut self) -> Result<(), RecordError> {
+        Ok(())
+    }
 }
 
 /// Every action of a recorded run.

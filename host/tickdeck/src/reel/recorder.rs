@@ -23,6 +23,8 @@ pub struct JournalRecorder {
     waiting_bytes: usize,
     problem: Option<JournalError>,
     buffer: Vec<u8>,
+    /// Nobody's time goes by: a slow disk is waited for.
+    waits: bool,
 }
 
 struct Both {
@@ -58,8 +60,15 @@ impl JournalRecorder {
             waiting_bytes: 0,
             problem: None,
             buffer: Vec::with_capacity(1 << 10),
+            waits: false,
         };
         Ok((recorder, [first, second]))
+    }
+
+    /// Waits for a slow disk instead of letting orders be denied: for runs that go as fast as they may.
+    pub const fn waiting(mut self, waits: bool) -> Self {
+        self.waits = waits;
+        self
     }
 
     /// Writes, or lets it wait behind what waits already.
@@ -106,8 +115,12 @@ impl JournalRecorder {
         let Some(Both { events, actions }) = &mut self.reels else {
             return Ok(());
         };
-        events.health()?;
-        actions.health()?;
+        for reel in [&mut *events, &mut *actions] {
+            match reel.health() {
+                Err(JournalError::Stalled { .. }) if self.waits => reel.sync()?,
+                health => health?,
+            }
+        }
         if orders && self.sync == Sync::Order {
             events.sync()?;
             actions.sync()?;
@@ -164,19 +177,31 @@ impl Recorder for JournalRecorder {
         })
     }
 
-    fn end(&mut self) {
-        self.keep(Kind::End, &[]);
+    fn end(&mut self) -> Result<(), RecordError> {
         self.catch_up();
+        if self.waiting.is_empty() {
+            self.keep(Kind::End, &[]);
+        }
+        if let Some(problem) = self.problem.take() {
+            // Left unsealed, the reels say that the run was cut off; what waits is lost with this process.
+            let waiting = self.waiting.len();
+            return Err(not_kept(&format!(
+                "{problem}; the run ends with {waiting} records that could not be written, and counts as cut off: make \
+                 room and start again"
+            )));
+        }
         if let Some(Both { events, actions }) = self.reels.take() {
             // The events first: an action never stands on disk without its cause.
             let closed = events.close().and_then(|()| actions.close());
-            if let Err(problem) = closed
-                .map_err(Some)
-                .and(self.problem.take().map_or(Ok(()), |it| Err(Some(it))))
-            {
-                let problem = problem.map_or_else(String::new, |problem| problem.to_string());
-                eprintln!("the end of the run could not be kept: {problem}");
-            }
+            closed.map_err(|problem| not_kept(&problem.to_string()))?;
         }
+        Ok(())
+    }
+}
+
+fn not_kept(problem: &str) -> RecordError {
+    RecordError {
+        problem: format!("what happens can't be kept: {problem}"),
+        overflows: false,
     }
 }

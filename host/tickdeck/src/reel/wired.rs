@@ -100,7 +100,7 @@ impl Maker {
         let grants = Grants::parse("the grants in the reel", &recipe.grants)?;
         let mut registry = self.names(recipe)?;
         self.casting
-            .candidate((name, settings), &plugin, &grants, &mut registry)
+            .verified((name, settings), &plugin, &grants, &mut registry)
             .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
     }
 

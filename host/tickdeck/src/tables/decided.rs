@@ -183,6 +183,7 @@ impl<'a> Deeds<'a> {
             Deed::Changed { at, what } => (Some(*at), Some(what.strategy()), "changed"),
             Deed::Refused { .. } => (None, None, "refused"),
             Deed::Halted { .. } => (None, None, "halted"),
+            Deed::Asked => (None, None, "asked"),
             Deed::Saved { strategy, .. } => (None, Some(*strategy), "saved"),
             Deed::Stopping { at } => (Some(*at), None, "stopping"),
             Deed::Kept | Deed::Acted(_) | Deed::Sent { .. } => (None, None, "kept"),

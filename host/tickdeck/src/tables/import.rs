@@ -234,7 +234,7 @@ fn write(
         batch.extend(event.map(|event| event.with_sequence(events)));
         events += 1;
     }
-    recorder.end();
+    recorder.end()?;
     Ok(Some((events, gaps)))
 }
 
