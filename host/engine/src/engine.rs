@@ -363,6 +363,7 @@ impl Engine {
         // A run that is gone on with only to end may have left something.
         self.settle(at);
         self.keep_states()?;
+        self.settle(at);
         self.keeping
             .deed(self.next_sequence, &Deed::Stopping { at });
         self.stop_strategies(at)?;

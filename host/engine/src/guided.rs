@@ -10,7 +10,7 @@ use crate::config::Stepping;
 use crate::control::{Change, Changed};
 use crate::engine::{Engine, EngineError, hash_intent};
 use crate::port::{ORDERS_PER_RUN, Seat, State, Version};
-use crate::record::{Acted, ChangeKept, Deed, Outcome, Recorder};
+use crate::record::{Acted, ChangeKept, Deed, Outcome, Recorder, sent};
 use crate::report::{Ending, Observer, Report};
 use crate::shard::Task;
 use std::collections::{BTreeMap, VecDeque};
@@ -144,6 +144,10 @@ struct Guide {
     venues: bool,
     /// Faults that must happen again, and at which batch: what a limit in time ended is not ended by it again.
     fences: Vec<(StrategyId, u64)>,
+    /// Commands that were given rise to and that the tape has not come to.
+    leaving: VecDeque<Deed>,
+    /// How many of the router's commands are among them.
+    noted: usize,
     /// What the venues gave that the tape has not come to.
     given: VecDeque<Event>,
     /// Takes over where the deeds end.
@@ -346,6 +350,10 @@ impl Engine {
         self.intents = guide.all_left();
         self.carried = guide.own.drain(..).chain(guide.given.drain(..)).collect();
         self.carried.sort_by_key(|event| event.ts_host);
+        // What left just before it was cut off may not be on the tape.
+        for sent in guide.leaving.drain(..) {
+            self.keeping.deed(self.next_sequence, &sent);
+        }
         self.next_states = self.next_sequence;
         self.stopped = guide.ended;
         Ok(Resumed {
@@ -525,6 +533,8 @@ impl Engine {
 
     /// Gives the venues what they were sent, and takes what they have until then.
     fn ask_venues(&mut self, guide: &mut Guide, until: Timestamp) {
+        self.note_commands(guide);
+        guide.noted = 0;
         for (venue, at, command) in self.router.outbox.commands.drain(..) {
             let mut venues = self.venues.iter_mut();
             if let Some(venue) = venues.find(|other| other.terms.venue == venue && !other.broken) {
@@ -546,6 +556,8 @@ impl Engine {
         if guide.venues {
             self.ask_venues(guide, self.now.saturating_add(1));
         } else {
+            self.note_commands(guide);
+            guide.noted = 0;
             self.router.outbox.commands.clear();
         }
         Ok(())
@@ -642,10 +654,32 @@ impl Engine {
                 guide.ended = true;
                 self.stop_strategies(at)?;
             }
-            Deed::Halted { .. } | Deed::Kept | Deed::Sent { .. } | Deed::Refused { .. } => {}
+            deed @ Deed::Sent { .. } => self.send_again(guide, position, &deed)?,
+            Deed::Halted { .. } | Deed::Kept | Deed::Refused { .. } => {}
         }
+        self.note_commands(guide);
         guide.sort(&mut self.intents);
         Ok(())
+    }
+
+    /// Takes in what is to leave.
+    fn note_commands(&self, guide: &mut Guide) {
+        let commands = &self.router.outbox.commands;
+        let new = commands[guide.noted..].iter();
+        guide
+            .leaving
+            .extend(new.filter_map(|(_, at, command)| sent(*at, command)));
+        guide.noted = commands.len();
+    }
+
+    fn send_again(&self, guide: &mut Guide, position: u64, taped: &Deed) -> Result<(), Stop> {
+        let left = guide.leaving.pop_front();
+        if left.as_ref() == Some(taped) {
+            return Ok(());
+        }
+        let words = |deed: &Deed| Finding::Words(format!("{deed:?}"));
+        let found = left.as_ref().map_or(Finding::Nothing, words);
+        Err(differs(position, None, words(taped), found))
     }
 
     fn act_again(&mut self, guide: &mut Guide, position: u64, acted: Acted) -> Result<(), Stop> {

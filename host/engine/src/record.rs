@@ -281,6 +281,17 @@ impl Outcome {
     }
 }
 
+/// What is kept of a command that leaves; nothing of one that is about no order.
+pub(crate) const fn sent(at: Timestamp, command: &Command) -> Option<Deed> {
+    let (order, what) = match command {
+        Command::Submit { id, .. } => (*id, SentKind::Submit),
+        Command::Modify { id, .. } => (*id, SentKind::Modify),
+        Command::Cancel { id, .. } => (*id, SentKind::Cancel),
+        Command::Snapshot { .. } => return None,
+    };
+    Some(Deed::Sent { at, order, what })
+}
+
 /// Events between two looks at the strategies' states.
 pub(crate) const STATES_EVERY: u64 = 1 << 16;
 
@@ -433,15 +444,9 @@ impl Engine {
             return;
         }
         for (_, at, command) in &self.router.outbox.commands {
-            let (order, what) = match command {
-                Command::Submit { id, .. } => (*id, SentKind::Submit),
-                Command::Modify { id, .. } => (*id, SentKind::Modify),
-                Command::Cancel { id, .. } => (*id, SentKind::Cancel),
-                Command::Snapshot { .. } => continue,
-            };
-            let at = *at;
-            let sent = Deed::Sent { at, order, what };
-            self.keeping.deed(self.next_sequence, &sent);
+            if let Some(sent) = sent(*at, command) {
+                self.keeping.deed(self.next_sequence, &sent);
+            }
         }
     }
 

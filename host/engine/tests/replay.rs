@@ -5,6 +5,9 @@
 #[allow(dead_code, reason = "the other tests of the engine use the rest")]
 mod toy;
 
+#[path = "toy/edges.rs"]
+mod edges;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
