@@ -427,7 +427,11 @@ for name in sys.argv[2:]:
             for field in table.schema
             if str(field.type).startswith(("int", "uint", "decimal"))
         },
-        "first": {key: str(value) for key, value in (table.slice(0, 1).to_pylist() or [{}])[0].items()},
+        "first": {
+            field.name: table[field.name][0].as_py()
+            for field in table.schema
+            if str(field.type) == "string" and table.num_rows
+        },
     }
 print(json.dumps(found))
 "#;
