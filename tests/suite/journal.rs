@@ -356,6 +356,12 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     std::fs::write(deck.path("tickdeck.toml"), "[journal]\nkeep_gib = 1\n").unwrap();
     deck.json("run --seed 3 --pace max --no-watch --json --events 100 --afresh");
     assert_eq!(runs(), [2, 4, 5]);
+    let said = Reels::in_folder(&data).make_room(0);
+    assert!(
+        said.len() == 1 && said[0].contains("removed run 4, "),
+        "{said:?}"
+    );
+    assert_eq!(runs(), [2, 5]);
 }
 
 #[test]
@@ -427,7 +433,11 @@ for name in sys.argv[2:]:
             for field in table.schema
             if str(field.type).startswith(("int", "uint", "decimal"))
         },
-        "first": {key: str(value) for key, value in (table.slice(0, 1).to_pylist() or [{}])[0].items()},
+        "first": {
+            field.name: table[field.name][0].as_py()
+            for field in table.schema
+            if str(field.type) == "string" and table.num_rows
+        },
     }
 print(json.dumps(found))
 "#;

@@ -264,7 +264,7 @@ impl Check<'_> {
             self.other(folder.to_owned(), name);
             return Ok(());
         }
-        let (known, wrong) = rolled::check(folder)?;
+        let rolled::Sums { known, wrong } = rolled::check(folder)?;
         for entry in entries(folder)? {
             let path = entry.path();
             match known.contains(&path) {

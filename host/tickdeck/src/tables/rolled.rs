@@ -43,24 +43,33 @@ pub fn roll(
     Ok(Some(exported))
 }
 
-/// Checks a run that is kept as Parquet: gives the files that belong to it, and what is wrong with which.
+/// What a run that is kept as Parquet holds.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// The files that belong to it.
+    pub known: Vec<PathBuf>,
+    /// What is wrong with which.
+    pub wrong: Vec<(PathBuf, String)>,
+}
+
+/// Checks a run that is kept as Parquet.
 ///
 /// # Errors
 /// A file can't be read.
-pub fn check(folder: &Path) -> Result<(Vec<PathBuf>, Vec<(PathBuf, String)>)> {
+pub fn check(folder: &Path) -> Result<Sums> {
     let sums = folder.join(SUMS);
     let bytes = match std::fs::read(&sums) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let what = "it is missing: remove the folder, or roll the run again".to_owned();
-            return Ok((Vec::new(), vec![(sums, what)]));
+            return Ok(Sums::damaged(sums, what));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", sums.display())),
     };
     let text = match unseal(&sums, &bytes) {
         Ok((text, true)) => text,
-        Ok((_, false)) => return Ok((Vec::new(), vec![(sums, "it has no checksum".to_owned())])),
-        Err(error) => return Ok((Vec::new(), vec![(sums, format!("{error:#}"))])),
+        Ok((_, false)) => return Ok(Sums::damaged(sums, "it has no checksum".to_owned())),
+        Err(error) => return Ok(Sums::damaged(sums, format!("{error:#}"))),
     };
     let (mut known, mut wrong) = (vec![sums.clone()], Vec::new());
     for (should, name) in text.lines().filter_map(|line| line.split_once("  ")) {
@@ -77,7 +86,17 @@ pub fn check(folder: &Path) -> Result<(Vec<PathBuf>, Vec<(PathBuf, String)>)> {
         }
         known.push(file);
     }
-    Ok((known, wrong))
+    Ok(Sums { known, wrong })
+}
+
+impl Sums {
+    /// The file of checksums itself is of no use.
+    fn damaged(sums: PathBuf, what: String) -> Self {
+        Self {
+            known: Vec::new(),
+            wrong: vec![(sums, what)],
+        }
+    }
 }
 
 fn sum(file: &Path) -> Result<u128> {
