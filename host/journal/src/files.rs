@@ -183,11 +183,18 @@ pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
             return Ok(span);
         }
         let bytes = &chunk[..got];
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-            let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(last);
+        if !is_zero(bytes)
+            && let Some(first) = bytes.iter().position(|byte| *byte != 0)
+        {
+            let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(first);
             let start = span.map_or(offset + first as u64, |span| span.start);
             span = Some(start..offset + last as u64 + 1);
         }
         offset += got as u64;
     }
+}
+
+/// Whether all is zero. Goes through all of it, which the machine does many bytes at a time, rather than stop at the first.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

@@ -151,8 +151,12 @@ impl Reader {
             }
             Err(error) => return Err(error),
         };
-        let Some(scan) = scan else {
-            return self.check_not_pruned(number).map(|()| false);
+        let scan = match scan {
+            Some(scan) => scan,
+            None => match self.next_left(number)? {
+                Some(scan) => scan,
+                None => return Ok(false),
+            },
         };
         let header = scan.header();
         let end = (
@@ -162,26 +166,31 @@ impl Reader {
         );
         if (header.reel, header.first, header.chain) != end {
             let what = "it does not go on where the segment before it ends";
-            return Err(JournalError::damaged(&path, 0, what));
+            return Err(JournalError::damaged(scan.path(), 0, what));
         }
         self.scan = scan;
         Ok(true)
     }
 
-    /// Whoever waits for a segment that has been deleted would wait for ever.
-    fn check_not_pruned(&self, number: u64) -> Result<(), JournalError> {
+    /// The first segment behind this number that is left, if there is one. Only segments without records may be missing
+    /// before it: whoever waits for one that has been deleted would wait for ever.
+    fn next_left(&self, number: u64) -> Result<Option<Scan>, JournalError> {
         let files = list(&self.folder, &self.name)?;
         let Some((later, path)) = files.iter().find(|(other, _)| *other > number) else {
-            return Ok(());
+            return Ok(None);
         };
-        match Scan::open(path, &self.name, *later)? {
-            Some(scan) => Err(JournalError::Pruned {
-                name: self.name.clone(),
-                index: self.scan.index(),
-                first: scan.header().first,
-            }),
-            None => Ok(()),
+        let Some(scan) = Scan::open(path, &self.name, *later)? else {
+            return Ok(None);
+        };
+        let (index, first) = (self.scan.index(), scan.header().first);
+        if index == first {
+            return Ok(Some(scan));
         }
+        Err(JournalError::Pruned {
+            name: self.name.clone(),
+            index,
+            first,
+        })
     }
 
     /// Whether there is a later segment though this one does not end: then it is looked at once more, and if it still does

@@ -1,7 +1,7 @@
 //! Walking through the frames of one segment file, whether or not it is being written.
 
 use crate::JournalError;
-use crate::files::{read_at, used, write_at};
+use crate::files::{is_zero, read_at, used, write_at};
 use crate::format::{
     ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, mark, read_mark,
     read_seal, run_on, u64_at,
@@ -274,7 +274,7 @@ impl Scan {
             let part = &mut page[..(to - from) as usize];
             part.fill(0);
             self.read(part, from)?;
-            if part.iter().all(|byte| *byte == 0) {
+            if is_zero(part) {
                 return Ok(true);
             }
             from = to;

@@ -37,7 +37,7 @@ pub(crate) struct Segment {
     /// What the writer waits for.
     wanted: AtomicU64,
     sealed: AtomicBool,
-    /// Whether the folder's entry and the length are durable.
+    /// Whether the folder's entry is durable.
     entered: AtomicBool,
 }
 
@@ -211,15 +211,16 @@ impl Segment {
     /// sync, so it never promises too much.
     pub(crate) fn sync(&self, folder: &Path) -> Result<(), JournalError> {
         let written = self.written();
-        if !self.entered.load(Ordering::Acquire) {
-            let entered = self.file.sync_all().and_then(|()| sync_folder(folder));
-            entered.map_err(JournalError::sync(&self.path))?;
-            self.entered.store(true, Ordering::Release);
-        }
         self.mapping
             .release(self.synced.load(Ordering::Acquire), written);
+        // Makes the file's length durable too, as without it the data could not be found. Syncing the file as a whole would
+        // write all the zeros ahead of the writer as well.
         let synced = self.mapping.sync(written);
         synced.map_err(JournalError::sync(&self.path))?;
+        if !self.entered.load(Ordering::Acquire) {
+            sync_folder(folder).map_err(JournalError::sync(&self.path))?;
+            self.entered.store(true, Ordering::Release);
+        }
         self.synced.store(written, Ordering::Release);
         self.mapping.publish(MARK, mark(self.identity(), written));
         self.mapping

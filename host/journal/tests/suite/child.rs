@@ -37,6 +37,7 @@ fn is_the_other_process() {
     match role.as_str() {
         "appends" => appends(folder, seed),
         "meets-faults" => meets_faults(folder),
+        "waits-for-a-slow-disk" => waits_for_a_slow_disk(folder),
         "fills-the-disk" => crate::full::fills_the_disk(folder),
         other => panic!("no such role: {other}"),
     }
@@ -131,6 +132,25 @@ fn meets_faults(folder: &Path) {
         }
     }
     ends(reel);
+}
+
+/// Appends while a sync takes longer than a second; tells that the reel says so, and that it is well again afterwards.
+fn waits_for_a_slow_disk(folder: &Path) {
+    let (mut reel, _) = Reel::open(folder, NAME, &small()).unwrap();
+    append(&mut reel, 10);
+    let stalled = loop {
+        if let Err(error) = reel.health() {
+            break error;
+        }
+        std::thread::yield_now();
+    };
+    assert!(matches!(stalled, JournalError::Stalled { .. }), "{stalled}");
+    tell(&format!("stalled {stalled}"));
+    append(&mut reel, 10);
+    reel.sync().unwrap();
+    reel.health().unwrap();
+    reel.close().unwrap();
+    tell("closed 20");
 }
 
 /// Tells whether what failed stays failed, and closes.

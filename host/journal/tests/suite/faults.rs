@@ -163,3 +163,23 @@ fn after_the_nth_sync_has_failed_nothing_more_is_accepted_and_all_before_is_ther
     println!("{terminal} of {UP_TO} were terminal before the end");
     assert!(terminal as u64 > UP_TO / 2);
 }
+
+#[test]
+fn a_sync_that_takes_longer_than_a_second_is_told_and_is_over_when_it_is() {
+    let (library, folder) = (folder(), folder());
+    let output = child::command("waits-for-a-slow-disk", folder.path(), 0)
+        .env("LD_PRELOAD", shim(library.path()))
+        .env("FAULT_FAMILY", "sync")
+        .env("FAULT_SLOW_MS", "1500")
+        .env("FAULT_FROM", "1")
+        .env("FAULT_TO", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(
+        told.contains("events has 10 records that have waited"),
+        "{told}"
+    );
+    assert!(told.contains("closed 20"), "{told}");
+}

@@ -346,7 +346,7 @@ fn what_the_other_bases_do_is_as_decision_11_says() {
     // open-wal keeps what is appended in memory until it is synced, and cuts a torn end off.
     let open_wal = Outcome {
         survives_the_process: false,
-        bits_found: 53,
+        bits_found: 67,
         keeps_the_torn_end: false,
         refuses_damage_in_the_middle: true,
     };

@@ -1,6 +1,7 @@
 /* Loaded before the C library (LD_PRELOAD): lets the calls number FAULT_FROM to FAULT_TO of one family fail.
  *
  * FAULT_FAMILY is `write` (giving a file contents, a length or a name) or `sync` (making it durable).
+ * With FAULT_SLOW_MS, they take so long and then succeed.
  * A write fails as on a full disk, a sync as on a broken one. What the C library would do is not done then. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 static atomic_long calls;
 
@@ -20,6 +22,11 @@ static int fails(const char *family)
     long call = atomic_fetch_add(&calls, 1) + 1;
     if (call < atol(getenv("FAULT_FROM")) || call > atol(getenv("FAULT_TO")))
         return 0;
+    const char *slow = getenv("FAULT_SLOW_MS");
+    if (slow != NULL) {
+        usleep(atol(slow) * 1000);
+        return 0;
+    }
     errno = strcmp(family, "sync") == 0 ? EIO : ENOSPC;
     return 1;
 }

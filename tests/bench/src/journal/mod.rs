@@ -119,7 +119,7 @@ fn compare(name: &str, ours: &Measured, peer: &Measured, first: bool) -> Vec<Row
         more_is_better: true,
     };
     let mut rows = vec![Row {
-        bench: format!("journal/{name}/rate"),
+        bench: format!("journal/beside-{name}/rate"),
         ..rate.row(&[ours.rate], &[peer.rate])
     }];
     let parts = [
@@ -137,7 +137,7 @@ fn compare(name: &str, ours: &Measured, peer: &Measured, first: bool) -> Vec<Row
         };
         let value = |one: &Measured| one.times.value_at_quantile(part) as f64;
         rows.push(Row {
-            bench: format!("journal/{name}/{label}"),
+            bench: format!("journal/beside-{name}/{label}"),
             ..claim.row(&[value(ours)], &[value(peer)])
         });
     }
