@@ -11,7 +11,7 @@ use crate::dispatch::{Dispatch, Place};
 use crate::port::{Fault, Seat, State, StopReason};
 use crate::replay::{Budget, consumed, replay};
 use crate::shard::ShardSetup;
-use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape};
+use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape, snapshot_every};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Desk {
             previous: None,
             trial: None,
             shadow: None,
-            tape: Tape::new(base, self.max_batch),
+            tape: Tape::new(base, self.max_batch, snapshot_every(self.slots.len() + 1)),
             counters,
             calls: 0,
             allowance,
@@ -366,7 +366,9 @@ impl Desk {
 
     /// Takes a snapshot, so that less has to be offered again.
     pub(crate) fn snapshot(&mut self, place: Place) {
+        let every = snapshot_every(self.slots.len());
         let slot = &mut self.slots[place];
+        slot.tape.space(every);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             return;

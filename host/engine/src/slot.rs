@@ -13,13 +13,24 @@ use tickdeck_portfolio::StrategyBook;
 /// One call in this many is timed: reading a clock costs as much as a small batch.
 pub(crate) const SAMPLE_EVERY: u64 = 16;
 
-/// Events between two snapshots of a small state: few enough that the tapes of several strategies stay in a core's cache.
+/// Events between two snapshots of a small state.
 const SNAPSHOT_EVERY: usize = 1_024;
+
+/// Events between two snapshots where there are many strategies: a snapshot costs as much as some tens of events.
+const SNAPSHOT_WITH_MANY: usize = 128;
+
+/// Events between two snapshots of all strategies of a worker together: their tapes then stay in a core's cache.
+const ALL_TAPES: usize = 16_384;
+
+/// Events between two snapshots of a small state where a worker has so many strategies.
+pub(crate) fn snapshot_every(strategies: usize) -> usize {
+    (ALL_TAPES / strategies.max(1)).clamp(SNAPSHOT_WITH_MANY, SNAPSHOT_EVERY)
+}
 
 /// Events between two snapshots of the largest state: what may have to be offered again.
 const SNAPSHOT_AT_LEAST: usize = 65_536;
 
-/// Bytes of state that are worth a snapshot every [`SNAPSHOT_EVERY`] events; a larger one is taken less often.
+/// Bytes of state that are worth a snapshot that often; a larger one is taken less often.
 const SMALL_STATE: usize = 16 << 10;
 
 /// This many traps ...
@@ -177,18 +188,21 @@ pub(crate) struct Tape {
     handled: usize,
     /// Events after which the next snapshot is due.
     due: usize,
+    /// Events between two snapshots of a small state.
+    every: usize,
     /// Where the next snapshot's state goes; the two change places, so that taking one allocates nothing.
     spare: Vec<u8>,
 }
 
 impl Tape {
-    pub(crate) fn new(base: Base, room: usize) -> Self {
+    pub(crate) fn new(base: Base, room: usize, every: usize) -> Self {
         Self {
             base: Some(base),
             // What is handled up to the next snapshot, and behind it what waits.
-            events: Vec::with_capacity(SNAPSHOT_EVERY + room),
+            events: Vec::with_capacity(every + room),
             handled: 0,
-            due: SNAPSHOT_EVERY,
+            due: every,
+            every,
             spare: Vec::new(),
         }
     }
@@ -233,6 +247,11 @@ impl Tape {
         self.begin_again();
     }
 
+    /// From the next snapshot on they are so many events apart.
+    pub(crate) fn space(&mut self, every: usize) {
+        self.every = every;
+    }
+
     /// Where a state is to be saved that [`Tape::move_base`] then takes.
     pub(crate) fn spare(&mut self) -> &mut Vec<u8> {
         &mut self.spare
@@ -268,7 +287,9 @@ impl Tape {
             }) => state.bytes.len(),
             _ => 0,
         };
-        let every = SNAPSHOT_EVERY.saturating_mul(bytes.div_ceil(SMALL_STATE).max(1));
+        let every = self
+            .every
+            .saturating_mul(bytes.div_ceil(SMALL_STATE).max(1));
         self.due = every.min(SNAPSHOT_AT_LEAST);
     }
 
