@@ -104,7 +104,12 @@ pub fn otherwise(
     let mut registry = Registry::from_text(&session.names).context("the names in the reel")?;
     let mut gateway = venue(&config)?.gateway;
     let terms = gateway.register(&mut registry)?;
-    let casting = casting(config, &[terms.clone()], &registry, session.first_order)?;
+    let casting = casting(
+        config,
+        std::slice::from_ref(&terms),
+        &registry,
+        session.first_order,
+    )?;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let other = plugin(
         &recipe.plugin,

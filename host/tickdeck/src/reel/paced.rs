@@ -11,6 +11,9 @@ use tickdeck_model::{Event, Timestamp};
 /// The longest sleep before it looks whether to stop.
 const STEP: Duration = Duration::from_millis(20);
 
+/// Shows an event with the deeds that it led to; gives how many more may pass before it is asked again, 0 to stop.
+pub type Show = Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>;
+
 /// How a run is played.
 pub enum Rhythm {
     /// As fast as the machine can.
@@ -19,7 +22,7 @@ pub enum Rhythm {
     Times(f64),
     /// Shown one by one: called with the event before and the deeds that it led to; the answer is how many more may pass
     /// before it is called again, 0 to stop.
-    Shown(Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>),
+    Shown(Show),
 }
 
 /// A tape at a pace.

@@ -1,9 +1,8 @@
 //! Removes old runs.
 
-use super::{ACTIONS, EVENTS, REELS, Reels, Run};
+use super::{ACTIONS, REELS, Reels, Run};
 use anyhow::{Context, Result};
 use std::path::Path;
-use tickdeck_journal::segments;
 
 /// What is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
