@@ -187,11 +187,14 @@ fn running(maker: &Maker, status: &Status) -> Vec<(Candidate, tickdeck_strategy:
 /// Nothing that a crash left is cut away silently.
 fn tell_torn(opened: &[Opened; 2]) {
     for torn in opened.iter().filter_map(|opened| opened.torn.as_ref()) {
-        eprintln!(
-            "a record was half written when the run was cut off: its {} bytes are kept in {}",
-            torn.bytes,
-            torn.file.display()
-        );
+        let what = match torn.durable {
+            false => "a record was half written when the run was cut off",
+            true => {
+                "WARNING: the last records were on the disk and are damaged now; check the disk"
+            }
+        };
+        let (bytes, file) = (torn.bytes, torn.file.display());
+        eprintln!("{what}: {bytes} bytes are kept in {file}");
     }
 }
 

@@ -153,7 +153,7 @@ impl Routed {
             for number in 0..WORKING {
                 let at_work = Submit {
                     size: Size(60_000 / (WORKING / INSTRUMENTS) as i64),
-                    side: if number / INSTRUMENTS % 2 == 0 {
+                    side: if (number / INSTRUMENTS).is_multiple_of(2) {
                         Side::Buy
                     } else {
                         Side::Sell

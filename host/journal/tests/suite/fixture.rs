@@ -4,33 +4,12 @@ use crate::independent;
 use crate::records::{NAME, append, files, folder, kind, payload, small};
 use std::fs;
 use std::path::{Path, PathBuf};
-use tickdeck_journal::{Reader, Reel, ReelConfig, Sync, segments, verify};
+use tickdeck_journal::{Reader, Reel, segments, verify};
 
 const RECORDS: u64 = 60;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
-}
-
-/// Writes the fixture anew; only for a new format, under a new name.
-#[test]
-#[ignore = "the fixture is written once"]
-fn writes_the_fixture() {
-    let folder = folder();
-    let config = ReelConfig {
-        sync: Sync::Never,
-        schema: 7,
-        ..small()
-    };
-    let (mut reel, _) = Reel::open(folder.path(), NAME, &config).unwrap();
-    append(&mut reel, RECORDS - 10);
-    reel.close().unwrap();
-    let (mut reel, _) = Reel::open(folder.path(), NAME, &config).unwrap();
-    append(&mut reel, 10);
-    fs::create_dir_all(fixture()).unwrap();
-    for file in &files(folder.path())[..2] {
-        fs::copy(file, fixture().join(file.file_name().unwrap())).unwrap();
-    }
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use codec::{Entry, Kind, decode};
 pub use compare::{Comparison, Counts, Difference, compare};
 pub use modules::Modules;
 pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
-pub use paced::{Paced, Rhythm};
+pub use paced::{Paced, Rhythm, Show};
 pub use prune::{Keep, Old};
 pub use reading::{Deeds, Events, Happened, Kept, Merged, Place, names_in};
 pub use recorder::JournalRecorder;
