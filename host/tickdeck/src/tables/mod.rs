@@ -1,6 +1,6 @@
 //! A run as tables, and tables as a run.
 //!
-//! [`schema`] has the tables; each event is a row of the table of its kind, each deed one of `actions`, `commands` or `deeds`.
+//! `schema.rs` has the tables; each event is a row of the table of its kind, each deed one of `actions`, `commands` or `deeds`.
 
 mod back;
 mod decided;
