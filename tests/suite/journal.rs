@@ -322,11 +322,11 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
             .map(|run| run.number)
             .collect()
     };
-    // The second was cut off: its end is not there.
+    // The second was cut off: neither its last record, which says that it ended, nor the seal is there.
     let cut = data.join("reels/000002/actions-000001.reel");
     let mut bytes = std::fs::read(&cut).unwrap();
     let end = bytes.len();
-    bytes[end - 32..].fill(0);
+    bytes[end - 48..].fill(0);
     std::fs::write(&cut, bytes).unwrap();
 
     let dry = deck.json("journal prune --keep-runs 1 --dry-run --json");
