@@ -277,9 +277,10 @@ impl Engine {
             event.sequence = self.next_sequence;
             self.next_sequence += 1;
         }
-        self.keeping.events(&self.window);
         self.crew
             .publish(&mut self.producer, &self.window, &mut self.intents)?;
+        // The workers have begun; nothing that they decide is carried out before this is kept.
+        self.keeping.events(&self.window);
         self.events += self.window.len() as u64;
         self.tape_hash.update(self.window.as_bytes());
         Ok(())

@@ -14,7 +14,7 @@ use crate::record::{Acted, ChangeKept, Deed, Outcome, Recorder, sent};
 use crate::report::{Ending, Observer, Report};
 use crate::shard::Task;
 use std::collections::{BTreeMap, VecDeque};
-use tickdeck_model::{Body, Event, OrderStatus, StrategyId, Timestamp};
+use tickdeck_model::{Event, OrderStatus, StrategyId, Timestamp, View};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
 const STRETCH: usize = 4_096;
@@ -841,9 +841,9 @@ impl Engine {
 
 /// Whether only the host itself can have made an event.
 fn is_ours(event: &Event) -> bool {
-    match event.body() {
-        Body::Timer(_) | Body::Signal(_) => true,
-        Body::Order(update) => matches!(
+    match event.view() {
+        View::Timer(_) | View::Signal(_) => true,
+        View::Order(update) => matches!(
             update.status,
             OrderStatus::Submitted
                 | OrderStatus::Denied
