@@ -347,7 +347,12 @@ impl Engine {
             Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
             Err(Stop::Fails(error)) => return Err(error),
         }
-        self.intents = guide.all_left();
+        // What a version decided while it caught up comes before all that it decides later: order numbers rise.
+        let left = guide.all_left().into_iter();
+        let (at_end, acts) = left.partition(|intent| intent.cause == AT_END);
+        self.intents = at_end;
+        self.settle(self.now);
+        self.intents = acts;
         self.carried = guide.own.drain(..).chain(guide.given.drain(..)).collect();
         self.carried.sort_by_key(|event| event.ts_host);
         // What left just before it was cut off may not be on the tape.
