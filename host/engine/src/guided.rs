@@ -351,7 +351,10 @@ impl Engine {
         let left = guide.all_left().into_iter();
         let (at_end, acts) = left.partition(|intent| intent.cause == AT_END);
         self.intents = at_end;
-        self.settle(self.now);
+        self.settle(match self.stepping {
+            Stepping::Lockstep => self.window_end(self.now).saturating_sub(1),
+            Stepping::Free => self.now,
+        });
         self.intents = acts;
         self.carried = guide.own.drain(..).chain(guide.given.drain(..)).collect();
         self.carried.sort_by_key(|event| event.ts_host);
