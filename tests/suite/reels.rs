@@ -12,19 +12,12 @@ use std::process::{Command, Stdio};
 use tickdeck::clock::Stop;
 use tickdeck::reel::{EVENTS, Reels, recorded_actions, replaying};
 use tickdeck::stage::Wish;
-use tickdeck_engine::{Notice, Observer, Order, Replayed, Status};
+use tickdeck_engine::{Nobody, Order, Replayed};
 use tickdeck_journal::Reader;
-use tickdeck_model::{Action, Timestamp};
+use tickdeck_model::Action;
 
 /// Stack of a thread on which strategies run.
 const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn notice(&mut self, _: Timestamp, _: Notice) {}
-    fn status(&mut self, _: &Status) {}
-}
 
 /// Does the last run of a data folder again.
 fn replay(data: &Path) -> Replayed {

@@ -52,22 +52,13 @@ impl Engine {
         let card = |(at, seat)| StrategyCard::new(seat, at % hands);
         let cards: Vec<StrategyCard> = seats.iter().enumerate().map(card).collect();
         let router = route(&config, &registry, portfolio(), &seats, lookahead_ns);
-        let setup = || ShardSetup {
-            middleware: config.middleware.clone(),
-            max_batch: config.max_batch,
-            split_seed: config.split_seed,
-            max_actions_per_s: config.max_actions_per_s,
-            lookahead_ns,
-            instruments: registry.instruments().to_vec(),
-            now_ns: Arc::clone(&now_ns),
-        };
-        let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
-        for (at, seat) in seats.into_iter().enumerate() {
-            shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
-        }
-        let crew = hire(&config, &ring, shares, |events, outlet, seats| {
-            Shard::new(events, outlet, portfolio(), seats, setup())
-        })?;
+        let setup = || shard_setup(&config, &registry, lookahead_ns, &now_ns);
+        let crew = hire(
+            &config,
+            &ring,
+            shares(seats, &cards, hands),
+            |events, outlet, seats| Shard::new(events, outlet, portfolio(), seats, setup()),
+        )?;
         Ok(Self {
             venues: venues.into_iter().map(Venue::open).collect(),
             router,
@@ -144,6 +135,32 @@ fn route(
 
 /// A strategy with the counters that its worker keeps.
 type CountedSeat = (Seat, Arc<CachePadded<Counters>>);
+
+fn shard_setup(
+    config: &EngineConfig,
+    registry: &Registry,
+    lookahead_ns: i64,
+    now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>,
+) -> ShardSetup {
+    ShardSetup {
+        middleware: config.middleware.clone(),
+        max_batch: config.max_batch,
+        split_seed: config.split_seed,
+        max_actions_per_s: config.max_actions_per_s,
+        lookahead_ns,
+        instruments: registry.instruments().to_vec(),
+        now_ns: Arc::clone(now_ns),
+    }
+}
+
+/// One strategy after another to one worker after another.
+fn shares(seats: Vec<Seat>, cards: &[StrategyCard], hands: usize) -> Vec<Vec<CountedSeat>> {
+    let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
+    for (at, seat) in seats.into_iter().enumerate() {
+        shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
+    }
+    shares
+}
 
 /// Puts the workers to work: one share of the seats on this thread, several on a thread each.
 fn hire(

@@ -8,8 +8,8 @@ use crate::orders::Live;
 use crate::party::Party;
 use crate::port::OrderPolicy;
 use crate::router::Router;
-use std::collections::{BTreeSet, VecDeque};
-use tickdeck_model::{ClientOrderId, Event, Instrument, Size, StrategyId, Submit, Timestamp};
+use std::collections::BTreeSet;
+use tickdeck_model::{ClientOrderId, Event, Instrument, StrategyId, Submit, Timestamp};
 use tickdeck_portfolio::Portfolio;
 
 /// A router that judges and sends nothing.
@@ -41,22 +41,8 @@ impl Checks {
     /// An order is at work from now on, unfilled.
     pub fn put_to_work(&mut self, strategy: StrategyId, order: &Submit) {
         let number = order.order;
-        self.0.orders.add(
-            ClientOrderId { strategy, number },
-            Live {
-                instrument: order.instrument,
-                side: order.side,
-                kind: order.kind,
-                stop_price: order.stop_price,
-                price: order.price,
-                size: order.size,
-                asked: VecDeque::new(),
-                own_refusals: 0,
-                filled: Size::ZERO,
-                reduce_only: order.reduce_only,
-                cancel_sent: false,
-            },
-        );
+        let id = ClientOrderId { strategy, number };
+        self.0.orders.add(id, Live::of(order));
     }
 
     /// Judges an order that was decided on at `at`; what passes counts as sent, but not as being at work.

@@ -8,8 +8,9 @@
 use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
-use crate::port::{Fault, Seat, State, StopReason};
-use crate::replay::{Budget, consumed, replay};
+use crate::fault::cut_before_fence;
+use crate::port::{Fault, Seat, StopReason};
+use crate::replay::consumed;
 use crate::shard::ShardSetup;
 use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape, snapshot_every};
 use crossbeam_utils::CachePadded;
@@ -269,12 +270,8 @@ impl Desk {
         };
         let fence = self.next_fence(place);
         let slot = &mut self.slots[place];
-        let mut count = slot.next_batch(most.min(slot.appetite)).len();
-        if let Some((_, offered)) = fence {
-            let before = slot.tape.waiting(count);
-            let before = before.partition_point(|event| event.sequence < offered);
-            count = if before > 0 { before } else { count };
-        }
+        let count = slot.next_batch(most.min(slot.appetite)).len();
+        let count = cut_before_fence(&slot.tape, count, fence);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.tape.consume(count);
@@ -334,16 +331,6 @@ impl Desk {
             .map_err(|fault| (at, None, fault))
     }
 
-    /// The fault that a tape says comes next for a strategy.
-    fn next_fence(&self, place: Place) -> Option<(usize, u64)> {
-        if self.fences.is_empty() {
-            return None;
-        }
-        let id = self.slots[place].id;
-        let fence = self.fences.iter().position(|(other, _)| *other == id)?;
-        Some((fence, self.fences[fence].1))
-    }
-
     /// Puts what a strategy decided into its book and onto the action ring.
     fn pass_on(&mut self, place: Place, cause: &Event) -> Result<(), Fault> {
         let slot = &mut self.slots[place];
@@ -383,115 +370,6 @@ impl Desk {
                 self.slots[place].tape.rebase(None);
             }
         }
-    }
-
-    /// The states of the strategies that save.
-    pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
-        let mut states = Vec::new();
-        for place in 0..self.slots.len() {
-            let slot = &mut self.slots[place];
-            match slot.strategy.as_mut().map(|strategy| strategy.save()) {
-                Some(Ok(Ok(bytes))) => {
-                    let schema = slot.version.code.schema();
-                    states.push((slot.id, State { schema, bytes }));
-                }
-                Some(Err(fault)) => {
-                    let at = slot.last_at;
-                    self.fault(place, at, None, fault);
-                }
-                None | Some(Ok(Err(_))) => {}
-            }
-        }
-        states
-    }
-
-    /// An instance trapped or broke the contract, at a batch that began with `offered` if it was offered one: it is fenced
-    /// off, and another takes its place if it may.
-    pub(crate) fn fault(
-        &mut self,
-        place: Place,
-        at: Timestamp,
-        offered: Option<u64>,
-        fault: Fault,
-    ) {
-        let trapped = (self.now_ns)();
-        let slot = &mut self.slots[place];
-        slot.strategy = None;
-        slot.counters.note(&fault);
-        let fenced = slot.at_end(Decision::Fenced { offered });
-        self.outlet.publish(&[fenced]);
-        let too_many = slot.trapped(at);
-        if slot.trial.is_some() && slot.previous.is_some() {
-            // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
-            // compared with the wrong version.
-            slot.shadow = None;
-            let failed = slot.at_end(Decision::TrialFailed);
-            return self.outlet.publish(&[failed]);
-        }
-        if too_many {
-            return self.end(place);
-        }
-        match self.recover(place) {
-            Ok(events) => {
-                let took_ns = (self.now_ns)().saturating_sub(trapped);
-                let recovered = Decision::Recovered { events, took_ns };
-                let recovered = self.slots[place].at_end(recovered);
-                self.outlet.publish(&[recovered]);
-            }
-            Err(next) => {
-                let both = format!("{fault}; it could not be brought back: {next}");
-                self.slots[place].counters.note(&Fault(both));
-                self.end(place);
-            }
-        }
-    }
-
-    /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
-    /// was offered once more.
-    fn recover(&mut self, place: Place) -> Result<u32, Fault> {
-        let slot = &mut self.slots[place];
-        let code = Arc::clone(&slot.version.code);
-        let Some(base) = &slot.tape.base else {
-            let Some(book) = self.portfolio.book_mut(slot.id) else {
-                return Err(Fault("it has no book".to_owned()));
-            };
-            slot.strategy = Some(code.start(book)?);
-            return Ok(0);
-        };
-        let mut past = self.portfolio.fork(slot.id, base.book.clone());
-        let Some(book) = past.book_mut(slot.id) else {
-            return Err(Fault("it has no book".to_owned()));
-        };
-        let mut strategy = base.origin.begin(&*code, book)?;
-        let handled = slot.tape.handled();
-        let budget = Budget::of_worker(&self.now_ns);
-        replay(
-            &mut *strategy,
-            slot.id,
-            &mut past,
-            handled,
-            self.max_batch,
-            &budget,
-        )?;
-        let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
-        slot.strategy = Some(strategy);
-        Ok(events)
-    }
-
-    /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
-    /// window, wherever the batch was cut.
-    pub(crate) fn end(&mut self, place: Place) {
-        let slot = &mut self.slots[place];
-        slot.strategy = None;
-        slot.seated = false;
-        slot.shadow = None;
-        // What it did not handle is nobody's: a version that comes later starts from what was handled.
-        slot.tape.drop_waiting();
-        slot.tape.tidy();
-        slot.allowance.timers_are_gone();
-        let ended = slot.at_end(Decision::Ended);
-        self.outlet.publish(&[ended]);
-        self.ended.push(place);
     }
 
     /// Stops every strategy. Their orders are the router's business.

@@ -16,6 +16,7 @@ mod crew;
 mod desk;
 mod dispatch;
 mod engine;
+mod fault;
 mod free;
 mod guided;
 mod handover;
@@ -48,7 +49,7 @@ pub use handover::Inherited;
 pub use record::{Acted, ChangeKept, Deed, Outcome, RecordError, Recorder, SentKind};
 pub use rehearsal::Rehearsal;
 pub use report::{
-    Beside, Ending, InstrumentStatus, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
+    Beside, Ending, InstrumentStatus, Nobody, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
     StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,
 };
 pub use slot::{Difference, TIME_BUCKETS};

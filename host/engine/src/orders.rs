@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
     ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Side,
-    Size, StrategyId,
+    Size, StrategyId, Submit,
 };
 
 /// An order at work.
@@ -27,6 +27,23 @@ pub(crate) struct Live {
 }
 
 impl Live {
+    /// An order that is sent.
+    pub(crate) fn of(order: &Submit) -> Self {
+        Self {
+            instrument: order.instrument,
+            side: order.side,
+            kind: order.kind,
+            stop_price: order.stop_price,
+            price: order.price,
+            size: order.size,
+            asked: VecDeque::new(),
+            own_refusals: 0,
+            reduce_only: order.reduce_only,
+            filled: Size::ZERO,
+            cancel_sent: false,
+        }
+    }
+
     /// What may still fill, at worst.
     pub(crate) fn left(&self) -> Size {
         let size = self.asked.iter().copied().fold(self.size, Size::max);

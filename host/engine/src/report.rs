@@ -17,6 +17,16 @@ pub trait Observer {
     fn status(&mut self, status: &Status);
 }
 
+/// Follows a run without a word.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Observer for Nobody {
+    fn notice(&mut self, _: Timestamp, _: Notice) {}
+
+    fn status(&mut self, _: &Status) {}
+}
+
 /// Time between two calls of [`Observer::status`], as the clock measures it.
 pub const STATUS_INTERVAL_NS: u64 = 100_000_000;
 

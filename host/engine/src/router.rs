@@ -280,22 +280,7 @@ impl Router {
                 self.deny(at, id, denial);
             }
             Ok(()) => {
-                self.orders.add(
-                    id,
-                    Live {
-                        instrument: order.instrument,
-                        side: order.side,
-                        kind: order.kind,
-                        stop_price: order.stop_price,
-                        price: order.price,
-                        size: order.size,
-                        asked: VecDeque::new(),
-                        own_refusals: 0,
-                        reduce_only: order.reduce_only,
-                        filled: Size::ZERO,
-                        cancel_sent: false,
-                    },
-                );
+                self.orders.add(id, Live::of(order));
                 self.answer(at, answer(OrderStatus::Submitted, Reason::Normal));
                 self.command(order.instrument, at, Command::Submit { id, order: *order });
             }

@@ -61,6 +61,8 @@ pub(crate) enum Done {
     Stopped,
     Offered,
     Seated,
+    /// Faults will happen where they are to.
+    Fenced,
     /// Another version counts.
     Swapped(Box<Handover>),
     /// A version runs beside the one that counts.
@@ -214,7 +216,7 @@ impl Shard {
             }
             Task::Fence(fences) => {
                 self.desk.fences.extend(fences);
-                Ok(Done::Offered)
+                Ok(Done::Fenced)
             }
             Task::States => Ok(Done::States(self.desk.states())),
             Task::Rehearse(id) => {

@@ -4,11 +4,10 @@
 //! what they gave: while the run is done again from its reels, the venue is brought along, and checked against the reel event
 //! by event. What had been decided and not kept never left, and leaves now; what was kept is not sent again.
 
-use crate::board::Topic;
 use crate::casting::Candidate;
 use crate::clock::Pace;
 use crate::names::Names;
-use crate::reel::{ACTIONS, JournalRecorder, Maker, Recipe, ReelTape, Run, Session, reel_config};
+use crate::reel::{JournalRecorder, Maker, Recipe, ReelTape, Run, Session, reel_config};
 use crate::stage::{Ledger, Setup, first_generation};
 use crate::wiring::{Parts, Wired, engine_config, kernel_core, titled};
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,10 +15,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Gateway, Seat, VenueTerms};
-use tickdeck_engine::{Engine, Notice, Observer, Order, Status, StrategyState};
+use tickdeck_engine::{Engine, EngineConfig, Nobody, Order, Status, StrategyState};
 use tickdeck_journal::Opened;
-use tickdeck_model::{Registry, Timestamp};
-use tickdeck_strategy::LogLevel;
+use tickdeck_model::Registry;
 use tickdeck_strategy::watch::Scan;
 
 /// A run that was cut off.
@@ -71,80 +69,34 @@ impl Parts {
         registry: Registry,
     ) -> Result<Wired> {
         let CutOff { run, session } = cut;
-        let began = Instant::now();
         let mut casting = self.casting(&terms, &registry)?;
         casting.first_order = session.first_order;
         (self.keep)(&registry)?;
-        let overrides = &self.overrides;
-        let config = engine_config(&self.config, overrides, session.killed, &registry)?;
+        let config = engine_config(&self.config, &self.overrides, session.killed, &registry)?;
         let (workers, core) = (config.workers, kernel_core(&config));
         let title = titled(title, &config);
         let (casting, registry) = (Arc::new(casting), Arc::new(registry));
-        let modules = casting
-            .modules
-            .clone()
-            .context("a run that is kept has modules")?;
+        let modules = casting.modules.clone();
+        let modules = modules.context("a run that is kept has modules")?;
         let maker = Maker::new(Arc::clone(&casting), Arc::clone(&registry), modules);
-        let seats = maker.seats(&session)?;
-        let journal = reel_config(&self.config.journal);
-        let (recorder, opened) = JournalRecorder::open(&run, &journal, None)?;
-        tell_torn(&opened);
-        self.make_room();
-        let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
-        let venues = vec![(gateway, terms)];
-        let now_ns = Arc::new(move || crate::clock::since(epoch));
-        let mut engine = Engine::new(config, Arc::clone(&registry), venues, seats, clock, now_ns)?;
-        engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
-        let mut tape = ReelTape::open(&run.folder, maker.clone())?;
-        let resumed = engine.resume(&mut tape, &mut Nobody);
-        let resumed = resumed.map_err(|error| {
-            anyhow!(
-                "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --afresh \
-                 leaves it and its positions behind",
-                run.number,
-                run.folder.display()
-            )
-        })?;
-        drop(tape);
-        let words = format!(
-            "run {} was cut off and goes on at event {}: {} actions were kept, {} decided and not yet sent; {} ms",
-            run.number,
-            resumed.events,
-            resumed.actions,
-            resumed.unkept,
-            began.elapsed().as_millis()
-        );
-        eprintln!("{words}");
-        let board = casting.board.clone();
-        board.say(Topic::Operator, ACTIONS, LogLevel::Info, &words);
+        let venue = (gateway, terms);
+        let engine = self.stood(&run, config, (&registry, &maker), (&session, venue))?;
         let status = engine.status();
-        if self.killed && !status.killed {
-            engine.controls().order(Order::Kill);
-        }
-        if !self.killed && status.killed {
-            eprintln!(
-                "run {} was killed by the operator, and so it goes on: --afresh leaves it behind",
-                run.number
-            );
-        }
+        self.tell_kill(&run, &engine, &status);
         let seated = running(&maker, &status);
         drop(maker);
-        let scan = Scan {
-            plugins: seated.iter().map(|candidate| candidate.1.clone()).collect(),
-            ..Scan::default()
-        };
-        let seated: Vec<Candidate> = seated.into_iter().map(|(candidate, _)| candidate).collect();
         let ledger = Ledger::default();
-        for candidate in &seated {
+        for (candidate, _) in &seated {
             ledger.change(&candidate.name, |record| {
                 first_generation(record, candidate, status.now);
             });
         }
+        let (seated, plugins) = seated.into_iter().unzip();
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         let casting = Arc::into_inner(casting).context("nobody else makes versions any more")?;
         Ok(Wired {
             engine,
-            board,
+            board: casting.board.clone(),
             names: names.clone(),
             title: format!("{title}, going on with run {}", run.number),
             seed,
@@ -158,12 +110,67 @@ impl Parts {
                 keep: self.keep,
                 names,
                 folder: self.folder,
-                scan,
+                scan: Scan {
+                    plugins,
+                    ..Scan::default()
+                },
                 seated,
                 waiting: Vec::new(),
                 ledger,
             },
         })
+    }
+
+    /// An engine that stands where the run was cut off, and keeps on keeping it.
+    fn stood(
+        &self,
+        run: &Run,
+        config: EngineConfig,
+        (registry, maker): (&Arc<Registry>, &Maker),
+        (session, venue): (&Session, (Box<dyn Gateway>, VenueTerms)),
+    ) -> Result<Engine> {
+        let (began, seats) = (Instant::now(), maker.seats(session)?);
+        let journal = reel_config(&self.config.journal);
+        let (recorder, opened) = JournalRecorder::open(run, &journal, None)?;
+        tell_torn(&opened);
+        self.make_room();
+        let clock = self.pace.clock(self.stop.clone());
+        let now_ns = Arc::new(move || crate::clock::since(began));
+        let registry = Arc::clone(registry);
+        let mut engine = Engine::new(config, registry, vec![venue], seats, clock, now_ns)?;
+        let waits = self.pace == Pace::FlatOut;
+        engine.record(Box::new(recorder.waiting(waits)));
+        let mut tape = ReelTape::open(&run.folder, maker.clone())?;
+        let resumed = engine.resume(&mut tape, &mut Nobody);
+        let resumed = resumed.map_err(|error| {
+            anyhow!(
+                "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --afresh \
+                 leaves it and its positions behind",
+                run.number,
+                run.folder.display()
+            )
+        })?;
+        eprintln!(
+            "run {} was cut off and goes on at event {}: {} actions were kept, {} decided and not yet sent; {} ms",
+            run.number,
+            resumed.events,
+            resumed.actions,
+            resumed.unkept,
+            began.elapsed().as_millis()
+        );
+        Ok(engine)
+    }
+
+    /// The latch and the run may not agree on the kill switch: the safer of the two holds.
+    fn tell_kill(&self, run: &Run, engine: &Engine, status: &Status) {
+        match (self.killed, status.killed) {
+            (true, false) => engine.controls().order(Order::Kill),
+            (false, true) => eprintln!(
+                "run {} was killed by the operator, and so it goes on: --afresh leaves it behind",
+                run.number
+            ),
+            _ => {}
+        }
     }
 }
 
@@ -196,14 +203,6 @@ fn tell_torn(opened: &[Opened; 2]) {
         let (bytes, file) = (torn.bytes, torn.file.display());
         eprintln!("{what}: {bytes} bytes are kept in {file}");
     }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn notice(&mut self, _: Timestamp, _: Notice) {}
-
-    fn status(&mut self, _: &Status) {}
 }
 
 impl Maker {

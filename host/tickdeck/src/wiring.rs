@@ -150,9 +150,7 @@ impl Parts {
         let (core, title) = (kernel_core(&engine_config), titled(title, &engine_config));
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
-        let kept = (!seated.is_empty() || may_come)
-            .then(|| self.session(&title, &terms, &seated, &registry))
-            .flatten();
+        let session = self.session(&title, &terms, &seated, &registry);
         let mut engine = Engine::new(
             engine_config,
             Arc::clone(&registry),
@@ -161,13 +159,7 @@ impl Parts {
             clock,
             now_ns,
         )?;
-        if let (Some(journal), Some(session)) = (&self.journal, kept) {
-            let config = reel_config(&self.config.journal);
-            let run = journal.reels.next_run()?;
-            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
-            engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
-        }
-        self.make_room();
+        self.begin_reels(&mut engine, session)?;
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         Ok(Wired {
             engine,
@@ -191,6 +183,18 @@ impl Parts {
                 ledger,
             },
         })
+    }
+
+    /// Keeps the run, if it is to be kept.
+    fn begin_reels(&self, engine: &mut Engine, session: Option<Session>) -> Result<()> {
+        if let (Some(journal), Some(session)) = (&self.journal, session) {
+            let config = reel_config(&self.config.journal);
+            let run = journal.reels.next_run()?;
+            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
+            engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
+        }
+        self.make_room();
+        Ok(())
     }
 
     pub(crate) fn casting(&self, terms: &VenueTerms, registry: &Registry) -> Result<Casting> {

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+pub(crate) use tickdeck_engine::Nobody;
 use tickdeck_engine::port::{Clock, Code, Gateway, Seat, SwapPolicy, Version};
-use tickdeck_engine::{Engine, EngineConfig, Notice, Observer, Status};
+use tickdeck_engine::{Engine, EngineConfig};
 use tickdeck_gateway::capture::{Capture, CaptureConfig};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
 use tickdeck_model::{Amount, Registry, StrategyId, Timestamp};
@@ -224,12 +225,4 @@ impl Clock for FlatOut {
     fn now_ns(&self) -> u64 {
         ns_since(self.0)
     }
-}
-
-/// Follows a run without a word.
-pub(crate) struct Nobody;
-
-impl Observer for Nobody {
-    fn notice(&mut self, _: Timestamp, _: Notice) {}
-    fn status(&mut self, _: &Status) {}
 }

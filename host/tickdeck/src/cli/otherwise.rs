@@ -14,8 +14,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
-use tickdeck_engine::{Notice, Observer, Report, Status};
-use tickdeck_model::Timestamp;
+use tickdeck_engine::{Nobody, Report, Status};
 
 /// What was asked for.
 pub(super) struct Asked<'a> {
@@ -194,12 +193,4 @@ fn words(outcome: &Outcome, names: &Names) -> String {
         );
     }
     text
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn notice(&mut self, _: Timestamp, _: Notice) {}
-
-    fn status(&mut self, _: &Status) {}
 }

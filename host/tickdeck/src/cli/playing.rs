@@ -100,17 +100,8 @@ impl Playing {
         let config = self.over(source.config);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = source.stop;
-        let journal = source.kept.filter(|_| !config.journal.off);
-        let journal = journal.map(|(data, afresh)| Journaling {
-            reels: Reels::in_folder(&data),
-            command: source.command.clone(),
-            played: Played {
-                seed: self.seed,
-                events: self.events,
-                capture: self.capture.clone(),
-            },
-            afresh,
-        });
+        let kept = source.kept.filter(|_| !config.journal.off);
+        let journal = kept.map(|(data, afresh)| self.journaling(&data, afresh, &source.command));
         let parts = Parts {
             config,
             scan: scan(&source.plugins)?,
@@ -131,14 +122,7 @@ impl Playing {
             journal,
         };
         let wired = parts.wire()?;
-        for (name, why) in &wired.skipped {
-            eprintln!("{name} does not run: {why}");
-        }
-        for candidate in &wired.setup.waiting {
-            let asks = candidate.judgement.increases.join("; ");
-            let name = &candidate.name;
-            eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
-        }
+        tell_left_out(&wired);
         let title = format!("{} on {}", source.command, wired.title);
         if display == Display::Plain {
             let time = limit.map_or_else(String::new, |limit| {
@@ -173,6 +157,19 @@ impl Playing {
             print(&closing(&report, &names))?;
         }
         outcome(&report)
+    }
+
+    fn journaling(&self, data: &Path, afresh: bool, command: &str) -> Journaling {
+        Journaling {
+            reels: Reels::in_folder(data),
+            command: command.to_owned(),
+            played: Played {
+                seed: self.seed,
+                events: self.events,
+                capture: self.capture.clone(),
+            },
+            afresh,
+        }
     }
 
     /// Whether the plugins folder is watched.
@@ -211,6 +208,18 @@ impl Playing {
         let ends_soon = config.venue.kind == VenueKind::Capture && self.pace == Pace::FlatOut;
         self.time
             .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
+    }
+}
+
+/// Says which strategies do not run, or not yet.
+fn tell_left_out(wired: &Wired) {
+    for (name, why) in &wired.skipped {
+        eprintln!("{name} does not run: {why}");
+    }
+    for candidate in &wired.setup.waiting {
+        let asks = candidate.judgement.increases.join("; ");
+        let name = &candidate.name;
+        eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::INTERRUPTED;
 use super::otherwise::{self, Asked};
-use crate::clock::Stop;
+use crate::clock::{Pace, Stop};
 use crate::names::Names;
 use crate::output::print;
 use crate::reel::{Paced, Reels, Replaying, Rhythm, replaying};
@@ -113,7 +113,7 @@ impl Replay {
                 run.number, session.command
             ))?;
         }
-        let rhythm = self.rhythm(&names);
+        let rhythm = self.rhythm(&names, &stop);
         let quiet = quiet || self.step;
         let mut tape = Paced::new(tape, rhythm, self.from.unwrap_or(0), stop.clone());
         let mut progress = Progress { quiet, said: false };
@@ -144,12 +144,15 @@ impl Replay {
 }
 
 impl Replay {
-    fn rhythm(&self, names: &Names) -> Rhythm {
+    fn rhythm(&self, names: &Names, stop: &Stop) -> Rhythm {
         if self.step {
             let names = names.clone();
             return Rhythm::Shown(Box::new(move |event, deeds| show(event, deeds, &names)));
         }
-        self.speed.map_or(Rhythm::FlatOut, Rhythm::Times)
+        match self.speed {
+            Some(factor) => Rhythm::By(Pace::Times(factor).clock(stop.clone())),
+            None => Rhythm::FlatOut,
+        }
     }
 }
 

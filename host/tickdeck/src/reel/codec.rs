@@ -351,7 +351,6 @@ impl Seldom {
     }
 
     fn deed(self) -> Result<Deed> {
-        let changed = |at, what| Deed::Changed { at, what };
         Ok(match self {
             Self::Settled {
                 at,
@@ -380,6 +379,21 @@ impl Seldom {
                 at,
                 strategy: StrategyId(strategy),
             },
+            Self::Refused { why } => Deed::Refused { why },
+            Self::Halted { problem, denied } => Deed::Halted { problem, denied },
+            Self::Kept => Deed::Kept,
+            Self::Asked => Deed::Asked,
+            Self::Stopping { at } => Deed::Stopping { at },
+            change => {
+                let (at, what) = change.changed()?;
+                Deed::Changed { at, what }
+            }
+        })
+    }
+
+    /// A change of the strategies that run.
+    fn changed(self) -> Result<(Timestamp, ChangeKept)> {
+        Ok(match self {
             Self::Seat {
                 at,
                 strategy,
@@ -400,7 +414,7 @@ impl Seldom {
                     last_order,
                     recipe: Arc::from(recipe),
                 };
-                changed(at, what)
+                (at, what)
             }
             Self::Swap {
                 at,
@@ -408,20 +422,12 @@ impl Seldom {
                 recipe,
             } => {
                 let (strategy, recipe) = (StrategyId(strategy), Arc::from(recipe));
-                changed(at, ChangeKept::Swap { strategy, recipe })
+                (at, ChangeKept::Swap { strategy, recipe })
             }
-            Self::Promote { at, strategy } => {
-                changed(at, ChangeKept::Promote(StrategyId(strategy)))
-            }
-            Self::RollBack { at, strategy } => {
-                changed(at, ChangeKept::RollBack(StrategyId(strategy)))
-            }
-            Self::Remove { at, strategy } => changed(at, ChangeKept::Remove(StrategyId(strategy))),
-            Self::Refused { why } => Deed::Refused { why },
-            Self::Halted { problem, denied } => Deed::Halted { problem, denied },
-            Self::Kept => Deed::Kept,
-            Self::Asked => Deed::Asked,
-            Self::Stopping { at } => Deed::Stopping { at },
+            Self::Promote { at, strategy } => (at, ChangeKept::Promote(StrategyId(strategy))),
+            Self::RollBack { at, strategy } => (at, ChangeKept::RollBack(StrategyId(strategy))),
+            Self::Remove { at, strategy } => (at, ChangeKept::Remove(StrategyId(strategy))),
+            other => bail!("{other:?} is no change"),
         })
     }
 }

@@ -3,13 +3,9 @@
 use super::ReelTape;
 use crate::clock::Stop;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-use tickdeck_engine::port::Version;
+use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{Deed, Tape, TapeError};
-use tickdeck_model::{Event, Timestamp};
-
-/// The longest sleep before it looks whether to stop.
-const STEP: Duration = Duration::from_millis(20);
+use tickdeck_model::Event;
 
 /// Shows an event with the deeds that it led to; gives how many more may pass before it is asked again, 0 to stop.
 pub type Show = Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>;
@@ -18,8 +14,8 @@ pub type Show = Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>;
 pub enum Rhythm {
     /// As fast as the machine can.
     FlatOut,
-    /// So many times as fast as time went by.
-    Times(f64),
+    /// By a clock.
+    By(Box<dyn Clock>),
     /// Shown one by one: called with the event before and the deeds that it led to; the answer is how many more may pass
     /// before it is called again, 0 to stop.
     Shown(Show),
@@ -31,7 +27,6 @@ pub struct Paced {
     rhythm: Rhythm,
     from: u64,
     stop: Stop,
-    began: Option<(Instant, Timestamp)>,
     last: Option<Event>,
     /// Deeds that were read ahead, for the events that are shown.
     deeds: VecDeque<(u64, Deed)>,
@@ -46,27 +41,9 @@ impl Paced {
             rhythm,
             from,
             stop,
-            began: None,
             last: None,
             deeds: VecDeque::new(),
             pass: 1,
-        }
-    }
-
-    fn wait(&mut self, until: Timestamp, factor: f64) {
-        let (wall, first) = *self.began.get_or_insert_with(|| (Instant::now(), until));
-        let after = until.saturating_sub(first).max(0) as f64 / 1e9 / factor;
-        let target = Duration::try_from_secs_f64(after)
-            .ok()
-            .and_then(|after| wall.checked_add(after));
-        while !self.stop.asked() {
-            let left = target.map_or(STEP, |target| {
-                target.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(STEP));
         }
     }
 
@@ -112,8 +89,8 @@ impl Tape for Paced {
         let Some(event) = out.last().copied() else {
             return Ok(());
         };
-        match self.rhythm {
-            Rhythm::Times(factor) => self.wait(event.ts_host, factor),
+        match &mut self.rhythm {
+            Rhythm::By(clock) => clock.wait_until(event.ts_host),
             Rhythm::Shown(_) => self.last = Some(event),
             Rhythm::FlatOut => {}
         }

@@ -1,7 +1,9 @@
 //! What an event says, in words.
 
 use crate::names::Names;
-use tickdeck_model::{Body, Event, InstrumentId, Price, Size, VenueScope};
+use tickdeck_model::{
+    Body, Event, Fill, InstrumentId, OrderUpdate, Price, Reason, Size, VenueScope,
+};
 
 /// `61000.10 x 0.5 bid, 61000.20 x 1.2 asked`
 pub(super) fn body(event: &Event, names: &Names) -> String {
@@ -52,32 +54,38 @@ pub(super) fn body(event: &Event, names: &Names) -> String {
                 it.trades
             )
         }
-        Body::Order(it) => {
-            let reason = match it.reason {
-                tickdeck_model::Reason::Normal => String::new(),
-                reason => format!(", {reason}"),
-            };
-            format!(
-                "order {} {}{reason}: {} {}{}, filled {}",
-                it.order,
-                it.status,
-                it.side,
-                size(it.instrument, it.size),
-                at(&price(it.instrument, it.price), it.price),
-                size(it.instrument, it.filled)
-            )
-        }
-        Body::Fill(it) => format!(
-            "order {}: {} {} at {} as {}, fee {}",
-            it.order,
-            it.side,
-            size(it.instrument, it.size),
-            price(it.instrument, it.price),
-            it.liquidity,
-            names.amount(it.fee_currency, it.fee)
-        ),
+        Body::Order(it) => order(&it, names),
+        Body::Fill(it) => fill(&it, names),
         other => rare(&other, names),
     }
+}
+
+fn order(it: &OrderUpdate, names: &Names) -> String {
+    let reason = match it.reason {
+        Reason::Normal => String::new(),
+        reason => format!(", {reason}"),
+    };
+    format!(
+        "order {} {}{reason}: {} {}{}, filled {}",
+        it.order,
+        it.status,
+        it.side,
+        names.size(it.instrument, it.size),
+        at(&names.price(it.instrument, it.price), it.price),
+        names.size(it.instrument, it.filled)
+    )
+}
+
+fn fill(it: &Fill, names: &Names) -> String {
+    format!(
+        "order {}: {} {} at {} as {}, fee {}",
+        it.order,
+        it.side,
+        names.size(it.instrument, it.size),
+        names.price(it.instrument, it.price),
+        it.liquidity,
+        names.amount(it.fee_currency, it.fee)
+    )
 }
 
 fn rare(body: &Body, names: &Names) -> String {

@@ -1,0 +1,224 @@
+//! Each deed of a tape, once more.
+
+use super::guide::Guide;
+use super::tape::{Finding, Stop, Tape, TapeError, differs};
+use crate::action_ring::{Decision, Intent};
+use crate::config::Stepping;
+use crate::control::{Change, Changed};
+use crate::engine::{Engine, EngineError, hash_intent};
+use crate::port::{ORDERS_PER_RUN, Seat, State};
+use crate::record::{Acted, ChangeKept, Deed, Outcome, sent};
+use tickdeck_model::{StrategyId, Timestamp};
+
+impl Engine {
+    /// Does what was done then, and looks whether it would have been done now.
+    pub(super) fn carry_out_deed(
+        &mut self,
+        guide: &mut Guide,
+        tape: &mut dyn Tape,
+        position: u64,
+        deed: Deed,
+    ) -> Result<(), Stop> {
+        match deed {
+            Deed::Acted(acted) => self.act_again(guide, position, acted)?,
+            Deed::Settled {
+                at,
+                strategy,
+                outcome,
+            } => self.settle_again(guide, position, (at, strategy, outcome))?,
+            Deed::Operated { at, order } => self.router.operate(at, order),
+            Deed::GaveUp { at, strategy } => {
+                self.failed_trials.retain(|other| *other != strategy);
+                self.give_up(strategy, at)?;
+            }
+            Deed::Changed { at, what } => {
+                let refused = guide.was_refused(position);
+                self.change_again(tape, position, at, (what, refused))?;
+            }
+            Deed::Asked => guide.states = Some((position, self.states()?)),
+            Deed::Saved { strategy, state } => {
+                self.save_again(guide, position, strategy, &state)?;
+            }
+            Deed::Stopping { at } => {
+                guide.ended = true;
+                self.stop_strategies(at)?;
+            }
+            deed @ Deed::Sent { .. } => self.send_again(guide, position, &deed)?,
+            Deed::Halted { .. } | Deed::Kept | Deed::Refused { .. } => {}
+        }
+        self.note_commands(guide);
+        guide.sort(&mut self.intents);
+        Ok(())
+    }
+
+    /// Takes in what is to leave.
+    pub(super) fn note_commands(&self, guide: &mut Guide) {
+        let commands = &self.router.outbox.commands;
+        let new = commands[guide.noted..].iter();
+        guide
+            .leaving
+            .extend(new.filter_map(|(_, at, command)| sent(*at, command)));
+        guide.noted = commands.len();
+    }
+
+    fn send_again(&self, guide: &mut Guide, position: u64, taped: &Deed) -> Result<(), Stop> {
+        let left = guide.leaving.pop_front();
+        if left.as_ref() == Some(taped) {
+            return Ok(());
+        }
+        let words = |deed: &Deed| Finding::Words(format!("{deed:?}"));
+        let found = left.as_ref().map_or(Finding::Nothing, words);
+        Err(differs(position, None, words(taped), found))
+    }
+
+    fn act_again(&mut self, guide: &mut Guide, position: u64, acted: Acted) -> Result<(), Stop> {
+        let found = guide.take(acted.strategy, acted.is_at_end());
+        let mut found = found.and_then(|intent| Acted::of(&intent, acted.leaves_at));
+        if let Some(found) = &mut found {
+            // The kernel says when what counts from an end happened, and what it denies.
+            found.late = acted.late;
+            if acted.is_at_end() {
+                found.at = acted.at;
+            }
+        }
+        if found != Some(acted) {
+            return Err(differs(
+                position,
+                Some(acted.strategy),
+                Finding::Acted(acted),
+                found.map_or(Finding::Nothing, Finding::Acted),
+            ));
+        }
+        guide.compared += 1;
+        let intent = Intent {
+            cause: acted.cause,
+            at: acted.at,
+            strategy: acted.strategy,
+            ordinal: acted.ordinal,
+            decision: match acted.late {
+                true => Decision::Late(acted.action),
+                false => Decision::Act(acted.action),
+            },
+        };
+        let before = self.router.outbox.commands.len();
+        self.router.leaves_at = acted.leaves_at;
+        hash_intent(&mut self.actions_hash, &intent);
+        self.router.on_intent(&intent);
+        if self.stepping == Stepping::Free {
+            for (_, at, _) in &mut self.router.outbox.commands[before..] {
+                *at = acted.leaves_at;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle_again(
+        &mut self,
+        guide: &mut Guide,
+        position: u64,
+        (at, strategy, outcome): (Timestamp, StrategyId, Outcome),
+    ) -> Result<(), Stop> {
+        let found = guide.take(strategy, true);
+        let now = found
+            .as_ref()
+            .and_then(|intent| Outcome::of(&intent.decision));
+        match (found, now) {
+            (Some(mut intent), Some(now)) if now == outcome => {
+                intent.at = at;
+                self.router.on_intent(&intent);
+                self.note(&intent);
+                Ok(())
+            }
+            (_, now) => Err(differs(
+                position,
+                Some(strategy),
+                Finding::Outcome(outcome),
+                now.map_or(Finding::Nothing, Finding::Outcome),
+            )),
+        }
+    }
+
+    fn change_again(
+        &mut self,
+        tape: &mut dyn Tape,
+        position: u64,
+        at: Timestamp,
+        (what, refused): (ChangeKept, Option<bool>),
+    ) -> Result<(), Stop> {
+        let strategy = what.strategy();
+        let change = match what {
+            ChangeKept::Seat {
+                strategy,
+                name,
+                allocation,
+                last_order,
+                recipe,
+                ..
+            } => {
+                let version = tape.version(&name, &recipe)?;
+                let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
+                let known = self.cards.iter().any(|card| card.id == strategy);
+                let seat = if known {
+                    match self.carry_out_change(Change::Rehearse(strategy), at)? {
+                        Ok(Changed::Rehearsal(left)) => {
+                            left.seat(name, allocation, next_order, version)
+                        }
+                        _ => return Err(EngineError::Tape(format!("`{name}` has no place")).into()),
+                    }
+                } else {
+                    let named = (strategy, name);
+                    Seat::start(&self.registry, named, allocation, next_order, version)
+                };
+                Change::Seat(Box::new(seat.map_err(|fault| TapeError(fault.0))?))
+            }
+            ChangeKept::Swap { strategy, recipe } => {
+                let card = self.cards.iter().find(|card| card.id == strategy);
+                let name = card.map_or_else(String::new, |card| card.name.clone());
+                Change::Swap(strategy, Box::new(tape.version(&name, &recipe)?))
+            }
+            ChangeKept::Promote(strategy) => Change::Promote(strategy),
+            ChangeKept::RollBack(strategy) => Change::RollBack(strategy),
+            ChangeKept::Remove(strategy) => Change::Remove(strategy),
+        };
+        let done = "the change was carried out".to_owned();
+        let refused_now = |why: &str| format!("it was refused: {why}");
+        let (recorded, found) = match (self.carry_out_change(change, at)?, refused) {
+            (Ok(_), Some(false) | None) | (Err(_), Some(true) | None) => return Ok(()),
+            (Ok(_), Some(true)) => ("it was refused".to_owned(), done),
+            (Err(why), Some(false)) => (done, refused_now(&why)),
+        };
+        Err(differs(
+            position,
+            Some(strategy),
+            Finding::Words(recorded),
+            Finding::Words(found),
+        ))
+    }
+
+    fn save_again(
+        &mut self,
+        guide: &mut Guide,
+        position: u64,
+        strategy: StrategyId,
+        state: &State,
+    ) -> Result<(), Stop> {
+        // The first reels do not say that the states were asked for.
+        if guide.states.as_ref().is_none_or(|(at, _)| *at != position) {
+            guide.states = Some((position, self.states()?));
+        }
+        let states = guide.states.iter().filter(|(at, _)| *at == position);
+        let mut states = states.flat_map(|(_, states)| states);
+        let found = states.find(|(id, _)| *id == strategy);
+        match found {
+            Some((_, found)) if found == state => Ok(()),
+            _ => Err(differs(
+                position,
+                Some(strategy),
+                Finding::State(state.schema, state.bytes.len()),
+                found.map_or(Finding::Nothing, |(_, found)| {
+                    Finding::State(found.schema, found.bytes.len())
+                }),
+            )),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What stands between the tape and the kernel: deeds read ahead, and what was done now and was not compared yet.
+
+use super::tape::{Tape, TapeError};
+use crate::action_ring::{AT_END, Intent};
+use crate::port::State;
+use crate::record::{Acted, Deed, Outcome, Recorder};
+use std::collections::{BTreeMap, VecDeque};
+use tickdeck_model::{Event, StrategyId};
+
+/// Deeds that are read ahead, to see where the next change stands.
+const AHEAD: usize = 8_192;
+
+/// What stands between the tape and the kernel.
+#[derive(Default)]
+pub(super) struct Guide {
+    pub(super) queue: VecDeque<(u64, Deed)>,
+    /// Positions of the deeds in the queue that the workers must not be ahead of.
+    barriers: VecDeque<u64>,
+    /// No deed comes any more.
+    over: bool,
+    decided: BTreeMap<StrategyId, Decided>,
+    /// Events of ours that must be on the tape.
+    pub(super) own: VecDeque<Event>,
+    /// States as of a position.
+    pub(super) states: Option<(u64, Vec<(StrategyId, State)>)>,
+    pub(super) compared: u64,
+    pub(super) unkept: u64,
+    /// The first of those that are not on the tape.
+    pub(super) extra: Option<Acted>,
+    pub(super) ended: bool,
+    /// The venues are there and get what they got.
+    pub(super) venues: bool,
+    /// Faults that must happen again, and at which batch: what a limit in time ended is not ended by it again.
+    pub(super) fences: Vec<(StrategyId, u64)>,
+    /// Commands that were given rise to and that the tape has not come to.
+    pub(super) leaving: VecDeque<Deed>,
+    /// How many of the router's commands are among them.
+    pub(super) noted: usize,
+    /// What the venues gave that the tape has not come to.
+    pub(super) given: VecDeque<Event>,
+    /// Takes over where the deeds end.
+    pub(super) recorder: Option<Box<dyn Recorder>>,
+}
+
+/// What a strategy decided now and was not compared yet.
+#[derive(Default)]
+struct Decided {
+    acts: VecDeque<Intent>,
+    at_end: VecDeque<Intent>,
+}
+
+impl Guide {
+    /// For a host that goes on: the venues are there, and the recorder takes over where the deeds end.
+    pub(super) fn with_venues(recorder: Option<Box<dyn Recorder>>) -> Self {
+        Self {
+            venues: true,
+            recorder,
+            ..Self::default()
+        }
+    }
+
+    /// Reads ahead.
+    pub(super) fn fill(&mut self, tape: &mut dyn Tape) -> Result<(), TapeError> {
+        while !self.over && self.queue.len() < AHEAD {
+            match tape.deed()? {
+                None => self.over = true,
+                // The run had not begun to deny what was handed over before.
+                Some((_, Deed::Halted { denied, .. })) => self.mark_denied(denied),
+                Some((position, deed)) => {
+                    if is_barrier(&deed) {
+                        self.barriers.push_back(position);
+                    }
+                    if let Deed::Settled {
+                        strategy,
+                        outcome: Outcome::Fenced(Some(offered)),
+                        ..
+                    } = deed
+                    {
+                        self.fences.push((strategy, offered));
+                    }
+                    self.queue.push_back((position, deed));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_denied(&mut self, denied: u32) {
+        let acted = self
+            .queue
+            .iter_mut()
+            .rev()
+            .filter_map(|(_, deed)| match deed {
+                Deed::Acted(acted) => Some(acted),
+                _ => None,
+            });
+        for acted in acted.take(denied as usize) {
+            acted.late = true;
+        }
+    }
+
+    /// How far the workers may go.
+    pub(super) fn limit(&self) -> u64 {
+        match (self.barriers.front(), self.queue.back()) {
+            (Some(barrier), _) => *barrier,
+            (None, Some((last, _))) if !self.over => *last,
+            _ => u64::MAX,
+        }
+    }
+
+    pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Deed)> {
+        let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
+        if is_barrier(&next.1) {
+            self.barriers.pop_front();
+        }
+        Some(next)
+    }
+
+    /// Whether the change at hand was refused; not known where the tape ends before it was done.
+    pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
+        let after = self.queue.iter().take_while(|(at, _)| *at == position);
+        for (_, deed) in after {
+            match deed {
+                Deed::Refused { .. } => return Some(true),
+                Deed::Changed { .. } => return Some(false),
+                _ => {}
+            }
+        }
+        let goes_on = self.queue.iter().any(|(at, _)| *at > position);
+        (goes_on || !self.over).then_some(false)
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.over && self.queue.is_empty()
+    }
+
+    /// Takes in what was decided.
+    pub(super) fn sort(&mut self, intents: &mut Vec<Intent>) {
+        for intent in intents.drain(..) {
+            let decided = self.decided.entry(intent.strategy).or_default();
+            if intent.cause == AT_END {
+                decided.at_end.push_back(intent);
+            } else {
+                decided.acts.push_back(intent);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, strategy: StrategyId, at_end: bool) -> Option<Intent> {
+        let decided = self.decided.get_mut(&strategy)?;
+        if at_end {
+            decided.at_end.pop_front()
+        } else {
+            decided.acts.pop_front()
+        }
+    }
+
+    /// Decisions because of events before `position`, in the order in which they count.
+    pub(super) fn left_before(&mut self, position: u64) -> Vec<Intent> {
+        let mut left = Vec::new();
+        for decided in self.decided.values_mut() {
+            while let Some(intent) = decided.acts.pop_front_if(|intent| intent.cause < position) {
+                left.push(intent);
+            }
+        }
+        left.sort_unstable_by_key(Intent::key);
+        left
+    }
+
+    pub(super) fn all_left(&mut self) -> Vec<Intent> {
+        let mut left = self.left_before(u64::MAX);
+        for decided in self.decided.values_mut() {
+            left.extend(decided.at_end.drain(..));
+        }
+        left
+    }
+}
+
+/// Whether the workers must stand exactly at it.
+const fn is_barrier(deed: &Deed) -> bool {
+    match deed {
+        Deed::Acted(acted) => acted.is_at_end(),
+        Deed::Sent { .. } | Deed::Halted { .. } | Deed::Kept | Deed::Refused { .. } => false,
+        Deed::Settled { .. }
+        | Deed::Operated { .. }
+        | Deed::GaveUp { .. }
+        | Deed::Changed { .. }
+        | Deed::Asked
+        | Deed::Saved { .. }
+        | Deed::Stopping { .. } => true,
+    }
+}

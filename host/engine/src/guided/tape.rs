@@ -1,0 +1,122 @@
+//! A recorded run as it is asked for, and what doing it again comes to.
+
+use crate::engine::EngineError;
+use crate::port::Version;
+use crate::record::{Acted, Deed, Outcome};
+use crate::report::Report;
+use tickdeck_model::{Event, StrategyId};
+
+/// A recorded run.
+pub trait Tape {
+    /// Appends the next events, `most` at most; none at the end.
+    ///
+    /// # Errors
+    /// The tape can't be read.
+    fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError>;
+
+    /// The next deed with its position; none at the end.
+    ///
+    /// # Errors
+    /// The tape can't be read.
+    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError>;
+
+    /// Makes a version again.
+    ///
+    /// # Errors
+    /// What it was made from is not there, or can't be loaded.
+    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError>;
+}
+
+/// Why a tape can't be played on. The text names the thing, the place and the fix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TapeError(pub String);
+
+/// Where a run did something else than was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Divergence {
+    /// Events that both had taken in.
+    pub position: u64,
+    /// Whose, if it is about one strategy.
+    pub strategy: Option<StrategyId>,
+    /// What was recorded.
+    pub recorded: Finding,
+    /// What was done now.
+    pub found: Finding,
+}
+
+/// One side of a difference.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finding {
+    /// Nothing.
+    Nothing,
+    /// An action.
+    Acted(Acted),
+    /// What became of an instance.
+    Outcome(Outcome),
+    /// An event.
+    Event(Box<Event>),
+    /// A state, of this schema and this many bytes.
+    State(u32, usize),
+    /// Something else, in words.
+    Words(String),
+}
+
+/// What a replay came to.
+#[derive(Debug)]
+pub struct Replayed {
+    /// As of a run; its hashes are over what was done now.
+    pub report: Report,
+    /// Actions that were compared.
+    pub compared: u64,
+    /// Actions that were decided now and are not on the tape because it ends before they could be recorded.
+    pub unkept: u64,
+    /// Whether the recorded run ended in order.
+    pub ended: bool,
+    /// The first difference; nothing after it was played.
+    pub divergence: Option<Divergence>,
+}
+
+/// How far a host came that goes on where a recorded run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumed {
+    /// Events on the tape.
+    pub events: u64,
+    /// Actions on the tape.
+    pub actions: u64,
+    /// Actions that had been decided and not recorded: they never left, and do now.
+    pub unkept: u64,
+}
+
+/// A way to stop: a difference, or an error.
+pub(super) enum Stop {
+    Differs(Box<Divergence>),
+    Fails(EngineError),
+}
+
+impl<T: Into<EngineError>> From<T> for Stop {
+    fn from(error: T) -> Self {
+        Self::Fails(error.into())
+    }
+}
+
+impl From<TapeError> for EngineError {
+    fn from(error: TapeError) -> Self {
+        Self::Tape(error.0)
+    }
+}
+
+/// A difference.
+pub(super) fn differs(
+    position: u64,
+    strategy: Option<StrategyId>,
+    recorded: Finding,
+    found: Finding,
+) -> Stop {
+    Stop::Differs(Box::new(Divergence {
+        position,
+        strategy,
+        recorded,
+        found,
+    }))
+}
