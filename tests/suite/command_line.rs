@@ -24,14 +24,18 @@ pub(crate) fn binary() -> &'static Path {
     })
 }
 
-pub(crate) fn tickdeck(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(binary())
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
         .args(arguments)
         .current_dir(folder)
         .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn tickdeck(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
 }
 
 pub(crate) fn last_object(output: &Output) -> Value {

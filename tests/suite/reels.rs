@@ -1,6 +1,6 @@
 //! Runs that are kept: done again to the last byte, gone on with after a kill, and explained.
 
-use crate::command_line::{binary, deck, error_of, last_object, tickdeck};
+use crate::command_line::{command, deck, error_of, last_object, tickdeck};
 use crate::deck::root;
 use crate::guests::Guest;
 use crate::hosted::{Folder, Hosted, counting};
@@ -8,7 +8,7 @@ use crate::upgrades::traps_after;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use tickdeck::clock::Stop;
 use tickdeck::reel::{EVENTS, Reels, recorded_actions, replaying};
 use tickdeck::stage::Wish;
@@ -132,7 +132,7 @@ fn a_changed_constant_shows_exactly_the_decisions_that_differ() {
 /// Kills of one run.
 const KILLS: u32 = 50;
 /// Market events of the run.
-const EVENTS_PLAYED: &str = "30000";
+const EVENTS_PLAYED: &str = "90000";
 
 #[test]
 fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
@@ -140,7 +140,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
     let mut dice = crate::folder::Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
     let (killed, twin) = (deck.path().join("killed"), deck.path().join("twin"));
-    let arguments = |data: &Path| {
+    let host = |data: &Path| {
         let data = data.display().to_string();
         let line = [
             "demo",
@@ -150,44 +150,30 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
             "max",
             "--json",
             "--data",
+            &data,
         ];
-        line.into_iter()
-            .map(str::to_owned)
-            .chain([data])
-            .collect::<Vec<_>>()
+        command(deck.path(), &line)
     };
-    let command = |data: &Path| {
-        let mut command = Command::new(binary());
-        command
-            .args(arguments(data))
-            .current_dir(deck.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-            .stdin(Stdio::null());
-        command
-    };
-    let unkilled = last_object(&command(&twin).output().unwrap());
+    let unkilled = last_object(&host(&twin).output().unwrap());
     let whole = unkilled["events"].as_u64().unwrap();
-    let (mut reached, mut kills) = (0, 0);
-    while kills < KILLS {
-        let mut host = command(&killed)
+    // From nothing at all to a little further than the last one came, and in all not to the end.
+    let further = (whole / u64::from(2 * KILLS)) as u32;
+    for kill in 1..=KILLS {
+        let mut host = host(&killed)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Anywhere from its start to a little further than the last one came.
-        let further = 2 * whole / u64::from(KILLS);
-        let aim = reached + u64::from(dice.below(further as u32));
-        let ended = wait_for(&killed, aim.min(whole - 1), &mut host);
+        let aim = records(&killed) + u64::from(dice.below(further));
+        assert!(
+            !wait_for(&killed, aim, &mut host),
+            "it ended before kill {kill}"
+        );
         host.kill().unwrap();
         host.wait().unwrap();
-        kills += 1;
-        reached = reached.max(records(&killed));
-        if ended || reached + further >= whole {
-            break;
-        }
     }
-    assert!(kills > KILLS / 2, "it was killed {kills} times only");
-    let output = command(&killed).output().unwrap();
+    assert!(records(&killed) < whole, "the last kill came after the end");
+    let output = host(&killed).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         words.contains("was cut off and goes on at event"),
@@ -262,14 +248,13 @@ fn wait_for(data: &Path, events: u64, host: &mut std::process::Child) -> bool {
 fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_left_behind() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
-    let mut host = Command::new(binary())
-        .args(["run", "--pace", "max", "--json", "--events", "100000000"])
-        .current_dir(deck.path())
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut host = command(
+        deck.path(),
+        &["run", "--pace", "max", "--json", "--events", "100000000"],
+    )
+    .stdout(Stdio::null())
+    .spawn()
+    .unwrap();
     assert!(!wait_for(&data, 2_000, &mut host));
     host.kill().unwrap();
     host.wait().unwrap();
@@ -365,11 +350,7 @@ fn a_second_host_on_a_data_folder_is_refused_by_name() {
     let deck = deck("");
     let data = deck.path().join("tape");
     let demo = ["demo", "--pace", "real", "--json", "--data", "tape"];
-    let mut host = Command::new(binary())
-        .args(demo)
-        .current_dir(deck.path())
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-        .stdin(Stdio::null())
+    let mut host = command(deck.path(), &demo)
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -391,10 +372,7 @@ fn a_run_can_be_gone_through_event_by_event() {
     last_object(&tickdeck(deck.path(), &run));
     let keys = deck.path().join("keys");
     std::fs::write(&keys, "\n\n2\nq\n").unwrap();
-    let output = Command::new(binary())
-        .args(["replay", "--step", "--from", "1000"])
-        .current_dir(deck.path())
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+    let output = command(deck.path(), &["replay", "--step", "--from", "1000"])
         .stdin(std::fs::File::open(keys).unwrap())
         .output()
         .unwrap();
