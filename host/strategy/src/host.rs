@@ -4,7 +4,7 @@ use crate::cache::{Cache, CacheUse};
 use crate::error::LoadError;
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, Limits, TICK};
-use crate::load::{Checked, check, read};
+use crate::load::{Checked, Shape, check, read};
 use crate::module::{Inspection, Module, ModuleHash};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -48,10 +48,16 @@ struct Inner {
     engine: Engine,
     linker: Linker<State>,
     cache: Option<Cache>,
-    /// Code that some module holds, by what it was compiled from.
-    shared: Mutex<HashMap<ModuleHash, Weak<Component>>>,
+    /// What is known of the code that some module holds, by what it was compiled from.
+    shared: Mutex<HashMap<ModuleHash, Known>>,
     /// Time limits hold as long as this runs: modules and instances keep their host, and so the ticker.
     _ticker: Ticker,
+}
+
+/// A module that was loaded before: its bytes need not be looked at again.
+struct Known {
+    code: Weak<Component>,
+    shape: Shape,
 }
 
 impl Host {
@@ -98,19 +104,19 @@ impl Host {
         name: &str,
         limits: &Limits,
     ) -> Result<Module, LoadError> {
-        let checked = check(bytes, file)?;
         let hash = ModuleHash::of(bytes);
-        let compiled = self.compile(hash, &checked, file)?;
+        let compiled = self.compile(hash, bytes, file)?;
+        let shape = compiled.shape;
         let pre = self
             .inner
             .linker
             .instantiate_pre(&compiled.component)
             .map_err(|error| wrong_type(file, &error))?;
         let inspection = |manifest| Inspection {
-            world: checked.shape.world,
-            contract: checked.shape.contract,
-            imports: checked.shape.imports,
-            exports: checked.shape.exports,
+            world: shape.world,
+            contract: shape.contract,
+            imports: shape.imports,
+            exports: shape.exports,
             size: bytes.len(),
             hash,
             manifest,
@@ -121,7 +127,7 @@ impl Host {
             self.clone(),
             (compiled.component, pre),
             inspection,
-            checked.shape.world,
+            shape.world,
             file,
             name,
             limits,
@@ -141,31 +147,30 @@ impl Host {
         &self.inner.engine
     }
 
-    fn compile(
-        &self,
-        hash: ModuleHash,
-        checked: &Checked<'_>,
-        file: &str,
-    ) -> Result<Compiled, LoadError> {
+    fn compile(&self, hash: ModuleHash, bytes: &[u8], file: &str) -> Result<Compiled, LoadError> {
         let start = Instant::now();
-        let done = |component, cache| Compiled {
+        let done = |component, shape, cache| Compiled {
             component,
+            shape,
             time: start.elapsed(),
             cache,
         };
-        if let Some(component) = self.in_use(hash) {
-            return Ok(done(component, CacheUse::Hit));
+        if let Some((component, shape)) = self.in_use(hash) {
+            return Ok(done(component, shape, CacheUse::Hit));
         }
+        let Checked { component, shape } = check(bytes, file)?;
         let cache = self.inner.cache.as_ref();
         if let Some(component) = cache.and_then(|cache| cache.load(hash, self.engine())) {
-            return Ok(done(self.keep(hash, component), CacheUse::Hit));
+            let component = self.keep(hash, component, &shape);
+            return Ok(done(component, shape, CacheUse::Hit));
         }
-        let component = Component::from_binary(self.engine(), &checked.component);
+        let component = Component::from_binary(self.engine(), &component);
         let component = component.map_err(|error| LoadError::Compile {
             file: file.to_owned(),
             problem: crate::fault::one_line(&format!("{error:#}")),
         })?;
-        let mut compiled = done(self.keep(hash, component), CacheUse::Off);
+        let component = self.keep(hash, component, &shape);
+        let mut compiled = done(component, shape, CacheUse::Off);
         if let Some(cache) = cache {
             compiled.cache = cache.store(hash, &compiled.component);
         }
@@ -173,20 +178,26 @@ impl Host {
     }
 
     /// The code of a module that some strategy has loaded: many may run the same one.
-    fn in_use(&self, hash: ModuleHash) -> Option<Arc<Component>> {
-        self.shared().get(&hash).and_then(Weak::upgrade)
+    fn in_use(&self, hash: ModuleHash) -> Option<(Arc<Component>, Shape)> {
+        let shared = self.shared();
+        let known = shared.get(&hash)?;
+        Some((known.code.upgrade()?, known.shape.clone()))
     }
 
     /// Shares a module's code with whoever loads it from now on, for as long as somebody has it.
-    fn keep(&self, hash: ModuleHash, component: Component) -> Arc<Component> {
+    fn keep(&self, hash: ModuleHash, component: Component, shape: &Shape) -> Arc<Component> {
         let component = Arc::new(component);
+        let known = Known {
+            code: Arc::downgrade(&component),
+            shape: shape.clone(),
+        };
         let mut shared = self.shared();
-        shared.retain(|_, code| code.strong_count() > 0);
-        shared.insert(hash, Arc::downgrade(&component));
+        shared.retain(|_, known| known.code.strong_count() > 0);
+        shared.insert(hash, known);
         component
     }
 
-    fn shared(&self) -> MutexGuard<'_, HashMap<ModuleHash, Weak<Component>>> {
+    fn shared(&self) -> MutexGuard<'_, HashMap<ModuleHash, Known>> {
         let shared = &self.inner.shared;
         shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,6 +211,7 @@ impl std::fmt::Debug for Host {
 
 struct Compiled {
     component: Arc<Component>,
+    shape: Shape,
     time: Duration,
     cache: CacheUse,
 }
