@@ -8,7 +8,7 @@ use crate::allowance::Allowance;
 use crate::desk::{Desk, MAX_ACTIONS, intend, wish};
 use crate::dispatch::Place;
 use crate::port::{Fault, Strategy};
-use crate::replay::{Budget, consumed};
+use crate::replay::consumed;
 use tickdeck_model::{Action, Event, Timestamp};
 
 /// What an instance decided while it caught up.
@@ -36,7 +36,7 @@ impl Desk {
             return Ok(done);
         };
         let mut copy = self.portfolio.fork(slot.id, Box::new(book.clone()));
-        let budget = Budget::of_worker(&self.now_ns);
+        let budget = self.budget();
         let mut actions = Vec::with_capacity(MAX_ACTIONS);
         let mut at = 0;
         while at < events.len() {

@@ -171,7 +171,7 @@ impl Engine {
         let (changed, change) = match done {
             Err(why) => return Ok(Err(why)),
             // Neither is asked for here.
-            Ok(Done::Stopped | Done::Offered | Done::Seated | Done::Fenced | Done::States(_)) => {
+            Ok(Done::Stopped | Done::Offered | Done::Seated | Done::Forced | Done::States(_)) => {
                 return Ok(Err("nothing was changed".to_owned()));
             }
             Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),

@@ -8,7 +8,7 @@
 use crate::action_ring::{Decision, Intent, Outlet};
 use crate::allowance::Allowance;
 use crate::dispatch::{Dispatch, Place};
-use crate::fault::cut_before_fence;
+use crate::forced::{Foretold, cut_before_fence, recorded};
 use crate::port::{Fault, Seat, StopReason};
 use crate::replay::consumed;
 use crate::shard::ShardSetup;
@@ -70,8 +70,8 @@ pub(crate) struct Desk {
     pub(crate) wishes: Vec<FeedWish>,
     /// Strategies that ended since the last look.
     pub(crate) ended: Vec<Place>,
-    /// Faults that a tape says happened, and the first sequence of the batch at which.
-    pub(crate) fences: Vec<(StrategyId, u64)>,
+    /// What must happen because a tape says that it did.
+    pub(crate) foretold: Foretold,
     /// Books that wait for the snapshot of a subscription made at run time.
     awaiting: Vec<(Place, InstrumentId)>,
 }
@@ -92,7 +92,7 @@ impl Desk {
             now_ns: Arc::clone(&setup.now_ns),
             wishes: Vec::new(),
             ended: Vec::new(),
-            fences: Vec::new(),
+            foretold: Foretold::default(),
             awaiting: Vec::new(),
         }
     }
@@ -268,8 +268,8 @@ impl Desk {
             Some(splitter) => splitter.next(self.max_batch),
             None => self.max_batch,
         };
-        let fence = self.next_fence(place);
         let slot = &mut self.slots[place];
+        let fence = self.foretold.fence(slot.id);
         let count = slot.next_batch(most.min(slot.appetite)).len();
         let count = cut_before_fence(&slot.tape, count, fence);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
@@ -293,11 +293,10 @@ impl Desk {
             .and_then(|handled| consumed(handled, batch))
             .map_err(|fault| (at, Some(first), fault));
         let handled = match fence {
-            Some((fence, offered)) if offered == first => {
-                self.fences.remove(fence);
+            Some(fence) if fence.offered == first => {
+                self.foretold.take_fence(fence.strategy);
                 handled?;
-                let fault = Fault("it faulted here when this was recorded".to_owned());
-                return Err((at, Some(first), fault));
+                return Err((at, Some(first), recorded()));
             }
             _ => handled?,
         };

@@ -4,9 +4,9 @@
 use crate::action_ring::Decision;
 use crate::desk::Desk;
 use crate::dispatch::Place;
+use crate::forced::Fate;
 use crate::port::{Fault, State};
-use crate::replay::{Budget, replay};
-use crate::slot::Tape;
+use crate::replay::replay;
 use std::sync::Arc;
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -41,6 +41,7 @@ impl Desk {
         fault: Fault,
     ) {
         let trapped = (self.now_ns)();
+        let fate = self.foretold.fate.take();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);
@@ -54,7 +55,7 @@ impl Desk {
             let failed = slot.at_end(Decision::TrialFailed);
             return self.outlet.publish(&[failed]);
         }
-        if too_many {
+        if too_many || fate == Some(Fate::Ends) {
             return self.end(place);
         }
         match self.recover(place) {
@@ -75,6 +76,7 @@ impl Desk {
     /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
     /// was offered once more.
     fn recover(&mut self, place: Place) -> Result<u32, Fault> {
+        let budget = self.budget();
         let slot = &mut self.slots[place];
         let code = Arc::clone(&slot.version.code);
         let Some(base) = &slot.tape.base else {
@@ -90,7 +92,6 @@ impl Desk {
         };
         let mut strategy = base.origin.begin(&*code, book)?;
         let handled = slot.tape.handled();
-        let budget = Budget::of_worker(&self.now_ns);
         replay(
             &mut *strategy,
             slot.id,
@@ -118,29 +119,5 @@ impl Desk {
         let ended = slot.at_end(Decision::Ended);
         self.outlet.publish(&[ended]);
         self.ended.push(place);
-    }
-
-    /// The fault that a tape says comes next for a strategy.
-    pub(crate) fn next_fence(&self, place: Place) -> Option<(usize, u64)> {
-        if self.fences.is_empty() {
-            return None;
-        }
-        let id = self.slots[place].id;
-        let fence = self.fences.iter().position(|(other, _)| *other == id)?;
-        Some((fence, self.fences[fence].1))
-    }
-}
-
-/// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
-pub(crate) fn cut_before_fence(tape: &Tape, count: usize, fence: Option<(usize, u64)>) -> usize {
-    let Some((_, offered)) = fence else {
-        return count;
-    };
-    match tape
-        .waiting(count)
-        .partition_point(|event| event.sequence < offered)
-    {
-        0 => count,
-        before => before,
     }
 }

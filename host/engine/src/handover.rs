@@ -257,6 +257,7 @@ impl Desk {
         inherited: Inherited,
         since: &[Event],
     ) -> Result<Heir, String> {
+        self.foretold.refusal()?;
         let id = self.slots[place].id;
         let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
         let (mut strategy, origin) = begin(to, state, book)?;
@@ -284,6 +285,7 @@ impl Desk {
         origin: &Origin,
         since: &[Event],
     ) -> Result<Heir, Fault> {
+        self.foretold.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
         let events = [since, slot.tape.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {

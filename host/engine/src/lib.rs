@@ -17,6 +17,7 @@ mod desk;
 mod dispatch;
 mod engine;
 mod fault;
+mod forced;
 mod free;
 mod guided;
 mod handover;

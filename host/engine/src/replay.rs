@@ -64,6 +64,11 @@ impl Budget {
         Self::new(now_ns, REHEARSAL_BUDGET_NS)
     }
 
+    /// For an instance that was brought there in time when it was recorded.
+    pub(crate) fn endless(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self::new(now_ns, u64::MAX)
+    }
+
     fn new(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>, limit_ns: u64) -> Self {
         let (now_ns, started) = (Arc::clone(now_ns), OnceCell::new());
         Self {

@@ -9,6 +9,7 @@ use crate::action_ring::{Intent, Outlet};
 use crate::config::MiddlewareConfig;
 use crate::desk::{Desk, FeedWish};
 use crate::dispatch::{Dispatch, Place};
+use crate::forced::Forced;
 use crate::handover::Handover;
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{Seat, State, StopReason, Strategy, Version};
@@ -52,8 +53,7 @@ pub(crate) enum Task {
     Rehearse(StrategyId),
     Offer,
     States,
-    /// At these batches these strategies fault, whatever they do.
-    Fence(Vec<(StrategyId, u64)>),
+    Force(Forced),
 }
 
 /// What came of it.
@@ -61,8 +61,7 @@ pub(crate) enum Done {
     Stopped,
     Offered,
     Seated,
-    /// Faults will happen where they are to.
-    Fenced,
+    Forced,
     /// Another version counts.
     Swapped(Box<Handover>),
     /// A version runs beside the one that counts.
@@ -214,9 +213,9 @@ impl Shard {
                 self.desk.flush_all();
                 Ok(Done::Offered)
             }
-            Task::Fence(fences) => {
-                self.desk.fences.extend(fences);
-                Ok(Done::Fenced)
+            Task::Force(forced) => {
+                self.desk.force(forced);
+                Ok(Done::Forced)
             }
             Task::States => Ok(Done::States(self.desk.states())),
             Task::Rehearse(id) => {
@@ -264,6 +263,8 @@ impl Shard {
         let slot = &self.desk.slots[place];
         let before = slot.seated.then(|| slot.version.feeds.clone());
         let changed = change(&mut self.desk);
+        // It may have failed before it came to that.
+        let _ = self.desk.foretold.refusal();
         self.desk.touch(place);
         let handover = Box::new(changed?);
         if beside {

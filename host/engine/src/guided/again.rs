@@ -6,8 +6,10 @@ use crate::action_ring::{Decision, Intent};
 use crate::config::Stepping;
 use crate::control::{Change, Changed};
 use crate::engine::{Engine, EngineError, hash_intent};
+use crate::forced::Forced;
 use crate::port::{ORDERS_PER_RUN, Seat, State};
 use crate::record::{Acted, ChangeKept, Deed, Outcome, sent};
+use crate::shard::Task;
 use tickdeck_model::{StrategyId, Timestamp};
 
 impl Engine {
@@ -29,13 +31,28 @@ impl Engine {
             Deed::Operated { at, order } => self.router.operate(at, order),
             Deed::GaveUp { at, strategy } => {
                 self.failed_trials.retain(|other| *other != strategy);
+                if guide.settled_next(strategy) == Some((position, Outcome::Ended)) {
+                    self.force(strategy, Forced::Refusal)?;
+                }
                 self.give_up(strategy, at)?;
             }
             Deed::Changed { at, what } => {
                 let refused = guide.was_refused(position);
+                if refused == Some(true) {
+                    guide.refused_at = Some(position);
+                    self.force(what.strategy(), Forced::Refusal)?;
+                }
                 self.change_again(tape, position, at, (what, refused))?;
             }
-            Deed::Asked => guide.states = Some((position, self.states()?)),
+            Deed::Asked => {
+                let states = self.states()?;
+                for (strategy, _) in &states {
+                    if guide.failed_to_save(position, *strategy) {
+                        self.fault_again(guide, *strategy, false)?;
+                    }
+                }
+                guide.states = Some((position, states));
+            }
             Deed::Saved { strategy, state } => {
                 self.save_again(guide, position, strategy, &state)?;
             }
@@ -118,6 +135,9 @@ impl Engine {
         position: u64,
         (at, strategy, outcome): (Timestamp, StrategyId, Outcome),
     ) -> Result<(), Stop> {
+        if guide.found_next(strategy) != Some(outcome) {
+            self.bring_about(guide, position, strategy, outcome)?;
+        }
         let found = guide.take(strategy, true);
         let now = found
             .as_ref()
@@ -136,6 +156,55 @@ impl Engine {
                 now.map_or(Finding::Nothing, Finding::Outcome),
             )),
         }
+    }
+
+    /// Lets happen again what no batch brings about, if a limit in time may have.
+    fn bring_about(
+        &mut self,
+        guide: &mut Guide,
+        position: u64,
+        strategy: StrategyId,
+        outcome: Outcome,
+    ) -> Result<(), Stop> {
+        match outcome {
+            // Where it was to save for a snapshot, it is not asked again.
+            Outcome::Fenced(None) => {
+                let forgets = guide.refused_at != Some(position);
+                self.fault_again(guide, strategy, forgets)
+            }
+            Outcome::BesideFailed => {
+                self.force(strategy, Forced::FaultBeside(strategy))?;
+                guide.sort_before(strategy, &mut self.intents);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fault_again(
+        &mut self,
+        guide: &mut Guide,
+        strategy: StrategyId,
+        forgets: bool,
+    ) -> Result<(), Stop> {
+        guide.sort(&mut self.intents);
+        let fault = Forced::Fault {
+            strategy,
+            fate: guide.fate(strategy),
+            forgets,
+        };
+        self.force(strategy, fault)?;
+        guide.sort_before(strategy, &mut self.intents);
+        Ok(())
+    }
+
+    /// Tells a strategy's worker what must happen.
+    fn force(&mut self, strategy: StrategyId, forced: Forced) -> Result<(), Stop> {
+        if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
+            let task = Task::Force(forced);
+            let _ = self.crew.perform(card.worker, task, &mut self.intents)?;
+        }
+        Ok(())
     }
 
     fn change_again(

@@ -2,6 +2,7 @@
 
 use super::tape::{Tape, TapeError};
 use crate::action_ring::{AT_END, Intent};
+use crate::forced::{Fate, Fence};
 use crate::port::State;
 use crate::record::{Acted, Deed, Outcome, Recorder};
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,8 @@ pub(super) struct Guide {
     barriers: VecDeque<u64>,
     /// No deed comes any more.
     over: bool,
+    /// Where a change was last refused.
+    pub(super) refused_at: Option<u64>,
     decided: BTreeMap<StrategyId, Decided>,
     /// Events of ours that must be on the tape.
     pub(super) own: VecDeque<Event>,
@@ -30,8 +33,8 @@ pub(super) struct Guide {
     pub(super) ended: bool,
     /// The venues are there and get what they got.
     pub(super) venues: bool,
-    /// Faults that must happen again, and at which batch: what a limit in time ended is not ended by it again.
-    pub(super) fences: Vec<(StrategyId, u64)>,
+    /// Faults that must happen again: what a limit in time ended is not ended by it again.
+    pub(super) fences: Vec<Fence>,
     /// Commands that were given rise to and that the tape has not come to.
     pub(super) leaving: VecDeque<Deed>,
     /// How many of the router's commands are among them.
@@ -61,7 +64,9 @@ impl Guide {
 
     /// Reads ahead.
     pub(super) fn fill(&mut self, tape: &mut dyn Tape) -> Result<(), TapeError> {
-        while !self.over && self.queue.len() < AHEAD {
+        // What becomes of a fault is known before it happens.
+        let undecided = |fences: &[Fence]| fences.iter().any(|fence| fence.fate.is_none());
+        while !self.over && (self.queue.len() < AHEAD || undecided(&self.fences)) {
             match tape.deed()? {
                 None => self.over = true,
                 // The run had not begun to deny what was handed over before.
@@ -71,18 +76,75 @@ impl Guide {
                         self.barriers.push_back(position);
                     }
                     if let Deed::Settled {
-                        strategy,
-                        outcome: Outcome::Fenced(Some(offered)),
-                        ..
+                        strategy, outcome, ..
                     } = deed
                     {
-                        self.fences.push((strategy, offered));
+                        self.foretell(strategy, outcome);
                     }
                     self.queue.push_back((position, deed));
                 }
             }
         }
         Ok(())
+    }
+
+    fn foretell(&mut self, strategy: StrategyId, outcome: Outcome) {
+        if let Outcome::Fenced(Some(offered)) = outcome {
+            let fate = None;
+            return self.fences.push(Fence {
+                strategy,
+                offered,
+                fate,
+            });
+        }
+        let open = |fence: &&mut Fence| fence.strategy == strategy && fence.fate.is_none();
+        if let Some(fence) = self.fences.iter_mut().find(open) {
+            fence.fate = Some(fate(outcome));
+        }
+    }
+
+    /// What is settled next about a strategy, and where.
+    pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, Outcome)> {
+        self.queue.iter().find_map(|(position, deed)| match deed {
+            Deed::Settled {
+                strategy: other,
+                outcome,
+                ..
+            } if *other == strategy => Some((*position, *outcome)),
+            _ => None,
+        })
+    }
+
+    /// What becomes of the strategy whose fault is at hand.
+    pub(super) fn fate(&self, strategy: StrategyId) -> Option<Fate> {
+        self.settled_next(strategy)
+            .map(|(_, outcome)| fate(outcome))
+    }
+
+    /// Whether a strategy that saves now did not when this was recorded, because it faulted.
+    pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
+        let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
+        let saved = here.any(
+            |(_, deed)| matches!(deed, Deed::Saved { strategy: other, .. } if *other == strategy),
+        );
+        let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
+        !saved && next == Some(Outcome::Fenced(None))
+    }
+
+    /// What a strategy's instance came to now, and was not compared yet.
+    pub(super) fn found_next(&self, strategy: StrategyId) -> Option<Outcome> {
+        let decided = self.decided.get(&strategy)?;
+        let next = decided.at_end.front()?;
+        Outcome::of(&next.decision)
+    }
+
+    /// Takes in what was brought about: it comes before what the strategy's instance came to of itself.
+    pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
+        let decided = self.decided.entry(strategy).or_default();
+        let later = std::mem::take(&mut decided.at_end);
+        self.sort(intents);
+        let decided = self.decided.entry(strategy).or_default();
+        decided.at_end.extend(later);
     }
 
     fn mark_denied(&mut self, denied: u32) {
@@ -173,6 +235,14 @@ impl Guide {
             left.extend(decided.at_end.drain(..));
         }
         left
+    }
+}
+
+/// What becomes of a fault that is followed by this.
+const fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Ended => Fate::Ends,
+        _ => Fate::Recovers,
     }
 }
 

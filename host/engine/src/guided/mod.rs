@@ -15,6 +15,7 @@ pub use tape::{Divergence, Finding, Replayed, Resumed, Tape, TapeError};
 use crate::action_ring::AT_END;
 use crate::config::Stepping;
 use crate::engine::{Engine, EngineError, hash_intent};
+use crate::forced::Forced;
 use crate::record::Acted;
 use crate::report::{Ending, Observer};
 use crate::shard::Task;
@@ -105,12 +106,23 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), Stop> {
         self.guided = true;
+        self.hurry(false)?;
         let followed = self.follow_to_end(guide, tape, observer);
+        self.hurry(true)?;
         self.guided = false;
         if let Some(recorder) = guide.recorder.take() {
             self.record(recorder);
         }
         followed
+    }
+
+    /// Whether the workers have to be quick about bringing an instance somewhere: where it was recorded, it was in time.
+    fn hurry(&mut self, hurry: bool) -> Result<(), Stop> {
+        for worker in 0..self.crew.len() {
+            let task = Task::Force(Forced::Unhurried(!hurry));
+            let _ = self.crew.perform(worker, task, &mut self.intents)?;
+        }
+        Ok(())
     }
 
     fn follow_to_end(
@@ -165,7 +177,7 @@ impl Engine {
         }
         if !guide.fences.is_empty() {
             for worker in 0..self.crew.len() {
-                let fences = Task::Fence(guide.fences.clone());
+                let fences = Task::Force(Forced::Fences(guide.fences.clone()));
                 let _ = self.crew.perform(worker, fences, &mut self.intents)?;
             }
             guide.fences.clear();

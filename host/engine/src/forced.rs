@@ -1,0 +1,151 @@
+//! What a tape says happened, and must happen again wherever the time goes now: faults, ends and refusals that a limit in
+//! time may have brought about.
+
+use crate::desk::Desk;
+use crate::dispatch::Place;
+use crate::port::Fault;
+use crate::replay::Budget;
+use crate::slot::Tape;
+use tickdeck_model::StrategyId;
+
+/// Something that a worker is told to let happen.
+pub(crate) enum Forced {
+    /// Bringing an instance somewhere may take as long as it will, or not.
+    Unhurried(bool),
+    /// At these batches strategies fault, whatever they do.
+    Fences(Vec<Fence>),
+    /// A strategy faults now: it did when it was to save.
+    Fault {
+        /// Whose.
+        strategy: StrategyId,
+        /// What becomes of it.
+        fate: Option<Fate>,
+        /// It can't be brought back any more from what it saved before.
+        forgets: bool,
+    },
+    /// The version beside a strategy faults now.
+    FaultBeside(StrategyId),
+    /// The next change is refused.
+    Refusal,
+}
+
+/// A fault at a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fence {
+    /// Whose.
+    pub(crate) strategy: StrategyId,
+    /// The first sequence of the batch.
+    pub(crate) offered: u64,
+    /// What becomes of it, if the tape goes on so far.
+    pub(crate) fate: Option<Fate>,
+}
+
+/// What becomes of a strategy after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Another instance takes its place.
+    Recovers,
+    /// It ends.
+    Ends,
+}
+
+/// What a worker was told of.
+#[derive(Default)]
+pub(crate) struct Foretold {
+    fences: Vec<Fence>,
+    /// Of the fault at hand.
+    pub(crate) fate: Option<Fate>,
+    refuses: bool,
+    unhurried: bool,
+}
+
+impl Foretold {
+    /// The next fault of a strategy.
+    pub(crate) fn fence(&self, strategy: StrategyId) -> Option<Fence> {
+        let mut fences = self.fences.iter();
+        fences.find(|fence| fence.strategy == strategy).copied()
+    }
+
+    /// Takes the next fault of a strategy, which happens now.
+    pub(crate) fn take_fence(&mut self, strategy: StrategyId) {
+        let next = |fence: &Fence| fence.strategy == strategy;
+        if let Some(at) = self.fences.iter().position(next) {
+            self.fate = self.fences.remove(at).fate;
+        }
+    }
+
+    /// Whether the change at hand is to be refused.
+    ///
+    /// # Errors
+    /// It is.
+    pub(crate) fn refusal(&mut self) -> Result<(), String> {
+        match std::mem::take(&mut self.refuses) {
+            true => Err("it was refused when this was recorded".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Desk {
+    /// Lets something happen, or sees to it that it will.
+    pub(crate) fn force(&mut self, forced: Forced) {
+        match forced {
+            Forced::Unhurried(unhurried) => self.foretold.unhurried = unhurried,
+            Forced::Fences(fences) => self.foretold.fences.extend(fences),
+            Forced::Refusal => self.foretold.refuses = true,
+            Forced::Fault {
+                strategy,
+                fate,
+                forgets,
+            } => {
+                let Some(place) = self.seated(strategy) else {
+                    return;
+                };
+                self.foretold.fate = fate;
+                let at = self.slots[place].last_at;
+                self.fault(place, at, None, recorded());
+                if forgets {
+                    self.slots[place].tape.rebase(None);
+                }
+            }
+            Forced::FaultBeside(strategy) => {
+                let beside = self.seated(strategy);
+                if let Some(place) = beside.filter(|place| self.slots[*place].shadow.is_some()) {
+                    self.lose_beside(place, recorded());
+                }
+            }
+        }
+    }
+
+    fn seated(&self, strategy: StrategyId) -> Option<Place> {
+        let place = self.place_of(strategy);
+        place.filter(|place| self.slots[*place].seated)
+    }
+
+    /// The time that a worker may take to bring an instance somewhere.
+    pub(crate) fn budget(&self) -> Budget {
+        match self.foretold.unhurried {
+            true => Budget::endless(&self.now_ns),
+            false => Budget::of_worker(&self.now_ns),
+        }
+    }
+}
+
+/// The fault of an instance that did nothing wrong now.
+pub(crate) fn recorded() -> Fault {
+    Fault("it faulted here when this was recorded".to_owned())
+}
+
+/// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
+pub(crate) fn cut_before_fence(tape: &Tape, count: usize, fence: Option<Fence>) -> usize {
+    let Some(fence) = fence else {
+        return count;
+    };
+    match tape
+        .waiting(count)
+        .partition_point(|event| event.sequence < fence.offered)
+    {
+        0 => count,
+        before => before,
+    }
+}
