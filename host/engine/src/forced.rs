@@ -20,13 +20,15 @@ pub(crate) enum Forced {
         strategy: StrategyId,
         /// What becomes of it.
         fate: Option<Fate>,
-        /// It can't be brought back any more from what it saved before.
-        forgets: bool,
+        /// What it was to save was a snapshot: there will be none.
+        snapshot: bool,
     },
     /// The version beside a strategy faults now.
     FaultBeside(StrategyId),
     /// The next change is refused.
     Refusal,
+    /// The instance that is to leave its state with the next change faults instead.
+    LostState,
 }
 
 /// A fault at a batch.
@@ -56,6 +58,7 @@ pub(crate) struct Foretold {
     /// Of the fault at hand.
     pub(crate) fate: Option<Fate>,
     refuses: bool,
+    loses_state: bool,
     unhurried: bool,
 }
 
@@ -71,6 +74,19 @@ impl Foretold {
         let next = |fence: &Fence| fence.strategy == strategy;
         if let Some(at) = self.fences.iter().position(next) {
             self.fate = self.fences.remove(at).fate;
+        }
+    }
+
+    /// The change is done, or failed before it came to what was foretold of it.
+    pub(crate) fn forget_change(&mut self) {
+        (self.refuses, self.loses_state) = (false, false);
+    }
+
+    /// What an instance saved, unless it is to have faulted.
+    pub(crate) fn saved<T>(&mut self, saved: Result<T, Fault>) -> Result<T, Fault> {
+        match std::mem::take(&mut self.loses_state) {
+            true => saved.and(Err(recorded())),
+            false => saved,
         }
     }
 
@@ -93,10 +109,11 @@ impl Desk {
             Forced::Unhurried(unhurried) => self.foretold.unhurried = unhurried,
             Forced::Fences(fences) => self.foretold.fences.extend(fences),
             Forced::Refusal => self.foretold.refuses = true,
+            Forced::LostState => self.foretold.loses_state = true,
             Forced::Fault {
                 strategy,
                 fate,
-                forgets,
+                snapshot,
             } => {
                 let Some(place) = self.seated(strategy) else {
                     return;
@@ -104,7 +121,7 @@ impl Desk {
                 self.foretold.fate = fate;
                 let at = self.slots[place].last_at;
                 self.fault(place, at, None, recorded());
-                if forgets {
+                if snapshot {
                     self.slots[place].tape.rebase(None);
                 }
             }

@@ -1,6 +1,7 @@
 //! One version of a strategy takes over from another, between two windows: everything offered has been handled, and
 //! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
 
+use crate::action_ring::Decision;
 use crate::catch_up::CaughtUp;
 use crate::desk::Desk;
 use crate::dispatch::Place;
@@ -58,6 +59,8 @@ struct Bequest {
     saved: Option<Arc<State>>,
     /// Why there is none, if it was asked for.
     lost: Option<String>,
+    /// Asked for it, the instance faulted.
+    faulted: bool,
     /// Without one as of now: its last snapshot, and the events since.
     snapshot: Option<Arc<State>>,
     since: Vec<Event>,
@@ -227,7 +230,8 @@ impl Desk {
     fn bequeath(&mut self, place: Place) -> Bequest {
         let slot = &mut self.slots[place];
         let mut left = Bequest::default();
-        match slot.strategy.as_mut().map(|strategy| strategy.save()) {
+        let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
+        match saved.map(|saved| self.foretold.saved(saved)) {
             Some(Ok(Ok(bytes))) => {
                 let schema = slot.version.code.schema();
                 left.saved = Some(Arc::new(State { schema, bytes }));
@@ -237,7 +241,7 @@ impl Desk {
             Some(Err(fault)) => {
                 slot.counters.note(&fault);
                 slot.strategy = None;
-                left.lost = Some(fault.0);
+                (left.lost, left.faulted) = (Some(fault.0), true);
             }
             None => {}
         }
@@ -316,6 +320,10 @@ impl Desk {
         started: u64,
     ) -> Handover {
         let lost = left.lost.clone();
+        if left.faulted {
+            let fenced = self.slots[place].at_end(Decision::Fenced { offered: None });
+            self.outlet.publish(&[fenced]);
+        }
         let base = match heir.caught_up.take() {
             // What it has caught up with is in no state yet.
             Some(caught_up) => {

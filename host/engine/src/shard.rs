@@ -263,8 +263,7 @@ impl Shard {
         let slot = &self.desk.slots[place];
         let before = slot.seated.then(|| slot.version.feeds.clone());
         let changed = change(&mut self.desk);
-        // It may have failed before it came to that.
-        let _ = self.desk.foretold.refusal();
+        self.desk.foretold.forget_change();
         self.desk.touch(place);
         let handover = Box::new(changed?);
         if beside {

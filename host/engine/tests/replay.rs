@@ -8,6 +8,9 @@ mod toy;
 #[path = "toy/edges.rs"]
 mod edges;
 
+#[path = "toy/limits.rs"]
+mod limits;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
@@ -106,6 +109,15 @@ fn bare(config: EngineConfig) -> Engine {
 
 /// An engine with both strategies; wishes are spoken by a clock, which is asked at every window.
 fn engine(config: EngineConfig, wishes: Vec<(u64, Wish)>) -> Engine {
+    engine_of(config, wishes, |version| version)
+}
+
+/// The same, of versions that have something about them.
+fn engine_of(
+    config: EngineConfig,
+    wishes: Vec<(u64, Wish)>,
+    about: impl Fn(Version) -> Version,
+) -> Engine {
     struct Speaking {
         controls: Arc<OnceLock<Controls>>,
         wishes: std::iter::Peekable<std::vec::IntoIter<(u64, Wish)>>,
@@ -142,7 +154,7 @@ fn engine(config: EngineConfig, wishes: Vec<(u64, Wish)>) -> Engine {
         ..traits()
     };
     let cast = [("first", traits()), ("second", trapping)].map(|(name, traits)| {
-        let first = version("1", traits);
+        let first = about(version("1", traits));
         let strategy: Box<dyn Strategy> = started(&first);
         (name, first, strategy)
     });

@@ -38,9 +38,12 @@ impl Engine {
             }
             Deed::Changed { at, what } => {
                 let refused = guide.was_refused(position);
+                let strategy = what.strategy();
                 if refused == Some(true) {
-                    guide.refused_at = Some(position);
-                    self.force(what.strategy(), Forced::Refusal)?;
+                    self.force(strategy, Forced::Refusal)?;
+                }
+                if guide.settled_next(strategy) == Some((position, Outcome::Fenced(None))) {
+                    self.force(strategy, Forced::LostState)?;
                 }
                 self.change_again(tape, position, at, (what, refused))?;
             }
@@ -136,7 +139,7 @@ impl Engine {
         (at, strategy, outcome): (Timestamp, StrategyId, Outcome),
     ) -> Result<(), Stop> {
         if guide.found_next(strategy) != Some(outcome) {
-            self.bring_about(guide, position, strategy, outcome)?;
+            self.bring_about(guide, strategy, outcome)?;
         }
         let found = guide.take(strategy, true);
         let now = found
@@ -162,16 +165,11 @@ impl Engine {
     fn bring_about(
         &mut self,
         guide: &mut Guide,
-        position: u64,
         strategy: StrategyId,
         outcome: Outcome,
     ) -> Result<(), Stop> {
         match outcome {
-            // Where it was to save for a snapshot, it is not asked again.
-            Outcome::Fenced(None) => {
-                let forgets = guide.refused_at != Some(position);
-                self.fault_again(guide, strategy, forgets)
-            }
+            Outcome::Fenced(None) => self.fault_again(guide, strategy, true),
             Outcome::BesideFailed => {
                 self.force(strategy, Forced::FaultBeside(strategy))?;
                 guide.sort_before(strategy, &mut self.intents);
@@ -185,13 +183,13 @@ impl Engine {
         &mut self,
         guide: &mut Guide,
         strategy: StrategyId,
-        forgets: bool,
+        snapshot: bool,
     ) -> Result<(), Stop> {
         guide.sort(&mut self.intents);
         let fault = Forced::Fault {
             strategy,
             fate: guide.fate(strategy),
-            forgets,
+            snapshot,
         };
         self.force(strategy, fault)?;
         guide.sort_before(strategy, &mut self.intents);

@@ -19,8 +19,6 @@ pub(super) struct Guide {
     barriers: VecDeque<u64>,
     /// No deed comes any more.
     over: bool,
-    /// Where a change was last refused.
-    pub(super) refused_at: Option<u64>,
     decided: BTreeMap<StrategyId, Decided>,
     /// Events of ours that must be on the tape.
     pub(super) own: VecDeque<Event>,

@@ -86,7 +86,7 @@ fn of(code: Fun) -> Version {
     toy::version("1", toy::counting::market(), Arc::new(code))
 }
 
-fn alone(config: EngineConfig, events: u64, version: Version) -> Engine {
+pub(super) fn alone(config: EngineConfig, events: u64, version: Version) -> Engine {
     let strategy = started(&version);
     toy::engine_of(
         ToyVenue::new(5, events),
@@ -95,14 +95,14 @@ fn alone(config: EngineConfig, events: u64, version: Version) -> Engine {
     )
 }
 
-fn kept(mut engine: Engine) -> (Vec<Item>, Report) {
+pub(super) fn kept(mut engine: Engine) -> (Vec<Item>, Report) {
     let reel = Reel::default();
     engine.record(reel.recorder());
     let report = engine.run(&mut Notices::default()).unwrap();
     (reel.all(), report)
 }
 
-fn again(engine: Engine, items: &[Item]) -> Replayed {
+pub(super) fn again(engine: Engine, items: &[Item]) -> Replayed {
     engine
         .replay(&mut Played::of(items, &versions()), &mut Notices::default())
         .unwrap()
