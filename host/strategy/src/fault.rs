@@ -85,10 +85,11 @@ pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
 
 fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits) -> String {
     let name = state.log.strategy();
-    if error.downcast_ref::<TimeIsUp>().is_some() {
-        let (limit, setting) = limits.of_call(call.function);
+    if let Some(TimeIsUp { limit: used }) = error.downcast_ref() {
+        let (_, setting) = limits.of_call(call.function);
+        let used = used.as_millis();
         return format!(
-            "endless loop, or too slow: stopped after {limit} ms of CPU time; the limit is `{setting}` for `{name}`"
+            "endless loop, or too slow: stopped after {used} ms of CPU time; the limit is `{setting}` for `{name}`"
         );
     }
     if let Some(asked) = state.limiter.refused() {

@@ -9,7 +9,7 @@ use crate::module::{Inspection, Module, ModuleHash};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,6 +50,8 @@ struct Inner {
     cache: Option<Cache>,
     /// What is known of the code that some module holds, by what it was compiled from.
     shared: Mutex<HashMap<ModuleHash, Known>>,
+    /// Times its limit that a call may run.
+    patience: Arc<AtomicU32>,
     /// Time limits hold as long as this runs: modules and instances keep their host, and so the ticker.
     _ticker: Ticker,
 }
@@ -79,6 +81,7 @@ impl Host {
                 linker,
                 cache,
                 shared: Mutex::default(),
+                patience: Arc::new(AtomicU32::new(1)),
                 _ticker: ticker,
             }),
         })
@@ -141,6 +144,16 @@ impl Host {
     pub fn inspect(&self, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(self.load(path, &name, limits)?.inspection().clone())
+    }
+
+    /// From now on a call may run so many times its limit: for a run that is done again on a machine that may be slower
+    /// than the one on which it was in time. 1 is what a host begins with.
+    pub fn be_patient(&self, times: u32) {
+        self.inner.patience.store(times, Ordering::Relaxed);
+    }
+
+    pub(crate) fn patience(&self) -> &Arc<AtomicU32> {
+        &self.inner.patience
     }
 
     pub(crate) fn engine(&self) -> &Engine {

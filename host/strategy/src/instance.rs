@@ -2,6 +2,7 @@
 
 use crate::fault::{Call, of_answer, of_error};
 use crate::generated::lifecycle::{self, Start};
+use crate::host::Host;
 use crate::imports::{self, Phase};
 use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
 use crate::load::World;
@@ -9,11 +10,13 @@ use crate::log::harmless;
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
 use crate::module::{Exports, Module};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, ActionBytes, Event};
 use tickdeck_portfolio::StrategyBook;
+use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, TypedFunc};
-use wasmtime::{Engine, Store};
 use zerocopy::IntoBytes as _;
 
 /// A running strategy. After a fault every further call fails without touching it: drop it, and start another.
@@ -232,14 +235,18 @@ impl Strategy for Instance {
 
 impl Guest {
     pub(crate) fn instantiate(
-        engine: &Engine,
+        host: &Host,
         exports: &Exports,
         state: imports::State,
         limits: Limits,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(engine, state);
+        let mut store = Store::new(host.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        store.epoch_deadline_callback(|mut store| store.data_mut().deadline.reached(thread_time()));
+        let patience = Arc::clone(host.patience());
+        store.epoch_deadline_callback(move |mut store| {
+            let times = patience.load(Ordering::Relaxed);
+            store.data_mut().deadline.reached(thread_time(), times)
+        });
         store.set_hostcall_fuel(LIFECYCLE_FUEL);
         begin(&mut store, Phase::Describing, limits.lifecycle_ms);
         let made = exports.pre.instantiate(&mut store).and_then(|instance| {

@@ -181,27 +181,23 @@ impl Deadline {
         self.first_look = None;
     }
 
-    /// The epoch reached the deadline: how much longer may the call run?
-    pub(crate) fn reached(&mut self, thread_time: Duration) -> Result<UpdateDeadline> {
+    /// The epoch reached the deadline: how much longer may the call run, if it may run so many `times` its limit?
+    pub(crate) fn reached(&mut self, thread_time: Duration, times: u32) -> Result<UpdateDeadline> {
+        let limit = self.limit.saturating_mul(times);
+        // What remains of it at the first look, one to two ticks into the call.
+        let after_look = limit
+            .saturating_sub(TICK * (FIRST_LOOK_TICKS as u32 - 1))
+            .max(TICK);
         let Some(first_look) = self.first_look else {
             self.first_look = Some(thread_time);
-            return Ok(UpdateDeadline::Continue(ticks(self.limit_after_look())));
+            return Ok(UpdateDeadline::Continue(ticks(after_look)));
         };
-        let left = self
-            .limit_after_look()
-            .saturating_sub(thread_time.saturating_sub(first_look));
+        let left = after_look.saturating_sub(thread_time.saturating_sub(first_look));
         if left.is_zero() {
-            return Err(TimeIsUp { limit: self.limit }.into());
+            return Err(TimeIsUp { limit }.into());
         }
         // The thread was put aside; the time that it did not run is not the strategy's.
         Ok(UpdateDeadline::Continue(ticks(left)))
-    }
-
-    /// What remains of the limit at the first look, one to two ticks into the call.
-    fn limit_after_look(&self) -> Duration {
-        self.limit
-            .saturating_sub(TICK * (FIRST_LOOK_TICKS as u32 - 1))
-            .max(TICK)
     }
 }
 
@@ -239,21 +235,26 @@ mod tests {
         let mut deadline = Deadline::default();
         deadline.arm(20);
         assert_eq!(
-            continues(deadline.reached(MS * 100)),
+            continues(deadline.reached(MS * 100, 1)),
             Some(19),
             "the first look only notes the time"
         );
         assert_eq!(
-            continues(deadline.reached(MS * 105)),
+            continues(deadline.reached(MS * 105, 1)),
             Some(14),
             "ran 5 of 19 ms"
         );
         assert_eq!(
-            continues(deadline.reached(MS * 118)),
+            continues(deadline.reached(MS * 118, 1)),
             Some(1),
             "ran 18 of 19 ms"
         );
-        let error = deadline.reached(MS * 119).err().unwrap();
+        assert_eq!(
+            continues(deadline.reached(MS * 119, 100)),
+            Some(1_980),
+            "a hundred times the limit"
+        );
+        let error = deadline.reached(MS * 119, 1).err().unwrap();
         assert_eq!(
             error.downcast_ref::<TimeIsUp>().unwrap().limit,
             MS * 20,
@@ -261,7 +262,7 @@ mod tests {
         );
         deadline.arm(20);
         assert_eq!(
-            continues(deadline.reached(MS * 120)),
+            continues(deadline.reached(MS * 120, 1)),
             Some(19),
             "the next call starts anew"
         );

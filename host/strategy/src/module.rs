@@ -277,7 +277,7 @@ impl Exports {
     }
 
     fn instantiate(&self, host: &Host, state: State, limits: Limits) -> Result<Guest, Fault> {
-        Guest::instantiate(host.engine(), self, state, limits)
+        Guest::instantiate(host, self, state, limits)
     }
 
     /// What the module says of itself, asked on an instance that is thrown away.

@@ -42,8 +42,6 @@ pub struct Casting {
     pub board: Board,
     /// Keeps every module that runs, if runs are kept.
     pub modules: Option<Modules>,
-    /// How many times their limits in time strategies get: what is done once more must not be ended by a slower machine.
-    pub patience: u32,
 }
 
 /// Why a strategy does not run.
@@ -219,11 +217,8 @@ impl Casting {
         let handover_ms = handover_ms.map_or(limits.handover_ms, |ms| {
             u32::try_from(ms).unwrap_or(u32::MAX)
         });
-        let patient = |ms: u32| ms.saturating_mul(self.patience);
         Limits {
-            time_ms: patient(limits.time_ms),
-            handover_ms: patient(handover_ms),
-            lifecycle_ms: patient(limits.lifecycle_ms),
+            handover_ms,
             ..limits
         }
     }

@@ -7,7 +7,7 @@
 use crate::casting::Candidate;
 use crate::clock::Pace;
 use crate::names::Names;
-use crate::reel::{JournalRecorder, Maker, Recipe, ReelTape, Run, Session, reel_config};
+use crate::reel::{JournalRecorder, Maker, PATIENCE, Recipe, ReelTape, Run, Session, reel_config};
 use crate::stage::{Ledger, Setup, first_generation};
 use crate::wiring::{Parts, Wired, engine_config, kernel_core, titled};
 use anyhow::{Context, Result, anyhow, bail};
@@ -80,7 +80,10 @@ impl Parts {
         let modules = modules.context("a run that is kept has modules")?;
         let maker = Maker::new(Arc::clone(&casting), Arc::clone(&registry), modules);
         let venue = (gateway, terms);
+        // What was in time then is in time now.
+        casting.host.be_patient(PATIENCE);
         let engine = self.stood(&run, config, (&registry, &maker), (&session, venue))?;
+        casting.host.be_patient(1);
         let status = engine.status();
         self.tell_kill(&run, &engine, &status);
         let seated = running(&maker, &status);

@@ -210,7 +210,6 @@ impl Parts {
             first_order: self.first_order,
             board: Board::default(),
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
-            patience: 1,
         })
     }
 

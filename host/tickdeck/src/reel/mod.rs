@@ -35,6 +35,7 @@ pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
 pub use story::{Saw, Story, senders, story};
 pub use tape::ReelTape;
 pub use verifying::{Checked, Found, verify_folder};
+pub(crate) use wired::PATIENCE;
 pub use wired::{Maker, Replaying, replaying, settings};
 
 use anyhow::{Context, Result, bail};

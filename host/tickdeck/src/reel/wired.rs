@@ -22,7 +22,7 @@ use tickdeck_strategy::{Host, HostConfig, ModuleHash};
 
 /// Times their limits that strategies get: the machine that does it once more may be slower, and what ended on a limit ends
 /// at the same batch because the reel says so.
-const PATIENCE: u32 = 100;
+pub(crate) const PATIENCE: u32 = 100;
 
 /// A recorded run, ready to be done again.
 pub struct Replaying {
@@ -251,17 +251,18 @@ pub(super) fn casting(
     registry: &Registry,
     first_order: OrderNumber,
 ) -> Result<Casting> {
+    let host = Host::new(HostConfig {
+        cache: crate::deck::cache_folder(),
+        nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+    })?;
+    host.be_patient(PATIENCE);
     Ok(Casting {
         trusted: crate::signature::TrustedKeys::default(),
         money: money(terms, registry)?,
-        host: Host::new(HostConfig {
-            cache: crate::deck::cache_folder(),
-            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
-        })?,
+        host,
         first_order,
         board: Board::default(),
         modules: None,
-        patience: PATIENCE,
         config,
     })
 }
