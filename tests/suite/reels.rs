@@ -13,7 +13,7 @@ use tickdeck::clock::Stop;
 use tickdeck::reel::{EVENTS, Reels, recorded_actions, replaying};
 use tickdeck::stage::Wish;
 use tickdeck_engine::{Nobody, Order, Replayed};
-use tickdeck_journal::Reader;
+use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::Action;
 
 /// Stack of a thread on which strategies run.
@@ -180,21 +180,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
         "{words}"
     );
     let last = last_object(&output);
-    for figure in [
-        "events",
-        "actions",
-        "orders",
-        "fills",
-        "capital",
-        "balances",
-        "tape_hash",
-        "actions_hash",
-    ] {
-        assert_eq!(
-            last[figure], unkilled[figure],
-            "{figure}; TICKDECK_SEED={seed}"
-        );
-    }
+    ends_like(&last, &unkilled, seed);
     let replayed = replay(&killed);
     assert_eq!(replayed.divergence, None);
     assert_eq!(replayed.compared, last["actions"].as_u64().unwrap());
@@ -210,6 +196,63 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
         }
     }
     assert!(numbers.len() > 100, "{}", numbers.len());
+}
+
+/// One run came out as another one.
+fn ends_like(one: &Value, other: &Value, seed: u64) {
+    for figure in [
+        "events",
+        "actions",
+        "orders",
+        "fills",
+        "capital",
+        "balances",
+        "tape_hash",
+        "actions_hash",
+    ] {
+        assert_eq!(one[figure], other[figure], "{figure}; TICKDECK_SEED={seed}");
+    }
+}
+
+#[test]
+fn a_run_whose_last_events_never_reached_the_disk_goes_on_before_them_and_ends_like_its_twin() {
+    let seed = crate::folder::seed();
+    let mut dice = crate::folder::Dice::from(seed);
+    let deck = deck("[venue]\nseed = 11\n");
+    let host = |data: &str| {
+        let line = ["demo", "--events", "20000", "--pace", "max", "--json"];
+        command(deck.path(), &[&line[..], &["--data", data]].concat())
+    };
+    let twin = last_object(&host("twin").output().unwrap());
+    let data = deck.path().join("cut");
+    let mut cut = host("cut").stdout(Stdio::null()).spawn().unwrap();
+    assert!(!wait_for(&data, 6_000, &mut cut));
+    cut.kill().unwrap();
+    cut.wait().unwrap();
+    // Each reel is made durable by itself, so the end of the machine may leave more of the actions than of the events.
+    let run = Reels::in_folder(&data).run(None).unwrap();
+    let config = ReelConfig::default();
+    let lost = u64::from(dice.below(3_000)) + 100;
+    let until = records(&data) - lost;
+    let (_, opened) = Reel::open_until(&run.folder, EVENTS, &config, until).unwrap();
+    std::fs::remove_file(opened.beyond.unwrap().file).unwrap();
+    let replayed = tickdeck(deck.path(), &["replay", "cut", "--json"]);
+    let replayed = last_object(&replayed);
+    let said = ["equal", "ended", "beyond"].map(|what| replayed[what].as_bool().unwrap());
+    assert_eq!(said, [true, false, true], "TICKDECK_SEED={seed}");
+    let output = host("cut").output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    let what = "the machine ended before the last events were on the disk";
+    assert!(words.contains(what), "{words}");
+    ends_like(&last_object(&output), &twin, seed);
+    let again = last_object(&tickdeck(deck.path(), &["replay", "cut", "--json"]));
+    let said = ["equal", "ended", "beyond"].map(|what| again[what].as_bool().unwrap());
+    assert_eq!(said, [true, true, false], "TICKDECK_SEED={seed}");
+    let verified = last_object(&tickdeck(
+        deck.path(),
+        &["journal", "verify", "cut", "--json"],
+    ));
+    assert_eq!(verified["damage"], serde_json::json!([]));
 }
 
 /// Events that are on the reel.

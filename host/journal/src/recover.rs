@@ -5,6 +5,7 @@ use crate::files::{list, read_at, sync_folder, used, write_at};
 use crate::format::{HEADER, Header, SEAL};
 use crate::scan::{Scan, Step};
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What was found when a reel was opened.
@@ -14,9 +15,11 @@ pub struct Opened {
     pub records: u64,
     /// What was half written and has been kept aside.
     pub torn: Option<Torn>,
+    /// The records that [`Reel::open_until`](crate::Reel::open_until) has put aside.
+    pub beyond: Option<Torn>,
 }
 
-/// The end of a reel that was only half written: no good record stands in it or behind it.
+/// The end of a reel that was put aside. If it was only half written, no good record stands in it or behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
     /// Where the bytes are kept.
@@ -51,8 +54,13 @@ pub(crate) enum Recovered {
     },
 }
 
-/// Finds where the writer goes on. Whoever calls it holds the reel's lock. Nothing is changed before all is looked at.
-pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), JournalError> {
+/// Finds where the writer goes on: before record `until` at the latest. Whoever calls it holds the reel's lock. Nothing is
+/// changed before all is looked at.
+pub(crate) fn recover(
+    folder: &Path,
+    name: &str,
+    until: u64,
+) -> Result<(Recovered, Opened), JournalError> {
     let mut files = list(folder, name)?;
     check_numbers(&files)?;
     let prepared = prepared(name, &mut files)?;
@@ -70,7 +78,9 @@ pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), 
             finish(closed)?;
         }
         if let Some(tail) = tail {
-            opened.torn = Some(tail.keep(folder, scan, &ends.later)?);
+            let zeros = vec![0; tail.bytes.len()];
+            let clear = |file: &File| write_at(file, &zeros, scan.position());
+            opened.torn = Some(tail.keep(folder, scan, &ends.later, clear)?);
         }
         opened.records = scan.index();
         recovered = goes_on(scan)?;
@@ -82,7 +92,41 @@ pub(crate) fn recover(folder: &Path, name: &str) -> Result<(Recovered, Opened), 
     if draft.exists() {
         fs::remove_file(&draft).map_err(JournalError::io("delete", &draft))?;
     }
+    if until < opened.records {
+        let (scan, torn) = put_aside(folder, name, until)?;
+        opened.records = scan.index();
+        opened.beyond = Some(torn);
+        recovered = goes_on(&scan)?;
+    }
     Ok((recovered, opened))
+}
+
+/// Takes the records from `until` on out of a reel that is whole.
+fn put_aside(folder: &Path, name: &str, until: u64) -> Result<(Scan, Torn), JournalError> {
+    let mut found = None;
+    let mut later = Vec::new();
+    for (number, path) in list(folder, name)? {
+        let scan = begun(&path, name, number)?;
+        if scan.header().first > until {
+            later.push(path);
+        } else {
+            found = Some(scan);
+        }
+    }
+    let Some(mut scan) = found else {
+        let what = format!("the records before {until} are not there any more");
+        return Err(JournalError::damaged(folder, 0, what));
+    };
+    while scan.index() < until && matches!(scan.step()?, Step::Record { .. }) {}
+    let bytes = scan.tail()?;
+    let durable = scan.mark().is_ok_and(|mark| mark > scan.position());
+    let tail = Tail { bytes, durable };
+    let torn = tail.keep(folder, &scan, &later, |file| {
+        // At once, so that whatever ends this leaves whole records up to one of both ends.
+        file.set_len(scan.position())?;
+        file.set_len(scan.header().capacity)
+    })?;
+    Ok((scan, torn))
 }
 
 fn goes_on(scan: &Scan) -> Result<Recovered, JournalError> {
@@ -293,8 +337,14 @@ impl Tail {
         Ok(Some(Self { bytes, durable }))
     }
 
-    /// Copies it aside and puts zeros in its place; segments behind it are put aside whole.
-    fn keep(self, folder: &Path, scan: &Scan, later: &[PathBuf]) -> Result<Torn, JournalError> {
+    /// Copies it aside and clears its place; segments behind it are put aside whole.
+    fn keep(
+        self,
+        folder: &Path,
+        scan: &Scan,
+        later: &[PathBuf],
+        clear: impl FnOnce(&File) -> io::Result<()>,
+    ) -> Result<Torn, JournalError> {
         let (path, offset) = (scan.path(), scan.position());
         let kept = aside(path, offset);
         let copied = File::create(&kept).and_then(|file| {
@@ -308,8 +358,8 @@ impl Tail {
         }
         sync_folder(folder).map_err(JournalError::io("make durable the folder", folder))?;
         let cleared = OpenOptions::new().write(true).open(path).and_then(|file| {
-            write_at(&file, &vec![0; self.bytes.len()], offset)?;
             scan.place_mark(&file)?;
+            clear(&file)?;
             file.sync_all()
         });
         cleared.map_err(JournalError::io("clear the torn end of", path))?;

@@ -44,11 +44,24 @@ impl Reel {
         name: &str,
         config: &ReelConfig,
     ) -> Result<(Self, Opened), JournalError> {
+        Self::open_until(folder, name, config, u64::MAX)
+    }
+
+    /// As [`Reel::open`]; records from index `until` on are put aside and told: they are about something that is lost.
+    ///
+    /// # Errors
+    /// As [`Reel::open`].
+    pub fn open_until(
+        folder: &Path,
+        name: &str,
+        config: &ReelConfig,
+        until: u64,
+    ) -> Result<(Self, Opened), JournalError> {
         check_name(name)?;
         let config = checked(config)?;
         fs::create_dir_all(folder).map_err(JournalError::io("create the folder", folder))?;
         let lock = lock(folder, name)?;
-        let (recovered, opened) = recover(folder, name)?;
+        let (recovered, opened) = recover(folder, name, until)?;
         let (segment, header, position, index, running) = match recovered {
             Recovered::Open {
                 path,

@@ -206,6 +206,14 @@ fn tell_torn(opened: &[Opened; 2]) {
         let (bytes, file) = (torn.bytes, torn.file.display());
         eprintln!("{what}: {bytes} bytes are kept in {file}");
     }
+    for beyond in opened.iter().filter_map(|opened| opened.beyond.as_ref()) {
+        eprintln!(
+            "WARNING: the machine ended before the last events were on the disk; what was decided on them is put aside in \
+             {} ({} bytes), and the run goes on before them",
+            beyond.file.display(),
+            beyond.bytes
+        );
+    }
 }
 
 impl Maker {

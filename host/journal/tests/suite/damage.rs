@@ -380,3 +380,35 @@ fn a_frame_moved_to_where_another_was_is_damage() {
         "{error}"
     );
 }
+
+#[test]
+fn records_from_any_index_on_are_put_aside_whole_when_it_is_asked_for() {
+    for make in [closed, |folder: &Path| open(folder, Sync::default())] {
+        let folder = folder();
+        let folder = folder.path();
+        make(folder);
+        let left = snapshot(folder);
+        let (reel, whole) = Reel::open(folder, NAME, &small()).unwrap();
+        drop(reel);
+        for until in (0..whole.records).step_by(7).chain([whole.records - 1]) {
+            restore(folder, &left);
+            let (reel, opened) = Reel::open_until(folder, NAME, &small(), until).unwrap();
+            assert_eq!((opened.records, opened.torn), (until, None));
+            let beyond = opened.beyond.expect("records were put aside");
+            let old = &left[Path::new(beyond.segment.file_name().unwrap())];
+            let (from, to) = (
+                beyond.offset as usize,
+                (beyond.offset + beyond.bytes) as usize,
+            );
+            assert_eq!(fs::read(&beyond.file).unwrap(), old[from..to], "{until}");
+            check_goes_on(folder, reel, until);
+            let (_, again) = Reel::open(folder, NAME, &small()).unwrap();
+            assert_eq!((again.records, again.beyond), (until + 3, None));
+        }
+        restore(folder, &left);
+        let opened = Reel::open_until(folder, NAME, &small(), whole.records)
+            .unwrap()
+            .1;
+        assert_eq!((opened.records, opened.beyond), (whole.records, None));
+    }
+}

@@ -5,7 +5,7 @@ use super::otherwise::{self, Asked};
 use crate::clock::{Pace, Stop};
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Paced, Reels, Replaying, Rhythm, replaying};
+use crate::reel::{IMPORTED, Paced, Reels, Replaying, Rhythm, replaying};
 use crate::session::on_interrupt;
 use crate::tale::{self, difference};
 use anyhow::Result;
@@ -74,10 +74,12 @@ struct Outcome {
     actions_hash: String,
     tape_hash: String,
     fills: u64,
-    /// Whether the run ended in order, or was cut off.
+    /// Whether the end of the run was reached; not of one that was cut off.
     ended: bool,
     /// Actions that were decided before a crash and not recorded.
     unrecorded: u64,
+    /// Whether actions were left out because the events before them are lost.
+    beyond: bool,
     elapsed_s: f64,
     events_per_second: f64,
     /// The first difference, in words.
@@ -103,6 +105,7 @@ impl Replay {
             tape,
             names,
             session,
+            beyond,
         } = replaying(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         let quiet = self.json || !std::io::stderr().is_terminal();
@@ -130,11 +133,12 @@ impl Replay {
             .divergence
             .as_ref()
             .map(|divergence| difference(divergence, &names));
-        let outcome = outcome(&replayed, run.number, told);
+        let outcome = outcome(&replayed, run.number, beyond, told);
         if self.json {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
         } else {
-            print(&words(&outcome))?;
+            let asked = self.until.is_some_and(|until| until <= outcome.events);
+            print(&words(&outcome, asked || session.command == IMPORTED))?;
         }
         Ok(match equal {
             true => ExitCode::SUCCESS,
@@ -210,7 +214,7 @@ where
     }
 }
 
-fn outcome(replayed: &Replayed, run: u32, difference: Option<String>) -> Outcome {
+fn outcome(replayed: &Replayed, run: u32, beyond: bool, difference: Option<String>) -> Outcome {
     let report = &replayed.report;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
     Outcome {
@@ -223,13 +227,15 @@ fn outcome(replayed: &Replayed, run: u32, difference: Option<String>) -> Outcome
         fills: report.status.fills,
         ended: replayed.ended,
         unrecorded: replayed.unkept,
+        beyond,
         elapsed_s,
         events_per_second: (report.status.events as f64 / elapsed_s.max(1e-9)).round(),
         difference,
     }
 }
 
-fn words(outcome: &Outcome) -> String {
+/// `whole`: that the tape ends there says nothing about how the run did.
+fn words(outcome: &Outcome, whole: bool) -> String {
     let Outcome {
         events,
         actions,
@@ -242,7 +248,10 @@ fn words(outcome: &Outcome) -> String {
         None => format!("equal: {actions} actions on {events} events, hash {actions_hash}\n"),
         Some(difference) => format!("NOT equal, after {actions} equal actions:\n{difference}\n"),
     };
-    if !outcome.ended && outcome.difference.is_none() {
+    if outcome.beyond {
+        text += "the machine ended before the last events were on the disk; what was decided on them is left out\n";
+    }
+    if !outcome.ended && !whole && outcome.difference.is_none() {
         text += &format!(
             "the run was cut off there; {} more actions had been decided and never left\n",
             outcome.unrecorded

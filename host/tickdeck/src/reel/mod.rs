@@ -47,6 +47,9 @@ pub const SCHEMA: u16 = 1;
 
 /// The reel of events.
 pub const EVENTS: &str = "events";
+/// The command of a session that was made from tables.
+pub const IMPORTED: &str = "import";
+
 /// The reel of actions.
 pub const ACTIONS: &str = "actions";
 

@@ -151,6 +151,22 @@ impl Deeds {
     }
 }
 
+/// The first record before `end` that is about what came after so many events.
+fn first_beyond(reader: &mut Reader, end: u64, events: u64) -> Result<Option<u64>> {
+    while reader.position() < end
+        && let Some(record) = reader.next()?
+    {
+        let index = record.index;
+        match decode(record.kind, record.payload)? {
+            Entry::Deed(position, _) | Entry::Sent(position, ..) if position > events => {
+                return Ok(Some(index));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 fn place(folder: &Path, reel: &str, index: u64) -> String {
     format!("{}: record {index} of the {reel} reel", folder.display())
 }
@@ -219,6 +235,26 @@ impl Run {
         let all = segments(&self.folder, EVENTS)?;
         let records = all.last().map_or(0, |last| last.first + last.records);
         Ok(records.saturating_sub(1))
+    }
+
+    /// The record of the actions reel from which on they are about events that are not on the events reel. The end of the
+    /// machine may leave that: each reel is made durable by itself.
+    ///
+    /// # Errors
+    /// A reel can't be read.
+    pub fn beyond(&self) -> Result<Option<u64>> {
+        let events = self.events()?;
+        let mut reader = Reader::open(&self.folder, ACTIONS)?;
+        let mut beyond = None;
+        for segment in segments(&self.folder, ACTIONS)?.iter().rev() {
+            reader.seek(segment.first)?;
+            let first = first_beyond(&mut reader, segment.first + segment.records, events)?;
+            beyond = first.or(beyond);
+            if first != Some(segment.first) {
+                break;
+            }
+        }
+        Ok(beyond)
     }
 
     /// The sequence of the first event at or after a place; after the last event, the one that would come next.

@@ -39,7 +39,8 @@ struct Waiting {
 }
 
 impl JournalRecorder {
-    /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too.
+    /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too; what the end of
+    /// the machine left of actions whose events are lost is put aside.
     ///
     /// # Errors
     /// They can't be opened or written.
@@ -49,7 +50,12 @@ impl JournalRecorder {
         session: Option<&Session>,
     ) -> Result<(Self, [Opened; 2])> {
         let (mut events, first) = Reel::open(&run.folder, EVENTS, config)?;
-        let (mut actions, second) = Reel::open(&run.folder, ACTIONS, config)?;
+        // The events' lock is held, so nobody writes actions meanwhile.
+        let until = match session {
+            None => run.beyond()?.unwrap_or(u64::MAX),
+            Some(_) => u64::MAX,
+        };
+        let (mut actions, second) = Reel::open_until(&run.folder, ACTIONS, config, until)?;
         if let Some(session) = session {
             session.begin(&mut events, &mut actions)?;
         }

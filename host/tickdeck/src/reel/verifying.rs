@@ -178,10 +178,7 @@ impl Check<'_> {
                 );
             }
         } else if name.contains(".torn-") {
-            self.uncovered(
-                path.to_owned(),
-                "a crash left it half written, and it was kept aside",
-            );
+            self.uncovered(path.to_owned(), "a crash left it, and it was kept aside");
         } else if !is_segment(".reel") {
             self.other(path.to_owned(), name);
         }

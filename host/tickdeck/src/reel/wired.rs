@@ -34,6 +34,8 @@ pub struct Replaying {
     pub names: Names,
     /// What the run was made of.
     pub session: Session,
+    /// Actions are left out because the events before them are lost; see [`Run::beyond`].
+    pub beyond: bool,
 }
 
 /// Makes versions from their recipes.
@@ -235,12 +237,19 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         clock,
         Arc::new(move || since(epoch)),
     )?;
-    let tape = ReelTape::open(&run.folder, maker)?.until(until);
+    // Of a run that did not end, the reels may not reach equally far.
+    let (kept, beyond) = match run.has_ended() {
+        true => (u64::MAX, false),
+        false => (run.events()?, run.beyond()?.is_some()),
+    };
+    let until = until.map_or(kept, |until| until.min(kept));
+    let tape = ReelTape::open(&run.folder, maker)?.until(Some(until));
     Ok(Replaying {
         engine,
         tape,
         names,
         session,
+        beyond,
     })
 }
 

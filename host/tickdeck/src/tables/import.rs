@@ -176,7 +176,7 @@ fn session(from: &Path, registry: &Registry, symbols: &[String]) -> Session {
         began_ns: began.map_or(0, |since| {
             i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
         }),
-        command: "import".to_owned(),
+        command: crate::reel::IMPORTED.to_owned(),
         settings: ("import".to_owned(), String::new()),
         played: Played::default(),
         title: format!("imported from {}", from.display()),
