@@ -15,6 +15,7 @@ use tickdeck::stage::Wish;
 use tickdeck_engine::{Nobody, Order, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::Action;
+use tickdeck_strategy::ModuleHash;
 
 /// Stack of a thread on which strategies run.
 const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
@@ -362,6 +363,18 @@ fn an_order_is_explained_from_its_cause_to_what_became_of_it() {
         });
         steps.collect::<Vec<_>>()
     };
+    let whole = last_object(&tickdeck(
+        deck.path(),
+        &["explain", "market-maker/1", "--json", "--state", "state"],
+    ));
+    let module = std::fs::read(deck.path().join("plugins/market-maker.wasm")).unwrap();
+    assert_eq!(whole["module"], ModuleHash::of(&module).to_string());
+    assert_eq!(whole["version"], "0.1.0");
+    // The one with which it met the event, and no later one.
+    let (state, cause) = (&whole["state"], &whole["steps"][0]);
+    assert_eq!(state["before_event"], cause["event"]);
+    let written = std::fs::read(deck.path().join("state")).unwrap();
+    assert_eq!(state["bytes"], written.len());
     let filled = explained("market-maker/1");
     let kinds: Vec<&str> = filled.iter().map(|(step, _)| step.as_str()).collect();
     assert_eq!(

@@ -45,7 +45,7 @@ pub use config::{
 pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
 pub use crew::CrewError;
 pub use engine::{Engine, EngineError};
-pub use guided::{Divergence, Finding, Replayed, Resumed, Tape, TapeError};
+pub use guided::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 pub use handover::Inherited;
 pub use record::{Acted, ChangeKept, Deed, Outcome, RecordError, Recorder, SentKind};
 pub use rehearsal::Rehearsal;

@@ -222,6 +222,8 @@ impl Hand {
         match wish {
             Wish::Quit if self.stop.asked() => leave(),
             Wish::Quit => self.end(),
+            // Nobody is asked for it here.
+            Wish::Pass(_) => {}
             Wish::Pause => self.order(Order::Pause(None), "pause: new orders are denied"),
             Wish::Resume => self.order(Order::Resume(None), "resume; a kill stays"),
             Wish::Kill => {

@@ -10,7 +10,7 @@ mod guide;
 mod sources;
 mod tape;
 
-pub use tape::{Divergence, Finding, Replayed, Resumed, Tape, TapeError};
+pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
 use crate::action_ring::AT_END;
 use crate::config::Stepping;
@@ -57,6 +57,29 @@ impl Engine {
             ended: guide.ended,
             divergence,
         })
+    }
+
+    /// Does a recorded run once more up to the tape's end, and asks the strategies there what they would save.
+    ///
+    /// # Errors
+    /// The tape can't be read, a worker panicked, or the run came out differently.
+    pub fn stand(
+        mut self,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<Standing, EngineError> {
+        let started = self.clock.now_ns();
+        let mut guide = Guide::default();
+        match self.follow_tape(&mut guide, tape, observer) {
+            Ok(()) => {}
+            Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
+            Err(Stop::Fails(error)) => return Err(error),
+        }
+        let status = self.status();
+        let states = self.states()?;
+        let took = self.took_since(started);
+        self.break_off(took)?;
+        Ok(Standing { status, states })
     }
 
     /// Brings the host to where a recorded run ends, for [`Engine::run`] to go on from there. The venues are simulated
@@ -138,6 +161,7 @@ impl Engine {
                 guide.fill(tape)?;
             }
             self.visit_venues(guide);
+            self.tell_what_happened(guide, tape.is_watched(), observer)?;
             let most = guide.limit().saturating_sub(self.next_sequence);
             let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
             self.window.clear();
@@ -146,18 +170,31 @@ impl Engine {
                 break;
             }
             self.play_stretch(guide, tape)?;
-            for (at, notice) in self.router.outbox.notices.drain(..) {
-                // A host that goes on has told all this before it was cut off.
-                if !guide.venues {
-                    observer.notice(at, notice);
-                }
-            }
-            self.tell_status(observer);
-            if self.hearing.0.stopping() {
-                return Err(EngineError::Tape("it was stopped".to_owned()).into());
-            }
         }
         self.at_end_of_tape(guide)
+    }
+
+    fn tell_what_happened(
+        &mut self,
+        guide: &Guide,
+        watched: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Stop> {
+        for (at, notice) in self.router.outbox.notices.drain(..) {
+            // A host that goes on has told all this before it was cut off.
+            if !guide.venues {
+                observer.notice(at, notice);
+            }
+        }
+        if watched {
+            observer.status(&self.status());
+        } else {
+            self.tell_status(observer);
+        }
+        match self.hearing.0.stopping() {
+            true => Err(EngineError::Tape("it was stopped".to_owned()).into()),
+            false => Ok(()),
+        }
     }
 
     /// Publishes a stretch of the tape, lets the strategies decide, and goes through it with the router.

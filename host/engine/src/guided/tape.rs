@@ -1,9 +1,9 @@
 //! A recorded run as it is asked for, and what doing it again comes to.
 
 use crate::engine::EngineError;
-use crate::port::Version;
+use crate::port::{State, Version};
 use crate::record::{Acted, Deed, Outcome};
-use crate::report::Report;
+use crate::report::{Report, Status};
 use tickdeck_model::{Event, StrategyId};
 
 /// A recorded run.
@@ -25,6 +25,11 @@ pub trait Tape {
     /// # Errors
     /// What it was made from is not there, or can't be loaded.
     fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError>;
+
+    /// Whether somebody looks at every event, and wants to see each time how everything stands.
+    fn is_watched(&self) -> bool {
+        false
+    }
 }
 
 /// Why a tape can't be played on. The text names the thing, the place and the fix.
@@ -86,6 +91,15 @@ pub struct Resumed {
     pub actions: u64,
     /// Actions that had been decided and not recorded: they never left, and do now.
     pub unkept: u64,
+}
+
+/// Where a host stood.
+#[derive(Debug)]
+pub struct Standing {
+    /// All that can be told of it.
+    pub status: Status,
+    /// What the strategies that save would have saved.
+    pub states: Vec<(StrategyId, State)>,
 }
 
 /// A way to stop: a difference, or an error.

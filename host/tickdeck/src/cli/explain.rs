@@ -13,15 +13,19 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_engine::{Notice, Observer, SentKind, Status};
+use tickdeck_engine::port::State;
+use tickdeck_engine::{Nobody, Notice, Observer, SentKind, Standing, Status};
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 
 /// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
 /// the checks said, when it left, and what the venue answered.
+///
+/// The run is done again up to there, so the strategy's state is the very one with which it met the event.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck explain ema-cross/7
-  tickdeck explain pairs/12 --data tape --json")]
+  tickdeck explain pairs/12 --data tape --json
+  tickdeck explain pairs/12 --state pairs.state")]
 pub(super) struct Explain {
     /// The order: strategy, /, and its number
     #[arg(value_name = "STRATEGY/NUMBER", value_parser = order)]
@@ -32,6 +36,9 @@ pub(super) struct Explain {
     /// Which run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
+    /// Write the state with which the strategy met the event to a file
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
@@ -59,8 +66,12 @@ struct Outcome {
     order: String,
     /// As the venue knows it.
     client_order_id: String,
-    /// The hash of the module that decided it.
+    /// The version that decided it.
+    version: String,
+    /// The hash of its module.
     module: String,
+    /// The state with which it met the event, if it saves.
+    state: Option<Stated>,
     steps: Vec<Step>,
 }
 
@@ -73,12 +84,26 @@ impl Explain {
             Ok(story) => story,
             Err(error) => return Err(known(&run, name, error)),
         };
-        let (denied, names) = checks(&reels, &run, &story)?;
+        let (standing, names) = standing(&reels, &run, &story)?;
+        let denied = match is_denied(&story) {
+            true => Some(denial(&reels, &run, &story)?),
+            false => None,
+        };
+        let id = story.order.strategy;
+        let ran = standing.status.strategies.iter().find(|one| one.id == id);
+        let state = standing.states.iter().find(|(other, _)| *other == id);
+        if let Some(file) = &self.state {
+            let (_, state) = state.with_context(|| format!("{name} saves no state"))?;
+            std::fs::write(file, &state.bytes)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let outcome = Outcome {
             run: run.number,
             order: format!("{name}/{number}"),
             client_order_id: story.order.to_string(),
-            module: story.saw.module.clone(),
+            version: ran.map(|ran| ran.version.clone()).unwrap_or_default(),
+            module: ran.map(|ran| ran.hash.clone()).unwrap_or_default(),
+            state: state.map(|(_, state)| Stated::of(state, story.handled)),
             steps: steps(&story, denied.as_deref(), &names),
         };
         if self.json {
@@ -87,6 +112,32 @@ impl Explain {
             print(&words(&outcome))?;
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A strategy's state.
+#[derive(Debug, Serialize)]
+struct Stated {
+    /// The event that it had not handled yet.
+    before_event: u64,
+    schema: u32,
+    bytes: usize,
+    /// Its beginning, in hexadecimal digits.
+    begins: String,
+}
+
+/// Bytes of a state that are shown.
+const SHOWN: usize = 32;
+
+impl Stated {
+    fn of(state: &State, before_event: u64) -> Self {
+        let begins = state.bytes.iter().take(SHOWN);
+        Self {
+            before_event,
+            schema: state.schema,
+            bytes: state.bytes.len(),
+            begins: begins.map(|byte| format!("{byte:02x}")).collect(),
+        }
     }
 }
 
@@ -122,19 +173,26 @@ fn known(run: &Run, name: &str, error: anyhow::Error) -> anyhow::Error {
     )
 }
 
+/// Where the strategies stood when the order was decided.
+fn standing(reels: &Reels, run: &Run, story: &Story) -> Result<(Standing, Names)> {
+    let again = replaying(reels, run, Some(story.handled), &Stop::default())?;
+    let (engine, mut tape) = (again.engine, again.tape);
+    let stood = on_large_stack(move || engine.stand(&mut tape, &mut Nobody));
+    let standing = stood.with_context(|| {
+        format!(
+            "run {} can't be done again up to event {}",
+            run.number, story.handled
+        )
+    })?;
+    Ok((standing, again.names))
+}
+
 /// What the checks said when the order was denied, with figures: the run is done again up to there.
-fn checks(reels: &Reels, run: &Run, story: &Story) -> Result<(Option<String>, Names)> {
+fn denial(reels: &Reels, run: &Run, story: &Story) -> Result<String> {
     let last = story.became.first().map(|event| event.sequence + 1);
-    let stop = Stop::default();
     let Replaying {
-        engine,
-        mut tape,
-        names,
-        ..
-    } = replaying(reels, run, last, &stop)?;
-    if !is_denied(story) {
-        return Ok((None, names));
-    }
+        engine, mut tape, ..
+    } = replaying(reels, run, last, &Stop::default())?;
     let heard = Heard::default();
     let (mut observer, order) = (Listening(heard.clone(), story.order), story.order);
     let replayed = on_large_stack(move || engine.replay(&mut tape, &mut observer))?;
@@ -149,9 +207,7 @@ fn checks(reels: &Reels, run: &Run, story: &Story) -> Result<(Option<String>, Na
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    let values =
-        values.with_context(|| format!("nothing denied {order} when it was done again"))?;
-    Ok((Some(values), names))
+    values.with_context(|| format!("nothing denied {order} when it was done again"))
 }
 
 fn is_denied(story: &Story) -> bool {
@@ -192,13 +248,19 @@ fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
         words,
     };
     let at = story.decided.at;
+    let cause = match &story.cause {
+        Some(cause) => tale::happening(cause, names),
+        None => "no single event: a version that took over handled what the one before had, and what it decides on that \
+                 comes too late to be sent"
+            .to_owned(),
+    };
     let mut steps = vec![
         Step {
-            event: Some(story.cause.sequence),
+            event: story.cause.map(|cause| cause.sequence),
             ..step(
                 "cause",
-                story.cause.ts_host,
-                tale::happening(&story.cause, names),
+                story.cause.map_or(at, |cause| cause.ts_host),
+                cause,
             )
         },
         step("saw", at, saw(story, names)),
@@ -252,14 +314,8 @@ fn saw(story: &Story, names: &Names) -> String {
             )
         },
     );
-    let state = saw.state.as_ref().map_or_else(String::new, |(at, bytes)| {
-        format!(
-            "; its last state on the reel: {} bytes as of event {at}",
-            bytes.len()
-        )
-    });
     format!(
-        "{quote}; position {}; {} orders working, which would buy {} and sell {}{state}",
+        "{quote}; position {}; {} orders working, which would buy {} and sell {}",
         names.size(instrument, saw.position),
         saw.orders,
         names.size(instrument, saw.working.0),
@@ -269,11 +325,21 @@ fn saw(story: &Story, names: &Names) -> String {
 
 fn words(outcome: &Outcome) -> String {
     let mut text = format!(
-        "{} ({} at the venue), decided by module {}\n",
+        "{} ({} at the venue), decided by version {}, module {}\n",
         outcome.order,
         outcome.client_order_id,
+        outcome.version,
         outcome.module.get(..12).unwrap_or(&outcome.module)
     );
+    text += &match &outcome.state {
+        None => "it saves no state\n".to_owned(),
+        Some(state) => format!(
+            "its state then: {} bytes, {}{}; --state FILE writes it\n",
+            state.bytes,
+            state.begins,
+            if state.bytes > SHOWN { "..." } else { "" }
+        ),
+    };
     for step in &outcome.steps {
         let event = step
             .event

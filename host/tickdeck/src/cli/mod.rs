@@ -28,6 +28,7 @@ mod run;
 mod shown;
 mod sign;
 mod status;
+mod stepping;
 mod strategies;
 mod top;
 mod wire;

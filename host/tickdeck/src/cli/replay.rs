@@ -2,10 +2,12 @@
 
 use super::INTERRUPTED;
 use super::otherwise::{self, Asked};
+use super::stepping::{self, Stepping};
+use crate::board::Board;
 use crate::clock::{Pace, Stop};
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{IMPORTED, Paced, Reels, Replaying, Rhythm, replaying};
+use crate::reel::{IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, replaying};
 use crate::session::on_interrupt;
 use crate::tale::{self, difference};
 use anyhow::Result;
@@ -14,7 +16,8 @@ use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_engine::{Deed, Notice, Observer, Replayed, Status};
+use std::thread::JoinHandle;
+use tickdeck_engine::{Deed, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
@@ -49,7 +52,8 @@ pub(super) struct Replay {
     /// Let time go by as it did, so many times as fast [default: as fast as may be]
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
-    /// Event by event, with what was decided: Enter goes on, a number that many, q ends
+    /// Event by event, with what was decided, in the terminal view; without a terminal a line each: Enter goes on, a number
+    /// that many, q ends
     #[arg(long, conflicts_with_all = ["speed", "json"])]
     step: bool,
     /// Play it with another module for a strategy, and tell what comes out differently
@@ -108,7 +112,6 @@ impl Replay {
             beyond,
         } = replaying(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
-        let quiet = self.json || !std::io::stderr().is_terminal();
         if !self.json {
             let title = &session.title;
             print(&format!(
@@ -116,11 +119,8 @@ impl Replay {
                 run.number, session.command
             ))?;
         }
-        let rhythm = self.rhythm(&names, &stop);
-        let quiet = quiet || self.step;
-        let mut tape = Paced::new(tape, rhythm, self.from.unwrap_or(0), stop.clone());
-        let mut progress = Progress { quiet, said: false };
-        let played = on_large_stack(move || engine.replay(&mut tape, &mut progress));
+        let title = format!("replay of run {}: {}", run.number, session.title);
+        let played = self.play((engine, tape), &names, &title, &stop);
         let replayed = match played {
             Err(error) if stop.asked() => {
                 eprintln!("{}", crate::cli::sentence(&error));
@@ -148,6 +148,34 @@ impl Replay {
 }
 
 impl Replay {
+    /// Plays the run as it was asked for.
+    fn play(
+        &self,
+        (engine, tape): (Engine, ReelTape),
+        names: &Names,
+        title: &str,
+        stop: &Stop,
+    ) -> Result<Replayed> {
+        let from = self.from.unwrap_or(0);
+        if !(self.step && stepping::has_terminal()) {
+            let rhythm = self.rhythm(names, stop);
+            let quiet = self.step || self.json || !std::io::stderr().is_terminal();
+            let mut tape = Paced::new(tape, rhythm, from, stop.clone());
+            let mut progress = Progress { quiet, said: false };
+            return on_large_stack(move || engine.replay(&mut tape, &mut progress));
+        }
+        let (display, rhythm) = Stepping::new();
+        let mut tape = Paced::new(tape, rhythm, from, stop.clone());
+        let board = Board::default();
+        let mut observer = board.clone();
+        let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
+        let watched = display.watch(title, &board, names);
+        stop.ask();
+        let played = joined(kernel);
+        watched?;
+        played
+    }
+
     fn rhythm(&self, names: &Names, stop: &Stop) -> Rhythm {
         if self.step {
             let names = names.clone();
@@ -204,10 +232,22 @@ pub(super) fn on_large_stack<T: Send + 'static, E>(
 where
     E: std::error::Error + Send + Sync + 'static,
 {
+    joined(large_stack(work)?)
+}
+
+fn large_stack<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>> {
     let thread = std::thread::Builder::new()
         .name("replay".to_owned())
-        .stack_size(2 * tickdeck_strategy::THREAD_STACK)
-        .spawn(work)?;
+        .stack_size(2 * tickdeck_strategy::THREAD_STACK);
+    Ok(thread.spawn(work)?)
+}
+
+fn joined<T, E>(thread: JoinHandle<Result<T, E>>) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     match thread.join() {
         Ok(done) => Ok(done?),
         Err(panic) => std::panic::resume_unwind(panic),

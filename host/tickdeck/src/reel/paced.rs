@@ -74,6 +74,9 @@ impl Paced {
 impl Tape for Paced {
     fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
         let begun = self.tape.next_event();
+        if self.stop.asked() {
+            return Err(TapeError(format!("stopped at event {begun}")));
+        }
         if matches!(self.rhythm, Rhythm::FlatOut) || begun < self.from {
             let left = usize::try_from(self.from.saturating_sub(begun)).unwrap_or(usize::MAX);
             let flat_out = matches!(self.rhythm, Rhythm::FlatOut);
@@ -110,5 +113,9 @@ impl Tape for Paced {
 
     fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
         self.tape.version(name, recipe)
+    }
+
+    fn is_watched(&self) -> bool {
+        matches!(self.rhythm, Rhythm::Shown(_)) && self.last.is_some() && self.pass <= 1
     }
 }

@@ -17,8 +17,10 @@ use tickdeck_portfolio::Portfolio;
 pub struct Story {
     /// Which order.
     pub order: ClientOrderId,
-    /// What caused it.
-    pub cause: Event,
+    /// What caused it; nothing if no single event did.
+    pub cause: Option<Event>,
+    /// How many events its strategy had handled when it decided, that one not among them.
+    pub handled: u64,
     /// What was decided.
     pub decided: Acted,
     /// The order as it was decided.
@@ -44,10 +46,6 @@ pub struct Saw {
     pub working: (Size, Size),
     /// Its working orders at all.
     pub orders: usize,
-    /// Its last state that is on the reel: where, and the bytes.
-    pub state: Option<(u64, Vec<u8>)>,
-    /// The module that it ran.
-    pub module: String,
 }
 
 /// Finds an order's story.
@@ -58,8 +56,8 @@ pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
     let session = Session::read(&run.folder)?;
     let registry = Registry::from_text(&session.names).context("the names in the reel")?;
     let mut found = Found::default();
-    found.read_actions(run, &session, &registry, (strategy, number))?;
-    let Some((decided, submit)) = found.decided else {
+    found.read_actions(run, &registry, (strategy, number))?;
+    let Some((position, decided, submit)) = found.decided else {
         bail!(
             "run {} has no order {number} of {strategy}{}",
             run.number,
@@ -70,10 +68,17 @@ pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
         strategy: decided.strategy,
         number,
     };
-    let (saw, cause, became) = found.read_events(run, &session, &registry, (&decided, &submit))?;
+    let handled = match decided.is_at_end() {
+        true => position,
+        false => decided.cause,
+    };
+    let mut view = View::open(&session, &registry, decided.strategy);
+    let (cause, became) = found.read_events(run, &mut view, (&decided, &submit), handled)?;
+    let saw = view.saw(submit.instrument, decided.strategy);
     Ok(Story {
         order,
-        cause: cause.context("the event that caused it is not on the reel")?,
+        cause,
+        handled,
         decided,
         submit,
         saw,
@@ -86,15 +91,14 @@ pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
 /// What the actions reel has about an order.
 #[derive(Default)]
 struct Found {
-    decided: Option<(Acted, Submit)>,
+    /// With its position.
+    decided: Option<(u64, Acted, Submit)>,
     later: Vec<Acted>,
     sent: Vec<(SentKind, Timestamp, i64)>,
     /// The order numbers that the strategy used.
     numbers: Option<(OrderNumber, OrderNumber)>,
     /// Orders of the strategy before the one that is looked for, by the position at which its book knows them.
     submits: Vec<(u64, Submit)>,
-    state: Option<(u64, Vec<u8>)>,
-    module: String,
 }
 
 impl Found {
@@ -108,20 +112,13 @@ impl Found {
     fn read_actions(
         &mut self,
         run: &Run,
-        session: &Session,
         registry: &Registry,
         (name, number): (&str, OrderNumber),
     ) -> Result<()> {
-        let id = (0..)
+        let mut id = (0..)
             .map_while(|id| Some((id, registry.strategy(StrategyId(id))?)))
             .find_map(|(id, other)| (other == name).then_some(StrategyId(id)));
-        let seat = session.seats.iter().find(|seat| seat.name == name);
-        let recipe = seat
-            .map(|seat| super::Recipe::read(&seat.recipe))
-            .transpose()?;
-        self.module = recipe.map(|recipe| recipe.module).unwrap_or_default();
         let mut reader = Reader::open(&run.folder, ACTIONS)?;
-        let mut id = id;
         while let Some(record) = reader.next()? {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| format!("record {} of the actions reel", record.index))?;
@@ -134,15 +131,9 @@ impl Found {
                     {
                         id = Some(*strategy);
                     }
-                    self.changed(&what, id)?;
                 }
                 Entry::Deed(position, Deed::Acted(acted)) if Some(acted.strategy) == id => {
                     self.acted(position, acted, number);
-                }
-                Entry::Deed(position, Deed::Saved { strategy, state })
-                    if Some(strategy) == id && self.decided.is_none() =>
-                {
-                    self.state = Some((position, state.bytes));
                 }
                 Entry::Sent(_, Deed::Sent { at, order, what }, wall)
                     if Some(order.strategy) == id && order.number == number =>
@@ -155,23 +146,13 @@ impl Found {
         Ok(())
     }
 
-    fn changed(&mut self, what: &ChangeKept, id: Option<StrategyId>) -> Result<()> {
-        if self.decided.is_none()
-            && Some(what.strategy()) == id
-            && let ChangeKept::Seat { recipe, .. } | ChangeKept::Swap { recipe, .. } = what
-        {
-            self.module = super::Recipe::read(recipe)?.module;
-        }
-        Ok(())
-    }
-
     fn acted(&mut self, position: u64, acted: Acted, number: OrderNumber) {
         match acted.action {
             Action::Submit(submit) => {
                 let (first, _) = self.numbers.unwrap_or((submit.order, submit.order));
                 self.numbers = Some((first, submit.order));
                 if submit.order == number {
-                    self.decided = Some((acted, submit));
+                    self.decided = Some((position, acted, submit));
                 } else if self.decided.is_none() {
                     self.submits.push((position, submit));
                 }
@@ -187,13 +168,12 @@ impl Found {
     fn read_events(
         &self,
         run: &Run,
-        session: &Session,
-        registry: &Registry,
+        view: &mut View,
         (decided, submit): (&Acted, &Submit),
-    ) -> Result<(Saw, Option<Event>, Vec<Event>)> {
-        let mut view = View::open(session, registry, decided.strategy);
+        handled: u64,
+    ) -> Result<(Option<Event>, Vec<Event>)> {
         let mut submits = self.submits.iter().peekable();
-        let (mut saw, mut cause, mut became) = (None, None, Vec::new());
+        let (mut cause, mut became) = (None, Vec::new());
         let mut reader = Reader::open(&run.folder, EVENTS)?;
         while let Some(record) = reader.next()? {
             if record.kind != Kind::Event as u16 {
@@ -201,12 +181,14 @@ impl Found {
             }
             let event = Event::from_bytes(record.payload)
                 .with_context(|| format!("record {} of the events reel", record.index))?;
-            if saw.is_none() {
+            let is_cause = event.sequence == decided.cause;
+            if is_cause {
+                cause = Some(event);
+            }
+            if event.sequence < handled || is_cause {
                 view.fold(&event, submit.instrument);
-                if event.sequence == decided.cause {
-                    saw = Some(self.saw(&view, submit.instrument, decided.strategy));
-                    cause = Some(event);
-                }
+            }
+            if event.sequence < handled {
                 while let Some((_, other)) =
                     submits.next_if(|(position, _)| *position <= event.sequence + 1)
                 {
@@ -218,19 +200,7 @@ impl Found {
                 became.push(event);
             }
         }
-        Ok((saw.unwrap_or_default(), cause, became))
-    }
-
-    fn saw(&self, view: &View, instrument: InstrumentId, strategy: StrategyId) -> Saw {
-        let book = view.portfolio.book(strategy);
-        Saw {
-            quote: view.quote,
-            position: book.map_or(Size::ZERO, |book| book.position_size(instrument)),
-            working: book.map_or((Size::ZERO, Size::ZERO), |book| book.exposure(instrument)),
-            orders: book.map_or(0, |book| book.order_count()),
-            state: self.state.clone(),
-            module: self.module.clone(),
-        }
+        Ok((cause, became))
     }
 }
 
@@ -266,6 +236,16 @@ impl View {
         Self {
             portfolio,
             quote: None,
+        }
+    }
+
+    fn saw(&self, instrument: InstrumentId, strategy: StrategyId) -> Saw {
+        let book = self.portfolio.book(strategy);
+        Saw {
+            quote: self.quote,
+            position: book.map_or(Size::ZERO, |book| book.position_size(instrument)),
+            working: book.map_or((Size::ZERO, Size::ZERO), |book| book.exposure(instrument)),
+            orders: book.map_or(0, |book| book.order_count()),
         }
     }
 

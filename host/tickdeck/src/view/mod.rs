@@ -10,8 +10,7 @@ mod told;
 
 pub(crate) use model::position;
 pub use model::{
-    DraftRow, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head,
-    view,
+    Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head, view,
 };
 pub use rate::Rate;
 pub use render::render;

@@ -31,6 +31,8 @@ pub enum Prompt {
     None,
     /// Whether to kill.
     Kill,
+    /// How many events of a recorded run may pass; so many were typed.
+    Step(u64),
 }
 
 /// Everything on the screen.
@@ -48,8 +50,8 @@ pub struct ViewModel {
     pub instruments: Vec<InstrumentRow>,
     /// By strategy.
     pub strategies: Vec<StrategyRow>,
-    /// The next version that someone works on.
-    pub draft: Option<DraftRow>,
+    /// What somebody works on or looks at.
+    pub focus: Option<Focus>,
     /// What happened to versions and what failed, the newest last.
     pub changes: Vec<LogRow>,
     /// The newest working orders.
@@ -159,13 +161,15 @@ pub struct LogRow {
     pub tone: Tone,
 }
 
-/// How the next version of a strategy stands.
+/// What somebody works on, the next version of a strategy, or looks at, an event of a recorded run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct DraftRow {
+pub struct Focus {
+    /// ` build ` or ` event `
+    pub title: &'static str,
     /// `ema-cross does not build, 2 errors`
     pub headline: (String, Tone),
-    /// What the compiler has against it.
-    pub errors: Vec<String>,
+    /// What the compiler has against it; what the event led to.
+    pub lines: Vec<String>,
 }
 
 /// Makes the view of a status; at most `most_orders` orders are shown.
@@ -203,7 +207,7 @@ pub fn view(
             .take(most_orders)
             .map(|order| order_row(order, names))
             .collect(),
-        draft: told.draft.as_ref().map(draft_row),
+        focus: told.draft.as_ref().map(draft),
         changes: told
             .changes
             .iter()
@@ -372,15 +376,16 @@ fn besides(status: &Status) -> impl Iterator<Item = LogRow> {
     status.strategies.iter().filter_map(beside)
 }
 
-fn draft_row(draft: &Draft) -> DraftRow {
+fn draft(draft: &Draft) -> Focus {
     let tone = match draft.stand {
         Stand::Underway => Tone::Plain,
         Stand::Live => Tone::Good,
         Stand::Broken => Tone::Bad,
     };
-    DraftRow {
+    Focus {
+        title: " build ",
         headline: (draft.headline.clone(), tone),
-        errors: draft.errors.clone(),
+        lines: draft.errors.clone(),
     }
 }
 

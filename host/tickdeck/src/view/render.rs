@@ -1,7 +1,7 @@
 //! Draws a [`ViewModel`]: the same model on the same area is always the same picture.
 
 use super::model::{
-    DraftRow, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel,
+    Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel,
 };
 use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
@@ -18,18 +18,18 @@ const ORDERS_WIDTH: u16 = 73;
 /// Changes of versions that are in sight at most.
 const MOST_CHANGES: usize = 4;
 
-/// Errors of a build that are in sight at most.
-const MOST_ERRORS: usize = 6;
+/// Lines of what is worked on or looked at that are in sight at most.
+const MOST_LINES: usize = 6;
 
 /// Draws the model on the whole frame.
 pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
-    let (draft_rows, change_rows) = middle(frame.area().height, model);
+    let (focus_rows, change_rows) = middle(frame.area().height, model);
     let [
         title,
         head,
         instruments,
         strategies,
-        draft,
+        focus,
         changes,
         lower,
         keys,
@@ -38,7 +38,7 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
         Constraint::Length(1),
         Constraint::Max(table_rows(model.instruments.len())),
         Constraint::Max(table_rows(model.strategies.len())),
-        Constraint::Length(draft_rows),
+        Constraint::Length(focus_rows),
         Constraint::Length(change_rows),
         Constraint::Min(LEAST_LOWER),
         Constraint::Length(1),
@@ -48,8 +48,8 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     frame.render_widget(Paragraph::new(head_line(&model.head)), head);
     draw_instruments(frame, instruments, &model.instruments);
     draw_strategies(frame, strategies, &model.strategies);
-    if let Some(row) = &model.draft {
-        draw_draft(frame, draft, row);
+    if let Some(row) = &model.focus {
+        draw_focus(frame, focus, row);
     }
     draw_lines(frame, changes, " changes ", &model.changes);
     let [orders, log] = Layout::horizontal([
@@ -67,8 +67,8 @@ fn table_rows(rows: usize) -> u16 {
     u16::try_from(rows + 3).unwrap_or(u16::MAX)
 }
 
-/// Rows of the draft and of the changes: what they need, as far as the rest leaves room. The draft goes first, for who
-/// works on it looks at it; of the changes one is always shown.
+/// Rows of the focus and of the changes: what they need, as far as the rest leaves room. The focus goes first, for
+/// somebody looks at it; of the changes one is always shown.
 fn middle(height: u16, model: &ViewModel) -> (u16, u16) {
     let tables = table_rows(model.instruments.len())
         .saturating_add(table_rows(model.strategies.len()))
@@ -78,17 +78,17 @@ fn middle(height: u16, model: &ViewModel) -> (u16, u16) {
         0 => 0,
         lines => 2 + lines.min(room.saturating_sub(2)).max(1),
     };
-    let errors = model.draft.as_ref().map(|draft| 1 + draft.errors.len());
+    let lines = model.focus.as_ref().map(|focus| 1 + focus.lines.len());
     let least_changes = boxed(model.changes.len(), 1, 0);
-    let room_of_draft = room.saturating_sub(least_changes);
-    let draft = boxed(errors.unwrap_or(0), 1 + MOST_ERRORS, room_of_draft);
+    let room_of_focus = room.saturating_sub(least_changes);
+    let focus = boxed(lines.unwrap_or(0), 1 + MOST_LINES, room_of_focus);
     let changes = boxed(
         model.changes.len(),
         MOST_CHANGES,
-        room.saturating_sub(draft),
+        room.saturating_sub(focus),
     );
     let rows = |rows| u16::try_from(rows).unwrap_or(u16::MAX);
-    (rows(draft), rows(changes))
+    (rows(focus), rows(changes))
 }
 
 fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
@@ -242,21 +242,21 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
     );
 }
 
-fn draw_draft(frame: &mut Frame<'_>, area: Rect, row: &DraftRow) {
-    let block = block(" build ".to_owned());
+fn draw_focus(frame: &mut Frame<'_>, area: Rect, row: &Focus) {
+    let block = block(row.title.to_owned());
     let inner = block.inner(area);
     let room = usize::from(inner.height).saturating_sub(1);
     let (headline, tone) = &row.headline;
     let mut lines = vec![Line::styled(fitting(headline, inner.width), style(*tone))];
     // The last line that there is room for says how many there are not.
-    let shown = match row.errors.len() > room {
+    let shown = match row.lines.len() > room {
         true => room.saturating_sub(1),
         false => room,
     };
-    let errors = row.errors.iter().take(shown);
-    lines.extend(errors.map(|error| Line::raw(fitting(error, inner.width))));
-    if row.errors.len() > shown {
-        let more = format!("... and {} more", row.errors.len() - shown);
+    let first = row.lines.iter().take(shown);
+    lines.extend(first.map(|line| Line::raw(fitting(line, inner.width))));
+    if row.lines.len() > shown {
+        let more = format!("... and {} more", row.lines.len() - shown);
         lines.push(Line::styled(more, style(Tone::Faint)));
     }
     frame.render_widget(Paragraph::new(lines).block(block), area);
@@ -301,18 +301,31 @@ fn keys_line(model: &ViewModel) -> Line<'_> {
             style(Tone::Bad).add_modifier(Modifier::REVERSED | Modifier::BOLD),
         );
     }
-    let mut spans = Vec::new();
-    for (key, meaning) in [
+    let live = [
         ("q", "quit"),
         ("p", "pause all"),
         ("r", "resume"),
         ("k", "kill"),
-    ] {
+    ];
+    let step = [
+        ("q", "quit"),
+        ("Enter", "the next event"),
+        ("1-9", "and Enter: so many events"),
+    ];
+    let (keys, typed) = match model.prompt {
+        Prompt::Step(typed) => (&step[..], Some(typed)),
+        _ => (&live[..], None),
+    };
+    let mut spans = Vec::new();
+    for (key, meaning) in keys {
         spans.push(Span::styled(
             format!(" {key} "),
             Style::new().add_modifier(Modifier::REVERSED),
         ));
         spans.push(Span::raw(format!(" {meaning}  ")));
+    }
+    if let Some(typed) = typed.filter(|typed| *typed > 0) {
+        spans.push(Span::raw(typed.to_string()));
     }
     Line::from(spans)
 }

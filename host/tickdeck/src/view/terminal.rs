@@ -19,6 +19,8 @@ pub enum Wish {
     Resume,
     /// Cancel everything and stay that way.
     Kill,
+    /// So many events of a recorded run may pass.
+    Pass(u64),
 }
 
 /// The terminal while the view is on it; restored when dropped, and by a panic on any thread.
@@ -35,12 +37,20 @@ impl Screen {
     /// # Errors
     /// It can't be put into raw mode.
     pub fn open() -> Result<Self> {
+        Self::asking(Prompt::None)
+    }
+
+    /// Takes the terminal over, with a question.
+    ///
+    /// # Errors
+    /// As [`Screen::open`].
+    pub fn asking(prompt: Prompt) -> Result<Self> {
         let terminal = ratatui::try_init()
             .context("cannot use this terminal for the live view; run with --plain")?;
         Ok(Self {
             terminal,
             events: read_events()?,
-            prompt: Prompt::None,
+            prompt,
         })
     }
 
@@ -108,6 +118,7 @@ fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<Wish>) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match (prompt, key.code) {
         (_, KeyCode::Char('c')) if control => (Prompt::None, Some(Wish::Quit)),
+        (Prompt::Step(typed), code) => step(typed, code),
         (Prompt::Kill, KeyCode::Char('y' | 'Y')) => (Prompt::None, Some(Wish::Kill)),
         (Prompt::Kill, _) => (Prompt::None, None),
         (Prompt::None, KeyCode::Char('q') | KeyCode::Esc) => (Prompt::None, Some(Wish::Quit)),
@@ -118,9 +129,45 @@ fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<Wish>) {
     }
 }
 
+/// What a key does where events of a recorded run pass.
+fn step(typed: u64, code: KeyCode) -> (Prompt, Option<Wish>) {
+    /// More digits than any run has events.
+    const MOST: u64 = 1_000_000_000_000;
+    match code {
+        KeyCode::Char('q') | KeyCode::Esc => (Prompt::Step(0), Some(Wish::Quit)),
+        KeyCode::Enter | KeyCode::Char(' ') => (Prompt::Step(0), Some(Wish::Pass(typed.max(1)))),
+        KeyCode::Backspace => (Prompt::Step(typed / 10), None),
+        KeyCode::Char(digit) => {
+            let digit = digit.to_digit(10).filter(|_| typed < MOST);
+            let typed = digit.map_or(typed, |digit| 10 * typed + u64::from(digit));
+            (Prompt::Step(typed), None)
+        }
+        _ => (Prompt::Step(typed), None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_and_enter_let_so_many_events_pass() {
+        let mut prompt = Prompt::Step(0);
+        let mut wishes = Vec::new();
+        let keys = ['\n', '1', 'x', '2', '5', '\u{8}', '\n', ' ', 'q'];
+        for key in keys {
+            let code = match key {
+                '\n' => KeyCode::Enter,
+                '\u{8}' => KeyCode::Backspace,
+                char => KeyCode::Char(char),
+            };
+            let wish;
+            (prompt, wish) = pressed(prompt, KeyEvent::new(code, KeyModifiers::NONE));
+            wishes.extend(wish);
+        }
+        let expected = [Wish::Pass(1), Wish::Pass(12), Wish::Pass(1), Wish::Quit];
+        assert_eq!((prompt, &wishes[..]), (Prompt::Step(0), &expected[..]));
+    }
 
     #[test]
     fn a_kill_takes_a_second_key_and_nothing_else_does() {

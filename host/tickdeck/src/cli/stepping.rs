@@ -1,0 +1,99 @@
+//! A recorded run in the terminal view, event by event.
+
+use crate::board::Board;
+use crate::names::Names;
+use crate::reel::Rhythm;
+use crate::tale;
+use crate::view::{Focus, Prompt, Screen, Told, Tone, Wish, view};
+use anyhow::Result;
+use std::io::IsTerminal;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+use tickdeck_engine::Deed;
+use tickdeck_model::Event;
+
+/// Between two looks at the keys and at the run.
+const FRAME: Duration = Duration::from_millis(50);
+/// Working orders that the view shows at most.
+const MOST_ORDERS: usize = 100;
+
+/// An event with what it led to.
+type Shown = (Event, Vec<Deed>);
+
+/// The display's side of a run that goes event by event.
+pub(super) struct Stepping {
+    shown: Receiver<Shown>,
+    /// How many events may pass; 0 ends the run.
+    pass: Sender<u64>,
+}
+
+/// Whether there is a terminal for the view.
+pub(super) fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+impl Stepping {
+    /// The two sides of it: this one for the display, the other for the run.
+    pub(super) fn new() -> (Self, Rhythm) {
+        let (to_display, shown) = channel();
+        let (pass, passed) = channel();
+        let show = Box::new(move |event: &Event, deeds: &[Deed]| {
+            let sent = to_display.send((*event, deeds.to_vec()));
+            // Without a display nobody could let anything pass.
+            sent.map_or(0, |()| passed.recv().unwrap_or(0))
+        });
+        (Self { shown, pass }, Rhythm::Shown(show))
+    }
+
+    /// Shows event after event until the run is over or the operator ends it.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub(super) fn watch(self, title: &str, board: &Board, names: &Names) -> Result<()> {
+        let mut screen = Screen::asking(Prompt::Step(0))?;
+        let mut told = Told::default();
+        let mut focus = None;
+        let mut waits = false;
+        loop {
+            match self
+                .shown
+                .recv_timeout(if waits { Duration::ZERO } else { FRAME })
+            {
+                Ok((event, deeds)) => {
+                    focus = Some(looked_at(&event, &deeds, names));
+                    waits = true;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            told.hear(board.lines(names).told());
+            let rows = screen.rows().min(MOST_ORDERS);
+            let mut model = view(title, &board.latest(), 0.0, &told, rows, names);
+            model.focus.clone_from(&focus);
+            model.mode.0 = if waits { "waits" } else { "plays" }.to_owned();
+            // Nothing goes by here.
+            model.head.rate = "-".to_owned();
+            screen.draw(model)?;
+            match screen.wish(FRAME)? {
+                Some(Wish::Quit) => return Ok(()),
+                Some(Wish::Pass(count)) if waits => {
+                    waits = false;
+                    // A run that is over does not listen.
+                    let _ = self.pass.send(count);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An event, and what it led to.
+fn looked_at(event: &Event, deeds: &[Deed], names: &Names) -> Focus {
+    let words = tale::happening(event, names);
+    let led_to = deeds.iter().filter_map(|deed| tale::deed(deed, names));
+    Focus {
+        title: " event ",
+        headline: (format!("#{} {words}", event.sequence), Tone::Plain),
+        lines: led_to.collect(),
+    }
+}
