@@ -88,6 +88,7 @@ impl Engine {
             stopped: false,
             guided: false,
             carried: Vec::new(),
+            broken_off: None,
             next_states: STATES_EVERY,
         })
     }

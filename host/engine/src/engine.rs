@@ -125,6 +125,9 @@ pub struct Engine {
     pub(crate) guided: bool,
     /// Events that belong to the next window: what is left of one that a crash cut short.
     pub(crate) carried: Vec<Event>,
+    /// The end of the window in which a run was cut off that is gone on with: what counts from there has not yet been
+    /// carried out.
+    pub(crate) broken_off: Option<Timestamp>,
     /// When states are to be kept next, in events.
     pub(crate) next_states: u64,
 }
@@ -252,6 +255,9 @@ impl Engine {
     /// Plays one window: gather, publish, let the strategies decide, carry out.
     fn play(&mut self, start: Timestamp, observer: &mut dyn Observer) -> Result<(), EngineError> {
         let end = self.window_end(start);
+        if let Some(broken_off) = self.broken_off.take().filter(|other| *other < end) {
+            self.attend(broken_off.saturating_sub(1))?;
+        }
         self.gather(end);
         self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;

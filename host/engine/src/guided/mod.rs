@@ -12,7 +12,7 @@ mod tape;
 
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
-use crate::action_ring::AT_END;
+use crate::action_ring::{AT_END, Decision};
 use crate::config::Stepping;
 use crate::engine::{Engine, EngineError, hash_intent};
 use crate::forced::Forced;
@@ -98,15 +98,23 @@ impl Engine {
             Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
             Err(Stop::Fails(error)) => return Err(error),
         }
-        // What a version decided while it caught up comes before all that it decides later: order numbers rise.
+        // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
+        // of instances counts from the end of the window, of which more may come.
+        let lockstep = self.stepping == Stepping::Lockstep;
         let left = guide.all_left().into_iter();
-        let (at_end, acts) = left.partition(|intent| intent.cause == AT_END);
-        self.intents = at_end;
-        self.settle(match self.stepping {
-            Stepping::Lockstep => self.window_end(self.now).saturating_sub(1),
-            Stepping::Free => self.now,
+        let (now, later) = left.partition(|intent| {
+            let late = matches!(intent.decision, Decision::Late(_));
+            intent.cause == AT_END && (late || !lockstep)
         });
-        self.intents = acts;
+        self.intents = now;
+        let end = self.window_end(self.now);
+        self.settle(if lockstep {
+            end.saturating_sub(1)
+        } else {
+            self.now
+        });
+        self.intents = later;
+        self.broken_off = lockstep.then_some(end);
         self.carried = guide.own.drain(..).chain(guide.given.drain(..)).collect();
         self.carried.sort_by_key(|event| event.ts_host);
         // What left just before it was cut off may not be on the tape.

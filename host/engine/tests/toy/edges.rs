@@ -801,3 +801,43 @@ fn a_free_run_cut_off() {
         "{wrong:?} {replays:?}"
     );
 }
+
+#[test]
+fn a_run_that_is_cut_off_in_the_window_in_which_a_strategy_ends_goes_on_like_its_twin() {
+    let mut wrong = Vec::new();
+    for seed in [1, 10, 14, 20, 23] {
+        let make = || {
+            let trapping = Traits {
+                traps: traps(700 + 10 * seed, u64::MAX),
+                every: 5,
+                ..traits()
+            };
+            let other = Traits {
+                every: 3,
+                ..traits()
+            };
+            let cast = [("first", trapping), ("second", other)].map(|(name, traits)| {
+                let version = version("1", traits);
+                let strategy = started(&version);
+                (name, version, strategy)
+            });
+            toy::engine_of(ToyVenue::new(seed, 1_500), plain(), cast.into())
+        };
+        let (items, twin) = kept(make());
+        let ended = |item: &Item| match item {
+            Item::Deed(_, Deed::Settled { outcome, .. }) => *outcome == Outcome::Ended,
+            _ => false,
+        };
+        let ended = items.iter().position(ended).unwrap();
+        for cut in ended - 24..ended + 4 {
+            let mut engine = make();
+            let mut tape = Played::of(&items[..cut], &[]);
+            engine.resume(&mut tape, &mut Notices::default()).unwrap();
+            let report = engine.run(&mut Notices::default()).unwrap();
+            if (report.tape_hash, report.actions_hash) != (twin.tape_hash, twin.actions_hash) {
+                wrong.push((seed, cut as i64 - ended as i64));
+            }
+        }
+    }
+    assert_eq!(wrong, []);
+}
