@@ -11,10 +11,15 @@ use tickdeck_model::{Event, StrategyId};
 /// Deeds that are read ahead, to see where the next change stands.
 const AHEAD: usize = 8_192;
 
+/// Bytes of strategies' states among them, beyond which no more are read.
+const STATES_AHEAD: usize = 64 << 20;
+
 /// What stands between the tape and the kernel.
 #[derive(Default)]
 pub(super) struct Guide {
     pub(super) queue: VecDeque<(u64, Deed)>,
+    /// Bytes of the states in it.
+    states_ahead: usize,
     /// Positions of the deeds in the queue that the workers must not be ahead of.
     barriers: VecDeque<u64>,
     /// No deed comes any more.
@@ -64,7 +69,8 @@ impl Guide {
     pub(super) fn fill(&mut self, tape: &mut dyn Tape) -> Result<(), TapeError> {
         // What becomes of a fault is known before it happens.
         let undecided = |fences: &[Fence]| fences.iter().any(|fence| fence.fate.is_none());
-        while !self.over && (self.queue.len() < AHEAD || undecided(&self.fences)) {
+        let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
+        while !self.over && (room(self) || undecided(&self.fences)) {
             match tape.deed()? {
                 None => self.over = true,
                 // The run had not begun to deny what was handed over before.
@@ -79,6 +85,7 @@ impl Guide {
                     {
                         self.foretell(strategy, outcome);
                     }
+                    self.states_ahead += state_bytes(&deed);
                     self.queue.push_back((position, deed));
                 }
             }
@@ -173,6 +180,7 @@ impl Guide {
         if is_barrier(&next.1) {
             self.barriers.pop_front();
         }
+        self.states_ahead -= state_bytes(&next.1);
         Some(next)
     }
 
@@ -233,6 +241,13 @@ impl Guide {
             left.extend(decided.at_end.drain(..));
         }
         left
+    }
+}
+
+const fn state_bytes(deed: &Deed) -> usize {
+    match deed {
+        Deed::Saved { state, .. } => state.bytes.len(),
+        _ => 0,
     }
 }
 

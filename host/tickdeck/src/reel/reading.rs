@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tickdeck_engine::{ChangeKept, Deed};
-use tickdeck_journal::{Reader, segments};
+use tickdeck_journal::{JournalError, Reader, segments};
 use tickdeck_model::{Event, Registry, Timestamp};
 
 /// The events of a run. After the last one, there may be more later.
@@ -243,8 +243,12 @@ impl Run {
     /// # Errors
     /// A reel can't be read.
     pub fn beyond(&self) -> Result<Option<u64>> {
+        let mut reader = match Reader::open(&self.folder, ACTIONS) {
+            // It was cut off before it had decided anything.
+            Err(JournalError::Missing { .. }) => return Ok(None),
+            reader => reader?,
+        };
         let events = self.events()?;
-        let mut reader = Reader::open(&self.folder, ACTIONS)?;
         let mut beyond = None;
         for segment in segments(&self.folder, ACTIONS)?.iter().rev() {
             reader.seek(segment.first)?;
