@@ -288,18 +288,19 @@ impl Desk {
         } else {
             0
         };
+        let faults = fence.is_some_and(|fence| fence.offered == first);
+        if faults {
+            strategy.hurry();
+        }
         let handled = strategy
             .on_events(batch, book, &mut self.actions)
             .and_then(|handled| consumed(handled, batch))
             .map_err(|fault| (at, Some(first), fault));
-        let handled = match fence {
-            Some(fence) if fence.offered == first => {
-                self.foretold.take_fence(fence.strategy);
-                handled?;
-                return Err((at, Some(first), recorded()));
-            }
-            _ => handled?,
-        };
+        if faults {
+            self.foretold.take_fence(slot.id);
+            return Err(handled.err().unwrap_or((at, Some(first), recorded())));
+        }
+        let handled = handled?;
         if timed {
             let ended = (self.now_ns)();
             slot.counters.time(ended.saturating_sub(started), handled);
@@ -379,6 +380,7 @@ impl Desk {
             };
             // What it recovered from is past; only what goes wrong now counts against its end.
             slot.counters.forget();
+            strategy.hurry();
             if let Err(fault) = strategy.stop(reason) {
                 slot.counters.note(&fault);
             }

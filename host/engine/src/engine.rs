@@ -180,6 +180,12 @@ impl Engine {
             let Some(start) = self.next_due() else {
                 return Ok(self.tape_over());
             };
+            if let Some(end) = self.broken_off.take_if(|end| *end <= start) {
+                // What follows from it may be due before what was found due.
+                self.attend(end.saturating_sub(1))?;
+                self.dispatch(observer);
+                continue;
+            }
             self.clock.wait_until(start);
             if self.hearing.0.stopping() {
                 return Ok(Ending::Asked);
@@ -255,9 +261,7 @@ impl Engine {
     /// Plays one window: gather, publish, let the strategies decide, carry out.
     fn play(&mut self, start: Timestamp, observer: &mut dyn Observer) -> Result<(), EngineError> {
         let end = self.window_end(start);
-        if let Some(broken_off) = self.broken_off.take().filter(|other| *other < end) {
-            self.attend(broken_off.saturating_sub(1))?;
-        }
+        self.broken_off = None;
         self.gather(end);
         self.publish()?;
         self.crew.catch_up(self.next_sequence, &mut self.intents)?;

@@ -48,14 +48,15 @@ impl Desk {
         let fenced = slot.at_end(Decision::Fenced { offered });
         self.outlet.publish(&[fenced]);
         let too_many = slot.trapped(at);
-        if slot.trial.is_some() && slot.previous.is_some() {
+        let on_trial = slot.trial.is_some() && slot.previous.is_some();
+        if fate.map_or(on_trial, |fate| fate == Fate::FailsTrial) {
             // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
             // compared with the wrong version.
             slot.shadow = None;
             let failed = slot.at_end(Decision::TrialFailed);
             return self.outlet.publish(&[failed]);
         }
-        if too_many || fate == Some(Fate::Ends) {
+        if fate.map_or(too_many, |fate| fate == Fate::Ends) {
             return self.end(place);
         }
         match self.recover(place) {

@@ -49,6 +49,8 @@ pub(crate) enum Fate {
     Recovers,
     /// It ends.
     Ends,
+    /// It was on trial, and the version before comes back.
+    FailsTrial,
 }
 
 /// What a worker was told of.

@@ -140,6 +140,10 @@ pub trait Strategy: Send {
         Ok(self.save()?.map(|bytes| *state = bytes))
     }
 
+    /// Whatever it does from now on, nothing depends on how long it takes: where limits in time are stretched because a run
+    /// is done again, this instance gets no more than it would have had.
+    fn hurry(&mut self) {}
+
     /// Says goodbye. The instance is dropped after.
     ///
     /// # Errors

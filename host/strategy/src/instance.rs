@@ -220,6 +220,10 @@ impl Strategy for Instance {
         Ok(Ok(()))
     }
 
+    fn hurry(&mut self) {
+        self.guest.store.data_mut().deadline.hurry();
+    }
+
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
         let reason = match reason {
             StopReason::Shutdown => lifecycle::StopReason::Shutdown,

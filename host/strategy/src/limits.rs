@@ -165,6 +165,8 @@ impl ResourceLimiter for Limiter {
 pub(crate) struct Deadline {
     limit: Duration,
     first_look: Option<Duration>,
+    /// The limit is never stretched.
+    hurried: bool,
 }
 
 /// The call used up its CPU time.
@@ -181,9 +183,16 @@ impl Deadline {
         self.first_look = None;
     }
 
+    /// From now on the limit is not stretched.
+    pub(crate) const fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
     /// The epoch reached the deadline: how much longer may the call run, if it may run so many `times` its limit?
     pub(crate) fn reached(&mut self, thread_time: Duration, times: u32) -> Result<UpdateDeadline> {
-        let limit = self.limit.saturating_mul(times);
+        let limit = self
+            .limit
+            .saturating_mul(if self.hurried { 1 } else { times });
         // What remains of it at the first look, one to two ticks into the call.
         let after_look = limit
             .saturating_sub(TICK * (FIRST_LOOK_TICKS as u32 - 1))

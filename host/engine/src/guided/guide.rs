@@ -6,7 +6,7 @@ use crate::forced::{Fate, Fence};
 use crate::port::State;
 use crate::record::{Acted, Deed, Outcome, Recorder};
 use std::collections::{BTreeMap, VecDeque};
-use tickdeck_model::{Event, StrategyId};
+use tickdeck_model::{Event, StrategyId, Timestamp};
 
 /// Deeds that are read ahead, to see where the next change stands.
 const AHEAD: usize = 8_192;
@@ -24,6 +24,14 @@ pub(super) struct Guide {
     barriers: VecDeque<u64>,
     /// No deed comes any more.
     over: bool,
+    /// There are deeds that the tape does not give.
+    pub(super) is_cut: bool,
+    /// How long windows are, where the kernel works in windows.
+    windows: Option<Timestamp>,
+    /// The window of the last action in the queue, by its number.
+    last_window: Option<Timestamp>,
+    /// Up to here everything that was done is in the queue, or was.
+    complete: u64,
     decided: BTreeMap<StrategyId, Decided>,
     /// Events of ours that must be on the tape.
     pub(super) own: VecDeque<Event>,
@@ -34,6 +42,8 @@ pub(super) struct Guide {
     /// The first of those that are not on the tape.
     pub(super) extra: Option<Acted>,
     pub(super) ended: bool,
+    /// The time of the last event before the last deed that was carried out.
+    pub(super) done_at: Timestamp,
     /// The venues are there and get what they got.
     pub(super) venues: bool,
     /// Faults that must happen again: what a limit in time ended is not ended by it again.
@@ -56,23 +66,31 @@ struct Decided {
 }
 
 impl Guide {
-    /// For a host that goes on: the venues are there, and the recorder takes over where the deeds end.
-    pub(super) fn with_venues(recorder: Option<Box<dyn Recorder>>) -> Self {
+    pub(super) fn of(windows: Option<Timestamp>) -> Self {
         Self {
-            venues: true,
-            recorder,
+            windows,
             ..Self::default()
         }
     }
 
-    /// Reads ahead.
-    pub(super) fn fill(&mut self, tape: &mut dyn Tape) -> Result<(), TapeError> {
+    /// For a host that goes on: the venues are there, and the recorder takes over where the deeds end.
+    pub(super) fn with_venues(self, recorder: Option<Box<dyn Recorder>>) -> Self {
+        Self {
+            venues: true,
+            recorder,
+            ..self
+        }
+    }
+
+    /// Reads ahead of the events that were `reached`.
+    pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
         // What becomes of a fault is known before it happens.
         let undecided = |fences: &[Fence]| fences.iter().any(|fence| fence.fate.is_none());
         let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
-        while !self.over && (room(self) || undecided(&self.fences)) {
+        let short = |guide: &Self| guide.windows.is_some() && guide.complete <= reached;
+        while !self.over && (room(self) || short(self) || undecided(&self.fences)) {
             match tape.deed()? {
-                None => self.over = true,
+                None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
                 Some((_, Deed::Halted { denied, .. })) => self.mark_denied(denied),
                 Some((position, deed)) => {
@@ -85,12 +103,29 @@ impl Guide {
                     {
                         self.foretell(strategy, outcome);
                     }
+                    self.note_window(position, &deed);
                     self.states_ahead += state_bytes(&deed);
                     self.queue.push_back((position, deed));
                 }
             }
         }
         Ok(())
+    }
+
+    /// What becomes of instances is told at the end of the window in which it happened. So it is known up to where the
+    /// window of the last action begins, and up to what comes after that at the end of a window.
+    fn note_window(&mut self, position: u64, deed: &Deed) {
+        match (self.windows, deed) {
+            (Some(_), Deed::Sent { .. } | Deed::Asked) => self.complete = position,
+            (Some(length), Deed::Acted(acted)) if !acted.is_at_end() => {
+                let window = acted.at.div_euclid(length);
+                if self.last_window.is_none_or(|last| last < window) {
+                    self.last_window = Some(window);
+                    self.complete = self.queue.back().map_or(self.complete, |(at, _)| *at);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn foretell(&mut self, strategy: StrategyId, outcome: Outcome) {
@@ -166,13 +201,25 @@ impl Guide {
         }
     }
 
-    /// How far the workers may go.
-    pub(super) fn limit(&self) -> u64 {
-        match (self.barriers.front(), self.queue.back()) {
-            (Some(barrier), _) => *barrier,
-            (None, Some((last, _))) if !self.over => *last,
-            _ => u64::MAX,
+    /// How far the workers may go from the events that were `reached`.
+    pub(super) fn limit(&self, reached: u64) -> u64 {
+        let barrier = self.barriers.front().copied().unwrap_or(u64::MAX);
+        if self.over {
+            return barrier;
         }
+        let known = match self.windows {
+            Some(_) => self.complete,
+            // Where time goes by, what becomes of an instance is told some time later.
+            None => {
+                let middle = self.queue.get(self.queue.len() / 2).map(|(at, _)| *at);
+                let last = self.queue.back().map(|(at, _)| *at);
+                middle
+                    .filter(|at| *at > reached)
+                    .or(last)
+                    .unwrap_or(reached)
+            }
+        };
+        barrier.min(known)
     }
 
     pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Deed)> {
@@ -255,6 +302,7 @@ const fn state_bytes(deed: &Deed) -> usize {
 const fn fate(outcome: Outcome) -> Fate {
     match outcome {
         Outcome::Ended => Fate::Ends,
+        Outcome::TrialFailed => Fate::FailsTrial,
         _ => Fate::Recovers,
     }
 }

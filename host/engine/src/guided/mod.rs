@@ -37,7 +37,7 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Replayed, EngineError> {
         let started = self.clock.now_ns();
-        let mut guide = Guide::default();
+        let mut guide = Guide::of(self.windows());
         let divergence = match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => None,
             Err(Stop::Differs(divergence)) => Some(*divergence),
@@ -69,7 +69,7 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Standing, EngineError> {
         let started = self.clock.now_ns();
-        let mut guide = Guide::default();
+        let mut guide = Guide::of(self.windows());
         match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => {}
             Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
@@ -92,7 +92,7 @@ impl Engine {
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<Resumed, EngineError> {
-        let mut guide = Guide::with_venues(self.keeping.take());
+        let mut guide = Guide::of(self.windows()).with_venues(self.keeping.take());
         match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => {}
             Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
@@ -130,6 +130,14 @@ impl Engine {
         })
     }
 
+    /// How long windows are, where the kernel works in windows.
+    const fn windows(&self) -> Option<Timestamp> {
+        match self.stepping {
+            Stepping::Lockstep => Some(self.lookahead_ns),
+            Stepping::Free => None,
+        }
+    }
+
     fn follow_tape(
         &mut self,
         guide: &mut Guide,
@@ -163,14 +171,17 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), Stop> {
         loop {
-            guide.fill(tape)?;
+            guide.fill(tape, self.next_sequence)?;
             while let Some((position, deed)) = guide.next_before(self.next_sequence) {
+                guide.done_at = self.now;
                 self.carry_out_deed(guide, tape, position, deed)?;
-                guide.fill(tape)?;
+                guide.fill(tape, self.next_sequence)?;
             }
             self.visit_venues(guide);
             self.tell_what_happened(guide, tape.is_watched(), observer)?;
-            let most = guide.limit().saturating_sub(self.next_sequence);
+            let most = guide
+                .limit(self.next_sequence)
+                .saturating_sub(self.next_sequence);
             let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
             self.window.clear();
             tape.events(most, &mut self.window)?;
@@ -253,20 +264,29 @@ impl Engine {
             self.router.on_event(event);
             let position = event.sequence + 1;
             while let Some((at, deed)) = guide.next_before(position) {
+                guide.done_at = event.ts_host;
                 self.carry_out_deed(guide, tape, at, deed)?;
+                guide.fill(tape, self.next_sequence)?;
             }
             if guide.is_exhausted() && self.stepping == Stepping::Lockstep {
-                self.carry_out_rest(guide, position);
+                self.carry_out_rest(guide, position)?;
             }
         }
         Ok(())
     }
 
     /// Where the deeds end, so did what was recorded of decisions: what was decided beyond never left, and does now.
-    fn carry_out_rest(&mut self, guide: &mut Guide, position: u64) {
+    fn carry_out_rest(&mut self, guide: &mut Guide, position: u64) -> Result<(), Stop> {
         let left = guide.left_before(position);
-        if left.is_empty() {
-            return;
+        let Some(first) = left.first() else {
+            return Ok(());
+        };
+        // One that was decided in an earlier window than the last deed's would be on the tape; so would any one if the tape
+        // is only played no further.
+        if guide.is_cut || self.window_end(first.at) < self.window_end(guide.done_at) {
+            let found = Acted::of(first, Timestamp::MIN).map_or(Finding::Nothing, Finding::Acted);
+            let (at, strategy) = (first.cause + 1, Some(first.strategy));
+            return Err(differs(at, strategy, Finding::Nothing, found));
         }
         if let Some(recorder) = guide.recorder.take() {
             self.keeping.put(Some(recorder));
@@ -281,6 +301,7 @@ impl Engine {
             self.router.on_intent(&intent);
         }
         self.resume_if_kept();
+        Ok(())
     }
 
     fn at_end_of_tape(&mut self, guide: &mut Guide) -> Result<(), Stop> {

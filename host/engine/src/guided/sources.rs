@@ -30,7 +30,7 @@ impl Engine {
                 Finding::Event(Box::new(*event)),
                 Finding::Event(Box::new(*own)),
             ));
-        } else if !free && is_ours(event) {
+        } else if is_ours(event) {
             return Err(differs(
                 event.sequence,
                 None,

@@ -26,6 +26,11 @@ pub trait Tape {
     /// What it was made from is not there, or can't be loaded.
     fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError>;
 
+    /// Whether there are deeds behind those that are given: all that were about the events given are among these then.
+    fn is_cut(&self) -> bool {
+        false
+    }
+
     /// Whether somebody looks at every event, and wants to see each time how everything stands.
     fn is_watched(&self) -> bool {
         false

@@ -805,10 +805,14 @@ fn a_free_run_cut_off() {
 #[test]
 fn a_run_that_is_cut_off_in_the_window_in_which_a_strategy_ends_goes_on_like_its_twin() {
     let mut wrong = Vec::new();
-    for seed in [1, 10, 14, 20, 23] {
+    // A lookahead is longer than the first gap, and shorter than the second.
+    for (seed, gap) in [1, 10, 14, 20, 23]
+        .into_iter()
+        .flat_map(|seed| [(seed, 50), (seed, 600)])
+    {
         let make = || {
             let trapping = Traits {
-                traps: traps(700 + 10 * seed, u64::MAX),
+                traps: traps(300 + 10 * seed, u64::MAX),
                 every: 5,
                 ..traits()
             };
@@ -821,7 +825,8 @@ fn a_run_that_is_cut_off_in_the_window_in_which_a_strategy_ends_goes_on_like_its
                 let strategy = started(&version);
                 (name, version, strategy)
             });
-            toy::engine_of(ToyVenue::new(seed, 1_500), plain(), cast.into())
+            let venue = ToyVenue::new(seed, 1_000).sparse(gap);
+            toy::engine_of(venue, plain(), cast.into())
         };
         let (items, twin) = kept(make());
         let ended = |item: &Item| match item {
@@ -835,9 +840,84 @@ fn a_run_that_is_cut_off_in_the_window_in_which_a_strategy_ends_goes_on_like_its
             engine.resume(&mut tape, &mut Notices::default()).unwrap();
             let report = engine.run(&mut Notices::default()).unwrap();
             if (report.tape_hash, report.actions_hash) != (twin.tape_hash, twin.actions_hash) {
-                wrong.push((seed, cut as i64 - ended as i64));
+                wrong.push((seed, gap, cut as i64 - ended as i64));
             }
         }
     }
     assert_eq!(wrong, []);
+}
+
+/// Sets a timer far away, at every event that `when` wants.
+fn idle(when: impl Fn(&Event) -> bool + Send + Sync + Clone + 'static) -> Version {
+    of(fun(move || {
+        let when = when.clone();
+        Box::new(move |event, _, actions| {
+            if when(event) {
+                actions.push(Action::SetTimer(TimerRequest {
+                    id: 1,
+                    pad: Pad::ZERO,
+                    due: 1_000_000_000_000,
+                }));
+            }
+            Ok(())
+        })
+    }))
+}
+
+#[test]
+fn decisions_that_nothing_answers_long_before_a_run_was_cut_off_are_a_difference() {
+    let make = |decides: bool| {
+        let second = idle(move |event| {
+            let when = (100..2_000).contains(&event.sequence);
+            decides && when && event.kind() == Kind::Quote
+        });
+        let cast = [("first", version("1", traits())), ("second", second)];
+        let cast = cast.map(|(name, version)| {
+            let strategy = started(&version);
+            (name, version, strategy)
+        });
+        toy::engine_of(ToyVenue::new(5, 6_000), plain(), cast.into())
+    };
+    let (items, _) = kept(make(false));
+    let cut = &items[..items.len() / 4 * 3];
+    let divergence = again(make(true), cut).divergence.unwrap();
+    assert_eq!(divergence.recorded, Finding::Nothing);
+    let resumed = make(true).resume(&mut Played::of(cut, &[]), &mut Notices::default());
+    assert!(resumed.is_err());
+    assert_eq!(again(make(false), cut).divergence, None);
+}
+
+#[test]
+fn a_fault_is_found_again_wherever_it_stands_in_what_is_read_ahead() {
+    let make = |traps_at: Option<u64>| {
+        let left = Arc::new(AtomicU64::new(1));
+        let first = of(fun(move || {
+            let left = Arc::clone(&left);
+            Box::new(move |event, _, _| {
+                let due = traps_at.is_some_and(|at| event.sequence >= at);
+                match due && left.swap(0, Ordering::Relaxed) == 1 {
+                    true => Err(Fault("too long".to_owned())),
+                    false => Ok(()),
+                }
+            })
+        }));
+        let mut cast = vec![("first", first.clone(), started(&first))];
+        for name in ["second", "third", "fourth", "fifth"] {
+            let version = idle(|_| true);
+            let strategy = started(&version);
+            cast.push((name, version, strategy));
+        }
+        let config = EngineConfig {
+            max_actions_per_s: 1_000_000,
+            ..plain()
+        };
+        toy::engine_of(ToyVenue::new(5, 5_000), config, cast)
+    };
+    // Four deeds an event: 8,192 of them end at an event of each of these neighbourhoods.
+    for at in (2_036..2_050).chain(4_084..4_098) {
+        let (items, report) = kept(make(Some(at)));
+        assert_eq!(report.status.strategies[0].traps, 1, "{at}");
+        let replayed = again(make(None), &items);
+        assert_eq!(replayed.divergence, None, "{at}");
+    }
 }

@@ -34,6 +34,8 @@ pub(crate) struct ToyVenue {
     clock: Timestamp,
     price: i64,
     resting: BTreeMap<ClientOrderId, Submit>,
+    /// Nanoseconds between two of its events at most.
+    gap: u64,
 }
 
 impl ToyVenue {
@@ -50,7 +52,13 @@ impl ToyVenue {
             clock: 1_000,
             price: 10_000,
             resting: BTreeMap::new(),
+            gap: 50,
         }
+    }
+
+    /// The same with few events.
+    pub(crate) fn sparse(self, gap: u64) -> Self {
+        Self { gap, ..self }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -83,7 +91,7 @@ impl ToyVenue {
         }
         self.left -= 1;
         let at = self.clock;
-        self.clock += self.random(50) as i64;
+        self.clock += self.random(self.gap) as i64;
         self.price += self.random(5) as i64 - 2;
         let (instrument, price) = (InstrumentId(0), Price(self.price));
         if self.random(2) == 0 {

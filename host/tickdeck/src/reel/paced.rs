@@ -115,6 +115,10 @@ impl Tape for Paced {
         self.tape.version(name, recipe)
     }
 
+    fn is_cut(&self) -> bool {
+        self.tape.is_cut()
+    }
+
     fn is_watched(&self) -> bool {
         matches!(self.rhythm, Rhythm::Shown(_)) && self.last.is_some() && self.pass <= 1
     }

@@ -18,6 +18,8 @@ pub struct ReelTape {
     maker: Maker,
     until: u64,
     given: u64,
+    /// A deed behind `until` was seen.
+    cut: bool,
 }
 
 impl ReelTape {
@@ -39,6 +41,7 @@ impl ReelTape {
             maker,
             until: u64::MAX,
             given: 0,
+            cut: false,
         })
     }
 
@@ -84,6 +87,7 @@ impl ReelTape {
                 .with_context(|| format!("record {} of the actions reel", record.index))?;
             match entry {
                 Entry::Deed(position, _) | Entry::Sent(position, ..) if position > self.until => {
+                    self.cut = true;
                     return Ok(None);
                 }
                 Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
@@ -113,5 +117,9 @@ impl Tape for ReelTape {
     fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
         let made = Recipe::read(recipe).and_then(|recipe| self.maker.version(name, &recipe));
         made.map_err(|error| TapeError(crate::cli::sentence(&error)))
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut
     }
 }
