@@ -208,8 +208,8 @@ fn tell_torn(opened: &[Opened; 2]) {
     }
     for beyond in opened.iter().filter_map(|opened| opened.beyond.as_ref()) {
         eprintln!(
-            "WARNING: the machine ended before the last events were on the disk; what was decided on them is put aside in \
-             {} ({} bytes), and the run goes on before them",
+            "WARNING: the machine ended before all was on the disk; where one reel is longer than the other, its end is put \
+             aside in {} ({} bytes), and the run goes on before it",
             beyond.file.display(),
             beyond.bytes
         );

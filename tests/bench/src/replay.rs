@@ -173,7 +173,7 @@ impl Tape for Reels {
                 Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
                     return Ok(Some((position, deed)));
                 }
-                Entry::Session | Entry::End => {}
+                Entry::Session | Entry::Mark(..) | Entry::End => {}
             }
         }
     }

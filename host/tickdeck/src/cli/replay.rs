@@ -82,8 +82,8 @@ struct Outcome {
     ended: bool,
     /// Actions that were decided before a crash and not recorded.
     unrecorded: u64,
-    /// Whether actions were left out because the events before them are lost.
-    beyond: bool,
+    /// Whether something was left out because the machine ended before all was on the disk.
+    left_out: bool,
     elapsed_s: f64,
     events_per_second: f64,
     /// The first difference, in words.
@@ -109,7 +109,7 @@ impl Replay {
             tape,
             names,
             session,
-            beyond,
+            left_out,
         } = replaying(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
@@ -133,7 +133,7 @@ impl Replay {
             .divergence
             .as_ref()
             .map(|divergence| difference(divergence, &names));
-        let outcome = outcome(&replayed, run.number, beyond, told);
+        let outcome = outcome(&replayed, run.number, left_out, told);
         if self.json {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
         } else {
@@ -254,7 +254,7 @@ where
     }
 }
 
-fn outcome(replayed: &Replayed, run: u32, beyond: bool, difference: Option<String>) -> Outcome {
+fn outcome(replayed: &Replayed, run: u32, left_out: bool, difference: Option<String>) -> Outcome {
     let report = &replayed.report;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
     Outcome {
@@ -267,7 +267,7 @@ fn outcome(replayed: &Replayed, run: u32, beyond: bool, difference: Option<Strin
         fills: report.status.fills,
         ended: replayed.ended,
         unrecorded: replayed.unkept,
-        beyond,
+        left_out,
         elapsed_s,
         events_per_second: (report.status.events as f64 / elapsed_s.max(1e-9)).round(),
         difference,
@@ -288,8 +288,8 @@ fn words(outcome: &Outcome, whole: bool) -> String {
         None => format!("equal: {actions} actions on {events} events, hash {actions_hash}\n"),
         Some(difference) => format!("NOT equal, after {actions} equal actions:\n{difference}\n"),
     };
-    if outcome.beyond {
-        text += "the machine ended before the last events were on the disk; what was decided on them is left out\n";
+    if outcome.left_out {
+        text += "the machine ended before all was on the disk; what is not whole is left out\n";
     }
     if !outcome.ended && !whole && outcome.difference.is_none() {
         text += &format!(

@@ -27,6 +27,8 @@ pub enum Kind {
     Deed = 6,
     /// The run ended in order.
     End = 7,
+    /// All that was done before some position is on the reel. Of schema 2.
+    Mark = 8,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             5 => Self::Saved,
             6 => Self::Deed,
             7 => Self::End,
+            8 => Self::Mark,
             _ => return None,
         })
     }
@@ -56,6 +59,8 @@ pub enum Entry {
     Session,
     /// The run ended in order.
     End,
+    /// All that was done before this position is on the reel, and which start of the machine wrote it.
+    Mark(u64, u64),
 }
 
 /// Bytes of an action's record.
@@ -110,6 +115,14 @@ fn wall_ns() -> i64 {
     })
 }
 
+/// The payload of a mark.
+pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&position.to_le_bytes());
+    bytes[8..].copy_from_slice(&machine.to_le_bytes());
+    bytes
+}
+
 /// Reads a record of the actions reel.
 ///
 /// # Errors
@@ -118,6 +131,11 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
     match Kind::of(kind) {
         Some(Kind::Session) => Ok(Entry::Session),
         Some(Kind::End) => Ok(Entry::End),
+        Some(Kind::Mark) => {
+            ensure!(payload.len() == 16, "a mark has {} bytes", payload.len());
+            let mut fields = Fields(payload);
+            Ok(Entry::Mark(fields.u64(), fields.u64()))
+        }
         Some(Kind::Acted) => {
             ensure!(
                 payload.len() == ACTED,

@@ -15,6 +15,7 @@ mod modules;
 mod otherwise;
 mod paced;
 mod prune;
+mod reach;
 mod reading;
 mod recorder;
 mod session;
@@ -29,6 +30,7 @@ pub use modules::Modules;
 pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
 pub use paced::{Paced, Rhythm, Show};
 pub use prune::{Keep, Old};
+pub use reach::Reach;
 pub use reading::{Deeds, Events, Happened, Kept, Merged, Place, names_in};
 pub use recorder::JournalRecorder;
 pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
@@ -43,7 +45,7 @@ use std::path::{Path, PathBuf};
 use tickdeck_journal::{JournalError, Reader, ReelConfig, segments};
 
 /// Version of what the records mean. Written into every segment; what an older one means is read for ever.
-pub const SCHEMA: u16 = 1;
+pub const SCHEMA: u16 = 2;
 
 /// The reel of events.
 pub const EVENTS: &str = "events";

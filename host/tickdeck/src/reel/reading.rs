@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tickdeck_engine::{ChangeKept, Deed};
-use tickdeck_journal::{JournalError, Reader, segments};
+use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, Timestamp};
 
 /// The events of a run. After the last one, there may be more later.
@@ -120,7 +120,7 @@ impl Deeds {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| place(&self.folder, ACTIONS, record.index))?;
             let (position, deed, wall) = match entry {
-                Entry::Session => continue,
+                Entry::Session | Entry::Mark(..) => continue,
                 Entry::End => {
                     self.ended = true;
                     continue;
@@ -149,22 +149,6 @@ impl Deeds {
     pub const fn has_ended(&self) -> bool {
         self.ended
     }
-}
-
-/// The first record before `end` that is about what came after so many events.
-fn first_beyond(reader: &mut Reader, end: u64, events: u64) -> Result<Option<u64>> {
-    while reader.position() < end
-        && let Some(record) = reader.next()?
-    {
-        let index = record.index;
-        match decode(record.kind, record.payload)? {
-            Entry::Deed(position, _) | Entry::Sent(position, ..) if position > events => {
-                return Ok(Some(index));
-            }
-            _ => {}
-        }
-    }
-    Ok(None)
 }
 
 fn place(folder: &Path, reel: &str, index: u64) -> String {
@@ -235,30 +219,6 @@ impl Run {
         let all = segments(&self.folder, EVENTS)?;
         let records = all.last().map_or(0, |last| last.first + last.records);
         Ok(records.saturating_sub(1))
-    }
-
-    /// The record of the actions reel from which on they are about events that are not on the events reel. The end of the
-    /// machine may leave that: each reel is made durable by itself.
-    ///
-    /// # Errors
-    /// A reel can't be read.
-    pub fn beyond(&self) -> Result<Option<u64>> {
-        let mut reader = match Reader::open(&self.folder, ACTIONS) {
-            // It was cut off before it had decided anything.
-            Err(JournalError::Missing { .. }) => return Ok(None),
-            reader => reader?,
-        };
-        let events = self.events()?;
-        let mut beyond = None;
-        for segment in segments(&self.folder, ACTIONS)?.iter().rev() {
-            reader.seek(segment.first)?;
-            let first = first_beyond(&mut reader, segment.first + segment.records, events)?;
-            beyond = first.or(beyond);
-            if first != Some(segment.first) {
-                break;
-            }
-        }
-        Ok(beyond)
     }
 
     /// The sequence of the first event at or after a place; after the last event, the one that would come next.

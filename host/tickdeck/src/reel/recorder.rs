@@ -3,13 +3,14 @@
 //! It stands in the kernel's own loop: what is handed over is in the files when the call returns, without a syscall. What
 //! can't be written waits here, and while it does no new order leaves.
 
-use super::codec::{Kind, encode};
+use super::codec::{Kind, encode, mark};
+use super::reach::machine;
 use super::{ACTIONS, EVENTS, Run, Session};
 use anyhow::Result;
 use std::collections::VecDeque;
 use tickdeck_engine::{Deed, RecordError, Recorder};
 use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
-use tickdeck_model::Event;
+use tickdeck_model::{Event, Timestamp};
 use zerocopy::IntoBytes;
 
 /// Most bytes that wait to be written: some ten seconds of a busy market.
@@ -25,6 +26,41 @@ pub struct JournalRecorder {
     buffer: Vec<u8>,
     /// Nobody's time goes by: a slow disk is waited for.
     waits: bool,
+    marks: Marks,
+}
+
+/// Events without a deed after which a mark is made.
+const MARK_EVENTS: u64 = 256;
+/// Event time after which one is made, if there was any event.
+const MARK_NS: i64 = 10_000_000;
+
+/// Says on the actions reel, where nothing else does, up to which event it is whole.
+#[derive(Default)]
+struct Marks {
+    /// Events handed over.
+    events: u64,
+    /// Of these, before the last time.
+    before: u64,
+    /// Host time of the last one.
+    now: Timestamp,
+    /// The last position on the actions reel, and the time then.
+    told: u64,
+    told_at: Timestamp,
+}
+
+impl Marks {
+    /// The position of a mark, if one is due.
+    fn due(&mut self) -> Option<u64> {
+        let events = self
+            .before
+            .checked_sub(self.told)
+            .filter(|events| *events > 0)?;
+        if events < MARK_EVENTS && self.now.saturating_sub(self.told_at) < MARK_NS {
+            return None;
+        }
+        (self.told, self.told_at) = (self.before, self.now);
+        Some(self.before)
+    }
 }
 
 struct Both {
@@ -49,16 +85,28 @@ impl JournalRecorder {
         config: &ReelConfig,
         session: Option<&Session>,
     ) -> Result<(Self, [Opened; 2])> {
-        let (mut events, first) = Reel::open(&run.folder, EVENTS, config)?;
-        // The events' lock is held, so nobody writes actions meanwhile.
-        let until = match session {
-            None => run.beyond()?.unwrap_or(u64::MAX),
-            Some(_) => u64::MAX,
-        };
-        let (mut actions, second) = Reel::open_until(&run.folder, ACTIONS, config, until)?;
+        // Nobody writes meanwhile: there is one host on a data folder.
+        let (mut events_until, mut actions_until) = (u64::MAX, u64::MAX);
+        if session.is_none() && run.has_begun() {
+            let reach = run.reach()?;
+            actions_until = reach.beyond.unwrap_or(u64::MAX);
+            if reach.more_events {
+                // The first record is what the run was made of.
+                events_until = reach.events + 1;
+            }
+        }
+        let (mut events, first) = Reel::open_until(&run.folder, EVENTS, config, events_until)?;
+        let (mut actions, second) = Reel::open_until(&run.folder, ACTIONS, config, actions_until)?;
         if let Some(session) = session {
             session.begin(&mut events, &mut actions)?;
         }
+        actions.append(Kind::Mark as u16, &mark(0, machine()))?;
+        let kept = events.next_index().saturating_sub(1);
+        let marks = Marks {
+            events: kept,
+            before: kept,
+            ..Marks::default()
+        };
         let recorder = Self {
             reels: Some(Both { events, actions }),
             sync: config.sync,
@@ -67,6 +115,7 @@ impl JournalRecorder {
             problem: None,
             buffer: Vec::with_capacity(1 << 10),
             waits: false,
+            marks,
         };
         Ok((recorder, [first, second]))
     }
@@ -155,6 +204,9 @@ impl Both {
 
 impl Recorder for JournalRecorder {
     fn events(&mut self, events: &[Event]) {
+        self.marks.before = self.marks.events;
+        self.marks.events += events.len() as u64;
+        self.marks.now = events.last().map_or(self.marks.now, |event| event.ts_host);
         self.keep(Kind::Event, events.as_bytes());
     }
 
@@ -162,6 +214,7 @@ impl Recorder for JournalRecorder {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let kind = encode(position, deed, &mut buffer);
+        (self.marks.told, self.marks.told_at) = (position, self.marks.now);
         self.keep(kind, &buffer);
         self.buffer = buffer;
     }
@@ -169,6 +222,9 @@ impl Recorder for JournalRecorder {
     fn commit(&mut self, orders: bool) -> Result<(), RecordError> {
         if !self.waiting.is_empty() {
             self.catch_up();
+        }
+        if let Some(position) = self.marks.due() {
+            self.keep(Kind::Mark, &mark(position, machine()));
         }
         let problem = match &self.problem {
             Some(problem) => problem.clone(),
@@ -186,7 +242,15 @@ impl Recorder for JournalRecorder {
     fn end(&mut self) -> Result<(), RecordError> {
         self.catch_up();
         if self.waiting.is_empty() {
-            self.keep(Kind::End, &[]);
+            // The end is told only once all events are on the disk.
+            let synced = self
+                .reels
+                .as_mut()
+                .map_or(Ok(()), |reels| reels.events.sync());
+            match synced {
+                Ok(()) => self.keep(Kind::End, &[]),
+                Err(problem) => self.problem = Some(problem),
+            }
         }
         if let Some(problem) = self.problem.take() {
             // Left unsealed, the reels say that the run was cut off; what waits is lost with this process.

@@ -93,7 +93,7 @@ impl ReelTape {
                 Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
                     return Ok(Some((position, deed)));
                 }
-                Entry::Session | Entry::End => {}
+                Entry::Session | Entry::Mark(..) | Entry::End => {}
             }
         }
     }

@@ -34,8 +34,8 @@ pub struct Replaying {
     pub names: Names,
     /// What the run was made of.
     pub session: Session,
-    /// Actions are left out because the events before them are lost; see [`Run::beyond`].
-    pub beyond: bool,
+    /// Something is left out because the end of the machine left one reel longer than the other; see [`Run::reach`].
+    pub left_out: bool,
 }
 
 /// Makes versions from their recipes.
@@ -238,9 +238,12 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         Arc::new(move || since(epoch)),
     )?;
     // Of a run that did not end, the reels may not reach equally far.
-    let (kept, beyond) = match run.has_ended() {
+    let (kept, left_out) = match run.has_ended() {
         true => (u64::MAX, false),
-        false => (run.events()?, run.beyond()?.is_some()),
+        false => {
+            let reach = run.reach()?;
+            (reach.events, reach.leaves())
+        }
     };
     let until = until.map_or(kept, |until| until.min(kept));
     let tape = ReelTape::open(&run.folder, maker)?.until(Some(until));
@@ -249,7 +252,7 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         tape,
         names,
         session,
-        beyond,
+        left_out,
     })
 }
 
