@@ -12,8 +12,8 @@ use tickdeck_model::StrategyId;
 pub(crate) enum Forced {
     /// Bringing an instance somewhere may take as long as it will, or not.
     Unhurried(bool),
-    /// At these batches strategies fault, whatever they do.
-    Fences(Vec<Fence>),
+    /// At this batch a strategy faults, whatever it does.
+    Fence(Fence),
     /// A strategy faults now: it did when it was to save.
     Fault {
         /// Whose.
@@ -109,7 +109,7 @@ impl Desk {
     pub(crate) fn force(&mut self, forced: Forced) {
         match forced {
             Forced::Unhurried(unhurried) => self.foretold.unhurried = unhurried,
-            Forced::Fences(fences) => self.foretold.fences.extend(fences),
+            Forced::Fence(fence) => self.foretold.fences.push(fence),
             Forced::Refusal => self.foretold.refuses = true,
             Forced::LostState => self.foretold.loses_state = true,
             Forced::Fault {

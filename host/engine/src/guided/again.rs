@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// Tells a strategy's worker what must happen.
-    fn force(&mut self, strategy: StrategyId, forced: Forced) -> Result<(), Stop> {
+    pub(super) fn force(&mut self, strategy: StrategyId, forced: Forced) -> Result<(), Stop> {
         if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
             let task = Task::Force(forced);
             let _ = self.crew.perform(card.worker, task, &mut self.intents)?;

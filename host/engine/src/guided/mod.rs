@@ -231,12 +231,9 @@ impl Engine {
             );
             return Err(EngineError::Tape(problem).into());
         }
-        if !guide.fences.is_empty() {
-            for worker in 0..self.crew.len() {
-                let fences = Task::Force(Forced::Fences(guide.fences.clone()));
-                let _ = self.crew.perform(worker, fences, &mut self.intents)?;
-            }
-            guide.fences.clear();
+        let end = first + self.window.len() as u64;
+        for fence in guide.fences.extract_if(.., |fence| fence.offered < end) {
+            self.force(fence.strategy, Forced::Fence(fence))?;
         }
         // These are kept already.
         let recorder = self.keeping.take();

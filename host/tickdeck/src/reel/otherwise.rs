@@ -205,7 +205,9 @@ fn wishes(
     named: Option<StrategyId>,
 ) -> Result<Vec<(Timestamp, Wish)>> {
     let mut wishes = Vec::new();
-    let mut deeds = deeds.into_iter().peekable();
+    // What became of instances may stand between a change and its refusal.
+    let settled = |deed: &Deed| matches!(deed, Deed::Settled { .. } | Deed::Acted(_));
+    let mut deeds = deeds.into_iter().filter(|deed| !settled(deed)).peekable();
     while let Some(deed) = deeds.next() {
         match deed {
             Deed::Stopping { at } => wishes.push((at, Wish::Stop)),
