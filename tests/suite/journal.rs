@@ -287,6 +287,29 @@ fn what_was_exported_and_imported_exports_to_the_same_tables() {
 }
 
 #[test]
+fn a_run_that_was_imported_is_not_replayed_and_the_refusal_says_what_it_is_for() {
+    let deck = Deck::recorded(&["1000"]);
+    deck.json("journal export --out tables --json");
+    deck.json("journal import tables --into again --json");
+    let own = deck.path("plugins/market-maker.wasm");
+    let other = format!("replay again --strategy market-maker={}", own.display());
+    for line in ["replay again", "replay again --json", other.as_str()] {
+        let refused = deck.say(line);
+        assert_eq!(refused.status.code(), Some(1), "{line}");
+        assert!(refused.stdout.is_empty(), "{line}: {refused:?}");
+        let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+        for words in [
+            "run 1 was imported",
+            "nothing to compare",
+            "`tickdeck journal show`",
+        ] {
+            assert!(error.contains(words), "{line}: {error}");
+        }
+        assert_eq!(error.trim_end().lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn an_export_takes_a_part_by_number_and_by_time() {
     let deck = Deck::recorded(&["2000"]);
     let shown = deck.json("journal show --at 700 --around 0 --json");

@@ -7,10 +7,12 @@ use crate::board::Board;
 use crate::clock::{Pace, Stop};
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, replaying};
+use crate::reel::{
+    IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, Run, Session, replaying,
+};
 use crate::session::on_interrupt;
 use crate::tale::{self, difference};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::IsTerminal;
@@ -94,6 +96,7 @@ impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
         let reels = Reels::in_folder(&self.folder);
         let run = reels.run(self.run)?;
+        has_decisions(&run)?;
         let stop = Stop::default();
         if let Some((name, file)) = &self.strategy {
             let asked = Asked {
@@ -138,13 +141,25 @@ impl Replay {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
         } else {
             let asked = self.until.is_some_and(|until| until <= outcome.events);
-            print(&words(&outcome, asked || session.command == IMPORTED))?;
+            print(&words(&outcome, asked))?;
         }
         Ok(match equal {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         })
     }
+}
+
+/// Refuses a run that was made from tables: done again without its modules, all that orders led to would seem to differ.
+fn has_decisions(run: &Run) -> Result<()> {
+    let session = Session::read(&run.folder)?;
+    ensure!(
+        session.command != IMPORTED,
+        "run {} was imported from tables, which hold what happened and neither modules nor decisions, so there is nothing \
+         to compare: look at it with `tickdeck journal show` or `tail`, or take it out with `export`",
+        run.number
+    );
+    Ok(())
 }
 
 impl Replay {
@@ -274,8 +289,8 @@ fn outcome(replayed: &Replayed, run: u32, left_out: bool, difference: Option<Str
     }
 }
 
-/// `whole`: that the tape ends there says nothing about how the run did.
-fn words(outcome: &Outcome, whole: bool) -> String {
+/// `asked`: that the tape ends there was asked for, and says nothing about how the run did.
+fn words(outcome: &Outcome, asked: bool) -> String {
     let Outcome {
         events,
         actions,
@@ -291,7 +306,7 @@ fn words(outcome: &Outcome, whole: bool) -> String {
     if outcome.left_out {
         text += "the machine ended before all was on the disk; what is not whole is left out\n";
     }
-    if !outcome.ended && !whole && outcome.difference.is_none() {
+    if !outcome.ended && !asked && outcome.difference.is_none() {
         text += &format!(
             "the run was cut off there; {} more actions had been decided and never left\n",
             outcome.unrecorded
