@@ -317,6 +317,50 @@ fn in_another_start_of_the_machine(folder: &Path, lost: u64) {
     }
 }
 
+#[test]
+fn a_run_that_goes_on_is_replayed_as_far_as_it_has_come_and_nothing_is_said_to_be_lost() {
+    let deck = deck("[venue]\nseed = 11\n");
+    let data = deck.path().join("tape");
+    let demo = ["demo", "--pace", "fast", "--json", "--data", "tape"];
+    let mut host = command(deck.path(), &demo)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(!wait_for(&data, 2_000, &mut host));
+    // Again and again, so that it also hits moments in which the kernel is between its events and what it does about them.
+    for _ in 0..3 {
+        let replayed = last_object(&tickdeck(deck.path(), &["replay", "tape", "--json"]));
+        let said = ["equal", "running", "ended", "left_out"];
+        let said = said.map(|what| replayed[what].as_bool().unwrap());
+        assert_eq!(said, [true, true, false, false], "{replayed}");
+    }
+    let words = tickdeck(deck.path(), &["replay", "tape"]);
+    let words = String::from_utf8_lossy(&words.stdout).into_owned();
+    let halfway = tickdeck(deck.path(), &["replay", "tape", "--until", "1000"]);
+    assert!(
+        host.try_wait().unwrap().is_none(),
+        "it went on all the time"
+    );
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let goes_on = "the run goes on; compared up to event ";
+    assert!(words.contains(goes_on), "{words}");
+    for wrong in ["cut off", "the machine ended"] {
+        assert!(!words.contains(wrong), "{words}");
+    }
+    let halfway = String::from_utf8_lossy(&halfway.stdout).into_owned();
+    assert!(
+        halfway.contains("equal: ") && !halfway.contains(goes_on),
+        "{halfway}"
+    );
+    // Once it is killed, it is a run that was cut off.
+    let replayed = last_object(&tickdeck(deck.path(), &["replay", "tape", "--json"]));
+    assert_eq!(
+        (&replayed["running"], &replayed["ended"]),
+        (&false.into(), &false.into())
+    );
+}
+
 /// Events that are on the reel.
 fn records(data: &Path) -> u64 {
     let folder = data.join("reels/000001");

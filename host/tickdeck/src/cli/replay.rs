@@ -7,9 +7,7 @@ use crate::board::Board;
 use crate::clock::{Pace, Stop};
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{
-    IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, Run, Session, replaying,
-};
+use crate::reel::{IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, Run, Session, replaying};
 use crate::session::on_interrupt;
 use crate::tale::{self, difference};
 use anyhow::{Result, ensure};
@@ -80,8 +78,10 @@ struct Outcome {
     actions_hash: String,
     tape_hash: String,
     fills: u64,
-    /// Whether the end of the run was reached; not of one that was cut off.
+    /// Whether the end of the run was reached; not of one that was cut off or goes on.
     ended: bool,
+    /// Whether a host goes on with the run.
+    running: bool,
     /// Actions that were decided before a crash and not recorded.
     unrecorded: u64,
     /// Whether something was left out because the machine ended before all was on the disk.
@@ -113,6 +113,7 @@ impl Replay {
             names,
             session,
             left_out,
+            running,
         } = replaying(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
@@ -136,7 +137,12 @@ impl Replay {
             .divergence
             .as_ref()
             .map(|divergence| difference(divergence, &names));
-        let outcome = outcome(&replayed, run.number, left_out, told);
+        let outcome = Outcome {
+            running,
+            left_out,
+            difference: told,
+            ..outcome(&replayed, run.number)
+        };
         if self.json {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
         } else {
@@ -269,7 +275,8 @@ where
     }
 }
 
-fn outcome(replayed: &Replayed, run: u32, left_out: bool, difference: Option<String>) -> Outcome {
+/// The figures of it.
+fn outcome(replayed: &Replayed, run: u32) -> Outcome {
     let report = &replayed.report;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
     Outcome {
@@ -282,10 +289,11 @@ fn outcome(replayed: &Replayed, run: u32, left_out: bool, difference: Option<Str
         fills: report.status.fills,
         ended: replayed.ended,
         unrecorded: replayed.unkept,
-        left_out,
+        running: false,
+        left_out: false,
         elapsed_s,
         events_per_second: (report.status.events as f64 / elapsed_s.max(1e-9)).round(),
-        difference,
+        difference: None,
     }
 }
 
@@ -307,10 +315,13 @@ fn words(outcome: &Outcome, asked: bool) -> String {
         text += "the machine ended before all was on the disk; what is not whole is left out\n";
     }
     if !outcome.ended && !asked && outcome.difference.is_none() {
-        text += &format!(
-            "the run was cut off there; {} more actions had been decided and never left\n",
-            outcome.unrecorded
-        );
+        text += &match outcome.running {
+            true => format!("the run goes on; compared up to event {events}\n"),
+            false => format!(
+                "the run was cut off there; {} more actions had been decided and never left\n",
+                outcome.unrecorded
+            ),
+        };
     }
     text + &format!("{elapsed_s:.2} s, {million:.2} M events/s\n")
 }

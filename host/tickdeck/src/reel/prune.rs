@@ -1,6 +1,6 @@
 //! Removes old runs.
 
-use super::{ACTIONS, REELS, Reels, Run};
+use super::{ACTIONS, EVENTS, REELS, Reels, Run};
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -40,12 +40,15 @@ impl Run {
 
     /// Whether a host writes it now.
     pub fn is_written(&self) -> bool {
-        let lock = std::fs::File::open(self.folder.join(format!("{ACTIONS}.lock")));
-        lock.is_ok_and(|lock| {
-            matches!(
-                lock.try_lock_shared(),
-                Err(std::fs::TryLockError::WouldBlock)
-            )
+        // The events' lock is the first to be taken, the actions' the last to be given back.
+        [ACTIONS, EVENTS].iter().any(|reel| {
+            let lock = std::fs::File::open(self.folder.join(format!("{reel}.lock")));
+            lock.is_ok_and(|lock| {
+                matches!(
+                    lock.try_lock_shared(),
+                    Err(std::fs::TryLockError::WouldBlock)
+                )
+            })
         })
     }
 

@@ -36,6 +36,8 @@ pub struct Replaying {
     pub session: Session,
     /// Something is left out because the end of the machine left one reel longer than the other; see [`Run::reach`].
     pub left_out: bool,
+    /// A host goes on with the run: it is done again as far as it had come when this was put together.
+    pub running: bool,
 }
 
 /// Makes versions from their recipes.
@@ -237,10 +239,15 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         clock,
         Arc::new(move || since(epoch)),
     )?;
-    // Of a run that did not end, the reels may not reach equally far.
-    let (kept, left_out) = match run.has_ended() {
-        true => (u64::MAX, false),
-        false => {
+    // In this order: a run that ends in between has ended, and was not cut off.
+    let (written, ended) = (run.is_written(), run.has_ended());
+    let running = written && !ended;
+    let (kept, left_out) = match (ended, written) {
+        (true, _) => (u64::MAX, false),
+        // What is beyond the events that were counted is newer, and nothing is lost.
+        (false, true) => (run.events()?, false),
+        // The reels may not reach equally far.
+        (false, false) => {
             let reach = run.reach()?;
             (reach.events, reach.leaves())
         }
@@ -253,6 +260,7 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
         names,
         session,
         left_out,
+        running,
     })
 }
 
