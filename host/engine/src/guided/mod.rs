@@ -77,9 +77,14 @@ impl Engine {
         }
         let status = self.status();
         let states = self.states()?;
+        let portfolio = self.router.portfolio.clone();
         let took = self.took_since(started);
         self.break_off(took)?;
-        Ok(Standing { status, states })
+        Ok(Standing {
+            status,
+            states,
+            portfolio,
+        })
     }
 
     /// Brings the host to where a recorded run ends, for [`Engine::run`] to go on from there. The venues are simulated

@@ -5,6 +5,7 @@ use crate::port::{State, Version};
 use crate::record::{Acted, Deed, Outcome};
 use crate::report::{Report, Status};
 use tickdeck_model::{Event, StrategyId};
+use tickdeck_portfolio::Portfolio;
 
 /// A recorded run.
 pub trait Tape {
@@ -105,6 +106,8 @@ pub struct Standing {
     pub status: Status,
     /// What the strategies that save would have saved.
     pub states: Vec<(StrategyId, State)>,
+    /// The store.
+    pub portfolio: Portfolio,
 }
 
 /// A way to stop: a difference, or an error.

@@ -104,7 +104,7 @@ impl Explain {
             version: ran.map(|ran| ran.version.clone()).unwrap_or_default(),
             module: ran.map(|ran| ran.hash.clone()).unwrap_or_default(),
             state: state.map(|(_, state)| Stated::of(state, story.handled)),
-            steps: steps(&story, denied.as_deref(), &names),
+            steps: steps((&story, &standing), denied.as_deref(), &names),
         };
         if self.json {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
@@ -178,12 +178,16 @@ fn standing(reels: &Reels, run: &Run, story: &Story) -> Result<(Standing, Names)
     let again = replaying(reels, run, Some(story.handled), &Stop::default())?;
     let (engine, mut tape) = (again.engine, again.tape);
     let stood = on_large_stack(move || engine.stand(&mut tape, &mut Nobody));
-    let standing = stood.with_context(|| {
+    let mut standing = stood.with_context(|| {
         format!(
             "run {} can't be done again up to event {}",
             run.number, story.handled
         )
     })?;
+    if let Some(cause) = &story.cause {
+        // A strategy meets an event with a book that has it in already. One that is impossible was told when it happened.
+        let _ = standing.portfolio.apply(cause);
+    }
     Ok((standing, again.names))
 }
 
@@ -239,7 +243,7 @@ impl Observer for Listening {
     fn status(&mut self, _: &Status) {}
 }
 
-fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
+fn steps((story, standing): (&Story, &Standing), denied: Option<&str>, names: &Names) -> Vec<Step> {
     let step = |step, at, words| Step {
         step,
         at: tale::moment(at),
@@ -263,7 +267,7 @@ fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
                 cause,
             )
         },
-        step("saw", at, saw(story, names)),
+        step("saw", at, saw(story, standing, names)),
         step("decided", at, tale::submit(&story.submit, names)),
         step(
             "checks",
@@ -307,24 +311,36 @@ fn steps(story: &Story, denied: Option<&str>, names: &Names) -> Vec<Step> {
     steps
 }
 
-fn saw(story: &Story, names: &Names) -> String {
-    let (saw, instrument) = (&story.saw, story.submit.instrument);
-    let quote = saw.quote.map_or_else(
+fn saw(story: &Story, standing: &Standing, names: &Names) -> String {
+    let instrument = story.submit.instrument;
+    // The last quote before, or the very event.
+    let of_cause = story.cause.map(|cause| cause.body());
+    let quote = match of_cause {
+        Some(Body::Quote(quote)) if quote.instrument == instrument => Some((quote.bid, quote.ask)),
+        _ => {
+            let mut all = standing.status.instruments.iter();
+            let status = all.find(|status| status.instrument == instrument);
+            status.and_then(|status| Some((status.bid?.0, status.ask?.0)))
+        }
+    };
+    let quote = quote.map_or_else(
         || "no quote yet".to_owned(),
-        |quote| {
-            format!(
-                "{} / {}",
-                names.price(instrument, quote.bid),
-                names.price(instrument, quote.ask)
-            )
+        |(bid, ask)| {
+            let price = |price| names.price(instrument, price);
+            format!("{} / {}", price(bid), price(ask))
         },
     );
+    let Some(book) = standing.portfolio.book(story.order.strategy) else {
+        return quote;
+    };
+    let size = |size| names.size(instrument, size);
+    let (buys, sells) = book.exposure(instrument);
     format!(
         "{quote}; position {}; {} orders working, which would buy {} and sell {}",
-        names.size(instrument, saw.position),
-        saw.orders,
-        names.size(instrument, saw.working.0),
-        names.size(instrument, saw.working.1)
+        size(book.position_size(instrument)),
+        book.order_count(),
+        size(buys),
+        size(sells)
     )
 }
 

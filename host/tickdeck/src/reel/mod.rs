@@ -34,7 +34,7 @@ pub use reach::Reach;
 pub use reading::{Deeds, Events, Happened, Kept, Merged, Place, names_in};
 pub use recorder::JournalRecorder;
 pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
-pub use story::{Saw, Story, senders, story};
+pub use story::{Story, senders, story};
 pub use tape::ReelTape;
 pub use verifying::{Checked, Found, verify_folder};
 pub(crate) use wired::PATIENCE;
