@@ -2,13 +2,15 @@
 
 use crate::command_line::tickdeck;
 use crate::deck::{plugins, root};
+use crate::reels::ticking;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tickdeck::clock::Stop;
-use tickdeck::reel::{Checked, Reels, verify_folder};
+use tickdeck::reel::{ACTIONS, Checked, EVENTS, Kind, Reels, verify_folder};
+use tickdeck_journal::{Reader, Reel, ReelConfig};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -37,6 +39,15 @@ impl Deck {
                 "run --seed 3 --pace max --no-watch --json --events {events}"
             ));
         }
+        deck
+    }
+
+    /// With a strategy that does something at every other event, so that segments of actions are soon full.
+    fn busy() -> Self {
+        let deck = Self::new();
+        std::fs::write(deck.path("plugins/guest.wasm"), ticking(2)).unwrap();
+        let settings = "[journal]\nsegment_mib = 1\n[engine]\nmax_actions_per_s = 4000000000\n";
+        std::fs::write(deck.path("tickdeck.toml"), settings).unwrap();
         deck
     }
 
@@ -167,6 +178,160 @@ fn verify_tells_what_is_missing_what_is_strange_and_what_it_can_not_know() {
     assert_eq!(missing.status.code(), Some(1));
     let error = String::from_utf8_lossy(&missing.stderr).into_owned();
     assert!(error.contains("nowhere is no data folder"), "{error}");
+}
+
+/// The segments of a reel of a run, first to last.
+fn segments(run: &Path, reel: &str) -> Vec<PathBuf> {
+    let mut files = files(run);
+    let is_of = |file: &PathBuf| {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        name.starts_with(&format!("{reel}-")) && name.ends_with(".reel")
+    };
+    files.retain(is_of);
+    files
+}
+
+/// Where something is damaged, and where something can't be told.
+fn places(checked: &Checked) -> [Vec<&Path>; 2] {
+    [&checked.damage, &checked.uncovered]
+        .map(|found| found.iter().map(|found| found.file.as_path()).collect())
+}
+
+#[test]
+fn verify_tells_every_segment_that_is_missing_at_either_end_of_a_reel() {
+    let deck = Deck::busy();
+    for events in [150_000, 300] {
+        deck.json(&format!(
+            "run --seed 3 --pace max --no-watch --json --events {events}"
+        ));
+    }
+    let before = deck.verified();
+    assert_eq!(before.damage, [], "{before:?}");
+    let mut taken = 0;
+    for run in ["data/reels/000001", "data/reels/000002"] {
+        for reel in [EVENTS, ACTIONS] {
+            let segments = segments(&deck.path(run), reel);
+            assert!(run.ends_with('2') || segments.len() > 1, "{segments:?}");
+            for at in [0, segments.len() - 1] {
+                let aside = deck.path("aside");
+                std::fs::rename(&segments[at], &aside).unwrap();
+                let checked = deck.verified();
+                let [damaged, _] = places(&checked);
+                assert!(damaged.contains(&segments[at].as_path()), "{checked:?}");
+                std::fs::rename(&aside, &segments[at]).unwrap();
+                taken += 1;
+            }
+        }
+    }
+    assert_eq!(taken, 8);
+    assert_eq!(deck.verified(), before);
+    // Another run's file in its place is whole in itself.
+    let [own, other] = [1, 2].map(|run| {
+        let file = format!("data/reels/{run:06}/{ACTIONS}-000001.reel");
+        deck.path(&file)
+    });
+    std::fs::copy(&own, deck.path("aside")).unwrap();
+    std::fs::copy(&other, &own).unwrap();
+    let checked = deck.verified();
+    assert!(places(&checked)[0].contains(&own.as_path()), "{checked:?}");
+    std::fs::rename(deck.path("aside"), &own).unwrap();
+    // What the host was doing when it was killed is known from the order of its doing it: it closes the events first.
+    let last = segments(&deck.path("data/reels/000002"), EVENTS).remove(0);
+    unclose(&last);
+    let checked = deck.verified();
+    assert_eq!(places(&checked), [vec![last.as_path()], vec![]]);
+    let actions = segments(&deck.path("data/reels/000002"), ACTIONS).remove(0);
+    unclose(&actions);
+    let checked = deck.verified();
+    assert_eq!(places(&checked), [vec![], vec![actions.as_path()]]);
+}
+
+/// Takes the end frame from the last segment of a reel, as if its writer had been killed before it.
+fn unclose(segment: &Path) {
+    const SEAL: usize = 32;
+    let mut bytes = std::fs::read(segment).unwrap();
+    let end = bytes.len() - SEAL;
+    bytes[end..].fill(0);
+    // The length of a segment that is open, and the mark of one of which nothing is known to be durable.
+    bytes.resize(1 << 20, 0);
+    bytes[4_096 - 8..4_096].fill(0);
+    std::fs::write(segment, bytes).unwrap();
+}
+
+#[test]
+fn verify_calls_neither_a_run_that_goes_on_nor_one_that_was_cut_off_damaged() {
+    let deck = Deck::busy();
+    let data = deck.path("data");
+    let line = [
+        "run",
+        "--seed",
+        "3",
+        "--pace",
+        "max",
+        "--no-watch",
+        "--json",
+    ];
+    let mut host = Command::new(crate::command_line::binary())
+        .args(line)
+        .current_dir(deck.0.path())
+        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    let mut looks = 0;
+    // Over several segments of both reels.
+    let folder = data.join("reels/000001");
+    let begun = || tickdeck_journal::segments(&folder, ACTIONS).map_or(0, |begun| begun.len());
+    while looks < 20 || begun() < 2 {
+        assert!(Instant::now() < deadline, "the host does not get on");
+        if folder.is_dir() {
+            let checked = verified(&data);
+            assert_eq!(checked.damage, [], "look {looks}");
+            looks += 1;
+        }
+    }
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert_eq!(verified(&data).damage, [], "it was killed");
+    // The end of the machine takes more of the events than of the actions, or the other way round.
+    let run = Reels::in_folder(&data).run(None).unwrap();
+    for reel in [EVENTS, ACTIONS] {
+        let config = ReelConfig::default();
+        let (open, opened) = Reel::open(&run.folder, reel, &config).unwrap();
+        drop(open);
+        let until = opened.records - 500;
+        drop(Reel::open_until(&run.folder, reel, &config, until).unwrap());
+        assert_eq!(verified(&data).damage, [], "less of the {reel}");
+    }
+}
+
+#[test]
+fn verify_knows_what_a_host_leaves_that_is_cut_off_as_it_begins_and_tells_a_session_that_can_not_be_read()
+ {
+    let deck = Deck::recorded(&["300"]);
+    let reels = deck.path("data/reels");
+    std::fs::create_dir(reels.join("000002")).unwrap();
+    std::fs::write(reels.join("000002/events.lock"), "").unwrap();
+    let begun = |run: u32, payload: &[u8]| {
+        let folder = reels.join(format!("{run:06}"));
+        let (mut reel, _) = Reel::open(&folder, EVENTS, &ReelConfig::default()).unwrap();
+        reel.append(Kind::Session as u16, payload).unwrap();
+        reel.close().unwrap();
+    };
+    let mut reader = Reader::open(&reels.join("000001"), EVENTS).unwrap();
+    let session = reader.next().unwrap().unwrap().payload.to_vec();
+    begun(3, &session);
+    std::fs::write(reels.join("000003/actions.next"), "half").unwrap();
+    let checked = deck.verified();
+    let [nothing, half] = [reels.join("000002"), reels.join("000003/actions.next")];
+    assert_eq!(places(&checked), [vec![], vec![&*nothing, &*half]]);
+    begun(4, b"{\"tickdeck\": 9}");
+    let checked = deck.verified();
+    let newer = &checked.damage[0];
+    assert_eq!(newer.file, reels.join("000004"), "{checked:?}");
+    assert!(newer.what.contains("can't be read"), "{checked:?}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
 }
 
 /// Does something harmless at every n-th event.
-fn ticking(n: u32) -> Vec<u8> {
+pub(crate) fn ticking(n: u32) -> Vec<u8> {
     let body = format!(
         "(call $take (i32.const 1))
          (if (i64.eqz (i64.rem_u (global.get $seen) (i64.const {n})))

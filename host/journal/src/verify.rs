@@ -25,8 +25,15 @@ pub struct Verified {
     pub records: u64,
     /// Bytes looked at.
     pub bytes: u64,
-    /// Whether the last segment is closed: its last writer ended it in order.
+    /// Number of the first segment. Numbers are counted from 1; whether those before it may be gone is for the caller to know.
+    pub first: u64,
+    /// Number of the last segment, also if it was only prepared.
+    pub last: u64,
+    /// Whether the last segment that was begun is closed: its last writer ended it in order, or went on to another one.
     pub sealed: bool,
+    /// Whether the last segment is closed, has its exact length and was all durable. Where a writer went on to another segment,
+    /// that one was made durable before this is so, and the end of the machine does not take it away.
+    pub finished: bool,
     /// Everything that is not as it was written; none if all is well.
     pub damage: Vec<Damage>,
 }
@@ -68,7 +75,11 @@ pub fn verify(
     let mut check = Check {
         folder,
         name,
-        verified: Verified::default(),
+        verified: Verified {
+            first: files[0].0,
+            last: files[files.len() - 1].0,
+            ..Verified::default()
+        },
         before: None,
         capacity: None,
         total,
@@ -107,6 +118,7 @@ impl Check<'_> {
                 self.damage(path, offset, what);
                 self.before = None;
                 self.verified.sealed = false;
+                self.verified.finished = false;
             }
             // Pruned since the folder was listed.
             Err(error) if !path.exists() => drop(error),
@@ -142,6 +154,9 @@ impl Check<'_> {
         if whole {
             self.end(&mut scan)?;
         }
+        let end = scan.position();
+        let exact = scan.is_sealed() && scan.length()? == end && scan.mark() == Ok(end);
+        self.verified.finished = last && exact;
         let end = (header.reel, scan.index(), scan.running());
         self.before = scan.is_sealed().then_some(end);
         self.capacity = Some(header.capacity);
@@ -178,7 +193,10 @@ impl Check<'_> {
 
     /// Whether good frames follow though there is none here.
     fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
-        Ok(!self.is_written(scan)? && scan.span()?.is_some() && scan.next_good()?.is_some())
+        // In this order: where nothing stands, a writer may write several frames before it is looked at again, and where
+        // something does, none of it was written before what belongs here.
+        let holds = scan.span()?.is_some() && !self.is_written(scan)?;
+        Ok(holds && scan.next_good()?.is_some() && !scan.has_more()?)
     }
 
     /// Notes damage and goes on behind it; whether there is anything good behind it.
@@ -209,10 +227,10 @@ impl Check<'_> {
             let what = "records that were durable are missing here";
             self.damage(&path, scan.position(), what);
         }
-        if self.is_written(scan)? {
-            return Ok(());
-        }
-        if let Some(span) = scan.span()? {
+        // Looked at before it is waited for a writer: what comes after the wait is none of this.
+        if let Some(span) = scan.span()?
+            && !self.is_written(scan)?
+        {
             let what = "something stands behind the last record, where all should be zero";
             self.damage(&path, span.start, what);
         }

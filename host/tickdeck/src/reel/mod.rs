@@ -11,6 +11,7 @@
 
 mod codec;
 mod compare;
+mod gaps;
 mod modules;
 mod otherwise;
 mod paced;

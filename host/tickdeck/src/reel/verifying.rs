@@ -1,6 +1,7 @@
 //! Looks at every byte of a data folder.
 
 use super::codec::{Entry, decode};
+use super::gaps::Both;
 use super::{ACTIONS, EVENTS, MODULES, Modules, REELS, Recipe, Reels, Run, Session};
 use crate::clock::Stop;
 use crate::deck::{IDS, KILLED, LOCK, ORDERS};
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::{ChangeKept, Deed};
-use tickdeck_journal::{JournalError, Reader};
+use tickdeck_journal::{JournalError, Reader, Verified};
 use tickdeck_model::Registry;
 
 /// What is known of a data folder.
@@ -137,15 +138,35 @@ impl Check<'_> {
                 entry.file_name().to_str().unwrap_or_default(),
             );
         }
-        for reel in [EVENTS, ACTIONS] {
-            self.reel(folder, reel)?;
-        }
+        let told = self.checked.damage.len();
         let run = Run {
             number,
             folder: folder.to_owned(),
         };
-        // What is damaged has been told.
-        let _ = self.modules_of(&run);
+        // Asked before and after, as a host may begin or end meanwhile: then the reels were not read at one moment.
+        let mut written = run.is_written();
+        let events = self.reel(folder, EVENTS)?;
+        let actions = self.reel(folder, ACTIONS)?;
+        written |= run.is_written();
+        let both = Both {
+            run: &run,
+            events: events.as_ref(),
+            actions: actions.as_ref(),
+        };
+        let looked = both.gaps(written).map(|gaps| {
+            self.checked.damage.extend(gaps.damage);
+            self.checked.uncovered.extend(gaps.uncovered);
+        });
+        let named = match both.has_begun() {
+            true => self.modules_of(&run),
+            false => Ok(()),
+        };
+        if let Err(error) = looked.and(named) {
+            // What can't be read because it is damaged or missing has been told.
+            if self.checked.damage.len() == told {
+                self.damage(folder, None, &format!("{error:#}"));
+            }
+        }
         Ok(())
     }
 
@@ -177,6 +198,11 @@ impl Check<'_> {
                     "there is something in it, and it should be empty",
                 );
             }
+        } else if of_reel(".next") {
+            self.uncovered(
+                path.to_owned(),
+                "it is a segment that is being made; where no host runs, the next one deletes it",
+            );
         } else if name.contains(".torn-") {
             self.uncovered(path.to_owned(), "a crash left it, and it was kept aside");
         } else if !is_segment(".reel") {
@@ -184,27 +210,25 @@ impl Check<'_> {
         }
     }
 
-    fn reel(&mut self, folder: &Path, reel: &str) -> Result<()> {
+    fn reel(&mut self, folder: &Path, reel: &str) -> Result<Option<Verified>> {
         let (before, most) = (self.checked.bytes, self.total);
         let progress = &mut self.progress;
         let mut tell = |done: u64, _: u64| progress(before + done, most.max(before + done));
         match tickdeck_journal::verify(folder, reel, &mut tell) {
-            Ok(verified) => {
+            Ok(mut verified) => {
                 self.checked.files += verified.segments;
                 self.checked.bytes += verified.bytes;
                 self.checked.records += verified.records;
-                let damage = verified.damage.into_iter();
+                let damage = std::mem::take(&mut verified.damage).into_iter();
                 self.checked.damage.extend(damage.map(|damage| Found {
                     file: damage.file,
                     offset: Some(damage.offset),
                     what: damage.what,
                 }));
-                Ok(())
+                Ok(Some(verified))
             }
-            Err(JournalError::Missing { .. }) => {
-                self.damage(folder, None, &format!("the reel `{reel}` is missing"));
-                Ok(())
-            }
+            // What that means is for the other reel to say.
+            Err(JournalError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -216,7 +240,11 @@ impl Check<'_> {
             self.named
                 .insert((Recipe::read(&seat.recipe)?.module, run.folder.clone()));
         }
-        let mut actions = Reader::open(&run.folder, ACTIONS)?;
+        let mut actions = match Reader::open(&run.folder, ACTIONS) {
+            // It was cut off as it began, or that has been told.
+            Err(JournalError::Missing { .. }) => return Ok(()),
+            actions => actions?,
+        };
         while let Some(record) = actions.next()? {
             if record.kind != super::Kind::Deed as u16 {
                 continue;
