@@ -12,7 +12,7 @@ use tickdeck::config::Config;
 use tickdeck::deck::scan;
 use tickdeck::grants::Grants;
 use tickdeck::names::Names;
-use tickdeck::reel::{Played, Reels};
+use tickdeck::reel::{Budget, Played, Reels};
 use tickdeck::stage::{Hand, Ledger, Record, Stage, Wish};
 use tickdeck::wiring::{Journaling, Overrides, Parts};
 use tickdeck_engine::{Controls, EngineError, Report, Status, StrategyStatus};
@@ -143,6 +143,12 @@ impl Hosted {
         let mut host = Self::start(settings, folder);
         host.goes_on("guest");
         host
+    }
+
+    /// Has the host look so often that its reels keep to a budget.
+    pub(crate) fn keeps_to(&self, budget: Budget, every: Duration) {
+        let stage = self.stage.as_ref().expect("it runs");
+        stage.keeps_to(budget, every);
     }
 
     /// How things stand.

@@ -2,6 +2,7 @@
 
 use crate::command_line::tickdeck;
 use crate::deck::{plugins, root};
+use crate::hosted::{Folder, Hosted, counting};
 use crate::reels::ticking;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use tickdeck::clock::Stop;
-use tickdeck::reel::{ACTIONS, Checked, EVENTS, Kind, Reels, verify_folder};
+use tickdeck::reel::{ACTIONS, Budget, Checked, EVENTS, Kind, Reels, verify_folder};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -544,12 +545,48 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     std::fs::write(deck.path("tickdeck.toml"), "[journal]\nkeep_gib = 1\n").unwrap();
     deck.json("run --seed 3 --pace max --no-watch --json --events 100 --afresh");
     assert_eq!(runs(), [2, 4, 5]);
-    let said = Reels::in_folder(&data).make_room(0);
+    let said = Budget::new(Reels::in_folder(&data), 0).make_room();
     assert!(
-        said.len() == 1 && said[0].contains("removed run 4, "),
+        said.len() == 1 && said[0].line().starts_with("removed run 4, "),
         "{said:?}"
     );
     assert_eq!(runs(), [2, 5]);
+}
+
+#[test]
+fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_is_too_large() {
+    let deck = Deck::recorded(&["100", "100"]);
+    let data = deck.path("data");
+    let reels = Reels::in_folder(&data);
+    let runs = || -> Vec<u32> { reels.runs().unwrap().iter().map(|run| run.number).collect() };
+    let old = reels.run(Some(1)).unwrap().folder;
+    let kept: Vec<(PathBuf, Vec<u8>)> = files(&old)
+        .into_iter()
+        .map(|file| (file.clone(), std::fs::read(&file).unwrap()))
+        .collect();
+    let folder = Folder::new();
+    folder.put("guest", &counting("1.0.0").component());
+    let mut host = Hosted::kept("[venue]\nseed = 7\n", folder, &data);
+    host.goes_on("guest");
+    assert_eq!(runs(), [1, 2, 3], "nobody set a limit");
+    host.keeps_to(Budget::new(reels.clone(), 0), Duration::from_millis(5));
+    host.told(&["removed run 1"]);
+    host.told(&["removed run 2"]);
+    host.told(&["run 3 alone takes", "keep_gib"]);
+    assert_eq!(runs(), [3]);
+    // At a later look there is something to remove again, and nothing to warn of again.
+    host.forget();
+    std::fs::create_dir(deck.path("copy")).unwrap();
+    for (file, bytes) in kept {
+        std::fs::write(deck.path("copy").join(file.file_name().unwrap()), bytes).unwrap();
+    }
+    std::fs::rename(deck.path("copy"), &old).unwrap();
+    host.told(&["removed run 1"]);
+    assert_eq!(host.failures(), Vec::<&str>::new());
+    host.goes_on("guest");
+    host.stop();
+    assert_eq!(verified(&data).damage, []);
+    assert!(reels.run(Some(3)).unwrap().has_ended());
 }
 
 #[test]

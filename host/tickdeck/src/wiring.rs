@@ -10,7 +10,9 @@ use crate::config::Config;
 use crate::grants::Grants;
 use crate::limits::risk;
 use crate::names::Names;
-use crate::reel::{JournalRecorder, Played, Reels, SeatKept, Session, TermsKept, reel_config};
+use crate::reel::{
+    Budget, JournalRecorder, Played, Reels, SeatKept, Session, TermsKept, reel_config,
+};
 use crate::signature::TrustedKeys;
 use crate::stage::{Keep, Ledger, Setup, first_generation, waits};
 use crate::venue::{Venue, venue};
@@ -215,11 +217,17 @@ impl Parts {
 
     /// Removes old runs, now that this one has its folder, if the settings say so.
     pub(crate) fn make_room(&self) {
-        if let (Some(journal), Some(keep_gib)) = (&self.journal, self.config.journal.keep_gib) {
-            for line in journal.reels.make_room(keep_gib) {
-                eprintln!("{line}");
+        if let Some(mut budget) = self.budget() {
+            for said in budget.make_room() {
+                eprintln!("{}", said.line());
             }
         }
+    }
+
+    /// What the reels may take, if the settings say so.
+    pub fn budget(&self) -> Option<Budget> {
+        let (journal, keep_gib) = (self.journal.as_ref()?, self.config.journal.keep_gib?);
+        Some(Budget::new(journal.reels.clone(), keep_gib))
     }
 
     /// What the run is made of, if it is kept.

@@ -27,6 +27,9 @@ use tickdeck_model::{OrderNumber, Registry};
 /// How long a demonstration plays when nobody can press a key.
 const UNATTENDED: Duration = Duration::from_secs(30);
 
+/// How often it is looked whether the reels keep to their budget.
+const LOOK_AT_BUDGET: Duration = Duration::from_secs(60);
+
 /// How the tape is played.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Playing {
@@ -121,6 +124,7 @@ impl Playing {
             killed: source.killed,
             journal,
         };
+        let budget = parts.budget();
         let wired = parts.wire()?;
         tell_left_out(&wired);
         let title = format!("{} on {}", source.command, wired.title);
@@ -142,6 +146,9 @@ impl Playing {
             .map(|workshop| workshop.beside(wired.board.clone()));
         let bench = bench.transpose()?;
         let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
+        if let Some(budget) = budget {
+            stage.keeps_to(budget, LOOK_AT_BUDGET);
+        }
         // Last to come and first to go: while it answers, everything that it asks is there.
         let server = listen(&source.deck, operator, display);
         about.start_up = source.since.elapsed();

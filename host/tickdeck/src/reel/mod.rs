@@ -9,6 +9,7 @@
 //! record after the first is event 0. The actions reel has what the kernel did, each with its position: how many events
 //! the router had taken in. Together they are enough to do the run again, years later: see `docs/JOURNAL.md`.
 
+mod budget;
 mod codec;
 mod compare;
 mod gaps;
@@ -25,6 +26,7 @@ mod tape;
 mod verifying;
 mod wired;
 
+pub use budget::{Budget, Said};
 pub use codec::{Entry, Kind, decode};
 pub use compare::{Comparison, Counts, Difference, compare};
 pub use modules::Modules;

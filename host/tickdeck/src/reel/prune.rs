@@ -103,26 +103,6 @@ impl Reels {
         clear(&gone)
     }
 
-    /// Removes old runs at the start of a host, until at most so many GiB are left; gives what there is to say about it. It
-    /// trades all the same if that fails.
-    pub fn make_room(&self, keep_gib: u64) -> Vec<String> {
-        let mut said = Vec::new();
-        let removed = self.clear_leftovers().and_then(|()| {
-            for old in self.too_many(Keep::Bytes(keep_gib << 30))? {
-                self.remove(&old.run)?;
-                let (number, bytes) = (old.run.number, crate::figures::bytes(old.bytes));
-                said.push(format!(
-                    "removed run {number}, {bytes}: [journal] keep_gib is {keep_gib}"
-                ));
-            }
-            Ok(())
-        });
-        if let Err(error) = removed {
-            said.push(format!("warning: no room was made for new runs: {error:#}"));
-        }
-        said
-    }
-
     /// Removes what a removal that was broken off left.
     ///
     /// # Errors
@@ -147,5 +127,9 @@ impl Reels {
 }
 
 fn clear(folder: &Path) -> Result<()> {
-    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
+    match std::fs::remove_dir_all(folder) {
+        // Somebody else who makes room was faster.
+        Err(_) if !folder.exists() => Ok(()),
+        cleared => cleared.with_context(|| format!("cannot remove {}", folder.display())),
+    }
 }

@@ -86,7 +86,8 @@ impl Loader {
                 // Whoever asked may have given up.
                 let _ = reply.send(self.wish(&name, wish));
             }
-            Message::Stop => {}
+            // The thread's own.
+            Message::Room(_) | Message::Stop => {}
         }
     }
 

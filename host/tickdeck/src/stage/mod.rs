@@ -8,6 +8,7 @@ mod entry;
 mod ledger;
 mod loader;
 mod records;
+mod room;
 mod wishes;
 
 pub use ledger::{Generation, Given, Ledger, Permission, Record};
@@ -17,13 +18,15 @@ use crate::board::Board;
 use crate::casting::{Candidate, Casting};
 use crate::grants::Grants;
 use crate::names::Names;
+use crate::reel::Budget;
 use anyhow::{Context, Result};
 use loader::Loader;
+use room::Room;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tickdeck_engine::{Controls, VersionChange};
@@ -59,6 +62,7 @@ enum Message {
     Folder(Change),
     Version(Timestamp, StrategyId, VersionChange),
     Wish(String, Wish, Sender<Result<String, String>>),
+    Room(Room),
     Stop,
 }
 
@@ -129,6 +133,12 @@ impl Stage {
         })
     }
 
+    /// Has the loader look so often that the reels keep to their budget: it is the thread on which things may take time.
+    pub fn keeps_to(&self, budget: Budget, every: Duration) {
+        // An error means that it has ended already.
+        let _ = self.messages.send(Message::Room(Room::new(budget, every)));
+    }
+
     /// A hand that asks the loader for things.
     pub fn hand(&self) -> Hand {
         Hand(self.messages.clone())
@@ -163,8 +173,8 @@ impl Hand {
             .map_err(|_| ending())?;
         match answer.recv_timeout(ANSWER_WITHIN) {
             Ok(answer) => answer,
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Err(ending()),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Err(format!(
+            Err(RecvTimeoutError::Disconnected) => Err(ending()),
+            Err(RecvTimeoutError::Timeout) => Err(format!(
                 "nothing came of it within {} s; it may still happen",
                 ANSWER_WITHIN.as_secs()
             )),
@@ -181,13 +191,25 @@ fn follow(board: &Board, messages: Sender<Message>) {
 }
 
 fn work(mut loader: Loader, inbox: &Receiver<Message>, stop: &AtomicBool) {
-    while let Ok(message) = inbox.recv() {
+    let mut room: Option<Room> = None;
+    loop {
+        let left = room.as_ref().map_or(Duration::MAX, Room::left);
+        let message = inbox.recv_timeout(left);
         // What is queued before the end is not begun any more.
-        if stop.load(Ordering::Acquire) {
+        if matches!(message, Err(RecvTimeoutError::Disconnected)) || stop.load(Ordering::Acquire) {
             return;
         }
         // A compiler that panics over a module must not be the end of all swaps.
-        let done = catch_unwind(AssertUnwindSafe(|| loader.take(message)));
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            match message {
+                Ok(Message::Room(new)) => room = Some(new),
+                Ok(message) => loader.take(message),
+                Err(_) => {}
+            }
+            if let Some(room) = &mut room {
+                room.look(loader.board());
+            }
+        }));
         if done.is_err() {
             loader.failed();
         }
