@@ -34,6 +34,8 @@ pub struct Verified {
     /// Whether the last segment is closed, has its exact length and was all durable. Where a writer went on to another segment,
     /// that one was made durable before this is so, and the end of the machine does not take it away.
     pub finished: bool,
+    /// A record that a killed writer left half written behind the last one; the next one puts it aside.
+    pub torn: Option<Damage>,
     /// Everything that is not as it was written; none if all is well.
     pub damage: Vec<Damage>,
 }
@@ -231,10 +233,30 @@ impl Check<'_> {
         if let Some(span) = scan.span()?
             && !self.is_written(scan)?
         {
+            if self.is_half_written(scan)? {
+                self.verified.torn = Some(Damage {
+                    file: path,
+                    offset: scan.position(),
+                    what: "a record is half written here".to_owned(),
+                });
+                return Ok(());
+            }
             let what = "something stands behind the last record, where all should be zero";
             self.damage(&path, span.start, what);
         }
         Ok(())
+    }
+
+    /// Whether what stands behind the last record is what a writer left that was killed while it wrote one: its first word, which
+    /// is written last, is not there, and the disk was not told of it yet. A single bit may as well be one that has changed.
+    fn is_half_written(&self, scan: &Scan) -> Result<bool, JournalError> {
+        let durable = scan.mark().map_or(true, |mark| mark > scan.position());
+        if scan.is_sealed() || durable || scan.has_more()? || self.is_followed(scan.header().number)
+        {
+            return Ok(false);
+        }
+        let bits: u32 = scan.tail()?.iter().map(|byte| byte.count_ones()).sum();
+        Ok(bits > 1)
     }
 
     /// Waits for a writer that is in the middle of a frame here; whether it has written one since. Without a writer, it is not

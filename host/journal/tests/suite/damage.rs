@@ -148,6 +148,37 @@ fn every_changed_bit_of_an_open_reel_is_found_and_placed() {
     assert!(flips > 8 * (40 << 10), "{flips}");
 }
 
+#[test]
+fn a_record_that_a_killed_writer_left_half_written_is_torn_and_a_single_bit_behind_the_last_one_is_damage()
+ {
+    let folder = folder();
+    let folder = folder.path();
+    open(folder, Sync::Never);
+    let segments = tickdeck_journal::segments(folder, NAME).unwrap();
+    let last = segments.last().unwrap();
+    let whole = std::fs::read(&last.file).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let end = used.next_multiple_of(8);
+    assert!(end + 64 < whole.len());
+    // All of the frame but its first word, which is written last.
+    let mut bytes = whole.clone();
+    bytes[end + 16..end + 40].fill(0x5a);
+    std::fs::write(&last.file, &bytes).unwrap();
+    let verified = verify(folder, NAME, &mut |_, _| {}).unwrap();
+    assert_eq!(verified.damage, []);
+    let torn = verified.torn.unwrap();
+    assert_eq!(torn.file, last.file);
+    assert!(
+        (end..end + 16).contains(&(torn.offset as usize)),
+        "{torn:?}"
+    );
+    let mut bytes = whole;
+    bytes[end + 16] = 1;
+    std::fs::write(&last.file, &bytes).unwrap();
+    let verified = verify(folder, NAME, &mut |_, _| {}).unwrap();
+    assert_eq!((verified.damage.len(), verified.torn), (1, None));
+}
+
 /// What opening should make of a reel whose last begun segment has these bytes and no good frame behind its last good one.
 fn check_opened(folder: &Path, path: &Path, opened: &Opened, bytes: &[u8], durable: u64) {
     let segment = independent::segment(bytes).unwrap();

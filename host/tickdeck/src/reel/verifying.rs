@@ -225,6 +225,14 @@ impl Check<'_> {
                     offset: Some(damage.offset),
                     what: damage.what,
                 }));
+                if let Some(torn) = verified.torn.take() {
+                    let what = "a crash left a record half written: the next start of the host puts it aside";
+                    self.checked.uncovered.push(Found {
+                        file: torn.file,
+                        offset: Some(torn.offset),
+                        what: what.to_owned(),
+                    });
+                }
                 Ok(Some(verified))
             }
             // What that means is for the other reel to say.
