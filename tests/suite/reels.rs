@@ -411,7 +411,7 @@ fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let error = error_of(&tickdeck(deck.path(), &run));
     assert!(
-        error.contains("run 1 was cut off, and the settings changed since"),
+        error.contains("run 1 was cut off, and the seed changed since (3 then, 4 now)"),
         "{error}"
     );
     assert!(error.contains("--afresh"), "{error}");
@@ -543,7 +543,7 @@ fn a_run_can_be_gone_through_event_by_event() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|word| word.parse::<u64>().is_ok())
         .collect();
-    assert_eq!(shown, ["1000", "1001", "1002", "1004"], "{text}");
+    assert_eq!(shown, ["1000", "1001", "1002", "1003", "1004"], "{text}");
     assert!(output.status.success());
 }
 
@@ -564,4 +564,39 @@ fn a_run_of_the_first_schema_is_read() {
     assert_eq!(replayed.divergence, None);
     assert!(replayed.ended);
     assert_eq!((replayed.report.status.events, replayed.compared), (305, 3));
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_afresh() {
+    let deck = deck("[venue]\nseed = 3\n");
+    let data = deck.path().join("data");
+    let mut host = command(
+        deck.path(),
+        &["run", "--pace", "max", "--json", "--events", "100000000"],
+    )
+    .stdout(Stdio::null())
+    .spawn()
+    .unwrap();
+    assert!(!wait_for(&data, 2_000, &mut host));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let run = ["run", "--events", "500", "--pace", "max", "--json"];
+    let settings = deck.path().join("tickdeck.toml");
+    std::fs::write(&settings, "[venue]\nseed = 3\n[journal]\nenabled = false\n").unwrap();
+    let error = error_of(&tickdeck(deck.path(), &run));
+    assert!(
+        error.contains("run 1 was cut off, and with `[journal] enabled = false`"),
+        "{error}"
+    );
+    // What is imported meanwhile is no host's run, and how settings are written is nothing.
+    std::fs::write(&settings, "# the same\n[venue]\nseed = 3\n").unwrap();
+    let export = [
+        "journal", "export", "data", "--format", "jsonl", "--out", "tables",
+    ];
+    assert!(tickdeck(deck.path(), &export).status.success());
+    let import = ["journal", "import", "tables"];
+    assert!(tickdeck(deck.path(), &import).status.success());
+    let output = tickdeck(deck.path(), &run);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(words.contains("run 1 was cut off and goes on"), "{words}");
 }

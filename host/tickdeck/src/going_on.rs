@@ -38,19 +38,15 @@ impl Parts {
         let Some(journal) = self.journal.as_ref().filter(|journal| !journal.afresh) else {
             return Ok(None);
         };
-        let runs = journal.reels.runs()?;
-        let Some(run) = runs.into_iter().rev().find(Run::has_begun) else {
+        let Some(run) = journal.reels.cut_off()? else {
             return Ok(None);
         };
-        if run.has_ended() {
-            return Ok(None);
-        }
         let session = Session::read(&run.folder)?;
         let (settings, played) = (&self.config.text, &journal.played);
         if let Some(what) = session.differs(settings, played) {
             bail!(
-                "run {} was cut off, and {what} changed since, so it can't be gone on with: put {what} back, or leave it \
-                 and its positions behind with --afresh ({})",
+                "run {} was cut off, and {what}, so it can't be gone on with: put that back, or leave it and its positions \
+                 behind with --afresh ({})",
                 run.number,
                 run.folder.display()
             );

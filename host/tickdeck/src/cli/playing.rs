@@ -96,6 +96,22 @@ pub(super) struct Source {
     pub(super) kept: Option<(PathBuf, bool)>,
 }
 
+/// A deck that keeps nothing would not go on with a run that was cut off.
+fn refuse_to_forget(kept: Option<&(PathBuf, bool)>) -> Result<()> {
+    let Some((data, false)) = kept else {
+        return Ok(());
+    };
+    if let Some(run) = Reels::in_folder(data).cut_off()? {
+        bail!(
+            "run {} was cut off, and with `[journal] enabled = false` it and its positions would be left behind: take that \
+             out to go on with it, or leave it with --afresh ({})",
+            run.number,
+            run.folder.display()
+        );
+    }
+    Ok(())
+}
+
 impl Playing {
     /// Plays it and prints what came of it.
     pub(super) fn play(self, source: Source) -> Result<ExitCode> {
@@ -103,6 +119,9 @@ impl Playing {
         let config = self.over(source.config);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = source.stop;
+        if config.journal.off {
+            refuse_to_forget(source.kept.as_ref())?;
+        }
         let kept = source.kept.filter(|_| !config.journal.off);
         let journal = kept.map(|(data, afresh)| self.journaling(&data, afresh, &source.command));
         let parts = Parts {

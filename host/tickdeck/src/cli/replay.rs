@@ -200,7 +200,9 @@ impl Replay {
     fn rhythm(&self, names: &Names, stop: &Stop) -> Rhythm {
         if self.step {
             let names = names.clone();
-            return Rhythm::Shown(Box::new(move |event, deeds| show(event, deeds, &names)));
+            return Rhythm::Shown(Box::new(move |event, deeds, asks| {
+                show(event, deeds, asks, &names)
+            }));
         }
         match self.speed {
             Some(factor) => Rhythm::By(Pace::Times(factor).clock(stop.clone())),
@@ -209,22 +211,28 @@ impl Replay {
     }
 }
 
-/// Shows an event with what it led to, and asks how many more may pass.
-fn show(event: &Event, deeds: &[Deed], names: &Names) -> u64 {
-    println!("{:>8}  {}", event.sequence, tale::event(event, names));
-    for deed in deeds {
-        if let Some(words) = tale::deed(deed, names) {
-            println!("{:>8}  {words}", "");
-        }
+/// Shows an event with what it led to, and asks, if it is to, how many more may pass.
+fn show(event: &Event, deeds: &[Deed], asks: bool, names: &Names) -> u64 {
+    let mut text = format!("{:>8}  {}\n", event.sequence, tale::event(event, names));
+    for words in deeds.iter().filter_map(|deed| tale::deed(deed, names)) {
+        text += &format!("{:>8}  {words}\n", "");
     }
-    let mut line = String::new();
-    // The end of the input is the wish to end.
-    match std::io::stdin().read_line(&mut line) {
-        Ok(1..) => match line.trim() {
-            "" => 1,
-            number => number.parse().unwrap_or(0),
-        },
-        _ => 0,
+    // Where nobody reads any more, nobody lets anything pass.
+    if !print(&text).unwrap_or(false) || !asks {
+        return 0;
+    }
+    loop {
+        let mut line = String::new();
+        // The end of the input is the wish to end.
+        if !matches!(std::io::stdin().read_line(&mut line), Ok(1..)) {
+            return 0;
+        }
+        match (line.trim(), line.trim().parse()) {
+            ("", _) => return 1,
+            ("q", _) => return 0,
+            (_, Ok(number @ 1..)) => return number,
+            (other, _) => eprintln!("`{other}` is neither a number of events nor q"),
+        }
     }
 }
 

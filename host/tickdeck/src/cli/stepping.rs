@@ -1,6 +1,6 @@
 //! A recorded run in the terminal view, event by event.
 
-use crate::board::Board;
+use crate::board::{Board, Line, Topic, Weight};
 use crate::names::Names;
 use crate::reel::Rhythm;
 use crate::tale;
@@ -17,8 +17,8 @@ const FRAME: Duration = Duration::from_millis(50);
 /// Working orders that the view shows at most.
 const MOST_ORDERS: usize = 100;
 
-/// An event with what it led to.
-type Shown = (Event, Vec<Deed>);
+/// An event with what it led to, and whether the run waits there.
+type Shown = (Event, Vec<Deed>, bool);
 
 /// The display's side of a run that goes event by event.
 pub(super) struct Stepping {
@@ -37,10 +37,16 @@ impl Stepping {
     pub(super) fn new() -> (Self, Rhythm) {
         let (to_display, shown) = channel();
         let (pass, passed) = channel();
-        let show = Box::new(move |event: &Event, deeds: &[Deed]| {
-            let sent = to_display.send((*event, deeds.to_vec()));
+        let show = Box::new(move |event: &Event, deeds: &[Deed], waits: bool| {
+            if deeds.is_empty() && !waits {
+                return 0;
+            }
+            let sent = to_display.send((*event, deeds.to_vec(), waits));
             // Without a display nobody could let anything pass.
-            sent.map_or(0, |()| passed.recv().unwrap_or(0))
+            match sent {
+                Ok(()) if waits => passed.recv().unwrap_or(0),
+                _ => 0,
+            }
         });
         (Self { shown, pass }, Rhythm::Shown(show))
     }
@@ -59,9 +65,14 @@ impl Stepping {
                 .shown
                 .recv_timeout(if waits { Duration::ZERO } else { FRAME })
             {
-                Ok((event, deeds)) => {
-                    focus = Some(looked_at(&event, &deeds, names));
-                    waits = true;
+                Ok((event, deeds, waited)) => {
+                    let event_shown = looked_at(&event, &deeds, names);
+                    told.hear(led_to(&event, &event_shown));
+                    focus = Some(event_shown);
+                    waits = waited;
+                    if !waits {
+                        continue;
+                    }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -85,6 +96,17 @@ impl Stepping {
             }
         }
     }
+}
+
+/// What an event led to, for the log.
+fn led_to(event: &Event, shown: &Focus) -> Vec<Line> {
+    let line = |text: &String| Line {
+        at: event.ts_host,
+        topic: Topic::Notified,
+        weight: Weight::Note,
+        text: format!("#{} {text}", event.sequence),
+    };
+    shown.lines.iter().map(line).collect()
 }
 
 /// An event, and what it led to.

@@ -152,6 +152,20 @@ impl Reels {
         }
     }
 
+    /// The last run of a host, if it was cut off. What was imported since is no host's.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn cut_off(&self) -> Result<Option<Run>> {
+        let imported = |run: &Run| {
+            let session = Session::read(&run.folder);
+            session.is_ok_and(|session| session.command == IMPORTED)
+        };
+        let mut runs = self.runs()?.into_iter().rev();
+        let last = runs.find(|run| run.has_begun() && !imported(run));
+        Ok(last.filter(|run| !run.has_ended()))
+    }
+
     /// The folder of a run that begins.
     ///
     /// # Errors

@@ -7,8 +7,9 @@ use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{Deed, Tape, TapeError};
 use tickdeck_model::Event;
 
-/// Shows an event with the deeds that it led to; gives how many more may pass before it is asked again, 0 to stop.
-pub type Show = Box<dyn FnMut(&Event, &[Deed]) -> u64 + Send>;
+/// Shows an event with the deeds that it led to. Where it is asked, it gives how many more may pass before it is asked again, 0
+/// to stop.
+pub type Show = Box<dyn FnMut(&Event, &[Deed], bool) -> u64 + Send>;
 
 /// How a run is played.
 pub enum Rhythm {
@@ -16,8 +17,7 @@ pub enum Rhythm {
     FlatOut,
     /// By a clock.
     By(Box<dyn Clock>),
-    /// Shown one by one: called with the event before and the deeds that it led to; the answer is how many more may pass
-    /// before it is called again, 0 to stop.
+    /// Shown one by one: each with the deeds that it led to, before the next one is played.
     Shown(Show),
 }
 
@@ -59,12 +59,15 @@ impl Paced {
         {
             led_to.push(deed);
         }
+        let Rhythm::Shown(show) = &mut self.rhythm else {
+            return;
+        };
         self.pass = self.pass.saturating_sub(1);
-        if self.pass == 0
-            && let Rhythm::Shown(show) = &mut self.rhythm
-        {
-            self.pass = show(&last, &led_to);
-            if self.pass == 0 {
+        let asked = self.pass == 0;
+        let answer = show(&last, &led_to, asked);
+        if asked {
+            self.pass = answer;
+            if answer == 0 {
                 self.stop.ask();
             }
         }

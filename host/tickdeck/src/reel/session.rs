@@ -4,6 +4,7 @@ use super::EVENTS;
 use super::codec::Kind;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::VenueTerms;
 use tickdeck_journal::{Reader, Reel};
@@ -158,14 +159,99 @@ impl Session {
         Ok(())
     }
 
-    /// What would make the run go on as another one, in words.
-    pub fn differs(&self, settings: &str, played: &Played) -> Option<&'static str> {
-        if self.settings.1 != settings {
-            return Some("the settings");
+    /// What would make the run go on as another one, in words: what it is, and how it was and is.
+    pub fn differs(&self, settings: &str, played: &Played) -> Option<String> {
+        let (was, is) = (values(&self.settings.1), values(settings));
+        let seed = |played: &Played, values: &Values| match played.seed {
+            Some(seed) => Some(seed.to_string()),
+            None => values.get(SEED).cloned(),
+        };
+        let keys = was.keys().chain(is.keys());
+        let mut keys = keys.filter(|key| *key != SEED && !is_indifferent(key));
+        let told = |what: &str, was: Option<&String>, is: Option<&String>| {
+            let word = |value: Option<&String>| value.map_or("not set".to_owned(), Clone::clone);
+            format!(
+                "{what} changed since ({} then, {} now)",
+                word(was),
+                word(is)
+            )
+        };
+        if let Some(key) = keys.find(|key| was.get(*key) != is.get(*key)) {
+            return Some(told(&format!("`{key}`"), was.get(key), is.get(key)));
         }
-        if self.played.seed != played.seed {
-            return Some("--seed");
+        let seeds = (seed(&self.played, &was), seed(played, &is));
+        if seeds.0 != seeds.1 {
+            return Some(told("the seed", seeds.0.as_ref(), seeds.1.as_ref()));
         }
-        (self.played.capture != played.capture).then_some("--capture")
+        let captures = self.played.capture != played.capture;
+        captures.then(|| "--capture changed since".to_owned())
+    }
+}
+
+/// Settings by their keys: `risk.max_notional`.
+type Values = BTreeMap<String, String>;
+
+/// The seed, which the command line may say too.
+const SEED: &str = "venue.seed";
+
+/// Whether a run comes out the same whatever this setting is.
+fn is_indifferent(key: &str) -> bool {
+    let engine = ["workers", "batch", "ring_capacity", "wait", "pin"];
+    let of_engine = key.strip_prefix("engine.");
+    key.starts_with("journal.") || of_engine.is_some_and(|key| engine.contains(&key))
+}
+
+/// What settings say, comments and order aside. They were read before, so they are TOML.
+fn values(text: &str) -> Values {
+    fn gather(prefix: &str, value: &toml::Value, into: &mut Values) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let dot = if prefix.is_empty() { "" } else { "." };
+                    gather(&format!("{prefix}{dot}{key}"), value, into);
+                }
+            }
+            other => drop(into.insert(prefix.to_owned(), other.to_string())),
+        }
+    }
+    let mut values = Values::new();
+    if let Ok(table) = text.parse::<toml::Table>() {
+        gather("", &toml::Value::Table(table), &mut values);
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn differs(was: &str, is: &str) -> Option<String> {
+        let session = Session {
+            tickdeck: String::new(),
+            began_ns: 0,
+            command: "run".to_owned(),
+            settings: ("tickdeck.toml".to_owned(), was.to_owned()),
+            played: Played::default(),
+            title: String::new(),
+            names: String::new(),
+            venues: Vec::new(),
+            first_order: 1,
+            killed: false,
+            seats: Vec::new(),
+        };
+        session.differs(is, &Played::default())
+    }
+
+    #[test]
+    fn a_run_is_another_one_by_what_settings_mean_and_not_by_how_they_are_written() {
+        let was = "[venue]\nseed = 7\n[risk]\nmax_notional = 100\n[engine]\nworkers = 1\n";
+        let same = "# a comment\n[risk]\nmax_notional = 100\n[venue]\nseed=7\n[journal]\nsync = \"order\"\n";
+        assert_eq!(differs(was, same), None);
+        let other = was.replace("100", "200");
+        let words = "`risk.max_notional` changed since (100 then, 200 now)";
+        assert_eq!(differs(was, &other).as_deref(), Some(words));
+        let unset = was.replace("seed = 7", "");
+        let words = "the seed changed since (7 then, not set now)";
+        assert_eq!(differs(was, &unset).as_deref(), Some(words));
     }
 }
