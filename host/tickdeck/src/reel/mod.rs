@@ -181,6 +181,9 @@ impl Reels {
 impl Run {
     /// Whether anything of it was kept, even if that can't be read any more.
     pub fn has_begun(&self) -> bool {
+        if !self.folder.exists() {
+            return false;
+        }
         match Reader::open(&self.folder, EVENTS) {
             Err(JournalError::Missing { .. }) => false,
             Ok(mut reader) => !matches!(reader.next(), Ok(None)),
