@@ -215,50 +215,9 @@ fn ends_like(one: &Value, other: &Value, seed: u64) {
     }
 }
 
-#[test]
-fn a_run_whose_last_events_never_reached_the_disk_goes_on_before_them_and_ends_like_its_twin() {
-    let seed = crate::folder::seed();
-    let mut dice = crate::folder::Dice::from(seed);
-    let deck = deck("[venue]\nseed = 11\n");
-    let host = |data: &str| {
-        let line = ["demo", "--events", "20000", "--pace", "max", "--json"];
-        command(deck.path(), &[&line[..], &["--data", data]].concat())
-    };
-    let twin = last_object(&host("twin").output().unwrap());
-    let data = deck.path().join("cut");
-    let mut cut = host("cut").stdout(Stdio::null()).spawn().unwrap();
-    assert!(!wait_for(&data, 6_000, &mut cut));
-    cut.kill().unwrap();
-    cut.wait().unwrap();
-    // Each reel is made durable by itself, so the end of the machine may leave more of the actions than of the events.
-    let run = Reels::in_folder(&data).run(None).unwrap();
-    let config = ReelConfig::default();
-    let lost = u64::from(dice.below(3_000)) + 100;
-    let until = records(&data) - lost;
-    let (_, opened) = Reel::open_until(&run.folder, EVENTS, &config, until).unwrap();
-    std::fs::remove_file(opened.beyond.unwrap().file).unwrap();
-    let replayed = tickdeck(deck.path(), &["replay", "cut", "--json"]);
-    let replayed = last_object(&replayed);
-    let said = ["equal", "ended", "left_out"].map(|what| replayed[what].as_bool().unwrap());
-    assert_eq!(said, [true, false, true], "TICKDECK_SEED={seed}");
-    let output = host("cut").output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    let what = "the machine ended before all was on the disk";
-    assert!(words.contains(what), "{words}");
-    ends_like(&last_object(&output), &twin, seed);
-    let again = last_object(&tickdeck(deck.path(), &["replay", "cut", "--json"]));
-    let said = ["equal", "ended", "left_out"].map(|what| again[what].as_bool().unwrap());
-    assert_eq!(said, [true, true, false], "TICKDECK_SEED={seed}");
-    let verified = last_object(&tickdeck(
-        deck.path(),
-        &["journal", "verify", "cut", "--json"],
-    ));
-    assert_eq!(verified["damage"], serde_json::json!([]));
-}
-
-#[test]
-fn a_run_whose_last_actions_never_reached_the_disk_goes_on_before_their_events_and_ends_like_its_twin()
- {
+/// A run that was cut off, of which the end of the `machine` then took something, is done again as far as it is whole, goes on
+/// from there, and ends like its twin.
+fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
     let seed = crate::folder::seed();
     let mut dice = crate::folder::Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
@@ -272,20 +231,44 @@ fn a_run_whose_last_actions_never_reached_the_disk_goes_on_before_their_events_a
     assert!(!wait_for(&data, 9_000, &mut cut));
     cut.kill().unwrap();
     cut.wait().unwrap();
-    let run = Reels::in_folder(&data).run(None).unwrap();
-    let lost = u64::from(dice.below(200)) + 20;
-    in_another_start_of_the_machine(&run.folder, lost);
-    let replayed = last_object(&tickdeck(deck.path(), &["replay", "cut", "--json"]));
-    let said = ["equal", "ended", "left_out"].map(|what| replayed[what].as_bool().unwrap());
-    assert_eq!(said, [true, false, true], "TICKDECK_SEED={seed}");
+    machine(
+        &Reels::in_folder(&data).run(None).unwrap().folder,
+        &mut dice,
+    );
+    let replayed = || {
+        let replayed = last_object(&tickdeck(deck.path(), &["replay", "cut", "--json"]));
+        ["equal", "ended", "left_out"].map(|what| replayed[what].as_bool().unwrap())
+    };
+    assert_eq!(replayed(), [true, false, true], "TICKDECK_SEED={seed}");
     let output = host("cut").output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     let what = "the machine ended before all was on the disk";
     assert!(words.contains(what), "{words}");
     ends_like(&last_object(&output), &twin, seed);
-    let again = last_object(&tickdeck(deck.path(), &["replay", "cut", "--json"]));
-    let said = ["equal", "ended", "left_out"].map(|what| again[what].as_bool().unwrap());
-    assert_eq!(said, [true, true, false], "TICKDECK_SEED={seed}");
+    assert_eq!(replayed(), [true, true, false], "TICKDECK_SEED={seed}");
+    let verify = ["journal", "verify", "cut", "--json"];
+    let verified = last_object(&tickdeck(deck.path(), &verify));
+    assert_eq!(verified["damage"], serde_json::json!([]));
+}
+
+#[test]
+fn a_run_whose_last_events_never_reached_the_disk_goes_on_before_them_and_ends_like_its_twin() {
+    // Each reel is made durable by itself, so the end of the machine may leave more of the actions than of the events.
+    goes_on_after(|folder, dice| {
+        let mut reader = Reader::open(folder, EVENTS).unwrap();
+        while reader.next().unwrap().is_some() {}
+        let until = reader.position() - u64::from(dice.below(3_000)) - 100;
+        let (_, opened) = Reel::open_until(folder, EVENTS, &ReelConfig::default(), until).unwrap();
+        std::fs::remove_file(opened.beyond.unwrap().file).unwrap();
+    });
+}
+
+#[test]
+fn a_run_whose_last_actions_never_reached_the_disk_goes_on_before_their_events_and_ends_like_its_twin()
+ {
+    goes_on_after(|folder, dice| {
+        in_another_start_of_the_machine(folder, u64::from(dice.below(200)) + 20);
+    });
 }
 
 /// Makes the actions reel one of an earlier start of the machine, without its last records.

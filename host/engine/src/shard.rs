@@ -177,6 +177,7 @@ impl Shard {
 
     /// Does what the kernel asks between two windows.
     pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
+        let forces = matches!(task, Task::Force(_));
         let done = match task {
             Task::Stop(reason) => {
                 self.desk.stop(reason);
@@ -223,6 +224,9 @@ impl Shard {
                 Ok(Done::Rehearsal(Box::new(self.desk.rehearsal(place))))
             }
         };
+        if !forces {
+            self.desk.foretold.forget_change();
+        }
         take_wishes(&mut self.desk, &mut self.changes, self.setup.lookahead_ns);
         for place in std::mem::take(&mut self.desk.ended) {
             let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
@@ -263,7 +267,6 @@ impl Shard {
         let slot = &self.desk.slots[place];
         let before = slot.seated.then(|| slot.version.feeds.clone());
         let changed = change(&mut self.desk);
-        self.desk.foretold.forget_change();
         self.desk.touch(place);
         let handover = Box::new(changed?);
         if beside {

@@ -39,10 +39,12 @@ impl Engine {
             Deed::Changed { at, what } => {
                 let refused = guide.was_refused(position);
                 let strategy = what.strategy();
-                if refused == Some(true) {
+                let hands_over = !matches!(what, ChangeKept::Seat { .. } | ChangeKept::Remove(_));
+                if hands_over && refused == Some(true) {
                     self.force(strategy, Forced::Refusal)?;
                 }
-                if guide.settled_next(strategy) == Some((position, Outcome::Fenced(None))) {
+                let settled = guide.settled_next(strategy);
+                if hands_over && settled == Some((position, Outcome::Fenced(None))) {
                     self.force(strategy, Forced::LostState)?;
                 }
                 self.change_again(tape, position, at, (what, refused))?;

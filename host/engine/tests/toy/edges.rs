@@ -921,3 +921,26 @@ fn a_fault_is_found_again_wherever_it_stands_in_what_is_read_ahead() {
         assert_eq!(replayed.divergence, None, "{at}");
     }
 }
+
+#[test]
+fn a_seat_that_was_refused_refuses_no_change_after_it() {
+    let second = version("2", traits());
+    let seat = tickdeck_engine::port::Seat {
+        id: FIRST,
+        name: "first".to_owned(),
+        allocation: Vec::new(),
+        next_order: 1_000_000,
+        last_order: 2_000_000,
+        strategy: started(&second),
+        version: second,
+    };
+    let refused = Wish::Change(Change::Seat(Box::new(seat)));
+    let swap = Wish::Change(Change::Swap(FIRST, Box::new(version("3", traits()))));
+    let (items, report) = kept(engine(plain(), vec![(900, refused), (1_500, swap)]));
+    let is_refusal = |item: &Item| matches!(item, Item::Deed(_, Deed::Refused { .. }));
+    assert_eq!(items.iter().filter(|item| is_refusal(item)).count(), 1);
+    let versions = [version("2", traits()), version("3", traits())];
+    let replayed = replay(plain(), &items, &versions);
+    assert_eq!(replayed.divergence, None);
+    assert_eq!(replayed.report.actions_hash, report.actions_hash);
+}

@@ -22,7 +22,7 @@ pub struct Reach {
     pub beyond: Option<u64>,
 }
 
-/// This start of the machine: a number that no other has; none where the system does not tell.
+/// This start of the machine: a number that no other has, or 0 where the system does not tell.
 pub(super) fn machine() -> u64 {
     static MACHINE: OnceLock<u64> = OnceLock::new();
     *MACHINE.get_or_init(|| {
@@ -70,7 +70,7 @@ impl Run {
                 break;
             }
         }
-        let ended = |machine| machine != self::machine() && machine != 0;
+        let ended = |then| ![then, machine()].contains(&0) && then != machine();
         let more_events = told.machine.is_some_and(ended) && told.position < events;
         Ok(Reach {
             events: if more_events { told.position } else { events },
