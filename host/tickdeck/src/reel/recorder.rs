@@ -76,7 +76,7 @@ struct Waiting {
 
 impl JournalRecorder {
     /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too; what the end of
-    /// the machine left of actions whose events are lost is put aside.
+    /// the machine left of one reel beyond the other is put aside ([`Run::reach`]).
     ///
     /// # Errors
     /// They can't be opened or written.
