@@ -90,7 +90,30 @@ pub enum LoadError {
         /// The export.
         missing: String,
     },
-    /// The module is well formed on the surface and invalid inside. Show the text.
+    /// The module uses a WebAssembly proposal that is not on the allow-list. Show the text.
+    #[error(
+        "{file}: uses a WebAssembly proposal that strategies may not use: {problem}, at byte {offset}; build it without \
+         that feature of the compiler"
+    )]
+    Proposal {
+        /// The file.
+        file: String,
+        /// Where.
+        offset: usize,
+        /// What the validator says.
+        problem: String,
+    },
+    /// The module is invalid inside. Show the text.
+    #[error("{file}: is not valid WebAssembly at byte {offset}: {problem}; build or copy it again")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// Where.
+        offset: usize,
+        /// What the validator says.
+        problem: String,
+    },
+    /// The module is valid and does not compile. Show the text.
     #[error("{file}: does not compile: {problem}")]
     Compile {
         /// The file.

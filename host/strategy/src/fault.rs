@@ -5,7 +5,7 @@ use crate::limits::{Limits, MAX_STATE, TimeIsUp};
 use crate::lower::{TooManyActions, TornAction};
 use tickdeck_engine::port::Fault;
 use tickdeck_model::Event;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 /// Frames shown of a backtrace.
 const MAX_FRAMES: usize = 6;
@@ -146,21 +146,35 @@ fn trap_words(error: &wasmtime::Error) -> Option<&'static str> {
     })
 }
 
-/// The innermost frames, demangled by wasmtime: `0: 0x5c - ema.wasm!ema::on_event`.
+/// The innermost frames, such as `ema.wasm!ema::on_event`, from the names that the module gives itself. They are cut,
+/// and never demangled: that takes time without bound on names that a guest chooses, and linkers write readable ones.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let frame = |line: &str| {
-        let (_, name) = line.trim_start().split_once(" - ")?;
-        if MACHINERY.iter().any(|part| name.contains(part)) {
-            return None;
-        }
-        let name = crate::log::harmless(name.trim_end());
-        Some(name[..name.floor_char_boundary(MAX_FRAME)].to_owned())
+    let frames = backtrace.frames().iter().filter_map(frame);
+    frames.take(MAX_FRAMES).collect()
+}
+
+fn frame(frame: &FrameInfo) -> Option<String> {
+    let function = match frame.func_name() {
+        Some(name) => start_of(name).to_owned(),
+        None => format!("<wasm function {}>", frame.func_index()),
     };
-    let text = backtrace.to_string();
-    text.lines().filter_map(frame).take(MAX_FRAMES).collect()
+    if MACHINERY.iter().any(|part| function.contains(part)) {
+        return None;
+    }
+    let text = match frame.module().name() {
+        Some(module) => format!("{}!{function}", start_of(module)),
+        None => function,
+    };
+    let text = crate::log::harmless(&text);
+    Some(start_of(&text).to_owned())
+}
+
+/// At most [`MAX_FRAME`] bytes of a name, so that what is done with it is bounded.
+fn start_of(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_FRAME)]
 }
 
 /// A text of ours or of a library in one line.

@@ -177,6 +177,7 @@ impl Host {
             let component = self.keep(hash, component, &shape);
             return Ok(done(component, shape, CacheUse::Hit));
         }
+        crate::proposals::validate(&component, file)?;
         let component = Component::from_binary(self.engine(), &component);
         let component = component.map_err(|error| LoadError::Compile {
             file: file.to_owned(),
@@ -231,6 +232,7 @@ struct Compiled {
 
 fn engine_config(host: &HostConfig) -> Config {
     let mut config = Config::new();
+    crate::proposals::allow(&mut config);
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
@@ -238,9 +240,6 @@ fn engine_config(host: &HostConfig) -> Config {
         .parallel_compilation(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
-        // What differs from one CPU or run to the next.
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
         // 4 GiB of addresses for each memory, of which only what is used is ever mapped: no bounds checks in the code.
         .memory_reservation(4 << 30)
         .memory_guard_size(32 << 20)

@@ -51,6 +51,7 @@ mod manifest;
 mod module;
 mod parameters;
 mod program;
+mod proposals;
 pub mod watch;
 
 pub use cache::CacheUse;

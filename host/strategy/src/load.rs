@@ -109,6 +109,7 @@ pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, Load
     let (component, names) = match names.encoding {
         Encoding::Component => (Cow::Borrowed(bytes), names),
         Encoding::Module => {
+            crate::proposals::validate(bytes, file)?;
             let component = encode(bytes, &names, file)?;
             let names = self::names(&component, file)?;
             refuse_foreign(&names.imports, file)?;

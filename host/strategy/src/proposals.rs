@@ -1,0 +1,180 @@
+//! The WebAssembly proposals that strategies may use: an allow-list. What is not named here is off, also what a later
+//! wasmtime turns on by itself.
+//!
+//! The list is what the toolchains of Rust, C, C++, Zig, Go, AssemblyScript, JavaScript (QuickJS) and Python
+//! (componentize-py) emit for a strategy, and no more: each proposal beyond it is compiler and runtime code that only
+//! an attacker would reach. Function references and GC types, for one, abort the process in wasmtime 48 built without
+//! `gc` (RUSTSEC-2026-0570); relaxed SIMD and threads would also make a replay differ.
+
+use crate::error::LoadError;
+use wasmparser::Validator;
+use wasmtime::{Config, WasmFeatures};
+
+/// The proposals that a module may use.
+pub(crate) const ALLOWED: WasmFeatures = WasmFeatures::COMPONENT_MODEL
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    // Includes the longer encoding of a table's index in `call_indirect`. Without `GC_TYPES`: of references, only
+    // `funcref`.
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::EXTENDED_CONST)
+    // No proposal: floating point as such.
+    .union(WasmFeatures::FLOATS);
+
+/// Turns everything off in wasmtime but [`ALLOWED`].
+pub(crate) fn allow(config: &mut Config) {
+    config
+        .wasm_features(WasmFeatures::all(), false)
+        .wasm_features(ALLOWED, true);
+}
+
+/// Validates a module or component under [`ALLOWED`], before an encoder or a compiler sees it.
+///
+/// # Errors
+/// The binary is invalid, or uses a proposal that is not allowed.
+pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<(), LoadError> {
+    let Err(error) = Validator::new_with_features(ALLOWED).validate_all(bytes) else {
+        return Ok(());
+    };
+    let file = file.to_owned();
+    let offset = error.offset();
+    let problem = crate::fault::one_line(error.message());
+    Err(match error.missing_wasm_feature() {
+        Some(_) => LoadError::Proposal {
+            file,
+            offset,
+            problem,
+        },
+        None => LoadError::Invalid {
+            file,
+            offset,
+            problem,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::Engine;
+
+    fn config() -> Config {
+        let mut config = Config::new();
+        allow(&mut config);
+        config
+    }
+
+    /// Every proposal that wasmtime knows, by name, must be in exactly one of the two lists. One that a new version
+    /// adds is in neither: it fails here until somebody has looked at it.
+    #[test]
+    fn every_proposal_that_wasmtime_knows_is_allowed_or_refused_by_name() {
+        const REFUSED: [&str; 31] = [
+            "RELAXED_SIMD",
+            "THREADS",
+            "SHARED_EVERYTHING_THREADS",
+            "TAIL_CALL",
+            "MULTI_MEMORY",
+            "EXCEPTIONS",
+            "MEMORY64",
+            "FUNCTION_REFERENCES",
+            "MEMORY_CONTROL",
+            "GC",
+            "CUSTOM_PAGE_SIZES",
+            "LEGACY_EXCEPTIONS",
+            "GC_TYPES",
+            "STACK_SWITCHING",
+            "WIDE_ARITHMETIC",
+            "CM_VALUES",
+            "CM_NESTED_NAMES",
+            "CM_ASYNC",
+            "CM_ASYNC_STACKFUL",
+            "CM_MORE_ASYNC_BUILTINS",
+            "CM_THREADING",
+            "CM_ERROR_CONTEXT",
+            "CM_FIXED_LENGTH_LISTS",
+            "CM_GC",
+            "CUSTOM_DESCRIPTORS",
+            "COMPACT_IMPORTS",
+            "CM_MAP",
+            "CM64",
+            "CM_IMPLEMENTS",
+            "CM_CANON_NAMES",
+            "BRANCH_HINTING",
+        ];
+        // Branch hinting is a custom section, which wasmtime reads only where its `Config` is told to.
+        let enabled = config().get_wasm_features();
+        for (name, flag) in WasmFeatures::all().iter_names() {
+            let refused = REFUSED.contains(&name);
+            assert_ne!(
+                ALLOWED.contains(flag),
+                refused,
+                "{name}: decide whether strategies may use it"
+            );
+            assert_eq!(enabled.contains(flag), !refused, "{name} in wasmtime's own configuration");
+        }
+        assert_eq!(enabled, ALLOWED);
+        Engine::new(&config()).unwrap();
+    }
+
+    #[test]
+    fn what_the_toolchains_emit_is_valid() {
+        for (proposal, module) in [
+            ("mutable globals", r#"(module (global (export "sp") (mut i32) (i32.const 0)))"#),
+            ("saturating conversion", "(module (func (param f64) (result i64) local.get 0 i64.trunc_sat_f64_s))"),
+            ("sign extension", "(module (func (param i32) (result i32) local.get 0 i32.extend8_s))"),
+            ("reference types", "(module (table 1 2 funcref) (elem declare func 0) (func (table.set 0 (i32.const 0) (ref.func 0))))"),
+            ("multi-value", "(module (func (result i32 i32) i32.const 1 i32.const 2))"),
+            ("bulk memory", "(module (memory 1) (func (memory.copy (i32.const 0) (i32.const 8) (i32.const 8))))"),
+            ("SIMD", "(module (func (param v128 v128) (result v128) (f64x2.add (local.get 0) (local.get 1))))"),
+            (
+                "extended constants",
+                r#"(module (import "env" "base" (global $b i32)) (global i32 (i32.add (global.get $b) (i32.const 8))))"#,
+            ),
+        ] {
+            let bytes = wat::parse_str(module).unwrap();
+            assert!(validate(&bytes, "x.wasm").is_ok(), "{proposal}");
+        }
+    }
+
+    #[test]
+    fn what_only_an_attacker_would_use_is_refused_at_its_place() {
+        for (proposal, module) in [
+            ("gc", "(module (type (struct (field i32))))"),
+            ("function references", "(module (type $t (func)) (func (param (ref $t)) (call_ref $t (local.get 0))))"),
+            ("sub", "(module (type $t (sub (func))) (func (type $t)))"),
+            ("externref", "(module (func (param externref)))"),
+            ("exceptions", "(module (tag))"),
+            ("threads", "(module (memory 1 2 shared))"),
+            ("memory64", "(module (memory i64 1))"),
+            ("multi-memory", "(module (memory 1) (memory 1))"),
+            ("custom page sizes", "(module (memory 1 (pagesize 1)))"),
+            ("tail calls", "(module (func return_call 0))"),
+            (
+                "relaxed SIMD",
+                "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
+            ),
+            (
+                "wide arithmetic",
+                "(module (func (param i64 i64) (result i64 i64) (i64.mul_wide_s (local.get 0) (local.get 1))))",
+            ),
+            ("stack switching", "(module (type $f (func)) (type $c (cont $f)))"),
+        ] {
+            let bytes = wat::parse_str(module).unwrap();
+            let error = validate(&bytes, "x.wasm").unwrap_err();
+            let text = error.to_string();
+            assert!(matches!(error, LoadError::Proposal { .. }), "{proposal}: {text}");
+            assert!(
+                text.starts_with("x.wasm: uses a WebAssembly proposal that strategies may not use: ")
+                    && text.contains(" at byte "),
+                "{proposal}: {text}"
+            );
+            // The engine alone would refuse it too.
+            let engine = Engine::new(&config()).unwrap();
+            assert!(wasmtime::Engine::precompile_module(&engine, &bytes).is_err(), "{proposal}");
+        }
+    }
+}
