@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use tickdeck::builder::{Build, build, examples};
-use tickdeck::clock::{Pace, Stop};
+use tickdeck::clock::{CancelToken, Pace};
 use tickdeck::config::Config;
 use tickdeck::deck::scan;
 use tickdeck::grants::Grants;
-use tickdeck::wiring::{Overrides, Parts};
+use tickdeck::wiring::{DeckParts, Overrides};
 use tickdeck_engine::{Notice, Observer, Report, Status};
 use tickdeck_model::{Registry, Timestamp};
 
@@ -114,7 +114,7 @@ impl Play {
             let name = module.file_name().unwrap();
             std::fs::copy(module, folder.path().join(name)).unwrap();
         }
-        let parts = Parts {
+        let parts = DeckParts {
             config,
             scan: scan(folder.path()).unwrap(),
             folder: None,
@@ -123,7 +123,7 @@ impl Play {
             registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
             pace: Pace::FlatOut,
-            stop: Stop::default(),
+            stop: CancelToken::default(),
             overrides: Overrides {
                 events: self.events,
                 split_seed: self.split_seed,

@@ -3,7 +3,7 @@
 use crate::native::{FlatOut, Quiet, seat};
 use std::sync::Arc;
 use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, Limits, RiskConfig};
+use tickdeck_engine::{Engine, EngineConfig, OrderLimits, RiskConfig};
 use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
 use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
 use tickdeck_model::{
@@ -117,10 +117,10 @@ fn the_golden_account_ends_at_1_000_017_20() {
     let allocation = vec![(usd.id, Amount(100_000_000))];
     let seat = seat(&mut registry, two_orders, allocation);
     // The default limits are for smaller orders.
-    let limits = Limits {
+    let limits = OrderLimits {
         max_notional: Some(Amount(100_000)),
         max_quote_age_ns: None,
-        ..Limits::default()
+        ..OrderLimits::default()
     };
     let config = EngineConfig {
         risk: RiskConfig {

@@ -6,16 +6,18 @@ use crate::guests::Guest;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickdeck::board::{Board, Line, Topic};
-use tickdeck::clock::{Pace, Stop};
+use tickdeck::board::{FeedLine, OperatorFeed, Topic};
+use tickdeck::clock::{CancelToken, Pace};
 use tickdeck::config::Config;
 use tickdeck::deck::scan;
 use tickdeck::grants::Grants;
 use tickdeck::names::Names;
-use tickdeck::reel::{Budget, Played, Reels};
-use tickdeck::stage::{Hand, Ledger, Record, Stage, Wish};
-use tickdeck::wiring::{Journaling, Overrides, Parts};
-use tickdeck_engine::{Controls, EngineError, Report, Status, StrategyStatus};
+use tickdeck::reel::{DataReels, RetentionBudget, RunOverrides};
+use tickdeck::stage::{
+    ManagerHandle, StrategyCommand, StrategyHistory, StrategyManager, StrategyRecord,
+};
+use tickdeck::wiring::{DeckParts, Journaling, Overrides};
+use tickdeck_engine::{EngineError, EngineHandle, Report, Status, StrategyStatus};
 use tickdeck_model::Registry;
 
 /// How long anything that is expected may take on a machine that is busy with other things.
@@ -62,15 +64,15 @@ impl Folder {
 /// A running host.
 pub(crate) struct Hosted {
     pub(crate) folder: Folder,
-    pub(crate) board: Board,
-    pub(crate) ledger: Ledger,
-    pub(crate) hand: Hand,
-    pub(crate) controls: Controls,
+    pub(crate) board: OperatorFeed,
+    pub(crate) ledger: StrategyHistory,
+    pub(crate) hand: ManagerHandle,
+    pub(crate) controls: EngineHandle,
     names: Names,
-    stop: Stop,
-    stage: Option<Stage>,
+    stop: CancelToken,
+    stage: Option<StrategyManager>,
     engine: Option<JoinHandle<Result<Report, EngineError>>>,
-    lines: Vec<Line>,
+    lines: Vec<FeedLine>,
 }
 
 impl Hosted {
@@ -87,9 +89,9 @@ impl Hosted {
     /// Starts it, and keeps the run in a data folder.
     pub(crate) fn kept(settings: &str, folder: Folder, data: &Path) -> Self {
         let journal = Journaling {
-            reels: Reels::in_folder(data),
+            reels: DataReels::in_folder(data),
             command: "test".to_owned(),
-            played: Played::default(),
+            played: RunOverrides::default(),
             afresh: false,
         };
         Self::start_with(PACE, settings, folder, Some(journal))
@@ -98,8 +100,8 @@ impl Hosted {
     fn start_with(pace: Pace, settings: &str, folder: Folder, journal: Option<Journaling>) -> Self {
         let config =
             Config::parse("tickdeck.toml", settings).unwrap_or_else(|error| panic!("{error}"));
-        let stop = Stop::default();
-        let parts = Parts {
+        let stop = CancelToken::default();
+        let parts = DeckParts {
             config,
             scan: scan(folder.path()).unwrap(),
             folder: Some(folder.path().to_owned()),
@@ -116,7 +118,7 @@ impl Hosted {
         };
         let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
         let (controls, ledger) = (wired.engine.controls(), wired.setup.ledger.clone());
-        let stage = Stage::start(wired.setup, controls.clone()).unwrap();
+        let stage = StrategyManager::start(wired.setup, controls.clone()).unwrap();
         let (engine, mut observer) = (wired.engine, wired.board.clone());
         let kernel = std::thread::Builder::new()
             .stack_size(STACK)
@@ -146,7 +148,7 @@ impl Hosted {
     }
 
     /// Has the host look so often that its reels keep to a budget.
-    pub(crate) fn keeps_to(&self, budget: Budget, every: Duration) {
+    pub(crate) fn keeps_to(&self, budget: RetentionBudget, every: Duration) {
         let stage = self.stage.as_ref().expect("it runs");
         stage.keeps_to(budget, every);
     }
@@ -167,7 +169,7 @@ impl Hosted {
             .unwrap_or_else(|| panic!("{name} has no seat"))
     }
 
-    pub(crate) fn record(&self, name: &str) -> Record {
+    pub(crate) fn record(&self, name: &str) -> StrategyRecord {
         self.ledger.record(name).unwrap_or_default()
     }
 
@@ -279,13 +281,13 @@ impl Hosted {
     }
 
     /// Asks the loader for something and takes it for done.
-    pub(crate) fn ask(&self, name: &str, wish: Wish) -> String {
+    pub(crate) fn ask(&self, name: &str, wish: StrategyCommand) -> String {
         let answer = self.hand.ask(name, wish.clone());
         answer.unwrap_or_else(|why| panic!("{wish:?} {name}: {why}"))
     }
 
     /// Asks the loader for something that it can't do.
-    pub(crate) fn refused(&self, name: &str, wish: Wish) -> String {
+    pub(crate) fn refused(&self, name: &str, wish: StrategyCommand) -> String {
         match self.hand.ask(name, wish.clone()) {
             Ok(done) => panic!("{wish:?} {name}: {done}"),
             Err(why) => why,
@@ -293,7 +295,7 @@ impl Hosted {
     }
 
     /// Stops the host in order.
-    pub(crate) fn stop(mut self) -> (Report, Board) {
+    pub(crate) fn stop(mut self) -> (Report, OperatorFeed) {
         let report = self.end().expect("it ran");
         (report, self.board.clone())
     }

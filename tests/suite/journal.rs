@@ -9,8 +9,10 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use tickdeck::clock::Stop;
-use tickdeck::reel::{ACTIONS, Budget, Checked, EVENTS, Kind, Reels, verify_folder};
+use tickdeck::clock::CancelToken;
+use tickdeck::reel::{
+    ACTIONS, DataReels, EVENTS, RecordKind, RetentionBudget, VerifiedFolder, verify_folder,
+};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -76,14 +78,14 @@ impl Deck {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
     }
 
-    fn verified(&self) -> Checked {
+    fn verified(&self) -> VerifiedFolder {
         verified(&self.path("data"))
     }
 }
 
-fn verified(data: &Path) -> Checked {
-    let reels = Reels::in_folder(data);
-    verify_folder(&reels, &Stop::default(), &mut |_, _| {})
+fn verified(data: &Path) -> VerifiedFolder {
+    let reels = DataReels::in_folder(data);
+    verify_folder(&reels, &CancelToken::default(), &mut |_, _| {})
         .unwrap()
         .unwrap()
 }
@@ -193,7 +195,7 @@ fn segments(run: &Path, reel: &str) -> Vec<PathBuf> {
 }
 
 /// Where something is damaged, and where something can't be told.
-fn places(checked: &Checked) -> [Vec<&Path>; 2] {
+fn places(checked: &VerifiedFolder) -> [Vec<&Path>; 2] {
     [&checked.damage, &checked.uncovered]
         .map(|found| found.iter().map(|found| found.file.as_path()).collect())
 }
@@ -297,7 +299,7 @@ fn verify_calls_neither_a_run_that_goes_on_nor_one_that_was_cut_off_damaged() {
     host.wait().unwrap();
     assert_eq!(verified(&data).damage, [], "it was killed");
     // The end of the machine takes more of the events than of the actions, or the other way round.
-    let run = Reels::in_folder(&data).run(None).unwrap();
+    let run = DataReels::in_folder(&data).run(None).unwrap();
     for reel in [EVENTS, ACTIONS] {
         let config = ReelConfig::default();
         let (open, opened) = Reel::open(&run.folder, reel, &config).unwrap();
@@ -318,7 +320,7 @@ fn verify_knows_what_a_host_leaves_that_is_cut_off_as_it_begins_and_tells_a_sess
     let begun = |run: u32, payload: &[u8]| {
         let folder = reels.join(format!("{run:06}"));
         let (mut reel, _) = Reel::open(&folder, EVENTS, &ReelConfig::default()).unwrap();
-        reel.append(Kind::Session as u16, payload).unwrap();
+        reel.append(RecordKind::Session as u16, payload).unwrap();
         reel.close().unwrap();
     };
     let mut reader = Reader::open(&reels.join("000001"), EVENTS).unwrap();
@@ -504,7 +506,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     let deck = Deck::recorded(&["100", "100", "100", "100"]);
     let data = deck.path("data");
     let runs = || -> Vec<u32> {
-        Reels::in_folder(&data)
+        DataReels::in_folder(&data)
             .runs()
             .unwrap()
             .iter()
@@ -536,7 +538,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
 
     // What was rolled is verified too.
     let mut bytes = std::fs::read(&rolled).unwrap();
-    let damaged = |checked: Checked| checked.damage.iter().any(|found| found.file == rolled);
+    let damaged = |checked: VerifiedFolder| checked.damage.iter().any(|found| found.file == rolled);
     assert!(!damaged(deck.verified()));
     bytes[40] ^= 4;
     std::fs::write(&rolled, bytes).unwrap();
@@ -545,7 +547,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     std::fs::write(deck.path("tickdeck.toml"), "[journal]\nkeep_gib = 1\n").unwrap();
     deck.json("run --seed 3 --pace max --no-watch --json --events 100 --afresh");
     assert_eq!(runs(), [2, 4, 5]);
-    let said = Budget::new(Reels::in_folder(&data), 0).make_room();
+    let said = RetentionBudget::new(DataReels::in_folder(&data), 0).make_room();
     assert!(
         said.len() == 1 && said[0].line().starts_with("removed run 4, "),
         "{said:?}"
@@ -557,7 +559,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
 fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_is_too_large() {
     let deck = Deck::recorded(&["100", "100"]);
     let data = deck.path("data");
-    let reels = Reels::in_folder(&data);
+    let reels = DataReels::in_folder(&data);
     let runs = || -> Vec<u32> { reels.runs().unwrap().iter().map(|run| run.number).collect() };
     let old = reels.run(Some(1)).unwrap().folder;
     let kept: Vec<(PathBuf, Vec<u8>)> = files(&old)
@@ -569,7 +571,10 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
     let mut host = Hosted::kept("[venue]\nseed = 7\n", folder, &data);
     host.goes_on("guest");
     assert_eq!(runs(), [1, 2, 3], "nobody set a limit");
-    host.keeps_to(Budget::new(reels.clone(), 0), Duration::from_millis(5));
+    host.keeps_to(
+        RetentionBudget::new(reels.clone(), 0),
+        Duration::from_millis(5),
+    );
     host.told(&["removed run 1"]);
     host.told(&["removed run 2"]);
     host.told(&["run 3 alone takes", "keep_gib"]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use tickdeck_engine::port::{
-    Clock, Code, Fault, OrderPolicy, Seat, State, Strategy, SwapPolicy, Version,
+    Clock, Code, Fault, OrderPolicy, State, Strategy, StrategyStart, SwapPolicy, Version,
 };
 use tickdeck_engine::{Notice, Observer, Status};
 use tickdeck_model::{Amount, CurrencyId, FeedRequest, Registry, Timestamp};
@@ -60,8 +60,8 @@ pub(crate) fn seat(
     registry: &mut Registry,
     (name, feeds, strategy): (&str, Vec<FeedRequest>, Box<dyn Strategy>),
     allocation: Vec<(CurrencyId, Amount)>,
-) -> Seat {
-    Seat {
+) -> StrategyStart {
+    StrategyStart {
         id: registry.add_strategy(name),
         name: name.to_owned(),
         allocation,

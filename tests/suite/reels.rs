@@ -9,10 +9,10 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use tickdeck::clock::Stop;
-use tickdeck::reel::{ACTIONS, EVENTS, Kind, Reels, recorded_actions, replaying};
-use tickdeck::stage::Wish;
-use tickdeck_engine::{Nobody, Order, Replayed};
+use tickdeck::clock::CancelToken;
+use tickdeck::reel::{ACTIONS, DataReels, EVENTS, RecordKind, recorded_actions, replaying};
+use tickdeck::stage::StrategyCommand;
+use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::Action;
 use tickdeck_strategy::ModuleHash;
@@ -22,11 +22,11 @@ const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 
 /// Does the last run of a data folder again.
 fn replay(data: &Path) -> Replayed {
-    let reels = Reels::in_folder(data);
+    let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
-    let again = replaying(&reels, &run, None, &Stop::default()).unwrap();
+    let again = replaying(&reels, &run, None, &CancelToken::default()).unwrap();
     let mut tape = again.tape;
-    let work = move || again.engine.replay(&mut tape, &mut Nobody).unwrap();
+    let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(work);
     thread.unwrap().join().unwrap()
 }
@@ -48,9 +48,9 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     host.folder
         .put("guest", &traps_after("1.2.0", 7_000).component());
     host.told(&["guest", "trapped within its trial"]);
-    host.controls.order(Order::Pause(None));
+    host.controls.order(OperatorCommand::Pause(None));
     host.goes_on("maker");
-    host.controls.order(Order::Resume(None));
+    host.controls.order(OperatorCommand::Resume(None));
     host.goes_on("maker");
     let third = counting("1.3.0").component();
     host.folder.put("guest", &third);
@@ -59,7 +59,7 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     host.folder
         .put("trapping", &traps_after("1.0.0", 3_000).component());
     host.told(&["trapping", "recovered"]);
-    host.ask("guest", Wish::Remove);
+    host.ask("guest", StrategyCommand::Remove);
     host.goes_on("maker");
     let (report, _) = host.stop();
     assert!(
@@ -185,7 +185,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
     let replayed = replay(&killed);
     assert_eq!(replayed.divergence, None);
     assert_eq!(replayed.compared, last["actions"].as_u64().unwrap());
-    let run = Reels::in_folder(&killed).run(None).unwrap();
+    let run = DataReels::in_folder(&killed).run(None).unwrap();
     let mut numbers = BTreeSet::new();
     for acted in recorded_actions(&run).unwrap() {
         if let Action::Submit(order) = acted.action {
@@ -232,7 +232,7 @@ fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
     cut.kill().unwrap();
     cut.wait().unwrap();
     machine(
-        &Reels::in_folder(&data).run(None).unwrap().folder,
+        &DataReels::in_folder(&data).run(None).unwrap().folder,
         &mut dice,
     );
     let replayed = || {
@@ -293,7 +293,7 @@ fn in_another_start_of_the_machine(folder: &Path, lost: u64) {
     let (mut reel, _) = Reel::open(folder, ACTIONS, &ReelConfig::default()).unwrap();
     records.truncate(records.len() - lost as usize);
     for (kind, payload) in &mut records {
-        if *kind == Kind::Mark as u16 {
+        if *kind == RecordKind::Mark as u16 {
             payload[8] ^= 1;
         }
         reel.append(*kind, payload).unwrap();
@@ -538,9 +538,9 @@ fn first_schema() -> std::path::PathBuf {
 
 #[test]
 fn a_run_of_the_first_schema_is_read() {
-    let reels = Reels::in_folder(&first_schema());
+    let reels = DataReels::in_folder(&first_schema());
     let run = reels.run(None).unwrap();
-    let session = tickdeck::reel::Session::read(&run.folder).unwrap();
+    let session = tickdeck::reel::RunManifest::read(&run.folder).unwrap();
     assert_eq!(session.seats.len(), 1);
     assert_eq!(session.seats[0].name, "guest");
     let replayed = replay(&first_schema());

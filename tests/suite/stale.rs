@@ -11,8 +11,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Report, RiskConfig};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_engine::{Engine, EngineConfig, Notice, OrderLimits, Report, RiskConfig};
+use tickdeck_gateway::capture::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Action, BarBasis, Body, Event, Feed, FeedRequest, Instrument, InstrumentId, OrderType, Pad,
     Price, Reason, Registry, Side, Size, Submit, TimeInForce, VenueState,
@@ -93,7 +93,7 @@ fn rewritten(to: &Path, copies: impl Fn(usize) -> usize) {
 
 fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
     let mut registry = Registry::new();
-    let mut capture = Capture::open(CaptureConfig::new(vec![file.to_owned()])).unwrap();
+    let mut capture = Playback::open(PlaybackConfig::new(vec![file.to_owned()])).unwrap();
     let terms = capture.register(&mut registry).unwrap();
     let instrument: Instrument = registry.find_instrument("BTCUSDT").unwrap().clone();
     let feed = |feed| FeedRequest {
@@ -111,11 +111,11 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
     let feeds = vec![feed(Feed::Quotes), feed(Feed::Book)];
     let watcher = ("watcher", feeds, Box::new(watcher) as Box<dyn Strategy>);
     let seat = seat(&mut registry, watcher, Vec::new());
-    let default = Limits {
+    let default = OrderLimits {
         order_rate: None,
         duplicate_window_ns: None,
         max_position_notional: None,
-        ..Limits::default()
+        ..OrderLimits::default()
     };
     let config = EngineConfig {
         risk: RiskConfig {

@@ -6,18 +6,19 @@ use crate::hosted::{Folder, Hosted, SIM, hash, marked};
 use crate::native::Quiet;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck::casting::Candidate;
-use tickdeck::clock::{Pace, Stop};
+use tickdeck::casting::LoadedStrategy;
+use tickdeck::clock::{CancelToken, Pace};
 use tickdeck::config::{Config, StrategySettings};
 use tickdeck::deck::scan;
 use tickdeck::grants::Grants;
 use tickdeck::limits::risk;
-use tickdeck::stage::{Setup, Wish};
+use tickdeck::stage::{ManagerSetup, StrategyCommand};
 use tickdeck::venue::venue;
-use tickdeck::wiring::{Overrides, Parts};
+use tickdeck::wiring::{DeckParts, Overrides};
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
-    Change, Changed, Controls, Engine, EngineConfig, Inherited, Notice, Report, VersionChange,
+    ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
+    VersionChange,
 };
 use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
 
@@ -37,12 +38,12 @@ fn capture() -> String {
 struct Moments {
     every: u64,
     windows: u64,
-    changes: std::vec::IntoIter<Change>,
-    controls: Arc<OnceLock<Controls>>,
+    changes: std::vec::IntoIter<StrategyChange>,
+    controls: Arc<OnceLock<EngineHandle>>,
     answers: Answers,
 }
 
-type Answers = Arc<Mutex<Vec<Receiver<Result<Changed, String>>>>>;
+type Answers = Arc<Mutex<Vec<Receiver<Result<ChangeResult, String>>>>>;
 
 impl Clock for Moments {
     fn wait_until(&mut self, _: Timestamp) {
@@ -70,7 +71,7 @@ impl Clock for Moments {
 
 /// A run that is taken apart to be played with swaps at chosen moments.
 struct Rehearsed {
-    setup: Setup,
+    setup: ManagerSetup,
     config: Config,
     workers: usize,
     batch: usize,
@@ -80,7 +81,7 @@ struct Rehearsed {
 struct Outcome {
     report: Report,
     notices: Vec<Notice>,
-    answers: Vec<Result<Changed, String>>,
+    answers: Vec<Result<ChangeResult, String>>,
 }
 
 impl Outcome {
@@ -90,9 +91,9 @@ impl Outcome {
 
     /// Swaps that took the state of the running instance over.
     fn swaps(&self) -> usize {
-        let swapped = |answer: &&Result<Changed, String>| match answer {
-            Ok(Changed::Swapped(swapped)) => {
-                assert!(matches!(swapped.inherited, Inherited::Saved { .. }));
+        let swapped = |answer: &&Result<ChangeResult, String>| match answer {
+            Ok(ChangeResult::Swapped(swapped)) => {
+                assert!(matches!(swapped.inherited, StateSource::Saved { .. }));
                 true
             }
             Ok(_) => panic!("no swap"),
@@ -108,7 +109,7 @@ impl Rehearsed {
         let config = Config::parse("test.toml", settings).unwrap();
         let folder = Folder::new();
         folder.put(name, &module(name));
-        let parts = Parts {
+        let parts = DeckParts {
             config: config.clone(),
             scan: scan(folder.path()).unwrap(),
             folder: None,
@@ -117,7 +118,7 @@ impl Rehearsed {
             registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
             pace: Pace::FlatOut,
-            stop: Stop::default(),
+            stop: CancelToken::default(),
             overrides: Overrides::default(),
             first_order: 1,
             killed: false,
@@ -135,7 +136,7 @@ impl Rehearsed {
         }
     }
 
-    fn candidate(&self, module: &[u8]) -> Candidate {
+    fn candidate(&self, module: &[u8]) -> LoadedStrategy {
         let name = self.setup.seated[0].name.clone();
         let folder = Folder::new();
         folder.put(&name, module);
@@ -151,7 +152,7 @@ impl Rehearsed {
         candidate.unwrap_or_else(|unfit| panic!("{}", unfit.words()))
     }
 
-    fn version(&self, candidate: &Candidate) -> Version {
+    fn version(&self, candidate: &LoadedStrategy) -> Version {
         let (program, version) = candidate.version(&self.setup.registry, &self.setup.casting.board);
         program.prepare().unwrap();
         version
@@ -162,7 +163,7 @@ impl Rehearsed {
     }
 
     /// Plays `events` market events, with one of `changes` every so many windows.
-    fn play(&self, events: u64, every: u64, changes: Vec<Change>) -> Outcome {
+    fn play(&self, events: u64, every: u64, changes: Vec<StrategyChange>) -> Outcome {
         let registry = &self.setup.registry;
         let first = &self.setup.seated[0];
         let casting = &self.setup.casting;
@@ -170,7 +171,7 @@ impl Rehearsed {
         let seat = seat.unwrap_or_else(|unfit| panic!("{}", unfit.words()));
         let mut gateway = venue(&self.config).unwrap().gateway;
         let terms = gateway.register(&mut (**registry).clone()).unwrap();
-        let controls: Arc<OnceLock<Controls>> = Arc::default();
+        let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
         let answers = Answers::default();
         let moments = Moments {
             every,
@@ -212,12 +213,12 @@ impl Rehearsed {
     /// Plays it once as it is, and once with a swap every so many windows; returns both.
     fn twins(&self, events: u64, every: u64, swaps: u32) -> (Outcome, Outcome) {
         let name = &self.setup.seated[0].name;
-        let candidates: Vec<Candidate> = (0..MARKS)
+        let candidates: Vec<LoadedStrategy> = (0..MARKS)
             .map(|mark| self.candidate(&marked(&module(name), mark)))
             .collect();
         let changes = (0..swaps).map(|swap| {
             let candidate = &candidates[swap as usize % candidates.len()];
-            Change::Swap(self.strategy(), Box::new(self.version(candidate)))
+            StrategyChange::Swap(self.strategy(), Box::new(self.version(candidate)))
         });
         let changes = changes.collect();
         (
@@ -367,11 +368,11 @@ fn a_strategy_that_was_removed_and_comes_back_never_uses_an_order_number_again()
     };
     traded(&mut host);
     for _ in 0..3 {
-        host.ask("market-maker", Wish::Remove);
+        host.ask("market-maker", StrategyCommand::Remove);
         host.until("its orders are canceled", |host| {
             host.status().working.is_empty().then_some(())
         });
-        let done = host.ask("market-maker", Wish::Reload);
+        let done = host.ask("market-maker", StrategyCommand::Reload);
         assert!(done.ends_with("trades"), "{done}");
         traded(&mut host);
     }

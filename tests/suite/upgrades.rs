@@ -4,7 +4,7 @@
 use crate::guests::Guest;
 use crate::hosted::{Folder, Hosted, SIM, counting, hash, marked};
 use tickdeck::signature::{NewKey, SigningKey};
-use tickdeck::stage::Wish;
+use tickdeck::stage::StrategyCommand;
 use tickdeck_engine::StrategyState;
 
 /// Takes events, and traps once an instance has had this many.
@@ -59,7 +59,7 @@ fn a_reload_that_is_faster_than_the_watcher_is_answered_and_nothing_is_told_twic
     let before = host.strategy("guest");
     let bad = counting("1.1.0").restore("unreachable").component();
     host.folder.put("guest", &bad);
-    let why = host.refused("guest", Wish::Reload);
+    let why = host.refused("guest", StrategyCommand::Reload);
     assert!(why.contains("unreachable"), "{why}");
     // What was put there later is looked at later.
     let other = counting("1.0.0").component();
@@ -132,13 +132,13 @@ fn a_version_that_asks_for_more_waits_while_the_old_one_trades_until_it_is_appro
     host.unmoved(&before);
     let note = host.record("guest").note.unwrap();
     assert!(line.ends_with(&note), "{note}");
-    let done = host.ask("guest", Wish::Approve(None));
+    let done = host.ask("guest", StrategyCommand::Approve(None));
     assert!(done.contains("guest is 2.0.0"), "{done}");
     host.told(&["operator: guest: granted (max_notional"]);
     host.runs("guest", &new);
     host.goes_on("guest");
     assert_eq!(host.record("guest").note, None);
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
 }
 
@@ -154,7 +154,7 @@ fn nothing_waits_any_more_once_the_version_that_asked_was_taken_back() {
     host.until("the note is gone", |host| {
         host.record("guest").note.is_none().then_some(())
     });
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
 }
@@ -173,7 +173,7 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
         let record = host.record("guest");
         (record.unseated == Some("removed") && record.note.is_none()).then_some(())
     });
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
     let problems: Vec<_> = host.said();
@@ -251,7 +251,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     );
 
     // Unless someone insists.
-    let done = host.ask("guest", Wish::Reload);
+    let done = host.ask("guest", StrategyCommand::Reload);
     assert!(done.contains("guest is 2.0.0"), "{done}");
 }
 
@@ -294,16 +294,16 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     assert_eq!((now.hash, now.generation), (before.hash, before.generation));
     assert_eq!(host.record("guest").generations.len(), 1);
 
-    let done = host.ask("guest", Wish::Promote);
+    let done = host.ask("guest", StrategyCommand::Promote);
     assert!(done.starts_with("guest is 2.0.0"), "{done}");
     let promoted = host.runs("guest", &new);
     assert_eq!((promoted.generation, promoted.beside), (2, None));
     assert_eq!(host.record("guest").note, None);
     host.goes_on("guest");
-    let why = host.refused("guest", Wish::Promote);
+    let why = host.refused("guest", StrategyCommand::Promote);
     assert!(why.contains("no version runs beside"), "{why}");
 
-    let done = host.ask("guest", Wish::RollBack);
+    let done = host.ask("guest", StrategyCommand::RollBack);
     assert!(done.starts_with("guest is 1.0.0 again"), "{done}");
     assert_eq!(host.runs("guest", &old).generation, 3);
     host.goes_on("guest");
@@ -331,7 +331,7 @@ fn a_second_rollback_takes_the_first_one_back() {
         ("guest is 2.0.0 again", &two),
     ] {
         host.goes_on("guest");
-        let done = host.ask("guest", Wish::RollBack);
+        let done = host.ask("guest", StrategyCommand::RollBack);
         assert!(done.starts_with(words), "{done}");
         assert!(done.ends_with("with 8 bytes of state"), "{done}");
         host.runs("guest", module);
@@ -362,7 +362,7 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
         let shadow = host.find("guest")?.beside?;
         (shadow.hash == beside).then_some(())
     });
-    let done = host.ask("guest", Wish::RollBack);
+    let done = host.ask("guest", StrategyCommand::RollBack);
     assert_eq!(done, "version 2.1.0 no longer runs beside guest");
     host.unmoved(&before);
 }
@@ -414,7 +414,7 @@ fn what_show_says_of_parameters_is_what_runs_after_a_refusal_and_after_a_rollbac
     host.until("its parameters are those of the file", |host| {
         (speed(host) == "fast").then_some(())
     });
-    host.ask("guest", Wish::RollBack);
+    host.ask("guest", StrategyCommand::RollBack);
     host.until("its parameters are the earlier ones", |host| {
         (speed(host) == "slow").then_some(())
     });
@@ -475,7 +475,7 @@ fn a_module_that_was_refused_at_the_start_is_seated_once_it_is_mended() {
 fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
     let one = counting("1.0.0").component();
     let mut host = Hosted::with(SIM, &one);
-    let done = host.ask("guest", Wish::Remove);
+    let done = host.ask("guest", StrategyCommand::Remove);
     assert_eq!(
         done,
         "guest left in order, with no position; its file stays, and the next start runs it again"
@@ -483,9 +483,9 @@ fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
     host.until("it stopped", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
     });
-    let why = host.refused("guest", Wish::Remove);
+    let why = host.refused("guest", StrategyCommand::Remove);
     assert!(why.contains("does not run"), "{why}");
-    let done = host.ask("guest", Wish::Reload);
+    let done = host.ask("guest", StrategyCommand::Reload);
     assert_eq!(done, "guest 1.0.0 trades");
     host.runs("guest", &one);
     host.goes_on("guest");
@@ -493,7 +493,7 @@ fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
     host.until("it stopped with its file", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
     });
-    let why = host.refused("guest", Wish::Reload);
+    let why = host.refused("guest", StrategyCommand::Reload);
     assert!(why.contains("guest.wasm"), "{why}");
     let two = counting("2.0.0").component();
     host.folder.put("guest", &two);
@@ -541,7 +541,7 @@ fn strategies_that_share_a_module_change_together_and_disabled_ones_never_run() 
     }
     for name in ["off", "never"] {
         assert!(host.find(name).is_none() && host.ledger.record(name).is_none());
-        let why = host.refused(name, Wish::Reload);
+        let why = host.refused(name, StrategyCommand::Reload);
         assert!(why.contains("there are guest, second"), "{why}");
     }
 }

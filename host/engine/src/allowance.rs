@@ -19,7 +19,7 @@ const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// What one strategy has used of its bounds.
 #[derive(Debug, Clone)]
-pub(crate) struct Allowance {
+pub(crate) struct Quota {
     instruments: u32,
     max_actions_per_s: u32,
     feeds: HashSet<FeedRequest>,
@@ -29,7 +29,7 @@ pub(crate) struct Allowance {
     last_order: OrderNumber,
 }
 
-impl Allowance {
+impl Quota {
     pub(crate) fn new(
         instruments: &[Instrument],
         max_actions_per_s: u32,

@@ -2,17 +2,17 @@
 //! decides is compared, and where it differs it is recorded.
 
 use crate::action_ring::Decision;
-use crate::desk::Desk;
-use crate::dispatch::Place;
+use crate::desk::StrategyRunner;
+use crate::dispatch::SlotIndex;
 use crate::port::{Fault, Strategy};
 use crate::replay::consumed;
-use crate::slot::{Counters, Difference};
+use crate::slot::{Counters, ShadowDifference};
 use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
-impl Desk {
+impl StrategyRunner {
     /// Offers a version that runs beside what the running one just handled, and compares what they decided.
-    pub(crate) fn run_beside(&mut self, place: Place, handled: usize) {
+    pub(crate) fn run_beside(&mut self, place: SlotIndex, handled: usize) {
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
         else {
@@ -33,7 +33,7 @@ impl Desk {
     }
 
     /// The version that runs beside trapped.
-    pub(crate) fn lose_beside(&mut self, place: Place, fault: Fault) {
+    pub(crate) fn lose_beside(&mut self, place: SlotIndex, fault: Fault) {
         let slot = &mut self.slots[place];
         slot.counters.note(&fault);
         slot.shadow = None;
@@ -61,7 +61,7 @@ fn compare(
         Counters::add(&counters.agreed, same);
         if differed > 0 {
             Counters::add(&counters.differed, differed);
-            counters.record(Difference {
+            counters.record(ShadowDifference {
                 at: batch[at - 1].ts_host,
                 sequence: batch[at - 1].sequence,
                 sent: sent.to_vec(),

@@ -2,15 +2,15 @@
 
 use crate::action_ring::Outlet;
 use crate::config::{EngineConfig, Stepping};
-use crate::control::{Controls, Hearing};
-use crate::crew::Crew;
+use crate::control::{EngineHandle, Hearing};
+use crate::crew::WorkerPool;
 use crate::engine::{Engine, EngineError, Venue};
-use crate::port::{Clock, Gateway, Seat, VenueTerms};
-use crate::record::{Keeping, STATES_EVERY};
+use crate::port::{Clock, Gateway, StrategyStart, VenueTerms};
+use crate::record::{Recording, STATES_EVERY};
 use crate::router::Router;
-use crate::shard::{Shard, ShardSetup};
+use crate::shard::{Worker, WorkerSetup};
 use crate::slot::Counters;
-use crate::status::StrategyCard;
+use crate::status::StrategyEntry;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tickdeck_model::{Currency, CurrencyId, Event, Registry};
@@ -32,7 +32,7 @@ impl Engine {
         config: EngineConfig,
         registry: Arc<Registry>,
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
-        seats: Vec<Seat>,
+        seats: Vec<StrategyStart>,
         clock: Box<dyn Clock>,
         now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     ) -> Result<Self, EngineError> {
@@ -49,15 +49,15 @@ impl Engine {
         let producer = ring.sole_producer()?;
         let portfolio = || open_portfolio(&registry, &currencies, &venues);
         let hands = config.workers.clamp(1, seats.len().max(1));
-        let card = |(at, seat)| StrategyCard::new(seat, at % hands);
-        let cards: Vec<StrategyCard> = seats.iter().enumerate().map(card).collect();
+        let card = |(at, seat)| StrategyEntry::new(seat, at % hands);
+        let cards: Vec<StrategyEntry> = seats.iter().enumerate().map(card).collect();
         let router = route(&config, &registry, portfolio(), &seats, lookahead_ns);
         let setup = || shard_setup(&config, &registry, lookahead_ns, &now_ns);
         let crew = hire(
             &config,
             &ring,
             shares(seats, &cards, hands),
-            |events, outlet, seats| Shard::new(events, outlet, portfolio(), seats, setup()),
+            |events, outlet, seats| Worker::new(events, outlet, portfolio(), seats, setup()),
         )?;
         Ok(Self {
             venues: venues.into_iter().map(Venue::open).collect(),
@@ -65,7 +65,7 @@ impl Engine {
             crew,
             next_sequence: ring.published(),
             producer,
-            hearing: Hearing(Controls::default()),
+            hearing: Hearing(EngineHandle::default()),
             clock,
             cards,
             registry,
@@ -84,7 +84,7 @@ impl Engine {
             expected: Vec::new(),
             failed_trials: Vec::new(),
             first_action_at: None,
-            keeping: Keeping::default(),
+            keeping: Recording::default(),
             stopped: false,
             guided: false,
             carried: Vec::new(),
@@ -122,7 +122,7 @@ fn route(
     config: &EngineConfig,
     registry: &Registry,
     portfolio: Portfolio,
-    seats: &[Seat],
+    seats: &[StrategyStart],
     lookahead_ns: i64,
 ) -> Router {
     let instruments = registry.instruments().to_vec();
@@ -135,15 +135,15 @@ fn route(
 }
 
 /// A strategy with the counters that its worker keeps.
-type CountedSeat = (Seat, Arc<CachePadded<Counters>>);
+type CountedSeat = (StrategyStart, Arc<CachePadded<Counters>>);
 
 fn shard_setup(
     config: &EngineConfig,
     registry: &Registry,
     lookahead_ns: i64,
     now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>,
-) -> ShardSetup {
-    ShardSetup {
+) -> WorkerSetup {
+    WorkerSetup {
         middleware: config.middleware.clone(),
         max_batch: config.max_batch,
         split_seed: config.split_seed,
@@ -155,7 +155,11 @@ fn shard_setup(
 }
 
 /// One strategy after another to one worker after another.
-fn shares(seats: Vec<Seat>, cards: &[StrategyCard], hands: usize) -> Vec<Vec<CountedSeat>> {
+fn shares(
+    seats: Vec<StrategyStart>,
+    cards: &[StrategyEntry],
+    hands: usize,
+) -> Vec<Vec<CountedSeat>> {
     let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
     for (at, seat) in seats.into_iter().enumerate() {
         shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
@@ -168,14 +172,14 @@ fn hire(
     config: &EngineConfig,
     ring: &Ring<Event>,
     mut shares: Vec<Vec<CountedSeat>>,
-    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Shard,
-) -> Result<Crew, EngineError> {
+    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Worker,
+) -> Result<WorkerPool, EngineError> {
     // A kernel that runs freely is never held up by a strategy, so it shares its thread with none.
     if shares.len() == 1 && config.stepping == Stepping::Lockstep {
         let seats = shares.pop().unwrap_or_default();
         let outlet = Outlet::Local(Vec::new());
         let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
-        return Ok(Crew::Inline(Box::new(shard)));
+        return Ok(WorkerPool::Inline(Box::new(shard)));
     }
     let intents_ring = Ring::new(Config {
         capacity: INTENT_CAPACITY,
@@ -187,7 +191,7 @@ fn hire(
         shard(ring.attach(SlowPolicy::Wait), outlet, seats)
     };
     let shards = shares.into_iter().map(start).collect();
-    Ok(Crew::start_threads(
+    Ok(WorkerPool::start_threads(
         shards,
         &config.pin,
         ring.clone(),

@@ -4,9 +4,9 @@
 //! Nothing is told before the version really takes over: until then its decisions only reach a copy of the book.
 
 use crate::action_ring::Decision;
-use crate::allowance::Allowance;
-use crate::desk::{Desk, MAX_ACTIONS, intend, wish};
-use crate::dispatch::Place;
+use crate::allowance::Quota;
+use crate::desk::{MAX_ACTIONS, StrategyRunner, intend, wish};
+use crate::dispatch::SlotIndex;
 use crate::port::{Fault, Strategy};
 use crate::replay::consumed;
 use tickdeck_model::{Action, Event, Timestamp};
@@ -16,14 +16,14 @@ pub(crate) struct CaughtUp {
     /// With the time of the event that caused it.
     decisions: Vec<(Timestamp, Action)>,
     /// What is left of its bounds.
-    allowance: Allowance,
+    allowance: Quota,
 }
 
-impl Desk {
+impl StrategyRunner {
     /// Offers events that another version has handled.
     pub(crate) fn catch_up(
         &self,
-        place: Place,
+        place: SlotIndex,
         strategy: &mut dyn Strategy,
         events: &[Event],
     ) -> Result<CaughtUp, Fault> {
@@ -62,7 +62,7 @@ impl Desk {
     }
 
     /// Tells what a version decided while it caught up, now that it takes over.
-    pub(crate) fn tell(&mut self, place: Place, done: CaughtUp) {
+    pub(crate) fn tell(&mut self, place: SlotIndex, done: CaughtUp) {
         let slot = &mut self.slots[place];
         slot.allowance = done.allowance;
         for (cause, action) in done.decisions {

@@ -1,20 +1,20 @@
 //! What changes between two windows: operators' orders, and the versions of strategies.
 
 use crate::action_ring::{Decision, Intent};
-use crate::control::{Change, Changed, Request, Swapped};
+use crate::control::{ChangeResult, Request, StrategyChange, Swapped};
 use crate::engine::{Engine, EngineError, hash_intent};
 use crate::handover::Handover;
-use crate::port::Seat;
-use crate::record::{ChangeKept, Deed};
+use crate::port::StrategyStart;
+use crate::record::{Effect, RecordedChange};
 use crate::report::{Notice, VersionChange};
 use crate::shard::{Done, Task};
-use crate::status::StrategyCard;
+use crate::status::StrategyEntry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::{StrategyId, Timestamp};
 
 /// What became of a change: the inner error says why nothing changed.
-type Answer = Result<Result<Changed, String>, EngineError>;
+type Answer = Result<Result<ChangeResult, String>, EngineError>;
 
 impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
@@ -32,7 +32,7 @@ impl Engine {
         };
         for order in asked.orders {
             self.keeping
-                .deed(self.next_sequence, &Deed::Operated { at, order });
+                .deed(self.next_sequence, &Effect::Operated { at, order });
             self.router.operate(at, order);
         }
         asked.requests
@@ -47,7 +47,7 @@ impl Engine {
     pub(crate) fn go_on_with_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         for strategy in std::mem::take(&mut self.failed_trials) {
             self.keeping
-                .deed(self.next_sequence, &Deed::GaveUp { at, strategy });
+                .deed(self.next_sequence, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
         for Request { change, answer } in std::mem::take(&mut self.expected) {
@@ -64,7 +64,7 @@ impl Engine {
         at: Timestamp,
     ) -> Result<(), EngineError> {
         for request in requests {
-            if let Change::Swap(strategy, _) = &request.change {
+            if let StrategyChange::Swap(strategy, _) = &request.change {
                 self.expect(*strategy);
                 self.expected.push(request);
             } else {
@@ -116,7 +116,7 @@ impl Engine {
             },
             Decision::ShadowFailed => {
                 card.beside = None;
-                let change = VersionChange::BesideEnded { problem };
+                let change = VersionChange::ShadowEnded { problem };
                 Notice::Version { strategy, change }
             }
             Decision::Live { pause_ns } => {
@@ -135,27 +135,27 @@ impl Engine {
         }
     }
 
-    fn change(&mut self, change: Change, at: Timestamp) -> Answer {
-        let (kept, position) = (ChangeKept::of(&change), self.next_sequence);
+    fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
+        let (kept, position) = (RecordedChange::of(&change), self.next_sequence);
         if let Some(what) = kept.clone() {
-            self.keeping.deed(position, &Deed::Changed { at, what });
+            self.keeping.deed(position, &Effect::Changed { at, what });
         }
         let answer = self.carry_out_change(change, at)?;
         if let (Some(_), Err(why)) = (kept, &answer) {
             let why = why.clone();
-            self.keeping.deed(position, &Deed::Refused { why });
+            self.keeping.deed(position, &Effect::Refused { why });
         }
         Ok(answer)
     }
 
-    pub(crate) fn carry_out_change(&mut self, change: Change, at: Timestamp) -> Answer {
+    pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
         match change {
-            Change::Seat(seat) => self.seat(*seat, at),
-            Change::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
-            Change::Promote(id) => self.perform(id, Task::Promote(id), at),
-            Change::RollBack(id) => self.perform(id, Task::RollBack(id), at),
-            Change::Remove(id) => self.perform(id, Task::Remove(id), at),
-            Change::Rehearse(id) => self.perform(id, Task::Rehearse(id), at),
+            StrategyChange::Start(seat) => self.seat(*seat, at),
+            StrategyChange::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
+            StrategyChange::Promote(id) => self.perform(id, Task::Promote(id), at),
+            StrategyChange::RollBack(id) => self.perform(id, Task::RollBack(id), at),
+            StrategyChange::Remove(id) => self.perform(id, Task::Remove(id), at),
+            StrategyChange::DryRun(id) => self.perform(id, Task::DryRun(id), at),
         }
     }
 
@@ -171,10 +171,16 @@ impl Engine {
         let (changed, change) = match done {
             Err(why) => return Ok(Err(why)),
             // Neither is asked for here.
-            Ok(Done::Stopped | Done::Offered | Done::Seated | Done::Forced | Done::States(_)) => {
+            Ok(
+                Done::Stopped
+                | Done::Offered
+                | Done::Started
+                | Done::FaultRecorded
+                | Done::States(_),
+            ) => {
                 return Ok(Err("nothing was changed".to_owned()));
             }
-            Ok(Done::Rehearsal(rehearsal)) => return Ok(Ok(Changed::Rehearsal(rehearsal))),
+            Ok(Done::DryRun(rehearsal)) => return Ok(Ok(ChangeResult::DryRun(rehearsal))),
             Ok(Done::Swapped(handover)) => {
                 let from = self.cards[place].label.clone();
                 self.follow(place, &handover, at);
@@ -188,26 +194,29 @@ impl Engine {
                     lost: handover.lost.clone(),
                     took_ns: handover.took_ns,
                 };
-                (Changed::Swapped(swapped(*handover, generation)), change)
+                (
+                    ChangeResult::Swapped(swapped(*handover, generation)),
+                    change,
+                )
             }
-            Ok(Done::Beside(handover)) => {
+            Ok(Done::Shadow(handover)) => {
                 let version = &handover.version;
                 self.cards[place].beside = Some((version.label.clone(), version.hash.clone()));
                 let version = version.label.clone();
-                let change = VersionChange::Beside { version };
+                let change = VersionChange::Shadow { version };
                 let generation = self.cards[place].generation;
-                (Changed::Beside(swapped(*handover, generation)), change)
+                (ChangeResult::Shadow(swapped(*handover, generation)), change)
             }
-            Ok(Done::BesideEnded(version)) => {
+            Ok(Done::ShadowEnded(version)) => {
                 self.cards[place].beside = None;
                 let problem = String::new();
-                let change = VersionChange::BesideEnded { problem };
-                (Changed::BesideEnded(version.label), change)
+                let change = VersionChange::ShadowEnded { problem };
+                (ChangeResult::ShadowEnded(version.label), change)
             }
             Ok(Done::Removed(instance)) => {
                 self.router.end(place, at);
                 (self.cards[place].stopped, self.cards[place].beside) = (true, None);
-                (Changed::Removed(instance), VersionChange::Removed)
+                (ChangeResult::Removed(instance), VersionChange::Removed)
             }
         };
         self.tell(id, at, change);
@@ -223,14 +232,14 @@ impl Engine {
     }
 
     /// Seats a strategy while others trade; one of the same name may have sat there before.
-    fn seat(&mut self, seat: Seat, at: Timestamp) -> Answer {
+    fn seat(&mut self, seat: StrategyStart, at: Timestamp) -> Answer {
         let id = seat.id;
         let known = self.cards.iter().position(|card| card.id == id);
         if known.is_some_and(|place| !self.router.parties[place].ended) {
             return Ok(Err(format!("`{}` runs already", seat.name)));
         }
         let worker = known.map_or_else(|| self.least_busy(), |place| self.cards[place].worker);
-        let mut card = StrategyCard::new(&seat, worker);
+        let mut card = StrategyEntry::new(&seat, worker);
         self.router.seat(&seat);
         self.router.ask_for_books(&seat.version, at);
         let place = known.unwrap_or(self.cards.len());
@@ -244,17 +253,17 @@ impl Engine {
         let to = seat.version.label.clone();
         let (hash, generation) = (seat.version.hash.clone(), self.cards[place].generation);
         let counters = Arc::clone(&self.cards[place].counters);
-        let task = Task::Seat(Box::new(seat), counters);
+        let task = Task::Start(Box::new(seat), counters);
         if let Err(why) = self.crew.perform(worker, task, &mut self.intents)? {
             return Ok(Err(why));
         }
-        let change = VersionChange::Seated {
+        let change = VersionChange::Started {
             to,
             hash,
             generation,
         };
         self.tell(id, at, change);
-        Ok(Ok(Changed::Seated(generation)))
+        Ok(Ok(ChangeResult::Started(generation)))
     }
 
     /// The worker with the fewest strategies.

@@ -3,9 +3,9 @@
 
 use crate::config::RiskConfig;
 use crate::control::Mode;
-use crate::middleware::{Denial, OrderMiddleware, Situation};
-use crate::orders::Live;
-use crate::party::Party;
+use crate::middleware::{Denial, OrderContext, OrderMiddleware};
+use crate::orders::OpenOrder;
+use crate::party::RoutedStrategy;
 use crate::port::OrderPolicy;
 use crate::router::Router;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ impl Checks {
         let ids: Vec<StrategyId> = portfolio.strategies().map(|(id, _)| id).collect();
         let mut router = Router::new(instruments, risk, portfolio, 1);
         for id in ids {
-            router.admit(Party {
+            router.admit(RoutedStrategy {
                 id,
                 mode: Mode::Trade,
                 order_policy: OrderPolicy::Cancel,
@@ -42,7 +42,7 @@ impl Checks {
     pub fn put_to_work(&mut self, strategy: StrategyId, order: &Submit) {
         let number = order.order;
         let id = ClientOrderId { strategy, number };
-        self.0.orders.add(id, Live::of(order));
+        self.0.orders.add(id, OpenOrder::of(order));
     }
 
     /// Judges an order that was decided on at `at`; what passes counts as sent, but not as being at work.
@@ -60,7 +60,7 @@ impl Checks {
     ) -> Result<(), Denial> {
         let place = self.0.place_of(strategy);
         let place = place.expect("only strategies of the portfolio send orders");
-        let ask = |middleware: &mut dyn OrderMiddleware, situation: &Situation<'_>| {
+        let ask = |middleware: &mut dyn OrderMiddleware, situation: &OrderContext<'_>| {
             middleware.check(order, situation)
         };
         self.0.judge(place, at, order.instrument, None, ask)

@@ -91,16 +91,16 @@ impl Default for MiddlewareConfig {
 #[derive(Debug, Clone, Default)]
 pub struct RiskConfig {
     /// For strategies without limits of their own.
-    pub default: Limits,
+    pub default: OrderLimits,
     /// By strategy.
-    pub strategies: HashMap<StrategyId, Limits>,
+    pub strategies: HashMap<StrategyId, OrderLimits>,
     /// By instrument, for every strategy.
     pub instruments: HashMap<InstrumentId, InstrumentLimits>,
 }
 
 /// Limits of one strategy. `None` takes a check off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct OrderLimits {
     /// Largest price times size of one order, in the quote currency at scale 0 (whole units).
     pub max_notional: Option<Amount>,
     /// Largest position with every working order filled, price times size, in whole units of the quote currency.
@@ -134,13 +134,13 @@ pub struct OrderRate {
 /// Limits of one instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentLimits {
-    /// Largest size of one order of a strategy that has none of its own in [`Limits::max_sizes`].
+    /// Largest size of one order of a strategy that has none of its own in [`OrderLimits::max_sizes`].
     pub max_size: Option<Size>,
     /// Largest position of one strategy with every working order filled.
     pub max_position: Option<Size>,
 }
 
-impl Default for Limits {
+impl Default for OrderLimits {
     /// Tight enough for an account of a million: 25,000 an order, 100,000 a position, 5 % from the quote, 100 orders
     /// a second, no quote older than 5 s; the same order twice within 1 us is taken for a loop gone wild.
     fn default() -> Self {

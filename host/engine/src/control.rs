@@ -1,9 +1,9 @@
 //! The operator's hand on a running engine: stop, pause, reduce, kill, and the change of strategies. Taken at the next
 //! window.
 
-use crate::handover::Inherited;
-use crate::port::{Seat, Strategy, Version};
-use crate::rehearsal::Rehearsal;
+use crate::handover::StateSource;
+use crate::port::{Strategy, StrategyStart, Version};
+use crate::rehearsal::DryRun;
 use crate::report::StrategyState;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
 
 /// The engine's end: however it comes to its own end, nobody waits for an answer of it.
-pub(crate) struct Hearing(pub(crate) Controls);
+pub(crate) struct Hearing(pub(crate) EngineHandle);
 
 impl Drop for Hearing {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Hearing {
 
 /// What an operator can order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum OperatorCommand {
     /// New orders of one strategy, or of all, are denied; cancels pass.
     Pause(Option<StrategyId>),
     /// Only orders that reduce a position pass.
@@ -33,9 +33,9 @@ pub enum Order {
 }
 
 /// A change of the strategies that run.
-pub enum Change {
+pub enum StrategyChange {
     /// A strategy comes, or comes back.
-    Seat(Box<Seat>),
+    Start(Box<StrategyStart>),
     /// Another version takes over, or runs beside if its policy says so.
     Swap(StrategyId, Box<Version>),
     /// The version that runs beside takes over.
@@ -45,23 +45,23 @@ pub enum Change {
     /// It leaves in order.
     Remove(StrategyId),
     /// Nothing changes: where it stands, to try a new version on.
-    Rehearse(StrategyId),
+    DryRun(StrategyId),
 }
 
 /// What became of a change.
-pub enum Changed {
+pub enum ChangeResult {
     /// The strategy gets events, as the version of this number.
-    Seated(u32),
+    Started(u32),
     /// Another version counts.
     Swapped(Swapped),
     /// A version runs beside the one that counts.
-    Beside(Swapped),
+    Shadow(Swapped),
     /// The version of this label no longer runs beside.
-    BesideEnded(String),
+    ShadowEnded(String),
     /// The strategy gets no more events. Its instance, to be stopped and dropped where there is time.
     Removed(Option<Box<dyn Strategy>>),
     /// Where it stands.
-    Rehearsal(Box<Rehearsal>),
+    DryRun(Box<DryRun>),
 }
 
 /// A handover that worked.
@@ -71,7 +71,7 @@ pub struct Swapped {
     /// How many versions there were, this one included; of one that runs beside, those that counted so far.
     pub generation: u32,
     /// What it took over.
-    pub inherited: Inherited,
+    pub inherited: StateSource,
     /// From `save` to the new instance standing ready.
     pub took_ns: u64,
     /// The instance that is done, to be stopped and dropped where there is time.
@@ -80,13 +80,13 @@ pub struct Swapped {
 
 /// A change that waits for the kernel.
 pub(crate) struct Request {
-    pub(crate) change: Change,
-    pub(crate) answer: Sender<Result<Changed, String>>,
+    pub(crate) change: StrategyChange,
+    pub(crate) answer: Sender<Result<ChangeResult, String>>,
 }
 
 /// A handle that other threads hold.
 #[derive(Clone, Default)]
-pub struct Controls(Arc<Inner>);
+pub struct EngineHandle(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
@@ -98,12 +98,12 @@ struct Inner {
 /// What was asked for since the last look.
 #[derive(Default)]
 pub(crate) struct Asked {
-    pub(crate) orders: Vec<Order>,
+    pub(crate) orders: Vec<OperatorCommand>,
     pub(crate) requests: Vec<Request>,
     closed: bool,
 }
 
-impl Controls {
+impl EngineHandle {
     /// Ends the run in order: strategies are stopped, their orders handled by policy.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
@@ -115,14 +115,14 @@ impl Controls {
     }
 
     /// Leaves an order for the kernel.
-    pub fn order(&self, order: Order) {
+    pub fn order(&self, order: OperatorCommand) {
         self.asked().orders.push(order);
         self.0.waiting.store(true, Ordering::Release);
     }
 
     /// Leaves a change for the kernel. The answer comes after the window at hand; it never comes if the engine ends
     /// first, and then the receiver says so. The inner error says in a sentence why nothing changed.
-    pub fn change(&self, change: Change) -> Receiver<Result<Changed, String>> {
+    pub fn change(&self, change: StrategyChange) -> Receiver<Result<ChangeResult, String>> {
         let (answer, receiver) = channel();
         let mut asked = self.asked();
         if !asked.closed {

@@ -2,7 +2,7 @@
 
 use crate::action_ring::Intent;
 use crate::port::StopReason;
-use crate::shard::{Done, Shard, Task};
+use crate::shard::{Done, Task, Worker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -15,7 +15,7 @@ const STACK: usize = 8 << 20;
 
 /// A worker's thread panicked: a bug in the host. The engine can't go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CrewError {
+pub enum WorkerError {
     /// A thread could not be started.
     #[error("worker {worker} could not be started: {problem}")]
     Start {
@@ -38,15 +38,15 @@ pub enum CrewError {
 }
 
 /// The workers.
-pub(crate) enum Crew {
+pub(crate) enum WorkerPool {
     /// One shard on the kernel's thread.
-    Inline(Box<Shard>),
+    Inline(Box<Worker>),
     /// A thread for each shard.
     Threads(Threads),
 }
 
 pub(crate) struct Threads {
-    handles: Vec<JoinHandle<Shard>>,
+    handles: Vec<JoinHandle<Worker>>,
     mailboxes: Vec<Arc<Mailbox>>,
     events: Ring<Event>,
     intents_ring: Ring<Intent>,
@@ -97,15 +97,15 @@ impl Mailbox {
     }
 }
 
-impl Crew {
+impl WorkerPool {
     /// Starts a thread for each shard, pinned to the cores named.
     pub(crate) fn start_threads(
-        shards: Vec<Shard>,
+        shards: Vec<Worker>,
         pin: &[usize],
         events: Ring<Event>,
         intents_ring: Ring<Intent>,
         intents: Consumer<Intent>,
-    ) -> Result<Self, CrewError> {
+    ) -> Result<Self, WorkerError> {
         let (mut handles, mut mailboxes) = (Vec::new(), Vec::new());
         for (worker, shard) in shards.into_iter().enumerate() {
             let (mailbox, core) = (Arc::new(Mailbox::default()), pin.get(worker).copied());
@@ -114,7 +114,7 @@ impl Crew {
                 .name(format!("worker-{worker}"))
                 .stack_size(STACK)
                 .spawn(move || work(shard, &mailbox, core))
-                .map_err(|error| CrewError::Start {
+                .map_err(|error| WorkerError::Start {
                     worker,
                     problem: error.to_string(),
                 })?;
@@ -135,7 +135,7 @@ impl Crew {
         producer: &mut Producer<Event>,
         window: &[Event],
         intents: &mut Vec<Intent>,
-    ) -> Result<(), CrewError> {
+    ) -> Result<(), WorkerError> {
         for chunk in window.chunks(producer.max_batch()) {
             let first = loop {
                 match producer.try_publish(chunk) {
@@ -157,7 +157,7 @@ impl Crew {
         &mut self,
         sequence: u64,
         intents: &mut Vec<Intent>,
-    ) -> Result<(), CrewError> {
+    ) -> Result<(), WorkerError> {
         match self {
             Self::Inline(shard) => {
                 shard.poll();
@@ -200,7 +200,7 @@ impl Crew {
     pub(crate) fn wait_for_decisions(
         &mut self,
         mut look: impl FnMut() -> Option<Duration>,
-    ) -> Result<(), CrewError> {
+    ) -> Result<(), WorkerError> {
         let Self::Threads(threads) = self else {
             return Ok(());
         };
@@ -223,7 +223,7 @@ impl Crew {
         &mut self,
         reason: StopReason,
         intents: &mut Vec<Intent>,
-    ) -> Result<(), CrewError> {
+    ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Stopping is never refused; what a strategy did wrong is in its counters.
             let _ = self.perform(worker, Task::Stop(reason), intents)?;
@@ -237,7 +237,7 @@ impl Crew {
         worker: usize,
         task: Task,
         intents: &mut Vec<Intent>,
-    ) -> Result<Result<Done, String>, CrewError> {
+    ) -> Result<Result<Done, String>, WorkerError> {
         match self {
             Self::Inline(shard) => {
                 let done = shard.perform(task);
@@ -261,7 +261,7 @@ impl Crew {
     }
 
     /// Lets every worker offer what waits for an instance that has come since.
-    pub(crate) fn offer(&mut self, intents: &mut Vec<Intent>) -> Result<(), CrewError> {
+    pub(crate) fn offer(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Offering is never refused.
             let _ = self.perform(worker, Task::Offer, intents)?;
@@ -270,7 +270,7 @@ impl Crew {
     }
 
     /// Whether every worker still works.
-    pub(crate) fn check(&mut self) -> Result<(), CrewError> {
+    pub(crate) fn check(&mut self) -> Result<(), WorkerError> {
         match self {
             Self::Inline(_) => Ok(()),
             Self::Threads(threads) => threads.check(),
@@ -278,7 +278,7 @@ impl Crew {
     }
 
     /// Ends the workers and hands their shards back.
-    pub(crate) fn join(self) -> Result<Vec<Shard>, CrewError> {
+    pub(crate) fn join(self) -> Result<Vec<Worker>, WorkerError> {
         match self {
             Self::Inline(shard) => Ok(vec![*shard]),
             Self::Threads(threads) => {
@@ -294,7 +294,7 @@ impl Crew {
         }
     }
 
-    fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), CrewError> {
+    fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
         match self {
             Self::Inline(shard) => {
                 shard.poll();
@@ -325,7 +325,7 @@ impl Threads {
     }
 
     /// While the engine runs, a thread that is done is a thread that panicked.
-    fn check(&mut self) -> Result<(), CrewError> {
+    fn check(&mut self) -> Result<(), WorkerError> {
         let Some(worker) = self.handles.iter().position(JoinHandle::is_finished) else {
             return Ok(());
         };
@@ -334,20 +334,20 @@ impl Threads {
         self.intents_ring.close();
         Err(match handle.join() {
             Err(panic) => panicked(worker, &*panic),
-            Ok(_) => CrewError::Ring(RingError::Closed),
+            Ok(_) => WorkerError::Ring(RingError::Closed),
         })
     }
 }
 
-fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> CrewError {
+fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> WorkerError {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let problem = text
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no text".to_owned());
-    CrewError::Panicked { worker, problem }
+    WorkerError::Panicked { worker, problem }
 }
 
-fn work(mut shard: Shard, mailbox: &Mailbox, core: Option<usize>) -> Shard {
+fn work(mut shard: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
     if let Some(id) = core {
         // A core that is not there leaves the thread where the system puts it; `doctor` tells.
         core_affinity::set_for_current(core_affinity::CoreId { id });

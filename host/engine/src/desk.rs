@@ -6,13 +6,15 @@
 //! one trapped. Only a strategy that keeps trapping ends.
 
 use crate::action_ring::{Decision, Intent, Outlet};
-use crate::allowance::Allowance;
-use crate::dispatch::{Dispatch, Place};
-use crate::forced::{Foretold, cut_before_fence, recorded};
-use crate::port::{Fault, Seat, StopReason};
+use crate::allowance::Quota;
+use crate::dispatch::{Dispatch, SlotIndex};
+use crate::forced::{RecordedFaults, cut_before_fence, recorded};
+use crate::port::{Fault, StopReason, StrategyStart};
 use crate::replay::consumed;
-use crate::shard::ShardSetup;
-use crate::slot::{Base, Counters, Origin, SAMPLE_EVERY, Slot, Tape, snapshot_every};
+use crate::shard::WorkerSetup;
+use crate::slot::{
+    Backlog, Counters, SAMPLE_EVERY, Slot, SnapshotPoint, StartFrom, snapshot_every,
+};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -43,18 +45,18 @@ impl Splitter {
 }
 
 /// A change of feeds that a strategy asked for.
-pub(crate) struct FeedWish {
+pub(crate) struct FeedChange {
     pub(crate) at: Timestamp,
-    pub(crate) place: Place,
+    pub(crate) place: SlotIndex,
     pub(crate) request: FeedRequest,
     pub(crate) wanted: bool,
 }
 
 /// The part of a worker that calls strategies.
-pub(crate) struct Desk {
+pub(crate) struct StrategyRunner {
     pub(crate) slots: Vec<Slot>,
     /// By strategy number: its place here.
-    places: Vec<Option<Place>>,
+    places: Vec<Option<SlotIndex>>,
     pub(crate) portfolio: Portfolio,
     pub(crate) outlet: Outlet,
     pub(crate) actions: Vec<Action>,
@@ -62,22 +64,22 @@ pub(crate) struct Desk {
     pub(crate) beside: Vec<Action>,
     batch: Vec<Intent>,
     /// Where something waits, so that the others cost nothing; a place may stand here twice.
-    touched: Vec<Place>,
+    touched: Vec<SlotIndex>,
     splitter: Option<Splitter>,
     pub(crate) max_batch: usize,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Changes of feeds asked for since the last look.
-    pub(crate) wishes: Vec<FeedWish>,
+    pub(crate) wishes: Vec<FeedChange>,
     /// Strategies that ended since the last look.
-    pub(crate) ended: Vec<Place>,
+    pub(crate) ended: Vec<SlotIndex>,
     /// What must happen because a tape says that it did.
-    pub(crate) foretold: Foretold,
+    pub(crate) foretold: RecordedFaults,
     /// Books that wait for the snapshot of a subscription made at run time.
-    awaiting: Vec<(Place, InstrumentId)>,
+    awaiting: Vec<(SlotIndex, InstrumentId)>,
 }
 
-impl Desk {
-    pub(crate) fn new(portfolio: Portfolio, outlet: Outlet, setup: &ShardSetup) -> Self {
+impl StrategyRunner {
+    pub(crate) fn new(portfolio: Portfolio, outlet: Outlet, setup: &WorkerSetup) -> Self {
         Self {
             slots: Vec::new(),
             places: Vec::new(),
@@ -92,33 +94,33 @@ impl Desk {
             now_ns: Arc::clone(&setup.now_ns),
             wishes: Vec::new(),
             ended: Vec::new(),
-            foretold: Foretold::default(),
+            foretold: RecordedFaults::default(),
             awaiting: Vec::new(),
         }
     }
 
     /// Where a strategy sits, if it ever sat here.
-    pub(crate) fn place_of(&self, id: StrategyId) -> Option<Place> {
+    pub(crate) fn place_of(&self, id: StrategyId) -> Option<SlotIndex> {
         self.places.get(id.index()).copied().flatten()
     }
 
     /// Seats a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
     pub(crate) fn seat(
         &mut self,
-        place: Place,
-        seat: Seat,
+        place: SlotIndex,
+        seat: StrategyStart,
         counters: Arc<CachePadded<Counters>>,
-        setup: &ShardSetup,
+        setup: &WorkerSetup,
     ) {
         let id = seat.id;
         self.portfolio
             .open_strategy(id, &seat.allocation, seat.next_order);
         let book = self.portfolio.book_mut(id).cloned().unwrap_or_default();
-        let base = Base {
-            origin: Origin::Start,
+        let base = SnapshotPoint {
+            origin: StartFrom::Start,
             book,
         };
-        let allowance = Allowance::new(
+        let allowance = Quota::new(
             &setup.instruments,
             setup.max_actions_per_s,
             &seat.version.feeds,
@@ -131,7 +133,7 @@ impl Desk {
             previous: None,
             trial: None,
             shadow: None,
-            tape: Tape::new(base, self.max_batch, snapshot_every(self.slots.len() + 1)),
+            tape: Backlog::new(base, self.max_batch, snapshot_every(self.slots.len() + 1)),
             counters,
             calls: 0,
             allowance,
@@ -156,7 +158,12 @@ impl Desk {
     }
 
     /// Puts an event where it belongs; bars come with their audience.
-    pub(crate) fn route(&mut self, dispatch: &Dispatch, event: &Event, audience: Option<&[Place]>) {
+    pub(crate) fn route(
+        &mut self,
+        dispatch: &Dispatch,
+        event: &Event,
+        audience: Option<&[SlotIndex]>,
+    ) {
         if let Some(audience) = audience {
             for place in audience {
                 self.push(*place, event);
@@ -175,17 +182,17 @@ impl Desk {
     }
 
     /// From now on a strategy gets no update of a book before its snapshot.
-    pub(crate) fn await_snapshot(&mut self, place: Place, instrument: u32) {
+    pub(crate) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
         self.awaiting.push((place, InstrumentId(instrument)));
     }
 
     /// A strategy waits for no book any more.
-    pub(crate) fn forget_snapshots(&mut self, place: Place) {
+    pub(crate) fn forget_snapshots(&mut self, place: SlotIndex) {
         self.awaiting.retain(|(other, _)| *other != place);
     }
 
     /// Whether an update of a book comes before the snapshot that its new subscriber waits for.
-    fn is_awaited(&mut self, place: Place, event: &Event) -> bool {
+    fn is_awaited(&mut self, place: SlotIndex, event: &Event) -> bool {
         let Body::Book(update) = event.body() else {
             return false;
         };
@@ -226,7 +233,7 @@ impl Desk {
 
     /// Events still come to a strategy that has just ended; nobody is there to handle them.
     #[inline]
-    fn push(&mut self, place: Place, event: &Event) {
+    fn push(&mut self, place: SlotIndex, event: &Event) {
         let slot = &mut self.slots[place];
         if slot.seated {
             if !slot.tape.has_waiting() {
@@ -245,12 +252,12 @@ impl Desk {
     }
 
     /// Another instance, or none, is at this place: what waits there is looked at again.
-    pub(crate) fn touch(&mut self, place: Place) {
+    pub(crate) fn touch(&mut self, place: SlotIndex) {
         self.touched.push(place);
     }
 
     /// Offers a strategy what is waiting for it.
-    fn flush(&mut self, place: Place) {
+    fn flush(&mut self, place: SlotIndex) {
         while self.slots[place].tape.has_waiting() && self.slots[place].strategy.is_some() {
             if let Err((at, offered, fault)) = self.offer(place) {
                 self.fault(place, at, offered, fault);
@@ -263,7 +270,7 @@ impl Desk {
 
     /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; one of our bounds, which
     /// is met again where the same is done again, without.
-    fn offer(&mut self, place: Place) -> Result<(), (Timestamp, Option<u64>, Fault)> {
+    fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<u64>, Fault)> {
         let most = match &mut self.splitter {
             Some(splitter) => splitter.next(self.max_batch),
             None => self.max_batch,
@@ -332,7 +339,7 @@ impl Desk {
     }
 
     /// Puts what a strategy decided into its book and onto the action ring.
-    fn pass_on(&mut self, place: Place, cause: &Event) -> Result<(), Fault> {
+    fn pass_on(&mut self, place: SlotIndex, cause: &Event) -> Result<(), Fault> {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
         self.batch.clear();
@@ -352,7 +359,7 @@ impl Desk {
     }
 
     /// Takes a snapshot, so that less has to be offered again.
-    pub(crate) fn snapshot(&mut self, place: Place) {
+    pub(crate) fn snapshot(&mut self, place: SlotIndex) {
         let every = snapshot_every(self.slots.len());
         let slot = &mut self.slots[place];
         slot.tape.space(every);
@@ -389,13 +396,13 @@ impl Desk {
 }
 
 /// The change of feeds that an action asks for, if it does.
-pub(crate) fn wish(at: Timestamp, place: Place, action: &Action) -> Option<FeedWish> {
+pub(crate) fn wish(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
     let (request, wanted) = match action {
         Action::Subscribe(request) => (*request, true),
         Action::Unsubscribe(request) => (*request, false),
         _ => return None,
     };
-    Some(FeedWish {
+    Some(FeedChange {
         at,
         place,
         request,

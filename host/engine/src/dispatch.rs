@@ -7,19 +7,19 @@ use tickdeck_model::{Body, Event, Feed, FeedRequest, InstrumentId, Kind, TextId,
 use crate::middleware::BarSpec;
 
 /// A strategy's place within its worker.
-pub(crate) type Place = usize;
+pub(crate) type SlotIndex = usize;
 
 /// The feeds of a worker's strategies, and the index made from them.
 #[derive(Debug, Default)]
 pub(crate) struct Dispatch {
     feeds: Vec<BTreeSet<Key>>,
-    accounts: Vec<Place>,
+    accounts: Vec<SlotIndex>,
     /// By instrument: subscribers of quotes, trades, book.
-    market: Vec<[Vec<Place>; 3]>,
+    market: Vec<[Vec<SlotIndex>; 3]>,
     /// By instrument: who has any feed of it.
-    interested: Vec<Vec<Place>>,
-    signals: HashMap<TextId, Vec<Place>>,
-    running: Vec<Place>,
+    interested: Vec<Vec<SlotIndex>>,
+    signals: HashMap<TextId, Vec<SlotIndex>>,
+    running: Vec<SlotIndex>,
 }
 
 /// A feed without its padding, in an order.
@@ -48,7 +48,7 @@ impl Key {
 
 impl Dispatch {
     /// Adds a strategy; returns its place.
-    pub(crate) fn add(&mut self, feeds: &[FeedRequest], accounts: bool) -> Place {
+    pub(crate) fn add(&mut self, feeds: &[FeedRequest], accounts: bool) -> SlotIndex {
         let place = self.feeds.len();
         self.feeds.push(feeds.iter().map(Key::of).collect());
         self.running.push(place);
@@ -61,7 +61,7 @@ impl Dispatch {
     }
 
     /// Adds a strategy at a place that one was taken out of.
-    pub(crate) fn add_again(&mut self, place: Place, feeds: &[FeedRequest], accounts: bool) {
+    pub(crate) fn add_again(&mut self, place: SlotIndex, feeds: &[FeedRequest], accounts: bool) {
         self.feeds[place] = feeds.iter().map(Key::of).collect();
         self.running.push(place);
         self.running.sort_unstable();
@@ -70,7 +70,7 @@ impl Dispatch {
     }
 
     /// Starts or ends the account's balances.
-    pub(crate) fn set_accounts(&mut self, place: Place, wanted: bool) {
+    pub(crate) fn set_accounts(&mut self, place: SlotIndex, wanted: bool) {
         self.accounts.retain(|other| *other != place);
         if wanted {
             self.accounts.push(place);
@@ -79,7 +79,7 @@ impl Dispatch {
     }
 
     /// Takes a strategy out; its place stays empty.
-    pub(crate) fn remove(&mut self, place: Place) {
+    pub(crate) fn remove(&mut self, place: SlotIndex) {
         self.feeds[place].clear();
         self.accounts.retain(|other| *other != place);
         self.running.retain(|other| *other != place);
@@ -87,7 +87,7 @@ impl Dispatch {
     }
 
     /// Starts or ends a feed; returns whether that changed anything.
-    pub(crate) fn change(&mut self, place: Place, request: &FeedRequest, wanted: bool) -> bool {
+    pub(crate) fn change(&mut self, place: SlotIndex, request: &FeedRequest, wanted: bool) -> bool {
         let key = Key::of(request);
         let changed = if wanted {
             self.feeds[place].insert(key)
@@ -101,7 +101,7 @@ impl Dispatch {
     }
 
     /// Who gets `event`. Own events (orders, fills, timers) are not looked up here.
-    pub(crate) fn subscribers(&self, event: &Event) -> &[Place] {
+    pub(crate) fn subscribers(&self, event: &Event) -> &[SlotIndex] {
         match event.kind() {
             Kind::Quote => self.market_feed(event, 0),
             Kind::Trade => self.market_feed(event, 1),
@@ -113,14 +113,14 @@ impl Dispatch {
         }
     }
 
-    fn market_feed(&self, event: &Event, kind: usize) -> &[Place] {
+    fn market_feed(&self, event: &Event, kind: usize) -> &[SlotIndex] {
         let instrument = event.instrument().map_or(usize::MAX, InstrumentId::index);
         self.market
             .get(instrument)
             .map_or(&[], |kinds| &kinds[kind])
     }
 
-    fn rarer(&self, event: &Event) -> &[Place] {
+    fn rarer(&self, event: &Event) -> &[SlotIndex] {
         match event.body() {
             Body::Signal(signal) => self.signals.get(&signal.name).map_or(&[], Vec::as_slice),
             Body::Venue(status) => match status.scope {
@@ -142,7 +142,7 @@ impl Dispatch {
     }
 
     /// Puts a strategy behind all others in the index.
-    fn enlist(&mut self, place: Place) {
+    fn enlist(&mut self, place: SlotIndex) {
         let Self {
             feeds,
             market,

@@ -9,15 +9,15 @@
 
 use crate::action_ring::{Decision, Intent};
 use crate::config::Stepping;
-use crate::control::{Controls, Hearing, Request};
-use crate::crew::{Crew, CrewError};
+use crate::control::{EngineHandle, Hearing, Request};
+use crate::crew::{WorkerError, WorkerPool};
 use crate::guided::Divergence;
 use crate::middleware::OrderMiddleware;
 use crate::port::{Clock, Due, Gateway, StopReason, VenueTerms};
-use crate::record::{Deed, Keeping};
+use crate::record::{Effect, Recording};
 use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS};
 use crate::router::Router;
-use crate::status::StrategyCard;
+use crate::status::StrategyEntry;
 use std::sync::Arc;
 use tickdeck_model::{Currency, Event, Registry, StrategyId, Timestamp};
 use tickdeck_ring::{Producer, RingError};
@@ -49,7 +49,7 @@ pub enum EngineError {
     Ring(#[from] RingError),
     /// A worker failed.
     #[error(transparent)]
-    Crew(#[from] CrewError),
+    WorkerPool(#[from] WorkerError),
     /// A recorded run can't be played.
     #[error("{0}")]
     Tape(String),
@@ -92,11 +92,11 @@ pub(crate) struct Took {
 pub struct Engine {
     pub(crate) venues: Vec<Venue>,
     pub(crate) router: Router,
-    pub(crate) crew: Crew,
+    pub(crate) crew: WorkerPool,
     pub(crate) producer: Producer<Event>,
     pub(crate) hearing: Hearing,
     pub(crate) clock: Box<dyn Clock>,
-    pub(crate) cards: Vec<StrategyCard>,
+    pub(crate) cards: Vec<StrategyEntry>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) currencies: Vec<Currency>,
     pub(crate) stepping: Stepping,
@@ -118,7 +118,7 @@ pub struct Engine {
     pub(crate) failed_trials: Vec<StrategyId>,
     /// When the first action was carried out, by the clock.
     pub(crate) first_action_at: Option<u64>,
-    pub(crate) keeping: Keeping,
+    pub(crate) keeping: Recording,
     /// The strategies were stopped before the run was cut off.
     pub(crate) stopped: bool,
     /// A tape says what counts and when.
@@ -134,7 +134,7 @@ pub struct Engine {
 
 impl Engine {
     /// A handle for operators.
-    pub fn controls(&self) -> Controls {
+    pub fn controls(&self) -> EngineHandle {
         self.hearing.0.clone()
     }
 
@@ -376,7 +376,7 @@ impl Engine {
         self.keep_states()?;
         self.settle(at);
         self.keeping
-            .deed(self.next_sequence, &Deed::Stopping { at });
+            .deed(self.next_sequence, &Effect::Stopping { at });
         self.stop_strategies(at)?;
         self.send(at, observer);
         if self.stepping == Stepping::Free {

@@ -2,15 +2,15 @@
 //! snapshot, and a strategy that keeps trapping ends. Where a tape says that it happened, it happens again.
 
 use crate::action_ring::Decision;
-use crate::desk::Desk;
-use crate::dispatch::Place;
-use crate::forced::Fate;
+use crate::desk::StrategyRunner;
+use crate::dispatch::SlotIndex;
+use crate::forced::FaultOutcome;
 use crate::port::{Fault, State};
 use crate::replay::replay;
 use std::sync::Arc;
 use tickdeck_model::{StrategyId, Timestamp};
 
-impl Desk {
+impl StrategyRunner {
     /// The states of the strategies that save.
     pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
         let mut states = Vec::new();
@@ -35,7 +35,7 @@ impl Desk {
     /// off, and another takes its place if it may.
     pub(crate) fn fault(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         at: Timestamp,
         offered: Option<u64>,
         fault: Fault,
@@ -49,14 +49,14 @@ impl Desk {
         self.outlet.publish(&[fenced]);
         let too_many = slot.trapped(at);
         let on_trial = slot.trial.is_some() && slot.previous.is_some();
-        if fate.map_or(on_trial, |fate| fate == Fate::FailsTrial) {
+        if fate.map_or(on_trial, |fate| fate == FaultOutcome::FailsProbation) {
             // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
             // compared with the wrong version.
             slot.shadow = None;
             let failed = slot.at_end(Decision::TrialFailed);
             return self.outlet.publish(&[failed]);
         }
-        if fate.map_or(too_many, |fate| fate == Fate::Ends) {
+        if fate.map_or(too_many, |fate| fate == FaultOutcome::Ends) {
             return self.end(place);
         }
         match self.recover(place) {
@@ -76,7 +76,7 @@ impl Desk {
 
     /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
     /// was offered once more.
-    fn recover(&mut self, place: Place) -> Result<u32, Fault> {
+    fn recover(&mut self, place: SlotIndex) -> Result<u32, Fault> {
         let budget = self.budget();
         let slot = &mut self.slots[place];
         let code = Arc::clone(&slot.version.code);
@@ -108,7 +108,7 @@ impl Desk {
 
     /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
     /// window, wherever the batch was cut.
-    pub(crate) fn end(&mut self, place: Place) {
+    pub(crate) fn end(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.seated = false;

@@ -1,30 +1,30 @@
 //! What a tape says happened, and must happen again wherever the time goes now: faults, ends and refusals that a limit in
 //! time may have brought about.
 
-use crate::desk::Desk;
-use crate::dispatch::Place;
+use crate::desk::StrategyRunner;
+use crate::dispatch::SlotIndex;
 use crate::port::Fault;
-use crate::replay::Budget;
-use crate::slot::Tape;
+use crate::replay::RecoveryBudget;
+use crate::slot::Backlog;
 use tickdeck_model::StrategyId;
 
 /// Something that a worker is told to let happen.
-pub(crate) enum Forced {
+pub(crate) enum RecordedFault {
     /// Bringing an instance somewhere may take as long as it will, or not.
-    Unhurried(bool),
+    WithoutTimeLimit(bool),
     /// At this batch a strategy faults, whatever it does.
-    Fence(Fence),
+    At(FaultAt),
     /// A strategy faults now: it did when it was to save.
     Fault {
         /// Whose.
         strategy: StrategyId,
         /// What becomes of it.
-        fate: Option<Fate>,
+        fate: Option<FaultOutcome>,
         /// What it was to save was a snapshot: there will be none.
         snapshot: bool,
     },
     /// The version beside a strategy faults now.
-    FaultBeside(StrategyId),
+    FaultInShadow(StrategyId),
     /// The next change is refused.
     Refusal,
     /// The instance that is to leave its state with the next change faults instead.
@@ -33,47 +33,47 @@ pub(crate) enum Forced {
 
 /// A fault at a batch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Fence {
+pub(crate) struct FaultAt {
     /// Whose.
     pub(crate) strategy: StrategyId,
     /// The first sequence of the batch.
     pub(crate) offered: u64,
     /// What becomes of it, if the tape goes on so far.
-    pub(crate) fate: Option<Fate>,
+    pub(crate) fate: Option<FaultOutcome>,
 }
 
 /// What becomes of a strategy after a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum FaultOutcome {
     /// Another instance takes its place.
     Recovers,
     /// It ends.
     Ends,
     /// It was on trial, and the version before comes back.
-    FailsTrial,
+    FailsProbation,
 }
 
 /// What a worker was told of.
 #[derive(Default)]
-pub(crate) struct Foretold {
-    fences: Vec<Fence>,
+pub(crate) struct RecordedFaults {
+    fences: Vec<FaultAt>,
     /// Of the fault at hand.
-    pub(crate) fate: Option<Fate>,
+    pub(crate) fate: Option<FaultOutcome>,
     refuses: bool,
     loses_state: bool,
     unhurried: bool,
 }
 
-impl Foretold {
+impl RecordedFaults {
     /// The next fault of a strategy.
-    pub(crate) fn fence(&self, strategy: StrategyId) -> Option<Fence> {
+    pub(crate) fn fence(&self, strategy: StrategyId) -> Option<FaultAt> {
         let mut fences = self.fences.iter();
         fences.find(|fence| fence.strategy == strategy).copied()
     }
 
     /// Takes the next fault of a strategy, which happens now.
     pub(crate) fn take_fence(&mut self, strategy: StrategyId) {
-        let next = |fence: &Fence| fence.strategy == strategy;
+        let next = |fence: &FaultAt| fence.strategy == strategy;
         if let Some(at) = self.fences.iter().position(next) {
             self.fate = self.fences.remove(at).fate;
         }
@@ -104,15 +104,15 @@ impl Foretold {
     }
 }
 
-impl Desk {
+impl StrategyRunner {
     /// Lets something happen, or sees to it that it will.
-    pub(crate) fn force(&mut self, forced: Forced) {
+    pub(crate) fn force(&mut self, forced: RecordedFault) {
         match forced {
-            Forced::Unhurried(unhurried) => self.foretold.unhurried = unhurried,
-            Forced::Fence(fence) => self.foretold.fences.push(fence),
-            Forced::Refusal => self.foretold.refuses = true,
-            Forced::LostState => self.foretold.loses_state = true,
-            Forced::Fault {
+            RecordedFault::WithoutTimeLimit(unhurried) => self.foretold.unhurried = unhurried,
+            RecordedFault::At(fence) => self.foretold.fences.push(fence),
+            RecordedFault::Refusal => self.foretold.refuses = true,
+            RecordedFault::LostState => self.foretold.loses_state = true,
+            RecordedFault::Fault {
                 strategy,
                 fate,
                 snapshot,
@@ -127,7 +127,7 @@ impl Desk {
                     self.slots[place].tape.rebase(None);
                 }
             }
-            Forced::FaultBeside(strategy) => {
+            RecordedFault::FaultInShadow(strategy) => {
                 let beside = self.seated(strategy);
                 if let Some(place) = beside.filter(|place| self.slots[*place].shadow.is_some()) {
                     self.lose_beside(place, recorded());
@@ -136,16 +136,16 @@ impl Desk {
         }
     }
 
-    fn seated(&self, strategy: StrategyId) -> Option<Place> {
+    fn seated(&self, strategy: StrategyId) -> Option<SlotIndex> {
         let place = self.place_of(strategy);
         place.filter(|place| self.slots[*place].seated)
     }
 
     /// The time that a worker may take to bring an instance somewhere.
-    pub(crate) fn budget(&self) -> Budget {
+    pub(crate) fn budget(&self) -> RecoveryBudget {
         match self.foretold.unhurried {
-            true => Budget::endless(&self.now_ns),
-            false => Budget::of_worker(&self.now_ns),
+            true => RecoveryBudget::endless(&self.now_ns),
+            false => RecoveryBudget::of_worker(&self.now_ns),
         }
     }
 }
@@ -156,7 +156,7 @@ pub(crate) fn recorded() -> Fault {
 }
 
 /// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
-pub(crate) fn cut_before_fence(tape: &Tape, count: usize, fence: Option<Fence>) -> usize {
+pub(crate) fn cut_before_fence(tape: &Backlog, count: usize, fence: Option<FaultAt>) -> usize {
     let Some(fence) = fence else {
         return count;
     };

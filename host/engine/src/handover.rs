@@ -3,18 +3,18 @@
 
 use crate::action_ring::Decision;
 use crate::catch_up::CaughtUp;
-use crate::desk::Desk;
-use crate::dispatch::Place;
+use crate::desk::StrategyRunner;
+use crate::dispatch::SlotIndex;
 use crate::port::{Fault, SaveFailed, State, Strategy, Version};
 use crate::rehearsal::begin;
-use crate::slot::{Base, Origin, Previous, Shadow, Slot, Trial};
+use crate::slot::{Previous, Probation, Shadow, Slot, SnapshotPoint, StartFrom};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::Event;
 
 /// What a version took over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inherited {
+pub enum StateSource {
     /// The state that the version before saved there and then.
     Saved {
         /// Its size.
@@ -33,7 +33,7 @@ pub enum Inherited {
 
 /// What a handover came to.
 pub(crate) struct Handover {
-    pub(crate) inherited: Inherited,
+    pub(crate) inherited: StateSource,
     /// Why the version before could not save, if it was asked and could not.
     pub(crate) lost: Option<String>,
     /// From `save` to the new instance standing ready.
@@ -45,16 +45,16 @@ pub(crate) struct Handover {
 }
 
 /// An instance that stands ready to take over.
-struct Heir {
+struct NewInstance {
     strategy: Box<dyn Strategy>,
-    inherited: Inherited,
-    origin: Origin,
+    inherited: StateSource,
+    origin: StartFrom,
     caught_up: Option<CaughtUp>,
 }
 
 /// What a version leaves: to the next, and to itself if it is rolled back to.
 #[derive(Default)]
-struct Bequest {
+struct OldState {
     /// Its state as of now.
     saved: Option<Arc<State>>,
     /// Why there is none, if it was asked for.
@@ -66,20 +66,20 @@ struct Bequest {
     since: Vec<Event>,
 }
 
-impl Bequest {
+impl OldState {
     /// What the next version starts from: a state, what it is, and the events that are missing in it.
-    fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, Inherited, &[Event]) {
+    fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, StateSource, &[Event]) {
         if let Some(state) = &self.saved {
             let bytes = state.bytes.len();
-            return (Some(Arc::clone(state)), Inherited::Saved { bytes }, &[]);
+            return (Some(Arc::clone(state)), StateSource::Saved { bytes }, &[]);
         }
         match (policy, &self.snapshot) {
             (SaveFailed::Snapshot, Some(state)) => {
                 let (bytes, events) = (state.bytes.len(), self.since.len());
-                let inherited = Inherited::Snapshot { bytes, events };
+                let inherited = StateSource::Snapshot { bytes, events };
                 (Some(Arc::clone(state)), inherited, &self.since)
             }
-            _ => (None, Inherited::Nothing, &[]),
+            _ => (None, StateSource::Nothing, &[]),
         }
     }
 
@@ -91,15 +91,15 @@ impl Bequest {
         };
         Previous {
             version,
-            state: Some(state.map_or(Origin::Start, Origin::State)),
+            state: Some(state.map_or(StartFrom::Start, StartFrom::State)),
             since,
         }
     }
 }
 
-impl Desk {
+impl StrategyRunner {
     /// Lets `to` take over, or run beside if it is to.
-    pub(crate) fn swap(&mut self, place: Place, to: Version) -> Result<Handover, String> {
+    pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
         let left = self.bequeath(place);
         if to.swap.shadow {
@@ -118,7 +118,12 @@ impl Desk {
     }
 
     /// An instance that can be compared with the one that trades: it must start from where that one is.
-    fn beside_of(&mut self, place: Place, to: &Version, left: &Bequest) -> Result<Heir, String> {
+    fn beside_of(
+        &mut self,
+        place: SlotIndex,
+        to: &Version,
+        left: &OldState,
+    ) -> Result<NewInstance, String> {
         let Some(state) = &left.saved else {
             let why = left.lost.as_deref().unwrap_or("it does not run");
             return Err(format!(
@@ -126,14 +131,14 @@ impl Desk {
                  false to replace it"
             ));
         };
-        let inherited = Inherited::Saved {
+        let inherited = StateSource::Saved {
             bytes: state.bytes.len(),
         };
         self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
     }
 
     /// The version that runs beside takes over, with the state that it has come to.
-    pub(crate) fn promote(&mut self, place: Place) -> Result<Handover, String> {
+    pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let started = (self.now_ns)();
         let slot = &mut self.slots[place];
         let Some(shadow) = &mut slot.shadow else {
@@ -150,7 +155,7 @@ impl Desk {
             }
         };
         let version = shadow.version.clone();
-        let inherited = Inherited::Saved { bytes: bytes.len() };
+        let inherited = StateSource::Saved { bytes: bytes.len() };
         let schema = version.code.schema();
         let state = Some(Arc::new(State { schema, bytes }));
         let left = self.bequeath(place);
@@ -165,14 +170,14 @@ impl Desk {
     }
 
     /// Ends the version that runs beside, if there is one.
-    pub(crate) fn end_beside(&mut self, place: Place) -> Option<Version> {
+    pub(crate) fn end_beside(&mut self, place: SlotIndex) -> Option<Version> {
         let shadow = self.slots[place].shadow.take();
         shadow.map(|shadow| shadow.version)
     }
 
     /// The version before takes over again. Within the trial it gets the state that it had left and the events since;
     /// later, the state of the version that it replaces.
-    pub(crate) fn roll_back(&mut self, place: Place) -> Result<Handover, String> {
+    pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let slot = &mut self.slots[place];
         let Some(previous) = slot.previous.take() else {
             return Err("there is no earlier version".to_owned());
@@ -217,7 +222,7 @@ impl Desk {
     }
 
     /// Takes a strategy's instance out for good.
-    pub(crate) fn remove(&mut self, place: Place) -> Option<Box<dyn Strategy>> {
+    pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
         let slot = &mut self.slots[place];
         slot.seated = false;
         (slot.shadow, slot.previous, slot.trial) = (None, None, None);
@@ -227,9 +232,9 @@ impl Desk {
     }
 
     /// What the running version leaves.
-    fn bequeath(&mut self, place: Place) -> Bequest {
+    fn bequeath(&mut self, place: SlotIndex) -> OldState {
         let slot = &mut self.slots[place];
-        let mut left = Bequest::default();
+        let mut left = OldState::default();
         let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
         match saved.map(|saved| self.foretold.saved(saved)) {
             Some(Ok(Ok(bytes))) => {
@@ -245,7 +250,7 @@ impl Desk {
             }
             None => {}
         }
-        if let Some(Origin::State(state)) = slot.tape.base.as_ref().map(|base| &base.origin) {
+        if let Some(StartFrom::State(state)) = slot.tape.base.as_ref().map(|base| &base.origin) {
             left.snapshot = Some(Arc::clone(state));
             left.since = slot.tape.handled().to_vec();
         }
@@ -255,25 +260,25 @@ impl Desk {
     /// Starts an instance of `to` from what was left to it. Nothing is changed yet, and nothing told.
     fn take_over(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         to: &Version,
         state: Option<Arc<State>>,
-        inherited: Inherited,
+        inherited: StateSource,
         since: &[Event],
-    ) -> Result<Heir, String> {
+    ) -> Result<NewInstance, String> {
         self.foretold.refusal()?;
         let id = self.slots[place].id;
         let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
         let (mut strategy, origin) = begin(to, state, book)?;
-        let (mut caught_up, mut taken) = (None, Inherited::Nothing);
-        if matches!(origin, Origin::State(_)) {
+        let (mut caught_up, mut taken) = (None, StateSource::Nothing);
+        if matches!(origin, StartFrom::State(_)) {
             taken = inherited;
             if !since.is_empty() {
                 let done = self.catch_up(place, &mut *strategy, since);
                 caught_up = Some(done.map_err(|fault| fault.0)?);
             }
         }
-        Ok(Heir {
+        Ok(NewInstance {
             strategy,
             inherited: taken,
             origin,
@@ -284,11 +289,11 @@ impl Desk {
     /// Starts an instance of an earlier version and brings it to where things stand now.
     fn resume(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         version: &Version,
-        origin: &Origin,
+        origin: &StartFrom,
         since: &[Event],
-    ) -> Result<Heir, Fault> {
+    ) -> Result<NewInstance, Fault> {
         self.foretold.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
         let events = [since, slot.tape.all()].concat();
@@ -298,13 +303,13 @@ impl Desk {
         let mut strategy = origin.begin(&*version.code, book)?;
         let caught_up = self.catch_up(place, &mut *strategy, &events)?;
         let bytes = match origin {
-            Origin::Start => 0,
-            Origin::State(state) => state.bytes.len(),
+            StartFrom::Start => 0,
+            StartFrom::State(state) => state.bytes.len(),
         };
         let events = events.len();
-        Ok(Heir {
+        Ok(NewInstance {
             strategy,
-            inherited: Inherited::Snapshot { bytes, events },
+            inherited: StateSource::Snapshot { bytes, events },
             origin: origin.clone(),
             caught_up: Some(caught_up),
         })
@@ -313,10 +318,10 @@ impl Desk {
     /// Puts a new version in place, on trial; the one before leaves `left`.
     fn install(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         to: Version,
-        mut heir: Heir,
-        left: Bequest,
+        mut heir: NewInstance,
+        left: OldState,
         started: u64,
     ) -> Handover {
         let lost = left.lost.clone();
@@ -335,12 +340,12 @@ impl Desk {
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        slot.tape.rebase(base.map(|origin| Base {
+        slot.tape.rebase(base.map(|origin| SnapshotPoint {
             origin,
             book: book.unwrap_or_default(),
         }));
         slot.tape.hold();
-        slot.trial = Some(Trial::new(&to.swap));
+        slot.trial = Some(Probation::new(&to.swap));
         let retired = slot.strategy.replace(heir.strategy);
         let version = std::mem::replace(&mut slot.version, to.clone());
         slot.previous = Some(left.for_itself(version));
@@ -357,9 +362,9 @@ impl Desk {
     /// Puts an earlier version back in place.
     fn reinstate(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         version: Version,
-        mut heir: Heir,
+        mut heir: NewInstance,
         started: u64,
     ) -> Handover {
         if let Some(caught_up) = heir.caught_up.take() {
@@ -373,7 +378,7 @@ impl Desk {
         let retired = slot.strategy.replace(heir.strategy);
         slot.version = version.clone();
         slot.trial = None;
-        slot.tape.rebase(base.map(|origin| Base {
+        slot.tape.rebase(base.map(|origin| SnapshotPoint {
             origin,
             book: book.unwrap_or_default(),
         }));
@@ -389,7 +394,13 @@ impl Desk {
     }
 
     /// Lets a version run beside the one that trades.
-    fn put_beside(&mut self, place: Place, version: Version, heir: Heir, started: u64) -> Handover {
+    fn put_beside(
+        &mut self,
+        place: SlotIndex,
+        version: Version,
+        heir: NewInstance,
+        started: u64,
+    ) -> Handover {
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
         slot.counters.begin_beside();
@@ -407,7 +418,7 @@ impl Desk {
     }
 
     /// Brings back a version that trapped while it saved, and goes on.
-    fn revive(&mut self, place: Place) {
+    fn revive(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
             let (at, fault) = (slot.last_at, slot.counters.last());
@@ -417,10 +428,10 @@ impl Desk {
 }
 
 /// What an instance can be brought back from, if it saves. One that traps on it is found out at its next call.
-fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<Origin> {
+fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
     let bytes = strategy.save().ok()?.ok()?;
     let schema = version.code.schema();
-    Some(Origin::State(Arc::new(State { schema, bytes })))
+    Some(StartFrom::State(Arc::new(State { schema, bytes })))
 }
 
 impl Slot {

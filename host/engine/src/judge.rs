@@ -1,7 +1,7 @@
 //! Whether an order may pass: what is known as of its cause, put before every middleware.
 
 use crate::control::Mode;
-use crate::middleware::{Denial, OrderMiddleware, Situation};
+use crate::middleware::{Denial, OrderContext, OrderMiddleware};
 use crate::router::Router;
 use tickdeck_model::{ClientOrderId, InstrumentId, Reason, Size, Timestamp};
 
@@ -13,7 +13,7 @@ impl Router {
         now: Timestamp,
         instrument: InstrumentId,
         except: Option<ClientOrderId>,
-        mut ask: impl FnMut(&mut dyn OrderMiddleware, &Situation<'_>) -> Result<(), Denial>,
+        mut ask: impl FnMut(&mut dyn OrderMiddleware, &OrderContext<'_>) -> Result<(), Denial>,
     ) -> Result<(), Denial> {
         let mut middlewares = std::mem::take(&mut self.middlewares);
         let verdict = self
@@ -33,7 +33,7 @@ impl Router {
         now: Timestamp,
         instrument: InstrumentId,
         except: Option<ClientOrderId>,
-    ) -> Result<Situation<'_>, Denial> {
+    ) -> Result<OrderContext<'_>, Denial> {
         let party = &self.parties[place];
         let (Some(terms), Some(market)) = (
             self.instruments.get(instrument.index()),
@@ -49,7 +49,7 @@ impl Router {
             .portfolio
             .book(party.id)
             .map_or(Size::ZERO, |book| book.position_size(instrument));
-        Ok(Situation {
+        Ok(OrderContext {
             now,
             leaves_at: self.leaves_at.max(now),
             instrument: terms,

@@ -40,18 +40,21 @@ mod timers;
 
 pub use checks::Checks;
 pub use config::{
-    EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig, Stepping,
+    EngineConfig, InstrumentLimits, MiddlewareConfig, OrderLimits, OrderRate, RiskConfig, Stepping,
 };
-pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
-pub use crew::CrewError;
+pub use control::{ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped};
+pub use crew::WorkerError;
 pub use engine::{Engine, EngineError};
 pub use guided::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
-pub use handover::Inherited;
-pub use record::{Acted, ChangeKept, Deed, Outcome, RecordError, Recorder, SentKind};
-pub use rehearsal::Rehearsal;
-pub use report::{
-    Beside, Ending, InstrumentStatus, Nobody, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
-    StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,
+pub use handover::StateSource;
+pub use record::{
+    AppliedAction, Effect, RecordError, RecordedChange, Recorder, SentKind, StrategyOutcome,
 };
-pub use slot::{Difference, TIME_BUCKETS};
+pub use rehearsal::DryRun;
+pub use report::{
+    Ending, InstrumentStatus, Notice, NullObserver, Observer, Report, STATUS_INTERVAL_NS,
+    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, VersionChange,
+    WorkingOrder,
+};
+pub use slot::{ShadowDifference, TIME_BUCKETS};
 pub use tickdeck_ring::Wait;

@@ -15,7 +15,7 @@ pub use bars::{BarBuilder, BarSpec};
 pub use conflate::ConflateQuotes;
 pub use filter::{DropDuplicates, DropStale};
 pub(crate) use order::deny;
-pub use order::{Change, Denial, OrderMiddleware, Situation};
+pub use order::{Denial, OrderChange, OrderContext, OrderMiddleware};
 
 use tickdeck_model::Event;
 

@@ -9,7 +9,7 @@ use tickdeck_model::{
 
 /// An order at work.
 #[derive(Debug, Clone)]
-pub(crate) struct Live {
+pub(crate) struct OpenOrder {
     pub(crate) instrument: InstrumentId,
     pub(crate) side: Side,
     pub(crate) kind: OrderType,
@@ -26,7 +26,7 @@ pub(crate) struct Live {
     pub(crate) cancel_sent: bool,
 }
 
-impl Live {
+impl OpenOrder {
     /// An order that is sent.
     pub(crate) fn of(order: &Submit) -> Self {
         Self {
@@ -78,32 +78,32 @@ impl Live {
 /// All orders at work, in the order of their ids, so that what is done to all of them is done in one order.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
-    live: BTreeMap<ClientOrderId, Live>,
+    live: BTreeMap<ClientOrderId, OpenOrder>,
     /// What they would buy and sell, were all filled: kept, because every order asks for it. Rows of nothing go.
-    open: BTreeMap<(StrategyId, InstrumentId), Open>,
+    open: BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
 }
 
 /// What a strategy's orders in an instrument may still buy and sell. Wide enough for any number of orders of any size.
 #[derive(Debug, Default, PartialEq)]
-struct Open {
+struct StrategyOrders {
     buys: i128,
     sells: i128,
 }
 
 impl Orders {
-    pub(crate) fn add(&mut self, id: ClientOrderId, live: Live) {
+    pub(crate) fn add(&mut self, id: ClientOrderId, live: OpenOrder) {
         self.remove(id);
         let row = (id.strategy, live.instrument, live.side);
         adjust(&mut self.open, row, live.left().0.into());
         self.live.insert(id, live);
     }
 
-    pub(crate) fn get(&self, id: ClientOrderId) -> Option<&Live> {
+    pub(crate) fn get(&self, id: ClientOrderId) -> Option<&OpenOrder> {
         self.live.get(&id)
     }
 
     /// Changes an order, if it is at work, and what follows from that.
-    pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut Live)) {
+    pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut OpenOrder)) {
         let Some(live) = self.live.get_mut(&id) else {
             return;
         };
@@ -116,11 +116,14 @@ impl Orders {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientOrderId, &Live)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientOrderId, &OpenOrder)> {
         self.live.iter().map(|(id, live)| (*id, live))
     }
 
-    pub(crate) fn of(&self, strategy: StrategyId) -> impl Iterator<Item = (ClientOrderId, &Live)> {
+    pub(crate) fn of(
+        &self,
+        strategy: StrategyId,
+    ) -> impl Iterator<Item = (ClientOrderId, &OpenOrder)> {
         let first = ClientOrderId {
             strategy,
             number: OrderNumber::MIN,
@@ -192,7 +195,7 @@ impl Orders {
 }
 
 fn adjust(
-    open: &mut BTreeMap<(StrategyId, InstrumentId), Open>,
+    open: &mut BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
     (strategy, instrument, side): (StrategyId, InstrumentId, Side),
     by: i128,
 ) {
@@ -202,7 +205,7 @@ fn adjust(
         Side::Buy => sums.buys += by,
         Side::Sell => sums.sells += by,
     }
-    if *sums == Open::default() {
+    if *sums == StrategyOrders::default() {
         open.remove(&row);
     }
 }
@@ -221,7 +224,7 @@ mod tests {
         except: Option<ClientOrderId>,
     ) -> (Size, Size) {
         let sum = |side| {
-            let wanted = |(id, live): &(ClientOrderId, &Live)| {
+            let wanted = |(id, live): &(ClientOrderId, &OpenOrder)| {
                 live.instrument == instrument && live.side == side && Some(*id) != except
             };
             let lefts = orders.of(strategy).filter(wanted);
@@ -240,8 +243,8 @@ mod tests {
         }
     }
 
-    fn live(drawn: u8, size: i64) -> Live {
-        Live {
+    fn live(drawn: u8, size: i64) -> OpenOrder {
+        OpenOrder {
             instrument: InstrumentId(u32::from(drawn % 3)),
             side: side(drawn),
             kind: OrderType::Limit,

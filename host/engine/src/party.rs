@@ -1,14 +1,14 @@
 //! What the router knows of a strategy, and what operators and versions change of it.
 
-use crate::control::{Mode, Order};
-use crate::port::{Command, OrderPolicy, Seat, Version};
+use crate::control::{Mode, OperatorCommand};
+use crate::port::{Command, OrderPolicy, StrategyStart, Version};
 use crate::router::Router;
 use std::collections::BTreeSet;
 use tickdeck_model::{Feed, FeedRequest, InstrumentId, Reason, StrategyId, TextId, Timestamp};
 
 /// What the router knows of a strategy.
 #[derive(Debug)]
-pub(crate) struct Party {
+pub(crate) struct RoutedStrategy {
     pub(crate) id: StrategyId,
     pub(crate) mode: Mode,
     pub(crate) order_policy: OrderPolicy,
@@ -18,7 +18,7 @@ pub(crate) struct Party {
     pub(crate) books: BTreeSet<u32>,
 }
 
-impl Party {
+impl RoutedStrategy {
     pub(crate) fn new(id: StrategyId, version: &Version) -> Self {
         Self {
             id,
@@ -39,14 +39,14 @@ fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
 
 impl Router {
     /// Takes in a strategy; one of the same number may have sat there before, and its mode stays.
-    pub(crate) fn seat(&mut self, seat: &Seat) {
+    pub(crate) fn seat(&mut self, seat: &StrategyStart) {
         self.portfolio
             .open_strategy(seat.id, &seat.allocation, seat.next_order);
         self.set_limits(seat.id, &seat.version);
-        self.admit(Party::new(seat.id, &seat.version));
+        self.admit(RoutedStrategy::new(seat.id, &seat.version));
     }
 
-    pub(crate) fn admit(&mut self, mut party: Party) {
+    pub(crate) fn admit(&mut self, mut party: RoutedStrategy) {
         match self.place_of(party.id) {
             Some(place) => {
                 party.mode = self.parties[place].mode;
@@ -127,12 +127,12 @@ impl Router {
     }
 
     /// Carries out an operator's order.
-    pub(crate) fn operate(&mut self, at: Timestamp, order: Order) {
+    pub(crate) fn operate(&mut self, at: Timestamp, order: OperatorCommand) {
         match order {
-            Order::Pause(who) => self.set_mode(who, Mode::Pause),
-            Order::Reduce(who) => self.set_mode(who, Mode::Reduce),
-            Order::Resume(who) => self.set_mode(who, Mode::Trade),
-            Order::Kill => {
+            OperatorCommand::Pause(who) => self.set_mode(who, Mode::Pause),
+            OperatorCommand::Reduce(who) => self.set_mode(who, Mode::Reduce),
+            OperatorCommand::Resume(who) => self.set_mode(who, Mode::Trade),
+            OperatorCommand::Kill => {
                 self.killed = true;
                 let ids: Vec<StrategyId> = self.parties.iter().map(|party| party.id).collect();
                 ids.into_iter()
@@ -142,7 +142,7 @@ impl Router {
     }
 
     /// What a strategy may do, the deck's mode included.
-    pub(crate) fn mode(&self, party: &Party) -> Mode {
+    pub(crate) fn mode(&self, party: &RoutedStrategy) -> Mode {
         party.mode.max(self.deck_mode)
     }
 

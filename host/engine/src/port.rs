@@ -2,7 +2,7 @@
 //!
 //! Adapters implement these and never see each other. Every method returns at once; answers are events.
 
-use crate::config::Limits;
+use crate::config::OrderLimits;
 use std::sync::Arc;
 use tickdeck_model::{
     Action, Amount, ClientOrderId, Currency, CurrencyId, Event, FeedRequest, InstrumentId,
@@ -281,7 +281,7 @@ pub struct Version {
     /// What becomes of its orders when it ends.
     pub order_policy: OrderPolicy,
     /// What it may send; `None`: the deck's defaults.
-    pub limits: Option<Limits>,
+    pub limits: Option<OrderLimits>,
     /// How it takes over from the version before.
     pub swap: SwapPolicy,
     /// What it takes to make it again, in the words of whoever made it: kept in reels, not read here.
@@ -291,7 +291,7 @@ pub struct Version {
 }
 
 /// A strategy ready to run.
-pub struct Seat {
+pub struct StrategyStart {
     /// Its number, by name.
     pub id: StrategyId,
     /// Its name in this deck.
@@ -308,7 +308,7 @@ pub struct Seat {
     pub strategy: Box<dyn Strategy>,
 }
 
-impl Seat {
+impl StrategyStart {
     /// Starts a version with the view of the store that the strategy will have when it is seated.
     ///
     /// # Errors

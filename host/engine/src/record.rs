@@ -5,7 +5,7 @@
 
 use crate::action_ring::{AT_END, Decision, Intent};
 use crate::config::Stepping;
-use crate::control::{Change, Order};
+use crate::control::{OperatorCommand, StrategyChange};
 use crate::engine::{Engine, EngineError};
 use crate::port::{Command, State};
 use crate::report::Notice;
@@ -23,7 +23,7 @@ pub trait Recorder: Send {
     fn events(&mut self, events: &[Event]);
 
     /// Takes what the kernel does, when it has taken in every event before `position` and none from there on.
-    fn deed(&mut self, position: u64, deed: &Deed);
+    fn deed(&mut self, position: u64, deed: &Effect);
 
     /// Whether all of it is kept; `orders` says that orders wait for the answer.
     ///
@@ -50,9 +50,9 @@ pub struct RecordError {
 
 /// Something that the kernel did.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum Effect {
     /// Carried out an action of a strategy.
-    Acted(Acted),
+    Applied(AppliedAction),
     /// Took in what became of an instance.
     Settled {
         /// When.
@@ -60,14 +60,14 @@ pub enum Deed {
         /// Whose.
         strategy: StrategyId,
         /// What.
-        outcome: Outcome,
+        outcome: StrategyOutcome,
     },
     /// Carried out an operator's order.
     Operated {
         /// When.
         at: Timestamp,
         /// Which.
-        order: Order,
+        order: OperatorCommand,
     },
     /// Gave up a version that had failed its trial.
     GaveUp {
@@ -81,7 +81,7 @@ pub enum Deed {
         /// When.
         at: Timestamp,
         /// What.
-        what: ChangeKept,
+        what: RecordedChange,
     },
     /// The last change came to nothing.
     Refused {
@@ -124,7 +124,7 @@ pub enum Deed {
 
 /// An action of a strategy that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Acted {
+pub struct AppliedAction {
     /// Sequence of the event that caused it; the highest number there is where no single one did.
     pub cause: u64,
     /// Host time of the cause.
@@ -143,7 +143,7 @@ pub struct Acted {
 
 /// What became of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StrategyOutcome {
     /// It was fenced off on a fault at a batch that began with this sequence; none: while it saved.
     Fenced(Option<u64>),
     /// Another took its place.
@@ -151,9 +151,9 @@ pub enum Outcome {
     /// The strategy ended.
     Ended,
     /// A new version trapped within its trial.
-    TrialFailed,
+    ProbationFailed,
     /// The version beside trapped.
-    BesideFailed,
+    ShadowFailed,
     /// A new version got its first event.
     Live,
 }
@@ -171,9 +171,9 @@ pub enum SentKind {
 
 /// A change of the strategies that run, without the instances themselves.
 #[derive(Debug, Clone, PartialEq)]
-pub enum ChangeKept {
+pub enum RecordedChange {
     /// A strategy came.
-    Seat {
+    Start {
         /// Its number.
         strategy: StrategyId,
         /// Its name.
@@ -202,11 +202,11 @@ pub enum ChangeKept {
     Remove(StrategyId),
 }
 
-impl ChangeKept {
+impl RecordedChange {
     /// Whom it is about.
     pub const fn strategy(&self) -> StrategyId {
         match self {
-            Self::Seat { strategy, .. }
+            Self::Start { strategy, .. }
             | Self::Swap { strategy, .. }
             | Self::Promote(strategy)
             | Self::RollBack(strategy)
@@ -215,9 +215,9 @@ impl ChangeKept {
     }
 
     /// What is kept of a change; nothing of one that changes nothing.
-    pub(crate) fn of(change: &Change) -> Option<Self> {
+    pub(crate) fn of(change: &StrategyChange) -> Option<Self> {
         Some(match change {
-            Change::Seat(seat) => Self::Seat {
+            StrategyChange::Start(seat) => Self::Start {
                 strategy: seat.id,
                 name: seat.name.clone(),
                 allocation: seat.allocation.clone(),
@@ -225,19 +225,19 @@ impl ChangeKept {
                 last_order: seat.last_order,
                 recipe: Arc::clone(&seat.version.recipe),
             },
-            Change::Swap(strategy, version) => Self::Swap {
+            StrategyChange::Swap(strategy, version) => Self::Swap {
                 strategy: *strategy,
                 recipe: Arc::clone(&version.recipe),
             },
-            Change::Promote(strategy) => Self::Promote(*strategy),
-            Change::RollBack(strategy) => Self::RollBack(*strategy),
-            Change::Remove(strategy) => Self::Remove(*strategy),
-            Change::Rehearse(_) => return None,
+            StrategyChange::Promote(strategy) => Self::Promote(*strategy),
+            StrategyChange::RollBack(strategy) => Self::RollBack(*strategy),
+            StrategyChange::Remove(strategy) => Self::Remove(*strategy),
+            StrategyChange::DryRun(_) => return None,
         })
     }
 }
 
-impl Acted {
+impl AppliedAction {
     /// Nothing if it is no action.
     pub(crate) fn of(intent: &Intent, leaves_at: Timestamp) -> Option<Self> {
         let (late, action) = match intent.decision {
@@ -267,29 +267,29 @@ impl Acted {
     }
 }
 
-impl Outcome {
+impl StrategyOutcome {
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
         Some(match decision {
             Decision::Act(_) | Decision::Late(_) => return None,
             Decision::Fenced { offered } => Self::Fenced(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,
-            Decision::TrialFailed => Self::TrialFailed,
-            Decision::ShadowFailed => Self::BesideFailed,
+            Decision::TrialFailed => Self::ProbationFailed,
+            Decision::ShadowFailed => Self::ShadowFailed,
             Decision::Live { .. } => Self::Live,
         })
     }
 }
 
 /// What is kept of a command that leaves; nothing of one that is about no order.
-pub(crate) const fn sent(at: Timestamp, command: &Command) -> Option<Deed> {
+pub(crate) const fn sent(at: Timestamp, command: &Command) -> Option<Effect> {
     let (order, what) = match command {
         Command::Submit { id, .. } => (*id, SentKind::Submit),
         Command::Modify { id, .. } => (*id, SentKind::Modify),
         Command::Cancel { id, .. } => (*id, SentKind::Cancel),
         Command::Snapshot { .. } => return None,
     };
-    Some(Deed::Sent { at, order, what })
+    Some(Effect::Sent { at, order, what })
 }
 
 /// Events between two looks at the strategies' states.
@@ -297,7 +297,7 @@ pub(crate) const STATES_EVERY: u64 = 1 << 16;
 
 /// The kernel's recorder, if it has one, and what it last said.
 #[derive(Default)]
-pub(crate) struct Keeping {
+pub(crate) struct Recording {
     recorder: Option<Box<dyn Recorder>>,
     /// Whether orders wait for the next commit.
     orders: bool,
@@ -309,24 +309,24 @@ pub(crate) struct Keeping {
     pub(crate) overflow: Option<String>,
 }
 
-impl Keeping {
+impl Recording {
     pub(crate) fn events(&mut self, events: &[Event]) {
         if let Some(recorder) = &mut self.recorder {
             recorder.events(events);
         }
     }
 
-    pub(crate) fn deed(&mut self, position: u64, deed: &Deed) {
+    pub(crate) fn deed(&mut self, position: u64, deed: &Effect) {
         if let Some(recorder) = &mut self.recorder {
             recorder.deed(position, deed);
         }
     }
 
     /// Keeps a decision before it is carried out.
-    fn acted(&mut self, position: u64, acted: &Acted) {
+    fn acted(&mut self, position: u64, acted: &AppliedAction) {
         self.orders |= acted.is_order();
         self.fresh += 1;
-        self.deed(position, &Deed::Acted(*acted));
+        self.deed(position, &Effect::Applied(*acted));
     }
 
     pub(crate) fn take(&mut self) -> Option<Box<dyn Recorder>> {
@@ -366,7 +366,7 @@ impl Engine {
             intents, keeping, ..
         } = self;
         for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
-            if let Some(mut acted) = Acted::of(intent, leaves_at) {
+            if let Some(mut acted) = AppliedAction::of(intent, leaves_at) {
                 acted.late |= halted;
                 // In lockstep an action is carried out as of its cause.
                 let position = match self.stepping {
@@ -393,7 +393,7 @@ impl Engine {
                     keeping.overflow.get_or_insert(problem.clone());
                 }
                 if !std::mem::replace(&mut self.router.halted, true) {
-                    let deed = Deed::Halted {
+                    let deed = Effect::Halted {
                         problem: problem.clone(),
                         denied,
                     };
@@ -409,7 +409,7 @@ impl Engine {
     pub(crate) fn resume_if_kept(&mut self) {
         if std::mem::take(&mut self.keeping.resumes) {
             self.router.halted = false;
-            self.keeping.deed(self.next_sequence, &Deed::Kept);
+            self.keeping.deed(self.next_sequence, &Effect::Kept);
             self.router.outbox.notices.push((self.now, Notice::Kept));
         }
     }
@@ -421,13 +421,13 @@ impl Engine {
         }
         let position = self.next_sequence;
         match (
-            Acted::of(intent, self.router.leaves_at),
-            Outcome::of(&intent.decision),
+            AppliedAction::of(intent, self.router.leaves_at),
+            StrategyOutcome::of(&intent.decision),
         ) {
             (Some(acted), _) => self.keeping.acted(position, &acted),
             (None, Some(outcome)) => {
                 let (at, strategy) = (intent.at, intent.strategy);
-                let deed = Deed::Settled {
+                let deed = Effect::Settled {
                     at,
                     strategy,
                     outcome,
@@ -466,9 +466,9 @@ impl Engine {
         if !self.keeps() {
             return Ok(());
         }
-        self.keeping.deed(self.next_sequence, &Deed::Asked);
+        self.keeping.deed(self.next_sequence, &Effect::Asked);
         for (strategy, state) in self.states()? {
-            let deed = Deed::Saved { strategy, state };
+            let deed = Effect::Saved { strategy, state };
             self.keeping.deed(self.next_sequence, &deed);
         }
         Ok(())

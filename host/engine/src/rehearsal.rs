@@ -1,25 +1,25 @@
 //! Trying a version where its predecessor stands, away from the threads that trade.
 
-use crate::desk::Desk;
-use crate::dispatch::Place;
-use crate::port::{Fault, OtherSchema, Seat, State, Strategy, Version, last_order};
-use crate::replay::{Budget, replay};
-use crate::slot::Origin;
+use crate::desk::StrategyRunner;
+use crate::dispatch::SlotIndex;
+use crate::port::{Fault, OtherSchema, State, Strategy, StrategyStart, Version, last_order};
+use crate::replay::{RecoveryBudget, replay};
+use crate::slot::StartFrom;
 use std::sync::Arc;
 use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
 use tickdeck_portfolio::{Portfolio, StrategyBook};
 
 /// Where a strategy stands: what a new version is tried on before it may take over.
-pub struct Rehearsal {
+pub struct DryRun {
     id: StrategyId,
     origin: Option<Arc<State>>,
     portfolio: Portfolio,
     events: Vec<Event>,
     max_batch: usize,
-    budget: Budget,
+    budget: RecoveryBudget,
 }
 
-impl Rehearsal {
+impl DryRun {
     /// Lets a version start as it will and handle the strategy's last events, away from the trading threads. What it
     /// decides is discarded. Returns how many events it handled.
     ///
@@ -52,14 +52,14 @@ impl Rehearsal {
         allocation: Vec<(CurrencyId, Amount)>,
         next_order: OrderNumber,
         version: Version,
-    ) -> Result<Seat, Fault> {
+    ) -> Result<StrategyStart, Fault> {
         let portfolio = &mut self.portfolio;
         portfolio.open_strategy(self.id, &allocation, next_order);
         let mut book = portfolio.close_strategy(self.id).unwrap_or_default();
         let last_order = last_order(next_order);
         let next_order = book.next_order();
         let strategy = version.code.start(&mut book)?;
-        Ok(Seat {
+        Ok(StrategyStart {
             id: self.id,
             name,
             allocation,
@@ -77,12 +77,12 @@ pub(crate) fn begin(
     version: &Version,
     state: Option<Arc<State>>,
     book: &mut Box<StrategyBook>,
-) -> Result<(Box<dyn Strategy>, Origin), String> {
+) -> Result<(Box<dyn Strategy>, StartFrom), String> {
     let code = &*version.code;
     let refused = match state {
         None => None,
         Some(state) => match restored(version, &state, book) {
-            Ok(strategy) => return Ok((strategy, Origin::State(state))),
+            Ok(strategy) => return Ok((strategy, StartFrom::State(state))),
             Err(why) => Some(why),
         },
     };
@@ -90,7 +90,7 @@ pub(crate) fn begin(
         (Some(why), OtherSchema::Refuse) => Err(why),
         (None, _) | (Some(_), OtherSchema::Fresh) => {
             let strategy = code.start(book).map_err(|fault| fault.0)?;
-            Ok((strategy, Origin::Start))
+            Ok((strategy, StartFrom::Start))
         }
     }
 }
@@ -113,23 +113,23 @@ fn restored(
     restored.map_err(|fault| fault.0)
 }
 
-impl Desk {
+impl StrategyRunner {
     /// Where a strategy stands.
-    pub(crate) fn rehearsal(&mut self, place: Place) -> Rehearsal {
+    pub(crate) fn rehearsal(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
         let base = slot.tape.base.as_ref();
         let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
         let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
-        Rehearsal {
+        DryRun {
             id: slot.id,
             origin: base.and_then(|base| match &base.origin {
-                Origin::Start => None,
-                Origin::State(state) => Some(Arc::clone(state)),
+                StartFrom::Start => None,
+                StartFrom::State(state) => Some(Arc::clone(state)),
             }),
             portfolio: self.portfolio.fork(slot.id, book),
             events: slot.tape.handled().to_vec(),
             max_batch: self.max_batch,
-            budget: Budget::of_rehearsal(&self.now_ns),
+            budget: RecoveryBudget::of_rehearsal(&self.now_ns),
         }
     }
 }

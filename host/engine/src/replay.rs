@@ -15,7 +15,7 @@ pub(crate) fn replay(
     portfolio: &mut Portfolio,
     events: &[Event],
     max_batch: usize,
-    budget: &Budget,
+    budget: &RecoveryBudget,
 ) -> Result<(), Fault> {
     let mut actions = Vec::with_capacity(MAX_ACTIONS);
     let mut at = 0;
@@ -49,13 +49,13 @@ const REHEARSAL_BUDGET_NS: u64 = 5_000_000_000;
 
 /// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
 /// thousands.
-pub(crate) struct Budget {
+pub(crate) struct RecoveryBudget {
     now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     limit_ns: u64,
     started: OnceCell<u64>,
 }
 
-impl Budget {
+impl RecoveryBudget {
     pub(crate) fn of_worker(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         Self::new(now_ns, WORKER_BUDGET_NS)
     }

@@ -1,7 +1,7 @@
 //! What the engine tells the outside while it runs and when it is done.
 
-use crate::handover::Inherited;
-use crate::slot::{Difference, TIME_BUCKETS};
+use crate::handover::StateSource;
+use crate::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
@@ -19,9 +19,9 @@ pub trait Observer {
 
 /// Follows a run without a word.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nobody;
+pub struct NullObserver;
 
-impl Observer for Nobody {
+impl Observer for NullObserver {
     fn notice(&mut self, _: Timestamp, _: Notice) {}
 
     fn status(&mut self, _: &Status) {}
@@ -117,7 +117,7 @@ pub enum Notice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionChange {
     /// The strategy came.
-    Seated {
+    Started {
         /// In this version.
         to: String,
         /// The hash of its module.
@@ -136,7 +136,7 @@ pub enum VersionChange {
         /// How many versions there were, this one included.
         generation: u32,
         /// What it took over.
-        inherited: Inherited,
+        inherited: StateSource,
         /// Why the version before could not save, if it could not.
         lost: Option<String>,
         /// From `save` to the new instance standing ready.
@@ -148,12 +148,12 @@ pub enum VersionChange {
         pause_ns: u64,
     },
     /// A version runs beside the one that counts, its actions compared and not sent.
-    Beside {
+    Shadow {
         /// Which.
         version: String,
     },
     /// It does no longer.
-    BesideEnded {
+    ShadowEnded {
         /// What went wrong, if something did.
         problem: String,
     },
@@ -238,7 +238,7 @@ pub struct StrategyStatus {
     /// Sampled calls by time per event: bucket `n` counts those below `2^n` nanoseconds.
     pub times: [u64; TIME_BUCKETS],
     /// The version that runs beside it.
-    pub beside: Option<Beside>,
+    pub beside: Option<ShadowStatus>,
     /// How it is.
     pub state: StrategyState,
     /// Events it handled.
@@ -255,7 +255,7 @@ pub struct StrategyStatus {
 
 /// A version that runs beside the one that counts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Beside {
+pub struct ShadowStatus {
     /// Its version.
     pub version: String,
     /// The hash of its module, in hexadecimal digits.
@@ -265,7 +265,7 @@ pub struct Beside {
     /// Decisions of one or the other that were not.
     pub differed: u64,
     /// The last events after which they differed, oldest first.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ShadowDifference>,
 }
 
 /// A strategy's result in one currency.

@@ -3,9 +3,9 @@
 //! A check is a pure function of what is known as of the event that caused the order. Working orders count at their
 //! worst case: all of them filled.
 
-use crate::config::{InstrumentLimits, Limits, OrderRate, RiskConfig};
+use crate::config::{InstrumentLimits, OrderLimits, OrderRate, RiskConfig};
 use crate::control::Mode;
-use crate::middleware::{Change, Denial, OrderMiddleware, Situation, deny};
+use crate::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware, deny};
 use std::collections::VecDeque;
 use tickdeck_model::{
     InstrumentId, Money, OrderType, Price, Reason, Side, Size, StrategyId, Submit, Timestamp,
@@ -15,17 +15,17 @@ use tickdeck_model::{
 #[derive(Debug)]
 pub struct Risk {
     /// For strategies without limits of their own.
-    default: Limits,
+    default: OrderLimits,
     /// By strategy. Ids are interned, so they are dense; to hash one would cost as much as a check.
-    strategies: Vec<Party>,
+    strategies: Vec<StrategyRisk>,
     /// By instrument.
     instruments: Vec<InstrumentLimits>,
 }
 
 /// What is known of a strategy.
 #[derive(Debug, Default)]
-struct Party {
-    limits: Option<Limits>,
+struct StrategyRisk {
+    limits: Option<OrderLimits>,
     history: History,
 }
 
@@ -47,8 +47,8 @@ impl Risk {
     }
 
     /// The limits that hold in a situation, and what the strategy sent lately.
-    fn parts<'a>(&'a mut self, at: &'a Situation<'a>) -> (Check<'a>, &'a mut History) {
-        let Party { limits, history } = place(&mut self.strategies, at.strategy.index());
+    fn parts<'a>(&'a mut self, at: &'a OrderContext<'a>) -> (Check<'a>, &'a mut History) {
+        let StrategyRisk { limits, history } = place(&mut self.strategies, at.strategy.index());
         let instrument = self.instruments.get(at.instrument.id.index());
         let check = Check {
             at,
@@ -69,17 +69,17 @@ fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
 
 impl OrderMiddleware for Risk {
     /// What it sent before still counts, as far back as its windows reached until now: a swap is no way around a rate.
-    fn set_limits(&mut self, strategy: StrategyId, limits: &Limits) {
+    fn set_limits(&mut self, strategy: StrategyId, limits: &OrderLimits) {
         place(&mut self.strategies, strategy.index()).limits = Some(limits.clone());
     }
 
-    fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial> {
+    fn check(&mut self, order: &Submit, at: &OrderContext<'_>) -> Result<(), Denial> {
         let (check, history) = self.parts(at);
         check.order(order)?;
         history.check(at.now, order, check.limits)
     }
 
-    fn check_change(&mut self, change: &Change, at: &Situation<'_>) -> Result<(), Denial> {
+    fn check_change(&mut self, change: &OrderChange, at: &OrderContext<'_>) -> Result<(), Denial> {
         let (check, history) = self.parts(at);
         check.change(change)?;
         history.check_rate(at.now, check.limits)
@@ -88,8 +88,8 @@ impl OrderMiddleware for Risk {
 
 /// One run of the checks.
 struct Check<'a> {
-    at: &'a Situation<'a>,
-    limits: &'a Limits,
+    at: &'a OrderContext<'a>,
+    limits: &'a OrderLimits,
     instrument_limits: InstrumentLimits,
 }
 
@@ -113,7 +113,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn change(&self, change: &Change) -> Result<(), Denial> {
+    fn change(&self, change: &OrderChange) -> Result<(), Denial> {
         self.check_mode()?;
         let terms = self.at.instrument;
         terms.check_size(change.size)?;
@@ -326,7 +326,12 @@ pub(crate) struct History {
 type Likeness = (InstrumentId, Side, Size, Price, Price);
 
 impl History {
-    fn check(&mut self, now: Timestamp, order: &Submit, limits: &Limits) -> Result<(), Denial> {
+    fn check(
+        &mut self,
+        now: Timestamp,
+        order: &Submit,
+        limits: &OrderLimits,
+    ) -> Result<(), Denial> {
         let likeness = (
             order.instrument,
             order.side,
@@ -351,7 +356,11 @@ impl History {
     }
 
     /// Counts an order or a change against the rate.
-    pub(crate) fn check_rate(&mut self, now: Timestamp, limits: &Limits) -> Result<(), Denial> {
+    pub(crate) fn check_rate(
+        &mut self,
+        now: Timestamp,
+        limits: &OrderLimits,
+    ) -> Result<(), Denial> {
         let Some(OrderRate { orders, window_ns }) = limits.order_rate else {
             return Ok(());
         };
@@ -427,7 +436,7 @@ mod tests {
     }
 
     struct Case {
-        limits: Limits,
+        limits: OrderLimits,
         instrument_limits: InstrumentLimits,
         order: Submit,
         now: Timestamp,
@@ -443,7 +452,7 @@ mod tests {
     impl Case {
         fn new() -> Self {
             Self {
-                limits: Limits::default(),
+                limits: OrderLimits::default(),
                 instrument_limits: InstrumentLimits::default(),
                 order: order(),
                 now: 1_000_000_000,
@@ -464,7 +473,7 @@ mod tests {
         fn situation(
             &self,
             risk: &mut Risk,
-            check: impl FnOnce(&mut Risk, &Situation<'_>) -> Result<(), Denial>,
+            check: impl FnOnce(&mut Risk, &OrderContext<'_>) -> Result<(), Denial>,
         ) -> Result<(), Denial> {
             let terms = instrument();
             let quote = Quote {
@@ -475,7 +484,7 @@ mod tests {
                 ask: Price(10_010),
                 ask_size: Size(1_000),
             };
-            let situation = Situation {
+            let situation = OrderContext {
                 now: self.now,
                 leaves_at: self.now,
                 instrument: &terms,
@@ -590,7 +599,7 @@ mod tests {
     #[test]
     fn an_order_of_a_type_that_is_no_longer_allowed_can_not_be_changed() {
         let mut case = Case::new();
-        let change = Change {
+        let change = OrderChange {
             side: Side::Buy,
             kind: OrderType::Limit,
             stop_price: Price(0),
@@ -694,9 +703,9 @@ mod tests {
 
     #[test]
     fn other_limits_hold_from_the_next_order_on_and_what_was_sent_before_still_counts() {
-        let rate = |orders, window_ns| Limits {
+        let rate = |orders, window_ns| OrderLimits {
             order_rate: Some(OrderRate { orders, window_ns }),
-            ..Limits::default()
+            ..OrderLimits::default()
         };
         let mut risk = Risk::new(RiskConfig::default());
         let mut case = Case::new();

@@ -8,9 +8,9 @@ use crate::action_ring::{Decision, Intent};
 use crate::config::RiskConfig;
 use crate::control::Mode;
 use crate::market::Markets;
-use crate::middleware::{Change, Denial, OrderMiddleware};
-use crate::orders::{Live, Orders};
-use crate::party::Party;
+use crate::middleware::{Denial, OrderChange, OrderMiddleware};
+use crate::orders::{OpenOrder, Orders};
+use crate::party::RoutedStrategy;
 use crate::port::Command;
 use crate::report::Notice;
 use crate::risk::Risk;
@@ -49,7 +49,7 @@ pub(crate) struct Router {
     pub(crate) portfolio: Portfolio,
     pub(crate) orders: Orders,
     pub(crate) timers: Timers,
-    pub(crate) parties: Vec<Party>,
+    pub(crate) parties: Vec<RoutedStrategy>,
     /// By strategy number: its place among the parties. Ids are interned, so they are dense.
     pub(crate) places: Vec<Option<usize>>,
     pub(crate) deck_mode: Mode,
@@ -280,7 +280,7 @@ impl Router {
                 self.deny(at, id, denial);
             }
             Ok(()) => {
-                self.orders.add(id, Live::of(order));
+                self.orders.add(id, OpenOrder::of(order));
                 self.answer(at, answer(OrderStatus::Submitted, Reason::Normal));
                 self.command(order.instrument, at, Command::Submit { id, order: *order });
             }
@@ -300,7 +300,7 @@ impl Router {
         let Some(live) = self.orders.get(id).cloned() else {
             return;
         };
-        let change = Change {
+        let change = OrderChange {
             side: live.side,
             kind: live.kind,
             stop_price: live.stop_price,
@@ -365,7 +365,7 @@ impl Router {
         strategy: StrategyId,
         at: Timestamp,
         reason: Reason,
-        wanted: impl Fn(&Live) -> bool,
+        wanted: impl Fn(&OpenOrder) -> bool,
     ) {
         let ids: Vec<ClientOrderId> = self
             .orders
@@ -455,7 +455,12 @@ fn in_words(error: &dyn std::error::Error) -> String {
     }
 }
 
-fn update_of(id: ClientOrderId, live: &Live, status: OrderStatus, reason: Reason) -> OrderUpdate {
+fn update_of(
+    id: ClientOrderId,
+    live: &OpenOrder,
+    status: OrderStatus,
+    reason: Reason,
+) -> OrderUpdate {
     let number: OrderNumber = id.number;
     OrderUpdate {
         instrument: live.instrument,

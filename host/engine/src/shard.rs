@@ -7,13 +7,13 @@
 
 use crate::action_ring::{Intent, Outlet};
 use crate::config::MiddlewareConfig;
-use crate::desk::{Desk, FeedWish};
-use crate::dispatch::{Dispatch, Place};
-use crate::forced::Forced;
+use crate::desk::{FeedChange, StrategyRunner};
+use crate::dispatch::{Dispatch, SlotIndex};
+use crate::forced::RecordedFault;
 use crate::handover::Handover;
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
-use crate::port::{Seat, State, StopReason, Strategy, Version};
-use crate::rehearsal::Rehearsal;
+use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
+use crate::rehearsal::DryRun;
 use crate::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::Consumer;
 
 /// How a worker is set up.
-pub(crate) struct ShardSetup {
+pub(crate) struct WorkerSetup {
     pub(crate) middleware: MiddlewareConfig,
     pub(crate) max_batch: usize,
     pub(crate) split_seed: Option<u64>,
@@ -35,9 +35,9 @@ pub(crate) struct ShardSetup {
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
-struct FeedChange {
+struct RoutedFeedChange {
     due: Timestamp,
-    place: Place,
+    place: SlotIndex,
     request: FeedRequest,
     wanted: bool,
 }
@@ -45,55 +45,55 @@ struct FeedChange {
 /// What the kernel asks of a worker between two windows.
 pub(crate) enum Task {
     Stop(StopReason),
-    Seat(Box<Seat>, Arc<CachePadded<Counters>>),
+    Start(Box<StrategyStart>, Arc<CachePadded<Counters>>),
     Swap(StrategyId, Box<Version>),
     Promote(StrategyId),
     RollBack(StrategyId),
     Remove(StrategyId),
-    Rehearse(StrategyId),
+    DryRun(StrategyId),
     Offer,
     States,
-    Force(Forced),
+    Force(RecordedFault),
 }
 
 /// What came of it.
 pub(crate) enum Done {
     Stopped,
     Offered,
-    Seated,
-    Forced,
+    Started,
+    FaultRecorded,
     /// Another version counts.
     Swapped(Box<Handover>),
     /// A version runs beside the one that counts.
-    Beside(Box<Handover>),
+    Shadow(Box<Handover>),
     /// It does no longer.
-    BesideEnded(Box<Version>),
+    ShadowEnded(Box<Version>),
     Removed(Option<Box<dyn Strategy>>),
-    Rehearsal(Box<Rehearsal>),
+    DryRun(Box<DryRun>),
     States(Vec<(StrategyId, State)>),
 }
 
 /// A worker.
-pub(crate) struct Shard {
+pub(crate) struct Worker {
     events: Consumer<Event>,
-    desk: Desk,
+    desk: StrategyRunner,
     dispatch: Dispatch,
     chain: Chain,
-    changes: Vec<FeedChange>,
-    setup: ShardSetup,
+    changes: Vec<RoutedFeedChange>,
+    setup: WorkerSetup,
 }
 
-impl Shard {
+impl Worker {
     pub(crate) fn new(
         events: Consumer<Event>,
         outlet: Outlet,
         portfolio: Portfolio,
-        seats: Vec<(Seat, Arc<CachePadded<Counters>>)>,
-        setup: ShardSetup,
+        seats: Vec<(StrategyStart, Arc<CachePadded<Counters>>)>,
+        setup: WorkerSetup,
     ) -> Self {
-        let mut desk = Desk::new(portfolio, outlet, &setup);
+        let mut desk = StrategyRunner::new(portfolio, outlet, &setup);
         let mut dispatch = Dispatch::default();
-        let mut bars: BTreeMap<BarSpec, Vec<Place>> = BTreeMap::new();
+        let mut bars: BTreeMap<BarSpec, Vec<SlotIndex>> = BTreeMap::new();
         for (seat, counters) in seats {
             let place = dispatch.add(&seat.version.feeds, seat.version.accounts);
             for request in bars_of(&seat.version.feeds) {
@@ -183,14 +183,14 @@ impl Shard {
                 self.desk.stop(reason);
                 Ok(Done::Stopped)
             }
-            Task::Seat(seat, counters) => {
+            Task::Start(seat, counters) => {
                 self.seat(*seat, counters);
-                Ok(Done::Seated)
+                Ok(Done::Started)
             }
             Task::Swap(id, to) => {
                 let place = self.place_of(id)?;
                 let beside = to.swap.shadow;
-                let change = |desk: &mut Desk| desk.swap(place, *to);
+                let change = |desk: &mut StrategyRunner| desk.swap(place, *to);
                 self.change_version(place, beside, change)
             }
             Task::Promote(id) => {
@@ -200,7 +200,7 @@ impl Shard {
             Task::RollBack(id) => {
                 let place = self.place_of(id)?;
                 if let Some(version) = self.desk.end_beside(place) {
-                    return Ok(Done::BesideEnded(Box::new(version)));
+                    return Ok(Done::ShadowEnded(Box::new(version)));
                 }
                 self.change_version(place, false, |desk| desk.roll_back(place))
             }
@@ -216,12 +216,12 @@ impl Shard {
             }
             Task::Force(forced) => {
                 self.desk.force(forced);
-                Ok(Done::Forced)
+                Ok(Done::FaultRecorded)
             }
             Task::States => Ok(Done::States(self.desk.states())),
-            Task::Rehearse(id) => {
+            Task::DryRun(id) => {
                 let place = self.place_of(id)?;
-                Ok(Done::Rehearsal(Box::new(self.desk.rehearsal(place))))
+                Ok(Done::DryRun(Box::new(self.desk.rehearsal(place))))
             }
         };
         if !forces {
@@ -235,13 +235,13 @@ impl Shard {
         done
     }
 
-    fn place_of(&self, id: StrategyId) -> Result<Place, String> {
+    fn place_of(&self, id: StrategyId) -> Result<SlotIndex, String> {
         let place = self.desk.place_of(id);
         place.ok_or_else(|| format!("no strategy {id} sits with this worker"))
     }
 
     /// Seats a strategy while others trade, where one of its name sat before if there was one.
-    fn seat(&mut self, seat: Seat, counters: Arc<CachePadded<Counters>>) {
+    fn seat(&mut self, seat: StrategyStart, counters: Arc<CachePadded<Counters>>) {
         let (feeds, accounts) = (seat.version.feeds.clone(), seat.version.accounts);
         let place = match self.desk.place_of(seat.id) {
             Some(place) => {
@@ -260,9 +260,9 @@ impl Shard {
     /// that only the new one names begin, and what was changed at run time stays.
     fn change_version(
         &mut self,
-        place: Place,
+        place: SlotIndex,
         beside: bool,
-        change: impl FnOnce(&mut Desk) -> Result<Handover, String>,
+        change: impl FnOnce(&mut StrategyRunner) -> Result<Handover, String>,
     ) -> Result<Done, String> {
         let slot = &self.desk.slots[place];
         let before = slot.seated.then(|| slot.version.feeds.clone());
@@ -270,7 +270,7 @@ impl Shard {
         self.desk.touch(place);
         let handover = Box::new(changed?);
         if beside {
-            return Ok(Done::Beside(handover));
+            return Ok(Done::Shadow(handover));
         }
         let (feeds, accounts) = (&handover.version.feeds, handover.version.accounts);
         match before {
@@ -294,7 +294,7 @@ impl Shard {
     }
 
     /// What a feed needs besides its place in the index.
-    fn begin_feed(&mut self, place: Place, request: &FeedRequest) {
+    fn begin_feed(&mut self, place: SlotIndex, request: &FeedRequest) {
         match request.feed {
             Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
             // The book's first event is the snapshot that the router asks for; deltas before it would mislead.
@@ -313,14 +313,14 @@ impl Shard {
             .into_iter()
             .partition(|change| change.due <= due);
         self.changes = later;
-        let now: Vec<FeedChange> = now;
+        let now: Vec<RoutedFeedChange> = now;
         for change in now {
             self.change_feed(&change);
         }
     }
 
-    fn change_feed(&mut self, change: &FeedChange) {
-        let FeedChange { place, request, .. } = change;
+    fn change_feed(&mut self, change: &RoutedFeedChange) {
+        let RoutedFeedChange { place, request, .. } = change;
         let changed = self.dispatch.change(*place, request, change.wanted);
         if !changed {
             return;
@@ -346,13 +346,13 @@ impl Shard {
     }
 
     /// Starts the bars that are wanted from the first event on, one builder for all who want the same.
-    fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<Place>>) {
+    fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<SlotIndex>>) {
         for (spec, audience) in wanted {
             self.start_bars(spec, audience);
         }
     }
 
-    fn start_bars(&mut self, spec: BarSpec, audience: Vec<Place>) {
+    fn start_bars(&mut self, spec: BarSpec, audience: Vec<SlotIndex>) {
         if let Some(instrument) = self.setup.instruments.get(spec.instrument.index()) {
             let builder = BarBuilder::new(spec, instrument.lot);
             self.chain.start_bars(builder, audience);
@@ -362,11 +362,11 @@ impl Shard {
 
 /// A strategy ended: its feeds do too, those that it had only just asked for among them.
 fn unseat(
-    place: Place,
-    desk: &mut Desk,
+    place: SlotIndex,
+    desk: &mut StrategyRunner,
     dispatch: &mut Dispatch,
     chain: &mut Chain,
-    changes: &mut Vec<FeedChange>,
+    changes: &mut Vec<RoutedFeedChange>,
 ) {
     dispatch.remove(place);
     chain.end_bars(place, None);
@@ -375,8 +375,8 @@ fn unseat(
 }
 
 /// Takes over what strategies asked for; it takes effect later.
-fn take_wishes(desk: &mut Desk, changes: &mut Vec<FeedChange>, lookahead_ns: i64) {
-    let change = |wish: FeedWish| FeedChange {
+fn take_wishes(desk: &mut StrategyRunner, changes: &mut Vec<RoutedFeedChange>, lookahead_ns: i64) {
+    let change = |wish: FeedChange| RoutedFeedChange {
         due: wish.at.saturating_add(lookahead_ns),
         place: wish.place,
         request: wish.request,

@@ -1,7 +1,7 @@
 //! A strategy's place with a worker: its instance, its versions, and its events since the last snapshot.
 
 use crate::action_ring::{AT_END, Decision, Intent};
-use crate::allowance::Allowance;
+use crate::allowance::Quota;
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
@@ -47,7 +47,7 @@ const DIFFERENCES_KEPT: usize = 32;
 
 /// What the version that trades and the one beside it decided differently because of one event.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
+pub struct ShadowDifference {
     /// Host time of the event.
     pub at: Timestamp,
     /// Its sequence.
@@ -72,7 +72,7 @@ pub(crate) struct Counters {
     pub(crate) agreed: AtomicU64,
     pub(crate) differed: AtomicU64,
     /// The last events after which they differed.
-    pub(crate) differences: Mutex<VecDeque<Difference>>,
+    pub(crate) differences: Mutex<VecDeque<ShadowDifference>>,
     /// A version waits to take over: the end of every call is timed, so that the pause can be told exactly.
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
@@ -98,7 +98,7 @@ impl Counters {
     }
 
     /// Records a difference.
-    pub(crate) fn record(&self, difference: Difference) {
+    pub(crate) fn record(&self, difference: ShadowDifference) {
         let differences = &mut self.differences();
         if differences.len() == DIFFERENCES_KEPT {
             differences.pop_front();
@@ -106,7 +106,7 @@ impl Counters {
         differences.push_back(difference);
     }
 
-    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<Difference>> {
+    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<ShadowDifference>> {
         self.differences
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -136,14 +136,14 @@ impl Counters {
 
 /// What a strategy was, or is to be, started from.
 #[derive(Debug, Clone)]
-pub(crate) enum Origin {
+pub(crate) enum StartFrom {
     /// `init`.
     Start,
     /// `restore`.
     State(Arc<State>),
 }
 
-impl Origin {
+impl StartFrom {
     /// Starts an instance from it.
     pub(crate) fn begin(
         &self,
@@ -159,17 +159,17 @@ impl Origin {
 
 /// A point from which a strategy can be brought back to where it is.
 #[derive(Debug, Clone)]
-pub(crate) struct Base {
-    pub(crate) origin: Origin,
+pub(crate) struct SnapshotPoint {
+    pub(crate) origin: StartFrom,
     /// Its view of the store at that point.
     pub(crate) book: Box<StrategyBook>,
 }
 
-impl Base {
+impl SnapshotPoint {
     /// Moves to another state and book; the bytes given change places with the state's, unless someone else holds it.
     fn move_to(&mut self, schema: u32, bytes: &mut Vec<u8>, book: &StrategyBook) {
         (*self.book).clone_from(book);
-        if let Origin::State(state) = &mut self.origin
+        if let StartFrom::State(state) = &mut self.origin
             && let Some(state) = Arc::get_mut(state)
         {
             state.schema = schema;
@@ -177,13 +177,13 @@ impl Base {
             return;
         }
         let bytes = std::mem::take(bytes);
-        self.origin = Origin::State(Arc::new(State { schema, bytes }));
+        self.origin = StartFrom::State(Arc::new(State { schema, bytes }));
     }
 }
 
 /// A strategy's events since its base: those it handled, and behind them those that wait for it.
-pub(crate) struct Tape {
-    pub(crate) base: Option<Base>,
+pub(crate) struct Backlog {
+    pub(crate) base: Option<SnapshotPoint>,
     events: Vec<Event>,
     handled: usize,
     /// Events after which the next snapshot is due.
@@ -194,8 +194,8 @@ pub(crate) struct Tape {
     spare: Vec<u8>,
 }
 
-impl Tape {
-    pub(crate) fn new(base: Base, room: usize, every: usize) -> Self {
+impl Backlog {
+    pub(crate) fn new(base: SnapshotPoint, room: usize, every: usize) -> Self {
         Self {
             base: Some(base),
             // What is handled up to the next snapshot, and behind it what waits.
@@ -242,7 +242,7 @@ impl Tape {
     }
 
     /// Takes what was handled for done: `base` stands where it ended. Without one nothing is kept from now on.
-    pub(crate) fn rebase(&mut self, base: Option<Base>) {
+    pub(crate) fn rebase(&mut self, base: Option<SnapshotPoint>) {
         self.base = base;
         self.begin_again();
     }
@@ -252,21 +252,21 @@ impl Tape {
         self.every = every;
     }
 
-    /// Where a state is to be saved that [`Tape::move_base`] then takes.
+    /// Where a state is to be saved that [`Backlog::move_base`] then takes.
     pub(crate) fn spare(&mut self) -> &mut Vec<u8> {
         &mut self.spare
     }
 
-    /// As [`Tape::rebase`], with what is in the spare as the state, and in the memory of the base before.
+    /// As [`Backlog::rebase`], with what is in the spare as the state, and in the memory of the base before.
     pub(crate) fn move_base(&mut self, schema: u32, book: &StrategyBook) {
         let mut bytes = std::mem::take(&mut self.spare);
         match &mut self.base {
             Some(base) => base.move_to(schema, &mut bytes, book),
             None => {
                 let bytes = std::mem::take(&mut bytes);
-                let origin = Origin::State(Arc::new(State { schema, bytes }));
+                let origin = StartFrom::State(Arc::new(State { schema, bytes }));
                 let book = Box::new(book.clone());
-                self.base = Some(Base { origin, book });
+                self.base = Some(SnapshotPoint { origin, book });
             }
         }
         // A large state is saved seldom; a second one is not worth its memory.
@@ -281,8 +281,8 @@ impl Tape {
         self.events.drain(..self.handled);
         self.handled = 0;
         let bytes = match &self.base {
-            Some(Base {
-                origin: Origin::State(state),
+            Some(SnapshotPoint {
+                origin: StartFrom::State(state),
                 ..
             }) => state.bytes.len(),
             _ => 0,
@@ -325,14 +325,14 @@ impl Tape {
 
 /// A new version's probation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Trial {
+pub(crate) struct Probation {
     pub(crate) events_left: u64,
     pub(crate) length_ns: i64,
     /// From its first event on.
     pub(crate) until: Option<Timestamp>,
 }
 
-impl Trial {
+impl Probation {
     pub(crate) fn new(policy: &SwapPolicy) -> Self {
         Self {
             events_left: policy.trial_events.max(1),
@@ -346,7 +346,7 @@ impl Trial {
 pub(crate) struct Previous {
     pub(crate) version: Version,
     /// Dropped when the trial is over: by then it is old.
-    pub(crate) state: Option<Origin>,
+    pub(crate) state: Option<StartFrom>,
     /// What it had handled since that state.
     pub(crate) since: Vec<Event>,
 }
@@ -364,12 +364,12 @@ pub(crate) struct Slot {
     pub(crate) strategy: Option<Box<dyn Strategy>>,
     pub(crate) version: Version,
     pub(crate) previous: Option<Previous>,
-    pub(crate) trial: Option<Trial>,
+    pub(crate) trial: Option<Probation>,
     pub(crate) shadow: Option<Shadow>,
-    pub(crate) tape: Tape,
+    pub(crate) tape: Backlog,
     pub(crate) counters: Arc<CachePadded<Counters>>,
     pub(crate) calls: u64,
-    pub(crate) allowance: Allowance,
+    pub(crate) allowance: Quota,
     /// Whether its feeds still reach it: until it ended.
     pub(crate) seated: bool,
     pub(crate) traps: VecDeque<Timestamp>,

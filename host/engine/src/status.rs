@@ -1,9 +1,11 @@
 //! How things stand, gathered from the router and the workers' counters.
 
 use crate::engine::Engine;
-use crate::party::Party;
-use crate::port::{Seat, Version};
-use crate::report::{Beside, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder};
+use crate::party::RoutedStrategy;
+use crate::port::{StrategyStart, Version};
+use crate::report::{
+    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
+};
 use crate::router::Router;
 use crate::slot::{Counters, TIME_BUCKETS};
 use crossbeam_utils::CachePadded;
@@ -12,7 +14,7 @@ use std::sync::{Arc, PoisonError};
 use tickdeck_model::{FeedRequest, Instrument, Money, OrderState, StrategyId};
 
 /// What the kernel keeps of a strategy that sits with a worker.
-pub(crate) struct StrategyCard {
+pub(crate) struct StrategyEntry {
     pub(crate) id: StrategyId,
     pub(crate) worker: usize,
     pub(crate) counters: Arc<CachePadded<Counters>>,
@@ -30,8 +32,8 @@ pub(crate) struct StrategyCard {
     pub(crate) pause_ns: Option<u64>,
 }
 
-impl StrategyCard {
-    pub(crate) fn new(seat: &Seat, worker: usize) -> Self {
+impl StrategyEntry {
+    pub(crate) fn new(seat: &StrategyStart, worker: usize) -> Self {
         Self {
             id: seat.id,
             worker,
@@ -68,7 +70,7 @@ impl StrategyCard {
     pub(crate) fn status(
         &self,
         router: &Router,
-        party: &Party,
+        party: &RoutedStrategy,
         terms: &[Instrument],
     ) -> StrategyStatus {
         let counters = &self.counters;
@@ -85,7 +87,7 @@ impl StrategyCard {
             times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
                 counters.times[at].load(Ordering::Relaxed)
             }),
-            beside: self.beside.as_ref().map(|(label, hash)| Beside {
+            beside: self.beside.as_ref().map(|(label, hash)| ShadowStatus {
                 version: label.clone(),
                 hash: hash.clone(),
                 agreed: counters.agreed.load(Ordering::Relaxed),

@@ -16,8 +16,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use tickdeck_engine::port::{Strategy, SwapPolicy, Version};
 use tickdeck_engine::{
-    Change, Controls, Deed, Engine, EngineConfig, Finding, Notice, Order, Outcome, Replayed,
-    Report, Stepping,
+    Effect, Engine, EngineConfig, EngineHandle, Finding, Notice, OperatorCommand, Replayed, Report,
+    Stepping, StrategyChange, StrategyOutcome,
 };
 use tickdeck_model::*;
 use toy::counting::{Traits, config, started, traits, version};
@@ -28,8 +28,8 @@ const EVENTS: u64 = 6_000;
 
 /// What is asked for at an event.
 enum Wish {
-    Change(Change),
-    Order(Order),
+    StrategyChange(StrategyChange),
+    OperatorCommand(OperatorCommand),
 }
 
 const FIRST: StrategyId = StrategyId(1);
@@ -79,17 +79,23 @@ fn versions() -> [Version; 4] {
 /// Swaps, a rollback, a trap, a version beside, a strategy that leaves, and an operator who pauses.
 fn story() -> Vec<(u64, Wish)> {
     let [second, bad, third, beside] = versions();
-    let swap = |to| Wish::Change(Change::Swap(FIRST, Box::new(to)));
+    let swap = |to| Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(to)));
     vec![
         (900, swap(second)),
-        (1_500, Wish::Order(Order::Pause(Some(SECOND)))),
-        (1_900, Wish::Order(Order::Resume(Some(SECOND)))),
+        (
+            1_500,
+            Wish::OperatorCommand(OperatorCommand::Pause(Some(SECOND))),
+        ),
+        (
+            1_900,
+            Wish::OperatorCommand(OperatorCommand::Resume(Some(SECOND))),
+        ),
         (2_500, swap(bad)),
         (3_300, swap(third)),
         (3_600, swap(beside)),
-        (4_400, Wish::Change(Change::Promote(FIRST))),
-        (5_000, Wish::Change(Change::RollBack(FIRST))),
-        (5_300, Wish::Change(Change::Remove(SECOND))),
+        (4_400, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
+        (5_000, Wish::StrategyChange(StrategyChange::RollBack(FIRST))),
+        (5_300, Wish::StrategyChange(StrategyChange::Remove(SECOND))),
     ]
 }
 
@@ -119,7 +125,7 @@ fn engine_of(
     about: impl Fn(Version) -> Version,
 ) -> Engine {
     struct Speaking {
-        controls: Arc<OnceLock<Controls>>,
+        controls: Arc<OnceLock<EngineHandle>>,
         wishes: std::iter::Peekable<std::vec::IntoIter<(u64, Wish)>>,
     }
     impl tickdeck_engine::port::Clock for Speaking {
@@ -128,8 +134,8 @@ fn engine_of(
             while let Some((_, wish)) = self.wishes.next_if(|(at, _)| due >= 25 * *at as i64) {
                 let controls = self.controls.get().unwrap();
                 match wish {
-                    Wish::Change(change) => drop(controls.change(change)),
-                    Wish::Order(order) => controls.order(order),
+                    Wish::StrategyChange(change) => drop(controls.change(change)),
+                    Wish::OperatorCommand(order) => controls.order(order),
                 }
             }
         }
@@ -191,29 +197,31 @@ fn replay(config: EngineConfig, items: &[Item], versions: &[Version]) -> Replaye
 fn the_story_has_all_that_can_happen_in_it() {
     let (reel, report) = told(plain());
     let deeds = reel.deeds();
-    let has = |wanted: fn(&Deed) -> bool| deeds.iter().any(|(_, deed)| wanted(deed));
-    assert!(has(|deed| matches!(deed, Deed::GaveUp { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Operated { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Acted(acted) if acted.late)));
+    let has = |wanted: fn(&Effect) -> bool| deeds.iter().any(|(_, deed)| wanted(deed));
+    assert!(has(|deed| matches!(deed, Effect::GaveUp { .. })));
+    assert!(has(|deed| matches!(deed, Effect::Operated { .. })));
+    assert!(has(
+        |deed| matches!(deed, Effect::Applied(acted) if acted.late)
+    ));
     assert!(has(|deed| matches!(
         deed,
-        Deed::Settled {
-            outcome: Outcome::Recovered,
+        Effect::Settled {
+            outcome: StrategyOutcome::Recovered,
             ..
         }
     )));
     assert!(has(|deed| matches!(
         deed,
-        Deed::Settled {
-            outcome: Outcome::Fenced(Some(_)),
+        Effect::Settled {
+            outcome: StrategyOutcome::Fenced(Some(_)),
             ..
         }
     )));
-    assert!(has(|deed| matches!(deed, Deed::Saved { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Sent { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Stopping { .. })));
+    assert!(has(|deed| matches!(deed, Effect::Saved { .. })));
+    assert!(has(|deed| matches!(deed, Effect::Sent { .. })));
+    assert!(has(|deed| matches!(deed, Effect::Stopping { .. })));
     assert!(
-        !has(|deed| matches!(deed, Deed::Refused { .. })),
+        !has(|deed| matches!(deed, Effect::Refused { .. })),
         "{deeds:?}"
     );
     assert!(report.status.fills > 50);
@@ -252,14 +260,14 @@ fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
     let replayed = replay(plain(), &reel.all(), &[other, bad, third, beside]);
     let divergence = replayed.divergence.unwrap();
     assert_eq!(divergence.strategy, Some(FIRST));
-    let swapped = |(_, deed): &&(u64, Deed)| matches!(deed, Deed::Changed { .. });
+    let swapped = |(_, deed): &&(u64, Effect)| matches!(deed, Effect::Changed { .. });
     let deeds = reel.deeds();
     let (swap, _) = deeds.iter().find(swapped).unwrap();
     assert!(divergence.position > *swap);
-    let Finding::Acted(recorded) = divergence.recorded else {
+    let Finding::Action(recorded) = divergence.recorded else {
         panic!("{divergence:?}");
     };
-    assert_ne!(divergence.found, Finding::Acted(recorded));
+    assert_ne!(divergence.found, Finding::Action(recorded));
 }
 
 #[test]
@@ -267,7 +275,8 @@ fn an_action_that_nobody_decided_is_found() {
     let (reel, _) = told(plain());
     let items = reel.all();
     let nth = |wanted: usize| {
-        let acted = |(_, item): &(usize, &Item)| matches!(item, Item::Deed(_, Deed::Acted(_)));
+        let acted =
+            |(_, item): &(usize, &Item)| matches!(item, Item::Effect(_, Effect::Applied(_)));
         items
             .iter()
             .enumerate()
@@ -306,20 +315,20 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
         .copied()
         .unwrap_or_default();
     assert!(denied > 20, "{denied}");
-    let sent = |(_, deed): &(u64, Deed)| matches!(deed, Deed::Sent { .. });
+    let sent = |(_, deed): &(u64, Effect)| matches!(deed, Effect::Sent { .. });
     let deeds = reel.deeds();
     let halted = deeds
         .iter()
-        .position(|(_, deed)| matches!(deed, Deed::Halted { .. }))
+        .position(|(_, deed)| matches!(deed, Effect::Halted { .. }))
         .unwrap();
     let kept = deeds
         .iter()
-        .position(|(_, deed)| matches!(deed, Deed::Kept))
+        .position(|(_, deed)| matches!(deed, Effect::Kept))
         .unwrap();
     let meanwhile = deeds[halted..kept].iter().filter(|deed| sent(deed));
     assert!(meanwhile.clone().count() > 0, "cancels pass");
     for (_, deed) in meanwhile {
-        let Deed::Sent { what, .. } = deed else {
+        let Effect::Sent { what, .. } = deed else {
             continue;
         };
         assert_eq!(*what, tickdeck_engine::SentKind::Cancel);
@@ -343,7 +352,7 @@ fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Wish)>) -> (Re
 /// Actions as such: what counts from the end of a window may fall into another window.
 fn actions(items: &[Item]) -> Vec<(u64, StrategyId, u32, Action)> {
     let acted = items.iter().filter_map(|item| match item {
-        Item::Deed(_, Deed::Acted(acted)) => Some(acted),
+        Item::Effect(_, Effect::Applied(acted)) => Some(acted),
         _ => None,
     });
     acted

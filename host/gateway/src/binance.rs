@@ -2,7 +2,7 @@
 //! clock, so a live link and a capture share it to the last line.
 //!
 //! A frame goes through [`Decoder::decode`] into a [`Frame`] (its levels into a reused [`Levels`]), depth and snapshots
-//! go through [`BookSync`], which keeps a [`LocalBook`] and says what to tell the deck. [`Oracle`] holds the exchange's
+//! go through [`BookSync`], which keeps a [`LocalBook`] and says what to tell the deck. [`TopCheck`] holds the exchange's
 //! own best bid and ask against the book's.
 
 mod book;
@@ -15,6 +15,6 @@ mod wire;
 
 pub use book::{Level, LocalBook};
 pub use decode::{DecodeError, Decoder, Symbol, TimeUnit};
-pub use oracle::{Oracle, Top, Verdict};
-pub use sync::{BookSync, Recovery, SnapshotRequest, Step, Synced};
+pub use oracle::{Top, TopCheck, TopVerdict};
+pub use sync::{BookSync, Recovery, SnapshotRequest, SyncStep, Synced};
 pub use wire::{BookTicker, DepthSnapshot, DepthUpdate, Frame, Levels, TradeTick};

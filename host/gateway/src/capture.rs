@@ -1,7 +1,7 @@
 //! Plays real Binance captures, with a simulated venue that fills our orders against the real book.
 //!
 //! A capture is one or several files, gzip or plain, of `<local nanoseconds> <json>` lines; several are merged by local
-//! time into one tape. They are read as they are played, or beforehand ([`CaptureConfig::preload`]).
+//! time into one tape. They are read as they are played, or beforehand ([`PlaybackConfig::preload`]).
 //!
 //! # Time
 //!
@@ -38,11 +38,11 @@ mod survey;
 mod tape;
 
 pub use check::{CheckReport, CheckedBook, check};
-pub use config::{CaptureConfig, SymbolTerms};
-pub use monitor::{CaptureStats, LineProblem, Monitor};
+pub use config::{PlaybackConfig, SymbolTerms};
+pub use monitor::{LineProblem, PlaybackMonitor, PlaybackStats};
 
-use crate::desk::Desk;
-use floor::Floor;
+use crate::desk::Broker;
+use floor::FillSimulator;
 use survey::SurveyedFile;
 use tape::Tape;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
@@ -55,27 +55,27 @@ const CURRENCY_SCALE: u8 = 8;
 
 /// A capture as a venue.
 #[derive(Debug)]
-pub struct Capture {
-    config: CaptureConfig,
+pub struct Playback {
+    config: PlaybackConfig,
     files: Vec<SurveyedFile>,
-    monitor: Monitor,
-    session: Option<Session>,
+    monitor: PlaybackMonitor,
+    session: Option<PlaybackSession>,
 }
 
 /// What there is once the registry has given numbers.
 #[derive(Debug)]
-struct Session {
+struct PlaybackSession {
     tape: Tape,
-    floor: Floor,
+    floor: FillSimulator,
 }
 
-impl Capture {
+impl Playback {
     /// Looks at the head of each file to learn its symbols and their scales.
     ///
     /// # Errors
     /// A file can't be read, has no frame of Binance near its start, or a symbol needs its terms configured.
-    pub fn open(config: CaptureConfig) -> Result<Self, GatewayError> {
-        let monitor = Monitor::default();
+    pub fn open(config: PlaybackConfig) -> Result<Self, GatewayError> {
+        let monitor = PlaybackMonitor::default();
         let files: Result<Vec<SurveyedFile>, GatewayError> = config
             .files
             .iter()
@@ -99,16 +99,16 @@ impl Capture {
     }
 
     /// A handle to look at the progress and at what was skipped while the engine owns the capture.
-    pub fn monitor(&self) -> Monitor {
+    pub fn monitor(&self) -> PlaybackMonitor {
         self.monitor.clone()
     }
 }
 
-impl Gateway for Capture {
+impl Gateway for Playback {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
         let venue = registry.add_venue(&self.config.venue);
         let rules = self.config.rules();
-        let mut desk = Desk::new(venue, rules);
+        let mut desk = Broker::new(venue, rules);
         for (code, amount) in &self.config.balances {
             desk.deposit(
                 registry.add_currency(code, CURRENCY_SCALE)?,
@@ -148,9 +148,9 @@ impl Gateway for Capture {
             tape = tape.preload();
         }
         let balances = desk.balances();
-        self.session = Some(Session {
+        self.session = Some(PlaybackSession {
             tape,
-            floor: Floor::new(desk, rules.latency.answer_ns, &instruments),
+            floor: FillSimulator::new(desk, rules.latency.answer_ns, &instruments),
         });
         Ok(VenueTerms {
             venue,
@@ -197,7 +197,7 @@ impl Gateway for Capture {
 
 fn add_symbol(
     registry: &mut Registry,
-    desk: &mut Desk,
+    desk: &mut Broker,
     venue: tickdeck_model::VenueId,
     venue_name: &str,
     symbol: &SymbolTerms,

@@ -4,9 +4,9 @@
 //! schedule, the orders themselves and the one way their events are built. A venue keeps its own book and decides what
 //! trades; the desk writes it down and answers. Nothing in here reads a clock: every call names its time.
 //!
-//! A venue's loop is: take what arrives with [`Desk::take_arrival`], ask [`Desk::check`], answer by [`Desk::accept`] or
-//! [`Desk::reject`], match, write each trade with [`Desk::fill`], end with [`Desk::report_balances`], and hand out
-//! [`Desk::take_answer`]. Which status an ending has: a rest that found nothing is `expired` for IOC and FOK, `canceled`
+//! A venue's loop is: take what arrives with [`Broker::take_arrival`], ask [`Broker::check`], answer by [`Broker::accept`] or
+//! [`Broker::reject`], match, write each trade with [`Broker::fill`], end with [`Broker::report_balances`], and hand out
+//! [`Broker::take_answer`]. Which status an ending has: a rest that found nothing is `expired` for IOC and FOK, `canceled`
 //! (no liquidity) for a market order; day's end is `expired`; a cancel is `canceled`.
 //!
 //! The account is a simulation with these limits. A working buy holds its worst price times what is left, and the
@@ -20,11 +20,11 @@ mod margin;
 mod order;
 mod rules;
 
-pub use order::{Modified, Order};
-pub use rules::{DeskRules, FeeError, FeeRate, Fees, Latency};
+pub use order::{BrokerOrder, Modified};
+pub use rules::{BrokerRules, FeeError, FeeRate, Fees, Latency};
 
-use ledger::{Hold, Ledger};
-use link::Link;
+use ledger::{Account, Reservation};
+use link::DelayQueue;
 use std::collections::{HashMap, VecDeque};
 use tickdeck_engine::port::Command;
 use tickdeck_model::{
@@ -38,30 +38,30 @@ const DONE_KEPT: usize = 65_536;
 
 /// The desk.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Broker {
     venue: VenueId,
-    rules: DeskRules,
+    rules: BrokerRules,
     instruments: HashMap<InstrumentId, Instrument>,
-    ledger: Ledger,
-    arrivals: Link<Command>,
-    answers: Link<Event>,
-    working: HashMap<ClientOrderId, Order>,
-    done: HashMap<ClientOrderId, Order>,
+    ledger: Account,
+    arrivals: DelayQueue<Command>,
+    answers: DelayQueue<Event>,
+    working: HashMap<ClientOrderId, BrokerOrder>,
+    done: HashMap<ClientOrderId, BrokerOrder>,
     done_order: VecDeque<ClientOrderId>,
     next_order: u64,
     next_trade: u64,
 }
 
-impl Desk {
+impl Broker {
     /// A desk without instruments and money.
-    pub fn new(venue: VenueId, rules: DeskRules) -> Self {
+    pub fn new(venue: VenueId, rules: BrokerRules) -> Self {
         Self {
             venue,
             rules,
             instruments: HashMap::new(),
-            ledger: Ledger::default(),
-            arrivals: Link::default(),
-            answers: Link::default(),
+            ledger: Account::default(),
+            arrivals: DelayQueue::default(),
+            answers: DelayQueue::default(),
             working: HashMap::new(),
             done: HashMap::new(),
             done_order: VecDeque::new(),
@@ -102,13 +102,13 @@ impl Desk {
     // --- orders --------------------------------------------------------------------------------------------------
 
     /// A working order.
-    pub fn order(&self, id: ClientOrderId) -> Option<&Order> {
+    pub fn order(&self, id: ClientOrderId) -> Option<&BrokerOrder> {
         self.working.get(&id)
     }
 
     /// The working orders, oldest first.
-    pub fn orders(&self) -> Vec<Order> {
-        let mut orders: Vec<Order> = self.working.values().copied().collect();
+    pub fn orders(&self) -> Vec<BrokerOrder> {
+        let mut orders: Vec<BrokerOrder> = self.working.values().copied().collect();
         orders.sort_by_key(|order| order.venue_id);
         orders
     }
@@ -149,7 +149,7 @@ impl Desk {
         }
     }
 
-    /// Takes an order that [`Desk::check`] let through, with the same `worst`.
+    /// Takes an order that [`Broker::check`] let through, with the same `worst`.
     pub fn accept(
         &mut self,
         at: Timestamp,
@@ -159,12 +159,12 @@ impl Desk {
     ) {
         let hold = match self.instruments.get(&order.instrument) {
             Some(terms) => self.hold_for(terms, order, order.size, worst),
-            None => Hold::NOTHING,
+            None => Reservation::NOTHING,
         };
         self.ledger.hold(hold);
         let venue_id = VenueOrderId(self.next_order);
         self.next_order += 1;
-        let order = Order {
+        let order = BrokerOrder {
             id,
             venue_id,
             terms: *order,
@@ -178,13 +178,13 @@ impl Desk {
 
     /// Refuses an order.
     pub fn reject(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit, reason: Reason) {
-        let rejected = Order {
+        let rejected = BrokerOrder {
             id,
             venue_id: VenueOrderId(0),
             terms: *order,
             filled: Size::ZERO,
             triggered: false,
-            hold: Hold::NOTHING,
+            hold: Reservation::NOTHING,
         };
         self.update(at, &rejected, OrderStatus::Rejected, reason);
         if reason != Reason::Duplicate {
@@ -192,7 +192,7 @@ impl Desk {
         }
     }
 
-    /// A stop order's condition is met; `worst` as in [`Desk::check`], now that the book is known.
+    /// A stop order's condition is met; `worst` as in [`Broker::check`], now that the book is known.
     ///
     /// # Errors
     /// The account cannot pay for it any more; the order is canceled.
@@ -229,7 +229,7 @@ impl Desk {
         self.fill_numbered(at, id, trade_id, price, size, liquidity)
     }
 
-    /// As [`Desk::fill`], for a venue that numbers its trades itself because it publishes them.
+    /// As [`Broker::fill`], for a venue that numbers its trades itself because it publishes them.
     pub fn fill_numbered(
         &mut self,
         at: Timestamp,
@@ -345,7 +345,7 @@ impl Desk {
         })
     }
 
-    /// Does a modify that [`Desk::check_modify`] let through.
+    /// Does a modify that [`Broker::check_modify`] let through.
     pub fn modify(&mut self, at: Timestamp, id: ClientOrderId, price: Price, size: Size) {
         let Some(mut order) = self.working.get(&id).copied() else {
             return;
@@ -391,7 +391,7 @@ impl Desk {
         order: &Submit,
         left: Size,
         worst: Option<Price>,
-    ) -> Hold {
+    ) -> Reservation {
         let price = match order.kind {
             OrderType::Market => worst,
             OrderType::Limit => Some(order.price),
@@ -399,9 +399,11 @@ impl Desk {
             OrderType::StopLimit => Some(order.price),
         };
         match (order.side, price) {
-            (Side::Buy, Some(price)) => Hold::buy(terms, price, left, self.rules.fees.larger()),
-            (Side::Sell, _) if !self.rules.allow_short => Hold::sell(terms, left),
-            (Side::Buy, None) | (Side::Sell, _) => Hold::NOTHING,
+            (Side::Buy, Some(price)) => {
+                Reservation::buy(terms, price, left, self.rules.fees.larger())
+            }
+            (Side::Sell, _) if !self.rules.allow_short => Reservation::sell(terms, left),
+            (Side::Buy, None) | (Side::Sell, _) => Reservation::NOTHING,
         }
     }
 
@@ -431,16 +433,16 @@ impl Desk {
         }
     }
 
-    fn end(&mut self, order: Order) {
+    fn end(&mut self, order: BrokerOrder) {
         self.working.remove(&order.id);
         self.ledger.release(order.hold);
-        self.remember(Order {
-            hold: Hold::NOTHING,
+        self.remember(BrokerOrder {
+            hold: Reservation::NOTHING,
             ..order
         });
     }
 
-    fn remember(&mut self, order: Order) {
+    fn remember(&mut self, order: BrokerOrder) {
         if self.done.insert(order.id, order).is_none() {
             self.done_order.push_back(order.id);
         }
@@ -453,8 +455,8 @@ impl Desk {
 
     /// The done order of this id. One that never was, or was forgotten, is answered as an order of size zero: then the
     /// update's side means nothing.
-    fn remembered(&self, id: ClientOrderId, instrument: InstrumentId) -> Order {
-        self.done.get(&id).copied().unwrap_or(Order {
+    fn remembered(&self, id: ClientOrderId, instrument: InstrumentId) -> BrokerOrder {
+        self.done.get(&id).copied().unwrap_or(BrokerOrder {
             id,
             venue_id: VenueOrderId(0),
             terms: Submit {
@@ -472,11 +474,11 @@ impl Desk {
             },
             filled: Size::ZERO,
             triggered: false,
-            hold: Hold::NOTHING,
+            hold: Reservation::NOTHING,
         })
     }
 
-    fn update(&mut self, at: Timestamp, order: &Order, status: OrderStatus, reason: Reason) {
+    fn update(&mut self, at: Timestamp, order: &BrokerOrder, status: OrderStatus, reason: Reason) {
         let update = OrderUpdate {
             instrument: order.terms.instrument,
             strategy: order.id.strategy,

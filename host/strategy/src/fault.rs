@@ -1,7 +1,7 @@
 //! What happened to an instance, in words: the cause, the function, the events, the frames, the limit and its setting.
 
 use crate::imports::State;
-use crate::limits::{Limits, MAX_STATE, TimeIsUp};
+use crate::limits::{MAX_STATE, ResourceLimits, TimeIsUp};
 use crate::lower::{TooManyActions, TornAction};
 use tickdeck_engine::port::Fault;
 use tickdeck_model::Event;
@@ -58,7 +58,7 @@ pub(crate) fn of_error(
     call: Call<'_>,
     error: &wasmtime::Error,
     state: &State,
-    limits: &Limits,
+    limits: &ResourceLimits,
 ) -> Fault {
     let name = state.log.strategy();
     let mut text = format!(
@@ -83,7 +83,12 @@ pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
     Fault(format!("strategy `{name}`, {call}: {problem}"))
 }
 
-fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits) -> String {
+fn cause(
+    call: Call<'_>,
+    error: &wasmtime::Error,
+    state: &State,
+    limits: &ResourceLimits,
+) -> String {
     let name = state.log.strategy();
     if let Some(TimeIsUp { limit: used }) = error.downcast_ref() {
         let (_, setting) = limits.of_call(call.function);

@@ -3,7 +3,7 @@
 use crate::cache::{Cache, CacheUse};
 use crate::error::LoadError;
 use crate::imports::{State, linker};
-use crate::limits::{GUEST_STACK, Limits, TICK};
+use crate::limits::{GUEST_STACK, ResourceLimits, TICK};
 use crate::load::{Checked, Shape, check, read};
 use crate::module::{Inspection, Module, ModuleHash};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0
 
 /// How modules are compiled and where compiled code is kept.
 #[derive(Debug, Clone)]
-pub struct HostConfig {
+pub struct RuntimeConfig {
     /// Folder of compiled modules, for this user alone. None: compile at every start.
     pub cache: Option<PathBuf>,
     /// Give every NaN the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
@@ -29,7 +29,7 @@ pub struct HostConfig {
     pub nan_canonicalisation: bool,
 }
 
-impl Default for HostConfig {
+impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             cache: None,
@@ -40,7 +40,7 @@ impl Default for HostConfig {
 
 /// The engine. Clones are the same one.
 #[derive(Clone)]
-pub struct Host {
+pub struct Runtime {
     inner: Arc<Inner>,
 }
 
@@ -62,12 +62,12 @@ struct Known {
     shape: Shape,
 }
 
-impl Host {
+impl Runtime {
     /// Sets up the engine, and starts the thread that its time limits are counted by.
     ///
     /// # Errors
     /// The cache folder can't be trusted or made, or the engine does not work on this machine.
-    pub fn new(config: HostConfig) -> Result<Self, LoadError> {
+    pub fn new(config: RuntimeConfig) -> Result<Self, LoadError> {
         let engine = Engine::new(&engine_config(&config)).map_err(no_engine)?;
         let cache = match &config.cache {
             None => None,
@@ -92,20 +92,25 @@ impl Host {
     ///
     /// # Errors
     /// The file is no strategy, or one that this host does not run; the text names the file, the place and the fix.
-    pub fn load(&self, path: &Path, name: &str, limits: &Limits) -> Result<Module, LoadError> {
+    pub fn load(
+        &self,
+        path: &Path,
+        name: &str,
+        limits: &ResourceLimits,
+    ) -> Result<Module, LoadError> {
         self.load_bytes(&read(path)?, &path.display().to_string(), name, limits)
     }
 
-    /// As [`Host::load`], from bytes; `file` names them in errors.
+    /// As [`Runtime::load`], from bytes; `file` names them in errors.
     ///
     /// # Errors
-    /// As [`Host::load`].
+    /// As [`Runtime::load`].
     pub fn load_bytes(
         &self,
         bytes: &[u8],
         file: &str,
         name: &str,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Result<Module, LoadError> {
         let hash = ModuleHash::of(bytes);
         let compiled = self.compile(hash, bytes, file)?;
@@ -140,8 +145,8 @@ impl Host {
     /// Loads a module and says all there is to know about it, for `tickdeck check`.
     ///
     /// # Errors
-    /// As [`Host::load`].
-    pub fn inspect(&self, path: &Path, limits: &Limits) -> Result<Inspection, LoadError> {
+    /// As [`Runtime::load`].
+    pub fn inspect(&self, path: &Path, limits: &ResourceLimits) -> Result<Inspection, LoadError> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(self.load(path, &name, limits)?.inspection().clone())
     }
@@ -217,7 +222,7 @@ impl Host {
     }
 }
 
-impl std::fmt::Debug for Host {
+impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Host").finish_non_exhaustive()
     }
@@ -230,7 +235,7 @@ struct Compiled {
     cache: CacheUse,
 }
 
-fn engine_config(host: &HostConfig) -> Config {
+fn engine_config(host: &RuntimeConfig) -> Config {
     let mut config = Config::new();
     crate::proposals::allow(&mut config);
     config

@@ -1,7 +1,7 @@
 //! What a strategy may call: its log, the instruments' terms, and its own book while it handles events.
 
 use crate::generated::{instruments, log, store, types};
-use crate::limits::{Deadline, Limiter, Limits};
+use crate::limits::{Deadline, Limiter, ResourceLimits};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
@@ -46,7 +46,7 @@ impl State {
         book: Box<StrategyBook>,
         registry: Arc<Registry>,
         log: Logger,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Self {
         Self {
             phase: Phase::Describing,
@@ -332,7 +332,7 @@ mod tests {
         let registry = registry();
         let book = book(&registry, allocation);
         let log = Logger::new("ema", Arc::new(Discard), 1);
-        let mut state = State::new(book, Arc::new(registry), log, &Limits::default());
+        let mut state = State::new(book, Arc::new(registry), log, &ResourceLimits::default());
         state.phase = Phase::Running;
         state
     }

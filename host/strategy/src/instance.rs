@@ -2,9 +2,11 @@
 
 use crate::fault::{Call, of_answer, of_error};
 use crate::generated::lifecycle::{self, Start};
-use crate::host::Host;
+use crate::host::Runtime;
 use crate::imports::{self, Phase};
-use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
+use crate::limits::{
+    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, thread_time,
+};
 use crate::load::World;
 use crate::log::harmless;
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
@@ -35,7 +37,7 @@ pub(crate) struct Guest {
     /// `save` by hand as well, because snapshots are taken all the time.
     save: TypedFunc<(), (Result<StateBytes, String>,)>,
     hot: Hot,
-    limits: Limits,
+    limits: ResourceLimits,
     /// The fault that ended it.
     over: Option<Fault>,
 }
@@ -239,10 +241,10 @@ impl Strategy for Instance {
 
 impl Guest {
     pub(crate) fn instantiate(
-        host: &Host,
+        host: &Runtime,
         exports: &Exports,
         state: imports::State,
-        limits: Limits,
+        limits: ResourceLimits,
     ) -> Result<Self, Fault> {
         let mut store = Store::new(host.engine(), state);
         store.limiter(|state| &mut state.limiter);

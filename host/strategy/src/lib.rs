@@ -13,7 +13,7 @@
 //!
 //! The public API, whole:
 //!
-//! - [`Host`]: `new(HostConfig)`, `load(&Path, name, &Limits)`, `load_bytes(&[u8], file, name, &Limits)`,
+//! - [`Runtime`]: `new(HostConfig)`, `load(&Path, name, &Limits)`, `load_bytes(&[u8], file, name, &Limits)`,
 //!   `inspect(&Path, &Limits)`. Clones share one engine, its compile cache and the clock of its time limits.
 //! - [`Module`]: a compiled strategy with its manifest. `name`, `hash`, `world`, `size`, `manifest`, `inspection`,
 //!   `start(StartOptions, &mut book)`, `restore(StartOptions, &mut book, &state)`. Cheap to clone; any number of
@@ -25,7 +25,7 @@
 //! - [`Manifest`]: `check`, `resolve(&BTreeMap)`, `wants(&[(String, String)], &mut Registry)`.
 //! - [`with_contract`]: the type of the contract into a core module that was written by hand.
 //! - [`watch`]: which modules are in the plugins folder, and what changes there while the host runs.
-//! - [`Limits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
+//! - [`ResourceLimits`], [`LogSink`], [`LoadError`], [`ParameterError`], [`WantError`], [`Inspection`].
 //!
 //! What a strategy can reach is its own memory, its log, the instruments' terms, and its own book while it handles
 //! events. There is no clock, no randomness, no file and no socket to ask for: a module that imports anything else is
@@ -57,9 +57,9 @@ pub mod watch;
 pub use cache::CacheUse;
 pub use encode::with_contract;
 pub use error::LoadError;
-pub use host::{Host, HostConfig};
+pub use host::{Runtime, RuntimeConfig};
 pub use instance::Instance;
-pub use limits::{Limits, MAX_ACTIONS, MAX_STATE, THREAD_STACK};
+pub use limits::{MAX_ACTIONS, MAX_STATE, ResourceLimits, THREAD_STACK};
 pub use load::{CONTRACT_VERSION, MAX_MODULE, World};
 pub use log::{Discard, LogLevel, LogSink, MAX_LINE};
 pub use manifest::{MAX_MESSAGES, Manifest, Parameter, ParameterKind, Subscription};

@@ -37,7 +37,7 @@ const MAX_INSTANCES: usize = 256;
 
 /// What one strategy may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResourceLimits {
     /// Memory, all of the strategy's memories together.
     pub memory_mib: u32,
     /// CPU time of one batch of events.
@@ -50,7 +50,7 @@ pub struct Limits {
     pub log_lines_per_s: u32,
 }
 
-impl Default for Limits {
+impl Default for ResourceLimits {
     fn default() -> Self {
         Self {
             memory_mib: 64,
@@ -62,7 +62,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ResourceLimits {
     /// The time limit of a call of this function, and the setting's name.
     pub(crate) fn of_call(&self, function: &str) -> (u32, &'static str) {
         match function {
@@ -88,7 +88,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) const fn new(limits: &Limits) -> Self {
+    pub(crate) const fn new(limits: &ResourceLimits) -> Self {
         Self {
             limit: limits.memory_bytes(),
             used: 0,
@@ -279,9 +279,9 @@ mod tests {
 
     #[test]
     fn memories_are_counted_together() {
-        let mut limiter = Limiter::new(&Limits {
+        let mut limiter = Limiter::new(&ResourceLimits {
             memory_mib: 2,
-            ..Limits::default()
+            ..ResourceLimits::default()
         });
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());

@@ -3,10 +3,10 @@
 use crate::cache::CacheUse;
 use crate::error::LoadError;
 use crate::generated::lifecycle::{GuestIndices, Start};
-use crate::host::{Host, wrong_type};
+use crate::host::{Runtime, wrong_type};
 use crate::imports::State;
 use crate::instance::{Guest, Instance};
-use crate::limits::Limits;
+use crate::limits::ResourceLimits;
 use crate::load::World;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
@@ -77,7 +77,7 @@ pub struct StartOptions {
     /// As [`Manifest::resolve`] gave them.
     pub parameters: Vec<(String, String)>,
     /// What it may use.
-    pub limits: Limits,
+    pub limits: ResourceLimits,
     /// The names and terms that it can look up.
     pub registry: Arc<Registry>,
     /// Where its words go.
@@ -97,7 +97,7 @@ struct Inner {
     /// While it is held, another module of the same content is not compiled again.
     _code: Arc<Component>,
     /// Declared last: instances run on the engine and under the ticker that it keeps.
-    host: Host,
+    host: Runtime,
 }
 
 /// What is called, found once by name.
@@ -111,13 +111,13 @@ pub(crate) struct Exports {
 
 impl Module {
     pub(crate) fn new(
-        host: Host,
+        host: Runtime,
         (code, pre): (Arc<Component>, InstancePre<State>),
         inspection: impl FnOnce(Manifest) -> Inspection,
         world: World,
         file: &str,
         name: &str,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Result<Self, LoadError> {
         let exports = Exports::find(pre, world).map_err(|error| wrong_type(file, &error))?;
         let manifest = exports.describe(&host, file, name, limits)?;
@@ -276,17 +276,22 @@ impl Exports {
         })
     }
 
-    fn instantiate(&self, host: &Host, state: State, limits: Limits) -> Result<Guest, Fault> {
+    fn instantiate(
+        &self,
+        host: &Runtime,
+        state: State,
+        limits: ResourceLimits,
+    ) -> Result<Guest, Fault> {
         Guest::instantiate(host, self, state, limits)
     }
 
     /// What the module says of itself, asked on an instance that is thrown away.
     fn describe(
         &self,
-        host: &Host,
+        host: &Runtime,
         file: &str,
         name: &str,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Result<Manifest, LoadError> {
         let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
         let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);

@@ -4,7 +4,7 @@ use crate::instance::Instance;
 use crate::module::{Module, StartOptions, Unstarted};
 use crate::parameters::Wants;
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_engine::Limits;
+use tickdeck_engine::OrderLimits;
 use tickdeck_engine::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use tickdeck_portfolio::StrategyBook;
 
@@ -49,7 +49,7 @@ impl Program {
     pub fn version(
         self: &Arc<Self>,
         wants: Wants,
-        limits: Option<Limits>,
+        limits: Option<OrderLimits>,
         swap: SwapPolicy,
         recipe: Arc<str>,
     ) -> Version {

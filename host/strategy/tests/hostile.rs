@@ -16,10 +16,11 @@ use tickdeck_engine::port::{State, StopReason, Strategy as _};
 use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Registry, Size, Trade};
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
-    Host, HostConfig, Instance, Limits, LoadError, LogLevel, LogSink, Module, StartOptions, World,
+    Instance, LoadError, LogLevel, LogSink, Module, ResourceLimits, Runtime, RuntimeConfig,
+    StartOptions, World,
 };
 
-const LIMITS: Limits = Limits {
+const LIMITS: ResourceLimits = ResourceLimits {
     memory_mib: 8,
     time_ms: 20,
     lifecycle_ms: 60,
@@ -30,9 +31,9 @@ const LIMITS: Limits = Limits {
 /// What a limited call may take beyond its limit on a machine that does other things too.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn host() -> &'static Host {
-    static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| Host::new(HostConfig::default()).unwrap())
+fn host() -> &'static Runtime {
+    static HOST: OnceLock<Runtime> = OnceLock::new();
+    HOST.get_or_init(|| Runtime::new(RuntimeConfig::default()).unwrap())
 }
 
 #[derive(Default)]
@@ -427,7 +428,7 @@ fn a_refusal_in_words_is_passed_on() {
 #[test]
 fn a_state_may_be_large_and_no_larger() {
     let state = |bytes: u32| format!("(call $state (i32.const 0) (i32.const {bytes}))");
-    let limits = Limits {
+    let limits = ResourceLimits {
         memory_mib: 32,
         ..LIMITS
     };
@@ -690,11 +691,11 @@ fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
     let cache = folder.path().join("cache");
     let component = Guest::new().component();
     let load = || {
-        let config = HostConfig {
+        let config = RuntimeConfig {
             cache: Some(cache.clone()),
-            ..HostConfig::default()
+            ..RuntimeConfig::default()
         };
-        let module = Host::new(config)
+        let module = Runtime::new(config)
             .unwrap()
             .load_bytes(&component, "ema.wasm", "ema", &LIMITS)
             .unwrap();

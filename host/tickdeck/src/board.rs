@@ -7,11 +7,11 @@ mod entry;
 mod line;
 
 pub(crate) use entry::{inherited_words, lost_words, micros};
-pub use line::{Draft, Line, Lines, Stand, Topic, Weight};
+pub use line::{BuildPhase, BuildProgress, FeedLine, FeedLines, Topic, Weight};
 
 use crate::figures::time_of_day;
 use crate::names::Names;
-use entry::{Entry, say};
+use entry::{FeedEntry, say};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::{Notice, Observer, Status, VersionChange};
@@ -24,7 +24,7 @@ const KEPT_PER_KIND: usize = 20;
 #[derive(Default)]
 struct Inner {
     status: Status,
-    entries: Vec<(Timestamp, Entry)>,
+    entries: Vec<(Timestamp, FeedEntry)>,
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
     /// Each strategy's last words, for whoever asks about it.
@@ -36,7 +36,7 @@ struct Inner {
     followers: Vec<Follower>,
     /// How the module was compiled that is about to take over.
     compiled: BTreeMap<StrategyId, String>,
-    draft: Option<Draft>,
+    draft: Option<BuildProgress>,
 }
 
 /// Event time, and what was said.
@@ -47,9 +47,9 @@ type Follower = Box<dyn Fn(Timestamp, StrategyId, &VersionChange) + Send>;
 
 /// The board; clones share it.
 #[derive(Clone, Default)]
-pub struct Board(Arc<Mutex<Inner>>);
+pub struct OperatorFeed(Arc<Mutex<Inner>>);
 
-impl Board {
+impl OperatorFeed {
     /// The last status.
     pub fn latest(&self) -> Status {
         self.inner().status.clone()
@@ -72,7 +72,7 @@ impl Board {
         }
         self.add(
             None,
-            Entry::Words {
+            FeedEntry::Words {
                 topic,
                 subject: subject.to_owned(),
                 level,
@@ -92,12 +92,12 @@ impl Board {
     }
 
     /// How the next version stands that someone works on.
-    pub fn draft(&self) -> Option<Draft> {
+    pub fn draft(&self) -> Option<BuildProgress> {
         self.inner().draft.clone()
     }
 
     /// Shows how the next version stands.
-    pub fn show_draft(&self, draft: Draft) {
+    pub fn show_draft(&self, draft: BuildProgress) {
         self.inner().draft = Some(draft);
     }
 
@@ -126,7 +126,7 @@ impl Board {
     }
 
     /// Takes the lines since the last fetch.
-    pub fn lines(&self, names: &Names) -> Lines {
+    pub fn lines(&self, names: &Names) -> FeedLines {
         let (entries, left_out) = {
             let mut inner = self.inner();
             inner.kept = Default::default();
@@ -135,7 +135,7 @@ impl Board {
                 std::mem::take(&mut inner.left_out),
             )
         };
-        let shown = |(at, entry): &(Timestamp, Entry)| Line {
+        let shown = |(at, entry): &(Timestamp, FeedEntry)| FeedLine {
             at: *at,
             topic: entry.topic(),
             weight: entry.weight(),
@@ -145,7 +145,7 @@ impl Board {
             .into_iter()
             .zip(left_out)
             .filter(|(_, count)| *count > 0);
-        Lines {
+        FeedLines {
             list: entries.iter().map(shown).collect(),
             left_out: left_out.collect(),
         }
@@ -157,13 +157,13 @@ impl Board {
             follower(at, strategy, &change);
         }
         let compiled = match change {
-            VersionChange::Seated { .. }
+            VersionChange::Started { .. }
             | VersionChange::Swapped { .. }
-            | VersionChange::Beside { .. } => inner.compiled.remove(&strategy),
+            | VersionChange::Shadow { .. } => inner.compiled.remove(&strategy),
             _ => None,
         };
         drop(inner);
-        let entry = Entry::Version {
+        let entry = FeedEntry::Version {
             strategy,
             change,
             compiled,
@@ -171,7 +171,7 @@ impl Board {
         self.add(Some(at), entry);
     }
 
-    fn add(&self, at: Option<Timestamp>, entry: Entry) {
+    fn add(&self, at: Option<Timestamp>, entry: FeedEntry) {
         let topic = entry.topic() as usize;
         let mut inner = self.inner();
         if inner.kept[topic] >= KEPT_PER_KIND {
@@ -188,7 +188,7 @@ impl Board {
     }
 }
 
-impl Observer for Board {
+impl Observer for OperatorFeed {
     fn notice(&mut self, at: Timestamp, notice: Notice) {
         match &notice {
             Notice::Version { strategy, change } => {
@@ -214,7 +214,7 @@ impl Observer for Board {
             }
             _ => {}
         }
-        self.add(Some(at), Entry::Notice(notice));
+        self.add(Some(at), FeedEntry::Notice(notice));
     }
 
     fn status(&mut self, status: &Status) {
@@ -224,7 +224,7 @@ impl Observer for Board {
     }
 }
 
-impl LogSink for Board {
+impl LogSink for OperatorFeed {
     fn line(&self, strategy: &str, level: LogLevel, text: &str) {
         self.say(Topic::Log, strategy, level, text);
     }
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_kind_is_counted_and_hides_no_other() {
-        let mut board = Board::default();
+        let mut board = OperatorFeed::default();
         for number in 0..1_000 {
             board.notice(5, denied(number));
         }
@@ -302,19 +302,19 @@ mod tests {
         );
         assert_eq!(
             board.lines(&names()),
-            Lines::default(),
+            FeedLines::default(),
             "what was fetched is gone"
         );
     }
 
-    fn swapped(board: &mut Board) {
+    fn swapped(board: &mut OperatorFeed) {
         let change = VersionChange::Swapped {
             from: "0.1.0".to_owned(),
             to: "0.2.0".to_owned(),
             hash: String::new(),
             generation: 2,
             lost: None,
-            inherited: tickdeck_engine::Inherited::Saved { bytes: 38 },
+            inherited: tickdeck_engine::StateSource::Saved { bytes: 38 },
             took_ns: 85_000,
         };
         let strategy = StrategyId(1);
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_handover_is_one_line_with_the_time_of_its_compilation_which_is_told_once() {
-        let mut board = Board::default();
+        let mut board = OperatorFeed::default();
         board.compiled(StrategyId(1), Some("compiled in 31 ms".to_owned()));
         swapped(&mut board);
         swapped(&mut board);
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_strategys_words_carry_the_time_of_the_last_status() {
-        let mut board = Board::default();
+        let mut board = OperatorFeed::default();
         board.status(&Status {
             now: 42,
             ..Status::default()

@@ -4,34 +4,35 @@
 //! instrument that this deck does not have, or comes with settings of its own that make no sense, is left out with a
 //! sentence, and the others run. What a module asks for beyond what was granted makes it wait for the operator.
 
-use crate::board::Board;
+use crate::board::OperatorFeed;
 use crate::config::{Config, Located, PluginSettings, StrategySettings, nearest};
 use crate::grants::Grants;
-use crate::permissions::{Judgement, Permissions, Stated, Word};
-use crate::reel::{Modules, Recipe};
+use crate::permissions::{OperatorRules, PermissionDecision, PermissionRequest, Permissions};
+use crate::reel::{ModuleStore, VersionSpec};
 use crate::signature::TrustedKeys;
-use crate::stage::Given;
+use crate::stage::ParameterValue;
 use crate::venue::amount;
 use anyhow::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tickdeck_engine::Rehearsal;
-use tickdeck_engine::port::{OtherSchema, SaveFailed, Seat, SwapPolicy, Version};
+use tickdeck_engine::DryRun;
+use tickdeck_engine::port::{OtherSchema, SaveFailed, StrategyStart, SwapPolicy, Version};
 use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
 use tickdeck_strategy::watch::{Fingerprint, Plugin};
 use tickdeck_strategy::{
-    Host, Inspection, Limits, Module, ParameterError, Program, StartOptions, WantError, Wants,
+    Inspection, Module, ParameterError, Program, ResourceLimits, Runtime, StartOptions, WantError,
+    Wants,
 };
 
 /// A strategy's money unless it is set, in whole units of the account's currency.
 const DEFAULT_CAPITAL: i64 = 100_000;
 
 /// What every strategy of a deck has in common.
-pub struct Casting {
+pub struct StrategyLoader {
     /// The deck's settings.
     pub config: Config,
     /// The WebAssembly engine.
-    pub host: Host,
+    pub host: Runtime,
     /// Whose signature a module needs, if any.
     pub trusted: TrustedKeys,
     /// The currency that strategies' money is in.
@@ -39,21 +40,21 @@ pub struct Casting {
     /// The first order number that was never used.
     pub first_order: OrderNumber,
     /// Where strategies' words go.
-    pub board: Board,
+    pub board: OperatorFeed,
     /// Keeps every module that runs, if runs are kept.
-    pub modules: Option<Modules>,
+    pub modules: Option<ModuleStore>,
 }
 
 /// Why a strategy does not run.
 #[derive(Debug)]
-pub enum Unfit {
+pub enum LoadFailure {
     /// A mistake in the operator's own settings.
     Settings(Error),
     /// Something about the module or what lies beside it.
     Module(String),
 }
 
-impl Unfit {
+impl LoadFailure {
     /// In a sentence.
     pub fn words(&self) -> String {
         match self {
@@ -64,7 +65,7 @@ impl Unfit {
 }
 
 /// A strategy whose module is compiled and whose names are interned.
-pub struct Candidate {
+pub struct LoadedStrategy {
     /// Its number.
     pub id: StrategyId,
     /// Its name in this deck.
@@ -72,19 +73,19 @@ pub struct Candidate {
     /// Which content of the plugins folder it is.
     pub fingerprint: Fingerprint,
     /// What it asks for and may do.
-    pub judgement: Judgement,
+    pub judgement: PermissionDecision,
     /// What it may do at most.
     pub granted: Permissions,
     /// Its parameters and who gave them.
-    pub given: Vec<Given>,
+    pub given: Vec<ParameterValue>,
     settings: StrategySettings,
     module: Module,
     parameters: Vec<(String, String)>,
     wants: Wants,
     swap: SwapPolicy,
-    sandbox: Limits,
-    limits: tickdeck_engine::Limits,
-    recipe: Recipe,
+    sandbox: ResourceLimits,
+    limits: tickdeck_engine::OrderLimits,
+    recipe: VersionSpec,
 }
 
 /// Which strategies run a module: the one of its own name, and those that name it.
@@ -126,7 +127,7 @@ pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> 
     Ok(())
 }
 
-impl Casting {
+impl StrategyLoader {
     /// Loads a plugin for a strategy, as far as it gets without starting it. Names that it needs go into `registry`.
     ///
     /// # Errors
@@ -137,15 +138,15 @@ impl Casting {
         plugin: &Plugin,
         grants: &Grants,
         registry: &mut Registry,
-    ) -> Result<Candidate, Unfit> {
+    ) -> Result<LoadedStrategy, LoadFailure> {
         let file = plugin.path.display().to_string();
         let signature = plugin.signature.as_deref();
         let verified = self.trusted.verify(&file, &plugin.bytes, signature);
-        verified.map_err(Unfit::Module)?;
+        verified.map_err(LoadFailure::Module)?;
         self.verified(named, plugin, grants, registry)
     }
 
-    /// As [`Casting::candidate`], for a plugin whose signature was looked at before: it is known by its hash.
+    /// As [`StrategyLoader::candidate`], for a plugin whose signature was looked at before: it is known by its hash.
     ///
     /// # Errors
     /// The strategy can't run.
@@ -155,11 +156,11 @@ impl Casting {
         plugin: &Plugin,
         grants: &Grants,
         registry: &mut Registry,
-    ) -> Result<Candidate, Unfit> {
+    ) -> Result<LoadedStrategy, LoadFailure> {
         let file = plugin.path.display().to_string();
         let beside = self.beside(name, plugin)?;
-        let word = Word::of(&self.config, &settings, registry).map_err(in_settings)?;
-        let asked = Stated::asked(&beside, registry).map_err(in_module)?;
+        let word = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
+        let asked = PermissionRequest::asked(&beside, registry).map_err(in_module)?;
         let grant = grants.granted(name, registry).map_err(in_settings)?;
         let judgement = word.judge(&asked, grant.as_ref());
         let granted = word.granted(grant.as_ref());
@@ -167,7 +168,7 @@ impl Casting {
         let loaded = self
             .host
             .load_bytes(&plugin.bytes, &file, name, &sandbox)
-            .map_err(|error| Unfit::Module(error.to_string()))?;
+            .map_err(|error| LoadFailure::Module(error.to_string()))?;
         let values = beside.parameters_under(&settings);
         let parameters = loaded
             .manifest()
@@ -175,7 +176,7 @@ impl Casting {
             .map_err(|errors| self.bad_parameters(name, &settings, &beside, &errors))?;
         if let Some(modules) = &self.modules {
             let kept = modules.keep(plugin.hash, &plugin.bytes);
-            kept.map_err(|error| Unfit::Module(crate::cli::sentence(&error)))?;
+            kept.map_err(|error| LoadFailure::Module(crate::cli::sentence(&error)))?;
         }
         let wants = loaded
             .manifest()
@@ -184,7 +185,7 @@ impl Casting {
         let base = crate::limits::of_strategy(&self.config, registry, &settings.risk);
         let base = base.map_err(in_settings)?;
         let limits = judgement.permissions.engine_limits(base, registry);
-        Ok(Candidate {
+        Ok(LoadedStrategy {
             id: registry.add_strategy(name),
             name: name.to_owned(),
             fingerprint: plugin.fingerprint(),
@@ -198,7 +199,7 @@ impl Casting {
             swap: swap_policy(&beside),
             sandbox,
             limits,
-            recipe: Recipe {
+            recipe: VersionSpec {
                 plugin: plugin.name.clone(),
                 module: plugin.hash.to_string(),
                 beside: plugin
@@ -211,20 +212,20 @@ impl Casting {
         })
     }
 
-    fn sandbox(&self, judgement: &Judgement) -> Limits {
+    fn sandbox(&self, judgement: &PermissionDecision) -> ResourceLimits {
         let limits = judgement.permissions.sandbox_limits();
         let handover_ms = self.config.wasm.handover_ms;
         let handover_ms = handover_ms.map_or(limits.handover_ms, |ms| {
             u32::try_from(ms).unwrap_or(u32::MAX)
         });
-        Limits {
+        ResourceLimits {
             handover_ms,
             ..limits
         }
     }
 
     /// `NAME.toml` speaks for the strategy of that name alone.
-    fn beside(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, Unfit> {
+    fn beside(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
         match &plugin.settings {
             Some(beside) if plugin.name == name => {
                 let file = beside.path.display().to_string();
@@ -242,7 +243,7 @@ impl Casting {
         settings: &StrategySettings,
         beside: &PluginSettings,
         errors: &[ParameterError],
-    ) -> Unfit {
+    ) -> LoadFailure {
         let mut list = Vec::new();
         for error in errors {
             let (ParameterError::Unknown { name: key, .. }
@@ -254,7 +255,7 @@ impl Casting {
                 let at = theirs.map_or_else(String::new, |value| {
                     format!(" at {}:{}", beside.file, value.line)
                 });
-                return Unfit::Module(format!("{error}{at}"));
+                return LoadFailure::Module(format!("{error}{at}"));
             }
             let line = own.map_or(settings.line, |value| value.line);
             let fix = format!("`tickdeck check` shows what {name} takes");
@@ -267,7 +268,12 @@ impl Casting {
 
     /// A symbol that the operator wrote down wrongly is a mistake in the settings; a default that this deck does not
     /// have is not.
-    fn bad_wants(&self, name: &str, settings: &StrategySettings, errors: &[WantError]) -> Unfit {
+    fn bad_wants(
+        &self,
+        name: &str,
+        settings: &StrategySettings,
+        errors: &[WantError],
+    ) -> LoadFailure {
         for error in errors {
             let WantError::NoInstrument { symbol, .. } = error else {
                 continue;
@@ -280,7 +286,7 @@ impl Casting {
             }
         }
         let words: Vec<String> = errors.iter().map(WantError::to_string).collect();
-        Unfit::Module(words.join("; "))
+        LoadFailure::Module(words.join("; "))
     }
 
     /// A strategy in its version, started with its money; `left` is where it stands if it had a seat before.
@@ -289,16 +295,15 @@ impl Casting {
     /// Its money does not fit the currency, or it refuses, or traps.
     pub fn seat(
         &self,
-        candidate: &Candidate,
+        candidate: &LoadedStrategy,
         version: Version,
         registry: &Registry,
-        left: Option<Rehearsal>,
-    ) -> Result<Seat, Unfit> {
+        left: Option<DryRun>,
+    ) -> Result<StrategyStart, LoadFailure> {
         let money = &self.money;
         let capital = match &candidate.settings.capital {
-            Some(capital) => {
-                amount(&self.config, "capital", capital, money.scale).map_err(Unfit::Settings)?
-            }
+            Some(capital) => amount(&self.config, "capital", capital, money.scale)
+                .map_err(LoadFailure::Settings)?,
             None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
         };
         let name = candidate.name.clone();
@@ -307,21 +312,25 @@ impl Casting {
             Some(left) => left.seat(name, allocation, self.first_order, version),
             None => {
                 let named = (candidate.id, name);
-                Seat::start(registry, named, allocation, self.first_order, version)
+                StrategyStart::start(registry, named, allocation, self.first_order, version)
             }
         };
-        seat.map_err(|fault| Unfit::Module(fault.to_string()))
+        seat.map_err(|fault| LoadFailure::Module(fault.to_string()))
     }
 }
 
-impl Candidate {
+impl LoadedStrategy {
     /// All there is to know about its module.
     pub fn inspection(&self) -> &Inspection {
         self.module.inspection()
     }
 
     /// Its version as the engine wants it, and the program behind it, which can make instances ahead.
-    pub fn version(&self, registry: &Arc<Registry>, board: &Board) -> (Arc<Program>, Version) {
+    pub fn version(
+        &self,
+        registry: &Arc<Registry>,
+        board: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters.clone(),
@@ -337,11 +346,15 @@ impl Candidate {
         (program, version)
     }
 
-    /// As [`Candidate::version`], with the names in its recipe: there may be more than when the run began.
-    pub fn late_version(&self, registry: &Arc<Registry>, board: &Board) -> (Arc<Program>, Version) {
+    /// As [`LoadedStrategy::version`], with the names in its recipe: there may be more than when the run began.
+    pub fn late_version(
+        &self,
+        registry: &Arc<Registry>,
+        board: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
         let (program, mut version) = self.version(registry, board);
         let names = Some(registry.to_text());
-        let recipe = Recipe {
+        let recipe = VersionSpec {
             names,
             ..self.recipe.clone()
         };
@@ -350,7 +363,7 @@ impl Candidate {
     }
 
     /// What its version is made from.
-    pub const fn recipe(&self) -> &Recipe {
+    pub const fn recipe(&self) -> &VersionSpec {
         &self.recipe
     }
 }
@@ -376,7 +389,7 @@ fn given(
     parameters: &[(String, String)],
     settings: &StrategySettings,
     beside: &PluginSettings,
-) -> Vec<Given> {
+) -> Vec<ParameterValue> {
     let source = |name: &String| {
         if settings.parameters.contains_key(name) {
             crate::config::FILE_NAME.to_owned()
@@ -386,7 +399,7 @@ fn given(
             "default".to_owned()
         }
     };
-    let given = parameters.iter().map(|(name, value)| Given {
+    let given = parameters.iter().map(|(name, value)| ParameterValue {
         name: name.clone(),
         value: value.clone(),
         source: source(name),
@@ -394,12 +407,12 @@ fn given(
     given.collect()
 }
 
-fn in_settings(problems: crate::config::Problems) -> Unfit {
-    Unfit::Settings(problems.into())
+fn in_settings(problems: crate::config::Problems) -> LoadFailure {
+    LoadFailure::Settings(problems.into())
 }
 
-fn in_module(problems: crate::config::Problems) -> Unfit {
-    Unfit::Module(problems.to_string())
+fn in_module(problems: crate::config::Problems) -> LoadFailure {
+    LoadFailure::Module(problems.to_string())
 }
 
 fn shown(names: &BTreeSet<String>) -> String {

@@ -25,7 +25,7 @@ impl Pace {
     pub const FAST: Self = Self::Times(60.0);
 
     /// The clock that plays at this pace until `stop` is set.
-    pub fn clock(self, stop: Stop) -> Box<dyn Clock> {
+    pub fn clock(self, stop: CancelToken) -> Box<dyn Clock> {
         match self {
             Self::Times(factor) => Box::new(RealClock {
                 factor,
@@ -58,9 +58,9 @@ impl std::str::FromStr for Pace {
 
 /// The wish to stop; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct CancelToken(Arc<AtomicBool>);
 
-impl Stop {
+impl CancelToken {
     /// Asks for it; answers whether it was asked for before.
     pub fn ask(&self) -> bool {
         self.0.swap(true, Ordering::AcqRel)
@@ -75,7 +75,7 @@ impl Stop {
 /// Plays event time at a steady factor of wall time, from the first event on.
 struct RealClock {
     factor: f64,
-    stop: Stop,
+    stop: CancelToken,
     start: Option<(Instant, Timestamp)>,
     epoch: Instant,
 }
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_first_event_is_due_at_once_and_a_stop_ends_every_wait() {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let mut clock = Pace::REAL.clock(stop.clone());
         clock.wait_until(1_000_000_000);
         assert!(!stop.ask(), "nobody asked before");
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn flat_out_never_waits() {
-        let mut clock = Pace::FlatOut.clock(Stop::default());
+        let mut clock = Pace::FlatOut.clock(CancelToken::default());
         clock.wait_until(0);
         clock.wait_until(Timestamp::MAX);
         assert!(!clock.paces());

@@ -4,44 +4,47 @@
 //! what they gave: while the run is done again from its reels, the venue is brought along, and checked against the reel event
 //! by event. What had been decided and not kept never left, and leaves now; what was kept is not sent again.
 
-use crate::casting::Candidate;
+use crate::casting::LoadedStrategy;
 use crate::clock::Pace;
 use crate::names::Names;
-use crate::reel::{JournalRecorder, Maker, PATIENCE, Recipe, ReelTape, Run, Session, reel_config};
-use crate::stage::{Ledger, Setup, first_generation};
-use crate::wiring::{Parts, Wired, engine_config, kernel_core, titled};
+use crate::reel::{
+    JournalRecorder, PATIENCE, RecordedRun, RecordedVersions, ReelTape, RunManifest, VersionSpec,
+    reel_config,
+};
+use crate::stage::{ManagerSetup, StrategyHistory, first_generation};
+use crate::wiring::{AssembledDeck, DeckParts, engine_config, kernel_core, titled};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
-use tickdeck_engine::port::{Gateway, Seat, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, Nobody, Order, Status, StrategyState};
+use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
+use tickdeck_engine::{Engine, EngineConfig, NullObserver, OperatorCommand, Status, StrategyState};
 use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
 use tickdeck_strategy::watch::Scan;
 
 /// A run that was cut off.
-pub(crate) struct CutOff {
-    run: Run,
-    session: Session,
+pub(crate) struct InterruptedRun {
+    run: RecordedRun,
+    session: RunManifest,
 }
 
 /// The venue of a start: what it is called, and the seed of what is random about it.
 pub(crate) type Opening = (Box<dyn Gateway>, VenueTerms, String, u64);
 
-impl Parts {
+impl DeckParts {
     /// The last run, if it was cut off.
     ///
     /// # Errors
     /// It was, and can't be gone on with as the deck is now.
-    pub(crate) fn cut_off(&self) -> Result<Option<CutOff>> {
+    pub(crate) fn cut_off(&self) -> Result<Option<InterruptedRun>> {
         let Some(journal) = self.journal.as_ref().filter(|journal| !journal.afresh) else {
             return Ok(None);
         };
         let Some(run) = journal.reels.cut_off()? else {
             return Ok(None);
         };
-        let session = Session::read(&run.folder)?;
+        let session = RunManifest::read(&run.folder)?;
         let (settings, played) = (&self.config.text, &journal.played);
         if let Some(what) = session.differs(settings, played) {
             bail!(
@@ -51,7 +54,7 @@ impl Parts {
                 run.folder.display()
             );
         }
-        Ok(Some(CutOff { run, session }))
+        Ok(Some(InterruptedRun { run, session }))
     }
 
     /// Puts the deck together as it stood where its run was cut off.
@@ -60,11 +63,11 @@ impl Parts {
     /// A module is missing, or the run comes out differently now.
     pub(crate) fn go_on(
         self,
-        cut: CutOff,
+        cut: InterruptedRun,
         (gateway, terms, title, seed): Opening,
         registry: Registry,
-    ) -> Result<Wired> {
-        let CutOff { run, session } = cut;
+    ) -> Result<AssembledDeck> {
+        let InterruptedRun { run, session } = cut;
         let mut casting = self.casting(&terms, &registry)?;
         casting.first_order = session.first_order;
         (self.keep)(&registry)?;
@@ -74,7 +77,7 @@ impl Parts {
         let (casting, registry) = (Arc::new(casting), Arc::new(registry));
         let modules = casting.modules.clone();
         let modules = modules.context("a run that is kept has modules")?;
-        let maker = Maker::new(Arc::clone(&casting), Arc::clone(&registry), modules);
+        let maker = RecordedVersions::new(Arc::clone(&casting), Arc::clone(&registry), modules);
         let venue = (gateway, terms);
         // What was in time then is in time now.
         casting.host.be_patient(PATIENCE);
@@ -84,7 +87,7 @@ impl Parts {
         self.tell_kill(&run, &engine, &status);
         let seated = running(&maker, &status);
         drop(maker);
-        let ledger = Ledger::default();
+        let ledger = StrategyHistory::default();
         for (candidate, _) in &seated {
             ledger.change(&candidate.name, |record| {
                 first_generation(record, candidate, status.now);
@@ -93,7 +96,7 @@ impl Parts {
         let (seated, plugins) = seated.into_iter().unzip();
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
         let casting = Arc::into_inner(casting).context("nobody else makes versions any more")?;
-        Ok(Wired {
+        Ok(AssembledDeck {
             engine,
             board: casting.board.clone(),
             names: names.clone(),
@@ -102,7 +105,7 @@ impl Parts {
             workers,
             core,
             skipped: BTreeMap::new(),
-            setup: Setup {
+            setup: ManagerSetup {
                 casting,
                 grants: self.grants,
                 registry,
@@ -123,10 +126,10 @@ impl Parts {
     /// An engine that stands where the run was cut off, and keeps on keeping it.
     fn stood(
         &self,
-        run: &Run,
+        run: &RecordedRun,
         config: EngineConfig,
-        (registry, maker): (&Arc<Registry>, &Maker),
-        (session, venue): (&Session, (Box<dyn Gateway>, VenueTerms)),
+        (registry, maker): (&Arc<Registry>, &RecordedVersions),
+        (session, venue): (&RunManifest, (Box<dyn Gateway>, VenueTerms)),
     ) -> Result<Engine> {
         let (began, seats) = (Instant::now(), maker.seats(session)?);
         let journal = reel_config(&self.config.journal);
@@ -140,7 +143,7 @@ impl Parts {
         let waits = self.pace == Pace::FlatOut;
         engine.record(Box::new(recorder.waiting(waits)));
         let mut tape = ReelTape::open(&run.folder, maker.clone())?;
-        let resumed = engine.resume(&mut tape, &mut Nobody);
+        let resumed = engine.resume(&mut tape, &mut NullObserver);
         let resumed = resumed.map_err(|error| {
             anyhow!(
                 "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --afresh \
@@ -161,9 +164,9 @@ impl Parts {
     }
 
     /// The latch and the run may not agree on the kill switch: the safer of the two holds.
-    fn tell_kill(&self, run: &Run, engine: &Engine, status: &Status) {
+    fn tell_kill(&self, run: &RecordedRun, engine: &Engine, status: &Status) {
         match (self.killed, status.killed) {
-            (true, false) => engine.controls().order(Order::Kill),
+            (true, false) => engine.controls().order(OperatorCommand::Kill),
             (false, true) => eprintln!(
                 "run {} was killed by the operator, and so it goes on: --afresh leaves it behind",
                 run.number
@@ -174,7 +177,10 @@ impl Parts {
 }
 
 /// The strategies that run, with the plugins that they run.
-fn running(maker: &Maker, status: &Status) -> Vec<(Candidate, tickdeck_strategy::watch::Plugin)> {
+fn running(
+    maker: &RecordedVersions,
+    status: &Status,
+) -> Vec<(LoadedStrategy, tickdeck_strategy::watch::Plugin)> {
     let seated = status.strategies.iter().filter(|one| {
         !matches!(
             one.state,
@@ -212,14 +218,14 @@ fn tell_torn(opened: &[Opened; 2]) {
     }
 }
 
-impl Maker {
+impl RecordedVersions {
     /// The strategies of a run's start, started.
     ///
     /// # Errors
     /// One can't be made, or started.
-    pub(crate) fn seats(&self, session: &Session) -> Result<Vec<Seat>> {
-        let seat = |kept: &crate::reel::SeatKept| {
-            let recipe = Recipe::read(&kept.recipe)?;
+    pub(crate) fn seats(&self, session: &RunManifest) -> Result<Vec<StrategyStart>> {
+        let seat = |kept: &crate::reel::RecordedStart| {
+            let recipe = VersionSpec::read(&kept.recipe)?;
             self.seat(&kept.name, &recipe)
         };
         session.seats.iter().map(seat).collect()

@@ -6,7 +6,7 @@
 use crate::builder::install_private;
 use crate::config::{GrantSettings, Located, Problems, RateSettings};
 use crate::figures::{date, time_of_day};
-use crate::permissions::Stated;
+use crate::permissions::PermissionRequest;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,11 +92,15 @@ impl Grants {
     ///
     /// # Errors
     /// The file was edited and names what the deck does not have.
-    pub fn granted(&self, name: &str, registry: &Registry) -> Result<Option<Stated>, Problems> {
+    pub fn granted(
+        &self,
+        name: &str,
+        registry: &Registry,
+    ) -> Result<Option<PermissionRequest>, Problems> {
         let file = self.file_name();
         self.grants
             .get(name)
-            .map(|grant| Stated::read(&file, &grant.permissions, registry))
+            .map(|grant| PermissionRequest::read(&file, &grant.permissions, registry))
             .transpose()
     }
 
@@ -113,7 +117,7 @@ impl Grants {
     pub fn approve(
         &mut self,
         name: &str,
-        approval: &Stated,
+        approval: &PermissionRequest,
         module: &str,
         at: Timestamp,
     ) -> Result<()> {
@@ -238,11 +242,11 @@ mod tests {
         registry
     }
 
-    fn stated(text: &str) -> Stated {
-        Stated::asked(&PluginSettings::parse("a", text).unwrap(), &registry()).unwrap()
+    fn stated(text: &str) -> PermissionRequest {
+        PermissionRequest::asked(&PluginSettings::parse("a", text).unwrap(), &registry()).unwrap()
     }
 
-    fn whole() -> Stated {
+    fn whole() -> PermissionRequest {
         stated(
             "[permissions]\nvenues = [\"SIM\"]\ninstruments = [\"BTCUSDT\"]\norder_types = [\"stop-limit\"]\n\
              max_size = { BTCUSDT = 0.50 }\nmax_notional = 50_000\nmax_position_notional = 60_000\n\

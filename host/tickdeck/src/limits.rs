@@ -3,9 +3,9 @@
 use crate::config::{
     Config, InstrumentSettings, LimitSettings, Located, Problems, RateSettings, Setting,
 };
-use crate::lookup::Lookup;
+use crate::lookup::Resolver;
 use std::collections::HashMap;
-use tickdeck_engine::{InstrumentLimits, Limits, OrderRate, RiskConfig};
+use tickdeck_engine::{InstrumentLimits, OrderLimits, OrderRate, RiskConfig};
 use tickdeck_model::{Amount, Instrument, InstrumentId, Registry};
 
 const NS_PER_US: u64 = 1_000;
@@ -16,7 +16,7 @@ const NS_PER_MS: u64 = 1_000_000;
 /// # Errors
 /// Every symbol that the deck does not know, and every size that does not fit its instrument.
 pub fn risk(config: &Config, registry: &Registry) -> Result<RiskConfig, Problems> {
-    let mut lookup = Lookup::new(registry);
+    let mut lookup = Resolver::new(registry);
     let default = limits(&mut lookup, &config.risk);
     let mut instruments = HashMap::new();
     for (symbol, settings) in &config.instruments {
@@ -41,19 +41,19 @@ pub fn of_strategy(
     config: &Config,
     registry: &Registry,
     settings: &LimitSettings,
-) -> Result<Limits, Problems> {
-    let mut lookup = Lookup::new(registry);
+) -> Result<OrderLimits, Problems> {
+    let mut lookup = Resolver::new(registry);
     let limits = limits(&mut lookup, &settings.clone().over(&config.risk));
     lookup.finish(&config.file, limits)
 }
 
-fn limits(lookup: &mut Lookup<'_>, settings: &LimitSettings) -> Limits {
-    let (settings, default) = (settings.clone(), Limits::default());
+fn limits(lookup: &mut Resolver<'_>, settings: &LimitSettings) -> OrderLimits {
+    let (settings, default) = (settings.clone(), OrderLimits::default());
     let rate = |rate: RateSettings| OrderRate {
         orders: rate.orders,
         window_ns: rate.window_ms * NS_PER_MS,
     };
-    Limits {
+    OrderLimits {
         max_notional: whole(settings.max_notional).over(default.max_notional),
         max_position_notional: whole(settings.max_position_notional)
             .over(default.max_position_notional),
@@ -79,7 +79,7 @@ fn limits(lookup: &mut Lookup<'_>, settings: &LimitSettings) -> Limits {
 
 /// The instruments that are on both lists; no list: all.
 fn allowed(
-    lookup: &mut Lookup<'_>,
+    lookup: &mut Resolver<'_>,
     symbols: Option<Vec<Located<String>>>,
     venues: Option<Vec<Located<String>>>,
 ) -> Option<Vec<InstrumentId>> {
@@ -104,7 +104,7 @@ fn allowed(
 }
 
 fn instrument(
-    lookup: &mut Lookup<'_>,
+    lookup: &mut Resolver<'_>,
     terms: &Instrument,
     settings: &InstrumentSettings,
 ) -> InstrumentLimits {
@@ -155,7 +155,7 @@ mod tests {
             (risk.default.max_notional, risk.default.collar_bps),
             (Some(Amount(5)), None)
         );
-        assert_eq!(risk.default.order_rate, Limits::default().order_rate);
+        assert_eq!(risk.default.order_rate, OrderLimits::default().order_rate);
         let own = of_strategy(&config, &registry(), &config.strategies["a"].risk).unwrap();
         assert_eq!((own.max_notional, own.collar_bps), (None, None));
         assert_eq!(own.allow, Some(vec![InstrumentId(0)]));

@@ -5,12 +5,12 @@ use tickdeck_model::{Instrument, Registry, Size, VenueId};
 
 /// Looks names up, and collects what is wrong.
 #[derive(Debug)]
-pub struct Lookup<'r> {
+pub struct Resolver<'r> {
     registry: &'r Registry,
     problems: Vec<Problem>,
 }
 
-impl<'r> Lookup<'r> {
+impl<'r> Resolver<'r> {
     /// Looks up in `registry`.
     pub const fn new(registry: &'r Registry) -> Self {
         Self {

@@ -1,11 +1,11 @@
 //! What a running host answers to its operators over the socket.
 
-use crate::board::{Board, Topic};
+use crate::board::{OperatorFeed, Topic};
 use crate::decisions::words;
 use crate::deck::latch_kill;
 use crate::figures::{time_of_day, trimmed};
 use crate::names::{Names, net};
-use crate::stage::{Hand, Ledger, Record, Wish};
+use crate::stage::{ManagerHandle, StrategyCommand, StrategyHistory, StrategyRecord};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use tickdeck_control::protocol::{
 };
 use tickdeck_control::{Answer, Handler, Request};
 use tickdeck_engine::{
-    Controls, InstrumentStatus, Order, Status, StrategyState, StrategyStatus, TIME_BUCKETS,
+    EngineHandle, InstrumentStatus, OperatorCommand, Status, StrategyState, StrategyStatus,
+    TIME_BUCKETS,
 };
 use tickdeck_model::{Money, StrategyId, Timestamp};
 use tickdeck_strategy::LogLevel;
@@ -34,15 +35,15 @@ pub struct Operator {
     /// What runs, for the title.
     pub title: String,
     /// How things stand.
-    pub board: Board,
+    pub board: OperatorFeed,
     /// The words behind the numbers.
     pub names: Names,
     /// What is known of strategies besides.
-    pub ledger: Ledger,
+    pub ledger: StrategyHistory,
     /// The engine's.
-    pub controls: Controls,
+    pub controls: EngineHandle,
     /// The loader's.
-    pub hand: Hand,
+    pub hand: ManagerHandle,
     /// Where a kill is latched, if it lasts.
     pub latch: Option<PathBuf>,
     /// When the host started.
@@ -57,21 +58,21 @@ impl Handler for Operator {
             Request::Status => Answer::Status(Box::new(self.status())),
             Request::Strategies => Answer::Strategies(self.lines()),
             Request::Show { name } => self.show(&name),
-            Request::Pause { name } => self.order(name, Order::Pause, "paused"),
-            Request::Reduce { name } => self.order(name, Order::Reduce, "only reducing"),
-            Request::Resume { name } => self.order(name, Order::Resume, "back to normal"),
-            Request::Reload { name } => self.wish(&name, Wish::Reload),
-            Request::Rollback { name } => self.wish(&name, Wish::RollBack),
-            Request::Promote { name } => self.wish(&name, Wish::Promote),
-            Request::Remove { name } => self.wish(&name, Wish::Remove),
-            Request::Approve { name, seen } => self.wish(&name, Wish::Approve(seen)),
+            Request::Pause { name } => self.order(name, OperatorCommand::Pause, "paused"),
+            Request::Reduce { name } => self.order(name, OperatorCommand::Reduce, "only reducing"),
+            Request::Resume { name } => self.order(name, OperatorCommand::Resume, "back to normal"),
+            Request::Reload { name } => self.wish(&name, StrategyCommand::Reload),
+            Request::Rollback { name } => self.wish(&name, StrategyCommand::RollBack),
+            Request::Promote { name } => self.wish(&name, StrategyCommand::Promote),
+            Request::Remove { name } => self.wish(&name, StrategyCommand::Remove),
+            Request::Approve { name, seen } => self.wish(&name, StrategyCommand::Approve(seen)),
             Request::Kill => self.kill(),
         }
     }
 }
 
 impl Operator {
-    fn wish(&self, name: &str, wish: Wish) -> Answer {
+    fn wish(&self, name: &str, wish: StrategyCommand) -> Answer {
         match self.hand.ask(name, wish) {
             Ok(message) => Answer::done(message),
             Err(message) => Answer::refused(message),
@@ -81,7 +82,7 @@ impl Operator {
     fn order(
         &self,
         name: Option<String>,
-        order: impl FnOnce(Option<StrategyId>) -> Order,
+        order: impl FnOnce(Option<StrategyId>) -> OperatorCommand,
         done: &str,
     ) -> Answer {
         let (id, subject) = match name {
@@ -104,7 +105,7 @@ impl Operator {
 
     fn kill(&self) -> Answer {
         // The order first: a full disk must not keep anyone from stopping.
-        self.controls.order(Order::Kill);
+        self.controls.order(OperatorCommand::Kill);
         let words = "killed: every order is canceled, new ones are denied";
         self.board
             .say(Topic::Operator, "operator", LogLevel::Warn, words);
@@ -226,7 +227,7 @@ impl Operator {
         lines
     }
 
-    fn line(&self, status: &StrategyStatus, record: Option<&Record>) -> StrategyLine {
+    fn line(&self, status: &StrategyStatus, record: Option<&StrategyRecord>) -> StrategyLine {
         let open = status.positions.iter().filter(|(_, size)| size.0 != 0);
         let positions = open.map(|(id, size)| PositionLine {
             symbol: self.names.symbol(*id),
@@ -337,7 +338,7 @@ impl Operator {
 }
 
 /// A strategy that has no seat.
-fn unseated(name: &str, record: &Record) -> StrategyLine {
+fn unseated(name: &str, record: &StrategyRecord) -> StrategyLine {
     let (version, hash) = record.asks.clone().unwrap_or_default();
     StrategyLine {
         name: name.to_owned(),

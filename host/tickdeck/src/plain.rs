@@ -1,6 +1,6 @@
 //! The plain display: a line a second, notices as lines, no cursor movement.
 
-use crate::board::{Line, Lines, Topic, Weight};
+use crate::board::{FeedLine, FeedLines, Topic, Weight};
 use crate::figures::{short, time_of_day};
 use crate::names::Names;
 use crate::view::{Rate, head};
@@ -13,11 +13,11 @@ const LINES_PER_KIND: u64 = 2;
 
 /// What the plain display has to remember between two lines.
 #[derive(Default)]
-pub struct Plain {
+pub struct PlainLines {
     rate: Rate,
 }
 
-impl Plain {
+impl PlainLines {
     /// The line of a second: `12:00:03 ev 123456 (41k/s) orders 12 fills 9 pnl +12.34 USDT`.
     pub fn line(&mut self, now: Instant, status: &Status, names: &Names) -> String {
         let rate = self.rate.look(now, status.events);
@@ -41,9 +41,9 @@ impl Plain {
 }
 
 /// Notices as lines, at most a few of each kind unless each one matters; with `errors_only`, those alone that say what failed.
-pub fn notices(lines: &Lines, errors_only: bool) -> Vec<String> {
+pub fn notices(lines: &FeedLines, errors_only: bool) -> Vec<String> {
     let wanted =
-        |line: &&Line| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
+        |line: &&FeedLine| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
     let (mut shown, mut seen) = (Vec::new(), BTreeMap::<Topic, u64>::new());
     for line in lines.list.iter().filter(wanted) {
         let count = seen.entry(line.topic).or_default();
@@ -78,8 +78,8 @@ mod tests {
     use std::time::Duration;
     use tickdeck_model::{Reason, Registry};
 
-    fn line(topic: Topic, weight: Weight, text: &str) -> Line {
-        Line {
+    fn line(topic: Topic, weight: Weight, text: &str) -> FeedLine {
+        FeedLine {
             at: 1_000_000_000,
             topic,
             weight,
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_line_says_where_the_tape_is_and_what_came_of_it() {
         let names = Names::new(Arc::new(Registry::new()), None);
-        let (mut plain, start) = (Plain::default(), Instant::now());
+        let (mut plain, start) = (PlainLines::default(), Instant::now());
         plain.line(start, &Status::default(), &names);
         let mut status = Status {
             now: 43_203_000_000_000,
@@ -115,9 +115,9 @@ mod tests {
     #[test]
     fn a_second_holds_a_few_lines_of_each_kind_and_every_failure() {
         let denied = |number| line(Topic::Denied, Weight::Warning, &format!("denied {number}"));
-        let mut list: Vec<Line> = (0..9).map(denied).collect();
+        let mut list: Vec<FeedLine> = (0..9).map(denied).collect();
         list.extend((0..6).map(|_| line(Topic::Failure, Weight::Error, "trapped")));
-        let lines = Lines {
+        let lines = FeedLines {
             list,
             left_out: [(Topic::Denied, 100)].into(),
         };

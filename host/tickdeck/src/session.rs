@@ -1,18 +1,18 @@
 //! Runs an engine while someone watches: the kernel on a thread of its own, the display and the keys on this one.
 
-use crate::board::{Board, Lines, Topic};
-use crate::clock::Stop;
+use crate::board::{FeedLines, OperatorFeed, Topic};
+use crate::clock::CancelToken;
 use crate::deck::latch_kill;
 use crate::names::Names;
 use crate::output::print;
-use crate::plain::{Plain, notices};
-use crate::view::{Rate, Screen, Told, Wish, view};
+use crate::plain::{PlainLines, notices};
+use crate::view::{KeyCommand, MessageLog, Rate, Screen, view};
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickdeck_engine::{Controls, Engine, EngineError, Order, Report};
+use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
 use tickdeck_strategy::LogLevel;
 
 /// Between two drawings.
@@ -34,21 +34,21 @@ pub enum Display {
     /// The live view on the terminal.
     Live,
     /// A line a second.
-    Plain,
+    Lines,
     /// Only failures, on standard error.
     Quiet,
 }
 
 /// A run that is ready to start.
-pub struct Session {
+pub struct Console {
     /// The engine.
     pub engine: Engine,
     /// What the engine's observer writes on.
-    pub board: Board,
+    pub board: OperatorFeed,
     /// The words behind its numbers.
     pub names: Names,
     /// The wish to stop, which the engine's clock looks at too.
-    pub stop: Stop,
+    pub stop: CancelToken,
     /// What runs, for the title.
     pub title: String,
     /// How it is shown.
@@ -62,18 +62,18 @@ pub struct Session {
 }
 
 /// What the display and the operator's hand have of a running engine.
-struct Hand {
-    board: Board,
+struct Keyboard {
+    board: OperatorFeed,
     names: Names,
-    controls: Controls,
-    stop: Stop,
+    controls: EngineHandle,
+    stop: CancelToken,
     title: String,
     latch: Option<PathBuf>,
     deadline: Option<Instant>,
     kernel: JoinHandle<Result<Report, EngineError>>,
 }
 
-impl Session {
+impl Console {
     /// Runs it to its end.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ impl Session {
             })
             .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
-        let hand = Hand {
+        let hand = Keyboard {
             board: self.board,
             names: self.names,
             controls,
@@ -110,15 +110,15 @@ impl Session {
         };
         match display {
             Display::Live => hand.live(),
-            Display::Plain => hand.plain(),
+            Display::Lines => hand.plain(),
             Display::Quiet => hand.quiet(),
         }
     }
 }
 
-impl Hand {
+impl Keyboard {
     fn live(self) -> Result<Report> {
-        let mut told = Told::default();
+        let mut told = MessageLog::default();
         let mut rate = Rate::default();
         let shown = (|| -> Result<()> {
             let mut screen = Screen::open()?;
@@ -142,9 +142,9 @@ impl Hand {
             self.end();
         }
         told.hear(self.board.lines(&self.names).told());
-        let lines = Lines {
+        let lines = FeedLines {
             list: told.changes.into_iter().chain(told.log).collect(),
-            ..Lines::default()
+            ..FeedLines::default()
         };
         let report = self.join()?;
         shown?;
@@ -154,7 +154,7 @@ impl Hand {
         Ok(report)
     }
 
-    fn draw(&self, screen: &mut Screen, told: &mut Told, rate: &mut Rate) -> Result<()> {
+    fn draw(&self, screen: &mut Screen, told: &mut MessageLog, rate: &mut Rate) -> Result<()> {
         told.hear(self.board.lines(&self.names).told());
         told.draft = self.board.draft();
         let status = self.board.latest();
@@ -171,7 +171,7 @@ impl Hand {
     }
 
     fn plain(self) -> Result<Report> {
-        let mut plain = Plain::default();
+        let mut plain = PlainLines::default();
         let mut next = Instant::now() + LINE_EVERY;
         plain.line(Instant::now(), &self.board.latest(), &self.names);
         while !self.kernel.is_finished() {
@@ -218,18 +218,20 @@ impl Hand {
         }
     }
 
-    fn follow(&self, wish: Wish) -> Result<()> {
+    fn follow(&self, wish: KeyCommand) -> Result<()> {
         match wish {
-            Wish::Quit if self.stop.asked() => leave(),
-            Wish::Quit => self.end(),
+            KeyCommand::Quit if self.stop.asked() => leave(),
+            KeyCommand::Quit => self.end(),
             // Nobody is asked for it here.
-            Wish::Pass(_) => {}
-            Wish::Pause => self.order(Order::Pause(None), "pause: new orders are denied"),
-            Wish::Resume => self.order(Order::Resume(None), "resume; a kill stays"),
-            Wish::Kill => {
+            KeyCommand::Pass(_) => {}
+            KeyCommand::Pause => {
+                self.order(OperatorCommand::Pause(None), "pause: new orders are denied")
+            }
+            KeyCommand::Resume => self.order(OperatorCommand::Resume(None), "resume; a kill stays"),
+            KeyCommand::Kill => {
                 // The order first: a full disk must not keep anyone from stopping.
                 self.order(
-                    Order::Kill,
+                    OperatorCommand::Kill,
                     "kill: every order is canceled, new ones are denied",
                 );
                 if let Some(latch) = &self.latch {
@@ -240,7 +242,7 @@ impl Hand {
         Ok(())
     }
 
-    fn order(&self, order: Order, words: &str) {
+    fn order(&self, order: OperatorCommand, words: &str) {
         self.controls.order(order);
         self.board
             .say(Topic::Operator, "operator", LogLevel::Warn, words);
@@ -272,13 +274,13 @@ impl Hand {
 }
 
 /// What the handler of signals works on: set anew by every run of the process.
-static TARGET: Mutex<Option<(Stop, Option<Controls>)>> = Mutex::new(None);
+static TARGET: Mutex<Option<(CancelToken, Option<EngineHandle>)>> = Mutex::new(None);
 
 /// The first Ctrl-C, SIGTERM or SIGHUP ends the run in order, the second one at once.
 ///
 /// # Errors
 /// The system lets nobody listen.
-pub fn on_interrupt(stop: Stop, controls: Option<Controls>) -> Result<()> {
+pub fn on_interrupt(stop: CancelToken, controls: Option<EngineHandle>) -> Result<()> {
     let mut target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
     let first = target.replace((stop, controls)).is_none();
     drop(target);

@@ -4,7 +4,9 @@ mod body;
 
 use crate::figures::{date, time_of_day};
 use crate::names::Names;
-use tickdeck_engine::{Acted, ChangeKept, Deed, Divergence, Finding, Outcome, SentKind};
+use tickdeck_engine::{
+    AppliedAction, Divergence, Effect, Finding, RecordedChange, SentKind, StrategyOutcome,
+};
 use tickdeck_model::{Action, Event, StrategyId, Submit, Timestamp};
 
 /// The first difference between a run and its replay.
@@ -29,7 +31,7 @@ pub fn difference(divergence: &Divergence, names: &Names) -> String {
 fn finding(finding: &Finding, names: &Names) -> String {
     match finding {
         Finding::Nothing => "nothing".to_owned(),
-        Finding::Acted(it) => acted(it, names),
+        Finding::Action(it) => acted(it, names),
         Finding::Outcome(it) => outcome(*it).to_owned(),
         Finding::Event(it) => event(it, names),
         Finding::State(schema, bytes) => {
@@ -40,23 +42,23 @@ fn finding(finding: &Finding, names: &Names) -> String {
 }
 
 /// Something that the kernel did, if it is worth a line.
-pub fn deed(deed: &Deed, names: &Names) -> Option<String> {
+pub fn deed(deed: &Effect, names: &Names) -> Option<String> {
     Some(match deed {
-        Deed::Acted(it) => format!("{}: {}", names.strategy(it.strategy), acted(it, names)),
-        Deed::Settled {
+        Effect::Applied(it) => format!("{}: {}", names.strategy(it.strategy), acted(it, names)),
+        Effect::Settled {
             strategy,
             outcome: it,
             ..
         } => format!("{}: {}", names.strategy(*strategy), outcome(*it)),
-        Deed::Operated { order, .. } => format!("the operator: {order:?}"),
-        Deed::GaveUp { strategy, .. } => {
+        Effect::Operated { order, .. } => format!("the operator: {order:?}"),
+        Effect::GaveUp { strategy, .. } => {
             format!("{}: the version before is back", names.strategy(*strategy))
         }
-        Deed::Changed { what, .. } => changed(what, names),
-        Deed::Refused { why } => format!("it was refused: {why}"),
-        Deed::Halted { problem, .. } => format!("new orders are denied: {problem}"),
-        Deed::Kept => "new orders pass again".to_owned(),
-        Deed::Sent { order, what, .. } => format!(
+        Effect::Changed { what, .. } => changed(what, names),
+        Effect::Refused { why } => format!("it was refused: {why}"),
+        Effect::Halted { problem, .. } => format!("new orders are denied: {problem}"),
+        Effect::Kept => "new orders pass again".to_owned(),
+        Effect::Sent { order, what, .. } => format!(
             "sent to the venue: {} of {}/{}",
             match what {
                 SentKind::Submit => "order",
@@ -66,24 +68,24 @@ pub fn deed(deed: &Deed, names: &Names) -> Option<String> {
             names.strategy(order.strategy),
             order.number
         ),
-        Deed::Stopping { .. } => "the strategies are stopped".to_owned(),
-        Deed::Asked | Deed::Saved { .. } => return None,
+        Effect::Stopping { .. } => "the strategies are stopped".to_owned(),
+        Effect::Asked | Effect::Saved { .. } => return None,
     })
 }
 
-fn changed(what: &ChangeKept, names: &Names) -> String {
+fn changed(what: &RecordedChange, names: &Names) -> String {
     let name = names.strategy(what.strategy());
     match what {
-        ChangeKept::Seat { .. } => format!("{name} takes its seat"),
-        ChangeKept::Swap { .. } => format!("{name}: another version takes over"),
-        ChangeKept::Promote(_) => format!("{name}: the version beside takes over"),
-        ChangeKept::RollBack(_) => format!("{name}: back to the version before"),
-        ChangeKept::Remove(_) => format!("{name} leaves"),
+        RecordedChange::Start { .. } => format!("{name} takes its seat"),
+        RecordedChange::Swap { .. } => format!("{name}: another version takes over"),
+        RecordedChange::Promote(_) => format!("{name}: the version beside takes over"),
+        RecordedChange::RollBack(_) => format!("{name}: back to the version before"),
+        RecordedChange::Remove(_) => format!("{name} leaves"),
     }
 }
 
 /// An action with its cause.
-pub fn acted(acted: &Acted, names: &Names) -> String {
+pub fn acted(acted: &AppliedAction, names: &Names) -> String {
     let late = if acted.late {
         ", too late to be sent"
     } else {
@@ -128,14 +130,14 @@ pub fn submit(order: &Submit, names: &Names) -> String {
 }
 
 /// What became of an instance.
-pub const fn outcome(outcome: Outcome) -> &'static str {
+pub const fn outcome(outcome: StrategyOutcome) -> &'static str {
     match outcome {
-        Outcome::Fenced(_) => "it faulted",
-        Outcome::Recovered => "it recovered",
-        Outcome::Ended => "it ended",
-        Outcome::TrialFailed => "it failed its trial",
-        Outcome::BesideFailed => "the version beside it faulted",
-        Outcome::Live => "another version got its first event",
+        StrategyOutcome::Fenced(_) => "it faulted",
+        StrategyOutcome::Recovered => "it recovered",
+        StrategyOutcome::Ended => "it ended",
+        StrategyOutcome::ProbationFailed => "it failed its trial",
+        StrategyOutcome::ShadowFailed => "the version beside it faulted",
+        StrategyOutcome::Live => "another version got its first event",
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::{Config, Decimal, Located, VenueKind};
 use crate::deck::module_name;
 use anyhow::Result;
 use tickdeck_engine::port::Gateway;
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_gateway::capture::{Playback, PlaybackConfig};
 use tickdeck_gateway::desk::{FeeRate, Latency};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
 use tickdeck_model::{Amount, parse_fixed};
@@ -69,7 +69,7 @@ fn simulated(config: &Config, seed: u64) -> Result<Venue> {
 
 fn capture(config: &Config, seed: u64) -> Result<Venue> {
     let settings = &config.venue;
-    let mut capture = CaptureConfig::new(settings.files.clone());
+    let mut capture = PlaybackConfig::new(settings.files.clone());
     if let Some(latency_us) = settings.latency_us {
         capture.latency = Latency {
             order_ns: latency_us * 1_000,
@@ -94,7 +94,7 @@ fn capture(config: &Config, seed: u64) -> Result<Venue> {
         .iter()
         .map(|file| module_name(file))
         .collect();
-    let gateway = Capture::open(capture)?;
+    let gateway = Playback::open(capture)?;
     Ok(Venue {
         gateway: Box::new(gateway),
         title: format!("the capture {}", names.join(", ")),

@@ -69,7 +69,7 @@ struct ResultSummary {
 
 /// What the report does not know.
 #[derive(Debug, Clone, Default)]
-pub struct About {
+pub struct RunFacts {
     /// The seed of all that was random.
     pub seed: u64,
     /// Worker threads.
@@ -81,7 +81,7 @@ pub struct About {
 }
 
 /// The summary of a report.
-pub fn summary(report: &Report, about: About, names: &Names) -> Summary {
+pub fn summary(report: &Report, about: RunFacts, names: &Names) -> Summary {
     let status = &report.status;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
     Summary {
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_object_has_exact_numbers_and_stable_names() {
-        let about = About {
+        let about = RunFacts {
             seed: 7,
             workers: 1,
             start_up: Duration::from_millis(200),

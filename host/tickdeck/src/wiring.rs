@@ -3,28 +3,31 @@
 //! The order matters: names are interned first, then kept by the data folder, and only then does the first strategy
 //! start, so that no state ever refers to a number that a crash could take away.
 
-use crate::board::Board;
-use crate::casting::{Candidate, Casting, Skipped, Unfit, check_modules, strategies_of};
-use crate::clock::{Pace, Stop, since};
+use crate::board::OperatorFeed;
+use crate::casting::{
+    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, strategies_of,
+};
+use crate::clock::{CancelToken, Pace, since};
 use crate::config::Config;
 use crate::grants::Grants;
 use crate::limits::risk;
 use crate::names::Names;
 use crate::reel::{
-    Budget, JournalRecorder, Played, Reels, SeatKept, Session, TermsKept, reel_config,
+    DataReels, JournalRecorder, RecordedStart, RecordedTerms, RetentionBudget, RunManifest,
+    RunOverrides, reel_config,
 };
 use crate::signature::TrustedKeys;
-use crate::stage::{Keep, Ledger, Setup, first_generation, waits};
+use crate::stage::{Keep, ManagerSetup, StrategyHistory, first_generation, waits};
 use crate::venue::{Venue, venue};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
-use tickdeck_engine::port::{Seat, VenueTerms};
+use tickdeck_engine::port::{StrategyStart, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_model::{Currency, OrderNumber, Registry};
 use tickdeck_strategy::watch::Scan;
-use tickdeck_strategy::{Host, HostConfig};
+use tickdeck_strategy::{Runtime, RuntimeConfig};
 
 const NS_PER_MS: u64 = 1_000_000;
 
@@ -40,7 +43,7 @@ pub struct Overrides {
 }
 
 /// What a deck is made of.
-pub struct Parts {
+pub struct DeckParts {
     /// Its settings.
     pub config: Config,
     /// What its plugins folder holds.
@@ -58,7 +61,7 @@ pub struct Parts {
     /// How fast it plays.
     pub pace: Pace,
     /// The wish to stop.
-    pub stop: Stop,
+    pub stop: CancelToken,
     /// What only the command line says.
     pub overrides: Overrides,
     /// The first order number that was never used.
@@ -72,21 +75,21 @@ pub struct Parts {
 /// How a run is kept.
 pub struct Journaling {
     /// Where.
-    pub reels: Reels,
+    pub reels: DataReels,
     /// `demo` or `run`.
     pub command: String,
     /// What the command line said.
-    pub played: Played,
+    pub played: RunOverrides,
     /// A run that was cut off is left as it is.
     pub afresh: bool,
 }
 
 /// A deck that is ready to run.
-pub struct Wired {
+pub struct AssembledDeck {
     /// The engine.
     pub engine: Engine,
     /// What its observer writes on.
-    pub board: Board,
+    pub board: OperatorFeed,
     /// The words behind its numbers.
     pub names: Names,
     /// What it trades on.
@@ -100,23 +103,23 @@ pub struct Wired {
     /// Strategies that do not run, with why.
     pub skipped: Skipped,
     /// What the loader starts with.
-    pub setup: Setup,
+    pub setup: ManagerSetup,
 }
 
 /// The strategies of a start.
 #[derive(Default)]
-struct Cast {
-    candidates: Vec<Candidate>,
-    waiting: Vec<Candidate>,
+struct LoadedDeck {
+    candidates: Vec<LoadedStrategy>,
+    waiting: Vec<LoadedStrategy>,
     skipped: Skipped,
 }
 
-impl Parts {
+impl DeckParts {
     /// Puts the deck together.
     ///
     /// # Errors
     /// The settings do not fit the deck, the venue can't start, or no strategy can run.
-    pub fn wire(mut self) -> Result<Wired> {
+    pub fn wire(mut self) -> Result<AssembledDeck> {
         let Venue {
             mut gateway,
             title,
@@ -128,7 +131,7 @@ impl Parts {
             return self.go_on(cut, (gateway, terms, title, seed), registry);
         }
         let casting = self.casting(&terms, &registry)?;
-        let Cast {
+        let LoadedDeck {
             candidates,
             waiting,
             mut skipped,
@@ -163,7 +166,7 @@ impl Parts {
         )?;
         self.begin_reels(&mut engine, session)?;
         let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
-        Ok(Wired {
+        Ok(AssembledDeck {
             engine,
             board: casting.board.clone(),
             names: names.clone(),
@@ -172,7 +175,7 @@ impl Parts {
             workers,
             core,
             skipped,
-            setup: Setup {
+            setup: ManagerSetup {
                 casting,
                 grants: self.grants,
                 registry,
@@ -188,7 +191,7 @@ impl Parts {
     }
 
     /// Keeps the run, if it is to be kept.
-    fn begin_reels(&self, engine: &mut Engine, session: Option<Session>) -> Result<()> {
+    fn begin_reels(&self, engine: &mut Engine, session: Option<RunManifest>) -> Result<()> {
         if let (Some(journal), Some(session)) = (&self.journal, session) {
             let config = reel_config(&self.config.journal);
             let run = journal.reels.next_run()?;
@@ -199,18 +202,22 @@ impl Parts {
         Ok(())
     }
 
-    pub(crate) fn casting(&self, terms: &VenueTerms, registry: &Registry) -> Result<Casting> {
+    pub(crate) fn casting(
+        &self,
+        terms: &VenueTerms,
+        registry: &Registry,
+    ) -> Result<StrategyLoader> {
         let wasm = &self.config.wasm;
-        Ok(Casting {
+        Ok(StrategyLoader {
             trusted: TrustedKeys::parse(&self.config.file, &wasm.trusted_keys)?,
             money: account_currency(terms, registry)?,
-            host: Host::new(HostConfig {
+            host: Runtime::new(RuntimeConfig {
                 cache: self.cache.clone(),
                 nan_canonicalisation: wasm.nan_canonicalisation.unwrap_or(true),
             })?,
             config: self.config.clone(),
             first_order: self.first_order,
-            board: Board::default(),
+            board: OperatorFeed::default(),
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
         })
     }
@@ -225,9 +232,9 @@ impl Parts {
     }
 
     /// What the reels may take, if the settings say so.
-    pub fn budget(&self) -> Option<Budget> {
+    pub fn budget(&self) -> Option<RetentionBudget> {
         let (journal, keep_gib) = (self.journal.as_ref()?, self.config.journal.keep_gib?);
-        Some(Budget::new(journal.reels.clone(), keep_gib))
+        Some(RetentionBudget::new(journal.reels.clone(), keep_gib))
     }
 
     /// What the run is made of, if it is kept.
@@ -235,16 +242,16 @@ impl Parts {
         &self,
         title: &str,
         terms: &VenueTerms,
-        seated: &[Candidate],
+        seated: &[LoadedStrategy],
         registry: &Registry,
-    ) -> Option<Session> {
+    ) -> Option<RunManifest> {
         let journal = self.journal.as_ref()?;
         let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let seats = seated.iter().map(|candidate| SeatKept {
+        let seats = seated.iter().map(|candidate| RecordedStart {
             name: candidate.name.clone(),
             recipe: candidate.recipe().text(),
         });
-        Some(Session {
+        Some(RunManifest {
             tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
             began_ns: began.map_or(0, |since| {
                 i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
@@ -254,7 +261,7 @@ impl Parts {
             played: journal.played.clone(),
             title: title.to_owned(),
             names: registry.to_text(),
-            venues: vec![TermsKept::of(terms)],
+            venues: vec![RecordedTerms::of(terms)],
             first_order: self.first_order,
             killed: self.killed,
             seats: seats.collect(),
@@ -313,7 +320,12 @@ pub(crate) fn titled(venue: String, config: &EngineConfig) -> String {
 }
 
 /// Loads every strategy that the folder and the settings name.
-fn cast(casting: &Casting, scan: &Scan, grants: &Grants, registry: &mut Registry) -> Result<Cast> {
+fn cast(
+    casting: &StrategyLoader,
+    scan: &Scan,
+    grants: &Grants,
+    registry: &mut Registry,
+) -> Result<LoadedDeck> {
     let config = &casting.config;
     let refused = scan.refused.iter();
     let plugins = scan.plugins.iter();
@@ -322,7 +334,7 @@ fn cast(casting: &Casting, scan: &Scan, grants: &Grants, registry: &mut Registry
         .map(|plugin| plugin.name.clone())
         .chain(refused.clone().map(|refused| refused.name.clone()));
     check_modules(config, &names.collect())?;
-    let mut cast = Cast::default();
+    let mut cast = LoadedDeck::default();
     for refused in refused {
         cast.skipped
             .insert(refused.name.clone(), refused.why.clone());
@@ -334,8 +346,8 @@ fn cast(casting: &Casting, scan: &Scan, grants: &Grants, registry: &mut Registry
                     cast.candidates.push(candidate);
                 }
                 Ok(candidate) => cast.waiting.push(candidate),
-                Err(Unfit::Settings(error)) => return Err(error),
-                Err(Unfit::Module(why)) => drop(cast.skipped.insert(name, why)),
+                Err(LoadFailure::Settings(error)) => return Err(error),
+                Err(LoadFailure::Module(why)) => drop(cast.skipped.insert(name, why)),
             }
         }
     }
@@ -365,11 +377,11 @@ fn apart<T: Send>(cores: &[usize], work: impl FnOnce() -> Result<T> + Send) -> R
 
 /// Starts the strategies; those that refuse are left out.
 fn seats(
-    casting: &Casting,
-    candidates: Vec<Candidate>,
+    casting: &StrategyLoader,
+    candidates: Vec<LoadedStrategy>,
     registry: &Arc<Registry>,
     skipped: &mut Skipped,
-) -> Result<(Vec<Seat>, Vec<Candidate>)> {
+) -> Result<(Vec<StrategyStart>, Vec<LoadedStrategy>)> {
     let (mut seats, mut seated) = (Vec::new(), Vec::new());
     for candidate in candidates {
         let (_, version) = candidate.version(registry, &casting.board);
@@ -378,8 +390,8 @@ fn seats(
                 seats.push(seat);
                 seated.push(candidate);
             }
-            Err(Unfit::Settings(error)) => return Err(error),
-            Err(Unfit::Module(why)) => drop(skipped.insert(candidate.name, why)),
+            Err(LoadFailure::Settings(error)) => return Err(error),
+            Err(LoadFailure::Module(why)) => drop(skipped.insert(candidate.name, why)),
         }
     }
     Ok((seats, seated))
@@ -398,8 +410,12 @@ fn found(skipped: &Skipped) -> String {
 }
 
 /// What is known of the strategies at the start.
-fn records(seated: &[Candidate], waiting: &[Candidate], skipped: &Skipped) -> Ledger {
-    let ledger = Ledger::default();
+fn records(
+    seated: &[LoadedStrategy],
+    waiting: &[LoadedStrategy],
+    skipped: &Skipped,
+) -> StrategyHistory {
+    let ledger = StrategyHistory::default();
     for candidate in seated {
         ledger.change(&candidate.name, |record| {
             first_generation(record, candidate, 0);

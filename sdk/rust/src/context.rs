@@ -35,12 +35,12 @@ impl Deref for Init {
 
 /// The actions of one call and the next order number.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Outbox {
     pub(crate) actions: Vec<Action>,
     pub(crate) next_order: u64,
 }
 
-impl Desk {
+impl Outbox {
     pub(crate) fn new(next_order: u64) -> Self {
         Self {
             actions: Vec::new(),
@@ -64,7 +64,7 @@ pub struct Context<'a, S: Strategy> {
     /// What the user set.
     pub params: &'a S::Params,
     pub(crate) event: &'a Event,
-    pub(crate) desk: &'a mut Desk,
+    pub(crate) desk: &'a mut Outbox,
 }
 
 impl<S: Strategy> Deref for Context<'_, S> {
@@ -201,7 +201,7 @@ impl<S: Strategy> Context<'_, S> {
 #[must_use = "nothing happens before `send`"]
 #[derive(Debug)]
 pub struct OrderBuilder<'a> {
-    desk: &'a mut Desk,
+    desk: &'a mut Outbox,
     submit: Submit,
 }
 

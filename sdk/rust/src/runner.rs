@@ -1,7 +1,7 @@
 //! Runs a strategy: start, batches of events, save and restore. The same code in the sandbox and natively.
 
 use crate::action::Action;
-use crate::context::{Context, Desk, Init};
+use crate::context::{Context, Init, Outbox};
 use crate::event::{Body, Event};
 use crate::ids::OrderNumber;
 use crate::params::Parameters;
@@ -15,7 +15,7 @@ use crate::terms::StopReason;
 pub struct Runner<S: Strategy> {
     strategy: S,
     params: S::Params,
-    desk: Desk,
+    desk: Outbox,
 }
 
 impl<S: Strategy + core::fmt::Debug> core::fmt::Debug for Runner<S> {
@@ -38,7 +38,7 @@ impl<S: Strategy> Runner<S> {
         Ok(Self {
             strategy,
             params,
-            desk: Desk::new(next_order.0),
+            desk: Outbox::new(next_order.0),
         })
     }
 
@@ -59,7 +59,7 @@ impl<S: Strategy> Runner<S> {
         Ok(Self {
             strategy,
             params,
-            desk: Desk::new(next_order.0),
+            desk: Outbox::new(next_order.0),
         })
     }
 

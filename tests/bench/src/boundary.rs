@@ -14,7 +14,7 @@ use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Size, T
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_sdk::Runner;
 use tickdeck_sdk::harness::World;
-use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, StartOptions};
+use tickdeck_strategy::{Discard, Instance, ResourceLimits, Runtime, RuntimeConfig, StartOptions};
 
 /// Batches of a busy moment, and of a backtest.
 const BATCH: usize = 256;
@@ -152,11 +152,11 @@ struct Guest {
 
 impl Guest {
     fn start(file: &Path, nan_canonicalisation: bool) -> Result<Self> {
-        let host = Host::new(HostConfig {
+        let host = Runtime::new(RuntimeConfig {
             cache: None,
             nan_canonicalisation,
         })?;
-        let limits = Limits::default();
+        let limits = ResourceLimits::default();
         let module = host.load(file, "ema-cross", &limits)?;
         let (registry, _) = guests::registry()?;
         let parameters = module

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-pub(crate) use tickdeck_engine::Nobody;
-use tickdeck_engine::port::{Clock, Code, Gateway, Seat, SwapPolicy, Version};
+pub(crate) use tickdeck_engine::NullObserver;
+use tickdeck_engine::port::{Clock, Code, Gateway, StrategyStart, SwapPolicy, Version};
 use tickdeck_engine::{Engine, EngineConfig};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_gateway::capture::{Playback, PlaybackConfig};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
 use tickdeck_model::{Amount, Registry, StrategyId, Timestamp};
-use tickdeck_strategy::{Discard, Limits, Module, Program, StartOptions, Wants};
+use tickdeck_strategy::{Discard, Module, Program, ResourceLimits, StartOptions, Wants};
 
 /// The full captures where they lie beside the repository or where they are said to be, else the sample in it; BTC and
 /// ETH, so that pairs trade.
@@ -40,9 +40,9 @@ pub(crate) enum Market<'a> {
 impl Market<'_> {
     pub(crate) fn open(&self) -> Result<Box<dyn Gateway>> {
         Ok(match self {
-            Self::Captures(files) => Box::new(Capture::open(CaptureConfig {
+            Self::Captures(files) => Box::new(Playback::open(PlaybackConfig {
                 preload: true,
-                ..CaptureConfig::new(files.to_vec())
+                ..PlaybackConfig::new(files.to_vec())
             })?),
             Self::Simulated => Box::new(Exchange::new(SimConfig::default())),
         })
@@ -136,7 +136,7 @@ impl Cast {
         let options = StartOptions {
             name: self.role.name.clone(),
             parameters: self.parameters.clone(),
-            limits: Limits::default(),
+            limits: ResourceLimits::default(),
             registry: Arc::clone(registry),
             log: Arc::new(Discard),
         };
@@ -189,7 +189,9 @@ impl Deck {
             let (_, version) = cast.version(&cast.role.module, &registry);
             let allocation = vec![(quote.id, Amount(100_000 * 100_000_000))];
             let named = (cast.id, cast.role.name.clone());
-            seats.push(Seat::start(&registry, named, allocation, 1, version)?);
+            seats.push(StrategyStart::start(
+                &registry, named, allocation, 1, version,
+            )?);
         }
         let engine = Engine::new(
             config,

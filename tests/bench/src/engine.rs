@@ -1,14 +1,14 @@
 //! `engine`: events per second through the whole engine, flat out on a capture that was decoded beforehand, and what the
 //! sandbox costs there: the same engine with the same logic compiled natively behind the same port.
 
-use crate::deck::{Deck, Market, Nobody, Role};
+use crate::deck::{Deck, Market, NullObserver, Role};
 use crate::native::{Maker, maker};
 use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Events per second of the whole engine with one EMA cross.
 const RATE: f64 = 10e6;
@@ -18,9 +18,9 @@ const EMA_CROSS: f64 = 1.5;
 const MARKET_MAKER: f64 = 2.0;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let load = |(name, file): (String, PathBuf)| {
-        let module = host.load(&file, &name, &Limits::default())?;
+        let module = host.load(&file, &name, &ResourceLimits::default())?;
         Ok(Role::of(&module))
     };
     let all: Vec<Role> = guests::modules()?
@@ -88,7 +88,7 @@ impl Pair {
     fn is_one_strategy(&self, market: &Market<'_>) -> Result<()> {
         let decided = |roles: &[Role]| -> Result<(u64, u128)> {
             let deck = Deck::open(market, roles, EngineConfig::default())?;
-            let report = deck.engine.run(&mut Nobody)?;
+            let report = deck.engine.run(&mut NullObserver)?;
             Ok((report.status.actions, report.actions_hash))
         };
         let (module, native) = (decided(&self.module)?, decided(&self.native)?);
@@ -110,6 +110,6 @@ fn ns(rates: &[f64]) -> Vec<f64> {
 /// Events per second of one run, decoding and start not counted.
 fn rate(market: &Market<'_>, roles: &[Role]) -> Result<f64> {
     let deck = Deck::open(market, roles, EngineConfig::default())?;
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }

@@ -8,7 +8,7 @@
 
 mod floor;
 
-use crate::deck::{Deck, Nobody, Role};
+use crate::deck::{Deck, NullObserver, Role};
 use crate::native::{Maker, maker};
 use crate::row::{Claim, Goal, Row};
 use crate::{Effort, guests};
@@ -17,17 +17,17 @@ use hdrhistogram::Histogram;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tickdeck::reel::{JournalRecorder, Run};
+use tickdeck::reel::{JournalRecorder, RecordedRun};
 use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_engine::{
-    EngineConfig, InstrumentLimits, Limits as RiskLimits, OrderRate, Stepping, Wait,
+    EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
 };
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
     Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
     Quote, Reason, Registry, Size, Timestamp, VenueId,
 };
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Quotes for each order.
 const ORDER_EVERY: u64 = 20;
@@ -62,8 +62,8 @@ const SPIN: Wait = Wait::BusySpin;
 const PARK: Wait = Wait::SpinThenPark { spins: 10 };
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
-    let module = host.load(&guests::counter()?, "counter", &Limits::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
+    let module = host.load(&guests::counter()?, "counter", &ResourceLimits::default())?;
     let role = Role::of(&module).with("order_every", &ORDER_EVERY.to_string());
     let native: Maker = maker::<bench_counter::Counter>();
     let case = |name, quotes_per_s, wait, native| Case {
@@ -188,14 +188,14 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
     let mut deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
     let folder = tempfile::tempdir()?;
     if case.kept {
-        let run = Run {
+        let run = RecordedRun {
             number: 1,
             folder: folder.path().join("run"),
         };
         let (recorder, _) = JournalRecorder::open(&run, &ReelConfig::default(), None)?;
         deck.engine.record(Box::new(recorder));
     }
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
     let denied = &report.status.denied;
     ensure!(

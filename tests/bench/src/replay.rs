@@ -1,18 +1,18 @@
 //! `replay`: a run on the captures is kept in reels; then it is done again from them, flat out, with every decision compared;
 //! and gone on with, as after a crash, where the venue is brought along and checked too.
 
-use crate::deck::{Deck, Market, Nobody, Role};
+use crate::deck::{Deck, Market, NullObserver, Role};
 use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::time::Instant;
-use tickdeck::reel::{ACTIONS, EVENTS, Entry, JournalRecorder, Run, decode};
+use tickdeck::reel::{ACTIONS, ActionsRecord, EVENTS, JournalRecorder, RecordedRun, decode};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Deed, EngineConfig, Tape, TapeError};
+use tickdeck_engine::{Effect, EngineConfig, Tape, TapeError};
 use tickdeck_journal::{Reader, ReelConfig, Sync};
 use tickdeck_model::Event;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Events per second of a replay with one EMA cross.
 const RATE: f64 = 5e6;
@@ -22,15 +22,19 @@ const RECOVERY: f64 = 2.0;
 const GIB: f64 = (1u64 << 30) as f64;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let found = guests::modules()?
         .into_iter()
         .find(|(name, _)| name == "ema-cross");
     let (name, file) = found.context("ema-cross is missing")?;
-    let role = [Role::of(&host.load(&file, &name, &Limits::default())?)];
+    let role = [Role::of(&host.load(
+        &file,
+        &name,
+        &ResourceLimits::default(),
+    )?)];
     let market = Market::Captures(&effort.captures);
     let folder = tempfile::tempdir()?;
-    let run = Run {
+    let run = RecordedRun {
         number: 1,
         folder: folder.path().join("kept"),
     };
@@ -42,7 +46,7 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
             &mut || replay(&market, &role, &run),
             &mut || rate(&market, &role, None),
             &mut || {
-                let run = Run {
+                let run = RecordedRun {
                     number: 2,
                     folder: folder.path().join("again"),
                 };
@@ -78,12 +82,12 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
 }
 
 /// Plays the market once and keeps the run.
-fn record(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<()> {
+fn record(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<()> {
     rate(market, roles, Some(run)).map(drop)
 }
 
 /// Events per second of a live run, kept or not.
-fn rate(market: &Market<'_>, roles: &[Role], run: Option<&Run>) -> Result<f64> {
+fn rate(market: &Market<'_>, roles: &[Role], run: Option<&RecordedRun>) -> Result<f64> {
     let mut deck = Deck::open(market, roles, EngineConfig::default())?;
     if let Some(run) = run {
         let config = ReelConfig {
@@ -93,15 +97,15 @@ fn rate(market: &Market<'_>, roles: &[Role], run: Option<&Run>) -> Result<f64> {
         let (recorder, _) = JournalRecorder::open(run, &config, None)?;
         deck.engine.record(Box::new(recorder));
     }
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }
 
 /// Events per second of a replay.
-fn replay(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
+fn replay(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<f64> {
     let deck = Deck::open(market, roles, EngineConfig::default())?;
     let mut tape = Reels::open(&run.folder)?;
-    let replayed = deck.engine.replay(&mut tape, &mut Nobody)?;
+    let replayed = deck.engine.replay(&mut tape, &mut NullObserver)?;
     ensure!(
         replayed.divergence.is_none() && replayed.compared > 0,
         "the replay is not the run: {:?}",
@@ -112,11 +116,11 @@ fn replay(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
 }
 
 /// Seconds until a host stands where the run ended.
-fn recover(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
+fn recover(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<f64> {
     let mut deck = Deck::open(market, roles, EngineConfig::default())?;
     let started = Instant::now();
     let mut tape = Reels::open(&run.folder)?;
-    let resumed = deck.engine.resume(&mut tape, &mut Nobody)?;
+    let resumed = deck.engine.resume(&mut tape, &mut NullObserver)?;
     ensure!(resumed.actions > 0, "nothing was recovered");
     Ok(started.elapsed().as_secs_f64())
 }
@@ -129,7 +133,7 @@ fn size(folder: &Path) -> Result<f64> {
     Ok(bytes as f64)
 }
 
-fn events(run: &Run) -> Result<u64> {
+fn events(run: &RecordedRun) -> Result<u64> {
     let segments = tickdeck_journal::segments(&run.folder, EVENTS)?;
     Ok(segments.iter().map(|segment| segment.records).sum())
 }
@@ -164,16 +168,16 @@ impl Tape for Reels {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         loop {
             let Some(record) = self.actions.next().map_err(words)? else {
                 return Ok(None);
             };
             match decode(record.kind, record.payload).map_err(words)? {
-                Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
+                ActionsRecord::Effect(position, deed) | ActionsRecord::Sent(position, deed, _) => {
                     return Ok(Some((position, deed)));
                 }
-                Entry::Session | Entry::Mark(..) | Entry::End => {}
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
             }
         }
     }

@@ -11,8 +11,8 @@ use hdrhistogram::Histogram;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
-use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Risk, Situation};
-use tickdeck_engine::{Checks, InstrumentLimits, Limits, Mode, OrderRate, RiskConfig};
+use tickdeck_engine::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware, Risk};
+use tickdeck_engine::{Checks, InstrumentLimits, Mode, OrderLimits, OrderRate, RiskConfig};
 use tickdeck_model::{
     Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderType, Pad,
     Price, Quote, Side, Size, StrategyId, Submit, TimeInForce, Timestamp, VenueId,
@@ -87,11 +87,11 @@ impl Rounds {
 struct Open;
 
 impl OrderMiddleware for Open {
-    fn check(&mut self, _: &Submit, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check(&mut self, _: &Submit, _: &OrderContext<'_>) -> Result<(), Denial> {
         Ok(())
     }
 
-    fn check_change(&mut self, _: &Change, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check_change(&mut self, _: &OrderChange, _: &OrderContext<'_>) -> Result<(), Denial> {
         Ok(())
     }
 }
@@ -175,7 +175,7 @@ impl Routed {
         let mut took_ns = Histogram::new(3)?;
         for _ in 0..orders {
             let order = order(self.sent);
-            let Situation {
+            let OrderContext {
                 now,
                 strategy,
                 quote,
@@ -221,7 +221,7 @@ fn currency(id: u32) -> Currency {
 /// Every limit there is, none of which the orders break.
 fn limits() -> RiskConfig {
     let ids = || (0..INSTRUMENTS).map(InstrumentId);
-    let of_strategy = Limits {
+    let of_strategy = OrderLimits {
         max_notional: Some(Amount(25_000)),
         max_position_notional: Some(Amount(100_000)),
         collar_bps: Some(500),
@@ -245,7 +245,7 @@ fn limits() -> RiskConfig {
         max_position: Some(Size(200_000)),
     };
     RiskConfig {
-        default: Limits::default(),
+        default: OrderLimits::default(),
         strategies: (0..STRATEGIES)
             .map(|id| (StrategyId(id), of_strategy.clone()))
             .collect(),
@@ -297,7 +297,7 @@ fn order(number: u64) -> Submit {
 }
 
 /// A market quoted a moment ago, and a strategy that holds something and has orders working on both sides.
-fn situation(number: u64, instruments: &[Instrument]) -> Situation<'_> {
+fn situation(number: u64, instruments: &[Instrument]) -> OrderContext<'_> {
     let now: Timestamp = 1_000_000_000 + number as i64 * GAP_NS;
     let at = (number % u64::from(INSTRUMENTS)) as usize;
     let quote = Quote {
@@ -308,7 +308,7 @@ fn situation(number: u64, instruments: &[Instrument]) -> Situation<'_> {
         ask: Price(6_000_100),
         ask_size: Size(100_000),
     };
-    Situation {
+    OrderContext {
         now,
         leaves_at: now,
         strategy: StrategyId((number % u64::from(STRATEGIES)) as u32),

@@ -1,14 +1,14 @@
 //! Each deed of a tape, once more.
 
-use super::guide::Guide;
-use super::tape::{Finding, Stop, Tape, TapeError, differs};
+use super::guide::ReplayCursor;
+use super::tape::{Finding, ReplayStop, Tape, TapeError, differs};
 use crate::action_ring::{Decision, Intent};
 use crate::config::Stepping;
-use crate::control::{Change, Changed};
+use crate::control::{ChangeResult, StrategyChange};
 use crate::engine::{Engine, EngineError, hash_intent};
-use crate::forced::Forced;
-use crate::port::{ORDERS_PER_RUN, Seat, State};
-use crate::record::{Acted, ChangeKept, Deed, Outcome, sent};
+use crate::forced::RecordedFault;
+use crate::port::{ORDERS_PER_RUN, State, StrategyStart};
+use crate::record::{AppliedAction, Effect, RecordedChange, StrategyOutcome, sent};
 use crate::shard::Task;
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -16,40 +16,43 @@ impl Engine {
     /// Does what was done then, and looks whether it would have been done now.
     pub(super) fn carry_out_deed(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         tape: &mut dyn Tape,
         position: u64,
-        deed: Deed,
-    ) -> Result<(), Stop> {
+        deed: Effect,
+    ) -> Result<(), ReplayStop> {
         match deed {
-            Deed::Acted(acted) => self.act_again(guide, position, acted)?,
-            Deed::Settled {
+            Effect::Applied(acted) => self.act_again(guide, position, acted)?,
+            Effect::Settled {
                 at,
                 strategy,
                 outcome,
             } => self.settle_again(guide, position, (at, strategy, outcome))?,
-            Deed::Operated { at, order } => self.router.operate(at, order),
-            Deed::GaveUp { at, strategy } => {
+            Effect::Operated { at, order } => self.router.operate(at, order),
+            Effect::GaveUp { at, strategy } => {
                 self.failed_trials.retain(|other| *other != strategy);
-                if guide.settled_next(strategy) == Some((position, Outcome::Ended)) {
-                    self.force(strategy, Forced::Refusal)?;
+                if guide.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
+                    self.force(strategy, RecordedFault::Refusal)?;
                 }
                 self.give_up(strategy, at)?;
             }
-            Deed::Changed { at, what } => {
+            Effect::Changed { at, what } => {
                 let refused = guide.was_refused(position);
                 let strategy = what.strategy();
-                let hands_over = !matches!(what, ChangeKept::Seat { .. } | ChangeKept::Remove(_));
+                let hands_over = !matches!(
+                    what,
+                    RecordedChange::Start { .. } | RecordedChange::Remove(_)
+                );
                 if hands_over && refused == Some(true) {
-                    self.force(strategy, Forced::Refusal)?;
+                    self.force(strategy, RecordedFault::Refusal)?;
                 }
                 let settled = guide.settled_next(strategy);
-                if hands_over && settled == Some((position, Outcome::Fenced(None))) {
-                    self.force(strategy, Forced::LostState)?;
+                if hands_over && settled == Some((position, StrategyOutcome::Fenced(None))) {
+                    self.force(strategy, RecordedFault::LostState)?;
                 }
                 self.change_again(tape, position, at, (what, refused))?;
             }
-            Deed::Asked => {
+            Effect::Asked => {
                 let states = self.states()?;
                 for (strategy, _) in &states {
                     if guide.failed_to_save(position, *strategy) {
@@ -58,15 +61,15 @@ impl Engine {
                 }
                 guide.states = Some((position, states));
             }
-            Deed::Saved { strategy, state } => {
+            Effect::Saved { strategy, state } => {
                 self.save_again(guide, position, strategy, &state)?;
             }
-            Deed::Stopping { at } => {
+            Effect::Stopping { at } => {
                 guide.ended = true;
                 self.stop_strategies(at)?;
             }
-            deed @ Deed::Sent { .. } => self.send_again(guide, position, &deed)?,
-            Deed::Halted { .. } | Deed::Kept | Deed::Refused { .. } => {}
+            deed @ Effect::Sent { .. } => self.send_again(guide, position, &deed)?,
+            Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {}
         }
         self.note_commands(guide);
         guide.sort(&mut self.intents);
@@ -74,7 +77,7 @@ impl Engine {
     }
 
     /// Takes in what is to leave.
-    pub(super) fn note_commands(&self, guide: &mut Guide) {
+    pub(super) fn note_commands(&self, guide: &mut ReplayCursor) {
         let commands = &self.router.outbox.commands;
         let new = commands[guide.noted..].iter();
         guide
@@ -83,19 +86,29 @@ impl Engine {
         guide.noted = commands.len();
     }
 
-    fn send_again(&self, guide: &mut Guide, position: u64, taped: &Deed) -> Result<(), Stop> {
+    fn send_again(
+        &self,
+        guide: &mut ReplayCursor,
+        position: u64,
+        taped: &Effect,
+    ) -> Result<(), ReplayStop> {
         let left = guide.leaving.pop_front();
         if left.as_ref() == Some(taped) {
             return Ok(());
         }
-        let words = |deed: &Deed| Finding::Words(format!("{deed:?}"));
+        let words = |deed: &Effect| Finding::Words(format!("{deed:?}"));
         let found = left.as_ref().map_or(Finding::Nothing, words);
         Err(differs(position, None, words(taped), found))
     }
 
-    fn act_again(&mut self, guide: &mut Guide, position: u64, acted: Acted) -> Result<(), Stop> {
+    fn act_again(
+        &mut self,
+        guide: &mut ReplayCursor,
+        position: u64,
+        acted: AppliedAction,
+    ) -> Result<(), ReplayStop> {
         let found = guide.take(acted.strategy, acted.is_at_end());
-        let mut found = found.and_then(|intent| Acted::of(&intent, acted.leaves_at));
+        let mut found = found.and_then(|intent| AppliedAction::of(&intent, acted.leaves_at));
         if let Some(found) = &mut found {
             // The kernel says when what counts from an end happened, and what it denies.
             found.late = acted.late;
@@ -107,8 +120,8 @@ impl Engine {
             return Err(differs(
                 position,
                 Some(acted.strategy),
-                Finding::Acted(acted),
-                found.map_or(Finding::Nothing, Finding::Acted),
+                Finding::Action(acted),
+                found.map_or(Finding::Nothing, Finding::Action),
             ));
         }
         guide.compared += 1;
@@ -136,17 +149,17 @@ impl Engine {
 
     fn settle_again(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         position: u64,
-        (at, strategy, outcome): (Timestamp, StrategyId, Outcome),
-    ) -> Result<(), Stop> {
+        (at, strategy, outcome): (Timestamp, StrategyId, StrategyOutcome),
+    ) -> Result<(), ReplayStop> {
         if guide.found_next(strategy) != Some(outcome) {
             self.bring_about(guide, strategy, outcome)?;
         }
         let found = guide.take(strategy, true);
         let now = found
             .as_ref()
-            .and_then(|intent| Outcome::of(&intent.decision));
+            .and_then(|intent| StrategyOutcome::of(&intent.decision));
         match (found, now) {
             (Some(mut intent), Some(now)) if now == outcome => {
                 intent.at = at;
@@ -166,14 +179,14 @@ impl Engine {
     /// Lets happen again what no batch brings about, if a limit in time may have.
     fn bring_about(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         strategy: StrategyId,
-        outcome: Outcome,
-    ) -> Result<(), Stop> {
+        outcome: StrategyOutcome,
+    ) -> Result<(), ReplayStop> {
         match outcome {
-            Outcome::Fenced(None) => self.fault_again(guide, strategy, true),
-            Outcome::BesideFailed => {
-                self.force(strategy, Forced::FaultBeside(strategy))?;
+            StrategyOutcome::Fenced(None) => self.fault_again(guide, strategy, true),
+            StrategyOutcome::ShadowFailed => {
+                self.force(strategy, RecordedFault::FaultInShadow(strategy))?;
                 guide.sort_before(strategy, &mut self.intents);
                 Ok(())
             }
@@ -183,12 +196,12 @@ impl Engine {
 
     fn fault_again(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         strategy: StrategyId,
         snapshot: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         guide.sort(&mut self.intents);
-        let fault = Forced::Fault {
+        let fault = RecordedFault::Fault {
             strategy,
             fate: guide.fate(strategy),
             snapshot,
@@ -199,7 +212,11 @@ impl Engine {
     }
 
     /// Tells a strategy's worker what must happen.
-    pub(super) fn force(&mut self, strategy: StrategyId, forced: Forced) -> Result<(), Stop> {
+    pub(super) fn force(
+        &mut self,
+        strategy: StrategyId,
+        forced: RecordedFault,
+    ) -> Result<(), ReplayStop> {
         if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
             let task = Task::Force(forced);
             let _ = self.crew.perform(card.worker, task, &mut self.intents)?;
@@ -212,11 +229,11 @@ impl Engine {
         tape: &mut dyn Tape,
         position: u64,
         at: Timestamp,
-        (what, refused): (ChangeKept, Option<bool>),
-    ) -> Result<(), Stop> {
+        (what, refused): (RecordedChange, Option<bool>),
+    ) -> Result<(), ReplayStop> {
         let strategy = what.strategy();
         let change = match what {
-            ChangeKept::Seat {
+            RecordedChange::Start {
                 strategy,
                 name,
                 allocation,
@@ -228,26 +245,26 @@ impl Engine {
                 let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
                 let known = self.cards.iter().any(|card| card.id == strategy);
                 let seat = if known {
-                    match self.carry_out_change(Change::Rehearse(strategy), at)? {
-                        Ok(Changed::Rehearsal(left)) => {
+                    match self.carry_out_change(StrategyChange::DryRun(strategy), at)? {
+                        Ok(ChangeResult::DryRun(left)) => {
                             left.seat(name, allocation, next_order, version)
                         }
                         _ => return Err(EngineError::Tape(format!("`{name}` has no place")).into()),
                     }
                 } else {
                     let named = (strategy, name);
-                    Seat::start(&self.registry, named, allocation, next_order, version)
+                    StrategyStart::start(&self.registry, named, allocation, next_order, version)
                 };
-                Change::Seat(Box::new(seat.map_err(|fault| TapeError(fault.0))?))
+                StrategyChange::Start(Box::new(seat.map_err(|fault| TapeError(fault.0))?))
             }
-            ChangeKept::Swap { strategy, recipe } => {
+            RecordedChange::Swap { strategy, recipe } => {
                 let card = self.cards.iter().find(|card| card.id == strategy);
                 let name = card.map_or_else(String::new, |card| card.name.clone());
-                Change::Swap(strategy, Box::new(tape.version(&name, &recipe)?))
+                StrategyChange::Swap(strategy, Box::new(tape.version(&name, &recipe)?))
             }
-            ChangeKept::Promote(strategy) => Change::Promote(strategy),
-            ChangeKept::RollBack(strategy) => Change::RollBack(strategy),
-            ChangeKept::Remove(strategy) => Change::Remove(strategy),
+            RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
+            RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
+            RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
         };
         let done = "the change was carried out".to_owned();
         let refused_now = |why: &str| format!("it was refused: {why}");
@@ -266,11 +283,11 @@ impl Engine {
 
     fn save_again(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         position: u64,
         strategy: StrategyId,
         state: &State,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         // The first reels do not say that the states were asked for.
         if guide.states.as_ref().is_none_or(|(at, _)| *at != position) {
             guide.states = Some((position, self.states()?));

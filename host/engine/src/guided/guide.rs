@@ -2,9 +2,9 @@
 
 use super::tape::{Tape, TapeError};
 use crate::action_ring::{AT_END, Intent};
-use crate::forced::{Fate, Fence};
+use crate::forced::{FaultAt, FaultOutcome};
 use crate::port::State;
-use crate::record::{Acted, Deed, Outcome, Recorder};
+use crate::record::{AppliedAction, Effect, Recorder, StrategyOutcome};
 use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 
@@ -16,8 +16,8 @@ const STATES_AHEAD: usize = 64 << 20;
 
 /// What stands between the tape and the kernel.
 #[derive(Default)]
-pub(super) struct Guide {
-    pub(super) queue: VecDeque<(u64, Deed)>,
+pub(super) struct ReplayCursor {
+    pub(super) queue: VecDeque<(u64, Effect)>,
     /// Bytes of the states in it.
     states_ahead: usize,
     /// Positions of the deeds in the queue that the workers must not be ahead of.
@@ -40,16 +40,16 @@ pub(super) struct Guide {
     pub(super) compared: u64,
     pub(super) unkept: u64,
     /// The first of those that are not on the tape.
-    pub(super) extra: Option<Acted>,
+    pub(super) extra: Option<AppliedAction>,
     pub(super) ended: bool,
     /// The time of the last event before the last deed that was carried out.
     pub(super) done_at: Timestamp,
     /// The venues are there and get what they got.
     pub(super) venues: bool,
     /// Faults that must happen again: what a limit in time ended is not ended by it again.
-    pub(super) fences: Vec<Fence>,
+    pub(super) fences: Vec<FaultAt>,
     /// Commands that were given rise to and that the tape has not come to.
-    pub(super) leaving: VecDeque<Deed>,
+    pub(super) leaving: VecDeque<Effect>,
     /// How many of the router's commands are among them.
     pub(super) noted: usize,
     /// What the venues gave that the tape has not come to.
@@ -65,7 +65,7 @@ struct Decided {
     at_end: VecDeque<Intent>,
 }
 
-impl Guide {
+impl ReplayCursor {
     pub(super) fn of(windows: Option<Timestamp>) -> Self {
         Self {
             windows,
@@ -85,19 +85,19 @@ impl Guide {
     /// Reads ahead of the events that were `reached`.
     pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
         // What becomes of a fault is known before it happens.
-        let undecided = |fences: &[Fence]| fences.iter().any(|fence| fence.fate.is_none());
+        let undecided = |fences: &[FaultAt]| fences.iter().any(|fence| fence.fate.is_none());
         let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
         let short = |guide: &Self| guide.windows.is_some() && guide.complete <= reached;
         while !self.over && (room(self) || short(self) || undecided(&self.fences)) {
             match tape.deed()? {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
-                Some((_, Deed::Halted { denied, .. })) => self.mark_denied(denied),
+                Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
                 Some((position, deed)) => {
                     if is_barrier(&deed) {
                         self.barriers.push_back(position);
                     }
-                    if let Deed::Settled {
+                    if let Effect::Settled {
                         strategy, outcome, ..
                     } = deed
                     {
@@ -114,10 +114,10 @@ impl Guide {
 
     /// What becomes of instances is told at the end of the window in which it happened. So it is known up to where the
     /// window of the last action begins, and up to what comes after that at the end of a window.
-    fn note_window(&mut self, position: u64, deed: &Deed) {
+    fn note_window(&mut self, position: u64, deed: &Effect) {
         match (self.windows, deed) {
-            (Some(_), Deed::Sent { .. } | Deed::Asked) => self.complete = position,
-            (Some(length), Deed::Acted(acted)) if !acted.is_at_end() => {
+            (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
+            (Some(length), Effect::Applied(acted)) if !acted.is_at_end() => {
                 let window = acted.at.div_euclid(length);
                 if self.last_window.is_none_or(|last| last < window) {
                     self.last_window = Some(window);
@@ -128,25 +128,25 @@ impl Guide {
         }
     }
 
-    fn foretell(&mut self, strategy: StrategyId, outcome: Outcome) {
-        if let Outcome::Fenced(Some(offered)) = outcome {
+    fn foretell(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
+        if let StrategyOutcome::Fenced(Some(offered)) = outcome {
             let fate = None;
-            return self.fences.push(Fence {
+            return self.fences.push(FaultAt {
                 strategy,
                 offered,
                 fate,
             });
         }
-        let open = |fence: &&mut Fence| fence.strategy == strategy && fence.fate.is_none();
+        let open = |fence: &&mut FaultAt| fence.strategy == strategy && fence.fate.is_none();
         if let Some(fence) = self.fences.iter_mut().find(open) {
             fence.fate = Some(fate(outcome));
         }
     }
 
     /// What is settled next about a strategy, and where.
-    pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, Outcome)> {
+    pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, StrategyOutcome)> {
         self.queue.iter().find_map(|(position, deed)| match deed {
-            Deed::Settled {
+            Effect::Settled {
                 strategy: other,
                 outcome,
                 ..
@@ -156,7 +156,7 @@ impl Guide {
     }
 
     /// What becomes of the strategy whose fault is at hand.
-    pub(super) fn fate(&self, strategy: StrategyId) -> Option<Fate> {
+    pub(super) fn fate(&self, strategy: StrategyId) -> Option<FaultOutcome> {
         self.settled_next(strategy)
             .map(|(_, outcome)| fate(outcome))
     }
@@ -165,17 +165,17 @@ impl Guide {
     pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
         let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
         let saved = here.any(
-            |(_, deed)| matches!(deed, Deed::Saved { strategy: other, .. } if *other == strategy),
+            |(_, deed)| matches!(deed, Effect::Saved { strategy: other, .. } if *other == strategy),
         );
         let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
-        !saved && next == Some(Outcome::Fenced(None))
+        !saved && next == Some(StrategyOutcome::Fenced(None))
     }
 
     /// What a strategy's instance came to now, and was not compared yet.
-    pub(super) fn found_next(&self, strategy: StrategyId) -> Option<Outcome> {
+    pub(super) fn found_next(&self, strategy: StrategyId) -> Option<StrategyOutcome> {
         let decided = self.decided.get(&strategy)?;
         let next = decided.at_end.front()?;
-        Outcome::of(&next.decision)
+        StrategyOutcome::of(&next.decision)
     }
 
     /// Takes in what was brought about: it comes before what the strategy's instance came to of itself.
@@ -193,7 +193,7 @@ impl Guide {
             .iter_mut()
             .rev()
             .filter_map(|(_, deed)| match deed {
-                Deed::Acted(acted) => Some(acted),
+                Effect::Applied(acted) => Some(acted),
                 _ => None,
             });
         for acted in acted.take(denied as usize) {
@@ -222,7 +222,7 @@ impl Guide {
         barrier.min(known)
     }
 
-    pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Deed)> {
+    pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Effect)> {
         let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
         if is_barrier(&next.1) {
             self.barriers.pop_front();
@@ -236,8 +236,8 @@ impl Guide {
         let after = self.queue.iter().take_while(|(at, _)| *at == position);
         for (_, deed) in after {
             match deed {
-                Deed::Refused { .. } => return Some(true),
-                Deed::Changed { .. } => return Some(false),
+                Effect::Refused { .. } => return Some(true),
+                Effect::Changed { .. } => return Some(false),
                 _ => {}
             }
         }
@@ -291,33 +291,35 @@ impl Guide {
     }
 }
 
-const fn state_bytes(deed: &Deed) -> usize {
+const fn state_bytes(deed: &Effect) -> usize {
     match deed {
-        Deed::Saved { state, .. } => state.bytes.len(),
+        Effect::Saved { state, .. } => state.bytes.len(),
         _ => 0,
     }
 }
 
 /// What becomes of a fault that is followed by this.
-const fn fate(outcome: Outcome) -> Fate {
+const fn fate(outcome: StrategyOutcome) -> FaultOutcome {
     match outcome {
-        Outcome::Ended => Fate::Ends,
-        Outcome::TrialFailed => Fate::FailsTrial,
-        _ => Fate::Recovers,
+        StrategyOutcome::Ended => FaultOutcome::Ends,
+        StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
+        _ => FaultOutcome::Recovers,
     }
 }
 
 /// Whether the workers must stand exactly at it.
-const fn is_barrier(deed: &Deed) -> bool {
+const fn is_barrier(deed: &Effect) -> bool {
     match deed {
-        Deed::Acted(acted) => acted.is_at_end(),
-        Deed::Sent { .. } | Deed::Halted { .. } | Deed::Kept | Deed::Refused { .. } => false,
-        Deed::Settled { .. }
-        | Deed::Operated { .. }
-        | Deed::GaveUp { .. }
-        | Deed::Changed { .. }
-        | Deed::Asked
-        | Deed::Saved { .. }
-        | Deed::Stopping { .. } => true,
+        Effect::Applied(acted) => acted.is_at_end(),
+        Effect::Sent { .. } | Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {
+            false
+        }
+        Effect::Settled { .. }
+        | Effect::Operated { .. }
+        | Effect::GaveUp { .. }
+        | Effect::Changed { .. }
+        | Effect::Asked
+        | Effect::Saved { .. }
+        | Effect::Stopping { .. } => true,
     }
 }

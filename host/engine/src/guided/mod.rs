@@ -15,12 +15,12 @@ pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError
 use crate::action_ring::{AT_END, Decision};
 use crate::config::Stepping;
 use crate::engine::{Engine, EngineError, hash_intent};
-use crate::forced::Forced;
-use crate::record::Acted;
+use crate::forced::RecordedFault;
+use crate::record::AppliedAction;
 use crate::report::{Ending, Observer};
 use crate::shard::Task;
-use guide::Guide;
-use tape::{Stop, differs};
+use guide::ReplayCursor;
+use tape::{ReplayStop, differs};
 use tickdeck_model::{Event, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
@@ -37,11 +37,11 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Replayed, EngineError> {
         let started = self.clock.now_ns();
-        let mut guide = Guide::of(self.windows());
+        let mut guide = ReplayCursor::of(self.windows());
         let divergence = match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => None,
-            Err(Stop::Differs(divergence)) => Some(*divergence),
-            Err(Stop::Fails(error)) => return Err(error),
+            Err(ReplayStop::Differs(divergence)) => Some(*divergence),
+            Err(ReplayStop::Fails(error)) => return Err(error),
         };
         self.clear_outbox();
         let took = self.took_since(started);
@@ -69,11 +69,11 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<Standing, EngineError> {
         let started = self.clock.now_ns();
-        let mut guide = Guide::of(self.windows());
+        let mut guide = ReplayCursor::of(self.windows());
         match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => {}
-            Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
-            Err(Stop::Fails(error)) => return Err(error),
+            Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
+            Err(ReplayStop::Fails(error)) => return Err(error),
         }
         let status = self.status();
         let states = self.states()?;
@@ -97,11 +97,11 @@ impl Engine {
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<Resumed, EngineError> {
-        let mut guide = Guide::of(self.windows()).with_venues(self.keeping.take());
+        let mut guide = ReplayCursor::of(self.windows()).with_venues(self.keeping.take());
         match self.follow_tape(&mut guide, tape, observer) {
             Ok(()) => {}
-            Err(Stop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
-            Err(Stop::Fails(error)) => return Err(error),
+            Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
+            Err(ReplayStop::Fails(error)) => return Err(error),
         }
         // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
         // of instances counts from the end of the window, of which more may come.
@@ -145,10 +145,10 @@ impl Engine {
 
     fn follow_tape(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         self.guided = true;
         self.hurry(false)?;
         let followed = self.follow_to_end(guide, tape, observer);
@@ -161,9 +161,9 @@ impl Engine {
     }
 
     /// Whether the workers have to be quick about bringing an instance somewhere: where it was recorded, it was in time.
-    fn hurry(&mut self, hurry: bool) -> Result<(), Stop> {
+    fn hurry(&mut self, hurry: bool) -> Result<(), ReplayStop> {
         for worker in 0..self.crew.len() {
-            let task = Task::Force(Forced::Unhurried(!hurry));
+            let task = Task::Force(RecordedFault::WithoutTimeLimit(!hurry));
             let _ = self.crew.perform(worker, task, &mut self.intents)?;
         }
         Ok(())
@@ -171,10 +171,10 @@ impl Engine {
 
     fn follow_to_end(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         loop {
             guide.fill(tape, self.next_sequence)?;
             while let Some((position, deed)) = guide.next_before(self.next_sequence) {
@@ -200,10 +200,10 @@ impl Engine {
 
     fn tell_what_happened(
         &mut self,
-        guide: &Guide,
+        guide: &ReplayCursor,
         watched: bool,
         observer: &mut dyn Observer,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         for (at, notice) in self.router.outbox.notices.drain(..) {
             // A host that goes on has told all this before it was cut off.
             if !guide.venues {
@@ -222,7 +222,11 @@ impl Engine {
     }
 
     /// Publishes a stretch of the tape, lets the strategies decide, and goes through it with the router.
-    fn play_stretch(&mut self, guide: &mut Guide, tape: &mut dyn Tape) -> Result<(), Stop> {
+    fn play_stretch(
+        &mut self,
+        guide: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+    ) -> Result<(), ReplayStop> {
         let first = self.next_sequence;
         if let Some(event) = self
             .window
@@ -238,7 +242,7 @@ impl Engine {
         }
         let end = first + self.window.len() as u64;
         for fence in guide.fences.extract_if(.., |fence| fence.offered < end) {
-            self.force(fence.strategy, Forced::Fence(fence))?;
+            self.force(fence.strategy, RecordedFault::At(fence))?;
         }
         // These are kept already.
         let recorder = self.keeping.take();
@@ -257,10 +261,10 @@ impl Engine {
 
     fn go_through(
         &mut self,
-        guide: &mut Guide,
+        guide: &mut ReplayCursor,
         tape: &mut dyn Tape,
         window: &[Event],
-    ) -> Result<(), Stop> {
+    ) -> Result<(), ReplayStop> {
         for event in window {
             self.look_for_own(guide, event)?;
             self.router.on_event(event);
@@ -278,7 +282,11 @@ impl Engine {
     }
 
     /// Where the deeds end, so did what was recorded of decisions: what was decided beyond never left, and does now.
-    fn carry_out_rest(&mut self, guide: &mut Guide, position: u64) -> Result<(), Stop> {
+    fn carry_out_rest(
+        &mut self,
+        guide: &mut ReplayCursor,
+        position: u64,
+    ) -> Result<(), ReplayStop> {
         let left = guide.left_before(position);
         let Some(first) = left.first() else {
             return Ok(());
@@ -286,7 +294,8 @@ impl Engine {
         // One that was decided in an earlier window than the last deed's would be on the tape; so would any one if the tape
         // is only played no further.
         if guide.is_cut || self.window_end(first.at) < self.window_end(guide.done_at) {
-            let found = Acted::of(first, Timestamp::MIN).map_or(Finding::Nothing, Finding::Acted);
+            let found =
+                AppliedAction::of(first, Timestamp::MIN).map_or(Finding::Nothing, Finding::Action);
             let (at, strategy) = (first.cause + 1, Some(first.strategy));
             return Err(differs(at, strategy, Finding::Nothing, found));
         }
@@ -295,7 +304,9 @@ impl Engine {
         }
         guide.unkept += left.len() as u64;
         let first = left.first();
-        guide.extra = guide.extra.or_else(|| Acted::of(first?, Timestamp::MIN));
+        guide.extra = guide
+            .extra
+            .or_else(|| AppliedAction::of(first?, Timestamp::MIN));
         self.intents = left;
         self.keep_decisions();
         for intent in std::mem::take(&mut self.intents) {
@@ -306,7 +317,7 @@ impl Engine {
         Ok(())
     }
 
-    fn at_end_of_tape(&mut self, guide: &mut Guide) -> Result<(), Stop> {
+    fn at_end_of_tape(&mut self, guide: &mut ReplayCursor) -> Result<(), ReplayStop> {
         if let Some((position, _)) = guide.queue.front() {
             let problem = format!(
                 "the actions reel goes on to event {position}, but the events reel ends at {}: its tail is lost",
@@ -325,14 +336,14 @@ impl Engine {
         }
         if let Some(extra) = guide.extra.take() {
             let strategy = Some(extra.strategy);
-            let (at, extra) = (self.next_sequence, Finding::Acted(extra));
+            let (at, extra) = (self.next_sequence, Finding::Action(extra));
             return Err(differs(at, strategy, Finding::Nothing, extra));
         }
         if let Some(intent) = guide.all_left().first() {
-            let found = Acted::of(intent, Timestamp::MIN);
+            let found = AppliedAction::of(intent, Timestamp::MIN);
             let found = found.map_or(
                 Finding::Words("an instance's end".to_owned()),
-                Finding::Acted,
+                Finding::Action,
             );
             let strategy = Some(intent.strategy);
             return Err(differs(

@@ -1,14 +1,18 @@
 //! Where an event of the tape came from: from the host itself, which derives it again, or from a venue.
 
-use super::guide::Guide;
-use super::tape::{Finding, Stop, differs};
+use super::guide::ReplayCursor;
+use super::tape::{Finding, ReplayStop, differs};
 use crate::config::Stepping;
 use crate::engine::Engine;
 use tickdeck_model::{Event, OrderStatus, Timestamp, View};
 
 impl Engine {
     /// Takes an event of ours off those that must come, if it is one.
-    pub(super) fn look_for_own(&mut self, guide: &mut Guide, event: &Event) -> Result<(), Stop> {
+    pub(super) fn look_for_own(
+        &mut self,
+        guide: &mut ReplayCursor,
+        event: &Event,
+    ) -> Result<(), ReplayStop> {
         let until = self.gathered_until(event.ts_host);
         if self.router.next_due().is_some_and(|due| due < until) {
             let mut due = Vec::new();
@@ -53,7 +57,11 @@ impl Engine {
     }
 
     /// What the venues gave must be what the tape has.
-    fn expect_of_venues(&mut self, guide: &mut Guide, event: &Event) -> Result<(), Stop> {
+    fn expect_of_venues(
+        &mut self,
+        guide: &mut ReplayCursor,
+        event: &Event,
+    ) -> Result<(), ReplayStop> {
         if guide.given.is_empty() {
             self.ask_venues(guide, self.gathered_until(event.ts_host));
         }
@@ -69,7 +77,7 @@ impl Engine {
     }
 
     /// Gives the venues what they were sent, and takes what they have until then.
-    fn ask_venues(&mut self, guide: &mut Guide, until: Timestamp) {
+    fn ask_venues(&mut self, guide: &mut ReplayCursor, until: Timestamp) {
         self.note_commands(guide);
         guide.noted = 0;
         for (venue, at, command) in self.router.outbox.commands.drain(..) {
@@ -89,7 +97,7 @@ impl Engine {
     }
 
     /// Passes commands on to the venues if they are there.
-    pub(super) fn visit_venues(&mut self, guide: &mut Guide) {
+    pub(super) fn visit_venues(&mut self, guide: &mut ReplayCursor) {
         if guide.venues {
             self.ask_venues(guide, self.now.saturating_add(1));
         } else {

@@ -2,7 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::port::{State, Version};
-use crate::record::{Acted, Deed, Outcome};
+use crate::record::{AppliedAction, Effect, StrategyOutcome};
 use crate::report::{Report, Status};
 use tickdeck_model::{Event, StrategyId};
 use tickdeck_portfolio::Portfolio;
@@ -19,7 +19,7 @@ pub trait Tape {
     ///
     /// # Errors
     /// The tape can't be read.
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError>;
+    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError>;
 
     /// Makes a version again.
     ///
@@ -62,9 +62,9 @@ pub enum Finding {
     /// Nothing.
     Nothing,
     /// An action.
-    Acted(Acted),
+    Action(AppliedAction),
     /// What became of an instance.
-    Outcome(Outcome),
+    Outcome(StrategyOutcome),
     /// An event.
     Event(Box<Event>),
     /// A state, of this schema and this many bytes.
@@ -111,12 +111,12 @@ pub struct Standing {
 }
 
 /// A way to stop: a difference, or an error.
-pub(super) enum Stop {
+pub(super) enum ReplayStop {
     Differs(Box<Divergence>),
     Fails(EngineError),
 }
 
-impl<T: Into<EngineError>> From<T> for Stop {
+impl<T: Into<EngineError>> From<T> for ReplayStop {
     fn from(error: T) -> Self {
         Self::Fails(error.into())
     }
@@ -134,8 +134,8 @@ pub(super) fn differs(
     strategy: Option<StrategyId>,
     recorded: Finding,
     found: Finding,
-) -> Stop {
-    Stop::Differs(Box::new(Divergence {
+) -> ReplayStop {
+    ReplayStop::Differs(Box::new(Divergence {
         position,
         strategy,
         recorded,

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickdeck_engine::port::{
-    Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, State, StopReason,
-    Strategy, SwapPolicy, VenueTerms, Version,
+    Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, State, StopReason,
+    Strategy, StrategyStart, SwapPolicy, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, EngineConfig, EngineError, Notice, Observer, Report, Status};
 use tickdeck_model::*;
@@ -457,7 +457,7 @@ pub(crate) fn try_engine_at(
     let message = (registry.add_text("ping"), "ping".to_owned());
     let seats = strategies
         .into_iter()
-        .map(|(name, version, strategy)| Seat {
+        .map(|(name, version, strategy)| StrategyStart {
             id: registry.add_strategy(name),
             name: name.to_owned(),
             allocation: vec![(CurrencyId(0), Amount(1_000_000))],

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Deed, RecordError, Recorder, Tape, TapeError};
+use tickdeck_engine::{Effect, RecordError, Recorder, Tape, TapeError};
 use tickdeck_model::Event;
 
 /// What a run handed over, in the order in which it did.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     Event(Event),
-    Deed(u64, Deed),
+    Effect(u64, Effect),
 }
 
 /// Keeps a run in memory.
@@ -41,15 +41,15 @@ impl Reel {
     pub(crate) fn events(&self) -> Vec<Event> {
         let events = |item| match item {
             Item::Event(event) => Some(event),
-            Item::Deed(..) => None,
+            Item::Effect(..) => None,
         };
         self.all().into_iter().filter_map(events).collect()
     }
 
-    pub(crate) fn deeds(&self) -> Vec<(u64, Deed)> {
+    pub(crate) fn deeds(&self) -> Vec<(u64, Effect)> {
         let deeds = |item| match item {
             Item::Event(_) => None,
-            Item::Deed(position, deed) => Some((position, deed)),
+            Item::Effect(position, deed) => Some((position, deed)),
         };
         self.all().into_iter().filter_map(deeds).collect()
     }
@@ -61,8 +61,8 @@ impl Recorder for Reel {
         self.items.lock().unwrap().extend(items);
     }
 
-    fn deed(&mut self, position: u64, deed: &Deed) {
-        let item = Item::Deed(position, deed.clone());
+    fn deed(&mut self, position: u64, deed: &Effect) {
+        let item = Item::Effect(position, deed.clone());
         self.items.lock().unwrap().push(item);
     }
 
@@ -85,7 +85,7 @@ impl Recorder for Reel {
 /// Plays what was kept, with versions by their recipes.
 pub(crate) struct Played {
     events: std::vec::IntoIter<Event>,
-    deeds: std::vec::IntoIter<(u64, Deed)>,
+    deeds: std::vec::IntoIter<(u64, Effect)>,
     versions: BTreeMap<String, Version>,
 }
 
@@ -95,7 +95,7 @@ impl Played {
         for item in items {
             match item {
                 Item::Event(event) => events.push(*event),
-                Item::Deed(position, deed) => deeds.push((*position, deed.clone())),
+                Item::Effect(position, deed) => deeds.push((*position, deed.clone())),
             }
         }
         let named = |version: &Version| (version.recipe.to_string(), version.clone());
@@ -113,7 +113,7 @@ impl Tape for Played {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         Ok(self.deeds.next())
     }
 

@@ -43,7 +43,7 @@ impl Top {
 
 /// What the exchange says about the top after one depth event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TopVerdict {
     /// It was the same.
     Agrees,
     /// It was not.
@@ -61,12 +61,12 @@ pub enum Verdict {
 
 /// Pairs tops with tickers.
 #[derive(Debug, Clone, Default)]
-pub struct Oracle {
+pub struct TopCheck {
     tickers: VecDeque<(u64, Top)>,
     tops: VecDeque<(u64, Top)>,
 }
 
-impl Oracle {
+impl TopCheck {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.tickers.clear();
@@ -98,26 +98,26 @@ impl Oracle {
     }
 
     /// The next verdict that no later ticker can change.
-    pub fn next_verdict(&mut self) -> Option<Verdict> {
+    pub fn next_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, _) = self.tops.front()?;
         let (newest, _) = self.tickers.back()?;
         if newest > last_id { self.judge() } else { None }
     }
 
     /// The next verdict by what has been seen; for the end of the streams.
-    pub fn judge(&mut self) -> Option<Verdict> {
+    pub fn judge(&mut self) -> Option<TopVerdict> {
         let (last_id, local) = self.tops.pop_front()?;
         while self.tickers.get(1).is_some_and(|(id, _)| *id <= last_id) {
             self.tickers.pop_front();
         }
         Some(match self.tickers.front() {
-            Some((id, exchange)) if *id <= last_id && *exchange == local => Verdict::Agrees,
-            Some((id, exchange)) if *id <= last_id => Verdict::Differs {
+            Some((id, exchange)) if *id <= last_id && *exchange == local => TopVerdict::Agrees,
+            Some((id, exchange)) if *id <= last_id => TopVerdict::Differs {
                 last_id,
                 local,
                 exchange: *exchange,
             },
-            _ => Verdict::Unchecked,
+            _ => TopVerdict::Unchecked,
         })
     }
 }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_newest_ticker_that_is_not_ahead_decides_whichever_stream_comes_first() {
-        let mut oracle = Oracle::default();
+        let mut oracle = TopCheck::default();
         oracle.depth(10, top(8));
         assert_eq!(
             oracle.next_verdict(),
@@ -152,11 +152,11 @@ mod tests {
         oracle.ticker(&ticker(9, 8));
         assert_eq!(oracle.next_verdict(), None);
         oracle.ticker(&ticker(11, 9));
-        assert_eq!(oracle.next_verdict(), Some(Verdict::Agrees));
+        assert_eq!(oracle.next_verdict(), Some(TopVerdict::Agrees));
         oracle.depth(12, top(8));
         assert_eq!(
             oracle.judge(),
-            Some(Verdict::Differs {
+            Some(TopVerdict::Differs {
                 last_id: 12,
                 local: top(8),
                 exchange: top(9)
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn a_depth_event_older_than_every_ticker_is_not_judged() {
-        let mut oracle = Oracle::default();
+        let mut oracle = TopCheck::default();
         oracle.ticker(&ticker(9, 8));
         oracle.depth(8, top(8));
-        assert_eq!(oracle.next_verdict(), Some(Verdict::Unchecked));
+        assert_eq!(oracle.next_verdict(), Some(TopVerdict::Unchecked));
     }
 }

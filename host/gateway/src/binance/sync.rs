@@ -20,7 +20,7 @@
 //! never too thick, and a snapshot that does come replaces it.
 
 use super::book::LocalBook;
-use super::oracle::{Oracle, Top, Verdict};
+use super::oracle::{Top, TopCheck, TopVerdict};
 use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
 use std::collections::VecDeque;
 use tickdeck_model::{
@@ -57,7 +57,7 @@ pub struct SnapshotRequest {
 
 /// What a frame did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum SyncStep {
     /// The book took it in.
     Applied,
     /// Its ids were all known; it was ignored.
@@ -122,7 +122,7 @@ pub struct BookSync {
     /// Last id the book, or the diffs kept, have reached.
     last_id: Option<u64>,
     kept: VecDeque<Kept>,
-    oracle: Oracle,
+    oracle: TopCheck,
     /// Worst price of the snapshot's bids and asks, where it was cut.
     cut: (Option<Price>, Option<Price>),
     request: Option<SnapshotRequest>,
@@ -139,7 +139,7 @@ impl BookSync {
             book: LocalBook::default(),
             last_id: None,
             kept: VecDeque::new(),
-            oracle: Oracle::default(),
+            oracle: TopCheck::default(),
             cut: (None, None),
             request: None,
         }
@@ -166,15 +166,20 @@ impl BookSync {
     }
 
     /// Takes in a diff and appends what it changes.
-    pub fn depth(&mut self, update: &DepthUpdate, levels: &Levels, out: &mut Vec<Body>) -> Step {
+    pub fn depth(
+        &mut self,
+        update: &DepthUpdate,
+        levels: &Levels,
+        out: &mut Vec<Body>,
+    ) -> SyncStep {
         let Some(last) = self.last_id else {
             self.say(VenueState::Stale, out);
             self.start_over(update, levels);
-            return Step::Kept;
+            return SyncStep::Kept;
         };
         let expected = last.saturating_add(1);
         if update.last_id <= last {
-            return Step::Duplicate;
+            return SyncStep::Duplicate;
         }
         let follows = match self.state {
             State::Whole { may_straddle: true } => update.first_id <= expected,
@@ -187,7 +192,7 @@ impl BookSync {
                 self.say(VenueState::Stale, out);
             }
             self.start_over(update, levels);
-            return Step::Gap {
+            return SyncStep::Gap {
                 expected,
                 got: update.first_id,
             };
@@ -196,7 +201,7 @@ impl BookSync {
         match self.state {
             State::Waiting => {
                 self.keep(update, levels);
-                Step::Kept
+                SyncStep::Kept
             }
             State::Whole { .. } => {
                 self.apply(levels);
@@ -213,19 +218,19 @@ impl BookSync {
                     self.tell_deltas(update.last_id, levels, out);
                 }
                 if beyond {
-                    Step::BeyondSnapshot
+                    SyncStep::BeyondSnapshot
                 } else {
-                    Step::Applied
+                    SyncStep::Applied
                 }
             }
             State::Rebuilding { .. } => {
                 self.rebuild_with(update, levels);
-                Step::Kept
+                SyncStep::Kept
             }
             State::Proven => {
                 self.rebuild_with(update, levels);
                 self.tell_deltas(update.last_id, levels, out);
-                Step::Applied
+                SyncStep::Applied
             }
         }
     }
@@ -236,12 +241,12 @@ impl BookSync {
         snapshot: &DepthSnapshot,
         levels: &Levels,
         out: &mut Vec<Body>,
-    ) -> Step {
+    ) -> SyncStep {
         let was_live = self.is_live();
         if matches!(self.state, State::Whole { .. })
             && self.last_id.is_some_and(|last| snapshot.last_id <= last)
         {
-            return Step::SnapshotTooOld;
+            return SyncStep::SnapshotTooOld;
         }
         while self
             .kept
@@ -258,7 +263,7 @@ impl BookSync {
             self.request = self.kept.front().map(|first| SnapshotRequest {
                 at_least_id: first.first_id,
             });
-            return Step::SnapshotTooOld;
+            return SyncStep::SnapshotTooOld;
         }
         self.book.clear();
         self.apply(levels);
@@ -288,17 +293,17 @@ impl BookSync {
             if was_live {
                 self.say(VenueState::Stale, out);
             }
-            return Step::BeyondSnapshot;
+            return SyncStep::BeyondSnapshot;
         }
         self.tell_whole(out);
         if !was_live {
             self.say(VenueState::Live, out);
         }
-        Step::Synced(Synced::Snapshot)
+        SyncStep::Synced(Synced::Snapshot)
     }
 
     /// Takes in the exchange's best bid and ask, the evidence for a book that is being rebuilt.
-    pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<Step> {
+    pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<SyncStep> {
         let Recovery::Evidence { agreements } = self.recovery else {
             return None;
         };
@@ -309,26 +314,26 @@ impl BookSync {
         let mut step = None;
         while let Some(verdict) = self.oracle.next_verdict() {
             step = match (self.state, verdict) {
-                (State::Rebuilding { agreed }, Verdict::Agrees) if agreed + 1 >= agreements => {
+                (State::Rebuilding { agreed }, TopVerdict::Agrees) if agreed + 1 >= agreements => {
                     self.state = State::Proven;
                     self.tell_whole(out);
                     self.say(VenueState::Live, out);
-                    Some(Step::Synced(Synced::Evidence))
+                    Some(SyncStep::Synced(Synced::Evidence))
                 }
-                (State::Rebuilding { agreed }, Verdict::Agrees) => {
+                (State::Rebuilding { agreed }, TopVerdict::Agrees) => {
                     self.state = State::Rebuilding { agreed: agreed + 1 };
                     step
                 }
-                (State::Rebuilding { .. }, Verdict::Differs { .. }) => {
+                (State::Rebuilding { .. }, TopVerdict::Differs { .. }) => {
                     self.state = State::Rebuilding { agreed: 0 };
                     step
                 }
-                (State::Proven, Verdict::Differs { .. }) => {
+                (State::Proven, TopVerdict::Differs { .. }) => {
                     self.state = State::Rebuilding { agreed: 0 };
                     self.say(VenueState::Stale, out);
-                    Some(Step::BeyondSnapshot)
+                    Some(SyncStep::BeyondSnapshot)
                 }
-                (_, Verdict::Agrees | Verdict::Unchecked)
+                (_, TopVerdict::Agrees | TopVerdict::Unchecked)
                 | (State::Waiting | State::Whole { .. }, _) => step,
             };
         }

@@ -3,9 +3,11 @@
 use super::config::SymbolTerms;
 use super::feed::{Feed, Seen};
 use super::lines::{Lines, split};
-use super::monitor::{LineProblem, Monitor};
+use super::monitor::{LineProblem, PlaybackMonitor};
 use super::survey::survey;
-use crate::binance::{DecodeError, Decoder, Frame, Level, Oracle, Step, TimeUnit, Top, Verdict};
+use crate::binance::{
+    DecodeError, Decoder, Frame, Level, SyncStep, TimeUnit, Top, TopCheck, TopVerdict,
+};
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
@@ -94,7 +96,7 @@ pub struct CheckedBook {
 struct Check {
     symbols: Vec<SymbolTerms>,
     feed: Feed,
-    oracles: Vec<Oracle>,
+    oracles: Vec<TopCheck>,
     report: CheckReport,
 }
 
@@ -104,14 +106,14 @@ struct Check {
 /// It can't be opened, or holds no frame of Binance near its start. A file that breaks later gives a report that says so.
 pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
     let file = survey(path, &[], TimeUnit::default())?;
-    let mut lines = Lines::open(path, &Monitor::default())?;
+    let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
     let decoder = Decoder::new(
         file.symbols.iter().map(SymbolTerms::symbol).collect(),
         TimeUnit::default(),
     );
     let ids: Vec<InstrumentId> = (0..).map(InstrumentId).take(file.symbols.len()).collect();
     let mut check = Check {
-        oracles: vec![Oracle::default(); ids.len()],
+        oracles: vec![TopCheck::default(); ids.len()],
         feed: Feed::new(decoder, &ids, VenueId(0), AGREEMENTS),
         symbols: file.symbols,
         report: CheckReport {
@@ -175,15 +177,15 @@ impl CheckReport {
         }
     }
 
-    fn judge(&mut self, verdict: Verdict) -> Option<String> {
+    fn judge(&mut self, verdict: TopVerdict) -> Option<String> {
         match verdict {
-            Verdict::Unchecked => None,
-            Verdict::Agrees => {
+            TopVerdict::Unchecked => None,
+            TopVerdict::Agrees => {
                 self.oracle_checked += 1;
                 self.oracle_agreed += 1;
                 None
             }
-            Verdict::Differs {
+            TopVerdict::Differs {
                 last_id,
                 local,
                 exchange,
@@ -223,20 +225,23 @@ impl Check {
         let sync = self.feed.book(symbol);
         let mut problem = None;
         match seen.step {
-            Some(Step::Gap { expected, got }) => {
+            Some(SyncStep::Gap { expected, got }) => {
                 report.gaps += 1;
                 problem = Some(format!(
                     "gap in the depth ids: {expected} should come, {got} came"
                 ));
             }
-            Some(Step::Duplicate) => report.duplicates += 1,
-            Some(Step::BeyondSnapshot) => report.beyond_snapshot += 1,
-            Some(Step::Applied | Step::Kept | Step::Synced(_) | Step::SnapshotTooOld) | None => {}
+            Some(SyncStep::Duplicate) => report.duplicates += 1,
+            Some(SyncStep::BeyondSnapshot) => report.beyond_snapshot += 1,
+            Some(
+                SyncStep::Applied | SyncStep::Kept | SyncStep::Synced(_) | SyncStep::SnapshotTooOld,
+            )
+            | None => {}
         }
         // A depth event has been taken in: by itself, or kept and then applied to a snapshot.
         let took_depth = match (seen.frame, seen.step) {
-            (Frame::Depth(_), Some(Step::Applied | Step::BeyondSnapshot)) => true,
-            (Frame::Snapshot(snapshot), Some(Step::Synced(_))) => {
+            (Frame::Depth(_), Some(SyncStep::Applied | SyncStep::BeyondSnapshot)) => true,
+            (Frame::Snapshot(snapshot), Some(SyncStep::Synced(_))) => {
                 sync.last_id() > Some(snapshot.last_id)
             }
             _ => false,

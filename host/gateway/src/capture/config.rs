@@ -2,7 +2,7 @@
 
 use super::CURRENCY_SCALE;
 use crate::binance::{Symbol, TimeUnit};
-use crate::desk::{DeskRules, FeeRate, Fees, Latency};
+use crate::desk::{BrokerRules, FeeRate, Fees, Latency};
 use std::path::PathBuf;
 use tickdeck_model::{Amount, Price, Size};
 
@@ -20,7 +20,7 @@ const QUOTES: &[&str] = &[
 
 /// How to play a capture.
 #[derive(Debug, Clone)]
-pub struct CaptureConfig {
+pub struct PlaybackConfig {
     /// The files, merged by local time.
     pub files: Vec<PathBuf>,
     /// The venue's name; symbols become `BTCUSDT.<venue>`.
@@ -43,7 +43,7 @@ pub struct CaptureConfig {
     pub preload: bool,
 }
 
-impl CaptureConfig {
+impl PlaybackConfig {
     /// The defaults: venue `BINANCE`, 1 ms there and 1 ms back, 0.1 % fees, 1,000,000 USDT, shorts allowed.
     pub fn new(files: Vec<PathBuf>) -> Self {
         Self {
@@ -67,8 +67,8 @@ impl CaptureConfig {
     }
 
     /// The desk's rules.
-    pub(super) fn rules(&self) -> DeskRules {
-        DeskRules {
+    pub(super) fn rules(&self) -> BrokerRules {
+        BrokerRules {
             latency: self.latency.at_least_one_ns(),
             fees: self.fees,
             allow_short: self.allow_short,

@@ -1,7 +1,7 @@
 //! One file's frames as market data events: decoder and books together.
 
 use crate::binance::{
-    BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, Step, TradeTick,
+    BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, SyncStep, TradeTick,
 };
 use tickdeck_model::{
     Body, Event, InstrumentId, Pad, Price, Quote, Size, Timestamp, Trade, VenueId,
@@ -22,7 +22,7 @@ pub(super) struct Feed {
 pub(super) struct Seen {
     pub(super) frame: Frame,
     /// What became of the book.
-    pub(super) step: Option<Step>,
+    pub(super) step: Option<SyncStep>,
     /// Sizes of levels that were cut down to the scale.
     pub(super) cut_sizes: u64,
 }

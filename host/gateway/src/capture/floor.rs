@@ -9,7 +9,7 @@ mod submit;
 
 use super::book::{MarketBook, apply};
 use super::tape::Tape;
-use crate::desk::Desk;
+use crate::desk::Broker;
 use queue::Resting;
 use std::collections::VecDeque;
 use tickdeck_engine::port::{Command, Due};
@@ -23,7 +23,7 @@ const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
 /// One instrument: its market and our orders in it.
 #[derive(Debug, Default)]
-struct Pit {
+struct Market {
     market: MarketBook,
     /// Orders in the book, by arrival.
     resting: Vec<Resting>,
@@ -33,10 +33,10 @@ struct Pit {
 
 /// The floor.
 #[derive(Debug)]
-pub(super) struct Floor {
-    desk: Desk,
+pub(super) struct FillSimulator {
+    desk: Broker,
     answer_ns: u64,
-    pits: Pits,
+    pits: Markets,
     /// Everything before this has happened.
     now: Timestamp,
     /// The market before this may be taken in at once: it passed while there was nothing to do.
@@ -51,24 +51,24 @@ pub(super) struct Floor {
 
 /// The pits by the numbers of their instruments.
 #[derive(Debug, Default)]
-struct Pits(Vec<Option<Pit>>);
+struct Markets(Vec<Option<Market>>);
 
-impl Pits {
+impl Markets {
     fn of(instruments: &[InstrumentId]) -> Self {
         let mut pits = Self::default();
         for instrument in instruments {
             let needed = pits.0.len().max(instrument.index() + 1);
             pits.0.resize_with(needed, || None);
-            pits.0[instrument.index()] = Some(Pit::default());
+            pits.0[instrument.index()] = Some(Market::default());
         }
         pits
     }
 
-    fn get(&self, instrument: InstrumentId) -> Option<&Pit> {
+    fn get(&self, instrument: InstrumentId) -> Option<&Market> {
         self.0.get(instrument.index())?.as_ref()
     }
 
-    fn get_mut(&mut self, instrument: InstrumentId) -> Option<&mut Pit> {
+    fn get_mut(&mut self, instrument: InstrumentId) -> Option<&mut Market> {
         self.0.get_mut(instrument.index())?.as_mut()
     }
 }
@@ -82,12 +82,12 @@ enum Next {
     Replay,
 }
 
-impl Floor {
-    pub(super) fn new(desk: Desk, answer_ns: u64, instruments: &[InstrumentId]) -> Self {
+impl FillSimulator {
+    pub(super) fn new(desk: Broker, answer_ns: u64, instruments: &[InstrumentId]) -> Self {
         Self {
             desk,
             answer_ns,
-            pits: Pits::of(instruments),
+            pits: Markets::of(instruments),
             now: Timestamp::MIN,
             idle_until: Timestamp::MIN,
             day_orders: VecDeque::new(),

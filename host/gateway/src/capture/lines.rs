@@ -1,6 +1,6 @@
 //! The lines of a capture file, gzip or plain, one at a time in constant memory.
 
-use super::monitor::Monitor;
+use super::monitor::PlaybackMonitor;
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Lines {
 
 struct Counted {
     file: File,
-    monitor: Monitor,
+    monitor: PlaybackMonitor,
 }
 
 impl Read for Counted {
@@ -42,7 +42,7 @@ impl Read for Counted {
 
 impl Lines {
     /// Opens a file; its bytes are counted on the monitor.
-    pub(super) fn open(path: &Path, monitor: &Monitor) -> Result<Self, GatewayError> {
+    pub(super) fn open(path: &Path, monitor: &PlaybackMonitor) -> Result<Self, GatewayError> {
         let name = path.display().to_string();
         let unreadable = |error: std::io::Error| GatewayError::Source {
             source_name: name.clone(),

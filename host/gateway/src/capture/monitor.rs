@@ -26,7 +26,7 @@ impl std::fmt::Display for LineProblem {
 
 /// Counts so far. With `preload`, the whole capture at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct CaptureStats {
+pub struct PlaybackStats {
     /// Bytes read of the files as they lie on disk.
     pub read_bytes: u64,
     /// Their length.
@@ -75,13 +75,13 @@ pub(super) enum Count {
 
 /// A handle on the counters of one capture.
 #[derive(Debug, Clone, Default)]
-pub struct Monitor(Arc<Counters>);
+pub struct PlaybackMonitor(Arc<Counters>);
 
-impl Monitor {
+impl PlaybackMonitor {
     /// The counts as they are now.
-    pub fn stats(&self) -> CaptureStats {
+    pub fn stats(&self) -> PlaybackStats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CaptureStats {
+        PlaybackStats {
             read_bytes: load(&self.0.read_bytes),
             total_bytes: load(&self.0.total_bytes),
             lines: load(&self.0.lines),

@@ -6,7 +6,7 @@
 
 use super::config::SymbolTerms;
 use super::lines::{Lines, split};
-use super::monitor::Monitor;
+use super::monitor::PlaybackMonitor;
 use crate::binance::{Decoder, Frame, Levels, Symbol, TimeUnit};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ pub(super) fn survey(
 }
 
 fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayError> {
-    let mut lines = Lines::open(path, &Monitor::default())?;
+    let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
     let mut found: Vec<Found> = Vec::new();
     let mut levels = Levels::default();
     while lines.number() < SURVEY_LINES {

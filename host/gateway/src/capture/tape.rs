@@ -3,12 +3,12 @@
 //! The kernel hears of an event first; the floor comes to it later, often much later (see [`Floor`](super::floor)). What
 //! lies between is [`Tape::behind`].
 
-use super::config::CaptureConfig;
+use super::config::PlaybackConfig;
 use super::feed::Feed;
 use super::lines::{Lines, split};
-use super::monitor::{Count, LineProblem, Monitor};
+use super::monitor::{Count, LineProblem, PlaybackMonitor};
 use super::survey::SurveyedFile;
-use crate::binance::{DecodeError, Decoder, Step};
+use crate::binance::{DecodeError, Decoder, SyncStep};
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
 
@@ -50,7 +50,7 @@ pub(super) struct Preloaded {
 struct FileTape {
     lines: Lines,
     feed: Feed,
-    monitor: Monitor,
+    monitor: PlaybackMonitor,
     /// The events of the next line that has any; empty at the end.
     head: Vec<Event>,
     /// Local time of the last line.
@@ -69,11 +69,11 @@ struct Next {
 impl Tape {
     /// Opens the files; `numbered` has the instruments of each.
     pub(super) fn open(
-        config: &CaptureConfig,
+        config: &PlaybackConfig,
         files: &[SurveyedFile],
         numbered: &[Vec<InstrumentId>],
         connected: VenueStatus,
-        monitor: &Monitor,
+        monitor: &PlaybackMonitor,
     ) -> Result<Self, GatewayError> {
         let open = |(file, ids): (&SurveyedFile, &Vec<InstrumentId>)| {
             let symbols = file.symbols.iter().map(|terms| terms.symbol()).collect();
@@ -271,16 +271,16 @@ impl FileTape {
     }
 }
 
-fn count_step(monitor: &Monitor, step: Option<Step>) {
+fn count_step(monitor: &PlaybackMonitor, step: Option<SyncStep>) {
     match step {
-        Some(Step::Gap { .. }) => monitor.count(Count::Gap),
-        Some(Step::Duplicate) => monitor.count(Count::Duplicate),
+        Some(SyncStep::Gap { .. }) => monitor.count(Count::Gap),
+        Some(SyncStep::Duplicate) => monitor.count(Count::Duplicate),
         Some(
-            Step::Applied
-            | Step::Kept
-            | Step::BeyondSnapshot
-            | Step::Synced(_)
-            | Step::SnapshotTooOld,
+            SyncStep::Applied
+            | SyncStep::Kept
+            | SyncStep::BeyondSnapshot
+            | SyncStep::Synced(_)
+            | SyncStep::SnapshotTooOld,
         )
         | None => {}
     }

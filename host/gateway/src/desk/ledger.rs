@@ -8,7 +8,7 @@ use tickdeck_model::{
 
 /// Money that a working order keeps from being spent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hold {
+pub(super) enum Reservation {
     /// Nothing held.
     Nothing,
     /// So much of one currency.
@@ -22,7 +22,7 @@ pub(super) enum Hold {
     },
 }
 
-impl Hold {
+impl Reservation {
     pub(super) const NOTHING: Self = Self::Nothing;
 
     /// For a buy: price times size and the fee on it.
@@ -73,13 +73,13 @@ struct Balance {
 
 /// All balances of the account. A handful, so a list.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(super) struct Account {
     balances: Vec<Balance>,
     /// Kept on margin: trades move no currency but what they realise.
     margin: Option<Positions>,
 }
 
-impl Ledger {
+impl Account {
     pub(super) fn keep_on_margin(&mut self) {
         self.margin = Some(Positions::default());
     }
@@ -100,31 +100,31 @@ impl Ledger {
             .collect()
     }
 
-    pub(super) fn can_hold(&self, hold: Hold) -> bool {
-        self.can_swap(Hold::Nothing, hold)
+    pub(super) fn can_hold(&self, hold: Reservation) -> bool {
+        self.can_swap(Reservation::Nothing, hold)
     }
 
     /// Whether `new` can be held once `old` is released. Holding less than before is always possible.
-    pub(super) fn can_swap(&self, old: Hold, new: Hold) -> bool {
-        let Hold::Of {
+    pub(super) fn can_swap(&self, old: Reservation, new: Reservation) -> bool {
+        let Reservation::Of {
             currency, money, ..
         } = new
         else {
             return true;
         };
         let released = match old {
-            Hold::Of {
+            Reservation::Of {
                 currency: of,
                 money,
                 ..
             } if of == currency => money,
-            Hold::Of { .. } | Hold::Nothing => Money::ZERO,
+            Reservation::Of { .. } | Reservation::Nothing => Money::ZERO,
         };
         money <= released || money.0 <= self.free(currency).0.saturating_add(released.0)
     }
 
-    pub(super) fn hold(&mut self, hold: Hold) {
-        if let Hold::Of {
+    pub(super) fn hold(&mut self, hold: Reservation) {
+        if let Reservation::Of {
             currency,
             scale,
             money,
@@ -135,8 +135,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn release(&mut self, hold: Hold) {
-        if let Hold::Of {
+    pub(super) fn release(&mut self, hold: Reservation) {
+        if let Reservation::Of {
             currency,
             scale,
             money,
@@ -272,24 +272,29 @@ mod tests {
 
     #[test]
     fn a_buy_holds_its_cost_and_fee_and_a_trade_moves_both_currencies() {
-        let mut ledger = Ledger::default();
+        let mut ledger = Account::default();
         ledger.deposit(USDT, 8, Amount(1_001 * 100_000_000));
         // 1 BTC at 1000.00 with 0.1 % is 1001 exactly; a tick more is too much.
-        let hold = Hold::buy(
+        let hold = Reservation::buy(
             &terms(),
             Price(100_000),
             Size(100_000),
             FeeRate { ppm: 1000 },
         );
         assert!(ledger.can_hold(hold));
-        assert!(!ledger.can_hold(Hold::buy(
+        assert!(!ledger.can_hold(Reservation::buy(
             &terms(),
             Price(100_001),
             Size(100_000),
             FeeRate { ppm: 1000 }
         )));
         ledger.hold(hold);
-        assert!(!ledger.can_hold(Hold::buy(&terms(), Price(1), Size(1), FeeRate { ppm: 0 })));
+        assert!(!ledger.can_hold(Reservation::buy(
+            &terms(),
+            Price(1),
+            Size(1),
+            FeeRate { ppm: 0 }
+        )));
         ledger.release(hold);
         ledger.trade(
             &terms(),
@@ -305,11 +310,11 @@ mod tests {
 
     #[test]
     fn a_hold_shrinks_with_what_is_left() {
-        let hold = Hold::sell(&terms(), Size(300));
+        let hold = Reservation::sell(&terms(), Size(300));
         assert_eq!(
             hold.scaled(Size(100), Size(300)),
-            Hold::sell(&terms(), Size(100))
+            Reservation::sell(&terms(), Size(100))
         );
-        assert_eq!(hold.scaled(Size::ZERO, Size(300)), Hold::Nothing);
+        assert_eq!(hold.scaled(Size::ZERO, Size(300)), Reservation::Nothing);
     }
 }

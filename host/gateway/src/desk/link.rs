@@ -1,18 +1,18 @@
 //! The desk's two links to us: lines of communication with latency, first in, first out.
 
-use super::Desk;
+use super::Broker;
 use std::collections::VecDeque;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{Body, Event, Timestamp};
 
 /// Things under way, each with the time it arrives; nothing overtakes.
 #[derive(Debug)]
-pub(super) struct Link<T> {
+pub(super) struct DelayQueue<T> {
     queue: VecDeque<(Timestamp, T)>,
     last_due: Timestamp,
 }
 
-impl<T> Default for Link<T> {
+impl<T> Default for DelayQueue<T> {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
@@ -21,7 +21,7 @@ impl<T> Default for Link<T> {
     }
 }
 
-impl<T> Link<T> {
+impl<T> DelayQueue<T> {
     /// `due`, or later if something sent before arrives only then.
     pub(super) fn not_before(&self, due: Timestamp) -> Timestamp {
         due.max(self.last_due)
@@ -46,13 +46,13 @@ impl<T> Link<T> {
 }
 
 /// The two links.
-impl Desk {
+impl Broker {
     /// A command leaves us at `at` and arrives after the order latency, never before one sent earlier.
     pub fn send(&mut self, at: Timestamp, command: Command) {
         self.send_after(at, self.rules.latency.order_ns, command);
     }
 
-    /// As [`Desk::send`] with a latency of the venue's own drawing, at least `order_ns` of the rules.
+    /// As [`Broker::send`] with a latency of the venue's own drawing, at least `order_ns` of the rules.
     pub fn send_after(&mut self, at: Timestamp, latency_ns: u64, command: Command) {
         let latency_ns = latency_ns.max(self.rules.latency.order_ns);
         self.arrivals

@@ -1,11 +1,11 @@
 //! An order as the desk keeps it.
 
-use super::ledger::Hold;
+use super::ledger::Reservation;
 use tickdeck_model::{ClientOrderId, Price, Size, Submit, VenueOrderId};
 
 /// An order of ours that works at the venue.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Order {
+pub struct BrokerOrder {
     /// Our name for it.
     pub id: ClientOrderId,
     /// The venue's name for it, rising with each order accepted.
@@ -16,10 +16,10 @@ pub struct Order {
     pub filled: Size,
     /// Whether a stop order's condition was met.
     pub triggered: bool,
-    pub(super) hold: Hold,
+    pub(super) hold: Reservation,
 }
 
-impl Order {
+impl BrokerOrder {
     /// What is still to be filled.
     pub const fn remaining(&self) -> Size {
         Size(self.terms.size.0 - self.filled.0)

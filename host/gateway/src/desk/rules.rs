@@ -4,7 +4,7 @@ use tickdeck_model::{Amount, FixedError, Instrument, Liquidity, Price, Size, par
 
 /// How a desk treats our orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeskRules {
+pub struct BrokerRules {
     /// How long the links take.
     pub latency: Latency,
     /// What trades cost.

@@ -8,9 +8,9 @@ use rand_pcg::rand_core::Rng;
 
 /// A stream of random numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(Pcg64Mcg);
+pub(super) struct SimRng(Pcg64Mcg);
 
-impl Dice {
+impl SimRng {
     /// Stream number `stream` of `seed`; streams share nothing.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let low = mix(seed ^ mix(stream));
@@ -88,14 +88,14 @@ mod tests {
 
     #[test]
     fn draws_have_the_moments_they_promise() {
-        type Draw = fn(&mut Dice) -> f64;
+        type Draw = fn(&mut SimRng) -> f64;
         let draws: [(Draw, f64, f64); 3] = [
-            (Dice::bell, 0.0, 1.0),
-            (Dice::exponential, 1.0, 1.0),
-            (Dice::unit, 0.5, 1.0 / 12.0),
+            (SimRng::bell, 0.0, 1.0),
+            (SimRng::exponential, 1.0, 1.0),
+            (SimRng::unit, 0.5, 1.0 / 12.0),
         ];
         for (draw, expected_mean, expected_variance) in draws {
-            let mut dice = Dice::new(7, 1);
+            let mut dice = SimRng::new(7, 1);
             let drawn: Vec<f64> = (0..200_000).map(|_| draw(&mut dice)).collect();
             let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
             let variance =
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn streams_of_a_seed_and_seeds_of_a_stream_differ() {
-        let first = |seed, stream| Dice::new(seed, stream).below(u64::MAX);
+        let first = |seed, stream| SimRng::new(seed, stream).below(u64::MAX);
         let draws = [
             first(1, 0),
             first(1, 1),

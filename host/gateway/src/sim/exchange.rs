@@ -5,8 +5,8 @@ mod floor;
 mod tests;
 
 use super::config::SimConfig;
-use crate::desk::{Desk, DeskRules};
-use floor::Floor;
+use crate::desk::{Broker, BrokerRules};
+use floor::ExchangeCore;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{Amount, Event, Instrument, InstrumentId, Registry, Timestamp, VenueId};
 
@@ -23,7 +23,7 @@ use tickdeck_model::{Amount, Event, Instrument, InstrumentId, Registry, Timestam
 pub struct Exchange {
     config: SimConfig,
     /// Open once the venue is registered.
-    floor: Option<Floor>,
+    floor: Option<ExchangeCore>,
 }
 
 impl Exchange {
@@ -42,14 +42,14 @@ impl Exchange {
 
     /// Market events given so far: quotes, trades and book updates.
     pub fn market_events(&self) -> u64 {
-        self.floor.as_ref().map_or(0, Floor::market_events)
+        self.floor.as_ref().map_or(0, ExchangeCore::market_events)
     }
 
     fn list(
         &self,
         registry: &mut Registry,
         venue: VenueId,
-        desk: &mut Desk,
+        desk: &mut Broker,
     ) -> Result<Vec<InstrumentId>, GatewayError> {
         let mut ids = Vec::with_capacity(self.config.instruments.len());
         for listed in &self.config.instruments {
@@ -84,19 +84,19 @@ impl Gateway for Exchange {
         self.config.check()?;
         let latency = self.config.latency();
         let venue = registry.add_venue(&self.config.venue);
-        let rules = DeskRules {
+        let rules = BrokerRules {
             latency,
             fees: self.config.fees,
             allow_short: self.config.allow_short,
         };
-        let mut desk = Desk::new(venue, rules);
+        let mut desk = Broker::new(venue, rules);
         for balance in &self.config.balances {
             let currency = registry.add_currency(&balance.currency, balance.scale)?;
             desk.deposit(currency, balance.scale, balance.total);
         }
         let instruments = self.list(registry, venue, &mut desk)?;
         let balances = desk.balances();
-        self.floor = Some(Floor::new(&self.config, venue, &instruments, desk));
+        self.floor = Some(ExchangeCore::new(&self.config, venue, &instruments, desk));
         Ok(VenueTerms {
             venue,
             instruments,
@@ -112,7 +112,9 @@ impl Gateway for Exchange {
     }
 
     fn next_due(&mut self) -> Due {
-        self.floor.as_ref().map_or(Due::Idle, Floor::next_due)
+        self.floor
+            .as_ref()
+            .map_or(Due::Idle, ExchangeCore::next_due)
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {

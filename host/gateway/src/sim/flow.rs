@@ -11,8 +11,8 @@
 mod latent;
 
 use super::config::{SimConfig, SimInstrument};
-use super::dice::Dice;
-use super::matching::{Book, Order};
+use super::dice::SimRng;
+use super::matching::{BookOrder, OrderBook};
 use latent::Latent;
 use tickdeck_model::{OrderType, Price, Side, Size, TimeInForce, Timestamp};
 
@@ -36,9 +36,9 @@ const EVENTS_PER_ARRIVAL: f64 = 1.7;
 
 /// What one of the others does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intent {
+pub enum FlowIntent {
     /// Sends an order.
-    Submit(Order),
+    Submit(BookOrder),
     /// Takes one off the book.
     Cancel(u64),
     /// Lowers an order's whole size in its place.
@@ -62,7 +62,7 @@ pub struct Flow {
 /// The others in one instrument.
 #[derive(Debug)]
 struct Crowd {
-    dice: Dice,
+    dice: SimRng,
     next_at: Timestamp,
     mean_gap_ns: f64,
     tick: i64,
@@ -103,7 +103,7 @@ impl Flow {
     }
 
     /// Lays out the opening book of an instrument.
-    pub fn open(&mut self, index: usize, book: &Book, out: &mut Vec<Intent>) {
+    pub fn open(&mut self, index: usize, book: &OrderBook, out: &mut Vec<FlowIntent>) {
         let fair = self.latent.fair_ticks(index);
         let crowd = &mut self.crowds[index];
         (crowd.fast_mid, crowd.slow_mid) = (fair, fair);
@@ -115,7 +115,13 @@ impl Flow {
     }
 
     /// Lets the one that [`Flow::next_arrival`] named act on its book as it stands.
-    pub fn act(&mut self, at: Timestamp, index: usize, book: &Book, out: &mut Vec<Intent>) {
+    pub fn act(
+        &mut self,
+        at: Timestamp,
+        index: usize,
+        book: &OrderBook,
+        out: &mut Vec<FlowIntent>,
+    ) {
         self.latent.advance_to(at);
         let fair = self.latent.fair_ticks(index);
         self.crowds[index].act(fair, book, out);
@@ -125,7 +131,7 @@ impl Flow {
 impl Crowd {
     fn new(config: &SimConfig, listed: &SimInstrument, stream: u64, mean_gap_ns: f64) -> Self {
         let mut crowd = Self {
-            dice: Dice::new(config.seed, stream),
+            dice: SimRng::new(config.seed, stream),
             next_at: config.start,
             mean_gap_ns,
             tick: listed.tick.0,
@@ -152,7 +158,7 @@ impl Crowd {
         self.next_at = self.next_at.saturating_add(1 + gap_ns as i64);
     }
 
-    fn act(&mut self, fair: f64, book: &Book, out: &mut Vec<Intent>) {
+    fn act(&mut self, fair: f64, book: &OrderBook, out: &mut Vec<FlowIntent>) {
         let bid = book.best(Side::Buy).map(|level| level.price.0 / self.tick);
         let ask = book.best(Side::Sell).map(|level| level.price.0 / self.tick);
         if let (Some(bid), Some(ask)) = (bid, ask) {
@@ -182,7 +188,14 @@ impl Crowd {
     }
 
     /// A provider looks after one place of its ladder.
-    fn quote(&mut self, side: Side, place: usize, fair: f64, book: &Book, out: &mut Vec<Intent>) {
+    fn quote(
+        &mut self,
+        side: Side,
+        place: usize,
+        fair: f64,
+        book: &OrderBook,
+        out: &mut Vec<FlowIntent>,
+    ) {
         let wanted = self.provider_price(side, place, fair, book);
         if wanted <= 0 {
             return;
@@ -196,8 +209,8 @@ impl Crowd {
             if lag_ticks <= 1 + place as i64 / 6 {
                 let size = resting.filled.0 + self.whole_lots(left as f64 * 0.6);
                 if self.dice.chance(0.4) && size < resting.order.size.0 {
-                    let Order { id, price, .. } = resting.order;
-                    out.push(Intent::Reduce {
+                    let BookOrder { id, price, .. } = resting.order;
+                    out.push(FlowIntent::Reduce {
                         id,
                         price,
                         size: Size(size),
@@ -205,19 +218,19 @@ impl Crowd {
                 }
                 return;
             }
-            out.push(Intent::Cancel(resting.order.id));
+            out.push(FlowIntent::Cancel(resting.order.id));
         }
         let size = self.usual_size * (0.4 + self.dice.exponential()) * (1.0 + place as f64 * 0.08);
         let order = self.order(side, wanted, size, TimeInForce::Gtc);
         self.ladder(side)[place] = Some(order.id);
-        out.push(Intent::Submit(Order {
+        out.push(FlowIntent::Submit(BookOrder {
             post_only: true,
             ..order
         }));
     }
 
     /// Where a provider wants to be, in ticks, never through the other side.
-    fn provider_price(&mut self, side: Side, place: usize, fair: f64, book: &Book) -> i64 {
+    fn provider_price(&mut self, side: Side, place: usize, fair: f64, book: &OrderBook) -> i64 {
         let distance = HALF_SPREAD_TICKS + SPACING_TICKS * place as f64 + self.dice.unit();
         let other = book
             .best(side.opposite())
@@ -240,8 +253,8 @@ impl Crowd {
         fair: f64,
         bid: Option<i64>,
         ask: Option<i64>,
-        book: &Book,
-        out: &mut Vec<Intent>,
+        book: &OrderBook,
+        out: &mut Vec<FlowIntent>,
     ) {
         let side = match self.burst {
             Some((side, _)) => side,
@@ -270,7 +283,7 @@ impl Crowd {
         let size = self.usual_size * 0.7 * small * heavy;
         let limit = (best + reach * side.sign()).max(1);
         let order = self.order(side, limit, size, TimeInForce::Ioc);
-        out.push(Intent::Submit(order));
+        out.push(FlowIntent::Submit(order));
     }
 
     fn taker_side(&mut self, fair: f64, bid: Option<i64>, ask: Option<i64>) -> Side {
@@ -299,10 +312,10 @@ impl Crowd {
         price_ticks: i64,
         size: f64,
         time_in_force: TimeInForce,
-    ) -> Order {
+    ) -> BookOrder {
         let id = self.next_id;
         self.next_id += 1;
-        Order {
+        BookOrder {
             id,
             account: None,
             side,

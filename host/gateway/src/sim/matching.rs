@@ -16,7 +16,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use terms::{LevelView, Match, Order, Outcome, Reach, Working};
+pub use terms::{BookOrder, LevelView, Match, MatchOutcome, Reach, RestingOrder};
 
 use queue::{Ladder, Place, Queues};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
 /// The order book of one instrument.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct OrderBook {
     queues: Queues,
     bids: Ladder,
     asks: Ladder,
@@ -41,28 +41,28 @@ type Stops = BTreeMap<(i64, u64), u32>;
 
 /// An order on its way through the book.
 struct Incoming {
-    working: Working,
+    working: RestingOrder,
     left: i64,
 }
 
-impl Book {
+impl OrderBook {
     /// An empty book.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Takes in a new order and appends what follows from it.
-    pub fn submit(&mut self, order: Order, out: &mut Vec<Outcome>) {
+    pub fn submit(&mut self, order: BookOrder, out: &mut Vec<MatchOutcome>) {
         if let Some(reason) = self.refusal(&order) {
-            out.push(Outcome::Rejected {
+            out.push(MatchOutcome::Rejected {
                 id: order.id,
                 reason,
             });
             return;
         }
-        out.push(Outcome::Accepted { id: order.id });
+        out.push(MatchOutcome::Accepted { id: order.id });
         self.traded = None;
-        let working = Working {
+        let working = RestingOrder {
             order,
             filled: Size::ZERO,
         };
@@ -71,14 +71,14 @@ impl Book {
             return;
         }
         if order.kind.has_stop() {
-            out.push(Outcome::Triggered { id: order.id });
+            out.push(MatchOutcome::Triggered { id: order.id });
         }
         self.execute(working, out);
         self.run_stops(out);
     }
 
-    /// Why [`Book::submit`] would reject an order now.
-    pub fn refusal(&self, order: &Order) -> Option<Reason> {
+    /// Why [`OrderBook::submit`] would reject an order now.
+    pub fn refusal(&self, order: &BookOrder) -> Option<Reason> {
         let fits = |wanted: bool, price: Price| if wanted { price.0 > 0 } else { price.0 == 0 };
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
         if self.queues.find(order.id).is_some() {
@@ -99,13 +99,13 @@ impl Book {
     }
 
     /// Takes an order off the book.
-    pub fn cancel(&mut self, id: u64, out: &mut Vec<Outcome>) {
+    pub fn cancel(&mut self, id: u64, out: &mut Vec<MatchOutcome>) {
         match self.queues.find(id) {
             Some(slot) => {
                 self.remove(slot);
-                out.push(Outcome::Canceled { id });
+                out.push(MatchOutcome::Canceled { id });
             }
-            None => out.push(Outcome::CancelRejected {
+            None => out.push(MatchOutcome::CancelRejected {
                 id,
                 reason: Reason::UnknownOrder,
             }),
@@ -113,9 +113,9 @@ impl Book {
     }
 
     /// Gives a working order a new limit price and a new whole size, fills included.
-    pub fn modify(&mut self, id: u64, price: Price, size: Size, out: &mut Vec<Outcome>) {
+    pub fn modify(&mut self, id: u64, price: Price, size: Size, out: &mut Vec<MatchOutcome>) {
         let Some(slot) = self.queues.find(id) else {
-            out.push(Outcome::ModifyRejected {
+            out.push(MatchOutcome::ModifyRejected {
                 id,
                 reason: Reason::UnknownOrder,
             });
@@ -123,10 +123,10 @@ impl Book {
         };
         let working = *self.queues.working(slot);
         if let Some(reason) = self.modify_refusal(&working, price, size) {
-            out.push(Outcome::ModifyRejected { id, reason });
+            out.push(MatchOutcome::ModifyRejected { id, reason });
             return;
         }
-        out.push(Outcome::Replaced { id, price, size });
+        out.push(MatchOutcome::Replaced { id, price, size });
         let resting = matches!(self.queues.place(slot), Place::Resting { .. });
         let keeps_place = price == working.order.price && size <= working.order.size;
         if keeps_place || !resting {
@@ -136,8 +136,8 @@ impl Book {
         self.remove(slot);
         self.traded = None;
         self.execute(
-            Working {
-                order: Order {
+            RestingOrder {
+                order: BookOrder {
                     price,
                     size,
                     ..working.order
@@ -150,13 +150,13 @@ impl Book {
     }
 
     /// Ends the trading day: every order with time in force DAY expires, oldest first.
-    pub fn end_day(&mut self, out: &mut Vec<Outcome>) {
+    pub fn end_day(&mut self, out: &mut Vec<MatchOutcome>) {
         let mut ending = self.queues.slots_of(TimeInForce::Day);
         ending.sort_unstable_by_key(|slot| self.queues.arrival(*slot));
         for slot in ending {
             let id = self.queues.working(slot).order.id;
             self.remove(slot);
-            out.push(Outcome::Expired {
+            out.push(MatchOutcome::Expired {
                 id,
                 reason: Reason::DayEnd,
             });
@@ -164,7 +164,7 @@ impl Book {
     }
 
     /// The order of this id, if it works.
-    pub fn order(&self, id: u64) -> Option<&Working> {
+    pub fn order(&self, id: u64) -> Option<&RestingOrder> {
         self.queues.find(id).map(|slot| self.queues.working(slot))
     }
 
@@ -271,7 +271,7 @@ impl Book {
         }
     }
 
-    fn modify_refusal(&self, working: &Working, price: Price, size: Size) -> Option<Reason> {
+    fn modify_refusal(&self, working: &RestingOrder, price: Price, size: Size) -> Option<Reason> {
         let order = &working.order;
         let fits = if order.kind.has_price() {
             price.0 > 0
@@ -296,7 +296,7 @@ impl Book {
     }
 
     /// Trades what can be traded; the rest rests or expires.
-    fn execute(&mut self, working: Working, out: &mut Vec<Outcome>) {
+    fn execute(&mut self, working: RestingOrder, out: &mut Vec<MatchOutcome>) {
         let order = working.order;
         let mut incoming = Incoming {
             working,
@@ -310,7 +310,7 @@ impl Book {
                 .0
                 < incoming.left
         {
-            out.push(Outcome::Expired {
+            out.push(MatchOutcome::Expired {
                 id: order.id,
                 reason: Reason::FokUnfilled,
             });
@@ -330,7 +330,7 @@ impl Book {
             self.rest(incoming.working);
             return;
         };
-        out.push(Outcome::Expired {
+        out.push(MatchOutcome::Expired {
             id: order.id,
             reason,
         });
@@ -341,9 +341,9 @@ impl Book {
         &mut self,
         incoming: &mut Incoming,
         limit: Option<Price>,
-        out: &mut Vec<Outcome>,
+        out: &mut Vec<MatchOutcome>,
     ) -> bool {
-        let Order {
+        let BookOrder {
             id, account, side, ..
         } = incoming.working.order;
         let other = side.opposite();
@@ -363,7 +363,7 @@ impl Book {
             let size = incoming.left.min(maker.left().0);
             incoming.left -= size;
             incoming.working.filled.0 += size;
-            out.push(Outcome::Traded(Match {
+            out.push(MatchOutcome::Traded(Match {
                 maker: maker.order.id,
                 taker: id,
                 side,
@@ -388,7 +388,7 @@ impl Book {
     }
 
     /// Runs the stops that the trades of this operation reached, and those that theirs reach.
-    fn run_stops(&mut self, out: &mut Vec<Outcome>) {
+    fn run_stops(&mut self, out: &mut Vec<MatchOutcome>) {
         while let Some((low, high)) = self.traded {
             let first = |stops: &Stops, reached: i64| {
                 stops
@@ -401,21 +401,21 @@ impl Book {
             let Some(slot) = next else { break };
             let working = *self.queues.working(slot);
             self.remove(slot);
-            out.push(Outcome::Triggered {
+            out.push(MatchOutcome::Triggered {
                 id: working.order.id,
             });
             self.execute(working, out);
         }
     }
 
-    fn stop_is_reached(&self, order: &Order) -> bool {
+    fn stop_is_reached(&self, order: &BookOrder) -> bool {
         self.last_trade.is_some_and(|last| {
             stop_rank(order.side, order.stop_price) <= stop_rank(order.side, last)
         })
     }
 
-    fn wait(&mut self, working: Working) {
-        let Order {
+    fn wait(&mut self, working: RestingOrder) {
+        let BookOrder {
             side, stop_price, ..
         } = working.order;
         let slot = self.queues.add_waiting(working);
@@ -423,8 +423,8 @@ impl Book {
         self.stops_mut(side).insert(key, slot);
     }
 
-    fn rest(&mut self, working: Working) {
-        let Order { side, price, .. } = working.order;
+    fn rest(&mut self, working: RestingOrder) {
+        let BookOrder { side, price, .. } = working.order;
         let level = match self.ladder(side).find(side, price) {
             Some(level) => level,
             None => {
@@ -439,7 +439,7 @@ impl Book {
 
     /// Changes terms in place.
     fn restate(&mut self, slot: u32, price: Price, size: Size) {
-        let Order { side, .. } = self.queues.working(slot).order;
+        let BookOrder { side, .. } = self.queues.working(slot).order;
         self.queues.restate(slot, price, size);
         if matches!(self.queues.place(slot), Place::Resting { .. }) {
             self.mark(side, price);
@@ -447,7 +447,7 @@ impl Book {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Order {
+        let BookOrder {
             side,
             price,
             stop_price,

@@ -13,7 +13,7 @@ mod tests;
 
 pub use parts::{Beat, Script, ScriptedInstrument, ScriptedTick};
 
-use crate::desk::{Desk, DeskRules, Latency, Order};
+use crate::desk::{Broker, BrokerOrder, BrokerRules, Latency};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
@@ -32,7 +32,7 @@ pub struct ScriptedVenue {
 #[derive(Debug)]
 struct Stage {
     venue: VenueId,
-    desk: Desk,
+    desk: Broker,
     latency: Latency,
     instruments: Vec<InstrumentId>,
     quotes: HashMap<InstrumentId, Quoted>,
@@ -58,16 +58,16 @@ impl ScriptedVenue {
         }
     }
 
-    fn desk(&self, venue: VenueId, latency: Latency) -> Desk {
+    fn desk(&self, venue: VenueId, latency: Latency) -> Broker {
         let Script {
             fees,
             allow_short,
             margin,
             ..
         } = self.script;
-        let desk = Desk::new(
+        let desk = Broker::new(
             venue,
-            DeskRules {
+            BrokerRules {
                 latency,
                 fees,
                 allow_short,
@@ -258,7 +258,7 @@ impl Stage {
         self.desk.report_balances(at);
     }
 
-    fn resting(&self, instrument: InstrumentId) -> Vec<Order> {
+    fn resting(&self, instrument: InstrumentId) -> Vec<BrokerOrder> {
         let mut orders = self.desk.orders();
         orders.retain(|order| order.terms.instrument == instrument && !order.waits_for_stop());
         orders
@@ -354,7 +354,7 @@ impl Stage {
     }
 
     /// Fills what the quote offers within the order's limit; true if the order is done.
-    fn match_order(&mut self, at: Timestamp, order: Order, liquidity: Liquidity) -> bool {
+    fn match_order(&mut self, at: Timestamp, order: BrokerOrder, liquidity: Liquidity) -> bool {
         let side = order.terms.side;
         let Some((offered, size)) = self.offer(order.terms.instrument, side) else {
             return false;
@@ -409,7 +409,7 @@ fn list(
     venue: VenueId,
     venue_name: &str,
     listed: &ScriptedInstrument,
-    desk: &mut Desk,
+    desk: &mut Broker,
 ) -> Result<Instrument, GatewayError> {
     let base = registry.add_currency(&listed.base.0, listed.base.1)?;
     let quote = registry.add_currency(&listed.quote.0, listed.quote.1)?;

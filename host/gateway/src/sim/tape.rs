@@ -1,6 +1,6 @@
 //! Public market data of one instrument: what changed in the book becomes events.
 
-use super::matching::{Book, LevelView, Match, Outcome};
+use super::matching::{LevelView, Match, MatchOutcome, OrderBook};
 use tickdeck_model::{
     Aggressor, Body, BookChange, BookUpdate, Event, InstrumentId, Pad, Price, Quote, Side, Size,
     Timestamp, Trade,
@@ -21,14 +21,14 @@ impl Moment {
 
 /// The public tape of one instrument. Each call that gives events returns how many.
 #[derive(Debug)]
-pub(super) struct Tape {
+pub(super) struct MarketData {
     instrument: InstrumentId,
     last_update: u64,
     last_trade: u64,
     quoted: Quote,
 }
 
-impl Tape {
+impl MarketData {
     pub(super) fn new(instrument: InstrumentId) -> Self {
         Self {
             instrument,
@@ -45,10 +45,15 @@ impl Tape {
     }
 
     /// The trades among `outcomes`, which were the last to be numbered.
-    pub(super) fn trades(&self, when: Moment, outcomes: &[Outcome], out: &mut Vec<Event>) -> u64 {
+    pub(super) fn trades(
+        &self,
+        when: Moment,
+        outcomes: &[MatchOutcome],
+        out: &mut Vec<Event>,
+    ) -> u64 {
         let matches = || {
             outcomes.iter().filter_map(|outcome| {
-                if let Outcome::Traded(trade) = outcome {
+                if let MatchOutcome::Traded(trade) = outcome {
                     Some(trade)
                 } else {
                     None
@@ -91,7 +96,7 @@ impl Tape {
     }
 
     /// The best prices, if they or their sizes changed.
-    pub(super) fn quote(&mut self, when: Moment, book: &Book, out: &mut Vec<Event>) -> u64 {
+    pub(super) fn quote(&mut self, when: Moment, book: &OrderBook, out: &mut Vec<Event>) -> u64 {
         let now = quote(self.instrument, book.best(Side::Buy), book.best(Side::Sell));
         if now == self.quoted {
             return 0;
@@ -102,7 +107,7 @@ impl Tape {
     }
 
     /// The whole book: a clear and every level.
-    pub(super) fn snapshot(&mut self, when: Moment, book: &Book, out: &mut Vec<Event>) -> u64 {
+    pub(super) fn snapshot(&mut self, when: Moment, book: &OrderBook, out: &mut Vec<Event>) -> u64 {
         self.last_update += 1;
         let before = out.len();
         let clear = self.update(BookChange::Clear, Side::Buy, Price::ZERO, Size::ZERO, false);

@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::read::{Hope, Verdict, judge};
 use super::settle::{Phase, Step, Times};
-use super::{Change, Fingerprint, Refused};
+use super::{Fingerprint, PluginChange, Refused};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ pub(super) struct Look<'a> {
     /// Most bytes that are read, give or take a plugin.
     pub(super) budget: u64,
     pub(super) plugins_read: u64,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PluginChange>,
 }
 
 impl Look<'_> {
@@ -109,7 +109,7 @@ impl Entry {
     fn is_gone(&self, name: &str, look: &mut Look<'_>) {
         if self.given.is_some() {
             let name = name.to_owned();
-            look.changes.push(Change::Gone { name });
+            look.changes.push(PluginChange::Gone { name });
         }
     }
 
@@ -144,12 +144,12 @@ impl Entry {
                 self.refused = None;
                 let fingerprint = plugin.fingerprint();
                 if self.given.replace(fingerprint) != Some(fingerprint) {
-                    look.changes.push(Change::Ready(plugin));
+                    look.changes.push(PluginChange::Ready(plugin));
                 }
             }
             Verdict::Refused { refused, .. } => {
                 self.refused = Some(refused.clone());
-                look.changes.push(Change::Refused(refused));
+                look.changes.push(PluginChange::Refused(refused));
             }
             Verdict::Changed => {}
         }

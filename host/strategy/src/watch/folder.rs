@@ -5,7 +5,7 @@ use super::files::Files;
 use super::list::{self, Names};
 use super::settle::Times;
 use super::{
-    Change, Fingerprint, MAX_MODULES, READ_BUDGET, Refused, Scan, WatchConfig, WatchError,
+    Fingerprint, MAX_MODULES, PluginChange, READ_BUDGET, Refused, Scan, WatchConfig, WatchError,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -118,13 +118,13 @@ impl Folder {
     }
 
     /// Looks at the folder and says what changed since, as far as it has settled; by name.
-    pub fn look(&mut self, now: Duration) -> Vec<Change> {
+    pub fn look(&mut self, now: Duration) -> Vec<PluginChange> {
         self.looked = Some(now);
         self.is_hinted = false;
         match self.survey() {
             Ok((mut changes, found)) => {
                 if std::mem::take(&mut self.is_lost) {
-                    changes.insert(0, Change::FolderBack);
+                    changes.insert(0, PluginChange::FolderBack);
                     self.entries
                         .values_mut()
                         .for_each(|entry| entry.restart(now));
@@ -136,7 +136,7 @@ impl Folder {
     }
 
     /// The outsides of all that is and was there.
-    fn survey(&mut self) -> Result<(Vec<Change>, Found), WatchError> {
+    fn survey(&mut self) -> Result<(Vec<PluginChange>, Found), WatchError> {
         let names = list::names(&self.folder)?;
         // Known ones are looked up by their path: a listing may miss a name that is being replaced.
         let mut wanted: BTreeSet<&String> = self.entries.keys().collect();
@@ -157,25 +157,33 @@ impl Folder {
     }
 
     /// What is to be said of the names.
-    fn remark(&mut self, names: Names) -> Vec<Change> {
+    fn remark(&mut self, names: Names) -> Vec<PluginChange> {
         let mut changes = Vec::new();
         let is_over = names
             .plugins
             .iter()
             .any(|name| !self.entries.contains_key(name));
         if is_over && !self.is_over {
-            changes.push(Change::Note(list::too_many(&self.folder)));
+            changes.push(PluginChange::Note(list::too_many(&self.folder)));
         }
         self.is_over = is_over;
         let unfit: BTreeSet<OsString> = names.unfit.into_iter().take(MAX_MODULES).collect();
         for file in unfit.difference(&self.unfit) {
-            changes.push(Change::Refused(list::refuse_unfit(&self.folder, file)));
+            changes.push(PluginChange::Refused(list::refuse_unfit(
+                &self.folder,
+                file,
+            )));
         }
         self.unfit = unfit;
         changes
     }
 
-    fn judge(&mut self, now: Duration, mut found: Found, changes: Vec<Change>) -> Vec<Change> {
+    fn judge(
+        &mut self,
+        now: Duration,
+        mut found: Found,
+        changes: Vec<PluginChange>,
+    ) -> Vec<PluginChange> {
         let mut look = Look {
             folder: &self.folder,
             times: &self.times,
@@ -194,12 +202,12 @@ impl Folder {
         look.changes
     }
 
-    fn lose(&mut self, error: &WatchError) -> Vec<Change> {
+    fn lose(&mut self, error: &WatchError) -> Vec<PluginChange> {
         if std::mem::replace(&mut self.is_lost, true) {
             return Vec::new();
         }
         let why = error.to_string();
-        vec![Change::FolderGone { why }]
+        vec![PluginChange::FolderGone { why }]
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry {

@@ -25,10 +25,10 @@
 //!   was read settles anew. Links are followed; a link that is switched is a change.
 //! - **Unchanged files are not read.** But times are counted in ticks, so a file that changed within a tick of being
 //!   read could hide a second change: it is read again at the next look.
-//! - **Content decides.** [`Change::Ready`] comes only when [`Plugin::fingerprint`] differs from the last one that was
+//! - **Content decides.** [`PluginChange::Ready`] comes only when [`Plugin::fingerprint`] differs from the last one that was
 //!   handed out under that name. Which contents failed to load is the loader's to remember.
 //! - **Nothing that goes wrong here stops a strategy.** A file that is no module, that can't be read, or a folder that
-//!   vanished as a whole leaves what runs as it is, and is said once. Only a deleted file is [`Change::Gone`].
+//!   vanished as a whole leaves what runs as it is, and is said once. Only a deleted file is [`PluginChange::Gone`].
 //! - **Bounds.** [`MAX_MODULES`] plugins, [`MAX_ENTRIES`] names, [`MAX_MODULE`](crate::MAX_MODULE) bytes of a module,
 //!   [`MAX_SETTINGS`] and [`MAX_SIGNATURE`], [`READ_BUDGET`] bytes a look. Beyond [`MAX_MODULES`], those already known
 //!   stay and of new ones the first by name are taken.
@@ -52,7 +52,7 @@ mod watcher;
 pub use folder::Folder;
 pub use hints::Hints;
 pub use kind::FileKind;
-pub use plugin::{Beside, Fingerprint, Plugin};
+pub use plugin::{Fingerprint, Plugin, Sidecar};
 pub use scan::{Scan, scan};
 pub use watcher::Watcher;
 
@@ -102,7 +102,7 @@ impl WatchConfig {
 
 /// What happened in the plugins folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+pub enum PluginChange {
     /// A plugin is new, or its module, settings or signature have another content. Load it.
     Ready(Plugin),
     /// A plugin that was handed out is deleted. Stop it.

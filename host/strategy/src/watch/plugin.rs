@@ -20,14 +20,14 @@ pub struct Plugin {
     /// The hash of `bytes`.
     pub hash: ModuleHash,
     /// `NAME.toml`, if it is there.
-    pub settings: Option<Beside>,
+    pub settings: Option<Sidecar>,
     /// The content of `NAME.wasm.minisig`, if it is there.
     pub signature: Option<Vec<u8>>,
 }
 
 /// A text beside a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
+pub struct Sidecar {
     /// The file.
     pub path: PathBuf,
     /// Its content.

@@ -2,7 +2,7 @@
 
 use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
 use super::kind::NoModule;
-use super::{Beside, FileKind, Plugin, Refused, shown};
+use super::{FileKind, Plugin, Refused, Sidecar, shown};
 use crate::module::ModuleHash;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -130,7 +130,7 @@ fn plugin(
     })
 }
 
-fn beside(path: &Path, bytes: Vec<u8>) -> Result<Beside, Failure> {
+fn beside(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let why = format!(
             "{}: is not UTF-8 text from byte {} on: save it as UTF-8",
@@ -139,7 +139,7 @@ fn beside(path: &Path, bytes: Vec<u8>) -> Result<Beside, Failure> {
         );
         Failure::of_content(why, error.as_bytes(), Hope::None)
     })?;
-    Ok(Beside {
+    Ok(Sidecar {
         path: path.to_owned(),
         text,
     })

@@ -30,7 +30,7 @@ struct Bench {
     root: TempDir,
     folder: Folder,
     now: Duration,
-    said: Vec<Change>,
+    said: Vec<PluginChange>,
 }
 
 impl Bench {
@@ -111,9 +111,9 @@ impl Bench {
     }
 }
 
-fn short(change: &Change) -> String {
+fn short(change: &PluginChange) -> String {
     match change {
-        Change::Ready(plugin) => {
+        PluginChange::Ready(plugin) => {
             let content = String::from_utf8_lossy(&plugin.bytes[10..]);
             let settings = plugin.settings.as_ref().map(|beside| beside.text.as_str());
             let mut line = format!("ready {} {content}", plugin.name);
@@ -121,11 +121,11 @@ fn short(change: &Change) -> String {
             line.extend(plugin.signature.as_ref().map(|_| " signed"));
             line
         }
-        Change::Gone { name } => format!("gone {name}"),
-        Change::Refused(refused) => format!("refused {}: {}", refused.name, refused.why),
-        Change::FolderGone { why } => format!("folder gone: {why}"),
-        Change::FolderBack => "folder back".to_owned(),
-        Change::Note(note) => format!("note: {note}"),
+        PluginChange::Gone { name } => format!("gone {name}"),
+        PluginChange::Refused(refused) => format!("refused {}: {}", refused.name, refused.why),
+        PluginChange::FolderGone { why } => format!("folder gone: {why}"),
+        PluginChange::FolderBack => "folder back".to_owned(),
+        PluginChange::Note(note) => format!("note: {note}"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The thread that looks at the folder when it is time to.
 
 use super::hints::{Hints, Source};
-use super::{Change, Folder, Scan, WatchConfig, WatchError, shown};
+use super::{Folder, PluginChange, Scan, WatchConfig, WatchError, shown};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ impl Watcher {
         config: WatchConfig,
         seen: &Scan,
         hints: Hints,
-        on_change: impl FnMut(Change) + Send + 'static,
+        on_change: impl FnMut(PluginChange) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let failed = |source| WatchError::Thread {
             folder: shown(&config.folder),
@@ -172,7 +172,7 @@ struct Watching<F> {
     on_change: F,
 }
 
-impl<F: FnMut(Change)> Watching<F> {
+impl<F: FnMut(PluginChange)> Watching<F> {
     fn run(mut self, hints: Hints) {
         match Source::start(hints, self.folder.path(), &self.signal) {
             Ok(source) => self.source = source,
@@ -219,7 +219,7 @@ impl<F: FnMut(Change)> Watching<F> {
     fn give_up_hints(&mut self, why: String) {
         self.source = None;
         if !std::mem::replace(&mut self.noted, true) {
-            (self.on_change)(Change::Note(why));
+            (self.on_change)(PluginChange::Note(why));
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Topic, Weight};
 use crate::names::Names;
-use tickdeck_engine::{Inherited, Notice, VersionChange};
+use tickdeck_engine::{Notice, StateSource, VersionChange};
 use tickdeck_model::{Severity, StrategyId, VenueState};
 use tickdeck_strategy::LogLevel;
 
-pub(super) enum Entry {
+pub(super) enum FeedEntry {
     Notice(Notice),
     /// A version changed; with how its module was compiled, if one was.
     Version {
@@ -22,7 +22,7 @@ pub(super) enum Entry {
     },
 }
 
-impl Entry {
+impl FeedEntry {
     pub(super) const fn topic(&self) -> Topic {
         match self {
             Self::Notice(Notice::Denied { .. }) => Topic::Denied,
@@ -61,7 +61,7 @@ impl Entry {
                 match change {
                     VersionChange::RolledBack { .. }
                     | VersionChange::Swapped { lost: Some(_), .. } => Weight::Warning,
-                    VersionChange::BesideEnded { problem } if !problem.is_empty() => {
+                    VersionChange::ShadowEnded { problem } if !problem.is_empty() => {
                         Weight::Warning
                     }
                     _ => Weight::Note,
@@ -78,10 +78,10 @@ impl Entry {
 }
 
 /// An entry in words.
-pub(super) fn say(entry: &Entry, names: &Names) -> String {
+pub(super) fn say(entry: &FeedEntry, names: &Names) -> String {
     match entry {
-        Entry::Words { subject, text, .. } => format!("{subject}: {text}"),
-        Entry::Version {
+        FeedEntry::Words { subject, text, .. } => format!("{subject}: {text}"),
+        FeedEntry::Version {
             strategy,
             change,
             compiled,
@@ -89,7 +89,7 @@ pub(super) fn say(entry: &Entry, names: &Names) -> String {
             let words = version_words(change, compiled.as_deref());
             format!("{}: {words}", names.strategy(*strategy))
         }
-        Entry::Notice(notice) => notice_words(notice, names),
+        FeedEntry::Notice(notice) => notice_words(notice, names),
     }
 }
 
@@ -156,7 +156,7 @@ fn notice_words(notice: &Notice, names: &Names) -> String {
 fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
     let compiled = compiled.map_or_else(String::new, |words| format!("{words}, "));
     match change {
-        VersionChange::Seated { to, .. } => format!("{to} {compiled}takes its seat"),
+        VersionChange::Started { to, .. } => format!("{to} {compiled}takes its seat"),
         VersionChange::Swapped {
             from,
             to,
@@ -175,13 +175,13 @@ fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
         VersionChange::Live { pause_ns } => {
             format!("first event {} after the old one's last", micros(*pause_ns))
         }
-        VersionChange::Beside { version } => {
+        VersionChange::Shadow { version } => {
             format!("{version} {compiled}runs beside, nothing of it is sent")
         }
-        VersionChange::BesideEnded { problem } if problem.is_empty() => {
+        VersionChange::ShadowEnded { problem } if problem.is_empty() => {
             "no version runs beside any more".to_owned()
         }
-        VersionChange::BesideEnded { problem } => {
+        VersionChange::ShadowEnded { problem } => {
             format!("the version beside ended: {problem}")
         }
         VersionChange::RolledBack {
@@ -202,13 +202,13 @@ pub(crate) fn lost_words(lost: Option<&str>) -> String {
 }
 
 /// What a version took over, in words.
-pub(crate) fn inherited_words(inherited: Inherited) -> String {
+pub(crate) fn inherited_words(inherited: StateSource) -> String {
     match inherited {
-        Inherited::Saved { bytes } => format!("with {bytes} bytes of state"),
-        Inherited::Snapshot { bytes, events } => format!(
+        StateSource::Saved { bytes } => format!("with {bytes} bytes of state"),
+        StateSource::Snapshot { bytes, events } => format!(
             "with a snapshot of {bytes} bytes and the {events} events since, caught up with too late to act on"
         ),
-        Inherited::Nothing => "without state".to_owned(),
+        StateSource::Nothing => "without state".to_owned(),
     }
 }
 

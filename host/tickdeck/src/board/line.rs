@@ -79,7 +79,7 @@ pub enum Weight {
 
 /// A line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct FeedLine {
     /// Event time.
     pub at: Timestamp,
     /// What it is about.
@@ -92,18 +92,18 @@ pub struct Line {
 
 /// What was fetched from the board.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lines {
+pub struct FeedLines {
     /// The lines, oldest first.
-    pub list: Vec<Line>,
+    pub list: Vec<FeedLine>,
     /// How many more there were that were not kept.
     pub left_out: BTreeMap<Topic, u64>,
 }
 
-impl Lines {
+impl FeedLines {
     /// The lines, and one more for each kind of which some were left out.
-    pub fn told(self) -> Vec<Line> {
+    pub fn told(self) -> Vec<FeedLine> {
         let at = self.list.last().map_or(0, |line| line.at);
-        let more = self.left_out.into_iter().map(|(topic, count)| Line {
+        let more = self.left_out.into_iter().map(|(topic, count)| FeedLine {
             at,
             topic,
             weight: Weight::Note,
@@ -115,18 +115,18 @@ impl Lines {
 
 /// How the next version of a strategy stands, while its author works on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
+pub struct BuildProgress {
     /// `ema-cross builds`, `ema-cross does not build, 2 errors`
     pub headline: String,
     /// Whether it is live, being made, or broken.
-    pub stand: Stand,
+    pub stand: BuildPhase,
     /// What the compiler has against it, a line each.
     pub errors: Vec<String>,
 }
 
 /// Where a draft stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stand {
+pub enum BuildPhase {
     /// It is being built or on its way in.
     Underway,
     /// It is what trades.

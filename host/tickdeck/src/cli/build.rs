@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Build strategies and put their modules into the plugins folder.
 ///
@@ -45,14 +45,14 @@ impl BuildCommand {
             out: self.out,
             bytes: self.bytes,
         })?;
-        let host = Host::new(HostConfig {
+        let host = Runtime::new(RuntimeConfig {
             cache: crate::deck::cache_folder(),
-            ..HostConfig::default()
+            ..RuntimeConfig::default()
         })?;
         let mut modules = Vec::new();
         for module in built {
             let inspection = host
-                .inspect(&module.file, &Limits::default())
+                .inspect(&module.file, &ResourceLimits::default())
                 .with_context(|| {
                     format!("{} was built, but the host does not take it", module.name)
                 })?;

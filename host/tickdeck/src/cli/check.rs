@@ -10,7 +10,9 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::OrderPolicy;
-use tickdeck_strategy::{Host, HostConfig, Inspection, Limits, Parameter, Subscription};
+use tickdeck_strategy::{
+    Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig, Subscription,
+};
 
 /// Say what a module is, what it wants and whether this host runs it.
 #[derive(Debug, Args)]
@@ -29,8 +31,8 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
         // Without the cache: what is printed is how long it takes to compile.
-        let host = Host::new(HostConfig::default())?;
-        let inspection = host.inspect(&self.file, &Limits::default())?;
+        let host = Runtime::new(RuntimeConfig::default())?;
+        let inspection = host.inspect(&self.file, &ResourceLimits::default())?;
         let signer = signer_of(&self.file);
         if self.json {
             print(&(serde_json::to_string(&module(&self.file, &inspection, &signer))? + "\n"))?;

@@ -1,9 +1,9 @@
 //! `tickdeck demo`: the example strategies on the simulated exchange, with nothing to set up.
 
-use super::playing::{Playing, Source};
+use super::playing::{RunOptions, RunRequest};
 use super::repository::Repository;
 use crate::builder::{Build, build, examples, out_of_date};
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::config::Config;
 use crate::deck::{Data, Deck, PLUGINS, module_name};
 use crate::grants::Grants;
@@ -28,7 +28,7 @@ use tickdeck_model::Registry;
   tickdeck demo --capture btcusdt_20240808.gz --pace max --json")]
 pub(super) struct Demo {
     #[command(flatten)]
-    playing: Playing,
+    playing: RunOptions,
     /// Settings, in the form of tickdeck.toml [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -59,7 +59,7 @@ impl Demo {
             Some(data) => Box::new(move |registry| data.keep_ids(registry)),
             None => Box::new(|_| Ok(())),
         };
-        let source = Source {
+        let source = RunRequest {
             config,
             deck,
             plugins,
@@ -70,7 +70,7 @@ impl Demo {
             since,
             killed: false,
             command: "demo".to_owned(),
-            stop: Stop::default(),
+            stop: CancelToken::default(),
             workshop: None,
             kept: self.data.map(|data| (data, self.afresh)),
             latch: None,

@@ -1,11 +1,11 @@
 //! `tickdeck dev`: a strategy is built and swapped at every save.
 
-use super::playing::{Playing, Source};
+use super::playing::{RunOptions, RunRequest};
 use crate::builder::Project;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::config::Config;
 use crate::deck::Deck;
-use crate::dev::{Printer, Workshop};
+use crate::dev::{BuildPrinter, DevLoop};
 use crate::grants::Grants;
 use crate::session::on_interrupt;
 use anyhow::{Context, Result, bail, ensure};
@@ -37,7 +37,7 @@ pub(super) struct Dev {
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     deck: Option<PathBuf>,
     #[command(flatten)]
-    playing: Playing,
+    playing: RunOptions,
     /// Settings of the host, in the form of tickdeck.toml [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -67,13 +67,13 @@ impl Dev {
             .tempdir()
             .context("cannot make a folder for the deck")?;
         let plugins = Deck::at(folder.path()).plugins();
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
-        let mut workshop = Workshop::new(project, plugins.clone(), true);
-        if !workshop.build_first(&stop, &mut Printer) {
+        let mut workshop = DevLoop::new(project, plugins.clone(), true);
+        if !workshop.build_first(&stop, &mut BuildPrinter) {
             return Ok(ExitCode::SUCCESS);
         }
-        let source = Source {
+        let source = RunRequest {
             config,
             // By which operators find it: the folder of the deck has a name that nobody knows.
             deck: workshop.folder().to_owned(),
@@ -103,11 +103,11 @@ fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
         "{} is no deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
         deck.root().display()
     );
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;
-    let mut workshop = Workshop::new(project, deck.plugins(), false);
-    if workshop.build_first(&stop, &mut Printer) {
-        workshop.work(&stop, &mut Printer);
+    let mut workshop = DevLoop::new(project, deck.plugins(), false);
+    if workshop.build_first(&stop, &mut BuildPrinter) {
+        workshop.work(&stop, &mut BuildPrinter);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,7 +12,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use tickdeck_strategy::watch::{Plugin, Refused};
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Look at this machine and this deck, and say what to fix.
 #[derive(Debug, Args)]
@@ -89,9 +89,9 @@ fn cache() -> Finding {
         );
     };
     let shown = folder.display();
-    if let Err(error) = Host::new(HostConfig {
+    if let Err(error) = Runtime::new(RuntimeConfig {
         cache: Some(folder.clone()),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     }) {
         return Finding::fail(
             WHAT,
@@ -199,9 +199,9 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
             )];
         }
     };
-    let host = match Host::new(HostConfig {
+    let host = match Runtime::new(RuntimeConfig {
         cache: cache_folder(),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     }) {
         Ok(host) => host,
         Err(error) => {
@@ -216,7 +216,7 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
         let why = refused.why.clone();
         Finding::fail(WHAT, why, "build it again, or take it out of plugins/")
     };
-    let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &Limits::default()) {
+    let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &ResourceLimits::default()) {
         Ok(module) => {
             let manifest = &module.manifest;
             let size = figures::bytes(module.size as u64);

@@ -1,11 +1,13 @@
 //! `tickdeck explain`: why an order was sent, and what became of it.
 
 use super::replay::on_large_stack;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::config::nearest;
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Reels, Replaying, Run, Story, replaying, senders, story};
+use crate::reel::{
+    DataReels, OrderHistory, PreparedReplay, RecordedRun, replaying, senders, story,
+};
 use crate::tale;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::port::State;
-use tickdeck_engine::{Nobody, Notice, Observer, SentKind, Standing, Status};
+use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 
 /// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
@@ -77,7 +79,7 @@ struct Outcome {
 
 impl Explain {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.data);
+        let reels = DataReels::in_folder(&self.data);
         let run = reels.run(self.run)?;
         let (name, number) = &self.order;
         let story = match story(&run, name, *number) {
@@ -148,8 +150,8 @@ fn order(text: &str) -> Result<(String, OrderNumber), String> {
 }
 
 /// An order that is not there is most often one of a strategy that is not.
-fn known(run: &Run, name: &str, error: anyhow::Error) -> anyhow::Error {
-    let session = match crate::reel::Session::read(&run.folder) {
+fn known(run: &RecordedRun, name: &str, error: anyhow::Error) -> anyhow::Error {
+    let session = match crate::reel::RunManifest::read(&run.folder) {
         Ok(session) => session,
         Err(other) => return other,
     };
@@ -174,10 +176,14 @@ fn known(run: &Run, name: &str, error: anyhow::Error) -> anyhow::Error {
 }
 
 /// Where the strategies stood when the order was decided.
-fn standing(reels: &Reels, run: &Run, story: &Story) -> Result<(Standing, Names)> {
-    let again = replaying(reels, run, Some(story.handled), &Stop::default())?;
+fn standing(
+    reels: &DataReels,
+    run: &RecordedRun,
+    story: &OrderHistory,
+) -> Result<(Standing, Names)> {
+    let again = replaying(reels, run, Some(story.handled), &CancelToken::default())?;
     let (engine, mut tape) = (again.engine, again.tape);
-    let stood = on_large_stack(move || engine.stand(&mut tape, &mut Nobody));
+    let stood = on_large_stack(move || engine.stand(&mut tape, &mut NullObserver));
     let mut standing = stood.with_context(|| {
         format!(
             "run {} can't be done again up to event {}",
@@ -192,11 +198,11 @@ fn standing(reels: &Reels, run: &Run, story: &Story) -> Result<(Standing, Names)
 }
 
 /// What the checks said when the order was denied, with figures: the run is done again up to there.
-fn denial(reels: &Reels, run: &Run, story: &Story) -> Result<String> {
+fn denial(reels: &DataReels, run: &RecordedRun, story: &OrderHistory) -> Result<String> {
     let last = story.became.first().map(|event| event.sequence + 1);
-    let Replaying {
+    let PreparedReplay {
         engine, mut tape, ..
-    } = replaying(reels, run, last, &Stop::default())?;
+    } = replaying(reels, run, last, &CancelToken::default())?;
     let heard = Heard::default();
     let (mut observer, order) = (Listening(heard.clone(), story.order), story.order);
     let replayed = on_large_stack(move || engine.replay(&mut tape, &mut observer))?;
@@ -214,7 +220,7 @@ fn denial(reels: &Reels, run: &Run, story: &Story) -> Result<String> {
     values.with_context(|| format!("nothing denied {order} when it was done again"))
 }
 
-fn is_denied(story: &Story) -> bool {
+fn is_denied(story: &OrderHistory) -> bool {
     story.became.iter().any(
         |event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Denied),
     )
@@ -243,7 +249,11 @@ impl Observer for Listening {
     fn status(&mut self, _: &Status) {}
 }
 
-fn steps((story, standing): (&Story, &Standing), denied: Option<&str>, names: &Names) -> Vec<Step> {
+fn steps(
+    (story, standing): (&OrderHistory, &Standing),
+    denied: Option<&str>,
+    names: &Names,
+) -> Vec<Step> {
     let step = |step, at, words| Step {
         step,
         at: tale::moment(at),
@@ -311,7 +321,7 @@ fn steps((story, standing): (&Story, &Standing), denied: Option<&str>, names: &N
     steps
 }
 
-fn saw(story: &Story, standing: &Standing, names: &Names) -> String {
+fn saw(story: &OrderHistory, standing: &Standing, names: &Names) -> String {
     let instrument = story.submit.instrument;
     // The last quote before, or the very event.
     let of_cause = story.cause.map(|cause| cause.body());

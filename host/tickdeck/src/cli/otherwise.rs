@@ -1,12 +1,13 @@
 //! `tickdeck replay --strategy NAME=new.wasm`: a recorded run as it would have gone with another module.
 
 use super::replay::on_large_stack;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::figures::signed;
 use crate::names::{Names, net};
 use crate::output::print;
 use crate::reel::{
-    Comparison, Counts, Reels, Replaying, Run, compare, otherwise, recorded_actions, replaying,
+    Comparison, Counts, DataReels, PreparedReplay, RecordedRun, compare, otherwise,
+    recorded_actions, replaying,
 };
 use crate::session::on_interrupt;
 use crate::tale::{acted, moment};
@@ -14,7 +15,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
-use tickdeck_engine::{Nobody, Report, Status};
+use tickdeck_engine::{NullObserver, Report, Status};
 
 /// What was asked for.
 pub(super) struct Asked<'a> {
@@ -65,13 +66,18 @@ struct Line {
 }
 
 /// Plays both and prints what differs.
-pub(super) fn run(reels: &Reels, run: &Run, asked: &Asked<'_>, stop: &Stop) -> Result<ExitCode> {
+pub(super) fn run(
+    reels: &DataReels,
+    run: &RecordedRun,
+    asked: &Asked<'_>,
+    stop: &CancelToken,
+) -> Result<ExitCode> {
     let recorded = recorded_actions(run)?;
     let before = as_recorded(reels, run, stop)?;
     let played = otherwise(reels, run, (asked.name, asked.file), stop)?;
     on_interrupt(stop.clone(), Some(played.engine.controls()))?;
     let (engine, names) = (played.engine, played.names);
-    let after = on_large_stack(move || engine.run(&mut Nobody))?;
+    let after = on_large_stack(move || engine.run(&mut NullObserver))?;
     if stop.asked() {
         bail!("it was stopped before the end, so there is nothing to compare");
     }
@@ -92,12 +98,12 @@ pub(super) fn run(reels: &Reels, run: &Run, asked: &Asked<'_>, stop: &Stop) -> R
 }
 
 /// What the recorded run came to: it is done again, which also says that its reels are whole.
-fn as_recorded(reels: &Reels, run: &Run, stop: &Stop) -> Result<Report> {
-    let Replaying {
+fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
+    let PreparedReplay {
         engine, mut tape, ..
     } = replaying(reels, run, None, stop)?;
     on_interrupt(stop.clone(), Some(engine.controls()))?;
-    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut Nobody))?;
+    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut NullObserver))?;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not come out as it was recorded even with its own modules, so nothing can be compared with it: \

@@ -1,18 +1,18 @@
 //! What `demo`, `dev` and `run` share: how the tape is played, how it is shown, and what is printed at the end.
 
-use crate::clock::{Pace, Stop};
+use crate::clock::{CancelToken, Pace};
 use crate::config::{Config, VenueKind};
 use crate::deck::scan;
-use crate::dev::Workshop;
+use crate::dev::DevLoop;
 use crate::grants::Grants;
 use crate::operator::Operator;
 use crate::output::print;
-use crate::reel::{Played, Reels};
-use crate::session::{Display, Session};
-use crate::stage::{Keep, Stage};
+use crate::reel::{DataReels, RunOverrides};
+use crate::session::{Console, Display};
+use crate::stage::{Keep, StrategyManager};
 use crate::table::closing;
-use crate::wire::{About, summary};
-use crate::wiring::{Journaling, Overrides, Parts, Wired};
+use crate::wire::{RunFacts, summary};
+use crate::wiring::{AssembledDeck, DeckParts, Journaling, Overrides};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -32,7 +32,7 @@ const LOOK_AT_BUDGET: Duration = Duration::from_secs(60);
 
 /// How the tape is played.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Playing {
+pub(super) struct RunOptions {
     /// Seed of all that is random: the same seed plays the same market [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
@@ -69,7 +69,7 @@ pub(super) struct Playing {
 }
 
 /// What there is to be played.
-pub(super) struct Source {
+pub(super) struct RunRequest {
     pub(super) config: Config,
     /// The deck's folder, by which operators find the host.
     pub(super) deck: PathBuf,
@@ -89,9 +89,9 @@ pub(super) struct Source {
     /// Whether it ends by itself when nobody can press a key.
     pub(super) ends_unattended: bool,
     /// The wish to stop, which may come before anything runs.
-    pub(super) stop: Stop,
+    pub(super) stop: CancelToken,
     /// Builds the strategy while it trades.
-    pub(super) workshop: Option<Workshop>,
+    pub(super) workshop: Option<DevLoop>,
     /// The data folder that keeps the run, and whether a run that was cut off is left behind.
     pub(super) kept: Option<(PathBuf, bool)>,
 }
@@ -101,7 +101,7 @@ fn refuse_to_forget(kept: Option<&(PathBuf, bool)>) -> Result<()> {
     let Some((data, false)) = kept else {
         return Ok(());
     };
-    if let Some(run) = Reels::in_folder(data).cut_off()? {
+    if let Some(run) = DataReels::in_folder(data).cut_off()? {
         bail!(
             "run {} was cut off, and with `[journal] enabled = false` it and its positions would be left behind: take that \
              out to go on with it, or leave it with --afresh ({})",
@@ -112,9 +112,9 @@ fn refuse_to_forget(kept: Option<&(PathBuf, bool)>) -> Result<()> {
     Ok(())
 }
 
-impl Playing {
+impl RunOptions {
     /// Plays it and prints what came of it.
-    pub(super) fn play(self, source: Source) -> Result<ExitCode> {
+    pub(super) fn play(self, source: RunRequest) -> Result<ExitCode> {
         let display = self.display();
         let config = self.over(source.config);
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
@@ -124,7 +124,7 @@ impl Playing {
         }
         let kept = source.kept.filter(|_| !config.journal.off);
         let journal = kept.map(|(data, afresh)| self.journaling(&data, afresh, &source.command));
-        let parts = Parts {
+        let parts = DeckParts {
             config,
             scan: scan(&source.plugins)?,
             folder: (!self.no_watch).then_some(source.plugins),
@@ -147,13 +147,13 @@ impl Playing {
         let wired = parts.wire()?;
         tell_left_out(&wired);
         let title = format!("{} on {}", source.command, wired.title);
-        if display == Display::Plain {
+        if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
                 format!(", for {} s", limit.as_secs_f64())
             });
             print(&format!("{title}{time}\n"))?;
         }
-        let mut about = About {
+        let mut about = RunFacts {
             seed: wired.seed,
             workers: wired.workers,
             start_up: Duration::ZERO,
@@ -187,9 +187,9 @@ impl Playing {
 
     fn journaling(&self, data: &Path, afresh: bool, command: &str) -> Journaling {
         Journaling {
-            reels: Reels::in_folder(data),
+            reels: DataReels::in_folder(data),
             command: command.to_owned(),
-            played: Played {
+            played: RunOverrides {
                 seed: self.seed,
                 events: self.events,
                 capture: self.capture.clone(),
@@ -209,7 +209,7 @@ impl Playing {
         } else if !self.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
             Display::Live
         } else {
-            Display::Plain
+            Display::Lines
         }
     }
 
@@ -238,7 +238,7 @@ impl Playing {
 }
 
 /// Says which strategies do not run, or not yet.
-fn tell_left_out(wired: &Wired) {
+fn tell_left_out(wired: &AssembledDeck) {
     for (name, why) in &wired.skipped {
         eprintln!("{name} does not run: {why}");
     }
@@ -251,15 +251,15 @@ fn tell_left_out(wired: &Wired) {
 
 /// The session, the loader beside it, and what answers operators.
 fn staged(
-    wired: Wired,
+    wired: AssembledDeck,
     title: String,
     latch: Option<PathBuf>,
     display: Display,
-    (limit, stop): (Option<Duration>, Stop),
-) -> Result<(Session, Stage, Operator)> {
+    (limit, stop): (Option<Duration>, CancelToken),
+) -> Result<(Console, StrategyManager, Operator)> {
     let controls = wired.engine.controls();
     let ledger = wired.setup.ledger.clone();
-    let stage = Stage::start(wired.setup, controls.clone())?;
+    let stage = StrategyManager::start(wired.setup, controls.clone())?;
     let operator = Operator {
         title: title.clone(),
         board: wired.board.clone(),
@@ -271,7 +271,7 @@ fn staged(
         since: Instant::now(),
         rate: Mutex::default(),
     };
-    let session = Session {
+    let session = Console {
         engine: wired.engine,
         board: wired.board,
         names: wired.names,
@@ -336,10 +336,10 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        playing: Playing,
+        playing: RunOptions,
     }
 
-    fn playing(line: &str) -> Playing {
+    fn playing(line: &str) -> RunOptions {
         Line::try_parse_from(format!("tickdeck {line}").split_whitespace())
             .unwrap()
             .playing

@@ -2,12 +2,15 @@
 
 use super::INTERRUPTED;
 use super::otherwise::{self, Asked};
-use super::stepping::{self, Stepping};
-use crate::board::Board;
-use crate::clock::{Pace, Stop};
+use super::stepping::{self, StepView};
+use crate::board::OperatorFeed;
+use crate::clock::{CancelToken, Pace};
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, Run, Session, replaying};
+use crate::reel::{
+    DataReels, IMPORTED, PacedTape, Pacing, PreparedReplay, RecordedRun, ReelTape, RunManifest,
+    replaying,
+};
 use crate::session::on_interrupt;
 use crate::tale::{self, difference};
 use anyhow::{Result, ensure};
@@ -17,7 +20,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::JoinHandle;
-use tickdeck_engine::{Deed, Engine, Notice, Observer, Replayed, Status};
+use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
@@ -94,10 +97,10 @@ struct Outcome {
 
 impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
+        let reels = DataReels::in_folder(&self.folder);
         let run = reels.run(self.run)?;
         has_decisions(&run)?;
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         if let Some((name, file)) = &self.strategy {
             let asked = Asked {
                 name,
@@ -107,7 +110,7 @@ impl Replay {
             };
             return otherwise::run(&reels, &run, &asked, &stop);
         }
-        let Replaying {
+        let PreparedReplay {
             engine,
             tape,
             names,
@@ -157,8 +160,8 @@ impl Replay {
 }
 
 /// Refuses a run that was made from tables: done again without its modules, all that orders led to would seem to differ.
-fn has_decisions(run: &Run) -> Result<()> {
-    let session = Session::read(&run.folder)?;
+fn has_decisions(run: &RecordedRun) -> Result<()> {
+    let session = RunManifest::read(&run.folder)?;
     ensure!(
         session.command != IMPORTED,
         "run {} was imported from tables, which hold what happened and neither modules nor decisions, so there is nothing \
@@ -175,19 +178,19 @@ impl Replay {
         (engine, tape): (Engine, ReelTape),
         names: &Names,
         title: &str,
-        stop: &Stop,
+        stop: &CancelToken,
     ) -> Result<Replayed> {
         let from = self.from.unwrap_or(0);
         if !(self.step && stepping::has_terminal()) {
             let rhythm = self.rhythm(names, stop);
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
-            let mut tape = Paced::new(tape, rhythm, from, stop.clone());
+            let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
             let mut progress = Progress { quiet, said: false };
             return on_large_stack(move || engine.replay(&mut tape, &mut progress));
         }
-        let (display, rhythm) = Stepping::new();
-        let mut tape = Paced::new(tape, rhythm, from, stop.clone());
-        let board = Board::default();
+        let (display, rhythm) = StepView::new();
+        let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
+        let board = OperatorFeed::default();
         let mut observer = board.clone();
         let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
         let watched = display.watch(title, &board, names);
@@ -197,22 +200,22 @@ impl Replay {
         played
     }
 
-    fn rhythm(&self, names: &Names, stop: &Stop) -> Rhythm {
+    fn rhythm(&self, names: &Names, stop: &CancelToken) -> Pacing {
         if self.step {
             let names = names.clone();
-            return Rhythm::Shown(Box::new(move |event, deeds, asks| {
+            return Pacing::Shown(Box::new(move |event, deeds, asks| {
                 show(event, deeds, asks, &names)
             }));
         }
         match self.speed {
-            Some(factor) => Rhythm::By(Pace::Times(factor).clock(stop.clone())),
-            None => Rhythm::FlatOut,
+            Some(factor) => Pacing::By(Pace::Times(factor).clock(stop.clone())),
+            None => Pacing::FlatOut,
         }
     }
 }
 
 /// Shows an event with what it led to, and asks, if it is to, how many more may pass.
-fn show(event: &Event, deeds: &[Deed], asks: bool, names: &Names) -> u64 {
+fn show(event: &Event, deeds: &[Effect], asks: bool, names: &Names) -> u64 {
     let mut text = format!("{:>8}  {}\n", event.sequence, tale::event(event, names));
     for words in deeds.iter().filter_map(|deed| tale::deed(deed, names)) {
         text += &format!("{:>8}  {words}\n", "");

@@ -1,7 +1,7 @@
 //! `tickdeck run`: the deck in a folder, with a memory.
 
-use super::playing::{Playing, Source};
-use crate::clock::Stop;
+use super::playing::{RunOptions, RunRequest};
+use crate::clock::CancelToken;
 use crate::config::{Config, FILE_NAME};
 use crate::deck::Deck;
 use anyhow::{Result, ensure};
@@ -21,7 +21,7 @@ use std::time::Instant;
   tickdeck run --clear-kill")]
 pub(super) struct Run {
     #[command(flatten)]
-    playing: Playing,
+    playing: RunOptions,
     /// The deck's settings; the deck is the folder they lie in [default: tickdeck.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -59,7 +59,7 @@ impl Run {
                 data.latch().display()
             );
         }
-        let source = Source {
+        let source = RunRequest {
             config,
             deck: deck.root().to_owned(),
             plugins: deck.plugins(),
@@ -69,7 +69,7 @@ impl Run {
             since,
             killed,
             command: "run".to_owned(),
-            stop: Stop::default(),
+            stop: CancelToken::default(),
             workshop: None,
             kept: Some((deck.data(), self.afresh)),
             latch: Some(data.latch()),

@@ -1,15 +1,15 @@
 //! A recorded run in the terminal view, event by event.
 
-use crate::board::{Board, Line, Topic, Weight};
+use crate::board::{FeedLine, OperatorFeed, Topic, Weight};
 use crate::names::Names;
-use crate::reel::Rhythm;
+use crate::reel::Pacing;
 use crate::tale;
-use crate::view::{Focus, Prompt, Screen, Told, Tone, Wish, view};
+use crate::view::{Focus, KeyCommand, MessageLog, Prompt, Screen, Tone, view};
 use anyhow::Result;
 use std::io::IsTerminal;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
-use tickdeck_engine::Deed;
+use tickdeck_engine::Effect;
 use tickdeck_model::Event;
 
 /// Between two looks at the keys and at the run.
@@ -18,10 +18,10 @@ const FRAME: Duration = Duration::from_millis(50);
 const MOST_ORDERS: usize = 100;
 
 /// An event with what it led to, and whether the run waits there.
-type Shown = (Event, Vec<Deed>, bool);
+type Shown = (Event, Vec<Effect>, bool);
 
 /// The display's side of a run that goes event by event.
-pub(super) struct Stepping {
+pub(super) struct StepView {
     shown: Receiver<Shown>,
     /// How many events may pass; 0 ends the run.
     pass: Sender<u64>,
@@ -32,12 +32,12 @@ pub(super) fn has_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
-impl Stepping {
+impl StepView {
     /// The two sides of it: this one for the display, the other for the run.
-    pub(super) fn new() -> (Self, Rhythm) {
+    pub(super) fn new() -> (Self, Pacing) {
         let (to_display, shown) = channel();
         let (pass, passed) = channel();
-        let show = Box::new(move |event: &Event, deeds: &[Deed], waits: bool| {
+        let show = Box::new(move |event: &Event, deeds: &[Effect], waits: bool| {
             if deeds.is_empty() && !waits {
                 return 0;
             }
@@ -48,16 +48,16 @@ impl Stepping {
                 _ => 0,
             }
         });
-        (Self { shown, pass }, Rhythm::Shown(show))
+        (Self { shown, pass }, Pacing::Shown(show))
     }
 
     /// Shows event after event until the run is over or the operator ends it.
     ///
     /// # Errors
     /// The terminal is gone.
-    pub(super) fn watch(self, title: &str, board: &Board, names: &Names) -> Result<()> {
+    pub(super) fn watch(self, title: &str, board: &OperatorFeed, names: &Names) -> Result<()> {
         let mut screen = Screen::asking(Prompt::Step(0))?;
-        let mut told = Told::default();
+        let mut told = MessageLog::default();
         let mut focus = None;
         let mut waits = false;
         loop {
@@ -86,8 +86,8 @@ impl Stepping {
             model.head.rate = "-".to_owned();
             screen.draw(model)?;
             match screen.wish(FRAME)? {
-                Some(Wish::Quit) => return Ok(()),
-                Some(Wish::Pass(count)) if waits => {
+                Some(KeyCommand::Quit) => return Ok(()),
+                Some(KeyCommand::Pass(count)) if waits => {
                     waits = false;
                     // A run that is over does not listen.
                     let _ = self.pass.send(count);
@@ -99,8 +99,8 @@ impl Stepping {
 }
 
 /// What an event led to, for the log.
-fn led_to(event: &Event, shown: &Focus) -> Vec<Line> {
-    let line = |text: &String| Line {
+fn led_to(event: &Event, shown: &Focus) -> Vec<FeedLine> {
+    let line = |text: &String| FeedLine {
         at: event.ts_host,
         topic: Topic::Notified,
         weight: Weight::Note,
@@ -110,7 +110,7 @@ fn led_to(event: &Event, shown: &Focus) -> Vec<Line> {
 }
 
 /// An event, and what it led to.
-fn looked_at(event: &Event, deeds: &[Deed], names: &Names) -> Focus {
+fn looked_at(event: &Event, deeds: &[Effect], names: &Names) -> Focus {
     let words = tale::happening(event, names);
     let led_to = deeds.iter().filter_map(|deed| tale::deed(deed, names));
     Focus {

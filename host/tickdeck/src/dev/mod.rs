@@ -1,6 +1,6 @@
 //! `tickdeck dev`: while an author works on a strategy, every save becomes the version that trades.
 //!
-//! One thread, the [`Workshop`], looks at the sources (`sources`), decides when to build (`rhythm`), runs cargo in
+//! One thread, the [`DevLoop`], looks at the sources (`sources`), decides when to build (`rhythm`), runs cargo in
 //! the background and puts what it built into the plugins folder, whole. That is all: from there the watcher and the
 //! loader of the host take it like any other module, so that there is one way into a host. What became of it comes back
 //! from the [`Board`](crate::board::Board), and is told (`news`) to whoever is there to hear it.
@@ -10,5 +10,5 @@ mod rhythm;
 mod sources;
 mod workshop;
 
-pub use news::{News, OnBoard, Printer, Teller, Times};
-pub use workshop::{Bench, Workshop};
+pub use news::{BuildNews, BuildPrinter, BuildReporter, BuildTimes, FeedReporter};
+pub use workshop::{DevLoop, DevLoopHandle};

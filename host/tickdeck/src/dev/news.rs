@@ -1,6 +1,6 @@
 //! What the author of a strategy is told, on a terminal or on the board of a host.
 
-use crate::board::{Board, Draft, Stand, Topic, micros};
+use crate::board::{BuildPhase, BuildProgress, OperatorFeed, Topic, micros};
 use crate::builder::Failure;
 use crate::output::print;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ const MOST_ERRORS: usize = 50;
 
 /// How long the steps from a save to the version that trades took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
+pub struct BuildTimes {
     /// From the save to the first event.
     pub total: Duration,
     /// In cargo.
@@ -25,7 +25,7 @@ pub struct Times {
 
 /// What there is to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum BuildNews {
     /// The sources are watched.
     Watching(PathBuf),
     /// Something was saved and is being built.
@@ -44,25 +44,25 @@ pub enum News {
         file: PathBuf,
     },
     /// It trades.
-    Live(Times),
+    Live(BuildTimes),
     /// It runs beside the one that trades.
-    Beside(Times),
+    Beside(BuildTimes),
     /// Something is wrong with the machine rather than with the strategy.
     Trouble(String),
 }
 
 /// Who hears the news.
-pub trait Teller: Send {
+pub trait BuildReporter: Send {
     /// Tells what there is of the strategy `name`.
-    fn tell(&mut self, name: &str, news: &News);
+    fn tell(&mut self, name: &str, news: &BuildNews);
 }
 
 /// Prints lines, as long as there is no host.
 #[derive(Debug, Default)]
-pub struct Printer;
+pub struct BuildPrinter;
 
-impl Teller for Printer {
-    fn tell(&mut self, name: &str, news: &News) {
+impl BuildReporter for BuildPrinter {
+    fn tell(&mut self, name: &str, news: &BuildNews) {
         // Without a reader it goes on: the builds matter, not the words.
         let words = news.words("waiting for the next save");
         let _ = print(&format!("{name}: {words}\n"));
@@ -70,12 +70,12 @@ impl Teller for Printer {
 }
 
 /// Writes on the board of a host.
-pub struct OnBoard(pub Board);
+pub struct FeedReporter(pub OperatorFeed);
 
-impl Teller for OnBoard {
-    fn tell(&mut self, name: &str, news: &News) {
+impl BuildReporter for FeedReporter {
+    fn tell(&mut self, name: &str, news: &BuildNews) {
         let level = match news {
-            News::Broken(_) | News::Trouble(_) => LogLevel::Error,
+            BuildNews::Broken(_) | BuildNews::Trouble(_) => LogLevel::Error,
             _ => LogLevel::Info,
         };
         let meanwhile = "the version before goes on";
@@ -87,7 +87,7 @@ impl Teller for OnBoard {
     }
 }
 
-impl News {
+impl BuildNews {
     /// Steps on the way are shown while they last.
     const fn is_worth_a_line(&self) -> bool {
         !matches!(self, Self::Watching(_) | Self::Builds | Self::Built { .. })
@@ -131,16 +131,16 @@ impl News {
         }
     }
 
-    fn draft(&self, name: &str, meanwhile: &str) -> Draft {
+    fn draft(&self, name: &str, meanwhile: &str) -> BuildProgress {
         let (stand, errors) = match self {
-            Self::Broken(failure) => (Stand::Broken, failure.errors.clone()),
-            Self::Trouble(_) => (Stand::Broken, Vec::new()),
-            Self::Live(_) | Self::Same => (Stand::Live, Vec::new()),
+            Self::Broken(failure) => (BuildPhase::Broken, failure.errors.clone()),
+            Self::Trouble(_) => (BuildPhase::Broken, Vec::new()),
+            Self::Live(_) | Self::Same => (BuildPhase::Live, Vec::new()),
             Self::Watching(_) | Self::Builds | Self::Built { .. } | Self::Beside(_) => {
-                (Stand::Underway, Vec::new())
+                (BuildPhase::Underway, Vec::new())
             }
         };
-        Draft {
+        BuildProgress {
             headline: format!("{name}: {}", self.headline(meanwhile)),
             stand,
             errors: errors.into_iter().take(MOST_ERRORS).collect(),
@@ -148,7 +148,7 @@ impl News {
     }
 }
 
-impl Times {
+impl BuildTimes {
     /// `1.34 s (build 0.9 s, settle 0.2 s, swap 85 us)`
     fn words(&self) -> String {
         let swap = self
@@ -169,22 +169,22 @@ mod tests {
 
     #[test]
     fn the_way_of_a_save_is_told_step_by_step() {
-        let times = Times {
+        let times = BuildTimes {
             total: Duration::from_millis(1_340),
             build: Duration::from_millis(900),
             settle: Duration::from_millis(210),
             swap_ns: Some(85_000),
         };
         assert_eq!(
-            News::Live(times).words(""),
+            BuildNews::Live(times).words(""),
             "saved -> live in 1.34 s (build 0.9 s, settle 0.2 s, swap 85 us)"
         );
-        let first = Times {
+        let first = BuildTimes {
             swap_ns: None,
             ..times
         };
         assert_eq!(
-            News::Live(first).words(""),
+            BuildNews::Live(first).words(""),
             "saved -> live in 1.34 s (build 0.9 s, settle 0.2 s)"
         );
     }
@@ -195,10 +195,13 @@ mod tests {
             errors: vec!["src/lib.rs:81:23: mismatched types".to_owned()],
             rendered: "error[E0308]: mismatched types\n --> src/lib.rs:81:23".to_owned(),
         };
-        let news = News::Broken(failure.clone());
+        let news = BuildNews::Broken(failure.clone());
         let draft = news.draft("ema", "it waits");
         assert_eq!(draft.headline, "ema: does not build, 1 error; it waits");
-        assert_eq!((draft.stand, draft.errors), (Stand::Broken, failure.errors));
+        assert_eq!(
+            (draft.stand, draft.errors),
+            (BuildPhase::Broken, failure.errors)
+        );
         assert!(news.words("it waits").contains("\n --> src/lib.rs:81:23"));
     }
 }

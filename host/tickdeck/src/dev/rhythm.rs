@@ -11,7 +11,7 @@ pub(super) const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// Where the builds stand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Rhythm {
+pub(super) enum Debounce {
     /// What was saved was built.
     #[default]
     Idle,
@@ -26,7 +26,7 @@ pub(super) enum Rhythm {
 
 /// What is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum SourceState {
     /// The sources are as they were at the look before.
     Same,
     /// Something in them changed.
@@ -37,26 +37,28 @@ pub(super) enum Sight {
 
 /// What to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum DebounceStep {
     Wait,
     Build,
     GiveUp,
 }
 
-impl Rhythm {
+impl Debounce {
     /// Goes on by what is seen at `now`.
-    pub(super) fn go_on(&mut self, sight: Sight, now: Duration) -> Step {
+    pub(super) fn go_on(&mut self, sight: SourceState, now: Duration) -> DebounceStep {
         let (next, step) = match (*self, sight) {
-            (Self::Building, Sight::Changed) => (Self::Settling { changed: now }, Step::GiveUp),
-            (_, Sight::Changed) => (Self::Settling { changed: now }, Step::Wait),
-            (Self::Settling { changed }, Sight::Same)
+            (Self::Building, SourceState::Changed) => {
+                (Self::Settling { changed: now }, DebounceStep::GiveUp)
+            }
+            (_, SourceState::Changed) => (Self::Settling { changed: now }, DebounceStep::Wait),
+            (Self::Settling { changed }, SourceState::Same)
                 if now.saturating_sub(changed) >= DEBOUNCE =>
             {
-                (Self::Building, Step::Build)
+                (Self::Building, DebounceStep::Build)
             }
-            (Self::Building, Sight::Ended) => (Self::Idle, Step::Wait),
+            (Self::Building, SourceState::Ended) => (Self::Idle, DebounceStep::Wait),
             // A build that was given up may still say that it ended.
-            (state, Sight::Same | Sight::Ended) => (state, Step::Wait),
+            (state, SourceState::Same | SourceState::Ended) => (state, DebounceStep::Wait),
         };
         *self = next;
         step
@@ -65,22 +67,24 @@ impl Rhythm {
 
 #[cfg(test)]
 mod tests {
-    use super::Sight::{Changed, Ended, Same};
+    use super::SourceState::{Changed, Ended, Same};
     use super::*;
 
     /// What is done about sights at these milliseconds, waiting left out.
-    fn steps(sights: &[(u64, Sight)]) -> Vec<(u64, Step)> {
-        let mut rhythm = Rhythm::default();
+    fn steps(sights: &[(u64, SourceState)]) -> Vec<(u64, DebounceStep)> {
+        let mut rhythm = Debounce::default();
         let steps = sights
             .iter()
             .map(|(ms, sight)| (*ms, rhythm.go_on(*sight, Duration::from_millis(*ms))));
-        steps.filter(|(_, step)| *step != Step::Wait).collect()
+        steps
+            .filter(|(_, step)| *step != DebounceStep::Wait)
+            .collect()
     }
 
     #[test]
     fn a_save_is_built_once_it_was_left_alone_for_the_debounce() {
         let sights = [(0, Same), (50, Changed), (100, Same), (150, Same)];
-        assert_eq!(steps(&sights), [(150, Step::Build)]);
+        assert_eq!(steps(&sights), [(150, DebounceStep::Build)]);
         assert_eq!(steps(&[(0, Same), (500, Same)]), []);
     }
 
@@ -96,7 +100,7 @@ mod tests {
             (280, Same),
             (330, Same),
         ];
-        assert_eq!(steps(&sights), [(280, Step::Build)]);
+        assert_eq!(steps(&sights), [(280, DebounceStep::Build)]);
     }
 
     #[test]
@@ -114,14 +118,18 @@ mod tests {
         ];
         assert_eq!(
             steps(&sights),
-            [(100, Step::Build), (400, Step::GiveUp), (500, Step::Build)]
+            [
+                (100, DebounceStep::Build),
+                (400, DebounceStep::GiveUp),
+                (500, DebounceStep::Build)
+            ]
         );
     }
 
     #[test]
     fn there_is_one_build_at_a_time() {
         let sights = [(0, Changed), (100, Same), (200, Same), (300, Same)];
-        assert_eq!(steps(&sights), [(100, Step::Build)]);
+        assert_eq!(steps(&sights), [(100, DebounceStep::Build)]);
         let again = [
             (0, Changed),
             (100, Same),
@@ -129,6 +137,9 @@ mod tests {
             (300, Changed),
             (400, Same),
         ];
-        assert_eq!(steps(&again), [(100, Step::Build), (400, Step::Build)]);
+        assert_eq!(
+            steps(&again),
+            [(100, DebounceStep::Build), (400, DebounceStep::Build)]
+        );
     }
 }

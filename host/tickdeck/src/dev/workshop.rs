@@ -1,12 +1,12 @@
 //! The loop behind `tickdeck dev`: look, build, install, and say what became of it.
 
-use super::news::{News, OnBoard, Teller, Times};
-use super::rhythm::{Rhythm, Sight, Step};
+use super::news::{BuildNews, BuildReporter, BuildTimes, FeedReporter};
+use super::rhythm::{Debounce, DebounceStep, SourceState};
 use super::sources::{Changed, LOOK_EVERY, Sources};
-use crate::board::Board;
+use crate::board::OperatorFeed;
 use crate::builder::{Job, Outcome, Project, install};
 use crate::cli::sentence;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -43,13 +43,13 @@ struct Delivery {
 }
 
 /// Builds a strategy whenever its sources change, and puts the module into a plugins folder.
-pub struct Workshop {
+pub struct DevLoop {
     project: Project,
     plugins: PathBuf,
     /// Whether `NAME.toml` of the crate goes along.
     with_settings: bool,
     sources: Sources,
-    rhythm: Rhythm,
+    rhythm: Debounce,
     epoch: Instant,
     last_look: Instant,
     saved: Instant,
@@ -59,7 +59,7 @@ pub struct Workshop {
     aloud: bool,
     installed: Option<(ModuleHash, Option<Vec<u8>>)>,
     delivery: Option<Delivery>,
-    board: Option<Board>,
+    board: Option<OperatorFeed>,
     mailbox: Sender<Message>,
     inbox: Receiver<Message>,
 }
@@ -67,7 +67,7 @@ pub struct Workshop {
 /// The settings of a strategy that brings none: while it is worked on, a state whose fields changed is no loss.
 const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
 
-impl Workshop {
+impl DevLoop {
     /// For a strategy and the folder that its module goes to. With `with_settings`, `NAME.toml` of the crate's folder
     /// goes there too.
     pub fn new(project: Project, plugins: PathBuf, with_settings: bool) -> Self {
@@ -78,7 +78,7 @@ impl Workshop {
             project,
             plugins,
             with_settings,
-            rhythm: Rhythm::default(),
+            rhythm: Debounce::default(),
             epoch: now,
             last_look: now,
             saved: now,
@@ -104,8 +104,8 @@ impl Workshop {
     }
 
     /// Builds for the first time, and again at every save until it succeeds; `false` if it is asked to stop before.
-    pub fn build_first(&mut self, stop: &Stop, teller: &mut dyn Teller) -> bool {
-        self.rhythm = Rhythm::Building;
+    pub fn build_first(&mut self, stop: &CancelToken, teller: &mut dyn BuildReporter) -> bool {
+        self.rhythm = Debounce::Building;
         self.build(teller);
         while self.installed.is_none() {
             if stop.asked() {
@@ -118,10 +118,10 @@ impl Workshop {
     }
 
     /// Goes on until it is asked to stop.
-    pub fn work(&mut self, stop: &Stop, teller: &mut dyn Teller) {
+    pub fn work(&mut self, stop: &CancelToken, teller: &mut dyn BuildReporter) {
         teller.tell(
             self.project.name(),
-            &News::Watching(self.project.folder().to_owned()),
+            &BuildNews::Watching(self.project.folder().to_owned()),
         );
         while !stop.asked() {
             self.turn(teller);
@@ -134,27 +134,27 @@ impl Workshop {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn beside(mut self, board: Board) -> Result<Bench> {
+    pub fn beside(mut self, board: OperatorFeed) -> Result<DevLoopHandle> {
         let mailbox = self.mailbox.clone();
         // Only this strategy is in that deck.
         board.follow(move |_, _, change| {
             let _ = mailbox.send(Message::Version(Instant::now(), change.clone()));
         });
         self.board = Some(board.clone());
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let asked = stop.clone();
         let thread = std::thread::Builder::new()
             .name("dev".to_owned())
-            .spawn(move || self.work(&asked, &mut OnBoard(board)))
+            .spawn(move || self.work(&asked, &mut FeedReporter(board)))
             .context("cannot start a thread")?;
-        Ok(Bench {
+        Ok(DevLoopHandle {
             stop,
             thread: Some(thread),
         })
     }
 
     /// Waits for something to happen, or for the next look, and sees to it.
-    fn turn(&mut self, teller: &mut dyn Teller) {
+    fn turn(&mut self, teller: &mut dyn BuildReporter) {
         // It never disconnects: a sender is in here.
         match self.inbox.recv_timeout(LOOK_EVERY) {
             Ok(Message::Ended(number)) => self.ended(number, teller),
@@ -165,24 +165,24 @@ impl Workshop {
         self.deliver(teller);
     }
 
-    fn look(&mut self, teller: &mut dyn Teller) {
+    fn look(&mut self, teller: &mut dyn BuildReporter) {
         let before = std::mem::replace(&mut self.last_look, Instant::now());
         let sight = match self.sources.look() {
             Some(changed) => {
                 self.saved = moment(changed, before, self.last_look);
-                Sight::Changed
+                SourceState::Changed
             }
-            None => Sight::Same,
+            None => SourceState::Same,
         };
         match self.rhythm.go_on(sight, self.epoch.elapsed()) {
-            Step::Wait => {}
-            Step::GiveUp => self.building = None,
-            Step::Build => self.build(teller),
+            DebounceStep::Wait => {}
+            DebounceStep::GiveUp => self.building = None,
+            DebounceStep::Build => self.build(teller),
         }
     }
 
-    fn build(&mut self, teller: &mut dyn Teller) {
-        teller.tell(self.project.name(), &News::Builds);
+    fn build(&mut self, teller: &mut dyn BuildReporter) {
+        teller.tell(self.project.name(), &BuildNews::Builds);
         self.builds += 1;
         let (number, mailbox) = (self.builds, self.mailbox.clone());
         // Whoever would hear it may be gone.
@@ -191,30 +191,30 @@ impl Workshop {
         match Job::start(&self.project, self.aloud, on_end) {
             Ok(job) => self.building = Some(Building { number, since, job }),
             Err(error) => {
-                self.rhythm.go_on(Sight::Ended, self.epoch.elapsed());
-                teller.tell(self.project.name(), &News::Trouble(sentence(&error)));
+                self.rhythm.go_on(SourceState::Ended, self.epoch.elapsed());
+                teller.tell(self.project.name(), &BuildNews::Trouble(sentence(&error)));
             }
         }
     }
 
-    fn ended(&mut self, number: u64, teller: &mut dyn Teller) {
+    fn ended(&mut self, number: u64, teller: &mut dyn BuildReporter) {
         let Some(building) = self.building.take_if(|building| building.number == number) else {
             return; // It was given up.
         };
-        self.rhythm.go_on(Sight::Ended, self.epoch.elapsed());
+        self.rhythm.go_on(SourceState::Ended, self.epoch.elapsed());
         let came_of_it = building.job.finish().and_then(|outcome| {
             let took = building.since.elapsed();
             match outcome {
                 Outcome::Built { module, warnings } => self.install(&module, took, warnings),
-                Outcome::Failed(failure) => Ok(News::Broken(failure)),
+                Outcome::Failed(failure) => Ok(BuildNews::Broken(failure)),
             }
         });
-        let news = came_of_it.unwrap_or_else(|error| News::Trouble(sentence(&error)));
+        let news = came_of_it.unwrap_or_else(|error| BuildNews::Trouble(sentence(&error)));
         teller.tell(self.project.name(), &news);
     }
 
     /// Puts what was built into the plugins folder, each file whole.
-    fn install(&mut self, module: &Path, build: Duration, warnings: usize) -> Result<News> {
+    fn install(&mut self, module: &Path, build: Duration, warnings: usize) -> Result<BuildNews> {
         let bytes = std::fs::read(module)
             .with_context(|| format!("cannot read what cargo built, {}", module.display()))?;
         let settings = match self.with_settings {
@@ -226,7 +226,7 @@ impl Workshop {
         };
         let hash = ModuleHash::of(&bytes);
         if self.installed.as_ref() == Some(&(hash, settings.clone())) {
-            return Ok(News::Same);
+            return Ok(BuildNews::Same);
         }
         let name = self.project.name();
         let beside = self.plugins.join(format!("{name}.toml"));
@@ -247,7 +247,7 @@ impl Workshop {
             swapped: None,
             there: None,
         });
-        Ok(News::Built {
+        Ok(BuildNews::Built {
             took: build,
             warnings,
             file,
@@ -264,14 +264,14 @@ impl Workshop {
                 (delivery.swapped, delivery.there) = (Some((at, *took_ns)), None);
             }
             VersionChange::Live { .. }
-            | VersionChange::Seated { .. }
-            | VersionChange::Beside { .. } => delivery.there = Some(at),
+            | VersionChange::Started { .. }
+            | VersionChange::Shadow { .. } => delivery.there = Some(at),
             _ => {}
         }
     }
 
     /// Tells that the version on its way has arrived, once the host says that it is this very module.
-    fn deliver(&mut self, teller: &mut dyn Teller) {
+    fn deliver(&mut self, teller: &mut dyn BuildReporter) {
         let (Some(delivery), Some(board)) = (&self.delivery, &self.board) else {
             return;
         };
@@ -291,12 +291,12 @@ impl Workshop {
 
 impl Delivery {
     /// That it arrived, if it is what counts or runs beside.
-    fn arrival(&self, strategy: &StrategyStatus, there: Instant) -> Option<News> {
+    fn arrival(&self, strategy: &StrategyStatus, there: Instant) -> Option<BuildNews> {
         let (took_over, swap_ns) = match self.swapped {
             Some((at, took_ns)) => (at, Some(took_ns)),
             None => (there, None),
         };
-        let times = Times {
+        let times = BuildTimes {
             total: there.saturating_duration_since(self.saved),
             build: self.build,
             settle: took_over.saturating_duration_since(self.installed),
@@ -304,11 +304,11 @@ impl Delivery {
         };
         let beside = strategy.beside.as_ref();
         if strategy.hash == self.hash {
-            Some(News::Live(times))
+            Some(BuildNews::Live(times))
         } else {
             beside
                 .filter(|beside| beside.hash == self.hash)
-                .map(|_| News::Beside(times))
+                .map(|_| BuildNews::Beside(times))
         }
     }
 }
@@ -324,12 +324,12 @@ fn moment(changed: Changed, before: Instant, now: Instant) -> Instant {
 }
 
 /// A workshop at work beside a host. Dropped, it ends, and the build with it.
-pub struct Bench {
-    stop: Stop,
+pub struct DevLoopHandle {
+    stop: CancelToken,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Bench {
+impl Drop for DevLoopHandle {
     fn drop(&mut self) {
         self.stop.ask();
         if let Some(thread) = self.thread.take() {

@@ -10,7 +10,7 @@ use std::fmt::Display;
 const MAX_LISTED: usize = 8;
 
 /// How far a permission goes.
-pub(super) trait Extent: Clone {
+pub(super) trait Bound: Clone {
     /// Whether it goes no further than `granted`.
     fn fits(&self, granted: &Self) -> bool;
 
@@ -33,7 +33,7 @@ pub(super) trait Extent: Clone {
     }
 }
 
-impl Extent for u32 {
+impl Bound for u32 {
     fn fits(&self, granted: &Self) -> bool {
         self <= granted
     }
@@ -43,7 +43,7 @@ impl Extent for u32 {
     }
 }
 
-impl Extent for Option<u64> {
+impl Bound for Option<u64> {
     fn fits(&self, granted: &Self) -> bool {
         fits(*self, *granted, |asked, granted| asked <= granted)
     }
@@ -53,7 +53,7 @@ impl Extent for Option<u64> {
     }
 }
 
-impl Extent for Option<Quantity> {
+impl Bound for Option<Quantity> {
     fn fits(&self, granted: &Self) -> bool {
         fits(*self, *granted, |asked, granted| asked <= granted)
     }
@@ -63,7 +63,7 @@ impl Extent for Option<Quantity> {
     }
 }
 
-impl Extent for Option<RateSettings> {
+impl Bound for Option<RateSettings> {
     /// As many orders as the granted window can be filled with, sent at the worst moments.
     fn fits(&self, granted: &Self) -> bool {
         fits(*self, *granted, |asked, granted| {
@@ -82,7 +82,7 @@ impl Extent for Option<RateSettings> {
     }
 }
 
-impl<T: Ord + Clone + Display> Extent for Option<BTreeSet<T>> {
+impl<T: Ord + Clone + Display> Bound for Option<BTreeSet<T>> {
     fn fits(&self, granted: &Self) -> bool {
         match (self, granted) {
             (_, None) => true,

@@ -10,10 +10,10 @@ mod quantity;
 mod stated;
 
 pub use quantity::Quantity;
-pub use stated::Stated;
+pub use stated::PermissionRequest;
 
 use crate::config::{Config, Problems, RateSettings, StrategySettings};
-use extent::Extent;
+use extent::Bound;
 use std::collections::{BTreeMap, BTreeSet};
 use tickdeck_engine::OrderRate;
 use tickdeck_model::{Amount, Instrument, InstrumentId, OrderType, Registry};
@@ -58,11 +58,11 @@ impl Permissions {
         strategy: &StrategySettings,
         registry: &Registry,
     ) -> Result<Self, Problems> {
-        Ok(Word::of(config, strategy, registry)?.defaults())
+        Ok(OperatorRules::of(config, strategy, registry)?.defaults())
     }
 
     /// What is asked for: what `NAME.toml` states, and of the rest what the deck gives.
-    pub fn requested(request: &Stated, defaults: &Self) -> Self {
+    pub fn requested(request: &PermissionRequest, defaults: &Self) -> Self {
         request.over(defaults)
     }
 
@@ -73,7 +73,7 @@ impl Permissions {
             venues: self.venues.within(&granted.venues),
             instruments: self.instruments.within(&granted.instruments),
             order_types: self.order_types.within(&granted.order_types),
-            max_sizes: sizes(self, granted, Extent::within),
+            max_sizes: sizes(self, granted, Bound::within),
             max_notional: self.max_notional.within(&granted.max_notional),
             max_position_notional: self
                 .max_position_notional
@@ -91,7 +91,7 @@ impl Permissions {
             venues: self.venues.join(&granted.venues),
             instruments: self.instruments.join(&granted.instruments),
             order_types: self.order_types.join(&granted.order_types),
-            max_sizes: sizes(self, granted, Extent::join),
+            max_sizes: sizes(self, granted, Bound::join),
             max_notional: self.max_notional.join(&granted.max_notional),
             max_position_notional: self
                 .max_position_notional
@@ -178,9 +178,9 @@ impl Permissions {
     /// As limits of the engine: `base`, which [`crate::limits::of_strategy`] gives, with what these permissions say.
     pub fn engine_limits(
         &self,
-        base: tickdeck_engine::Limits,
+        base: tickdeck_engine::OrderLimits,
         registry: &Registry,
-    ) -> tickdeck_engine::Limits {
+    ) -> tickdeck_engine::OrderLimits {
         let amount = |units: u64| Amount(i64::try_from(units).unwrap_or(i64::MAX));
         let rate = |rate: RateSettings| OrderRate {
             orders: rate.orders,
@@ -190,7 +190,7 @@ impl Permissions {
             let size = self.max_sizes.get(&terms.symbol)?.size(terms.size_scale);
             Some((terms.id, size))
         });
-        tickdeck_engine::Limits {
+        tickdeck_engine::OrderLimits {
             max_notional: self.max_notional.map(amount),
             max_position_notional: self.max_position_notional.map(amount),
             order_rate: self.order_rate.map(rate),
@@ -205,11 +205,11 @@ impl Permissions {
     }
 
     /// As limits of the sandbox.
-    pub fn sandbox_limits(&self) -> tickdeck_strategy::Limits {
-        tickdeck_strategy::Limits {
+    pub fn sandbox_limits(&self) -> tickdeck_strategy::ResourceLimits {
+        tickdeck_strategy::ResourceLimits {
             memory_mib: self.memory_mib,
             time_ms: self.time_ms,
-            ..tickdeck_strategy::Limits::default()
+            ..tickdeck_strategy::ResourceLimits::default()
         }
     }
 
@@ -256,17 +256,11 @@ fn sizes(
 struct Excesses(Vec<Excess>);
 
 impl Excesses {
-    fn see<E: Extent>(&mut self, key: &'static str, asked: &E, granted: &E) {
+    fn see<E: Bound>(&mut self, key: &'static str, asked: &E, granted: &E) {
         self.see_named(key, None, asked, granted);
     }
 
-    fn see_named<E: Extent>(
-        &mut self,
-        key: &'static str,
-        of: Option<&str>,
-        asked: &E,
-        granted: &E,
-    ) {
+    fn see_named<E: Bound>(&mut self, key: &'static str, of: Option<&str>, asked: &E, granted: &E) {
         if asked.fits(granted) {
             return;
         }
@@ -279,12 +273,12 @@ impl Excesses {
 
 /// What the operator wrote into `tickdeck.toml` about a strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct OperatorRules {
     deck: Permissions,
-    own: Stated,
+    own: PermissionRequest,
 }
 
-impl Word {
+impl OperatorRules {
     /// Reads it.
     ///
     /// # Errors
@@ -294,8 +288,8 @@ impl Word {
         strategy: &StrategySettings,
         registry: &Registry,
     ) -> Result<Self, Problems> {
-        let deck = Stated::of_deck(config, registry)?.over(&built_in());
-        let own = Stated::of_strategy(&config.file, strategy, registry)?;
+        let deck = PermissionRequest::of_deck(config, registry)?.over(&built_in());
+        let own = PermissionRequest::of_strategy(&config.file, strategy, registry)?;
         Ok(Self { deck, own })
     }
 
@@ -305,7 +299,7 @@ impl Word {
     }
 
     /// What it may do at most, with what the operator granted it.
-    pub fn granted(&self, grant: Option<&Stated>) -> Permissions {
+    pub fn granted(&self, grant: Option<&PermissionRequest>) -> Permissions {
         match grant {
             Some(grant) => self.own.over(&self.deck.join(&grant.over(&self.deck))),
             None => self.defaults(),
@@ -313,7 +307,11 @@ impl Word {
     }
 
     /// Judges what a plugin asks for.
-    pub fn judge(&self, request: &Stated, grant: Option<&Stated>) -> Judgement {
+    pub fn judge(
+        &self,
+        request: &PermissionRequest,
+        grant: Option<&PermissionRequest>,
+    ) -> PermissionDecision {
         let granted = self.granted(grant);
         let asked = Permissions::requested(request, &self.defaults());
         let (overruled, increases): (Vec<_>, Vec<_>) = asked
@@ -323,7 +321,7 @@ impl Word {
         let keys: Vec<&str> = increases.iter().map(|excess| excess.key).collect();
         let words = |list: Vec<Excess>| list.into_iter().map(|excess| excess.words).collect();
         let asked_more = request.only(&keys);
-        Judgement {
+        PermissionDecision {
             asked: asked.clone(),
             permissions: asked.within(&granted),
             approval: grant.map_or_else(|| asked_more.clone(), |grant| grant.join(&asked_more)),
@@ -335,7 +333,7 @@ impl Word {
 
 /// What becomes of what a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+pub struct PermissionDecision {
     /// What it asks for; of the rest what the deck gives.
     pub asked: Permissions,
     /// What it may do for now: nothing wider than granted, and narrower where it asks for less.
@@ -345,14 +343,14 @@ pub struct Judgement {
     /// What it asks for beyond what `[strategies.NAME]` says, in words: no approval changes that, only the file.
     pub overruled: Vec<String>,
     /// The grant that approves the increases, the one that there is included.
-    pub approval: Stated,
+    pub approval: PermissionRequest,
 }
 
 /// What holds in a deck that says nothing.
 fn built_in() -> Permissions {
     let (risk, sandbox) = (
-        tickdeck_engine::Limits::default(),
-        tickdeck_strategy::Limits::default(),
+        tickdeck_engine::OrderLimits::default(),
+        tickdeck_strategy::ResourceLimits::default(),
     );
     let units = |amount: Amount| u64::try_from(amount.0).unwrap_or(0);
     Permissions {

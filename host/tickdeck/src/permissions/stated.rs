@@ -1,18 +1,18 @@
 //! Permissions as someone stated them, with the deck's names made whole: some of them; the rest is left open.
 
-use super::extent::Extent;
+use super::extent::Bound;
 use super::{Permissions, Quantity};
 use crate::config::{
     Config, Decimal, LimitSettings, Located, PermissionSettings, PluginSettings, Problems,
     RateSettings, Setting, StrategySettings,
 };
-use crate::lookup::Lookup;
+use crate::lookup::Resolver;
 use std::collections::{BTreeMap, BTreeSet};
 use tickdeck_model::{Instrument, OrderType, Registry};
 
 /// Some permissions; a setting that is not mentioned is left to whom this is stated over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stated {
+pub struct PermissionRequest {
     /// As in [`Permissions::venues`].
     pub venues: Setting<BTreeSet<String>>,
     /// As in [`Permissions::instruments`].
@@ -33,7 +33,7 @@ pub struct Stated {
     pub time_ms: Option<u32>,
 }
 
-impl Stated {
+impl PermissionRequest {
     /// What a plugin asks for.
     ///
     /// # Errors
@@ -45,13 +45,13 @@ impl Stated {
     /// What is written in a file with the keys of `[permissions]`.
     ///
     /// # Errors
-    /// As [`Stated::asked`].
+    /// As [`PermissionRequest::asked`].
     pub fn read(
         file: &str,
         settings: &PermissionSettings,
         registry: &Registry,
     ) -> Result<Self, Problems> {
-        let mut lookup = Lookup::new(registry);
+        let mut lookup = Resolver::new(registry);
         let stated = Self {
             venues: set(settings
                 .venues
@@ -81,7 +81,7 @@ impl Stated {
 
     /// What `[risk]`, `[risk.instruments]` and `[wasm]` say.
     pub(super) fn of_deck(config: &Config, registry: &Registry) -> Result<Self, Problems> {
-        let mut lookup = Lookup::new(registry);
+        let mut lookup = Resolver::new(registry);
         let max_sizes = config.instruments.iter().filter_map(|(symbol, settings)| {
             max_size(&mut lookup, symbol, settings.max_size.as_ref()?)
         });
@@ -101,7 +101,7 @@ impl Stated {
         settings: &StrategySettings,
         registry: &Registry,
     ) -> Result<Self, Problems> {
-        let mut lookup = Lookup::new(registry);
+        let mut lookup = Resolver::new(registry);
         let stated = Self {
             memory_mib: settings.memory_mib.map(narrow),
             time_ms: settings.time_ms.map(narrow),
@@ -225,7 +225,7 @@ fn set<T>(value: Option<T>) -> Setting<T> {
 
 fn either<T: Clone>(one: &Setting<T>, other: &Setting<T>) -> Setting<T>
 where
-    Option<T>: Extent,
+    Option<T>: Bound,
 {
     match (one, other) {
         (Setting::Default, stated) | (stated, Setting::Default) => stated.clone(),
@@ -236,9 +236,9 @@ where
     }
 }
 
-fn limits(lookup: &mut Lookup<'_>, settings: &LimitSettings) -> Stated {
+fn limits(lookup: &mut Resolver<'_>, settings: &LimitSettings) -> PermissionRequest {
     let settings = settings.clone();
-    Stated {
+    PermissionRequest {
         venues: settings.venues.map(|names| venues(lookup, &names)),
         instruments: settings.allow.map(|symbols| instruments(lookup, &symbols)),
         order_types: settings
@@ -247,16 +247,16 @@ fn limits(lookup: &mut Lookup<'_>, settings: &LimitSettings) -> Stated {
         max_notional: settings.max_notional,
         max_position_notional: settings.max_position_notional,
         order_rate: settings.order_rate,
-        ..Stated::default()
+        ..PermissionRequest::default()
     }
 }
 
-fn instruments(lookup: &mut Lookup<'_>, symbols: &[Located<String>]) -> BTreeSet<String> {
+fn instruments(lookup: &mut Resolver<'_>, symbols: &[Located<String>]) -> BTreeSet<String> {
     let whole = |symbol| Some(lookup.instrument(symbol)?.symbol.clone());
     symbols.iter().filter_map(whole).collect()
 }
 
-fn venues(lookup: &mut Lookup<'_>, names: &[Located<String>]) -> BTreeSet<String> {
+fn venues(lookup: &mut Resolver<'_>, names: &[Located<String>]) -> BTreeSet<String> {
     names
         .iter()
         .filter(|name| lookup.venue(name).is_some())
@@ -265,7 +265,7 @@ fn venues(lookup: &mut Lookup<'_>, names: &[Located<String>]) -> BTreeSet<String
 }
 
 fn max_size(
-    lookup: &mut Lookup<'_>,
+    lookup: &mut Resolver<'_>,
     symbol: &Located<String>,
     size: &Located<Decimal>,
 ) -> Option<(String, Quantity)> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::PluginSettings;
-use tickdeck_engine::Limits;
+use tickdeck_engine::OrderLimits;
 use tickdeck_model::{Price, Size, VenueId};
 
 fn registry() -> Registry {
@@ -31,15 +31,15 @@ fn registry() -> Registry {
     registry
 }
 
-fn word(deck: &str) -> Word {
+fn word(deck: &str) -> OperatorRules {
     let config = Config::parse("tickdeck.toml", deck).unwrap();
     let strategy = config.strategies.get("a").cloned().unwrap_or_default();
-    Word::of(&config, &strategy, &registry()).unwrap()
+    OperatorRules::of(&config, &strategy, &registry()).unwrap()
 }
 
-fn stated(permissions: &str) -> Stated {
+fn stated(permissions: &str) -> PermissionRequest {
     let text = format!("[permissions]\n{permissions}");
-    Stated::asked(
+    PermissionRequest::asked(
         &PluginSettings::parse("a.toml", &text).unwrap(),
         &registry(),
     )
@@ -52,7 +52,7 @@ fn set<T: Ord + Clone>(items: &[T]) -> Option<BTreeSet<T>> {
 
 #[test]
 fn a_plugin_that_asks_for_nothing_gets_what_the_deck_gives() {
-    let judgement = word("").judge(&Stated::default(), None);
+    let judgement = word("").judge(&PermissionRequest::default(), None);
     assert_eq!(judgement.permissions, built_in());
     assert_eq!(judgement.permissions.max_notional, Some(25_000));
     assert!(judgement.increases.is_empty() && judgement.overruled.is_empty());
@@ -97,12 +97,12 @@ fn a_narrower_request_narrows_without_anyone_s_approval() {
     );
     let judgement = word("").judge(&asked, None);
     assert!(judgement.increases.is_empty(), "{:?}", judgement.increases);
-    assert_eq!(judgement.approval, Stated::default());
+    assert_eq!(judgement.approval, PermissionRequest::default());
     assert_eq!(judgement.permissions, asked.over(&built_in()));
     let limits = judgement
         .permissions
-        .engine_limits(Limits::default(), &registry());
-    let expected = Limits {
+        .engine_limits(OrderLimits::default(), &registry());
+    let expected = OrderLimits {
         max_notional: Some(Amount(1)),
         max_position_notional: Some(Amount(2)),
         order_rate: Some(OrderRate {
@@ -112,7 +112,7 @@ fn a_narrower_request_narrows_without_anyone_s_approval() {
         allow: Some(vec![InstrumentId(0)]),
         order_types: Some(vec![OrderType::Limit]),
         max_sizes: [(InstrumentId(0), Size(250))].into(),
-        ..Limits::default()
+        ..OrderLimits::default()
     };
     assert_eq!(limits, expected, "SOLUSDT is on the other venue");
     let sandbox = judgement.permissions.sandbox_limits();
@@ -196,7 +196,7 @@ fn a_grant_only_widens_and_only_what_was_approved() {
     assert_eq!(wide.max_notional, Some(90_000));
     assert_eq!(wide.instruments, None, "a deck without a list allows all");
     // Granted, but no longer asked for.
-    let judgement = narrow.judge(&Stated::default(), Some(&grant));
+    let judgement = narrow.judge(&PermissionRequest::default(), Some(&grant));
     assert_eq!(judgement.permissions, narrow.defaults());
 }
 
@@ -228,7 +228,9 @@ fn names_that_the_deck_does_not_know_are_told_with_their_lines() {
     let text = "[permissions]\nvenues = [\"SYM\"]\ninstruments = [\"BTCUSD\"]\n\
                 max_size = { DOGE = 1, BTCUSDT = 0.00001 }\n";
     let plugin = PluginSettings::parse("a.toml", text).unwrap();
-    let problems = Stated::asked(&plugin, &registry()).unwrap_err().to_string();
+    let problems = PermissionRequest::asked(&plugin, &registry())
+        .unwrap_err()
+        .to_string();
     assert_eq!(
         problems.lines().collect::<Vec<_>>(),
         [

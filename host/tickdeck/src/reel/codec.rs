@@ -6,41 +6,43 @@ use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
-use tickdeck_engine::{Acted, ChangeKept, Deed, Order, Outcome, SentKind};
+use tickdeck_engine::{
+    AppliedAction, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
+};
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
 
 /// The kinds of record, in both reels. A number is never used for something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
-pub enum Kind {
+pub enum RecordKind {
     /// What the run was made of: JSON, [`super::Session`]. The first record of both reels.
     Session = 1,
     /// An event, in its canonical layout.
     Event = 2,
     /// An action that was carried out.
-    Acted = 3,
+    Applied = 3,
     /// A command that left.
     Sent = 4,
     /// A strategy's state.
     Saved = 5,
     /// Anything else that the kernel did: JSON.
-    Deed = 6,
+    Effect = 6,
     /// The run ended in order.
     End = 7,
     /// All that was done before some position is on the reel. Of schema 2.
     Mark = 8,
 }
 
-impl Kind {
+impl RecordKind {
     /// The kind of this number.
     pub const fn of(number: u16) -> Option<Self> {
         Some(match number {
             1 => Self::Session,
             2 => Self::Event,
-            3 => Self::Acted,
+            3 => Self::Applied,
             4 => Self::Sent,
             5 => Self::Saved,
-            6 => Self::Deed,
+            6 => Self::Effect,
             7 => Self::End,
             8 => Self::Mark,
             _ => return None,
@@ -50,11 +52,11 @@ impl Kind {
 
 /// A record of the actions reel.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Entry {
+pub enum ActionsRecord {
     /// Something that the kernel did, and its position.
-    Deed(u64, Deed),
+    Effect(u64, Effect),
     /// A command that left, and when by the wall: nanoseconds since 1970.
-    Sent(u64, Deed, i64),
+    Sent(u64, Effect, i64),
     /// What the run was made of.
     Session,
     /// The run ended in order.
@@ -71,9 +73,9 @@ const SENT: usize = 48;
 const SAVED: usize = 16;
 
 /// Writes a deed behind what is in `out`.
-pub(super) fn encode(position: u64, deed: &Deed, out: &mut Vec<u8>) -> Kind {
+pub(super) fn encode(position: u64, deed: &Effect, out: &mut Vec<u8>) -> RecordKind {
     match deed {
-        Deed::Acted(acted) => {
+        Effect::Applied(acted) => {
             out.extend(position.to_le_bytes());
             out.extend(acted.cause.to_le_bytes());
             out.extend(acted.at.to_le_bytes());
@@ -82,28 +84,28 @@ pub(super) fn encode(position: u64, deed: &Deed, out: &mut Vec<u8>) -> Kind {
             out.extend(acted.ordinal.to_le_bytes());
             out.extend(u64::from(acted.late).to_le_bytes());
             out.extend(acted.action.to_bytes());
-            Kind::Acted
+            RecordKind::Applied
         }
-        Deed::Sent { at, order, what } => {
+        Effect::Sent { at, order, what } => {
             out.extend(position.to_le_bytes());
             out.extend(at.to_le_bytes());
             out.extend(order.number.to_le_bytes());
             out.extend(u64::from(order.strategy.0).to_le_bytes());
             out.extend((*what as u64).to_le_bytes());
             out.extend(wall_ns().to_le_bytes());
-            Kind::Sent
+            RecordKind::Sent
         }
-        Deed::Saved { strategy, state } => {
+        Effect::Saved { strategy, state } => {
             out.extend(position.to_le_bytes());
             out.extend(strategy.0.to_le_bytes());
             out.extend(state.schema.to_le_bytes());
             out.extend(&state.bytes);
-            Kind::Saved
+            RecordKind::Saved
         }
         other => {
-            let text = serde_json::to_vec(&(position, Seldom::of(other)));
+            let text = serde_json::to_vec(&(position, RareEffect::of(other)));
             out.extend(text.unwrap_or_default());
-            Kind::Deed
+            RecordKind::Effect
         }
     }
 }
@@ -127,16 +129,16 @@ pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
 ///
 /// # Errors
 /// It is none, or of a newer version.
-pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
-    match Kind::of(kind) {
-        Some(Kind::Session) => Ok(Entry::Session),
-        Some(Kind::End) => Ok(Entry::End),
-        Some(Kind::Mark) => {
+pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
+    match RecordKind::of(kind) {
+        Some(RecordKind::Session) => Ok(ActionsRecord::Session),
+        Some(RecordKind::End) => Ok(ActionsRecord::End),
+        Some(RecordKind::Mark) => {
             ensure!(payload.len() == 16, "a mark has {} bytes", payload.len());
             let mut fields = Fields(payload);
-            Ok(Entry::Mark(fields.u64(), fields.u64()))
+            Ok(ActionsRecord::Mark(fields.u64(), fields.u64()))
         }
-        Some(Kind::Acted) => {
+        Some(RecordKind::Applied) => {
             ensure!(
                 payload.len() == ACTED,
                 "an action has {} bytes",
@@ -144,7 +146,7 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
             );
             let mut fields = Fields(payload);
             let position = fields.u64();
-            let acted = Acted {
+            let acted = AppliedAction {
                 cause: fields.u64(),
                 at: fields.u64().cast_signed(),
                 leaves_at: fields.u64().cast_signed(),
@@ -153,9 +155,9 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
                 late: fields.u64() != 0,
                 action: Action::from_bytes(&fields.take())?,
             };
-            Ok(Entry::Deed(position, Deed::Acted(acted)))
+            Ok(ActionsRecord::Effect(position, Effect::Applied(acted)))
         }
-        Some(Kind::Sent) => {
+        Some(RecordKind::Sent) => {
             ensure!(
                 payload.len() == SENT,
                 "a command has {} bytes",
@@ -174,9 +176,13 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
             };
             let order = ClientOrderId { strategy, number };
             let wall = fields.u64().cast_signed();
-            Ok(Entry::Sent(position, Deed::Sent { at, order, what }, wall))
+            Ok(ActionsRecord::Sent(
+                position,
+                Effect::Sent { at, order, what },
+                wall,
+            ))
         }
-        Some(Kind::Saved) => {
+        Some(RecordKind::Saved) => {
             ensure!(
                 payload.len() >= SAVED,
                 "a state has {} bytes",
@@ -188,13 +194,16 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<Entry> {
             let schema = fields.u32();
             let bytes = fields.0.to_vec();
             let state = State { schema, bytes };
-            Ok(Entry::Deed(position, Deed::Saved { strategy, state }))
+            Ok(ActionsRecord::Effect(
+                position,
+                Effect::Saved { strategy, state },
+            ))
         }
-        Some(Kind::Deed) => {
-            let (position, seldom): (u64, Seldom) = serde_json::from_slice(payload)?;
-            Ok(Entry::Deed(position, seldom.deed()?))
+        Some(RecordKind::Effect) => {
+            let (position, seldom): (u64, RareEffect) = serde_json::from_slice(payload)?;
+            Ok(ActionsRecord::Effect(position, seldom.deed()?))
         }
-        Some(Kind::Event) | None => bail!("a record of kind {kind}"),
+        Some(RecordKind::Event) | None => bail!("a record of kind {kind}"),
     }
 }
 
@@ -220,15 +229,15 @@ impl Fields<'_> {
 /// What comes seldom, as JSON.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "did", rename_all = "kebab-case")]
-enum Seldom {
+enum RareEffect {
     Settled {
         at: Timestamp,
         strategy: u32,
-        outcome: OutcomeKept,
+        outcome: RecordedOutcome,
     },
     Operated {
         at: Timestamp,
-        order: OrderKept,
+        order: RecordedCommand,
         strategy: Option<u32>,
     },
     GaveUp {
@@ -277,7 +286,7 @@ enum Seldom {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum OutcomeKept {
+enum RecordedOutcome {
     /// With the first sequence of the batch.
     Fenced(Option<u64>),
     Recovered,
@@ -289,31 +298,31 @@ enum OutcomeKept {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum OrderKept {
+enum RecordedCommand {
     Pause,
     Reduce,
     Resume,
     Kill,
 }
 
-impl Seldom {
-    fn of(deed: &Deed) -> Self {
+impl RareEffect {
+    fn of(deed: &Effect) -> Self {
         match deed {
-            Deed::Settled {
+            Effect::Settled {
                 at,
                 strategy,
                 outcome,
             } => Self::Settled {
                 at: *at,
                 strategy: strategy.0,
-                outcome: OutcomeKept::of(*outcome),
+                outcome: RecordedOutcome::of(*outcome),
             },
-            Deed::Operated { at, order } => {
+            Effect::Operated { at, order } => {
                 let (order, strategy) = match order {
-                    Order::Pause(who) => (OrderKept::Pause, *who),
-                    Order::Reduce(who) => (OrderKept::Reduce, *who),
-                    Order::Resume(who) => (OrderKept::Resume, *who),
-                    Order::Kill => (OrderKept::Kill, None),
+                    OperatorCommand::Pause(who) => (RecordedCommand::Pause, *who),
+                    OperatorCommand::Reduce(who) => (RecordedCommand::Reduce, *who),
+                    OperatorCommand::Resume(who) => (RecordedCommand::Resume, *who),
+                    OperatorCommand::Kill => (RecordedCommand::Kill, None),
                 };
                 Self::Operated {
                     at: *at,
@@ -321,27 +330,29 @@ impl Seldom {
                     strategy: strategy.map(|id| id.0),
                 }
             }
-            Deed::GaveUp { at, strategy } => Self::GaveUp {
+            Effect::GaveUp { at, strategy } => Self::GaveUp {
                 at: *at,
                 strategy: strategy.0,
             },
-            Deed::Changed { at, what } => Self::change(*at, what),
-            Deed::Refused { why } => Self::Refused { why: why.clone() },
-            Deed::Halted { problem, denied } => Self::Halted {
+            Effect::Changed { at, what } => Self::change(*at, what),
+            Effect::Refused { why } => Self::Refused { why: why.clone() },
+            Effect::Halted { problem, denied } => Self::Halted {
                 problem: problem.clone(),
                 denied: *denied,
             },
-            Deed::Asked => Self::Asked,
-            Deed::Stopping { at } => Self::Stopping { at: *at },
+            Effect::Asked => Self::Asked,
+            Effect::Stopping { at } => Self::Stopping { at: *at },
             // The first three have a layout of their own.
-            Deed::Acted(_) | Deed::Sent { .. } | Deed::Saved { .. } | Deed::Kept => Self::Kept,
+            Effect::Applied(_) | Effect::Sent { .. } | Effect::Saved { .. } | Effect::Kept => {
+                Self::Kept
+            }
         }
     }
 
-    fn change(at: Timestamp, what: &ChangeKept) -> Self {
+    fn change(at: Timestamp, what: &RecordedChange) -> Self {
         let strategy = what.strategy().0;
         match what {
-            ChangeKept::Seat {
+            RecordedChange::Start {
                 name,
                 allocation,
                 next_order,
@@ -357,24 +368,24 @@ impl Seldom {
                 last_order: *last_order,
                 recipe: recipe.to_string(),
             },
-            ChangeKept::Swap { recipe, .. } => Self::Swap {
+            RecordedChange::Swap { recipe, .. } => Self::Swap {
                 at,
                 strategy,
                 recipe: recipe.to_string(),
             },
-            ChangeKept::Promote(_) => Self::Promote { at, strategy },
-            ChangeKept::RollBack(_) => Self::RollBack { at, strategy },
-            ChangeKept::Remove(_) => Self::Remove { at, strategy },
+            RecordedChange::Promote(_) => Self::Promote { at, strategy },
+            RecordedChange::RollBack(_) => Self::RollBack { at, strategy },
+            RecordedChange::Remove(_) => Self::Remove { at, strategy },
         }
     }
 
-    fn deed(self) -> Result<Deed> {
+    fn deed(self) -> Result<Effect> {
         Ok(match self {
             Self::Settled {
                 at,
                 strategy,
                 outcome,
-            } => Deed::Settled {
+            } => Effect::Settled {
                 at,
                 strategy: StrategyId(strategy),
                 outcome: outcome.outcome(),
@@ -386,31 +397,31 @@ impl Seldom {
             } => {
                 let who = strategy.map(StrategyId);
                 let order = match order {
-                    OrderKept::Pause => Order::Pause(who),
-                    OrderKept::Reduce => Order::Reduce(who),
-                    OrderKept::Resume => Order::Resume(who),
-                    OrderKept::Kill => Order::Kill,
+                    RecordedCommand::Pause => OperatorCommand::Pause(who),
+                    RecordedCommand::Reduce => OperatorCommand::Reduce(who),
+                    RecordedCommand::Resume => OperatorCommand::Resume(who),
+                    RecordedCommand::Kill => OperatorCommand::Kill,
                 };
-                Deed::Operated { at, order }
+                Effect::Operated { at, order }
             }
-            Self::GaveUp { at, strategy } => Deed::GaveUp {
+            Self::GaveUp { at, strategy } => Effect::GaveUp {
                 at,
                 strategy: StrategyId(strategy),
             },
-            Self::Refused { why } => Deed::Refused { why },
-            Self::Halted { problem, denied } => Deed::Halted { problem, denied },
-            Self::Kept => Deed::Kept,
-            Self::Asked => Deed::Asked,
-            Self::Stopping { at } => Deed::Stopping { at },
+            Self::Refused { why } => Effect::Refused { why },
+            Self::Halted { problem, denied } => Effect::Halted { problem, denied },
+            Self::Kept => Effect::Kept,
+            Self::Asked => Effect::Asked,
+            Self::Stopping { at } => Effect::Stopping { at },
             change => {
                 let (at, what) = change.changed()?;
-                Deed::Changed { at, what }
+                Effect::Changed { at, what }
             }
         })
     }
 
     /// A change of the strategies that run.
-    fn changed(self) -> Result<(Timestamp, ChangeKept)> {
+    fn changed(self) -> Result<(Timestamp, RecordedChange)> {
         Ok(match self {
             Self::Seat {
                 at,
@@ -422,7 +433,7 @@ impl Seldom {
                 recipe,
             } => {
                 let sums = allocation.into_iter();
-                let what = ChangeKept::Seat {
+                let what = RecordedChange::Start {
                     strategy: StrategyId(strategy),
                     name,
                     allocation: sums
@@ -440,36 +451,36 @@ impl Seldom {
                 recipe,
             } => {
                 let (strategy, recipe) = (StrategyId(strategy), Arc::from(recipe));
-                (at, ChangeKept::Swap { strategy, recipe })
+                (at, RecordedChange::Swap { strategy, recipe })
             }
-            Self::Promote { at, strategy } => (at, ChangeKept::Promote(StrategyId(strategy))),
-            Self::RollBack { at, strategy } => (at, ChangeKept::RollBack(StrategyId(strategy))),
-            Self::Remove { at, strategy } => (at, ChangeKept::Remove(StrategyId(strategy))),
+            Self::Promote { at, strategy } => (at, RecordedChange::Promote(StrategyId(strategy))),
+            Self::RollBack { at, strategy } => (at, RecordedChange::RollBack(StrategyId(strategy))),
+            Self::Remove { at, strategy } => (at, RecordedChange::Remove(StrategyId(strategy))),
             other => bail!("{other:?} is no change"),
         })
     }
 }
 
-impl OutcomeKept {
-    const fn of(outcome: Outcome) -> Self {
+impl RecordedOutcome {
+    const fn of(outcome: StrategyOutcome) -> Self {
         match outcome {
-            Outcome::Fenced(offered) => Self::Fenced(offered),
-            Outcome::Recovered => Self::Recovered,
-            Outcome::Ended => Self::Ended,
-            Outcome::TrialFailed => Self::TrialFailed,
-            Outcome::BesideFailed => Self::BesideFailed,
-            Outcome::Live => Self::Live,
+            StrategyOutcome::Fenced(offered) => Self::Fenced(offered),
+            StrategyOutcome::Recovered => Self::Recovered,
+            StrategyOutcome::Ended => Self::Ended,
+            StrategyOutcome::ProbationFailed => Self::TrialFailed,
+            StrategyOutcome::ShadowFailed => Self::BesideFailed,
+            StrategyOutcome::Live => Self::Live,
         }
     }
 
-    const fn outcome(self) -> Outcome {
+    const fn outcome(self) -> StrategyOutcome {
         match self {
-            Self::Fenced(offered) => Outcome::Fenced(offered),
-            Self::Recovered => Outcome::Recovered,
-            Self::Ended => Outcome::Ended,
-            Self::TrialFailed => Outcome::TrialFailed,
-            Self::BesideFailed => Outcome::BesideFailed,
-            Self::Live => Outcome::Live,
+            Self::Fenced(offered) => StrategyOutcome::Fenced(offered),
+            Self::Recovered => StrategyOutcome::Recovered,
+            Self::Ended => StrategyOutcome::Ended,
+            Self::TrialFailed => StrategyOutcome::ProbationFailed,
+            Self::BesideFailed => StrategyOutcome::ShadowFailed,
+            Self::Live => StrategyOutcome::Live,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Two runs side by side: which decisions are the same, and which only one of them made.
 
 use std::collections::{BTreeMap, HashMap};
-use tickdeck_engine::Acted;
+use tickdeck_engine::AppliedAction;
 use tickdeck_model::{Action, OrderNumber, StrategyId, Timestamp};
 
 /// What two runs decided differently.
@@ -30,7 +30,7 @@ pub struct Difference {
     /// Whether the recorded run made it, or the new one.
     pub recorded: bool,
     /// The decision.
-    pub acted: Acted,
+    pub acted: AppliedAction,
 }
 
 /// A decision apart from how orders are numbered: numbers shift with the first order more or less.
@@ -44,7 +44,7 @@ struct Key {
 }
 
 /// Compares what two runs decided.
-pub fn compare(recorded: &[Acted], new: &[Acted]) -> Comparison {
+pub fn compare(recorded: &[AppliedAction], new: &[AppliedAction]) -> Comparison {
     let (before, after) = (keys(recorded), keys(new));
     let mut open: HashMap<&Key, u64> = HashMap::new();
     for key in &before {
@@ -88,11 +88,11 @@ pub fn compare(recorded: &[Acted], new: &[Acted]) -> Comparison {
     comparison
 }
 
-fn keys(acted: &[Acted]) -> Vec<Key> {
+fn keys(acted: &[AppliedAction]) -> Vec<Key> {
     let mut sent: HashMap<(StrategyId, OrderNumber), (Timestamp, u32)> = HashMap::new();
     let mut last: HashMap<StrategyId, (Timestamp, u32)> = HashMap::new();
     let mut keys = Vec::with_capacity(acted.len());
-    for Acted {
+    for AppliedAction {
         at,
         strategy,
         action,
@@ -134,8 +134,8 @@ fn keys(acted: &[Acted]) -> Vec<Key> {
 mod tests {
     use super::*;
 
-    fn cancel(at: Timestamp, number: OrderNumber) -> Acted {
-        Acted {
+    fn cancel(at: Timestamp, number: OrderNumber) -> AppliedAction {
+        AppliedAction {
             cause: at.unsigned_abs(),
             at,
             leaves_at: Timestamp::MIN,
@@ -146,8 +146,8 @@ mod tests {
         }
     }
 
-    fn timer(at: Timestamp, id: u32) -> Acted {
-        Acted {
+    fn timer(at: Timestamp, id: u32) -> AppliedAction {
+        AppliedAction {
             action: Action::ClearTimer(id),
             ..cancel(at, 0)
         }

@@ -3,27 +3,27 @@
 //! A run that is being written is only asked what is true at every moment. A run that was cut off is no damage: its last
 //! segments may be open, and the end of the machine may have taken more of one reel than of the other.
 
-use super::codec::Kind;
-use super::{ACTIONS, EVENTS, Found, Run};
+use super::codec::RecordKind;
+use super::{ACTIONS, EVENTS, RecordedRun, VerifyFault};
 use anyhow::Result;
 use std::path::PathBuf;
 use tickdeck_journal::{Reader, Verified};
 
 /// What was found of both reels, each if it is there at all.
-pub(super) struct Both<'a> {
-    pub(super) run: &'a Run,
+pub(super) struct ReelPair<'a> {
+    pub(super) run: &'a RecordedRun,
     pub(super) events: Option<&'a Verified>,
     pub(super) actions: Option<&'a Verified>,
 }
 
 /// What is missing, and what can't be told.
 #[derive(Default)]
-pub(super) struct Gaps {
-    pub(super) damage: Vec<Found>,
-    pub(super) uncovered: Vec<Found>,
+pub(super) struct MissingParts {
+    pub(super) damage: Vec<VerifyFault>,
+    pub(super) uncovered: Vec<VerifyFault>,
 }
 
-impl Both<'_> {
+impl ReelPair<'_> {
     /// Whether there is a record on the events reel, and so what the run was made of.
     pub(super) fn has_begun(&self) -> bool {
         self.events.is_some_and(|events| events.records > 0)
@@ -33,8 +33,8 @@ impl Both<'_> {
     ///
     /// # Errors
     /// A reel can't be read.
-    pub(super) fn gaps(&self, written: bool) -> Result<Gaps> {
-        let mut gaps = Gaps::default();
+    pub(super) fn gaps(&self, written: bool) -> Result<MissingParts> {
+        let mut gaps = MissingParts::default();
         for (reel, verified) in [(EVENTS, self.events), (ACTIONS, self.actions)] {
             // Runs go as a whole, so a reel keeps its first segment as long as it is there.
             if verified.is_some_and(|verified| verified.first > 1) {
@@ -69,7 +69,12 @@ impl Both<'_> {
     }
 
     /// Compares how far the reels reach.
-    fn between(&self, events: &Verified, actions: &Verified, gaps: &mut Gaps) -> Result<()> {
+    fn between(
+        &self,
+        events: &Verified,
+        actions: &Verified,
+        gaps: &mut MissingParts,
+    ) -> Result<()> {
         if events.records == 0 && actions.records > 0 {
             let what = "it has no record, and the run's actions are there";
             gaps.damage(self.segment(EVENTS, events.first), what);
@@ -119,7 +124,7 @@ impl Both<'_> {
             let mut reader = Reader::open(&self.run.folder, reel)?;
             let record = reader.next()?;
             // A run that was cut off as it began, and went on, has it on the events reel only.
-            let session = record.filter(|record| record.kind == Kind::Session as u16);
+            let session = record.filter(|record| record.kind == RecordKind::Session as u16);
             Ok(session.map(|record| record.payload.to_vec()))
         };
         let (events, actions) = (first(EVENTS)?, first(ACTIONS)?);
@@ -131,7 +136,7 @@ impl Both<'_> {
     }
 }
 
-impl Gaps {
+impl MissingParts {
     fn damage(&mut self, file: PathBuf, what: &str) {
         self.damage.push(found(file, what));
     }
@@ -141,7 +146,7 @@ impl Gaps {
     }
 }
 
-fn found(file: PathBuf, what: &str) -> Found {
+fn found(file: PathBuf, what: &str) -> VerifyFault {
     let (offset, what) = (None, what.to_owned());
-    Found { file, offset, what }
+    VerifyFault { file, offset, what }
 }

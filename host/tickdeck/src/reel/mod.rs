@@ -5,7 +5,7 @@
 //! data/modules/        every module that ever ran, HASH.wasm
 //! ```
 //!
-//! The events reel begins with what the run was made of ([`Session`]); then come the events, one record each, so that the
+//! The events reel begins with what the run was made of ([`RunManifest`]); then come the events, one record each, so that the
 //! record after the first is event 0. The actions reel has what the kernel did, each with its position: how many events
 //! the router had taken in. Together they are enough to do the run again, years later: see `docs/JOURNAL.md`.
 
@@ -26,22 +26,22 @@ mod tape;
 mod verifying;
 mod wired;
 
-pub use budget::{Budget, Said};
-pub use codec::{Entry, Kind, decode};
+pub use budget::{RetentionBudget, RetentionNote};
+pub use codec::{ActionsRecord, RecordKind, decode};
 pub use compare::{Comparison, Counts, Difference, compare};
-pub use modules::Modules;
-pub use otherwise::{Decided, Otherwise, otherwise, recorded_actions};
-pub use paced::{Paced, Rhythm, Show};
-pub use prune::{Keep, Old};
-pub use reach::Reach;
-pub use reading::{Deeds, Events, Happened, Kept, Merged, Place, names_in};
+pub use modules::ModuleStore;
+pub use otherwise::{DecidedActions, WhatIf, otherwise, recorded_actions};
+pub use paced::{PacedTape, Pacing, Show};
+pub use prune::{KeepRule, PrunableRun};
+pub use reach::UsableRange;
+pub use reading::{EffectReader, EventReader, RunItem, RunReader, SeekTo, TimedEffect, names_in};
 pub use recorder::JournalRecorder;
-pub use session::{Played, Recipe, SeatKept, Session, TermsKept};
-pub use story::{Story, senders, story};
+pub use session::{RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec};
+pub use story::{OrderHistory, senders, story};
 pub use tape::ReelTape;
-pub use verifying::{Checked, Found, verify_folder};
+pub use verifying::{VerifiedFolder, VerifyFault, verify_folder};
 pub(crate) use wired::PATIENCE;
-pub use wired::{Maker, Replaying, replaying, settings};
+pub use wired::{PreparedReplay, RecordedVersions, replaying, settings};
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -63,20 +63,20 @@ const MODULES: &str = "modules";
 
 /// The reels of a data folder.
 #[derive(Debug, Clone)]
-pub struct Reels {
+pub struct DataReels {
     data: PathBuf,
 }
 
 /// The reels of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct RecordedRun {
     /// Counted from 1.
     pub number: u32,
     /// Its folder.
     pub folder: PathBuf,
 }
 
-impl Reels {
+impl DataReels {
     /// Those in a data folder; of a deck's folder, those in its `data`.
     pub fn in_folder(folder: &Path) -> Self {
         let within = folder.join("data");
@@ -94,15 +94,15 @@ impl Reels {
     }
 
     /// The modules that ran.
-    pub fn modules(&self) -> Modules {
-        Modules::at(self.data.join(MODULES))
+    pub fn modules(&self) -> ModuleStore {
+        ModuleStore::at(self.data.join(MODULES))
     }
 
     /// The runs, oldest first.
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn runs(&self) -> Result<Vec<Run>> {
+    pub fn runs(&self) -> Result<Vec<RecordedRun>> {
         let folder = self.data.join(REELS);
         let listed = match std::fs::read_dir(&folder) {
             Ok(listed) => listed,
@@ -118,7 +118,7 @@ impl Reels {
             let number = name.to_str().filter(|name| name.len() == 6);
             if let Some(number) = number.and_then(|name| name.parse().ok()) {
                 let folder = entry.path();
-                runs.push(Run { number, folder });
+                runs.push(RecordedRun { number, folder });
             }
         }
         runs.sort_by_key(|run| run.number);
@@ -129,7 +129,7 @@ impl Reels {
     ///
     /// # Errors
     /// There is none.
-    pub fn run(&self, number: Option<u32>) -> Result<Run> {
+    pub fn run(&self, number: Option<u32>) -> Result<RecordedRun> {
         let runs = self.runs()?;
         let found = match number {
             Some(number) => runs.iter().find(|run| run.number == number),
@@ -156,9 +156,9 @@ impl Reels {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn cut_off(&self) -> Result<Option<Run>> {
-        let imported = |run: &Run| {
-            let session = Session::read(&run.folder);
+    pub fn cut_off(&self) -> Result<Option<RecordedRun>> {
+        let imported = |run: &RecordedRun| {
+            let session = RunManifest::read(&run.folder);
             session.is_ok_and(|session| session.command == IMPORTED)
         };
         let mut runs = self.runs()?.into_iter().rev();
@@ -170,15 +170,15 @@ impl Reels {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn next_run(&self) -> Result<Run> {
+    pub fn next_run(&self) -> Result<RecordedRun> {
         let last = self.runs()?.last().map_or(0, |run| run.number);
         let number = last + 1;
         let folder = self.data.join(REELS).join(format!("{number:06}"));
-        Ok(Run { number, folder })
+        Ok(RecordedRun { number, folder })
     }
 }
 
-impl Run {
+impl RecordedRun {
     /// Whether anything of it was kept, even if that can't be read any more.
     pub fn has_begun(&self) -> bool {
         if !self.folder.exists() {
@@ -194,7 +194,7 @@ impl Run {
     /// Whether it ended in order.
     pub fn has_ended(&self) -> bool {
         self.last_kind()
-            .is_ok_and(|last| last == Some(Kind::End as u16))
+            .is_ok_and(|last| last == Some(RecordKind::End as u16))
     }
 
     /// The kind of the last record of the actions reel.

@@ -7,11 +7,11 @@ use tickdeck_strategy::ModuleHash;
 
 /// The modules of a data folder.
 #[derive(Debug, Clone)]
-pub struct Modules {
+pub struct ModuleStore {
     folder: PathBuf,
 }
 
-impl Modules {
+impl ModuleStore {
     pub(super) const fn at(folder: PathBuf) -> Self {
         Self { folder }
     }

@@ -1,10 +1,10 @@
 //! A recorded run as it would have gone with another module: the venue is played again from its seed or its capture, so that
 //! it answers what is decided now, and the operator does what they did, when they did it.
 
-use super::codec::{Entry, Kind, decode};
-use super::wired::{Maker, casting, plugin};
-use super::{ACTIONS, EVENTS, Recipe, Reels, Run, Session, settings};
-use crate::clock::{Pace, Stop, since};
+use super::codec::{ActionsRecord, RecordKind, decode};
+use super::wired::{RecordedVersions, casting, plugin};
+use super::{ACTIONS, DataReels, EVENTS, RecordedRun, RunManifest, VersionSpec, settings};
+use crate::clock::{CancelToken, Pace, since};
 use crate::names::Names;
 use crate::venue::venue;
 use crate::wiring::{Overrides, engine_config};
@@ -12,39 +12,40 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
-use tickdeck_engine::port::{Clock, Seat};
+use tickdeck_engine::port::{Clock, StrategyStart};
 use tickdeck_engine::{
-    Acted, Change, ChangeKept, Controls, Deed, Engine, Order, RecordError, Recorder, Stepping,
+    AppliedAction, Effect, Engine, EngineHandle, OperatorCommand, RecordError, RecordedChange,
+    Recorder, Stepping, StrategyChange,
 };
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, StrategyId, Timestamp};
 
 /// A run with another module, ready to be played.
-pub struct Otherwise {
+pub struct WhatIf {
     /// The engine.
     pub engine: Engine,
     /// What is decided, as it is.
-    pub acted: Decided,
+    pub acted: DecidedActions,
     /// The words behind its numbers.
     pub names: Names,
 }
 
 /// The actions of a run, in the order in which they were carried out.
 #[derive(Clone, Default)]
-pub struct Decided(Arc<Mutex<Vec<Acted>>>);
+pub struct DecidedActions(Arc<Mutex<Vec<AppliedAction>>>);
 
-impl Decided {
+impl DecidedActions {
     /// Takes them.
-    pub fn take(&self) -> Vec<Acted> {
+    pub fn take(&self) -> Vec<AppliedAction> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Recorder for Decided {
+impl Recorder for DecidedActions {
     fn events(&mut self, _: &[Event]) {}
 
-    fn deed(&mut self, _: u64, deed: &Deed) {
-        if let Deed::Acted(acted) = deed {
+    fn deed(&mut self, _: u64, deed: &Effect) {
+        if let Effect::Applied(acted) = deed {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -65,23 +66,23 @@ impl Recorder for Decided {
 ///
 /// # Errors
 /// The reel can't be read.
-pub fn recorded_actions(run: &Run) -> Result<Vec<Acted>> {
+pub fn recorded_actions(run: &RecordedRun) -> Result<Vec<AppliedAction>> {
     let deeds = deeds(run)?.into_iter();
     Ok(deeds
         .filter_map(|deed| match deed {
-            Deed::Acted(acted) => Some(acted),
+            Effect::Applied(acted) => Some(acted),
             _ => None,
         })
         .collect())
 }
 
-fn deeds(run: &Run) -> Result<Vec<Deed>> {
+fn deeds(run: &RecordedRun) -> Result<Vec<Effect>> {
     let mut reader = Reader::open(&run.folder, ACTIONS)?;
     let mut deeds = Vec::new();
     while let Some(record) = reader.next()? {
         let entry = decode(record.kind, record.payload)
             .with_context(|| format!("record {} of the actions reel", record.index))?;
-        if let Entry::Deed(_, deed) = entry {
+        if let ActionsRecord::Effect(_, deed) = entry {
             deeds.push(deed);
         }
     }
@@ -93,12 +94,12 @@ fn deeds(run: &Run) -> Result<Vec<Deed>> {
 /// # Errors
 /// The run has no such strategy, the module can't be loaded, or the venue can't be played again.
 pub fn otherwise(
-    reels: &Reels,
-    run: &Run,
+    reels: &DataReels,
+    run: &RecordedRun,
     (name, file): (&str, &Path),
-    stop: &Stop,
-) -> Result<Otherwise> {
-    let session = Session::read(&run.folder)?;
+    stop: &CancelToken,
+) -> Result<WhatIf> {
+    let session = RunManifest::read(&run.folder)?;
     let recipe = recipe_of(&session, name, run)?;
     let config = settings(&session)?;
     let mut registry = Registry::from_text(&session.names).context("the names in the reel")?;
@@ -124,17 +125,17 @@ pub fn otherwise(
     let mut config = engine_config(&casting.config, &overrides, session.killed, &registry)?;
     (config.stepping, config.pin) = (Stepping::Lockstep, Vec::new());
     let casting = Arc::new(casting);
-    let maker = Maker::new(Arc::clone(&casting), Arc::new(registry), reels.modules());
+    let maker = RecordedVersions::new(Arc::clone(&casting), Arc::new(registry), reels.modules());
     let maker = maker.with_other(name.to_owned(), other)?;
-    let seats: Vec<Seat> = maker.seats(&session)?;
+    let seats: Vec<StrategyStart> = maker.seats(&session)?;
     let named = seats.iter().find(|seat| seat.name == name);
     let named = named.map(|seat| seat.id);
     let mut wishes = wishes(deeds(run)?, &maker, named)?;
-    if !matches!(wishes.last(), Some((_, Wish::Stop))) {
-        wishes.push((last_moment(run)?, Wish::Stop));
+    if !matches!(wishes.last(), Some((_, CommandAt::Stop))) {
+        wishes.push((last_moment(run)?, CommandAt::Stop));
     }
     let controls = Arc::new(OnceLock::new());
-    let clock = Speaking {
+    let clock = CommandClock {
         clock: Pace::FlatOut.clock(stop.clone()),
         controls: Arc::clone(&controls),
         wishes: wishes.into_iter().peekable(),
@@ -149,17 +150,17 @@ pub fn otherwise(
         Box::new(clock),
         Arc::new(move || since(epoch)),
     )?;
-    let acted = Decided::default();
+    let acted = DecidedActions::default();
     engine.record(Box::new(acted.clone()));
     let _ = controls.set(engine.controls());
-    Ok(Otherwise {
+    Ok(WhatIf {
         engine,
         acted,
         names: Names::new(registry, Some(casting.money.id)),
     })
 }
 
-fn recipe_of(session: &Session, name: &str, run: &Run) -> Result<Recipe> {
+fn recipe_of(session: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
     let Some(seat) = session.seats.iter().find(|seat| seat.name == name) else {
         let names: Vec<&str> = session
             .seats
@@ -172,26 +173,26 @@ fn recipe_of(session: &Session, name: &str, run: &Run) -> Result<Recipe> {
             names.join(", ")
         );
     };
-    Recipe::read(&seat.recipe)
+    VersionSpec::read(&seat.recipe)
 }
 
 /// What the operator did, and when it counted.
-enum Wish {
-    Order(Order),
-    Change(Change),
+enum CommandAt {
+    Operator(OperatorCommand),
+    Change(StrategyChange),
     /// It ended there.
     Stop,
 }
 
 /// The time of the last event.
-fn last_moment(run: &Run) -> Result<Timestamp> {
+fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
     let last = segments(&run.folder, EVENTS)?;
     let end = last.last().map_or(0, |last| last.first + last.records);
     let mut reader = Reader::open(&run.folder, EVENTS)?;
     reader.seek(end.saturating_sub(1))?;
     let mut moment = Timestamp::MIN;
     while let Some(record) = reader.next()? {
-        if record.kind == Kind::Event as u16 {
+        if record.kind == RecordKind::Event as u16 {
             moment = Event::from_bytes(record.payload)?.ts_host;
         }
     }
@@ -200,26 +201,26 @@ fn last_moment(run: &Run) -> Result<Timestamp> {
 
 /// What the operator did, but for versions of the strategy that has another module.
 fn wishes(
-    deeds: Vec<Deed>,
-    maker: &Maker,
+    deeds: Vec<Effect>,
+    maker: &RecordedVersions,
     named: Option<StrategyId>,
-) -> Result<Vec<(Timestamp, Wish)>> {
+) -> Result<Vec<(Timestamp, CommandAt)>> {
     let mut wishes = Vec::new();
     // What became of instances may stand between a change and its refusal.
-    let settled = |deed: &Deed| matches!(deed, Deed::Settled { .. } | Deed::Acted(_));
+    let settled = |deed: &Effect| matches!(deed, Effect::Settled { .. } | Effect::Applied(_));
     let mut deeds = deeds.into_iter().filter(|deed| !settled(deed)).peekable();
     while let Some(deed) = deeds.next() {
         match deed {
-            Deed::Stopping { at } => wishes.push((at, Wish::Stop)),
-            Deed::Operated { at, order } => wishes.push((at, Wish::Order(order))),
-            Deed::Changed { at, what } => {
+            Effect::Stopping { at } => wishes.push((at, CommandAt::Stop)),
+            Effect::Operated { at, order } => wishes.push((at, CommandAt::Operator(order))),
+            Effect::Changed { at, what } => {
                 let refused = deeds
-                    .next_if(|next| matches!(next, Deed::Refused { .. }))
+                    .next_if(|next| matches!(next, Effect::Refused { .. }))
                     .is_some();
                 if refused || Some(what.strategy()) == named {
                     continue;
                 }
-                wishes.extend(change(what, maker)?.map(|change| (at, Wish::Change(change))));
+                wishes.extend(change(what, maker)?.map(|change| (at, CommandAt::Change(change))));
             }
             _ => {}
         }
@@ -228,56 +229,56 @@ fn wishes(
 }
 
 /// A change as it is asked for once more. A strategy that came later is left out: it would start where the other run stood.
-fn change(what: ChangeKept, maker: &Maker) -> Result<Option<Change>> {
+fn change(what: RecordedChange, maker: &RecordedVersions) -> Result<Option<StrategyChange>> {
     Ok(Some(match what {
-        ChangeKept::Seat { name, recipe, .. } => {
-            let recipe = Recipe::read(&recipe)?;
-            Change::Seat(Box::new(maker.seat(&name, &recipe)?))
+        RecordedChange::Start { name, recipe, .. } => {
+            let recipe = VersionSpec::read(&recipe)?;
+            StrategyChange::Start(Box::new(maker.seat(&name, &recipe)?))
         }
-        ChangeKept::Swap { strategy, recipe } => {
-            let recipe = Recipe::read(&recipe)?;
+        RecordedChange::Swap { strategy, recipe } => {
+            let recipe = VersionSpec::read(&recipe)?;
             let name = maker
                 .registry()
                 .strategy(strategy)
                 .unwrap_or_default()
                 .to_owned();
-            Change::Swap(strategy, Box::new(maker.version(&name, &recipe)?))
+            StrategyChange::Swap(strategy, Box::new(maker.version(&name, &recipe)?))
         }
-        ChangeKept::Promote(strategy) => Change::Promote(strategy),
-        ChangeKept::RollBack(strategy) => Change::RollBack(strategy),
-        ChangeKept::Remove(strategy) => Change::Remove(strategy),
+        RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
+        RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
+        RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
     }))
 }
 
 /// Says what the operator said when event time comes to it; the kernel asks it at every window.
-struct Speaking {
+struct CommandClock {
     clock: Box<dyn Clock>,
-    controls: Arc<OnceLock<Controls>>,
-    wishes: std::iter::Peekable<std::vec::IntoIter<(Timestamp, Wish)>>,
+    controls: Arc<OnceLock<EngineHandle>>,
+    wishes: std::iter::Peekable<std::vec::IntoIter<(Timestamp, CommandAt)>>,
     lookahead_ns: i64,
 }
 
-impl Clock for Speaking {
+impl Clock for CommandClock {
     fn wait_until(&mut self, due: Timestamp) {
         let Some(controls) = self.controls.get() else {
             return;
         };
         let ahead = self.lookahead_ns;
-        let is_due = |(at, wish): &(Timestamp, Wish)| {
+        let is_due = |(at, wish): &(Timestamp, CommandAt)| {
             // A new version is announced one window before it takes over.
             let windows = match wish {
-                Wish::Change(Change::Swap(..)) => 2,
-                Wish::Order(_) | Wish::Change(_) => 1,
-                Wish::Stop => 0,
+                CommandAt::Change(StrategyChange::Swap(..)) => 2,
+                CommandAt::Operator(_) | CommandAt::Change(_) => 1,
+                CommandAt::Stop => 0,
             };
             due > at.saturating_sub(ahead.saturating_mul(windows))
         };
         while let Some((_, wish)) = self.wishes.next_if(is_due) {
             match wish {
-                Wish::Order(order) => controls.order(order),
-                Wish::Stop => controls.stop(),
+                CommandAt::Operator(order) => controls.order(order),
+                CommandAt::Stop => controls.stop(),
                 // Nobody waits for the answer; a refusal shows in what is decided.
-                Wish::Change(change) => drop(controls.change(change)),
+                CommandAt::Change(change) => drop(controls.change(change)),
             }
         }
     }

@@ -1,18 +1,18 @@
 //! A recorded run at a pace: as fast as the machine can up to a place, then as time went by, or event by event.
 
 use super::ReelTape;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use std::collections::VecDeque;
 use tickdeck_engine::port::{Clock, Version};
-use tickdeck_engine::{Deed, Tape, TapeError};
+use tickdeck_engine::{Effect, Tape, TapeError};
 use tickdeck_model::Event;
 
 /// Shows an event with the deeds that it led to. Where it is asked, it gives how many more may pass before it is asked again, 0
 /// to stop.
-pub type Show = Box<dyn FnMut(&Event, &[Deed], bool) -> u64 + Send>;
+pub type Show = Box<dyn FnMut(&Event, &[Effect], bool) -> u64 + Send>;
 
 /// How a run is played.
-pub enum Rhythm {
+pub enum Pacing {
     /// As fast as the machine can.
     FlatOut,
     /// By a clock.
@@ -22,20 +22,20 @@ pub enum Rhythm {
 }
 
 /// A tape at a pace.
-pub struct Paced {
+pub struct PacedTape {
     tape: ReelTape,
-    rhythm: Rhythm,
+    rhythm: Pacing,
     from: u64,
-    stop: Stop,
+    stop: CancelToken,
     last: Option<Event>,
     /// Deeds that were read ahead, for the events that are shown.
-    deeds: VecDeque<(u64, Deed)>,
+    deeds: VecDeque<(u64, Effect)>,
     pass: u64,
 }
 
-impl Paced {
+impl PacedTape {
     /// Plays `tape` by `rhythm` from the event `from` on.
-    pub const fn new(tape: ReelTape, rhythm: Rhythm, from: u64, stop: Stop) -> Self {
+    pub const fn new(tape: ReelTape, rhythm: Pacing, from: u64, stop: CancelToken) -> Self {
         Self {
             tape,
             rhythm,
@@ -59,7 +59,7 @@ impl Paced {
         {
             led_to.push(deed);
         }
-        let Rhythm::Shown(show) = &mut self.rhythm else {
+        let Pacing::Shown(show) = &mut self.rhythm else {
             return;
         };
         self.pass = self.pass.saturating_sub(1);
@@ -74,15 +74,15 @@ impl Paced {
     }
 }
 
-impl Tape for Paced {
+impl Tape for PacedTape {
     fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
         let begun = self.tape.next_event();
         if self.stop.asked() {
             return Err(TapeError(format!("stopped at event {begun}")));
         }
-        if matches!(self.rhythm, Rhythm::FlatOut) || begun < self.from {
+        if matches!(self.rhythm, Pacing::FlatOut) || begun < self.from {
             let left = usize::try_from(self.from.saturating_sub(begun)).unwrap_or(usize::MAX);
-            let flat_out = matches!(self.rhythm, Rhythm::FlatOut);
+            let flat_out = matches!(self.rhythm, Pacing::FlatOut);
             return self
                 .tape
                 .events(if flat_out { most } else { most.min(left) }, out);
@@ -96,16 +96,16 @@ impl Tape for Paced {
             return Ok(());
         };
         match &mut self.rhythm {
-            Rhythm::By(clock) => clock.wait_until(event.ts_host),
-            Rhythm::Shown(_) => self.last = Some(event),
-            Rhythm::FlatOut => {}
+            Pacing::By(clock) => clock.wait_until(event.ts_host),
+            Pacing::Shown(_) => self.last = Some(event),
+            Pacing::FlatOut => {}
         }
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         let deed = self.tape.deed()?;
-        if matches!(self.rhythm, Rhythm::Shown(_))
+        if matches!(self.rhythm, Pacing::Shown(_))
             && let Some((position, deed)) = &deed
             && *position > self.from
         {
@@ -123,6 +123,6 @@ impl Tape for Paced {
     }
 
     fn is_watched(&self) -> bool {
-        matches!(self.rhythm, Rhythm::Shown(_)) && self.last.is_some() && self.pass <= 1
+        matches!(self.rhythm, Pacing::Shown(_)) && self.last.is_some() && self.pass <= 1
     }
 }

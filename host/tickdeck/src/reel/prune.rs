@@ -1,12 +1,12 @@
 //! Removes old runs.
 
-use super::{ACTIONS, EVENTS, REELS, Reels, Run};
+use super::{ACTIONS, DataReels, EVENTS, REELS, RecordedRun};
 use anyhow::{Context, Result};
 use std::path::Path;
 
 /// What is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
+pub enum KeepRule {
     /// As many runs, the last ones.
     Runs(u64),
     /// As many bytes of reels, the last ones.
@@ -15,14 +15,14 @@ pub enum Keep {
 
 /// A run that may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Old {
+pub struct PrunableRun {
     /// Which.
-    pub run: Run,
+    pub run: RecordedRun,
     /// What it takes.
     pub bytes: u64,
 }
 
-impl Run {
+impl RecordedRun {
     /// Bytes of its reels.
     ///
     /// # Errors
@@ -58,17 +58,17 @@ impl Run {
     }
 }
 
-impl Reels {
+impl DataReels {
     /// The runs that have to go so that no more stays than is to be kept, oldest first. The last run never goes, and neither
     /// does one that is running or was cut off: it may be gone on with.
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn too_many(&self, keep: Keep) -> Result<Vec<Old>> {
+    pub fn too_many(&self, keep: KeepRule) -> Result<Vec<PrunableRun>> {
         let mut runs = Vec::new();
         for run in self.runs()? {
             let bytes = run.bytes()?;
-            runs.push(Old { run, bytes });
+            runs.push(PrunableRun { run, bytes });
         }
         let mut bytes: u64 = runs.iter().map(|old| old.bytes).sum();
         let mut count = runs.len() as u64;
@@ -76,8 +76,8 @@ impl Reels {
         let mut gone = Vec::new();
         for old in runs {
             let enough = match keep {
-                Keep::Runs(most) => count <= most,
-                Keep::Bytes(most) => bytes <= most,
+                KeepRule::Runs(most) => count <= most,
+                KeepRule::Bytes(most) => bytes <= most,
             };
             if enough {
                 break;
@@ -95,7 +95,7 @@ impl Reels {
     ///
     /// # Errors
     /// The system refuses.
-    pub fn remove(&self, run: &Run) -> Result<()> {
+    pub fn remove(&self, run: &RecordedRun) -> Result<()> {
         let reels = self.data().join(REELS);
         let gone = reels.join(format!(".{:06}.gone", run.number));
         std::fs::rename(&run.folder, &gone)

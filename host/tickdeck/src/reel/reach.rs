@@ -5,15 +5,15 @@
 //! whose actions are lost mean something else than they did: an order that was sent would be decided anew. So both end where
 //! both are whole; what is behind that is put aside.
 
-use super::codec::{Entry, decode};
-use super::{ACTIONS, Run};
+use super::codec::{ActionsRecord, decode};
+use super::{ACTIONS, RecordedRun};
 use anyhow::{Context, Result};
 use std::sync::OnceLock;
 use tickdeck_journal::{JournalError, Reader, segments};
 
 /// How far the reels of a run reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reach {
+pub struct UsableRange {
     /// Events that are there with all that was done before the last of them was kept.
     pub events: u64,
     /// Whether there are more, without that.
@@ -40,17 +40,17 @@ struct Told {
     machine: Option<u64>,
 }
 
-impl Run {
+impl RecordedRun {
     /// How far the reels can be relied on.
     ///
     /// # Errors
     /// A reel can't be read.
-    pub fn reach(&self) -> Result<Reach> {
+    pub fn reach(&self) -> Result<UsableRange> {
         let events = self.events()?;
         let mut reader = match Reader::open(&self.folder, ACTIONS) {
             // It was cut off before it had decided anything.
             Err(JournalError::Missing { .. }) => {
-                return Ok(Reach {
+                return Ok(UsableRange {
                     events,
                     more_events: false,
                     beyond: None,
@@ -72,7 +72,7 @@ impl Run {
         }
         let ended = |then| ![then, machine()].contains(&0) && then != machine();
         let more_events = told.machine.is_some_and(ended) && told.position < events;
-        Ok(Reach {
+        Ok(UsableRange {
             events: if more_events { told.position } else { events },
             more_events,
             beyond,
@@ -91,12 +91,12 @@ impl Run {
                 format!("{folder}: record {index} of the {ACTIONS} reel")
             })?;
             let position = match entry {
-                Entry::Deed(position, _) | Entry::Sent(position, ..) => position,
-                Entry::Mark(position, machine) => {
+                ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..) => position,
+                ActionsRecord::Mark(position, machine) => {
                     told.machine = Some(machine);
                     position
                 }
-                Entry::Session | Entry::End => continue,
+                ActionsRecord::Session | ActionsRecord::End => continue,
             };
             told.position = told.position.max(position);
             if position > events {
@@ -107,7 +107,7 @@ impl Run {
     }
 }
 
-impl Reach {
+impl UsableRange {
     /// Whether something is left behind.
     pub const fn leaves(&self) -> bool {
         self.more_events || self.beyond.is_some()

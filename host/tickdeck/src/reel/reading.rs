@@ -1,22 +1,22 @@
 //! The two reels of a run read together: what happened, and what was done about it, in the order of the tape.
 
-use super::codec::{Entry, Kind, decode};
-use super::{ACTIONS, EVENTS, Recipe, Run, Session};
+use super::codec::{ActionsRecord, RecordKind, decode};
+use super::{ACTIONS, EVENTS, RecordedRun, RunManifest, VersionSpec};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use tickdeck_engine::{ChangeKept, Deed};
+use tickdeck_engine::{Effect, RecordedChange};
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, Timestamp};
 
 /// The events of a run. After the last one, there may be more later.
-pub struct Events {
+pub struct EventReader {
     folder: PathBuf,
     reader: Reader,
 }
 
 /// What was done in a run. After the last deed, there may be more later.
-pub struct Deeds {
+pub struct EffectReader {
     folder: PathBuf,
     reader: Reader,
     ended: bool,
@@ -24,47 +24,47 @@ pub struct Deeds {
 
 /// A deed from a reel.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct TimedEffect {
     /// How many events had been taken in before it.
     pub position: u64,
     /// What was done.
-    pub deed: Deed,
+    pub deed: Effect,
     /// When by the wall, for a command that left: nanoseconds since 1970.
     pub wall: Option<i64>,
 }
 
 /// Something on the reels.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Happened {
+pub enum RunItem {
     /// An event.
     Event(Event),
     /// A deed.
-    Deed(Kept),
+    Effect(TimedEffect),
 }
 
 /// Both reels, merged by position.
-pub struct Merged {
-    events: Events,
-    deeds: Deeds,
+pub struct RunReader {
+    events: EventReader,
+    deeds: EffectReader,
     event: Option<Event>,
-    deed: Option<Kept>,
+    deed: Option<TimedEffect>,
 }
 
 /// A place on the tape, as people say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum SeekTo {
     /// An event's number.
     Sequence(u64),
     /// A time, in host time.
     Time(Timestamp),
 }
 
-impl Events {
+impl EventReader {
     /// Opens the events at a sequence.
     ///
     /// # Errors
     /// The reel is not there, is damaged, or has not come so far.
-    pub fn open(run: &Run, from: u64) -> Result<Self> {
+    pub fn open(run: &RecordedRun, from: u64) -> Result<Self> {
         let mut reader = Reader::open(&run.folder, EVENTS)?;
         // The first record is what the run was made of.
         reader.seek(from + 1)?;
@@ -83,7 +83,7 @@ impl Events {
         };
         let place = || place(&self.folder, EVENTS, record.index);
         ensure!(
-            record.kind == Kind::Event as u16,
+            record.kind == RecordKind::Event as u16,
             "{} is of kind {}",
             place(),
             record.kind
@@ -97,12 +97,12 @@ impl Events {
     }
 }
 
-impl Deeds {
+impl EffectReader {
     /// Opens the deeds of a run.
     ///
     /// # Errors
     /// The reel is not there, or is damaged.
-    pub fn open(run: &Run) -> Result<Self> {
+    pub fn open(run: &RecordedRun) -> Result<Self> {
         Ok(Self {
             folder: run.folder.clone(),
             reader: Reader::open(&run.folder, ACTIONS)?,
@@ -115,20 +115,20 @@ impl Deeds {
     /// # Errors
     /// The reel is damaged, or of a newer version.
     #[allow(clippy::should_implement_trait, reason = "as the reader's")]
-    pub fn next(&mut self) -> Result<Option<Kept>> {
+    pub fn next(&mut self) -> Result<Option<TimedEffect>> {
         while let Some(record) = self.reader.next()? {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| place(&self.folder, ACTIONS, record.index))?;
             let (position, deed, wall) = match entry {
-                Entry::Session | Entry::Mark(..) => continue,
-                Entry::End => {
+                ActionsRecord::Session | ActionsRecord::Mark(..) => continue,
+                ActionsRecord::End => {
                     self.ended = true;
                     continue;
                 }
-                Entry::Deed(position, deed) => (position, deed, None),
-                Entry::Sent(position, deed, wall) => (position, deed, Some(wall)),
+                ActionsRecord::Effect(position, deed) => (position, deed, None),
+                ActionsRecord::Sent(position, deed, wall) => (position, deed, Some(wall)),
             };
-            return Ok(Some(Kept {
+            return Ok(Some(TimedEffect {
                 position,
                 deed,
                 wall,
@@ -155,9 +155,9 @@ fn place(folder: &Path, reel: &str, index: u64) -> String {
     format!("{}: record {index} of the {reel} reel", folder.display())
 }
 
-impl Merged {
+impl RunReader {
     /// Both from where they stand.
-    pub const fn new(events: Events, deeds: Deeds) -> Self {
+    pub const fn new(events: EventReader, deeds: EffectReader) -> Self {
         Self {
             events,
             deeds,
@@ -171,7 +171,7 @@ impl Merged {
     /// # Errors
     /// A reel is damaged.
     #[allow(clippy::should_implement_trait, reason = "as the reader's")]
-    pub fn next(&mut self) -> Result<Option<Happened>> {
+    pub fn next(&mut self) -> Result<Option<RunItem>> {
         if self.deed.is_none() {
             self.deed = self.deeds.next()?;
         }
@@ -183,9 +183,9 @@ impl Merged {
             (deed, _) => deed.is_some(),
         };
         Ok(if deed_first {
-            self.deed.take().map(Happened::Deed)
+            self.deed.take().map(RunItem::Effect)
         } else {
-            self.event.take().map(Happened::Event)
+            self.event.take().map(RunItem::Event)
         })
     }
 
@@ -195,7 +195,7 @@ impl Merged {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for SeekTo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -210,7 +210,7 @@ impl FromStr for Place {
     }
 }
 
-impl Run {
+impl RecordedRun {
     /// How many events are kept.
     ///
     /// # Errors
@@ -225,21 +225,21 @@ impl Run {
     ///
     /// # Errors
     /// The reel can't be read.
-    pub fn find(&self, place: Place) -> Result<u64> {
+    pub fn find(&self, place: SeekTo) -> Result<u64> {
         let time = match place {
-            Place::Sequence(sequence) => return Ok(sequence.min(self.events()?)),
-            Place::Time(time) => time,
+            SeekTo::Sequence(sequence) => return Ok(sequence.min(self.events()?)),
+            SeekTo::Time(time) => time,
         };
         let mut from = 0;
         for segment in segments(&self.folder, EVENTS)? {
             let first = segment.first.saturating_sub(1);
-            let event = Events::open(self, first)?.next()?;
+            let event = EventReader::open(self, first)?.next()?;
             if event.is_none_or(|event| event.ts_host >= time) {
                 break;
             }
             from = first;
         }
-        let mut events = Events::open(self, from)?;
+        let mut events = EventReader::open(self, from)?;
         while let Some(event) = events.next()? {
             if event.ts_host >= time {
                 return Ok(event.sequence);
@@ -253,9 +253,9 @@ impl Run {
     /// # Errors
     /// The reels can't be read.
     pub fn names(&self) -> Result<Registry> {
-        let session = Session::read(&self.folder)?;
+        let session = RunManifest::read(&self.folder)?;
         let mut text = session.names;
-        let mut deeds = Deeds::open(self)?;
+        let mut deeds = EffectReader::open(self)?;
         while let Some(kept) = deeds.next()? {
             if let Some(names) = names_in(&kept.deed)? {
                 text = names;
@@ -269,14 +269,16 @@ impl Run {
 ///
 /// # Errors
 /// It can't be read.
-pub fn names_in(deed: &Deed) -> Result<Option<String>> {
-    let Deed::Changed { what, .. } = deed else {
+pub fn names_in(deed: &Effect) -> Result<Option<String>> {
+    let Effect::Changed { what, .. } = deed else {
         return Ok(None);
     };
     match what {
-        ChangeKept::Seat { recipe, .. } | ChangeKept::Swap { recipe, .. } => {
-            Ok(Recipe::read(recipe)?.names)
+        RecordedChange::Start { recipe, .. } | RecordedChange::Swap { recipe, .. } => {
+            Ok(VersionSpec::read(recipe)?.names)
         }
-        ChangeKept::Promote(_) | ChangeKept::RollBack(_) | ChangeKept::Remove(_) => Ok(None),
+        RecordedChange::Promote(_) | RecordedChange::RollBack(_) | RecordedChange::Remove(_) => {
+            Ok(None)
+        }
     }
 }

@@ -3,12 +3,12 @@
 //! It stands in the kernel's own loop: what is handed over is in the files when the call returns, without a syscall. What
 //! can't be written waits here, and while it does no new order leaves.
 
-use super::codec::{Kind, encode, mark};
+use super::codec::{RecordKind, encode, mark};
 use super::reach::machine;
-use super::{ACTIONS, EVENTS, Run, Session};
+use super::{ACTIONS, EVENTS, RecordedRun, RunManifest};
 use anyhow::Result;
 use std::collections::VecDeque;
-use tickdeck_engine::{Deed, RecordError, Recorder};
+use tickdeck_engine::{Effect, RecordError, Recorder};
 use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
 use tickdeck_model::{Event, Timestamp};
 use zerocopy::IntoBytes;
@@ -70,20 +70,20 @@ struct Both {
 
 /// What could not be written yet.
 struct Waiting {
-    kind: Kind,
+    kind: RecordKind,
     bytes: Vec<u8>,
 }
 
 impl JournalRecorder {
     /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too; what the end of
-    /// the machine left of one reel beyond the other is put aside ([`Run::reach`]).
+    /// the machine left of one reel beyond the other is put aside ([`RecordedRun::reach`]).
     ///
     /// # Errors
     /// They can't be opened or written.
     pub fn open(
-        run: &Run,
+        run: &RecordedRun,
         config: &ReelConfig,
-        session: Option<&Session>,
+        session: Option<&RunManifest>,
     ) -> Result<(Self, [Opened; 2])> {
         // Nobody writes meanwhile: there is one host on a data folder.
         let (mut events_until, mut actions_until) = (u64::MAX, u64::MAX);
@@ -100,7 +100,7 @@ impl JournalRecorder {
         if let Some(session) = session {
             session.begin(&mut events, &mut actions)?;
         }
-        actions.append(Kind::Mark as u16, &mark(0, machine()))?;
+        actions.append(RecordKind::Mark as u16, &mark(0, machine()))?;
         let kept = events.next_index().saturating_sub(1);
         let marks = Marks {
             events: kept,
@@ -127,7 +127,7 @@ impl JournalRecorder {
     }
 
     /// Writes, or lets it wait behind what waits already.
-    fn keep(&mut self, kind: Kind, bytes: &[u8]) {
+    fn keep(&mut self, kind: RecordKind, bytes: &[u8]) {
         let mut written = 0;
         if self.waiting.is_empty()
             && let Some(reels) = &mut self.reels
@@ -186,8 +186,8 @@ impl JournalRecorder {
 
 impl Both {
     /// Writes records of one kind; if it fails, says how many bytes of them were written.
-    fn write(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), (usize, JournalError)> {
-        if kind != Kind::Event {
+    fn write(&mut self, kind: RecordKind, bytes: &[u8]) -> Result<(), (usize, JournalError)> {
+        if kind != RecordKind::Event {
             let written = self.actions.append(kind as u16, bytes);
             return written.map(drop).map_err(|problem| (0, problem));
         }
@@ -207,10 +207,10 @@ impl Recorder for JournalRecorder {
         self.marks.before = self.marks.events;
         self.marks.events += events.len() as u64;
         self.marks.now = events.last().map_or(self.marks.now, |event| event.ts_host);
-        self.keep(Kind::Event, events.as_bytes());
+        self.keep(RecordKind::Event, events.as_bytes());
     }
 
-    fn deed(&mut self, position: u64, deed: &Deed) {
+    fn deed(&mut self, position: u64, deed: &Effect) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let kind = encode(position, deed, &mut buffer);
@@ -224,7 +224,7 @@ impl Recorder for JournalRecorder {
             self.catch_up();
         }
         if let Some(position) = self.marks.due() {
-            self.keep(Kind::Mark, &mark(position, machine()));
+            self.keep(RecordKind::Mark, &mark(position, machine()));
         }
         let problem = match &self.problem {
             Some(problem) => problem.clone(),
@@ -248,7 +248,7 @@ impl Recorder for JournalRecorder {
                 .as_mut()
                 .map_or(Ok(()), |reels| reels.events.sync());
             match synced {
-                Ok(()) => self.keep(Kind::End, &[]),
+                Ok(()) => self.keep(RecordKind::End, &[]),
                 Err(problem) => self.problem = Some(problem),
             }
         }

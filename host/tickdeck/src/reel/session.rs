@@ -1,7 +1,7 @@
 //! What a run was made of.
 
 use super::EVENTS;
-use super::codec::Kind;
+use super::codec::RecordKind;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use tickdeck_model::{Amount, CurrencyId, InstrumentId, VenueId};
 
 /// What a run was made of: the first record of both reels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Session {
+pub struct RunManifest {
     /// The version of tickdeck that wrote it.
     pub tickdeck: String,
     /// When it began: nanoseconds since 1970.
@@ -22,24 +22,24 @@ pub struct Session {
     /// The settings as they were written, and the name of their file.
     pub settings: (String, String),
     /// What the command line said over them.
-    pub played: Played,
+    pub played: RunOverrides,
     /// What it traded on, for people.
     pub title: String,
     /// The interned names, as in the data folder's `ids`.
     pub names: String,
     /// The venues.
-    pub venues: Vec<TermsKept>,
+    pub venues: Vec<RecordedTerms>,
     /// The first order number that was free.
     pub first_order: u64,
     /// Whether the kill switch was on.
     pub killed: bool,
     /// The strategies of the start, in the order they were seated.
-    pub seats: Vec<SeatKept>,
+    pub seats: Vec<RecordedStart>,
 }
 
 /// What the command line said over the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Played {
+pub struct RunOverrides {
     /// The seed of all that is random.
     pub seed: Option<u64>,
     /// Market events after which it stops.
@@ -50,14 +50,14 @@ pub struct Played {
 
 /// A venue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TermsKept {
+pub struct RecordedTerms {
     venue: u32,
     instruments: Vec<u32>,
     balances: Vec<(u32, i64)>,
     lookahead_ns: u64,
 }
 
-impl TermsKept {
+impl RecordedTerms {
     /// What is kept of a venue's terms.
     pub fn of(terms: &VenueTerms) -> Self {
         let balances = terms.balances.iter();
@@ -85,16 +85,16 @@ impl TermsKept {
 
 /// A strategy of the start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SeatKept {
+pub struct RecordedStart {
     /// Its name in the deck.
     pub name: String,
-    /// What its version was made from: JSON, [`Recipe`].
+    /// What its version was made from: JSON, [`VersionSpec`].
     pub recipe: String,
 }
 
 /// What a version was made from, besides the deck's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recipe {
+pub struct VersionSpec {
     /// The plugin, which may run under several names.
     pub plugin: String,
     /// The hash of its module.
@@ -108,7 +108,7 @@ pub struct Recipe {
     pub names: Option<String>,
 }
 
-impl Recipe {
+impl VersionSpec {
     /// Reads one.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl Recipe {
     }
 }
 
-impl Session {
+impl RunManifest {
     /// Reads what a run was made of.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Session {
         let record = reader.next()?;
         let record = record.with_context(|| format!("{} has no record", folder.display()))?;
         ensure!(
-            record.kind == Kind::Session as u16,
+            record.kind == RecordKind::Session as u16,
             "{}: the events reel does not begin with what the run was made of, but with a record of kind {}",
             folder.display(),
             record.kind
@@ -153,16 +153,16 @@ impl Session {
     pub fn begin(&self, events: &mut Reel, actions: &mut Reel) -> Result<()> {
         let text = serde_json::to_vec(self)?;
         for reel in [events, actions] {
-            reel.append(Kind::Session as u16, &text)?;
+            reel.append(RecordKind::Session as u16, &text)?;
             reel.sync()?;
         }
         Ok(())
     }
 
     /// What would make the run go on as another one, in words: what it is, and how it was and is.
-    pub fn differs(&self, settings: &str, played: &Played) -> Option<String> {
+    pub fn differs(&self, settings: &str, played: &RunOverrides) -> Option<String> {
         let (was, is) = (values(&self.settings.1), values(settings));
-        let seed = |played: &Played, values: &Values| match played.seed {
+        let seed = |played: &RunOverrides, values: &Values| match played.seed {
             Some(seed) => Some(seed.to_string()),
             None => values.get(SEED).cloned(),
         };
@@ -226,12 +226,12 @@ mod tests {
     use super::*;
 
     fn differs(was: &str, is: &str) -> Option<String> {
-        let session = Session {
+        let session = RunManifest {
             tickdeck: String::new(),
             began_ns: 0,
             command: "run".to_owned(),
             settings: ("tickdeck.toml".to_owned(), was.to_owned()),
-            played: Played::default(),
+            played: RunOverrides::default(),
             title: String::new(),
             names: String::new(),
             venues: Vec::new(),
@@ -239,7 +239,7 @@ mod tests {
             killed: false,
             seats: Vec::new(),
         };
-        session.differs(is, &Played::default())
+        session.differs(is, &RunOverrides::default())
     }
 
     #[test]

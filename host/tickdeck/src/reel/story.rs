@@ -1,10 +1,10 @@
 //! The story of one order, from the event that caused it to its last fill, as the reels have it.
 
-use super::codec::{Entry, decode};
-use super::{ACTIONS, Events, Run, Session};
+use super::codec::{ActionsRecord, decode};
+use super::{ACTIONS, EventReader, RecordedRun, RunManifest};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
-use tickdeck_engine::{Acted, ChangeKept, Deed, SentKind};
+use tickdeck_engine::{AppliedAction, Effect, RecordedChange, SentKind};
 use tickdeck_journal::Reader;
 use tickdeck_model::{
     Action, Body, ClientOrderId, Event, OrderNumber, Registry, StrategyId, Submit, Timestamp,
@@ -12,7 +12,7 @@ use tickdeck_model::{
 
 /// An order's life.
 #[derive(Debug)]
-pub struct Story {
+pub struct OrderHistory {
     /// Which order.
     pub order: ClientOrderId,
     /// What caused it; nothing if no single event did.
@@ -20,11 +20,11 @@ pub struct Story {
     /// How many events its strategy had handled when it decided, that one not among them.
     pub handled: u64,
     /// What was decided.
-    pub decided: Acted,
+    pub decided: AppliedAction,
     /// The order as it was decided.
     pub submit: Submit,
     /// What was decided about it later.
-    pub later: Vec<Acted>,
+    pub later: Vec<AppliedAction>,
     /// What left, with event time, and wall time in nanoseconds since 1970.
     pub sent: Vec<(SentKind, Timestamp, i64)>,
     /// What became of it: the updates and fills.
@@ -35,10 +35,10 @@ pub struct Story {
 ///
 /// # Errors
 /// There is no such order, or the reels can't be read.
-pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
-    let session = Session::read(&run.folder)?;
+pub fn story(run: &RecordedRun, strategy: &str, number: OrderNumber) -> Result<OrderHistory> {
+    let session = RunManifest::read(&run.folder)?;
     let registry = Registry::from_text(&session.names).context("the names in the reel")?;
-    let mut found = Found::default();
+    let mut found = OrderTrace::default();
     found.read_actions(run, &registry, (strategy, number))?;
     let Some((position, decided, submit)) = found.decided else {
         bail!(
@@ -56,7 +56,7 @@ pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
         false => decided.cause,
     };
     let (cause, became) = events_of(run, &decided, number)?;
-    Ok(Story {
+    Ok(OrderHistory {
         order,
         cause,
         handled,
@@ -70,16 +70,16 @@ pub fn story(run: &Run, strategy: &str, number: OrderNumber) -> Result<Story> {
 
 /// What the actions reel has about an order.
 #[derive(Default)]
-struct Found {
+struct OrderTrace {
     /// With its position.
-    decided: Option<(u64, Acted, Submit)>,
-    later: Vec<Acted>,
+    decided: Option<(u64, AppliedAction, Submit)>,
+    later: Vec<AppliedAction>,
     sent: Vec<(SentKind, Timestamp, i64)>,
     /// The order numbers that the strategy used.
     numbers: Option<(OrderNumber, OrderNumber)>,
 }
 
-impl Found {
+impl OrderTrace {
     fn hint(&self) -> String {
         self.numbers.map_or_else(
             || ": it sent none".to_owned(),
@@ -89,7 +89,7 @@ impl Found {
 
     fn read_actions(
         &mut self,
-        run: &Run,
+        run: &RecordedRun,
         registry: &Registry,
         (name, number): (&str, OrderNumber),
     ) -> Result<()> {
@@ -101,8 +101,8 @@ impl Found {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| format!("record {} of the actions reel", record.index))?;
             match entry {
-                Entry::Deed(_, Deed::Changed { what, .. }) => {
-                    if let ChangeKept::Seat {
+                ActionsRecord::Effect(_, Effect::Changed { what, .. }) => {
+                    if let RecordedChange::Start {
                         strategy, name: it, ..
                     } = &what
                         && it == name
@@ -110,10 +110,12 @@ impl Found {
                         id = Some(*strategy);
                     }
                 }
-                Entry::Deed(position, Deed::Acted(acted)) if Some(acted.strategy) == id => {
+                ActionsRecord::Effect(position, Effect::Applied(acted))
+                    if Some(acted.strategy) == id =>
+                {
                     self.acted(position, acted, number);
                 }
-                Entry::Sent(_, Deed::Sent { at, order, what }, wall)
+                ActionsRecord::Sent(_, Effect::Sent { at, order, what }, wall)
                     if Some(order.strategy) == id && order.number == number =>
                 {
                     self.sent.push((what, at, wall));
@@ -124,7 +126,7 @@ impl Found {
         Ok(())
     }
 
-    fn acted(&mut self, position: u64, acted: Acted, number: OrderNumber) {
+    fn acted(&mut self, position: u64, acted: AppliedAction, number: OrderNumber) {
         match acted.action {
             Action::Submit(submit) => {
                 let (first, _) = self.numbers.unwrap_or((submit.order, submit.order));
@@ -143,12 +145,12 @@ impl Found {
 
 /// Finds the event that caused an order, and gathers what became of it.
 fn events_of(
-    run: &Run,
-    decided: &Acted,
+    run: &RecordedRun,
+    decided: &AppliedAction,
     number: OrderNumber,
 ) -> Result<(Option<Event>, Vec<Event>)> {
     let (mut cause, mut became) = (None, Vec::new());
-    let mut events = Events::open(run, 0)?;
+    let mut events = EventReader::open(run, 0)?;
     while let Some(event) = events.next()? {
         if event.sequence == decided.cause {
             cause = Some(event);
@@ -172,7 +174,7 @@ fn is_about(event: &Event, strategy: StrategyId, number: OrderNumber) -> bool {
 ///
 /// # Errors
 /// The reel can't be read.
-pub fn senders(run: &Run) -> Result<BTreeMap<StrategyId, u64>> {
+pub fn senders(run: &RecordedRun) -> Result<BTreeMap<StrategyId, u64>> {
     let mut senders = BTreeMap::new();
     for acted in super::recorded_actions(run)? {
         if matches!(acted.action, Action::Submit(_)) {

@@ -1,12 +1,12 @@
 //! A run read from its reels, to be done again.
 
-use super::codec::{Entry, Kind, decode};
-use super::wired::Maker;
-use super::{ACTIONS, EVENTS, Recipe};
+use super::codec::{ActionsRecord, RecordKind, decode};
+use super::wired::RecordedVersions;
+use super::{ACTIONS, EVENTS, VersionSpec};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Deed, Tape, TapeError};
+use tickdeck_engine::{Effect, Tape, TapeError};
 use tickdeck_journal::Reader;
 use tickdeck_model::Event;
 
@@ -15,7 +15,7 @@ pub struct ReelTape {
     folder: PathBuf,
     events: Reader,
     actions: Reader,
-    maker: Maker,
+    maker: RecordedVersions,
     until: u64,
     given: u64,
     /// A deed behind `until` was seen.
@@ -27,7 +27,7 @@ impl ReelTape {
     ///
     /// # Errors
     /// They are not there, or damaged.
-    pub fn open(folder: &Path, maker: Maker) -> Result<Self> {
+    pub fn open(folder: &Path, maker: RecordedVersions) -> Result<Self> {
         let (mut events, actions) = (
             Reader::open(folder, EVENTS)?,
             Reader::open(folder, ACTIONS)?,
@@ -65,7 +65,7 @@ impl ReelTape {
                 break;
             };
             anyhow::ensure!(
-                record.kind == Kind::Event as u16,
+                record.kind == RecordKind::Event as u16,
                 "record {} of the events reel is of kind {}",
                 record.index,
                 record.kind
@@ -78,7 +78,7 @@ impl ReelTape {
         Ok(())
     }
 
-    fn read_deed(&mut self) -> Result<Option<(u64, Deed)>> {
+    fn read_deed(&mut self) -> Result<Option<(u64, Effect)>> {
         loop {
             let Some(record) = self.actions.next()? else {
                 return Ok(None);
@@ -86,14 +86,16 @@ impl ReelTape {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| format!("record {} of the actions reel", record.index))?;
             match entry {
-                Entry::Deed(position, _) | Entry::Sent(position, ..) if position > self.until => {
+                ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..)
+                    if position > self.until =>
+                {
                     self.cut = true;
                     return Ok(None);
                 }
-                Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
+                ActionsRecord::Effect(position, deed) | ActionsRecord::Sent(position, deed, _) => {
                     return Ok(Some((position, deed)));
                 }
-                Entry::Session | Entry::Mark(..) | Entry::End => {}
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
             }
         }
     }
@@ -110,12 +112,12 @@ impl Tape for ReelTape {
             .map_err(|error| self.in_words(&error))
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         self.read_deed().map_err(|error| self.in_words(&error))
     }
 
     fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
-        let made = Recipe::read(recipe).and_then(|recipe| self.maker.version(name, &recipe));
+        let made = VersionSpec::read(recipe).and_then(|recipe| self.maker.version(name, &recipe));
         made.map_err(|error| TapeError(crate::cli::sentence(&error)))
     }
 

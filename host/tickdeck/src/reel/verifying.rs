@@ -1,9 +1,11 @@
 //! Looks at every byte of a data folder.
 
-use super::codec::{Entry, decode};
-use super::gaps::Both;
-use super::{ACTIONS, EVENTS, MODULES, Modules, REELS, Recipe, Reels, Run, Session};
-use crate::clock::Stop;
+use super::codec::{ActionsRecord, decode};
+use super::gaps::ReelPair;
+use super::{
+    ACTIONS, DataReels, EVENTS, MODULES, ModuleStore, REELS, RecordedRun, RunManifest, VersionSpec,
+};
+use crate::clock::CancelToken;
 use crate::deck::{IDS, KILLED, LOCK, ORDERS};
 use crate::grants;
 use crate::sealed::unseal;
@@ -12,13 +14,13 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
-use tickdeck_engine::{ChangeKept, Deed};
+use tickdeck_engine::{Effect, RecordedChange};
 use tickdeck_journal::{JournalError, Reader, Verified};
 use tickdeck_model::Registry;
 
 /// What is known of a data folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct VerifiedFolder {
     /// Files that were looked at.
     pub files: u64,
     /// Their bytes.
@@ -26,14 +28,14 @@ pub struct Checked {
     /// Records of the reels.
     pub records: u64,
     /// Everything that is not as it was written.
-    pub damage: Vec<Found>,
+    pub damage: Vec<VerifyFault>,
     /// Files in which a changed byte can't be told, and why.
-    pub uncovered: Vec<Found>,
+    pub uncovered: Vec<VerifyFault>,
 }
 
 /// Something about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct VerifyFault {
     /// The file.
     pub file: PathBuf,
     /// Where in it, if that can be told.
@@ -47,10 +49,10 @@ pub struct Found {
 /// # Errors
 /// It is no data folder, or can't be read.
 pub fn verify_folder(
-    reels: &Reels,
-    stop: &Stop,
+    reels: &DataReels,
+    stop: &CancelToken,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Option<Checked>> {
+) -> Result<Option<VerifiedFolder>> {
     let data = reels.data();
     ensure!(
         data.join(REELS).is_dir() || data.join(IDS).is_file(),
@@ -60,7 +62,7 @@ pub fn verify_folder(
     let mut check = Check {
         modules: reels.modules(),
         named: BTreeSet::new(),
-        checked: Checked::default(),
+        checked: VerifiedFolder::default(),
         total: size(data)?,
         stop,
         progress,
@@ -76,12 +78,12 @@ pub fn verify_folder(
 }
 
 struct Check<'a> {
-    modules: Modules,
+    modules: ModuleStore,
     /// The modules that the reels name, each with who names it.
     named: BTreeSet<(String, PathBuf)>,
-    checked: Checked,
+    checked: VerifiedFolder,
     total: u64,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     progress: &'a mut dyn FnMut(u64, u64),
 }
 
@@ -139,7 +141,7 @@ impl Check<'_> {
             );
         }
         let told = self.checked.damage.len();
-        let run = Run {
+        let run = RecordedRun {
             number,
             folder: folder.to_owned(),
         };
@@ -148,7 +150,7 @@ impl Check<'_> {
         let events = self.reel(folder, EVENTS)?;
         let actions = self.reel(folder, ACTIONS)?;
         written |= run.is_written();
-        let both = Both {
+        let both = ReelPair {
             run: &run,
             events: events.as_ref(),
             actions: actions.as_ref(),
@@ -220,14 +222,14 @@ impl Check<'_> {
                 self.checked.bytes += verified.bytes;
                 self.checked.records += verified.records;
                 let damage = std::mem::take(&mut verified.damage).into_iter();
-                self.checked.damage.extend(damage.map(|damage| Found {
+                self.checked.damage.extend(damage.map(|damage| VerifyFault {
                     file: damage.file,
                     offset: Some(damage.offset),
                     what: damage.what,
                 }));
                 if let Some(torn) = verified.torn.take() {
                     let what = "a crash left a record half written: the next start of the host puts it aside";
-                    self.checked.uncovered.push(Found {
+                    self.checked.uncovered.push(VerifyFault {
                         file: torn.file,
                         offset: Some(torn.offset),
                         what: what.to_owned(),
@@ -242,11 +244,11 @@ impl Check<'_> {
     }
 
     /// Notes the modules that a run names.
-    fn modules_of(&mut self, run: &Run) -> Result<()> {
-        let session = Session::read(&run.folder)?;
+    fn modules_of(&mut self, run: &RecordedRun) -> Result<()> {
+        let session = RunManifest::read(&run.folder)?;
         for seat in &session.seats {
             self.named
-                .insert((Recipe::read(&seat.recipe)?.module, run.folder.clone()));
+                .insert((VersionSpec::read(&seat.recipe)?.module, run.folder.clone()));
         }
         let mut actions = match Reader::open(&run.folder, ACTIONS) {
             // It was cut off as it began, or that has been told.
@@ -254,16 +256,18 @@ impl Check<'_> {
             actions => actions?,
         };
         while let Some(record) = actions.next()? {
-            if record.kind != super::Kind::Deed as u16 {
+            if record.kind != super::RecordKind::Effect as u16 {
                 continue;
             }
-            let Entry::Deed(_, Deed::Changed { what, .. }) = decode(record.kind, record.payload)?
+            let ActionsRecord::Effect(_, Effect::Changed { what, .. }) =
+                decode(record.kind, record.payload)?
             else {
                 continue;
             };
-            if let ChangeKept::Seat { recipe, .. } | ChangeKept::Swap { recipe, .. } = what {
+            if let RecordedChange::Start { recipe, .. } | RecordedChange::Swap { recipe, .. } = what
+            {
                 self.named
-                    .insert((Recipe::read(&recipe)?.module, run.folder.clone()));
+                    .insert((VersionSpec::read(&recipe)?.module, run.folder.clone()));
             }
         }
         Ok(())
@@ -297,7 +301,7 @@ impl Check<'_> {
             self.other(folder.to_owned(), name);
             return Ok(());
         }
-        let rolled::Sums { known, wrong } = rolled::check(folder)?;
+        let rolled::ArchiveSums { known, wrong } = rolled::check(folder)?;
         for entry in entries(folder)? {
             let path = entry.path();
             match known.contains(&path) {
@@ -349,12 +353,14 @@ impl Check<'_> {
 
     fn uncovered(&mut self, file: PathBuf, why: &str) {
         let (offset, what) = (None, why.to_owned());
-        self.checked.uncovered.push(Found { file, offset, what });
+        self.checked
+            .uncovered
+            .push(VerifyFault { file, offset, what });
     }
 
     fn damage(&mut self, file: &Path, offset: Option<u64>, what: &str) {
         let (file, what) = (file.to_owned(), what.to_owned());
-        self.checked.damage.push(Found { file, offset, what });
+        self.checked.damage.push(VerifyFault { file, offset, what });
     }
 }
 

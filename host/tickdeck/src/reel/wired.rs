@@ -1,9 +1,12 @@
 //! From a recorded run back to an engine that does it once more.
 
-use super::{Modules, Played, Recipe, ReelTape, Reels, Run, Session, TermsKept};
-use crate::board::Board;
-use crate::casting::{Candidate, Casting};
-use crate::clock::{Pace, Stop, since};
+use super::{
+    DataReels, ModuleStore, RecordedRun, RecordedTerms, ReelTape, RunManifest, RunOverrides,
+    VersionSpec,
+};
+use crate::board::OperatorFeed;
+use crate::casting::{LoadedStrategy, StrategyLoader};
+use crate::clock::{CancelToken, Pace, since};
 use crate::config::{Config, VenueKind};
 use crate::grants::Grants;
 use crate::names::Names;
@@ -13,19 +16,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tickdeck_engine::port::{
-    Clock, Command, Due, Gateway, GatewayError, Seat, VenueTerms, Version,
+    Clock, Command, Due, Gateway, GatewayError, StrategyStart, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, Stepping};
 use tickdeck_model::{Currency, Event, InstrumentId, OrderNumber, Registry, Timestamp};
-use tickdeck_strategy::watch::{Beside, FileKind, Plugin};
-use tickdeck_strategy::{Host, HostConfig, ModuleHash};
+use tickdeck_strategy::watch::{FileKind, Plugin, Sidecar};
+use tickdeck_strategy::{ModuleHash, Runtime, RuntimeConfig};
 
 /// Times their limits that strategies get: the machine that does it once more may be slower, and what ended on a limit ends
 /// at the same batch because the reel says so.
 pub(crate) const PATIENCE: u32 = 100;
 
 /// A recorded run, ready to be done again.
-pub struct Replaying {
+pub struct PreparedReplay {
     /// The engine.
     pub engine: Engine,
     /// What it plays.
@@ -33,8 +36,8 @@ pub struct Replaying {
     /// The words behind its numbers.
     pub names: Names,
     /// What the run was made of.
-    pub session: Session,
-    /// Something is left out because the end of the machine left one reel longer than the other; see [`Run::reach`].
+    pub session: RunManifest,
+    /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::reach`].
     pub left_out: bool,
     /// A host goes on with the run: it is done again as far as it had come when this was put together.
     pub running: bool,
@@ -42,19 +45,23 @@ pub struct Replaying {
 
 /// Makes versions from their recipes.
 #[derive(Clone)]
-pub struct Maker {
-    casting: Arc<Casting>,
+pub struct RecordedVersions {
+    casting: Arc<StrategyLoader>,
     registry: Arc<Registry>,
-    modules: Modules,
+    modules: ModuleStore,
     /// What was made, the last of a name last.
-    made: Arc<Mutex<Vec<Candidate>>>,
+    made: Arc<Mutex<Vec<LoadedStrategy>>>,
     /// A plugin that stands for all that a strategy ran.
     other: Option<(String, Plugin)>,
 }
 
-impl Maker {
+impl RecordedVersions {
     /// Makes the versions of a run.
-    pub fn new(casting: Arc<Casting>, registry: Arc<Registry>, modules: Modules) -> Self {
+    pub fn new(
+        casting: Arc<StrategyLoader>,
+        registry: Arc<Registry>,
+        modules: ModuleStore,
+    ) -> Self {
         Self {
             casting,
             registry,
@@ -94,7 +101,7 @@ impl Maker {
     ///
     /// # Errors
     /// The module is not there, or can't be loaded.
-    pub fn candidate(&self, name: &str, recipe: &Recipe) -> Result<Candidate> {
+    pub fn candidate(&self, name: &str, recipe: &VersionSpec) -> Result<LoadedStrategy> {
         let plugin = match &self.other {
             Some((other, plugin)) if other == name => plugin.clone(),
             _ => self.plugin(recipe)?,
@@ -108,7 +115,7 @@ impl Maker {
             .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
     }
 
-    pub(super) fn version(&self, name: &str, recipe: &Recipe) -> Result<Version> {
+    pub(super) fn version(&self, name: &str, recipe: &VersionSpec) -> Result<Version> {
         let candidate = self.candidate(name, recipe)?;
         let registry = match &recipe.names {
             Some(_) => Arc::new(self.names(recipe)?),
@@ -124,7 +131,7 @@ impl Maker {
         Ok(version)
     }
 
-    pub(crate) fn seat(&self, name: &str, recipe: &Recipe) -> Result<Seat> {
+    pub(crate) fn seat(&self, name: &str, recipe: &VersionSpec) -> Result<StrategyStart> {
         let version = self.version(name, recipe)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let candidate = made.last_mut().context("it was just made")?;
@@ -134,14 +141,14 @@ impl Maker {
     }
 
     /// The last that was made for a strategy with this module.
-    pub fn take(&self, name: &str, module: &str) -> Option<Candidate> {
+    pub fn take(&self, name: &str, module: &str) -> Option<LoadedStrategy> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |one: &Candidate| one.name == name && one.recipe().module == module;
+        let is_it = |one: &LoadedStrategy| one.name == name && one.recipe().module == module;
         let at = made.iter().rposition(is_it)?;
         Some(made.remove(at))
     }
 
-    fn names(&self, recipe: &Recipe) -> Result<Registry> {
+    fn names(&self, recipe: &VersionSpec) -> Result<Registry> {
         match &recipe.names {
             Some(text) => Registry::from_text(text).context("the names in the reel"),
             None => Ok((*self.registry).clone()),
@@ -152,7 +159,7 @@ impl Maker {
     ///
     /// # Errors
     /// The module is not there, or damaged.
-    pub fn plugin(&self, recipe: &Recipe) -> Result<Plugin> {
+    pub fn plugin(&self, recipe: &VersionSpec) -> Result<Plugin> {
         let bytes = self.modules.get(&recipe.module)?;
         let path = self.modules.file(&recipe.module);
         plugin(&recipe.plugin, path, bytes, recipe.beside.as_ref())
@@ -172,7 +179,7 @@ pub(super) fn plugin(
         path,
         hash: ModuleHash::of(&bytes),
         bytes: bytes.into(),
-        settings: beside.map(|(file, text)| Beside {
+        settings: beside.map(|(file, text)| Sidecar {
             path: PathBuf::from(file),
             text: text.clone(),
         }),
@@ -184,7 +191,7 @@ pub(super) fn plugin(
 ///
 /// # Errors
 /// They are of another version and can't be read any more.
-pub fn settings(session: &Session) -> Result<Config> {
+pub fn settings(session: &RunManifest) -> Result<Config> {
     let (file, text) = &session.settings;
     let mut config = Config::parse(file, text)
         .context("the settings in the reel can't be read by this version of tickdeck")?;
@@ -193,7 +200,7 @@ pub fn settings(session: &Session) -> Result<Config> {
             *capture = folder.join(&*capture);
         }
     }
-    let Played { seed, capture, .. } = &session.played;
+    let RunOverrides { seed, capture, .. } = &session.played;
     config.venue.seed = seed.or(config.venue.seed);
     if !capture.is_empty() {
         (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
@@ -205,11 +212,16 @@ pub fn settings(session: &Session) -> Result<Config> {
 ///
 /// # Errors
 /// The reels or a module are not there or damaged.
-pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> Result<Replaying> {
-    let session = Session::read(&run.folder)?;
+pub fn replaying(
+    reels: &DataReels,
+    run: &RecordedRun,
+    until: Option<u64>,
+    stop: &CancelToken,
+) -> Result<PreparedReplay> {
+    let session = RunManifest::read(&run.folder)?;
     let config = settings(&session)?;
     let registry = Registry::from_text(&session.names).context("the names in the reel")?;
-    let terms: Vec<VenueTerms> = session.venues.iter().map(TermsKept::terms).collect();
+    let terms: Vec<VenueTerms> = session.venues.iter().map(RecordedTerms::terms).collect();
     let casting = casting(config, &terms, &registry, session.first_order)?;
     let overrides = Overrides {
         events: session.played.events,
@@ -219,14 +231,14 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
     engine_config.pin = Vec::new();
     let free = engine_config.stepping == Stepping::Free;
     let (casting, registry) = (Arc::new(casting), Arc::new(registry));
-    let maker = Maker::new(Arc::clone(&casting), Arc::clone(&registry), reels.modules());
+    let maker = RecordedVersions::new(Arc::clone(&casting), Arc::clone(&registry), reels.modules());
     let seats = maker.seats(&session)?;
     let venues = terms.into_iter().map(|terms| {
-        let gateway: Box<dyn Gateway> = Box::new(Absent(terms.clone()));
+        let gateway: Box<dyn Gateway> = Box::new(RecordedVenue(terms.clone()));
         (gateway, terms)
     });
     let epoch = Instant::now();
-    let clock = Box::new(Unhurried {
+    let clock = Box::new(ReplayClock {
         clock: Pace::FlatOut.clock(stop.clone()),
         free,
     });
@@ -254,7 +266,7 @@ pub fn replaying(reels: &Reels, run: &Run, until: Option<u64>, stop: &Stop) -> R
     };
     let until = until.map_or(kept, |until| until.min(kept));
     let tape = ReelTape::open(&run.folder, maker)?.until(Some(until));
-    Ok(Replaying {
+    Ok(PreparedReplay {
         engine,
         tape,
         names,
@@ -270,18 +282,18 @@ pub(super) fn casting(
     terms: &[VenueTerms],
     registry: &Registry,
     first_order: OrderNumber,
-) -> Result<Casting> {
-    let host = Host::new(HostConfig {
+) -> Result<StrategyLoader> {
+    let host = Runtime::new(RuntimeConfig {
         cache: crate::deck::cache_folder(),
         nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
     })?;
     host.be_patient(PATIENCE);
-    Ok(Casting {
+    Ok(StrategyLoader {
         trusted: crate::signature::TrustedKeys::default(),
         money: money(terms, registry)?,
         host,
         first_order,
-        board: Board::default(),
+        board: OperatorFeed::default(),
         modules: None,
         config,
     })
@@ -297,9 +309,9 @@ fn money(terms: &[VenueTerms], registry: &Registry) -> Result<Currency> {
 }
 
 /// A venue of a recorded run: all that it said is on the tape.
-struct Absent(VenueTerms);
+struct RecordedVenue(VenueTerms);
 
-impl Gateway for Absent {
+impl Gateway for RecordedVenue {
     fn register(&mut self, _: &mut Registry) -> Result<VenueTerms, GatewayError> {
         Ok(self.0.clone())
     }
@@ -316,12 +328,12 @@ impl Gateway for Absent {
 }
 
 /// Never waits, also for a run whose time went by.
-struct Unhurried {
+struct ReplayClock {
     clock: Box<dyn Clock>,
     free: bool,
 }
 
-impl Clock for Unhurried {
+impl Clock for ReplayClock {
     fn wait_until(&mut self, _: Timestamp) {}
 
     fn paces(&self) -> bool {

@@ -1,14 +1,14 @@
 //! What the loader remembers of a strategy.
 
 use super::records::Content;
-use crate::casting::Candidate;
+use crate::casting::LoadedStrategy;
 use std::collections::{BTreeMap, HashSet};
 use tickdeck_model::StrategyId;
 use tickdeck_strategy::watch::Fingerprint;
 
 /// What the loader remembers of a strategy.
 #[derive(Default)]
-pub(super) struct Entry {
+pub(super) struct ManagedStrategy {
     pub(super) id: Option<StrategyId>,
     /// Whether the engine has it, running or quarantined.
     pub(super) seated: bool,
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     /// Contents that are not taken again by themselves.
     pub(super) failed: HashSet<Fingerprint>,
     /// Waits for an approval.
-    pub(super) waiting: Option<Candidate>,
+    pub(super) waiting: Option<LoadedStrategy>,
     /// Why the next version comes, and what it took to make it ready.
     pub(super) coming: Option<(&'static str, String)>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Entry {
 /// Versions of a strategy whose contents are remembered.
 const CONTENTS_KEPT: u32 = 16;
 
-impl Entry {
+impl ManagedStrategy {
     /// What the version that counts is made of.
     pub(super) fn live(&self) -> Option<&Content> {
         self.contents.last_key_value().map(|(_, content)| content)
@@ -92,11 +92,11 @@ mod tests {
     #[test]
     fn a_rollback_is_held_against_the_version_that_trapped_though_another_has_come_since() {
         let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
-        let mut entry = Entry::default();
+        let mut entry = ManagedStrategy::default();
         entry.counts(1, one.clone());
         entry.counts(2, two.clone());
         // The loader swapped the third in before it heard that the second had trapped.
-        let mut late = Entry::default();
+        let mut late = ManagedStrategy::default();
         late.counts(1, one.clone());
         late.counts(2, two.clone());
         late.counts(4, three.clone());

@@ -29,7 +29,7 @@ pub struct Generation {
 
 /// A parameter and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct ParameterValue {
     /// Its name.
     pub name: String,
     /// Its value.
@@ -40,7 +40,7 @@ pub struct Given {
 
 /// A permission: what was asked for and what was granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Permission {
+pub struct RecordedPermission {
     /// Its name.
     pub name: String,
     /// What was asked for.
@@ -51,15 +51,15 @@ pub struct Permission {
 
 /// What is known of a strategy.
 #[derive(Debug, Clone, Default)]
-pub struct Record {
+pub struct StrategyRecord {
     /// Its number, once it was seated.
     pub id: Option<StrategyId>,
     /// Its parameters.
-    pub parameters: Vec<Given>,
+    pub parameters: Vec<ParameterValue>,
     /// What it may do.
-    pub permissions: Vec<Permission>,
+    pub permissions: Vec<RecordedPermission>,
     /// What a version that waits for an approval asks for, and what is granted so far.
-    pub wanted: Option<Vec<Permission>>,
+    pub wanted: Option<Vec<RecordedPermission>>,
     /// Its versions, oldest first.
     pub generations: VecDeque<Generation>,
     /// What went wrong.
@@ -72,7 +72,7 @@ pub struct Record {
     pub asks: Option<(String, String)>,
 }
 
-impl Record {
+impl StrategyRecord {
     /// Adds a generation.
     pub fn generation(&mut self, generation: Generation) {
         if self.generations.len() == GENERATIONS_KEPT {
@@ -97,25 +97,25 @@ impl Record {
 
 /// The records of a deck, by strategy name; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Ledger(Arc<Mutex<BTreeMap<String, Record>>>);
+pub struct StrategyHistory(Arc<Mutex<BTreeMap<String, StrategyRecord>>>);
 
-impl Ledger {
+impl StrategyHistory {
     /// Changes a strategy's record, making it if need be.
-    pub fn change(&self, name: &str, change: impl FnOnce(&mut Record)) {
+    pub fn change(&self, name: &str, change: impl FnOnce(&mut StrategyRecord)) {
         change(self.records().entry(name.to_owned()).or_default());
     }
 
     /// A strategy's record.
-    pub fn record(&self, name: &str) -> Option<Record> {
+    pub fn record(&self, name: &str) -> Option<StrategyRecord> {
         self.records().get(name).cloned()
     }
 
     /// All records.
-    pub fn all(&self) -> BTreeMap<String, Record> {
+    pub fn all(&self) -> BTreeMap<String, StrategyRecord> {
         self.records().clone()
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, StrategyRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,11 +1,11 @@
 //! The loader: takes one thing after another, as long as it takes, and never holds up the engine.
 
-use super::entry::Entry;
-use super::ledger::Ledger;
+use super::entry::ManagedStrategy;
+use super::ledger::StrategyHistory;
 use super::records::{self, Content};
-use super::{Keep, Message, Setup};
-use crate::board::{Board, Topic, inherited_words, micros};
-use crate::casting::{Candidate, Casting, Unfit, strategies_of};
+use super::{Keep, ManagerSetup, Message};
+use crate::board::{OperatorFeed, Topic, inherited_words, micros};
+use crate::casting::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use crate::config::StrategySettings;
 use crate::grants::Grants;
 use crate::names::Names;
@@ -13,29 +13,33 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tickdeck_engine::port::{StopReason, Strategy, Version};
-use tickdeck_engine::{Changed, Controls, Rehearsal, VersionChange};
+use tickdeck_engine::{ChangeResult, DryRun, EngineHandle, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
 use tickdeck_strategy::LogLevel;
-use tickdeck_strategy::watch::{Change, Fingerprint, Plugin, Watcher};
+use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Watcher};
 
 /// What the loader works on.
-pub(super) struct Loader {
-    pub(super) casting: Casting,
+pub(super) struct Manager {
+    pub(super) casting: StrategyLoader,
     pub(super) grants: Grants,
     pub(super) registry: Arc<Registry>,
     pub(super) keep: Keep,
     pub(super) names: Names,
-    pub(super) ledger: Ledger,
-    pub(super) controls: Controls,
+    pub(super) ledger: StrategyHistory,
+    pub(super) controls: EngineHandle,
     pub(super) watcher: Option<Watcher>,
     pub(super) folder: Option<PathBuf>,
-    pub(super) entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, ManagedStrategy>,
     /// By module name: its content as last seen.
     pub(super) plugins: BTreeMap<String, Plugin>,
 }
 
-impl Loader {
-    pub(super) fn new(setup: Setup, controls: Controls, watcher: Option<Watcher>) -> Self {
+impl Manager {
+    pub(super) fn new(
+        setup: ManagerSetup,
+        controls: EngineHandle,
+        watcher: Option<Watcher>,
+    ) -> Self {
         let mut loader = Self {
             casting: setup.casting,
             grants: setup.grants,
@@ -64,7 +68,7 @@ impl Loader {
         loader
     }
 
-    pub(super) fn entry(&mut self, name: &str) -> &mut Entry {
+    pub(super) fn entry(&mut self, name: &str) -> &mut ManagedStrategy {
         self.entries.entry(name.to_owned()).or_default()
     }
 
@@ -73,7 +77,7 @@ impl Loader {
         &self.casting.config.engine.pin
     }
 
-    pub(super) fn board(&self) -> &Board {
+    pub(super) fn board(&self) -> &OperatorFeed {
         &self.casting.board
     }
 
@@ -82,12 +86,12 @@ impl Loader {
         match message {
             Message::Folder(change) => self.folder(change),
             Message::Version(at, strategy, change) => self.version(at, strategy, &change),
-            Message::Wish(name, wish, reply) => {
+            Message::Command(name, wish, reply) => {
                 // Whoever asked may have given up.
                 let _ = reply.send(self.wish(&name, wish));
             }
             // The thread's own.
-            Message::Room(_) | Message::Stop => {}
+            Message::Retention(_) | Message::Stop => {}
         }
     }
 
@@ -99,9 +103,9 @@ impl Loader {
     }
 
     /// Something changed in the plugins folder.
-    fn folder(&mut self, change: Change) {
+    fn folder(&mut self, change: PluginChange) {
         match change {
-            Change::Ready(plugin) => {
+            PluginChange::Ready(plugin) => {
                 let module = plugin.name.clone();
                 self.plugins.insert(module.clone(), plugin);
                 for (name, settings) in strategies_of(&self.casting.config, &module) {
@@ -109,7 +113,7 @@ impl Loader {
                     let _ = self.offer(&name, settings, &module, false);
                 }
             }
-            Change::Gone { name: module } => {
+            PluginChange::Gone { name: module } => {
                 self.plugins.remove(&module);
                 for (name, _) in strategies_of(&self.casting.config, &module) {
                     let seated = self.entry(&name).seated;
@@ -123,22 +127,22 @@ impl Loader {
                     }
                 }
             }
-            Change::Refused(refused) => {
+            PluginChange::Refused(refused) => {
                 let words = format!("{}; what runs as {} goes on", refused.why, refused.name);
                 self.board()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
-            Change::FolderGone { why } => {
+            PluginChange::FolderGone { why } => {
                 let words = format!("{why}; what runs goes on");
                 self.board()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
-            Change::FolderBack => {
+            PluginChange::FolderBack => {
                 let words = "the plugins folder is back";
                 self.board()
                     .say(Topic::Version, "plugins", LogLevel::Info, words);
             }
-            Change::Note(words) => {
+            PluginChange::Note(words) => {
                 self.board()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words)
             }
@@ -169,7 +173,7 @@ impl Loader {
         entry.waiting = None;
         if entry.runs(fingerprint) && !again {
             let words = "the file is the version that trades";
-            self.ledger.change(name, super::Record::settle);
+            self.ledger.change(name, super::StrategyRecord::settle);
             self.board()
                 .say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name}: {words}"));
@@ -224,7 +228,7 @@ impl Loader {
     }
 
     /// Takes a candidate as far as its permissions let it.
-    fn admit(&mut self, candidate: Candidate, registry: Registry) -> Result<String, String> {
+    fn admit(&mut self, candidate: LoadedStrategy, registry: Registry) -> Result<String, String> {
         (self.keep)(&registry).map_err(|error| crate::cli::sentence(&error))?;
         self.registry = Arc::new(registry);
         self.names.learn(&self.registry);
@@ -241,7 +245,7 @@ impl Loader {
     }
 
     /// It asks for more than was granted: the operator has the word.
-    fn wait(&mut self, candidate: Candidate) -> String {
+    fn wait(&mut self, candidate: LoadedStrategy) -> String {
         let name = candidate.name.clone();
         let words = records::asks(&candidate);
         self.board()
@@ -253,7 +257,7 @@ impl Loader {
     }
 
     /// Lets a candidate take over, or take its seat.
-    fn change(&mut self, candidate: &Candidate) -> Result<String, String> {
+    fn change(&mut self, candidate: &LoadedStrategy) -> Result<String, String> {
         let name = &candidate.name;
         let inspection = candidate.inspection();
         let loading = records::compiled_words(inspection);
@@ -269,9 +273,9 @@ impl Loader {
         // Made ahead, the handover need not wait for it.
         program.prepare().map_err(|fault| fault.0)?;
         let label = version.label.clone();
-        let change = tickdeck_engine::Change::Swap(candidate.id, Box::new(version));
+        let change = tickdeck_engine::StrategyChange::Swap(candidate.id, Box::new(version));
         match self.bring_in(candidate, change)? {
-            Changed::Swapped(swapped) => {
+            ChangeResult::Swapped(swapped) => {
                 let entry = self.entry(name);
                 entry.counts(swapped.generation, content);
                 entry.beside = None;
@@ -283,11 +287,11 @@ impl Loader {
                     inherited_words(swapped.inherited)
                 ))
             }
-            Changed::Beside(swapped) => {
+            ChangeResult::Shadow(swapped) => {
                 self.entry(name).beside = Some(content);
                 retire(swapped.retired, StopReason::Replaced);
                 // How it does is told with the strategy's figures.
-                self.ledger.change(name, super::Record::settle);
+                self.ledger.change(name, super::StrategyRecord::settle);
                 Ok(format!(
                     "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
                 ))
@@ -296,7 +300,7 @@ impl Loader {
         }
     }
 
-    fn seat(&mut self, candidate: &Candidate, version: Version) -> Result<String, String> {
+    fn seat(&mut self, candidate: &LoadedStrategy, version: Version) -> Result<String, String> {
         let name = &candidate.name;
         let label = version.label.clone();
         // It may have sat here before: then it has positions, and has used order numbers.
@@ -307,9 +311,12 @@ impl Loader {
         let seat = self
             .casting
             .seat(candidate, version, &self.registry, left)
-            .map_err(|unfit: Unfit| unfit.words())?;
-        let seated = self.bring_in(candidate, tickdeck_engine::Change::Seat(Box::new(seat)))?;
-        let Changed::Seated(generation) = seated else {
+            .map_err(|unfit: LoadFailure| unfit.words())?;
+        let seated = self.bring_in(
+            candidate,
+            tickdeck_engine::StrategyChange::Start(Box::new(seat)),
+        )?;
+        let ChangeResult::Started(generation) = seated else {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);
@@ -321,7 +328,7 @@ impl Loader {
 
     /// Another content counts: that is what is known of the strategy.
     pub(super) fn counts(&self, name: &str) {
-        let live = self.entries.get(name).and_then(Entry::live);
+        let live = self.entries.get(name).and_then(ManagedStrategy::live);
         self.ledger.change(name, |record| {
             record.settle();
             if let Some(live) = live {
@@ -330,9 +337,9 @@ impl Loader {
         });
     }
 
-    fn rehearsal(&self, id: StrategyId) -> Result<Box<Rehearsal>, String> {
-        match self.ask(tickdeck_engine::Change::Rehearse(id))? {
-            Changed::Rehearsal(rehearsal) => Ok(rehearsal),
+    fn rehearsal(&self, id: StrategyId) -> Result<Box<DryRun>, String> {
+        match self.ask(tickdeck_engine::StrategyChange::DryRun(id))? {
+            ChangeResult::DryRun(rehearsal) => Ok(rehearsal),
             _ => Err("the engine answered something else".to_owned()),
         }
     }
@@ -351,9 +358,9 @@ impl Loader {
     /// Asks for a change that brings a new module in; the board tells how it was compiled along with it.
     fn bring_in(
         &self,
-        candidate: &Candidate,
-        change: tickdeck_engine::Change,
-    ) -> Result<Changed, String> {
+        candidate: &LoadedStrategy,
+        change: tickdeck_engine::StrategyChange,
+    ) -> Result<ChangeResult, String> {
         let words = records::compiled_words(candidate.inspection());
         self.board().compiled(candidate.id, Some(words));
         let changed = self.ask(change);
@@ -363,7 +370,10 @@ impl Loader {
         changed
     }
 
-    pub(super) fn ask(&self, change: tickdeck_engine::Change) -> Result<Changed, String> {
+    pub(super) fn ask(
+        &self,
+        change: tickdeck_engine::StrategyChange,
+    ) -> Result<ChangeResult, String> {
         let answer = self.controls.change(change).recv();
         answer.unwrap_or_else(|_| Err("the host is shutting down".to_owned()))
     }
@@ -374,7 +384,7 @@ impl Loader {
         entry.failed.clear();
         entry.offered = None;
         let seated = entry.seated.then_some(entry.id).flatten();
-        self.ledger.change(name, super::Record::settle);
+        self.ledger.change(name, super::StrategyRecord::settle);
         let Some(id) = seated else {
             self.ledger
                 .change(name, |record| record.unseated = Some("removed"));
@@ -386,7 +396,9 @@ impl Loader {
                 .say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name} {words}"));
         };
-        let Changed::Removed(instance) = self.ask(tickdeck_engine::Change::Remove(id))? else {
+        let ChangeResult::Removed(instance) =
+            self.ask(tickdeck_engine::StrategyChange::Remove(id))?
+        else {
             return Err("the engine answered something else".to_owned());
         };
         retire(instance, StopReason::Removed);
@@ -426,15 +438,15 @@ impl Loader {
             self.entry(&name).rolled_back(*generation);
             self.counts(&name);
         }
-        if let VersionChange::BesideEnded { problem } = change
+        if let VersionChange::ShadowEnded { problem } = change
             && !problem.is_empty()
         {
             self.entry(&name).give_up_beside();
-            self.ledger.change(&name, super::Record::settle);
+            self.ledger.change(&name, super::StrategyRecord::settle);
         }
         let counts = matches!(
             change,
-            VersionChange::Seated { .. } | VersionChange::Swapped { .. }
+            VersionChange::Started { .. } | VersionChange::Swapped { .. }
         );
         let coming = counts.then(|| self.entry(&name).coming.take()).flatten();
         self.ledger.change(&name, |record| {

@@ -11,17 +11,17 @@ mod records;
 mod room;
 mod wishes;
 
-pub use ledger::{Generation, Given, Ledger, Permission, Record};
+pub use ledger::{Generation, ParameterValue, RecordedPermission, StrategyHistory, StrategyRecord};
 pub use records::{first_generation, waits};
 
-use crate::board::Board;
-use crate::casting::{Candidate, Casting};
+use crate::board::OperatorFeed;
+use crate::casting::{LoadedStrategy, StrategyLoader};
 use crate::grants::Grants;
 use crate::names::Names;
-use crate::reel::Budget;
+use crate::reel::RetentionBudget;
 use anyhow::{Context, Result};
-use loader::Loader;
-use room::Room;
+use loader::Manager;
+use room::RetentionTimer;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,9 +29,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tickdeck_engine::{Controls, VersionChange};
+use tickdeck_engine::{EngineHandle, VersionChange};
 use tickdeck_model::{Registry, StrategyId, Timestamp};
-use tickdeck_strategy::watch::{Change, Hints, Scan, WatchConfig, Watcher};
+use tickdeck_strategy::watch::{Hints, PluginChange, Scan, WatchConfig, Watcher};
 
 /// How long an operator's request may take: compiling a large strategy takes its time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(50);
@@ -44,7 +44,7 @@ pub type Keep = Box<dyn Fn(&Registry) -> Result<()> + Send>;
 
 /// What an operator asks of the loader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum StrategyCommand {
     /// Load its module again, even one that failed.
     Reload,
     /// The version before takes over.
@@ -59,17 +59,17 @@ pub enum Wish {
 
 /// What wakes the loader.
 enum Message {
-    Folder(Change),
+    Folder(PluginChange),
     Version(Timestamp, StrategyId, VersionChange),
-    Wish(String, Wish, Sender<Result<String, String>>),
-    Room(Room),
+    Command(String, StrategyCommand, Sender<Result<String, String>>),
+    Retention(RetentionTimer),
     Stop,
 }
 
 /// What the loader starts with.
-pub struct Setup {
+pub struct ManagerSetup {
     /// What every strategy has in common.
-    pub casting: Casting,
+    pub casting: StrategyLoader,
     /// What was approved.
     pub grants: Grants,
     /// The names so far.
@@ -83,26 +83,26 @@ pub struct Setup {
     /// What was found in it.
     pub scan: Scan,
     /// The strategies that were seated.
-    pub seated: Vec<Candidate>,
+    pub seated: Vec<LoadedStrategy>,
     /// Those that wait for an approval.
-    pub waiting: Vec<Candidate>,
+    pub waiting: Vec<LoadedStrategy>,
     /// What is known of them.
-    pub ledger: Ledger,
+    pub ledger: StrategyHistory,
 }
 
 /// The loader at work. Dropped, it ends.
-pub struct Stage {
+pub struct StrategyManager {
     messages: Sender<Message>,
     stop: Arc<AtomicBool>,
     loader: Option<JoinHandle<()>>,
 }
 
-impl Stage {
+impl StrategyManager {
     /// Starts the loader.
     ///
     /// # Errors
     /// A thread can't be started.
-    pub fn start(setup: Setup, controls: Controls) -> Result<Self> {
+    pub fn start(setup: ManagerSetup, controls: EngineHandle) -> Result<Self> {
         let (messages, inbox) = channel();
         follow(&setup.casting.board, messages.clone());
         let watcher = match &setup.folder {
@@ -115,7 +115,7 @@ impl Stage {
             }
             None => None,
         };
-        let loader = Loader::new(setup, controls, watcher);
+        let loader = Manager::new(setup, controls, watcher);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let loader = std::thread::Builder::new()
@@ -134,18 +134,20 @@ impl Stage {
     }
 
     /// Has the loader look so often that the reels keep to their budget: it is the thread on which things may take time.
-    pub fn keeps_to(&self, budget: Budget, every: Duration) {
+    pub fn keeps_to(&self, budget: RetentionBudget, every: Duration) {
         // An error means that it has ended already.
-        let _ = self.messages.send(Message::Room(Room::new(budget, every)));
+        let _ = self
+            .messages
+            .send(Message::Retention(RetentionTimer::new(budget, every)));
     }
 
     /// A hand that asks the loader for things.
-    pub fn hand(&self) -> Hand {
-        Hand(self.messages.clone())
+    pub fn hand(&self) -> ManagerHandle {
+        ManagerHandle(self.messages.clone())
     }
 }
 
-impl Drop for Stage {
+impl Drop for StrategyManager {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
         // Only to wake it. An error means that it has ended already.
@@ -158,18 +160,18 @@ impl Drop for Stage {
 
 /// Asks the loader for things.
 #[derive(Clone)]
-pub struct Hand(Sender<Message>);
+pub struct ManagerHandle(Sender<Message>);
 
-impl Hand {
+impl ManagerHandle {
     /// Asks for something about a strategy, and waits for what became of it: a sentence, either way.
     ///
     /// # Errors
     /// Why it was not done.
-    pub fn ask(&self, name: &str, wish: Wish) -> Result<String, String> {
+    pub fn ask(&self, name: &str, wish: StrategyCommand) -> Result<String, String> {
         let (reply, answer) = channel();
         let ending = || "the host is shutting down".to_owned();
         self.0
-            .send(Message::Wish(name.to_owned(), wish, reply))
+            .send(Message::Command(name.to_owned(), wish, reply))
             .map_err(|_| ending())?;
         match answer.recv_timeout(ANSWER_WITHIN) {
             Ok(answer) => answer,
@@ -183,17 +185,17 @@ impl Hand {
 }
 
 /// Lets the loader know what becomes of versions, whoever changed them.
-fn follow(board: &Board, messages: Sender<Message>) {
+fn follow(board: &OperatorFeed, messages: Sender<Message>) {
     board.follow(move |at, strategy, change| {
         // After the loader's end nobody needs to know.
         let _ = messages.send(Message::Version(at, strategy, change.clone()));
     });
 }
 
-fn work(mut loader: Loader, inbox: &Receiver<Message>, stop: &AtomicBool) {
-    let mut room: Option<Room> = None;
+fn work(mut loader: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
+    let mut room: Option<RetentionTimer> = None;
     loop {
-        let left = room.as_ref().map_or(Duration::MAX, Room::left);
+        let left = room.as_ref().map_or(Duration::MAX, RetentionTimer::left);
         let message = inbox.recv_timeout(left);
         // What is queued before the end is not begun any more.
         if matches!(message, Err(RecvTimeoutError::Disconnected)) || stop.load(Ordering::Acquire) {
@@ -202,7 +204,7 @@ fn work(mut loader: Loader, inbox: &Receiver<Message>, stop: &AtomicBool) {
         // A compiler that panics over a module must not be the end of all swaps.
         let done = catch_unwind(AssertUnwindSafe(|| {
             match message {
-                Ok(Message::Room(new)) => room = Some(new),
+                Ok(Message::Retention(new)) => room = Some(new),
                 Ok(message) => loader.take(message),
                 Err(_) => {}
             }

@@ -1,15 +1,15 @@
 //! What is written down of a strategy when something happens to it.
 
-use super::ledger::{Generation, Given, Permission, Record};
+use super::ledger::{Generation, ParameterValue, RecordedPermission, StrategyRecord};
 use crate::board::{inherited_words, lost_words, micros};
-use crate::casting::Candidate;
+use crate::casting::LoadedStrategy;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
 use tickdeck_strategy::watch::Fingerprint;
 use tickdeck_strategy::{CacheUse, Inspection};
 
 /// What a candidate asks for beyond what was granted, as a sentence with what to do.
-pub(super) fn asks(candidate: &Candidate) -> String {
+pub(super) fn asks(candidate: &LoadedStrategy) -> String {
     format!(
         "version {} waits: {}; `tickdeck strategies approve {}` grants it",
         candidate.inspection().manifest.version,
@@ -19,7 +19,7 @@ pub(super) fn asks(candidate: &Candidate) -> String {
 }
 
 /// A candidate waits for an approval.
-pub fn waits(record: &mut Record, candidate: &Candidate) {
+pub fn waits(record: &mut StrategyRecord, candidate: &LoadedStrategy) {
     record.note = Some(asks(candidate));
     record.wanted = Some(permissions(candidate));
     if record.id.is_none() {
@@ -34,12 +34,12 @@ pub fn waits(record: &mut Record, candidate: &Candidate) {
 #[derive(Debug, Clone)]
 pub(super) struct Content {
     pub(super) fingerprint: Fingerprint,
-    parameters: Vec<Given>,
-    permissions: Vec<Permission>,
+    parameters: Vec<ParameterValue>,
+    permissions: Vec<RecordedPermission>,
 }
 
 impl Content {
-    pub(super) fn of(candidate: &Candidate) -> Self {
+    pub(super) fn of(candidate: &LoadedStrategy) -> Self {
         Self {
             fingerprint: candidate.fingerprint,
             parameters: candidate.given.clone(),
@@ -58,14 +58,14 @@ impl Content {
     }
 
     /// It is what counts.
-    pub(super) fn counts(&self, record: &mut Record) {
+    pub(super) fn counts(&self, record: &mut StrategyRecord) {
         record.parameters.clone_from(&self.parameters);
         record.permissions.clone_from(&self.permissions);
     }
 }
 
 /// The version that a strategy was started with.
-pub fn first_generation(record: &mut Record, candidate: &Candidate, at: Timestamp) {
+pub fn first_generation(record: &mut StrategyRecord, candidate: &LoadedStrategy, at: Timestamp) {
     record.id = Some(candidate.id);
     Content::of(candidate).counts(record);
     let inspection = candidate.inspection();
@@ -91,7 +91,7 @@ pub(super) fn compiled_words(inspection: &Inspection) -> String {
 /// Follows what the engine did with a strategy's versions; `coming`: why a version came, and what it took to make it
 /// ready.
 pub(super) fn follow(
-    record: &mut Record,
+    record: &mut StrategyRecord,
     at: Timestamp,
     change: &VersionChange,
     coming: (&'static str, String),
@@ -100,12 +100,12 @@ pub(super) fn follow(
         VersionChange::Swapped {
             lost: Some(why), ..
         } => record.fault(at, why.clone()),
-        VersionChange::Seated { .. } | VersionChange::Swapped { .. } => {}
+        VersionChange::Started { .. } | VersionChange::Swapped { .. } => {}
         VersionChange::RolledBack { problem, .. } => record.fault(at, problem.clone()),
-        VersionChange::BesideEnded { problem } if !problem.is_empty() => {
+        VersionChange::ShadowEnded { problem } if !problem.is_empty() => {
             record.fault(at, problem.clone());
         }
-        VersionChange::BesideEnded { .. } | VersionChange::Beside { .. } => {}
+        VersionChange::ShadowEnded { .. } | VersionChange::Shadow { .. } => {}
         VersionChange::Live { pause_ns } => {
             if let Some(last) = record.generations.back_mut() {
                 last.handover += &format!(", first event after {}", micros(*pause_ns));
@@ -126,7 +126,7 @@ fn generation(
     (reason, loading): (&'static str, String),
 ) -> Option<Generation> {
     let (version, hash, number, reason, handover) = match change {
-        VersionChange::Seated {
+        VersionChange::Started {
             to,
             hash,
             generation,
@@ -179,10 +179,10 @@ pub(super) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn permissions(candidate: &Candidate) -> Vec<Permission> {
+fn permissions(candidate: &LoadedStrategy) -> Vec<RecordedPermission> {
     let judgement = &candidate.judgement;
     let rows = judgement.asked.rows(&candidate.granted).into_iter();
-    rows.map(|(name, requested, granted)| Permission {
+    rows.map(|(name, requested, granted)| RecordedPermission {
         name,
         requested,
         granted,

@@ -1,20 +1,20 @@
 //! Keeps the reels of a running host to their budget, a look at a time.
 
-use crate::board::{Board, Topic};
-use crate::reel::{Budget, Said};
+use crate::board::{OperatorFeed, Topic};
+use crate::reel::{RetentionBudget, RetentionNote};
 use std::time::{Duration, Instant};
 use tickdeck_strategy::LogLevel;
 
 /// Looks once in a while that the reels keep to their budget.
-pub(super) struct Room {
-    budget: Budget,
+pub(super) struct RetentionTimer {
+    budget: RetentionBudget,
     every: Duration,
     next: Instant,
 }
 
-impl Room {
+impl RetentionTimer {
     /// The first look comes after that time, as room was made at the start of the host.
-    pub(super) fn new(budget: Budget, every: Duration) -> Self {
+    pub(super) fn new(budget: RetentionBudget, every: Duration) -> Self {
         let next = Instant::now() + every;
         Self {
             budget,
@@ -29,15 +29,15 @@ impl Room {
     }
 
     /// Looks if it is time to, and says on the board what came of it.
-    pub(super) fn look(&mut self, board: &Board) {
+    pub(super) fn look(&mut self, board: &OperatorFeed) {
         if !self.left().is_zero() {
             return;
         }
         for said in self.budget.look() {
             let (topic, level, words) = match &said {
                 // The operator wished it, in the settings.
-                Said::Removed(words) => (Topic::Operator, LogLevel::Info, words),
-                Said::Warning(words) => (Topic::Failure, LogLevel::Warn, words),
+                RetentionNote::Removed(words) => (Topic::Operator, LogLevel::Info, words),
+                RetentionNote::Warning(words) => (Topic::Failure, LogLevel::Warn, words),
             };
             board.say(topic, "journal", level, words);
         }

@@ -1,17 +1,17 @@
 //! What operators ask of the loader.
 
-use super::loader::{Loader, retire};
-use super::{Wish, records};
+use super::loader::{Manager, retire};
+use super::{StrategyCommand, records};
 use crate::board::{Topic, inherited_words, micros};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::StopReason;
-use tickdeck_engine::{Change, Changed};
+use tickdeck_engine::{ChangeResult, StrategyChange};
 use tickdeck_model::{StrategyId, Timestamp};
 use tickdeck_strategy::LogLevel;
 
-impl Loader {
+impl Manager {
     /// Does what an operator asks.
-    pub(super) fn wish(&mut self, name: &str, wish: Wish) -> Result<String, String> {
+    pub(super) fn wish(&mut self, name: &str, wish: StrategyCommand) -> Result<String, String> {
         let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
         if !known {
             let records = self.ledger.all();
@@ -23,13 +23,13 @@ impl Loader {
             return Err(format!("there is no strategy `{name}`; there are {names}"));
         }
         match wish {
-            Wish::Reload => self.reload(name),
-            Wish::RollBack => self.roll_back(name),
-            Wish::Promote => self.promote(name),
-            Wish::Remove => self
+            StrategyCommand::Reload => self.reload(name),
+            StrategyCommand::RollBack => self.roll_back(name),
+            StrategyCommand::Promote => self.promote(name),
+            StrategyCommand::Remove => self
                 .remove(name)
                 .map(|done| format!("{done}; its file stays, and the next start runs it again")),
-            Wish::Approve(seen) => self.approve(name, seen.as_deref()),
+            StrategyCommand::Approve(seen) => self.approve(name, seen.as_deref()),
         }
     }
 
@@ -67,8 +67,8 @@ impl Loader {
     fn roll_back(&mut self, name: &str) -> Result<String, String> {
         let id = self.seated(name)?;
         self.entry(name).coming = Some(("rolled back by the operator", String::new()));
-        match self.ask(Change::RollBack(id))? {
-            Changed::Swapped(swapped) => {
+        match self.ask(StrategyChange::RollBack(id))? {
+            ChangeResult::Swapped(swapped) => {
                 self.entry(name).rolled_back(swapped.generation);
                 self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
@@ -78,9 +78,9 @@ impl Loader {
                     inherited_words(swapped.inherited)
                 ))
             }
-            Changed::BesideEnded(label) => {
+            ChangeResult::ShadowEnded(label) => {
                 self.entry(name).give_up_beside();
-                self.ledger.change(name, super::Record::settle);
+                self.ledger.change(name, super::StrategyRecord::settle);
                 Ok(format!("version {label} no longer runs beside {name}"))
             }
             _ => Err("the engine answered something else".to_owned()),
@@ -90,7 +90,7 @@ impl Loader {
     fn promote(&mut self, name: &str) -> Result<String, String> {
         let id = self.seated(name)?;
         self.entry(name).coming = Some(("promoted", String::new()));
-        let Changed::Swapped(swapped) = self.ask(Change::Promote(id))? else {
+        let ChangeResult::Swapped(swapped) = self.ask(StrategyChange::Promote(id))? else {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);

@@ -7,18 +7,18 @@ use crate::tale;
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tickdeck_engine::{Acted, Deed, SentKind};
+use tickdeck_engine::{AppliedAction, Effect, SentKind};
 use tickdeck_export::{Table, Value};
 use tickdeck_model::{Action, InstrumentId, OrderNumber, Registry, StrategyId, TextId};
 
 /// What orders are about: a change of an order does not say it, so it is remembered from where the order was sent.
 #[derive(Debug, Default)]
-pub struct About(HashMap<(StrategyId, OrderNumber), InstrumentId>);
+pub struct OrderInstruments(HashMap<(StrategyId, OrderNumber), InstrumentId>);
 
-impl About {
+impl OrderInstruments {
     /// Takes a deed in.
-    pub fn pass(&mut self, deed: &Deed) {
-        if let Deed::Acted(acted) = deed
+    pub fn pass(&mut self, deed: &Effect) {
+        if let Effect::Applied(acted) = deed
             && let Action::Submit(submit) = &acted.action
         {
             self.0
@@ -28,15 +28,15 @@ impl About {
 }
 
 /// Makes rows of deeds.
-pub(super) struct Deeds<'a> {
+pub(super) struct EffectRows<'a> {
     words: Words<'a>,
     /// The same names for people; made when first needed.
     names: Option<Names>,
-    pub(super) about: About,
+    pub(super) about: OrderInstruments,
 }
 
-impl<'a> Deeds<'a> {
-    pub(super) const fn new(registry: &'a Registry, about: About) -> Self {
+impl<'a> EffectRows<'a> {
+    pub(super) const fn new(registry: &'a Registry, about: OrderInstruments) -> Self {
         Self {
             words: Words(registry),
             names: None,
@@ -48,17 +48,17 @@ impl<'a> Deeds<'a> {
     pub(super) fn row(
         &mut self,
         position: u64,
-        deed: &Deed,
+        deed: &Effect,
         wall: Option<i64>,
     ) -> Result<(&'static Table, Vec<Value<'a>>)> {
         self.about.pass(deed);
         let mut row = vec![Value::Integer(position.cast_signed())];
         match deed {
-            Deed::Acted(acted) => {
+            Effect::Applied(acted) => {
                 self.acted(acted, &mut row)?;
                 Ok((&ACTIONS, row))
             }
-            Deed::Sent {
+            Effect::Sent {
                 at,
                 order: it,
                 what,
@@ -84,7 +84,7 @@ impl<'a> Deeds<'a> {
         }
     }
 
-    fn acted(&self, acted: &Acted, row: &mut Vec<Value<'a>>) -> Result<()> {
+    fn acted(&self, acted: &AppliedAction, row: &mut Vec<Value<'a>>) -> Result<()> {
         row.extend([
             match acted.is_at_end() {
                 true => Value::Null,
@@ -105,7 +105,7 @@ impl<'a> Deeds<'a> {
         self.action(acted, &mut put)
     }
 
-    fn action(&self, acted: &Acted, put: &mut impl FnMut(&str, Value<'a>)) -> Result<()> {
+    fn action(&self, acted: &AppliedAction, put: &mut impl FnMut(&str, Value<'a>)) -> Result<()> {
         match &acted.action {
             Action::Submit(it) => {
                 let terms = self.words.instrument(it.instrument)?;
@@ -175,21 +175,21 @@ impl<'a> Deeds<'a> {
         }
     }
 
-    fn other(&mut self, deed: &Deed, row: &mut Vec<Value<'a>>) -> Result<()> {
+    fn other(&mut self, deed: &Effect, row: &mut Vec<Value<'a>>) -> Result<()> {
         let (at, who, what) = match deed {
-            Deed::Settled { at, strategy, .. } => (Some(*at), Some(*strategy), "settled"),
-            Deed::Operated { at, .. } => (Some(*at), None, "operated"),
-            Deed::GaveUp { at, strategy } => (Some(*at), Some(*strategy), "gave-up"),
-            Deed::Changed { at, what } => (Some(*at), Some(what.strategy()), "changed"),
-            Deed::Refused { .. } => (None, None, "refused"),
-            Deed::Halted { .. } => (None, None, "halted"),
-            Deed::Asked => (None, None, "asked"),
-            Deed::Saved { strategy, .. } => (None, Some(*strategy), "saved"),
-            Deed::Stopping { at } => (Some(*at), None, "stopping"),
-            Deed::Kept | Deed::Acted(_) | Deed::Sent { .. } => (None, None, "kept"),
+            Effect::Settled { at, strategy, .. } => (Some(*at), Some(*strategy), "settled"),
+            Effect::Operated { at, .. } => (Some(*at), None, "operated"),
+            Effect::GaveUp { at, strategy } => (Some(*at), Some(*strategy), "gave-up"),
+            Effect::Changed { at, what } => (Some(*at), Some(what.strategy()), "changed"),
+            Effect::Refused { .. } => (None, None, "refused"),
+            Effect::Halted { .. } => (None, None, "halted"),
+            Effect::Asked => (None, None, "asked"),
+            Effect::Saved { strategy, .. } => (None, Some(*strategy), "saved"),
+            Effect::Stopping { at } => (Some(*at), None, "stopping"),
+            Effect::Kept | Effect::Applied(_) | Effect::Sent { .. } => (None, None, "kept"),
         };
         let words = match deed {
-            Deed::Saved { state, .. } => {
+            Effect::Saved { state, .. } => {
                 format!(
                     "a state of {} bytes in schema {}",
                     state.bytes.len(),

@@ -4,9 +4,11 @@
 //! like any other run, and it is a market for whoever reads reels. It can't be replayed, because no strategy ran on it.
 
 use super::{back, schema};
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::deck::Data;
-use crate::reel::{JournalRecorder, Played, Reels, Run, Session, TermsKept};
+use crate::reel::{
+    DataReels, JournalRecorder, RecordedRun, RecordedTerms, RunManifest, RunOverrides,
+};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::Recorder;
@@ -22,7 +24,7 @@ const BATCH: usize = 1 << 12;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// The run that it is now.
-    pub run: Run,
+    pub run: RecordedRun,
     /// Its events.
     pub events: u64,
     /// Sequences that no table had: events of tables that were not there, or left out by the export.
@@ -37,7 +39,7 @@ pub struct Imported {
 pub fn import(
     from: &Path,
     into: &Path,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<Imported>> {
     let folder = if from.is_dir() {
@@ -60,7 +62,7 @@ pub fn import(
         }
     }
     data.keep_ids(&registry)?;
-    let reels = Reels::in_folder(into);
+    let reels = DataReels::in_folder(into);
     let run = reels.next_run()?;
     let session = session(from, &registry, &instruments);
     let (recorder, _) = JournalRecorder::open(&run, &config(), Some(&session))?;
@@ -153,7 +155,7 @@ fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
     Ok(symbols)
 }
 
-fn session(from: &Path, registry: &Registry, symbols: &[String]) -> Session {
+fn session(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest {
     let known = symbols
         .iter()
         .filter_map(|symbol| registry.find_instrument(symbol));
@@ -171,17 +173,17 @@ fn session(from: &Path, registry: &Registry, symbols: &[String]) -> Session {
         }
     }
     let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    Session {
+    RunManifest {
         tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
         began_ns: began.map_or(0, |since| {
             i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
         }),
         command: crate::reel::IMPORTED.to_owned(),
         settings: ("import".to_owned(), String::new()),
-        played: Played::default(),
+        played: RunOverrides::default(),
         title: format!("imported from {}", from.display()),
         names: registry.to_text(),
-        venues: venues.iter().map(TermsKept::of).collect(),
+        venues: venues.iter().map(RecordedTerms::of).collect(),
         first_order: 1,
         killed: false,
         seats: Vec::new(),
@@ -193,7 +195,7 @@ fn write(
     mut recorder: JournalRecorder,
     files: &[(&'static Table, PathBuf)],
     registry: &mut Registry,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<(u64, u64)>> {
     let opened = files.iter().map(|(table, file)| Rows::open(table, file));

@@ -9,12 +9,12 @@ pub mod rolled;
 mod rows;
 mod schema;
 
-pub use decided::About;
+pub use decided::OrderInstruments;
 pub use import::{Imported, import};
 pub use schema::{EVENT_TABLES, all};
 
-use crate::clock::Stop;
-use crate::reel::{Deeds, Events, Happened, Place, Run};
+use crate::clock::CancelToken;
+use crate::reel::{EffectReader, EventReader, RecordedRun, RunItem, SeekTo};
 use anyhow::{Context, Result};
 use rows::{Words, row};
 use std::collections::BTreeMap;
@@ -27,13 +27,13 @@ const LOOK_EVERY: u64 = 1 << 12;
 
 /// What is to be exported.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct ExportRequest {
     /// As what.
     pub format: Format,
     /// The first event.
-    pub from: Option<Place>,
+    pub from: Option<SeekTo>,
     /// Where to stop; that event is left out.
-    pub until: Option<Place>,
+    pub until: Option<SeekTo>,
 }
 
 /// What was exported.
@@ -53,10 +53,10 @@ pub struct Exported {
 /// # Errors
 /// The reels can't be read, or the files not be written.
 pub fn export(
-    run: &Run,
-    wanted: Wanted,
+    run: &RecordedRun,
+    wanted: ExportRequest,
     out: &Path,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Exported>> {
     let registry = run.names()?;
@@ -66,7 +66,7 @@ pub fn export(
     std::fs::create_dir_all(out)
         .with_context(|| format!("cannot make the folder {}", out.display()))?;
     let mut files = Files::create(wanted.format, out)?;
-    let mut events = Events::open(run, from)?;
+    let mut events = EventReader::open(run, from)?;
     let total = until.saturating_sub(from);
     for done in 0..total {
         if done % LOOK_EVERY == 0 {
@@ -106,11 +106,15 @@ pub fn export(
 ///
 /// # Errors
 /// It names what the reels do not know.
-pub fn object(happened: &Happened, registry: &Registry, about: &mut About) -> Result<String> {
+pub fn object(
+    happened: &RunItem,
+    registry: &Registry,
+    about: &mut OrderInstruments,
+) -> Result<String> {
     let (table, row) = match happened {
-        Happened::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
-        Happened::Deed(kept) => {
-            let mut rows = decided::Deeds::new(registry, std::mem::take(about));
+        RunItem::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
+        RunItem::Effect(kept) => {
+            let mut rows = decided::EffectRows::new(registry, std::mem::take(about));
             let row = rows.row(kept.position, &kept.deed, kept.wall);
             *about = rows.about;
             row?
@@ -122,14 +126,14 @@ pub fn object(happened: &Happened, registry: &Registry, about: &mut About) -> Re
 
 /// What was done because of the events from one sequence to another; of a whole run also what was done at its end.
 fn deeds(
-    run: &Run,
+    run: &RecordedRun,
     registry: &Registry,
     (from, until, last): (u64, u64, u64),
     files: &mut Files,
-    stop: &Stop,
+    stop: &CancelToken,
 ) -> Result<bool> {
-    let mut deeds = Deeds::open(run)?;
-    let mut rows = decided::Deeds::new(registry, About::default());
+    let mut deeds = EffectReader::open(run)?;
+    let mut rows = decided::EffectRows::new(registry, OrderInstruments::default());
     let mut count = 0u64;
     while let Some(kept) = deeds.next()? {
         count += 1;

@@ -1,9 +1,9 @@
 //! Runs that are kept as Parquet in place of their reels: `data/parquet/000001/`, with checksums of the files in `sums`.
 
-use super::{Exported, Wanted, export};
+use super::{ExportRequest, Exported, export};
 use crate::builder::install;
-use crate::clock::Stop;
-use crate::reel::{Reels, Run};
+use crate::clock::CancelToken;
+use crate::reel::{DataReels, RecordedRun};
 use crate::sealed::{seal, unseal};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ const SUMS: &str = "sums";
 /// # Errors
 /// The reels can't be read, or the tables not be written.
 pub fn roll(
-    reels: &Reels,
-    run: &Run,
-    stop: &Stop,
+    reels: &DataReels,
+    run: &RecordedRun,
+    stop: &CancelToken,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Exported>> {
     let folder = reels.data().join(FOLDER).join(format!("{:06}", run.number));
-    let wanted = Wanted {
+    let wanted = ExportRequest {
         format: Format::Parquet,
         from: None,
         until: None,
@@ -45,7 +45,7 @@ pub fn roll(
 
 /// What a run that is kept as Parquet holds.
 #[derive(Debug, Default)]
-pub struct Sums {
+pub struct ArchiveSums {
     /// The files that belong to it.
     pub known: Vec<PathBuf>,
     /// What is wrong with which.
@@ -56,20 +56,20 @@ pub struct Sums {
 ///
 /// # Errors
 /// A file can't be read.
-pub fn check(folder: &Path) -> Result<Sums> {
+pub fn check(folder: &Path) -> Result<ArchiveSums> {
     let sums = folder.join(SUMS);
     let bytes = match std::fs::read(&sums) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let what = "it is missing: remove the folder, or roll the run again".to_owned();
-            return Ok(Sums::damaged(sums, what));
+            return Ok(ArchiveSums::damaged(sums, what));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", sums.display())),
     };
     let text = match unseal(&sums, &bytes) {
         Ok((text, true)) => text,
-        Ok((_, false)) => return Ok(Sums::damaged(sums, "it has no checksum".to_owned())),
-        Err(error) => return Ok(Sums::damaged(sums, format!("{error:#}"))),
+        Ok((_, false)) => return Ok(ArchiveSums::damaged(sums, "it has no checksum".to_owned())),
+        Err(error) => return Ok(ArchiveSums::damaged(sums, format!("{error:#}"))),
     };
     let (mut known, mut wrong) = (vec![sums.clone()], Vec::new());
     for (should, name) in text.lines().filter_map(|line| line.split_once("  ")) {
@@ -86,10 +86,10 @@ pub fn check(folder: &Path) -> Result<Sums> {
         }
         known.push(file);
     }
-    Ok(Sums { known, wrong })
+    Ok(ArchiveSums { known, wrong })
 }
 
-impl Sums {
+impl ArchiveSums {
     /// The file of checksums itself is of no use.
     fn damaged(sums: PathBuf, what: String) -> Self {
         Self {

@@ -14,5 +14,5 @@ pub use model::{
 };
 pub use rate::Rate;
 pub use render::render;
-pub use terminal::{Screen, Wish};
-pub use told::Told;
+pub use terminal::{KeyCommand, Screen};
+pub use told::MessageLog;

@@ -1,7 +1,7 @@
 //! What the live view shows, as words and figures that are ready to draw.
 
-use super::told::Told;
-use crate::board::{Draft, Line, Stand, Weight};
+use super::told::MessageLog;
+use crate::board::{BuildPhase, BuildProgress, FeedLine, Weight};
 use crate::figures::{date, grouped, plain, short, signed, time_of_day};
 use crate::names::{Names, net};
 use tickdeck_engine::{InstrumentStatus, Status, StrategyState, StrategyStatus, WorkingOrder};
@@ -177,7 +177,7 @@ pub fn view(
     title: &str,
     status: &Status,
     rate: f64,
-    told: &Told,
+    told: &MessageLog,
     most_orders: usize,
     names: &Names,
 ) -> ViewModel {
@@ -376,11 +376,11 @@ fn besides(status: &Status) -> impl Iterator<Item = LogRow> {
     status.strategies.iter().filter_map(beside)
 }
 
-fn draft(draft: &Draft) -> Focus {
+fn draft(draft: &BuildProgress) -> Focus {
     let tone = match draft.stand {
-        Stand::Underway => Tone::Plain,
-        Stand::Live => Tone::Good,
-        Stand::Broken => Tone::Bad,
+        BuildPhase::Underway => Tone::Plain,
+        BuildPhase::Live => Tone::Good,
+        BuildPhase::Broken => Tone::Bad,
     };
     Focus {
         title: " build ",
@@ -389,7 +389,7 @@ fn draft(draft: &Draft) -> Focus {
     }
 }
 
-fn log_row(line: &Line) -> LogRow {
+fn log_row(line: &FeedLine) -> LogRow {
     let tone = match line.weight {
         Weight::Note => Tone::Plain,
         Weight::Warning => Tone::Warning,

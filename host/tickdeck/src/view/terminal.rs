@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum KeyCommand {
     /// End in order.
     Quit,
     /// No new orders from any strategy.
@@ -77,7 +77,7 @@ impl Screen {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn wish(&mut self, timeout: Duration) -> Result<Option<Wish>> {
+    pub fn wish(&mut self, timeout: Duration) -> Result<Option<KeyCommand>> {
         let event = match self.events.recv_timeout(timeout) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
@@ -114,28 +114,30 @@ fn read_events() -> Result<Receiver<Event>> {
 }
 
 /// What a key does: the prompt after it, and what is wanted.
-fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<Wish>) {
+fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<KeyCommand>) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match (prompt, key.code) {
-        (_, KeyCode::Char('c')) if control => (Prompt::None, Some(Wish::Quit)),
+        (_, KeyCode::Char('c')) if control => (Prompt::None, Some(KeyCommand::Quit)),
         (Prompt::Step(typed), code) => step(typed, code),
-        (Prompt::Kill, KeyCode::Char('y' | 'Y')) => (Prompt::None, Some(Wish::Kill)),
+        (Prompt::Kill, KeyCode::Char('y' | 'Y')) => (Prompt::None, Some(KeyCommand::Kill)),
         (Prompt::Kill, _) => (Prompt::None, None),
-        (Prompt::None, KeyCode::Char('q') | KeyCode::Esc) => (Prompt::None, Some(Wish::Quit)),
-        (Prompt::None, KeyCode::Char('p')) => (Prompt::None, Some(Wish::Pause)),
-        (Prompt::None, KeyCode::Char('r')) => (Prompt::None, Some(Wish::Resume)),
+        (Prompt::None, KeyCode::Char('q') | KeyCode::Esc) => (Prompt::None, Some(KeyCommand::Quit)),
+        (Prompt::None, KeyCode::Char('p')) => (Prompt::None, Some(KeyCommand::Pause)),
+        (Prompt::None, KeyCode::Char('r')) => (Prompt::None, Some(KeyCommand::Resume)),
         (Prompt::None, KeyCode::Char('k')) => (Prompt::Kill, None),
         (Prompt::None, _) => (Prompt::None, None),
     }
 }
 
 /// What a key does where events of a recorded run pass.
-fn step(typed: u64, code: KeyCode) -> (Prompt, Option<Wish>) {
+fn step(typed: u64, code: KeyCode) -> (Prompt, Option<KeyCommand>) {
     /// More digits than any run has events.
     const MOST: u64 = 1_000_000_000_000;
     match code {
-        KeyCode::Char('q') | KeyCode::Esc => (Prompt::Step(0), Some(Wish::Quit)),
-        KeyCode::Enter | KeyCode::Char(' ') => (Prompt::Step(0), Some(Wish::Pass(typed.max(1)))),
+        KeyCode::Char('q') | KeyCode::Esc => (Prompt::Step(0), Some(KeyCommand::Quit)),
+        KeyCode::Enter | KeyCode::Char(' ') => {
+            (Prompt::Step(0), Some(KeyCommand::Pass(typed.max(1))))
+        }
         KeyCode::Backspace => (Prompt::Step(typed / 10), None),
         KeyCode::Char(digit) => {
             let digit = digit.to_digit(10).filter(|_| typed < MOST);
@@ -165,7 +167,12 @@ mod tests {
             (prompt, wish) = pressed(prompt, KeyEvent::new(code, KeyModifiers::NONE));
             wishes.extend(wish);
         }
-        let expected = [Wish::Pass(1), Wish::Pass(12), Wish::Pass(1), Wish::Quit];
+        let expected = [
+            KeyCommand::Pass(1),
+            KeyCommand::Pass(12),
+            KeyCommand::Pass(1),
+            KeyCommand::Quit,
+        ];
         assert_eq!((prompt, &wishes[..]), (Prompt::Step(0), &expected[..]));
     }
 
@@ -174,13 +181,13 @@ mod tests {
         let key = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
         let cases = [
             (Prompt::None, 'k', Prompt::Kill, None),
-            (Prompt::Kill, 'y', Prompt::None, Some(Wish::Kill)),
+            (Prompt::Kill, 'y', Prompt::None, Some(KeyCommand::Kill)),
             (Prompt::Kill, 'n', Prompt::None, None),
             (Prompt::Kill, 'q', Prompt::None, None),
             (Prompt::None, 'y', Prompt::None, None),
-            (Prompt::None, 'q', Prompt::None, Some(Wish::Quit)),
-            (Prompt::None, 'p', Prompt::None, Some(Wish::Pause)),
-            (Prompt::None, 'r', Prompt::None, Some(Wish::Resume)),
+            (Prompt::None, 'q', Prompt::None, Some(KeyCommand::Quit)),
+            (Prompt::None, 'p', Prompt::None, Some(KeyCommand::Pause)),
+            (Prompt::None, 'r', Prompt::None, Some(KeyCommand::Resume)),
             (Prompt::None, 'c', Prompt::None, None),
         ];
         for (before, char, after, wish) in cases {
@@ -193,7 +200,7 @@ mod tests {
         let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         assert_eq!(
             pressed(Prompt::Kill, interrupt),
-            (Prompt::None, Some(Wish::Quit))
+            (Prompt::None, Some(KeyCommand::Quit))
         );
     }
 }

@@ -1,13 +1,14 @@
 //! The picture that a status gives, as text.
 
-use super::{Prompt, Rate, Told, ViewModel, render, view};
-use crate::board::{Draft, Line, Stand, Topic, Weight};
+use super::{MessageLog, Prompt, Rate, ViewModel, render, view};
+use crate::board::{BuildPhase, BuildProgress, FeedLine, Topic, Weight};
 use crate::names::Names;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::sync::Arc;
 use tickdeck_engine::{
-    Beside, InstrumentStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
+    InstrumentStatus, ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus,
+    WorkingOrder,
 };
 use tickdeck_model::{
     Amount, ClientOrderId, CurrencyId, Instrument, InstrumentId, Money, OrderState, Price, Reason,
@@ -74,7 +75,7 @@ fn status() -> Status {
             pause_ns: None,
             traps: 0,
             times: Default::default(),
-            beside: Some(Beside {
+            beside: Some(ShadowStatus {
                 version: "0.3.0".to_owned(),
                 hash: String::new(),
                 agreed: 12,
@@ -105,14 +106,14 @@ fn status() -> Status {
     }
 }
 
-fn told() -> Told {
-    let line = |after_s: i64, topic, weight, text: &str| Line {
+fn told() -> MessageLog {
+    let line = |after_s: i64, topic, weight, text: &str| FeedLine {
         at: (1_723_132_800 + after_s) * SECOND,
         topic,
         weight,
         text: text.to_owned(),
     };
-    let mut told = Told::default();
+    let mut told = MessageLog::default();
     told.hear([
         line(
             0,
@@ -162,9 +163,9 @@ fn broken() -> ViewModel {
             "plugins/ema-cross/src/lib.rs:{line}:23: mismatched types: expected `u32`,\nfound `f64`"
         )
     };
-    told.draft = Some(Draft {
+    told.draft = Some(BuildProgress {
         headline: "ema-cross does not build, 8 errors; the version before goes on".to_owned(),
-        stand: Stand::Broken,
+        stand: BuildPhase::Broken,
         errors: (81..89).map(error).collect(),
     });
     view("dev ema-cross", &status(), 41_234.0, &told, 10, &names())
@@ -205,7 +206,7 @@ fn a_kill_is_asked_about_and_shown() {
         killed: true,
         ..status()
     };
-    let model = view("demo", &killed, 0.0, &Told::default(), 10, &names());
+    let model = view("demo", &killed, 0.0, &MessageLog::default(), 10, &names());
     assert!(
         picture(&model, 160, 18)
             .lines()

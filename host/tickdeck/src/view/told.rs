@@ -1,6 +1,6 @@
 //! What the view has been told so far: a log that runs by, and the few lines that stay in sight.
 
-use crate::board::{Draft, Line, Topic};
+use crate::board::{BuildProgress, FeedLine, Topic};
 use std::collections::VecDeque;
 
 /// Lines of log that are kept.
@@ -10,18 +10,18 @@ const CHANGES_KEPT: usize = 50;
 
 /// What the view has been told.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct MessageLog {
     /// What runs by: what strategies say, denied orders, venues.
-    pub log: VecDeque<Line>,
+    pub log: VecDeque<FeedLine>,
     /// What happened to versions, what failed and what operators did last: no flood of the log pushes it out.
-    pub changes: VecDeque<Line>,
+    pub changes: VecDeque<FeedLine>,
     /// How the next version stands that someone works on.
-    pub draft: Option<Draft>,
+    pub draft: Option<BuildProgress>,
 }
 
-impl Told {
+impl MessageLog {
     /// Takes in new lines, oldest first.
-    pub fn hear(&mut self, lines: impl IntoIterator<Item = Line>) {
+    pub fn hear(&mut self, lines: impl IntoIterator<Item = FeedLine>) {
         for line in lines {
             match line.topic {
                 // The draft tells it, for as long as it is so.
@@ -33,7 +33,7 @@ impl Told {
     }
 }
 
-fn keep_last(lines: &mut VecDeque<Line>, line: Line, most: usize) {
+fn keep_last(lines: &mut VecDeque<FeedLine>, line: FeedLine, most: usize) {
     if lines.len() == most {
         lines.pop_front();
     }
@@ -47,13 +47,13 @@ mod tests {
 
     #[test]
     fn a_flood_of_notifications_pushes_no_change_of_a_version_out() {
-        let line = |topic, text: String| Line {
+        let line = |topic, text: String| FeedLine {
             at: 0,
             topic,
             weight: Weight::Note,
             text,
         };
-        let mut told = Told::default();
+        let mut told = MessageLog::default();
         told.hear((0..3).map(|n| line(Topic::Version, format!("swap {n}"))));
         told.hear((0..1_000).map(|n| line(Topic::Notified, format!("cross {n}"))));
         told.hear([line(Topic::Build, "does not build".to_owned())]);

@@ -7,7 +7,7 @@
 //! status for the operator, which is no part of the path: the run's clock stands still.
 
 use crate::allocations;
-use crate::deck::{Deck, Lens, Market, Nobody, Role};
+use crate::deck::{Deck, Lens, Market, NullObserver, Role};
 use crate::row::{Claim, Goal, Row};
 use crate::{Effort, guests};
 use anyhow::{Result, ensure};
@@ -20,7 +20,7 @@ use tickdeck_engine::port::{
 };
 use tickdeck_model::{Action, Event, Kind, Registry, Timestamp};
 use tickdeck_portfolio::StrategyBook;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Part of the windows, the first, that warms up.
 const WARM_UP: usize = 2;
@@ -35,7 +35,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let gateway = Box::new(Venue(market.open()?, Arc::clone(&meter)));
     let clock = Box::new(Standing(Arc::clone(&meter)));
     let deck = Deck::assemble(gateway, clock, &roles(&meter)?, EngineConfig::default())?;
-    deck.engine.run(&mut Nobody)?;
+    deck.engine.run(&mut NullObserver)?;
     let windows = meter.windows();
     let counted = &windows[windows.len() / WARM_UP..];
     let events = |quiet| -> u64 { of_kind(counted, quiet).map(|window| window.events).sum() };
@@ -77,12 +77,12 @@ fn of_kind(windows: &[Window], quiet: bool) -> impl Iterator<Item = &Window> {
 
 /// The example plugins, metered.
 fn roles(meter: &Arc<Meter>) -> Result<Vec<Role>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let lens = |meter: Arc<Meter>| -> Lens {
         Arc::new(move |code| Arc::new(MeteredCode(code, Arc::clone(&meter))))
     };
     let load = |(name, file): (String, std::path::PathBuf)| {
-        let module = host.load(&file, &name, &Limits::default())?;
+        let module = host.load(&file, &name, &ResourceLimits::default())?;
         Ok(Role::of(&module).seen_through(lens(Arc::clone(meter))))
     };
     guests::modules()?.into_iter().map(load).collect()

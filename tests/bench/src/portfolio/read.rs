@@ -15,7 +15,9 @@ use tickdeck_model::{
     Size, StrategyId,
 };
 use tickdeck_portfolio::{Portfolio, StrategyBook};
-use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, Module, StartOptions};
+use tickdeck_strategy::{
+    Discard, Instance, Module, ResourceLimits, Runtime, RuntimeConfig, StartOptions,
+};
 use wasmtime::component::{Component, Linker, TypedFunc};
 use wasmtime::{Config, Engine, Store};
 
@@ -27,8 +29,8 @@ const READS: u32 = 64;
 const STRATEGY: StrategyId = StrategyId(1);
 
 pub(super) fn run(effort: &Effort) -> Result<Row> {
-    let host = Host::new(HostConfig::default())?;
-    let module = host.load(&guests::counter()?, "counter", &Limits::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
+    let module = host.load(&guests::counter()?, "counter", &ResourceLimits::default())?;
     let mut silent = Reader::start(&module, 0)?;
     let mut reader = Reader::start(&module, READS)?;
     let mut empty = Empty::start()?;
@@ -65,7 +67,7 @@ struct Reader {
 
 impl Reader {
     fn start(module: &Module, reads: u32) -> Result<Self> {
-        let limits = Limits::default();
+        let limits = ResourceLimits::default();
         let (registry, _) = guests::registry()?;
         let given = BTreeMap::from([("reads".to_owned(), reads.to_string())]);
         let parameters = module.manifest().resolve(&given);

@@ -8,14 +8,14 @@
 mod dealer;
 mod start;
 
-use crate::deck::{Deck, FlatOut, Nobody, Role};
+use crate::deck::{Deck, FlatOut, NullObserver, Role};
 use crate::row::{Claim, Goal, Row, interleave};
 use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use dealer::{Dealer, INSTRUMENTS, PER_MS_BUSY, PER_MS_WILD, ticker};
 use std::time::Instant;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits, Module};
+use tickdeck_strategy::{Module, ResourceLimits, Runtime, RuntimeConfig};
 
 const MANY: usize = 1_000;
 const FEW: usize = 10;
@@ -24,9 +24,9 @@ const FEW: usize = 10;
 const MORE_FOR_FEW: usize = 20;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let file = guests::module("ema-cross")?;
-    let module = host.load(&file, "ema-cross", &Limits::default())?;
+    let module = host.load(&file, "ema-cross", &ResourceLimits::default())?;
     let mut rows = vec![memory(&module, effort.events)?];
     rows.push(row(
         "scale/1000/ns-per-delivered-event",
@@ -74,7 +74,7 @@ fn play(roles: &[Role], events: usize, per_ms: usize) -> Result<(f64, f64)> {
     let clock = Box::new(FlatOut(Instant::now()));
     let dealer = Box::new(Dealer::new(events as u64, per_ms));
     let deck = Deck::assemble(dealer, clock, roles, EngineConfig::default())?;
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     let delivered: u64 = report.status.strategies.iter().map(|own| own.events).sum();
     // Every strategy has one instrument; in every round each instrument is dealt once.
     let expected = roles.len() as u64 * (events / INSTRUMENTS) as u64;
@@ -103,7 +103,7 @@ fn memory(module: &Module, events: usize) -> Result<Row> {
         let seen = dealer.seen();
         let roles = roles(module, count);
         let deck = Deck::assemble(Box::new(dealer), clock, &roles, EngineConfig::default())?;
-        deck.engine.run(&mut Nobody)?;
+        deck.engine.run(&mut NullObserver)?;
         seen.get().copied().context("the dealer dealt to the end")
     };
     // A run beforehand, so that what a process allocates once is there.

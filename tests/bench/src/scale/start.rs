@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 const COLD_S: f64 = 30.0;
 const WARM_S: f64 = 5.0;
@@ -56,14 +56,14 @@ fn start(bytes: &[u8], count: usize, distinct: bool, cache: &Path) -> Result<f64
         .map(|at| guests::variant(bytes, if distinct { at as u64 } else { 0 }))
         .collect();
     let started = Instant::now();
-    let host = Host::new(HostConfig {
+    let host = Runtime::new(RuntimeConfig {
         cache: Some(cache.join("cache")),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     })?;
     let mut roles = Vec::new();
     for (at, bytes) in files.iter().enumerate() {
         let name = format!("ema-{at}");
-        let module = host.load_bytes(bytes, &name, &name, &Limits::default())?;
+        let module = host.load_bytes(bytes, &name, &name, &ResourceLimits::default())?;
         roles.push(Role::named(&name, &module).with("instrument", &ticker(at % INSTRUMENTS)));
     }
     let clock = Box::new(FlatOut(started));

@@ -8,7 +8,7 @@ use crate::watch::{Seen, Watch};
 use anyhow::{Result, ensure};
 use tickdeck_engine::{EngineConfig, Notice, Observer, Status};
 use tickdeck_model::Timestamp;
-use tickdeck_strategy::Limits;
+use tickdeck_strategy::ResourceLimits;
 
 /// Market events of a run.
 const EVENTS: u64 = 100_000;
@@ -44,7 +44,7 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
         goal,
         more_is_better: false,
     };
-    let limit = vec![f64::from(Limits::default().time_ms); effort.rounds];
+    let limit = vec![f64::from(ResourceLimits::default().time_ms); effort.rounds];
     let same = "the same without a loop; calls of a strategy with another worker";
     Ok(vec![
         ms(

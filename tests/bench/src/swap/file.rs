@@ -7,12 +7,12 @@ use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use tickdeck::board::Board;
-use tickdeck::clock::{Pace, Stop};
+use tickdeck::board::OperatorFeed;
+use tickdeck::clock::{CancelToken, Pace};
 use tickdeck::config::Config;
 use tickdeck::grants::Grants;
-use tickdeck::stage::Stage;
-use tickdeck::wiring::{Overrides, Parts, Wired};
+use tickdeck::stage::StrategyManager;
+use tickdeck::wiring::{AssembledDeck, DeckParts, Overrides};
 use tickdeck_engine::{Notice, Observer, Status, VersionChange};
 use tickdeck_model::{Registry, Timestamp};
 use tickdeck_strategy::watch::scan;
@@ -39,7 +39,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     for (name, file) in guests::modules()? {
         std::fs::copy(file, plugins.join(format!("{name}.wasm")))?;
     }
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let wired = wire(&plugins, &folders.path().join("cache"), stop.clone())?;
     let controls = wired.engine.controls();
     let (tell, live) = channel();
@@ -47,7 +47,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
         board: wired.board,
         live: tell,
     };
-    let stage = Stage::start(wired.setup, controls.clone())?;
+    let stage = StrategyManager::start(wired.setup, controls.clone())?;
     let (warm, cold) = std::thread::scope(|scope| {
         let engine = scope.spawn(|| wired.engine.run(&mut observer));
         let measured = measure(&plugins, &live, rounds);
@@ -73,8 +73,8 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-fn wire(plugins: &Path, cache: &Path, stop: Stop) -> Result<Wired> {
-    let parts = Parts {
+fn wire(plugins: &Path, cache: &Path, stop: CancelToken) -> Result<AssembledDeck> {
+    let parts = DeckParts {
         config: Config::default(),
         scan: scan(plugins)?,
         folder: Some(plugins.to_owned()),
@@ -123,7 +123,7 @@ fn measure(
 
 /// Notes when a new version got its first event, and passes everything on.
 struct Forwarding {
-    board: Board,
+    board: OperatorFeed,
     live: Sender<Instant>,
 }
 

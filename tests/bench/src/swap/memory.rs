@@ -6,7 +6,7 @@
 use super::Company;
 use super::operator::Operator;
 use crate::Effort;
-use crate::deck::{Deck, Market, Nobody};
+use crate::deck::{Deck, Market, NullObserver};
 use crate::row::{Claim, Goal, Row};
 use crate::watch::Watch;
 use anyhow::{Context, Result, anyhow};
@@ -53,7 +53,7 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
             controls.stop();
             grown.and(swapped).and_then(|_| Ok((before?, after?)))
         });
-        deck.engine.run(&mut Nobody)?;
+        deck.engine.run(&mut NullObserver)?;
         let joined = operator.join();
         joined.map_err(|_| anyhow!("the operator panicked"))?
     })?;

@@ -17,7 +17,7 @@ use crate::row::Row;
 use crate::watch::Watch;
 use anyhow::Result;
 use std::sync::Arc;
-use tickdeck_strategy::{Host, HostConfig, Limits, Module};
+use tickdeck_strategy::{Module, ResourceLimits, Runtime, RuntimeConfig};
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let cast = Company::load()?;
@@ -37,8 +37,8 @@ struct Company {
 
 impl Company {
     fn load() -> Result<Self> {
-        let host = Host::new(HostConfig::default())?;
-        let limits = Limits::default();
+        let host = Runtime::new(RuntimeConfig::default())?;
+        let limits = ResourceLimits::default();
         let counter = std::fs::read(guests::counter()?)?;
         let build = |number| {
             let bytes = guests::variant(&counter, number);

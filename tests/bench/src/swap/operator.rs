@@ -5,12 +5,12 @@ use crate::deck::Cast;
 use anyhow::{Result, anyhow, bail};
 use std::sync::Arc;
 use tickdeck_engine::port::StopReason;
-use tickdeck_engine::{Change, Changed, Controls};
+use tickdeck_engine::{ChangeResult, EngineHandle, StrategyChange};
 use tickdeck_model::Registry;
 
 /// Swaps a strategy while its engine runs.
 pub(super) struct Operator<'a> {
-    pub(super) controls: Controls,
+    pub(super) controls: EngineHandle,
     pub(super) registry: Arc<Registry>,
     pub(super) cast: Cast,
     pub(super) company: &'a Company,
@@ -35,19 +35,19 @@ impl Operator<'_> {
         let (program, version) = self
             .cast
             .version(&builds[(number + 1) % builds.len()], &self.registry);
-        let Some(changed) = self.ask(Change::Rehearse(self.cast.id))? else {
+        let Some(changed) = self.ask(StrategyChange::DryRun(self.cast.id))? else {
             return Ok(false);
         };
-        let Changed::Rehearsal(rehearsal) = changed else {
+        let ChangeResult::DryRun(rehearsal) = changed else {
             bail!("the engine answered something else");
         };
         rehearsal.run(&version)?;
         program.prepare()?;
-        let swap = Change::Swap(self.cast.id, Box::new(version));
+        let swap = StrategyChange::Swap(self.cast.id, Box::new(version));
         let Some(changed) = self.ask(swap)? else {
             return Ok(false);
         };
-        let Changed::Swapped(swapped) = changed else {
+        let ChangeResult::Swapped(swapped) = changed else {
             bail!("the engine answered something else");
         };
         if let Some(mut retired) = swapped.retired {
@@ -56,7 +56,7 @@ impl Operator<'_> {
         Ok(true)
     }
 
-    fn ask(&self, change: Change) -> Result<Option<Changed>> {
+    fn ask(&self, change: StrategyChange) -> Result<Option<ChangeResult>> {
         match self.controls.change(change).recv() {
             Ok(changed) => changed.map(Some).map_err(|why| anyhow!(why)),
             Err(_) => Ok(None),

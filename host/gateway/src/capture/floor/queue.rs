@@ -1,6 +1,6 @@
 //! Orders in the book: the queue ahead of them, and what fills them.
 
-use super::{Floor, Pit};
+use super::{FillSimulator, Market};
 use crate::capture::book::meets;
 use tickdeck_model::{
     Aggressor, BookChange, BookUpdate, ClientOrderId, InstrumentId, Liquidity, Price, Quote, Side,
@@ -20,7 +20,7 @@ pub(super) struct Resting {
     pub(super) locked: bool,
 }
 
-impl Pit {
+impl Market {
     /// A reported level shortens the queue ahead, should it now be smaller.
     pub(super) fn on_level(&mut self, update: &BookUpdate) {
         if !self.market.is_live() || update.change == BookChange::Clear {
@@ -62,7 +62,7 @@ impl Pit {
     }
 }
 
-impl Floor {
+impl FillSimulator {
     /// Fills what the opposite top has reached.
     pub(super) fn meet_opposite(&mut self, at: Timestamp, instrument: InstrumentId) {
         let Some(pit) = self.pits.get_mut(instrument) else {

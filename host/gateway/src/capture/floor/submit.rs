@@ -1,14 +1,14 @@
 //! Orders as they arrive, change, or are triggered: what they take at once and how the rest goes on.
 
 use super::queue::Resting;
-use super::{DAY_NS, Floor};
+use super::{DAY_NS, FillSimulator};
 use crate::desk::Modified;
 use tickdeck_model::{
     ClientOrderId, InstrumentId, Liquidity, OrderType, Price, Reason, Side, Size, Submit,
     TimeInForce, Timestamp,
 };
 
-impl Floor {
+impl FillSimulator {
     pub(super) fn submit(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit) {
         let Some(pit) = self.pits.get(order.instrument) else {
             return self.desk.reject(at, id, order, Reason::UnknownInstrument);

@@ -1,11 +1,11 @@
 //! The trading floor: works arrivals in order of venue time and turns what follows into events.
 
-use crate::desk::Desk;
+use crate::desk::Broker;
 use crate::sim::config::SimConfig;
-use crate::sim::dice::Dice;
-use crate::sim::flow::{Flow, Intent};
-use crate::sim::matching::{Book, LevelView, Match, Order, Outcome};
-use crate::sim::tape::{Moment, Tape};
+use crate::sim::dice::SimRng;
+use crate::sim::flow::{Flow, FlowIntent};
+use crate::sim::matching::{BookOrder, LevelView, Match, MatchOutcome, OrderBook};
+use crate::sim::tape::{MarketData, Moment};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
@@ -23,35 +23,35 @@ const JITTER_STREAM: u64 = u64::MAX;
 const DAY_NS: i64 = 86_400_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Floor {
+pub(super) struct ExchangeCore {
     venue: VenueId,
-    desk: Desk,
+    desk: Broker,
     flow: Flow,
-    pits: Vec<Pit>,
+    pits: Vec<Market>,
     pit_of: HashMap<InstrumentId, usize>,
     ours: HashMap<u64, ClientOrderId>,
     stage: Stage,
     clock: Timestamp,
     /// When the day orders that may still work expire.
     day_end: Option<Timestamp>,
-    jitter: Dice,
+    jitter: SimRng,
     order_ns: u64,
     jitter_ns: u64,
     feed_ns: u64,
     market_events: u64,
     max_events: u64,
     // Kept for reuse, so that in steady state nothing is allocated.
-    intents: Vec<Intent>,
-    outcomes: Vec<Outcome>,
+    intents: Vec<FlowIntent>,
+    outcomes: Vec<MatchOutcome>,
     changes: Vec<(Side, LevelView)>,
 }
 
 /// Where one instrument trades.
 #[derive(Debug)]
-struct Pit {
+struct Market {
     instrument: InstrumentId,
-    book: Book,
-    tape: Tape,
+    book: OrderBook,
+    tape: MarketData,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,17 +72,17 @@ enum Step {
     Command,
 }
 
-impl Floor {
+impl ExchangeCore {
     pub(super) fn new(
         config: &SimConfig,
         venue: VenueId,
         instruments: &[InstrumentId],
-        desk: Desk,
+        desk: Broker,
     ) -> Self {
-        let pit = |id: &InstrumentId| Pit {
+        let pit = |id: &InstrumentId| Market {
             instrument: *id,
-            book: Book::new(),
-            tape: Tape::new(*id),
+            book: OrderBook::new(),
+            tape: MarketData::new(*id),
         };
         let latency = config.latency();
         Self {
@@ -95,7 +95,7 @@ impl Floor {
             stage: Stage::Closed(config.start),
             clock: config.start,
             day_end: None,
-            jitter: Dice::new(config.seed, JITTER_STREAM),
+            jitter: SimRng::new(config.seed, JITTER_STREAM),
             order_ns: latency.order_ns,
             jitter_ns: config.order_jitter_ns,
             feed_ns: latency.answer_ns,
@@ -338,15 +338,15 @@ impl Floor {
         let mut traded = false;
         for outcome in &outcomes {
             match *outcome {
-                Outcome::Traded(trade) => traded |= self.record_trade(at, index, &trade),
-                Outcome::Accepted { .. }
-                | Outcome::Rejected { .. }
-                | Outcome::CancelRejected { .. } => {}
-                Outcome::Triggered { id }
-                | Outcome::Replaced { id, .. }
-                | Outcome::ModifyRejected { id, .. }
-                | Outcome::Canceled { id }
-                | Outcome::Expired { id, .. } => self.answer(at, index, id, *outcome),
+                MatchOutcome::Traded(trade) => traded |= self.record_trade(at, index, &trade),
+                MatchOutcome::Accepted { .. }
+                | MatchOutcome::Rejected { .. }
+                | MatchOutcome::CancelRejected { .. } => {}
+                MatchOutcome::Triggered { id }
+                | MatchOutcome::Replaced { id, .. }
+                | MatchOutcome::ModifyRejected { id, .. }
+                | MatchOutcome::Canceled { id }
+                | MatchOutcome::Expired { id, .. } => self.answer(at, index, id, *outcome),
             }
         }
         if traded {
@@ -391,7 +391,7 @@ impl Floor {
     }
 
     /// Answers what became of an order, if it is ours.
-    fn answer(&mut self, at: Timestamp, index: usize, book_id: u64, outcome: Outcome) {
+    fn answer(&mut self, at: Timestamp, index: usize, book_id: u64, outcome: MatchOutcome) {
         if book_id & OURS == 0 {
             return;
         }
@@ -399,40 +399,40 @@ impl Floor {
             return;
         };
         let done = match outcome {
-            Outcome::Triggered { .. } => {
+            MatchOutcome::Triggered { .. } => {
                 // Its hold stays that of the stop price; it pays what the book asks, as a real stop does.
                 let kept = self.desk.trigger(at, id, None);
                 debug_assert!(kept.is_ok(), "the same hold can always be held again");
                 false
             }
-            Outcome::Replaced { price, size, .. } => {
+            MatchOutcome::Replaced { price, size, .. } => {
                 self.desk.modify(at, id, price, size);
                 false
             }
-            Outcome::ModifyRejected { reason, .. } => {
+            MatchOutcome::ModifyRejected { reason, .. } => {
                 self.desk
                     .reject_modify(at, id, self.pits[index].instrument, reason);
                 false
             }
-            Outcome::Canceled { .. } => {
+            MatchOutcome::Canceled { .. } => {
                 self.desk.cancel(at, id, Reason::Normal);
                 true
             }
-            Outcome::Expired {
+            MatchOutcome::Expired {
                 reason: Reason::NoLiquidity,
                 ..
             } => {
                 self.desk.cancel(at, id, Reason::NoLiquidity);
                 true
             }
-            Outcome::Expired { reason, .. } => {
+            MatchOutcome::Expired { reason, .. } => {
                 self.desk.expire(at, id, reason);
                 true
             }
-            Outcome::Accepted { .. }
-            | Outcome::Rejected { .. }
-            | Outcome::Traded(_)
-            | Outcome::CancelRejected { .. } => false,
+            MatchOutcome::Accepted { .. }
+            | MatchOutcome::Rejected { .. }
+            | MatchOutcome::Traded(_)
+            | MatchOutcome::CancelRejected { .. } => false,
         };
         if done {
             self.ours.remove(&book_id);
@@ -446,21 +446,23 @@ impl Floor {
     }
 }
 
-impl Pit {
-    fn carry_out(&mut self, intents: &mut Vec<Intent>, outcomes: &mut Vec<Outcome>) {
+impl Market {
+    fn carry_out(&mut self, intents: &mut Vec<FlowIntent>, outcomes: &mut Vec<MatchOutcome>) {
         for intent in intents.drain(..) {
             match intent {
-                Intent::Submit(order) => self.book.submit(order, outcomes),
-                Intent::Cancel(id) => self.book.cancel(id, outcomes),
-                Intent::Reduce { id, price, size } => self.book.modify(id, price, size, outcomes),
+                FlowIntent::Submit(order) => self.book.submit(order, outcomes),
+                FlowIntent::Cancel(id) => self.book.cancel(id, outcomes),
+                FlowIntent::Reduce { id, price, size } => {
+                    self.book.modify(id, price, size, outcomes)
+                }
             }
         }
     }
 }
 
 /// An order of ours as the book takes it.
-fn booked(id: u64, order: &Submit) -> Order {
-    Order {
+fn booked(id: u64, order: &Submit) -> BookOrder {
+    BookOrder {
         id,
         account: OUR_ACCOUNT,
         side: order.side,

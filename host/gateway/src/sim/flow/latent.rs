@@ -5,7 +5,7 @@
 //! Advanced on a fixed grid of venue time by a stream of its own: no order of anyone moves it.
 
 use super::super::config::SimConfig;
-use super::super::dice::Dice;
+use super::super::dice::SimRng;
 use tickdeck_model::Timestamp;
 
 /// The grid.
@@ -34,7 +34,7 @@ const FLOOR: f64 = 0.2;
 /// The fair values of all instruments.
 #[derive(Debug)]
 pub(super) struct Latent {
-    dice: Dice,
+    dice: SimRng,
     reached: Timestamp,
     market_bp: f64,
     jump_bp: f64,
@@ -59,7 +59,7 @@ impl Latent {
             own_bp: 0.0,
         });
         Self {
-            dice: Dice::new(config.seed, 0),
+            dice: SimRng::new(config.seed, 0),
             reached: config.start,
             market_bp: 0.0,
             jump_bp: 0.0,

@@ -1,6 +1,6 @@
 //! Storage of the book: orders in a slab, linked into the queues of their levels; levels in a slab, found by price.
 
-use super::{LevelView, Working};
+use super::{LevelView, RestingOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use tickdeck_model::{Price, Side, Size, TimeInForce};
@@ -38,7 +38,7 @@ pub(super) enum Place {
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    working: Working,
+    working: RestingOrder,
     arrival: u64,
     place: Place,
     /// False once removed, until the slot is used again.
@@ -107,7 +107,7 @@ impl Queues {
         self.slots_by_id.get(&id).copied()
     }
 
-    pub(super) fn working(&self, slot: u32) -> &Working {
+    pub(super) fn working(&self, slot: u32) -> &RestingOrder {
         &self.nodes[slot as usize].working
     }
 
@@ -191,11 +191,11 @@ impl Queues {
         put(&mut self.levels, &mut self.free_levels, level)
     }
 
-    pub(super) fn add_waiting(&mut self, working: Working) -> u32 {
+    pub(super) fn add_waiting(&mut self, working: RestingOrder) -> u32 {
         self.add(working, Place::Waiting)
     }
 
-    pub(super) fn add_resting(&mut self, working: Working, level: u32) {
+    pub(super) fn add_resting(&mut self, working: RestingOrder, level: u32) {
         let older = self.levels[level as usize].newest;
         let slot = self.add(
             working,
@@ -254,7 +254,7 @@ impl Queues {
         closed
     }
 
-    fn add(&mut self, working: Working, place: Place) -> u32 {
+    fn add(&mut self, working: RestingOrder, place: Place) -> u32 {
         let node = Node {
             working,
             arrival: self.arrivals,

@@ -4,7 +4,7 @@ use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
 /// An order as it reaches the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
+pub struct BookOrder {
     /// Unique among the orders that work.
     pub id: u64,
     /// Orders of one account never trade with each other; `None` trades with everyone.
@@ -27,14 +27,14 @@ pub struct Order {
 
 /// An order that rests in the book or waits for its stop price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Working {
+pub struct RestingOrder {
     /// The order, with the price and whole size now in force.
-    pub order: Order,
+    pub order: BookOrder,
     /// Filled so far.
     pub filled: Size,
 }
 
-impl Working {
+impl RestingOrder {
     /// What is still to be filled.
     pub fn left(&self) -> Size {
         Size(self.order.size.0 - self.filled.0)
@@ -43,7 +43,7 @@ impl Working {
 
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MatchOutcome {
     /// Taken in: it trades, rests or waits for its stop price. Follows nothing but a submit.
     Accepted {
         /// Whose.

@@ -113,20 +113,20 @@ struct Believer {
 }
 
 impl Believer {
-    fn hear(&mut self, change: Change) {
+    fn hear(&mut self, change: PluginChange) {
         match change {
-            Change::Ready(plugin) => {
+            PluginChange::Ready(plugin) => {
                 let mut content = format!("{:?}", &plugin.bytes[..]);
                 content.extend(plugin.settings.map(|beside| format!(" {}", beside.text)));
                 self.refused.remove(&plugin.name);
                 let before = self.running.insert(plugin.name.clone(), content.clone());
                 assert_ne!(before, Some(content), "{} again", plugin.name);
             }
-            Change::Gone { name } => {
+            PluginChange::Gone { name } => {
                 self.refused.remove(&name);
                 assert!(self.running.remove(&name).is_some(), "{name} never ran");
             }
-            Change::Refused(refused) => {
+            PluginChange::Refused(refused) => {
                 self.refused.insert(refused.name);
             }
             other => panic!("{other:?}"),

@@ -22,7 +22,7 @@ fn watch(path: &Path, rescan: Duration, hints: Hints) -> (Watcher, Receiver<Stri
         rescan,
         ..WatchConfig::new(path)
     };
-    let on_change = move |change: Change| {
+    let on_change = move |change: PluginChange| {
         let _ = sender.send(short(&change));
     };
     let watcher = Watcher::start(config, &Scan::default(), hints, on_change).unwrap();

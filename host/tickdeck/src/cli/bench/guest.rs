@@ -9,7 +9,7 @@ use tickdeck_model::{
 };
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
-    Discard, Host, HostConfig, Instance, Limits, StartOptions, World, with_contract,
+    Discard, Instance, ResourceLimits, Runtime, RuntimeConfig, StartOptions, World, with_contract,
 };
 
 /// `guest.wat`, assembled.
@@ -27,8 +27,8 @@ pub(super) struct Guest {
 impl Guest {
     /// Compiles it and starts it. Nothing is read or kept, so it is the same on every machine.
     pub(super) fn start() -> Result<Self> {
-        let host = Host::new(HostConfig::default())?;
-        let limits = Limits::default();
+        let host = Runtime::new(RuntimeConfig::default())?;
+        let limits = ResourceLimits::default();
         let module = with_contract(MODULE, World::Strategy, NAME)?;
         let module = host.load_bytes(&module, NAME, NAME, &limits)?;
         let parameters = module.manifest().resolve(&BTreeMap::new());

@@ -154,12 +154,12 @@ pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Stop;
+    use crate::clock::CancelToken;
     use std::time::Duration;
 
     #[test]
     fn every_event_has_its_decision() {
-        let span = Span::start(Duration::from_millis(2), &Stop::default());
+        let span = Span::start(Duration::from_millis(2), &CancelToken::default());
         let latencies = measure(&span).unwrap();
         assert_eq!(latencies.len(), 200 - 200 / WARM_UP);
         assert!(latencies.is_sorted() && latencies[0] > 0);
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn one_that_is_broken_off_says_nothing() {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         stop.ask();
         let span = Span::start(Duration::from_secs(60), &stop);
         assert_eq!(measure(&span).unwrap(), Vec::<u64>::new());

@@ -13,7 +13,7 @@ use super::INTERRUPTED;
 use super::machine::{self, CpuTimes};
 use super::playing::duration;
 use super::wire::Figure;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::output::print;
 use crate::session::on_interrupt;
 use anyhow::Result;
@@ -46,7 +46,7 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut checks = machine::findings();
         let before = CpuTimes::now();
@@ -68,7 +68,7 @@ impl Bench {
 }
 
 /// All figures, in this time; fewer if someone wants it to stop.
-fn measure(time: Duration, stop: &Stop) -> Result<Vec<Figure>> {
+fn measure(time: Duration, stop: &CancelToken) -> Result<Vec<Figure>> {
     let span = |tenths: u32, what: &str| {
         let time = time * tenths / 10;
         eprintln!("measuring {what}, {:.1} s", time.as_secs_f64());

@@ -1,6 +1,6 @@
 //! How long something is measured.
 
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use std::time::{Duration, Instant};
 
 /// Rounds that are measured at the least, however short the time.
@@ -10,12 +10,12 @@ const FEWEST: usize = 3;
 pub(super) struct Span {
     time: Duration,
     end: Instant,
-    stop: Stop,
+    stop: CancelToken,
 }
 
 impl Span {
     /// Starts now.
-    pub(super) fn start(time: Duration, stop: &Stop) -> Self {
+    pub(super) fn start(time: Duration, stop: &CancelToken) -> Self {
         Self {
             time,
             end: Instant::now() + time,
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_few_rounds_are_measured_however_short_the_time_and_the_first_does_not_count() {
-        let span = Span::start(Duration::ZERO, &Stop::default());
+        let span = Span::start(Duration::ZERO, &CancelToken::default());
         let mut count = 0.0;
         let rounds = span.rounds(|| {
             count += 1.0;
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_wish_to_stop_ends_it() {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let span = Span::start(Duration::from_secs(3_600), &stop);
         let rounds = span.rounds(|| {
             stop.ask();

@@ -2,13 +2,13 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::figures::{bytes, grouped};
 use crate::output::print;
-use crate::reel::{Place, Reels};
+use crate::reel::{DataReels, SeekTo};
 use crate::session::on_interrupt;
 use crate::table::aligned;
-use crate::tables::{Exported, Wanted, export};
+use crate::tables::{ExportRequest, Exported, export};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -40,10 +40,10 @@ pub(in crate::cli) struct Export {
     out: Option<PathBuf>,
     /// The first event: its number, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    from: Option<Place>,
+    from: Option<SeekTo>,
     /// Stop before this event
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    until: Option<Place>,
+    until: Option<SeekTo>,
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
@@ -77,11 +77,11 @@ struct FileOut {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
         let out = self
             .out
             .unwrap_or_else(|| PathBuf::from(format!("export-{:06}", run.number)));
-        let wanted = Wanted {
+        let wanted = ExportRequest {
             format: match self.format {
                 Format::Parquet => tickdeck_export::Format::Parquet,
                 Format::Csv => tickdeck_export::Format::Csv,
@@ -90,7 +90,7 @@ impl Export {
             from: self.from,
             until: self.until,
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new(format!("exporting run {}", run.number));
         let exported = export(&run, wanted, &out, &stop, &mut |done, total| {

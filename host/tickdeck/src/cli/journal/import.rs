@@ -2,7 +2,7 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::figures::grouped;
 use crate::output::print;
 use crate::session::on_interrupt;
@@ -44,7 +44,7 @@ struct Outcome {
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new("importing");
         let imported = import(&self.from, &self.into, &stop, &mut |done| {

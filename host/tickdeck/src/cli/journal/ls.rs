@@ -2,7 +2,7 @@
 
 use crate::figures::{bytes, grouped, span};
 use crate::output::print;
-use crate::reel::{Deeds, Events, Reels, Run, Session};
+use crate::reel::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
 use crate::table::aligned;
 use crate::tale::moment;
 use anyhow::Result;
@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_engine::Deed;
+use tickdeck_engine::Effect;
 use tickdeck_export::time;
 use tickdeck_model::Timestamp;
 
@@ -58,7 +58,7 @@ struct Line {
 
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
+        let reels = DataReels::in_folder(&self.folder);
         // A folder without any is told as by every other command.
         reels.run(None)?;
         let runs: Vec<Line> = reels.runs()?.iter().map(line).collect();
@@ -71,7 +71,7 @@ impl Ls {
     }
 }
 
-fn line(run: &Run) -> Line {
+fn line(run: &RecordedRun) -> Line {
     let mut line = Line {
         run: run.number,
         begun: None,
@@ -93,8 +93,8 @@ fn line(run: &Run) -> Line {
     line
 }
 
-fn fill(run: &Run, line: &mut Line) -> Result<()> {
-    let session = Session::read(&run.folder)?;
+fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
+    let session = RunManifest::read(&run.folder)?;
     line.begun = Some(time(session.began_ns));
     line.began = Some(session.began_ns);
     line.command = Some(session.command);
@@ -102,7 +102,7 @@ fn fill(run: &Run, line: &mut Line) -> Result<()> {
     line.events = run.events()?;
     if line.events > 0 {
         let at = |sequence| -> Result<Option<Timestamp>> {
-            Ok(Events::open(run, sequence)?
+            Ok(EventReader::open(run, sequence)?
                 .next()?
                 .map(|event| event.ts_host))
         };
@@ -113,9 +113,9 @@ fn fill(run: &Run, line: &mut Line) -> Result<()> {
             .map(|(last, first)| last.saturating_sub(first));
         line.seconds = span.map(|ns| ns as f64 / 1e9);
     }
-    let mut deeds = Deeds::open(run)?;
+    let mut deeds = EffectReader::open(run)?;
     while let Some(kept) = deeds.next()? {
-        line.actions += u64::from(matches!(kept.deed, Deed::Acted(_)));
+        line.actions += u64::from(matches!(kept.deed, Effect::Applied(_)));
     }
     line.state = match (run.has_ended(), run.is_written()) {
         (_, true) => "running",

@@ -2,10 +2,10 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::figures::bytes;
 use crate::output::print;
-use crate::reel::{Keep, Old, Reels};
+use crate::reel::{DataReels, KeepRule, PrunableRun};
 use crate::session::on_interrupt;
 use crate::tables::rolled;
 use anyhow::Result;
@@ -73,14 +73,14 @@ struct Gone {
 
 impl Prune {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
+        let reels = DataReels::in_folder(&self.folder);
         // A folder without any is told as by every other command.
         reels.run(None)?;
         let keep = match (self.keep_gib, self.keep_runs) {
-            (Some(gib), _) => Keep::Bytes(gib << 30),
-            (None, runs) => Keep::Runs(runs.unwrap_or(1)),
+            (Some(gib), _) => KeepRule::Bytes(gib << 30),
+            (None, runs) => KeepRule::Runs(runs.unwrap_or(1)),
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         if !self.dry_run {
             reels.clear_leftovers()?;
@@ -114,7 +114,7 @@ impl Prune {
         })
     }
 
-    fn remove(&self, reels: &Reels, old: &Old, stop: &Stop) -> Result<Removed> {
+    fn remove(&self, reels: &DataReels, old: &PrunableRun, stop: &CancelToken) -> Result<Removed> {
         if stop.asked() {
             return Ok(Removed::Stopped);
         }

@@ -2,8 +2,10 @@
 
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Deeds, Events, Happened, Kept, Place, Reels, Run};
-use crate::tables::{About, object};
+use crate::reel::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, SeekTo, TimedEffect,
+};
+use crate::tables::{OrderInstruments, object};
 use crate::tale;
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -11,7 +13,7 @@ use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tickdeck_engine::Deed;
+use tickdeck_engine::Effect;
 use tickdeck_model::{Action, ClientOrderId, Event, Registry};
 
 /// Show the event at a place of a run, what was decided and sent because of it, and the events around it.
@@ -28,7 +30,7 @@ pub(in crate::cli) struct Show {
     folder: PathBuf,
     /// An event's number, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    at: Place,
+    at: SeekTo,
     /// Which run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
@@ -45,13 +47,13 @@ struct Shown {
     before: Vec<Event>,
     event: Event,
     after: Vec<Event>,
-    decided: Vec<Kept>,
-    about: About,
+    decided: Vec<TimedEffect>,
+    about: OrderInstruments,
 }
 
 impl Show {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
         let shown = self.look(&run)?;
         let registry = run.names()?;
         print(&if self.json {
@@ -62,7 +64,7 @@ impl Show {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn look(&self, run: &Run) -> Result<Shown> {
+    fn look(&self, run: &RecordedRun) -> Result<Shown> {
         let (count, at) = (run.events()?, run.find(self.at)?);
         ensure!(
             at < count,
@@ -71,7 +73,7 @@ impl Show {
             self.folder.display()
         );
         let first = at.saturating_sub(self.around);
-        let mut events = Events::open(run, first)?;
+        let mut events = EventReader::open(run, first)?;
         let mut around = Vec::new();
         while events.position() <= at + self.around
             && let Some(event) = events.next()?
@@ -92,14 +94,14 @@ impl Show {
 }
 
 /// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
-fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
-    let mut deeds = Deeds::open(run)?;
+fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderInstruments)> {
+    let mut deeds = EffectReader::open(run)?;
     let (mut found, mut orders) = (Vec::new(), Vec::new());
-    let mut about = About::default();
+    let mut about = OrderInstruments::default();
     while let Some(kept) = deeds.next()? {
         about.pass(&kept.deed);
         let because = match &kept.deed {
-            Deed::Acted(acted) => {
+            Effect::Applied(acted) => {
                 let because = acted.cause == sequence;
                 let order = match acted.action {
                     Action::Submit(submit) => Some(submit.order),
@@ -116,8 +118,8 @@ fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
                 }
                 because
             }
-            Deed::Sent { order, .. } => orders.contains(order),
-            Deed::Saved { .. } => false,
+            Effect::Sent { order, .. } => orders.contains(order),
+            Effect::Saved { .. } => false,
             _ => kept.position == sequence + 1,
         };
         if because {
@@ -145,17 +147,17 @@ impl Shown {
 
     fn json(mut self, run: u32, registry: &Registry) -> Result<String> {
         let about = &mut self.about;
-        let mut raw = |happened: Happened| -> Result<Box<RawValue>> {
+        let mut raw = |happened: RunItem| -> Result<Box<RawValue>> {
             Ok(RawValue::from_string(object(&happened, registry, about)?)?)
         };
-        let event = raw(Happened::Event(self.event))?;
+        let event = raw(RunItem::Event(self.event))?;
         let mut all =
-            |them: Vec<Happened>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
-        let events = |events: Vec<Event>| events.into_iter().map(Happened::Event).collect();
+            |them: Vec<RunItem>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
+        let events = |events: Vec<Event>| events.into_iter().map(RunItem::Event).collect();
         let wire = crate::cli::wire::ShownPlace {
             run,
             event,
-            decided: all(self.decided.into_iter().map(Happened::Deed).collect())?,
+            decided: all(self.decided.into_iter().map(RunItem::Effect).collect())?,
             before: all(events(self.before))?,
             after: all(events(self.after))?,
         };

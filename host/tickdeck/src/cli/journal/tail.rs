@@ -1,11 +1,13 @@
 //! `tickdeck journal tail`: the end of a run, also while it goes on.
 
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Deeds, Events, Happened, Kept, Merged, Reels, Run, names_in};
+use crate::reel::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, RunReader, TimedEffect, names_in,
+};
 use crate::session::on_interrupt;
-use crate::tables::{About, object};
+use crate::tables::{OrderInstruments, object};
 use crate::tale;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -50,8 +52,8 @@ pub(in crate::cli) struct Tail {
 
 impl Tail {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
-        let stop = Stop::default();
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut lines = Lines::new(run.names()?, self.json);
         let mut merged = last(&run, self.lines)?;
@@ -85,21 +87,21 @@ impl Tail {
 }
 
 /// Both reels, each so many records before its end.
-fn last(run: &Run, count: u64) -> Result<Merged> {
+fn last(run: &RecordedRun, count: u64) -> Result<RunReader> {
     let events = run.events()?.saturating_sub(count);
-    let mut deeds = Deeds::open(run)?;
+    let mut deeds = EffectReader::open(run)?;
     let all = segments(&run.folder, crate::reel::ACTIONS)?;
     let records = all.last().map_or(0, |last| last.first + last.records);
     // The end of the run is a record too.
     deeds.seek(records.saturating_sub(count + 1))?;
-    Ok(Merged::new(Events::open(run, events)?, deeds))
+    Ok(RunReader::new(EventReader::open(run, events)?, deeds))
 }
 
 /// Makes lines.
 struct Lines {
     registry: Registry,
     names: Names,
-    about: About,
+    about: OrderInstruments,
     json: bool,
 }
 
@@ -109,14 +111,14 @@ impl Lines {
         Self {
             registry,
             names,
-            about: About::default(),
+            about: OrderInstruments::default(),
             json,
         }
     }
 
     /// A line with its end; nothing for what is not worth one.
-    fn line(&mut self, happened: &Happened) -> Result<String> {
-        if let Happened::Deed(Kept { deed, .. }) = happened
+    fn line(&mut self, happened: &RunItem) -> Result<String> {
+        if let RunItem::Effect(TimedEffect { deed, .. }) = happened
             && let Some(text) = names_in(deed)?
         {
             let registry = Registry::from_text(&text).context("the names in the reel")?;
@@ -128,14 +130,14 @@ impl Lines {
             return Ok(object(happened, &self.registry, &mut self.about)? + "\n");
         }
         Ok(match happened {
-            Happened::Event(event) => {
+            RunItem::Event(event) => {
                 format!(
                     "{:>10}  {}\n",
                     event.sequence,
                     tale::event(event, &self.names)
                 )
             }
-            Happened::Deed(kept) => tale::deed(&kept.deed, &self.names)
+            RunItem::Effect(kept) => tale::deed(&kept.deed, &self.names)
                 .map_or_else(String::new, |words| format!("{:>10}  {words}\n", "")),
         })
     }

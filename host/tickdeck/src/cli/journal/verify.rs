@@ -2,10 +2,10 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
+use crate::clock::CancelToken;
 use crate::figures::{bytes, grouped};
 use crate::output::print;
-use crate::reel::{Checked, Found, Reels, verify_folder};
+use crate::reel::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 use crate::session::on_interrupt;
 use anyhow::Result;
 use clap::Args;
@@ -52,8 +52,8 @@ struct Place {
 
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
-        let stop = Stop::default();
+        let reels = DataReels::in_folder(&self.folder);
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new("verifying");
         let checked = verify_folder(&reels, &stop, &mut |done, total| progress.of(done, total))?;
@@ -74,8 +74,8 @@ impl Verify {
 }
 
 impl Outcome {
-    fn of(checked: &Checked) -> Self {
-        let places = |found: &[Found]| {
+    fn of(checked: &VerifiedFolder) -> Self {
+        let places = |found: &[VerifyFault]| {
             let places = found.iter().map(|found| Place {
                 file: found.file.display().to_string(),
                 offset: found.offset,
@@ -94,8 +94,8 @@ impl Outcome {
     }
 }
 
-fn words(checked: &Checked) -> String {
-    let line = |mark: &str, found: &Found| {
+fn words(checked: &VerifiedFolder) -> String {
+    let line = |mark: &str, found: &VerifyFault| {
         let place = found
             .offset
             .map_or_else(String::new, |offset| format!(", byte {offset}"));
