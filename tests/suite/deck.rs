@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use tickdeck::builder::{Build, build, examples};
-use tickdeck::clock::{CancelToken, Pace};
-use tickdeck::config::Config;
-use tickdeck::deck::scan;
-use tickdeck::grants::Grants;
-use tickdeck::wiring::{DeckParts, Overrides};
+use tickdeck_deck::assemble::{DeckParts, Overrides};
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::folder::scan;
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Notice, Observer, Report, Status};
 use tickdeck_model::{Registry, Timestamp};
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
+use tickdeck_toolchain::rust::{Build, build, examples};
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {

@@ -4,7 +4,7 @@ use crate::native::{FlatOut, Quiet, seat};
 use std::sync::Arc;
 use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, OrderLimits, RiskConfig};
-use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
+use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
 use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
 use tickdeck_model::{
     Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price,

@@ -6,19 +6,20 @@ use crate::guests::Guest;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickdeck::board::{FeedLine, OperatorFeed, Topic};
-use tickdeck::clock::{CancelToken, Pace};
-use tickdeck::config::Config;
-use tickdeck::deck::scan;
-use tickdeck::grants::Grants;
-use tickdeck::names::Names;
-use tickdeck::reel::{DataReels, RetentionBudget, RunOverrides};
-use tickdeck::stage::{
+use tickdeck_deck::assemble::{DeckParts, Journaling, Overrides};
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::feed::{FeedLine, OperatorFeed, Topic};
+use tickdeck_deck::folder::scan;
+use tickdeck_deck::lifecycle::{
     ManagerHandle, StrategyCommand, StrategyHistory, StrategyManager, StrategyRecord,
 };
-use tickdeck::wiring::{DeckParts, Journaling, Overrides};
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::{EngineError, EngineHandle, Report, Status, StrategyStatus};
 use tickdeck_model::Registry;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{DataReels, RetentionBudget, RunOverrides};
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
 
 /// How long anything that is expected may take on a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -334,7 +335,7 @@ impl Drop for Hosted {
 
 /// The hash that a module goes by.
 pub(crate) fn hash(module: &[u8]) -> String {
-    tickdeck_strategy::ModuleHash::of(module).to_string()
+    tickdeck_model::ModuleHash::of(module).to_string()
 }
 
 /// The same program as another module: a custom section more.

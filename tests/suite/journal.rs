@@ -9,11 +9,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use tickdeck::clock::CancelToken;
-use tickdeck::reel::{
+use tickdeck_engine::CancelToken;
+use tickdeck_journal::{Reader, Reel, ReelConfig};
+use tickdeck_recording::{
     ACTIONS, DataReels, EVENTS, RecordKind, RetentionBudget, VerifiedFolder, verify_folder,
 };
-use tickdeck_journal::{Reader, Reel, ReelConfig};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -128,7 +128,7 @@ fn verify_finds_any_changed_bit_of_any_file_and_names_it() {
     deck.json("journal prune --keep-runs 5 --json");
     let data = deck.path("data");
     // A host that was killed leaves its number.
-    std::fs::write(data.join("lock"), tickdeck::sealed::seal("4711\n")).unwrap();
+    std::fs::write(data.join("lock"), tickdeck_journal::sealed::seal("4711\n")).unwrap();
     let before = verified(&data);
     assert_eq!(before.damage, [], "{before:?}");
     let mut changed = 0;
@@ -424,7 +424,7 @@ fn what_was_exported_and_imported_exports_to_the_same_tables() {
         deck.json(&format!(
             "journal export again-{end} --format {format} --out second-{end} --json"
         ));
-        for table in tickdeck::tables::EVENT_TABLES {
+        for table in tickdeck_recording::rows::EVENT_TABLES {
             let read = |folder: &str| {
                 std::fs::read(deck.path(&format!("{folder}-{end}/{}.{end}", table.name))).unwrap()
             };
@@ -688,8 +688,8 @@ fn python() -> Option<PathBuf> {
 }
 
 /// The type that pyarrow gives a column.
-fn arrow_type(kind: tickdeck_export::Kind) -> &'static str {
-    use tickdeck_export::Kind;
+fn arrow_type(kind: tickdeck_tables::Kind) -> &'static str {
+    use tickdeck_tables::Kind;
     match kind {
         Kind::Time => "timestamp[ns, tz=UTC]",
         Kind::Integer => "int64",
@@ -718,7 +718,9 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
     let deck = Deck::recorded(&["5000"]);
     let exported = deck.json("journal export --out tables --json");
     deck.json("journal export --out lines --format jsonl --json");
-    let names: Vec<&str> = tickdeck::tables::all().map(|table| table.name).collect();
+    let names: Vec<&str> = tickdeck_recording::rows::all()
+        .map(|table| table.name)
+        .collect();
     let output = Command::new(python)
         .args(["-c", READER])
         .arg(deck.path("tables"))
@@ -732,7 +734,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
     );
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut events = 0;
-    for table in tickdeck::tables::all() {
+    for table in tickdeck_recording::rows::all() {
         let (found, text) = (
             &found[table.name],
             deck.path(&format!("lines/{}.jsonl", table.name)),
@@ -749,7 +751,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
         for column in table.columns {
             let (name, of) = (column.name, format!("{}.{}", table.name, column.name));
             assert_eq!(found["types"][name], arrow_type(column.kind), "{of}");
-            if column.kind == tickdeck_export::Kind::Decimal {
+            if column.kind == tickdeck_tables::Kind::Decimal {
                 let sum: i128 = rows
                     .iter()
                     .filter_map(|row| row[name].as_str())
@@ -757,7 +759,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
                     .sum();
                 assert_eq!(units(found["sums"][name].as_str().unwrap()), sum, "{of}");
             }
-            if column.kind == tickdeck_export::Kind::Integer {
+            if column.kind == tickdeck_tables::Kind::Integer {
                 let sum: i128 = rows
                     .iter()
                     .filter_map(|row| row[name].as_i64())
@@ -779,7 +781,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
 #[test]
 fn the_tables_in_the_docs_are_those_of_the_code() {
     let docs = std::fs::read_to_string(root().join("docs/JOURNAL.md")).unwrap();
-    for table in tickdeck::tables::all() {
+    for table in tickdeck_recording::rows::all() {
         let columns = table.columns.iter().map(|column| {
             let kind = format!("{:?}", column.kind).to_lowercase();
             let maybe = if column.optional { "?" } else { "" };

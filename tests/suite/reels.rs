@@ -9,13 +9,15 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use tickdeck::clock::CancelToken;
-use tickdeck::reel::{ACTIONS, DataReels, EVENTS, RecordKind, recorded_actions, replaying};
-use tickdeck::stage::StrategyCommand;
+use tickdeck_deck::lifecycle::StrategyCommand;
+use tickdeck_deck::replay::replaying;
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::Action;
-use tickdeck_strategy::ModuleHash;
+use tickdeck_model::ModuleHash;
+use tickdeck_recording::recorded_actions;
+use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
 
 /// Stack of a thread on which strategies run.
 const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
@@ -540,7 +542,7 @@ fn first_schema() -> std::path::PathBuf {
 fn a_run_of_the_first_schema_is_read() {
     let reels = DataReels::in_folder(&first_schema());
     let run = reels.run(None).unwrap();
-    let session = tickdeck::reel::RunManifest::read(&run.folder).unwrap();
+    let session = tickdeck_recording::RunManifest::read(&run.folder).unwrap();
     assert_eq!(session.seats.len(), 1);
     assert_eq!(session.seats[0].name, "guest");
     let replayed = replay(&first_schema());

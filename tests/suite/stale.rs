@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, Notice, OrderLimits, Report, RiskConfig};
-use tickdeck_gateway::capture::{Playback, PlaybackConfig};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Action, BarBasis, Body, Event, Feed, FeedRequest, Instrument, InstrumentId, OrderType, Pad,
     Price, Reason, Registry, Side, Size, Submit, TimeInForce, VenueState,

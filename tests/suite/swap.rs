@@ -6,21 +6,22 @@ use crate::hosted::{Folder, Hosted, SIM, hash, marked};
 use crate::native::Quiet;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck::casting::LoadedStrategy;
-use tickdeck::clock::{CancelToken, Pace};
-use tickdeck::config::{Config, StrategySettings};
-use tickdeck::deck::scan;
-use tickdeck::grants::Grants;
-use tickdeck::limits::risk;
-use tickdeck::stage::{ManagerSetup, StrategyCommand};
-use tickdeck::venue::venue;
-use tickdeck::wiring::{DeckParts, Overrides};
+use tickdeck_deck::assemble::{DeckParts, Overrides};
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::folder::scan;
+use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
+use tickdeck_deck::loading::LoadedStrategy;
+use tickdeck_deck::venues::venue;
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
     ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
     VersionChange,
 };
 use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
+use tickdeck_settings::config::{Config, StrategySettings};
+use tickdeck_settings::grants::Grants;
+use tickdeck_settings::risk_limits::risk;
 
 /// Modules of a plugin that differ in nothing but a custom section.
 const MARKS: u32 = 3;

@@ -3,9 +3,9 @@
 
 use crate::guests::Guest;
 use crate::hosted::{Folder, Hosted, SIM, counting, hash, marked};
-use tickdeck::signature::{NewKey, SigningKey};
-use tickdeck::stage::StrategyCommand;
+use tickdeck_deck::lifecycle::StrategyCommand;
 use tickdeck_engine::StrategyState;
+use tickdeck_settings::signature::{NewKey, SigningKey};
 
 /// Takes events, and traps once an instance has had this many.
 pub(crate) fn traps_after(version: &str, events: u32) -> Guest {

@@ -10,7 +10,7 @@ mod conflate;
 mod filter;
 mod order;
 
-pub use crate::risk::Risk;
+pub use crate::router::risk::Risk;
 pub use bars::{BarBuilder, BarSpec};
 pub use conflate::ConflateQuotes;
 pub use filter::{DropDuplicates, DropStale};

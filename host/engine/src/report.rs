@@ -1,7 +1,7 @@
 //! What the engine tells the outside while it runs and when it is done.
 
-use crate::handover::StateSource;
-use crate::slot::{ShadowDifference, TIME_BUCKETS};
+use crate::worker::handover::StateSource;
+use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::port::Gateway;
 use tickdeck_gateway::binance::{Decoder, Frame, Levels, LocalBook, TimeUnit};
-use tickdeck_gateway::capture::{Playback, PlaybackConfig, SymbolTerms};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig, SymbolTerms};
 use tickdeck_model::{Price, Registry, Side, Size, Timestamp};
 
 const ROUNDS: u32 = 5;

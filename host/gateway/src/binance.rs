@@ -8,13 +8,13 @@
 mod book;
 mod decode;
 mod ladder;
-mod oracle;
 mod scan;
 mod sync;
+mod top_check;
 mod wire;
 
+pub use crate::binance::top_check::{Top, TopCheck, TopVerdict};
 pub use book::{Level, LocalBook};
 pub use decode::{DecodeError, Decoder, Symbol, TimeUnit};
-pub use oracle::{Top, TopCheck, TopVerdict};
 pub use sync::{BookSync, Recovery, SnapshotRequest, SyncStep, Synced};
 pub use wire::{BookTicker, DepthSnapshot, DepthUpdate, Frame, Levels, TradeTick};

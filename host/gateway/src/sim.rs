@@ -6,12 +6,12 @@
 //! commands sent.
 
 mod config;
-mod dice;
 mod exchange;
 pub mod flow;
+mod market_data;
 pub mod matching;
+mod rng;
 mod script;
-mod tape;
 
 pub use config::{
     DEFAULT_START, MAX_EVENTS_PER_SECOND, MAX_INSTRUMENTS, OpeningBalance, SimConfig, SimInstrument,

@@ -8,8 +8,8 @@ mod harness;
 use harness::{DAY_NS, MS, Market, buy, cancel, id, modify, played, sell, submit, terms};
 use proptest::prelude::*;
 use tickdeck_engine::port::{Command, Due, Gateway};
-use tickdeck_gateway::capture::{Playback, PlaybackConfig};
-use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
+use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Amount, Body, BookChange, Event, InstrumentId, OrderType, Price, Registry, Side, Size, Submit,
     TimeInForce, Timestamp,

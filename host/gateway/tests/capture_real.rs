@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Gateway, GatewayError};
-use tickdeck_gateway::capture::{CheckReport, Playback, PlaybackConfig, check};
+use tickdeck_gateway::playback::{CheckReport, Playback, PlaybackConfig, check};
 use tickdeck_model::{Body, Event, Registry, Timestamp, VenueState};
 
 fn sample() -> PathBuf {
@@ -351,7 +351,7 @@ fn two_files_are_one_tape_in_the_order_of_local_time() {
     gzip.finish().unwrap();
     let scratch = Scratch::new("eth.gz", eth_file.get_ref());
     let mut config = PlaybackConfig::new(vec![sample(), scratch.0.clone()]);
-    config.symbols = tickdeck_gateway::capture::SymbolTerms::of_scales("ETHUSDT", 2, 5)
+    config.symbols = tickdeck_gateway::playback::SymbolTerms::of_scales("ETHUSDT", 2, 5)
         .into_iter()
         .collect();
     let mut capture = Playback::open(config).unwrap();

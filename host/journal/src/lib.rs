@@ -35,6 +35,7 @@
 //! The format, and why it is ours, is in `docs/decisions/0011-journal.md`.
 #![deny(unsafe_code)]
 
+pub mod atomic_file;
 mod error;
 mod files;
 mod format;
@@ -44,6 +45,7 @@ mod reader;
 mod recover;
 mod reel;
 mod scan;
+pub mod sealed;
 mod segment;
 mod shared;
 mod syncing;

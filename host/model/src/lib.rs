@@ -7,9 +7,11 @@
 mod action;
 mod event;
 mod fixed;
+pub mod format;
 mod ids;
 mod instrument;
 mod layout;
+mod module_hash;
 mod money;
 mod order;
 mod registry;
@@ -30,6 +32,7 @@ pub use ids::{
 };
 pub use instrument::{Currency, Instrument, OrderFormError};
 pub use layout::{Bool, Pad};
+pub use module_hash::ModuleHash;
 pub use money::{Amount, Money, MoneyError};
 pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
 pub use registry::{Registry, RegistryError};

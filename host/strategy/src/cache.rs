@@ -10,12 +10,12 @@
 )]
 
 use crate::error::LoadError;
-use crate::module::ModuleHash;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use tickdeck_model::ModuleHash;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};

@@ -2,7 +2,6 @@
 
 use crate::fault::{Call, of_answer, of_error};
 use crate::generated::lifecycle::{self, Start};
-use crate::host::Runtime;
 use crate::imports::{self, Phase};
 use crate::limits::{
     FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, thread_time,
@@ -12,6 +11,7 @@ use crate::log::harmless;
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
 use crate::module::{Exports, Module};
+use crate::runtime::Runtime;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};

@@ -3,48 +3,22 @@
 use crate::cache::CacheUse;
 use crate::error::LoadError;
 use crate::generated::lifecycle::{GuestIndices, Start};
-use crate::host::{Runtime, wrong_type};
 use crate::imports::State;
 use crate::instance::{Guest, Instance};
 use crate::limits::ResourceLimits;
 use crate::load::World;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
-use sha2::{Digest as _, Sha256};
+use crate::runtime::{Runtime, wrong_type};
 use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::{self as engine, Fault};
-use tickdeck_model::Registry;
+use tickdeck_model::{ModuleHash, Registry};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 /// The interface of the calls that are not hot.
 const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
-
-/// The SHA-256 of a module's file: which code ran, in snapshots and reels, and the key of the compile cache. It is
-/// cryptographic because code is run by it: nobody may be able to make another module of the same hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModuleHash(pub [u8; 32]);
-
-impl ModuleHash {
-    /// The hash of a file of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-/// 64 hexadecimal digits.
-impl std::fmt::Display for ModuleHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for ModuleHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ModuleHash({self})")
-    }
-}
 
 /// All there is to know about a module without running it on events.
 #[derive(Debug, Clone, PartialEq)]

@@ -105,12 +105,12 @@ mod tests {
             "CM_CANON_NAMES",
             "BRANCH_HINTING",
         ];
-        let config = format!("{:?}", config());
+        let shown = format!("{:?}", config());
         // Branch hinting is a custom section, which wasmtime reads only where its `Config` is told to.
         for (name, flag) in WasmFeatures::all().iter_names() {
             let refused = REFUSED.contains(&name);
             let setting = format!("wasm_{}: {}", name.to_lowercase(), !refused);
-            assert!(config.contains(&setting), "not `{setting}` in {config}");
+            assert!(shown.contains(&setting), "not `{setting}` in {shown}");
             assert_ne!(
                 ALLOWED.contains(flag),
                 refused,

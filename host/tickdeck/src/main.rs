@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", tickdeck::cli::sentence(&error));
+            eprintln!("error: {}", tickdeck_recording::sentence::sentence(&error));
             tickdeck::cli::exit_code(&error)
         }
     }

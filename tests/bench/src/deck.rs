@@ -11,7 +11,7 @@ use std::time::Instant;
 pub(crate) use tickdeck_engine::NullObserver;
 use tickdeck_engine::port::{Clock, Code, Gateway, StrategyStart, SwapPolicy, Version};
 use tickdeck_engine::{Engine, EngineConfig};
-use tickdeck_gateway::capture::{Playback, PlaybackConfig};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
 use tickdeck_model::{Amount, Registry, StrategyId, Timestamp};
 use tickdeck_strategy::{Discard, Module, Program, ResourceLimits, StartOptions, Wants};

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tickdeck_gateway::binance::{Decoder, Symbol, TimeUnit};
-use tickdeck_gateway::capture::SymbolTerms;
+use tickdeck_gateway::playback::SymbolTerms;
 
 /// One capture's frames, and what reads them.
 pub(crate) struct Frames {

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tickdeck::builder::{Build, build, examples};
 use tickdeck_model::{Amount, Currency, Instrument, InstrumentId, Price, Registry, Size};
+use tickdeck_toolchain::rust::{Build, build, examples};
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {

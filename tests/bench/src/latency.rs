@@ -17,7 +17,6 @@ use hdrhistogram::Histogram;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tickdeck::reel::{JournalRecorder, RecordedRun};
 use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_engine::{
     EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
@@ -27,6 +26,7 @@ use tickdeck_model::{
     Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
     Quote, Reason, Registry, Size, Timestamp, VenueId,
 };
+use tickdeck_recording::{JournalRecorder, RecordedRun};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Quotes for each order.

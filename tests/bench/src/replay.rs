@@ -7,11 +7,11 @@ use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::time::Instant;
-use tickdeck::reel::{ACTIONS, ActionsRecord, EVENTS, JournalRecorder, RecordedRun, decode};
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{Effect, EngineConfig, Tape, TapeError};
 use tickdeck_journal::{Reader, ReelConfig, Sync};
 use tickdeck_model::Event;
+use tickdeck_recording::{ACTIONS, ActionsRecord, EVENTS, JournalRecorder, RecordedRun, decode};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Events per second of a replay with one EMA cross.

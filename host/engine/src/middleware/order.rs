@@ -1,7 +1,7 @@
 //! What stands between the strategies and the venues.
 
 use crate::config::OrderLimits;
-use crate::control::Mode;
+use crate::handle::Mode;
 use tickdeck_model::{
     Instrument, OrderFormError, OrderType, Price, Quote, Reason, Side, Size, StrategyId, Submit,
     Timestamp,

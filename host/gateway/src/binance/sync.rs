@@ -20,8 +20,8 @@
 //! never too thick, and a snapshot that does come replaces it.
 
 use super::book::LocalBook;
-use super::oracle::{Top, TopCheck, TopVerdict};
 use super::wire::{BookTicker, DepthSnapshot, DepthUpdate, Levels};
+use crate::binance::top_check::{Top, TopCheck, TopVerdict};
 use std::collections::VecDeque;
 use tickdeck_model::{
     Body, BookChange, BookUpdate, InstrumentId, Pad, Price, Side, Size, VenueId, VenueScope,

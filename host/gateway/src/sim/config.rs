@@ -1,6 +1,6 @@
 //! What a simulated exchange is made of.
 
-use crate::desk::{FeeRate, Fees, Latency};
+use crate::broker::{FeeRate, Fees, Latency};
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Amount, Price, Size, Timestamp};
 

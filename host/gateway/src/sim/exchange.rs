@@ -1,12 +1,12 @@
 //! The simulated exchange: one clock, in event time, over the flow, our commands and the books they meet in.
 
-mod floor;
+mod core;
 #[cfg(test)]
 mod tests;
 
 use super::config::SimConfig;
-use crate::desk::{Broker, BrokerRules};
-use floor::ExchangeCore;
+use crate::broker::{Broker, BrokerRules};
+use crate::sim::exchange::core::ExchangeCore;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{Amount, Event, Instrument, InstrumentId, Registry, Timestamp, VenueId};
 

@@ -11,8 +11,8 @@
 mod latent;
 
 use super::config::{SimConfig, SimInstrument};
-use super::dice::SimRng;
 use super::matching::{BookOrder, OrderBook};
+use crate::sim::rng::SimRng;
 use latent::Latent;
 use tickdeck_model::{OrderType, Price, Side, Size, TimeInForce, Timestamp};
 

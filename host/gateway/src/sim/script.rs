@@ -13,7 +13,7 @@ mod tests;
 
 pub use parts::{Beat, Script, ScriptedInstrument, ScriptedTick};
 
-use crate::desk::{Broker, BrokerOrder, BrokerRules, Latency};
+use crate::broker::{Broker, BrokerOrder, BrokerRules, Latency};
 use std::collections::HashMap;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tickdeck_engine::port::{Command, Due, Gateway};
-use tickdeck_gateway::capture::{Playback, PlaybackConfig};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Body, ClientOrderId, Event, InstrumentId, OrderStatus, OrderType, Pad, Price, Registry, Side,
     Size, StrategyId, Submit, TimeInForce, Timestamp,

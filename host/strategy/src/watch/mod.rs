@@ -56,9 +56,9 @@ pub use plugin::{Fingerprint, Plugin, Sidecar};
 pub use scan::{Scan, scan};
 pub use watcher::Watcher;
 
-use crate::module::ModuleHash;
 use std::path::PathBuf;
 use std::time::Duration;
+use tickdeck_model::ModuleHash;
 
 /// Most plugins that are taken from a folder.
 pub const MAX_MODULES: usize = 1_000;

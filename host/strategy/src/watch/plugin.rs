@@ -1,10 +1,10 @@
 //! A plugin as it was read.
 
 use super::FileKind;
-use crate::module::ModuleHash;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tickdeck_model::ModuleHash;
 
 /// A plugin whose files have settled: its module and what lies beside it.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,11 +3,11 @@
 use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
 use super::kind::NoModule;
 use super::{FileKind, Plugin, Refused, Sidecar, shown};
-use crate::module::ModuleHash;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use tickdeck_model::ModuleHash;
 
 /// What a plugin's files turned out to be.
 #[derive(Debug)]

@@ -1,15 +1,16 @@
 //! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
 
-use super::{check, wire};
-use crate::builder::{Build, build};
-use crate::deck::PLUGINS;
+use super::check;
+use crate::cli::json;
 use crate::output::print;
-use crate::signature::signer_of;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_deck::folder::PLUGINS;
+use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_toolchain::rust::{Build, build};
 
 /// Build strategies and put their modules into the plugins folder.
 ///
@@ -46,7 +47,7 @@ impl BuildCommand {
             bytes: self.bytes,
         })?;
         let host = Runtime::new(RuntimeConfig {
-            cache: crate::deck::cache_folder(),
+            cache: tickdeck_deck::folder::cache_folder(),
             ..RuntimeConfig::default()
         })?;
         let mut modules = Vec::new();
@@ -60,10 +61,10 @@ impl BuildCommand {
                 print(&format!("{}\n", check::line(&module.file, &inspection)))?;
             }
             let signer = signer_of(&module.file);
-            modules.push(wire::module(&module.file, &inspection, &signer));
+            modules.push(json::module(&module.file, &inspection, &signer));
         }
         if self.json {
-            print(&(serde_json::to_string(&wire::Modules { modules })? + "\n"))?;
+            print(&(serde_json::to_string(&json::Modules { modules })? + "\n"))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,15 +1,16 @@
 //! `tickdeck check`: all there is to know about a module without running it on events.
 
-use super::wire::module;
-use crate::figures;
+use crate::cli::json::module;
+use crate::display::closing::aligned;
 use crate::output::print;
-use crate::signature::{KeyId, signer_of};
-use crate::table::aligned;
 use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::OrderPolicy;
+use tickdeck_model::format;
+use tickdeck_settings::public_key::KeyId;
+use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{
     Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig, Subscription,
 };
@@ -52,7 +53,7 @@ pub(super) fn line(file: &Path, inspection: &Inspection) -> String {
         manifest.name,
         manifest.version,
         inspection.world,
-        figures::bytes(inspection.size as u64)
+        format::bytes(inspection.size as u64)
     )
 }
 
@@ -81,7 +82,7 @@ fn facts(file: &Path, inspection: &Inspection) -> Vec<(&'static str, String)> {
         }
     };
     let wants: Vec<String> = manifest.subscriptions.iter().map(subscription).collect();
-    let size = figures::bytes(inspection.size as u64);
+    let size = format::bytes(inspection.size as u64);
     vec![
         ("file", format!("{}, {size}", file.display())),
         (
@@ -184,7 +185,7 @@ const fn policy_in_words(policy: OrderPolicy) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{NewKey, SigningKey, signature_file};
+    use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
     #[test]
     fn a_signature_beside_the_module_is_told_with_its_key() {

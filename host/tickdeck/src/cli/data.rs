@@ -1,7 +1,6 @@
 //! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
 
-use super::wire::{DataFile, DataFiles};
-use crate::figures::{date, grouped, time_of_day};
+use crate::cli::json::{DataFile, DataFiles};
 use crate::output::print;
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -9,7 +8,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::GatewayError;
-use tickdeck_gateway::capture::{CheckReport, CheckedBook, check};
+use tickdeck_gateway::playback::{CheckReport, CheckedBook, check};
+use tickdeck_model::format::{date, grouped, time_of_day};
 
 /// Look after recorded market data.
 #[derive(Debug, Subcommand)]

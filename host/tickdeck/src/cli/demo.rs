@@ -1,19 +1,20 @@
 //! `tickdeck demo`: the example strategies on the simulated exchange, with nothing to set up.
 
-use super::playing::{RunOptions, RunRequest};
 use super::repository::Repository;
-use crate::builder::{Build, build, examples, out_of_date};
-use crate::clock::CancelToken;
-use crate::config::Config;
-use crate::deck::{Data, Deck, PLUGINS, module_name};
-use crate::grants::Grants;
-use crate::stage::Keep;
+use crate::cli::run_options::{RunOptions, RunRequest};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::{Deck, PLUGINS, module_name};
+use tickdeck_deck::lifecycle::Keep;
+use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_recording::data_folder::Data;
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
+use tickdeck_toolchain::rust::{Build, build, examples, out_of_date};
 
 /// Trade with the strategies of the plugins folder on the simulated exchange, or on a capture.
 ///

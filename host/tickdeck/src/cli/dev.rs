@@ -1,19 +1,19 @@
 //! `tickdeck dev`: a strategy is built and swapped at every save.
 
-use super::playing::{RunOptions, RunRequest};
-use crate::builder::Project;
-use crate::clock::CancelToken;
-use crate::config::Config;
-use crate::deck::Deck;
+use crate::cli::run_options::{RunOptions, RunRequest};
 use crate::dev::{BuildPrinter, DevLoop};
-use crate::grants::Grants;
-use crate::session::on_interrupt;
+use crate::display::console::on_interrupt;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::Deck;
+use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
+use tickdeck_toolchain::rust::Project;
 
 /// Work on a strategy while it trades: build and swap it at every save.
 ///

@@ -1,18 +1,18 @@
 //! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
 
 use super::machine;
-use super::wire::{Diagnosis, Finding, Level};
-use crate::builder::{WASM_TARGET, wasm_target_present};
-use crate::deck::{Deck, cache_folder, scan};
-use crate::figures;
+use crate::cli::json::{Diagnosis, Finding, Level};
 use crate::output::print;
 use anyhow::Result;
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use tickdeck_deck::folder::{Deck, cache_folder, scan};
+use tickdeck_model::format;
 use tickdeck_strategy::watch::{Plugin, Refused};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_toolchain::rust::{WASM_TARGET, wasm_target_present};
 
 /// Look at this machine and this deck, and say what to fix.
 #[derive(Debug, Args)]
@@ -102,7 +102,7 @@ fn cache() -> Finding {
     let (files, bytes) = usage(&folder);
     Finding::ok(
         WHAT,
-        format!("{shown}, {files} files, {}", figures::bytes(bytes)),
+        format!("{shown}, {files} files, {}", format::bytes(bytes)),
     )
 }
 
@@ -219,7 +219,7 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
     let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &ResourceLimits::default()) {
         Ok(module) => {
             let manifest = &module.manifest;
-            let size = figures::bytes(module.size as u64);
+            let size = format::bytes(module.size as u64);
             Finding::ok(
                 WHAT,
                 format!(

@@ -1,23 +1,22 @@
 //! `tickdeck explain`: why an order was sent, and what became of it.
 
 use super::replay::on_large_stack;
-use crate::clock::CancelToken;
-use crate::config::nearest;
-use crate::names::Names;
 use crate::output::print;
-use crate::reel::{
-    DataReels, OrderHistory, PreparedReplay, RecordedRun, replaying, senders, story,
-};
-use crate::tale;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, senders, story};
+use tickdeck_settings::config::nearest;
 
 /// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
 /// the checks said, when it left, and what the venue answered.
@@ -151,7 +150,7 @@ fn order(text: &str) -> Result<(String, OrderNumber), String> {
 
 /// An order that is not there is most often one of a strategy that is not.
 fn known(run: &RecordedRun, name: &str, error: anyhow::Error) -> anyhow::Error {
-    let session = match crate::reel::RunManifest::read(&run.folder) {
+    let session = match tickdeck_recording::RunManifest::read(&run.folder) {
         Ok(session) => session,
         Err(other) => return other,
     };
@@ -256,14 +255,14 @@ fn steps(
 ) -> Vec<Step> {
     let step = |step, at, words| Step {
         step,
-        at: tale::moment(at),
+        at: describe::moment(at),
         event: None,
         wall_ns: None,
         words,
     };
     let at = story.decided.at;
     let cause = match &story.cause {
-        Some(cause) => tale::happening(cause, names),
+        Some(cause) => describe::happening(cause, names),
         None => "no single event: a version that took over handled what the one before had, and what it decides on that \
                  comes too late to be sent"
             .to_owned(),
@@ -278,7 +277,7 @@ fn steps(
             )
         },
         step("saw", at, saw(story, standing, names)),
-        step("decided", at, tale::submit(&story.submit, names)),
+        step("decided", at, describe::submit(&story.submit, names)),
         step(
             "checks",
             at,
@@ -304,7 +303,7 @@ fn steps(
         });
     }
     for later in &story.later {
-        steps.push(step("later", later.at, tale::acted(later, names)));
+        steps.push(step("later", later.at, describe::acted(later, names)));
     }
     for event in &story.became {
         let what = match event.body() {
@@ -313,7 +312,7 @@ fn steps(
         };
         steps.push(Step {
             event: Some(event.sequence),
-            ..step(what, event.ts_host, tale::happening(event, names))
+            ..step(what, event.ts_host, describe::happening(event, names))
         });
     }
     // The chain of the decision first; the rest as it happened.

@@ -1,6 +1,6 @@
 //! One thing that was looked at, and how it reads.
 
-use super::wire::{Finding, Level};
+use crate::cli::json::{Finding, Level};
 
 impl Finding {
     pub(super) fn ok(what: &'static str, found: impl Into<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use super::USAGE_ERROR;
 use super::confirm::confirmed;
-use super::host::Host;
+use crate::cli::host_client::Host;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;

@@ -14,24 +14,24 @@ mod dev;
 mod doctor;
 mod explain;
 mod finding;
-mod host;
+mod host_client;
 mod journal;
+mod json;
 mod kill;
 mod machine;
 mod new;
-mod otherwise;
-mod playing;
 mod progress;
 mod replay;
 mod repository;
 mod run;
-mod shown;
+mod run_options;
 mod sign;
 mod status;
-mod stepping;
+mod status_text;
+mod step_view;
 mod strategies;
 mod top;
-mod wire;
+mod what_if;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -119,19 +119,6 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// An error with its causes as one sentence. Causes that the text above them already tells are not told twice.
-pub fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text += &format!(": {cause}");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,16 +149,5 @@ mod tests {
         assert_eq!(exit_code(&none), ExitCode::from(3));
         let other = anyhow::anyhow!("no strategy is named `x`");
         assert_eq!(exit_code(&other), ExitCode::from(1));
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let error = anyhow::anyhow!("no such file")
-            .context("a.wasm: cannot be read: no such file")
-            .context("cannot check");
-        assert_eq!(
-            sentence(&error),
-            "cannot check: a.wasm: cannot be read: no such file"
-        );
     }
 }

@@ -2,11 +2,11 @@
 
 use super::repository::Repository;
 use crate::output::print;
-use crate::scaffold::{Sdk, check_name, scaffold};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_toolchain::scaffold::{Sdk, check_name, scaffold};
 
 /// Make the folder of a new strategy: a crate with a passing test.
 #[derive(Debug, Args)]

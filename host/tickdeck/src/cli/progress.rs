@@ -29,7 +29,7 @@ impl Progress {
 
     /// So much is done.
     pub(super) fn count(&mut self, done: u64) {
-        self.say(|what| format!("\r{what}: {} ", crate::figures::grouped(done)));
+        self.say(|what| format!("\r{what}: {} ", tickdeck_model::format::grouped(done)));
     }
 
     fn say(&mut self, words: impl Fn(&str) -> String) {

@@ -1,18 +1,12 @@
 //! `tickdeck replay`: does a recorded run again, strategies and all.
 
 use super::INTERRUPTED;
-use super::otherwise::{self, Asked};
-use super::stepping::{self, StepView};
-use crate::board::OperatorFeed;
-use crate::clock::{CancelToken, Pace};
-use crate::names::Names;
+use crate::cli::step_view;
+use crate::cli::step_view::StepView;
+use crate::cli::what_if;
+use crate::cli::what_if::Asked;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{
-    DataReels, IMPORTED, PacedTape, Pacing, PreparedReplay, RecordedRun, ReelTape, RunManifest,
-    replaying,
-};
-use crate::session::on_interrupt;
-use crate::tale::{self, difference};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -20,8 +14,18 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::JoinHandle;
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::feed::OperatorFeed;
+use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
+use tickdeck_recording::describe;
+use tickdeck_recording::describe::difference;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{
+    DataReels, IMPORTED, PacedTape, Pacing, RecordedRun, ReelTape, RunManifest,
+};
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
 /// must be what was recorded, byte for byte.
@@ -108,7 +112,7 @@ impl Replay {
                 most: self.differences,
                 json: self.json,
             };
-            return otherwise::run(&reels, &run, &asked, &stop);
+            return what_if::run(&reels, &run, &asked, &stop);
         }
         let PreparedReplay {
             engine,
@@ -130,7 +134,7 @@ impl Replay {
         let played = self.play((engine, tape), &names, &title, &stop);
         let replayed = match played {
             Err(error) if stop.asked() => {
-                eprintln!("{}", crate::cli::sentence(&error));
+                eprintln!("{}", tickdeck_recording::sentence::sentence(&error));
                 return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
             }
             played => played?,
@@ -181,7 +185,7 @@ impl Replay {
         stop: &CancelToken,
     ) -> Result<Replayed> {
         let from = self.from.unwrap_or(0);
-        if !(self.step && stepping::has_terminal()) {
+        if !(self.step && step_view::has_terminal()) {
             let rhythm = self.rhythm(names, stop);
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
             let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
@@ -216,8 +220,8 @@ impl Replay {
 
 /// Shows an event with what it led to, and asks, if it is to, how many more may pass.
 fn show(event: &Event, deeds: &[Effect], asks: bool, names: &Names) -> u64 {
-    let mut text = format!("{:>8}  {}\n", event.sequence, tale::event(event, names));
-    for words in deeds.iter().filter_map(|deed| tale::deed(deed, names)) {
+    let mut text = format!("{:>8}  {}\n", event.sequence, describe::event(event, names));
+    for words in deeds.iter().filter_map(|deed| describe::deed(deed, names)) {
         text += &format!("{:>8}  {words}\n", "");
     }
     // Where nobody reads any more, nobody lets anything pass.

@@ -1,14 +1,14 @@
 //! `tickdeck run`: the deck in a folder, with a memory.
 
-use super::playing::{RunOptions, RunRequest};
-use crate::clock::CancelToken;
-use crate::config::{Config, FILE_NAME};
-use crate::deck::Deck;
+use crate::cli::run_options::{RunOptions, RunRequest};
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::Deck;
+use tickdeck_engine::CancelToken;
+use tickdeck_settings::config::{Config, FILE_NAME};
 
 /// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
 ///
@@ -63,7 +63,7 @@ impl Run {
             config,
             deck: deck.root().to_owned(),
             plugins: deck.plugins(),
-            grants: data.grants()?,
+            grants: tickdeck_settings::grants::Grants::load(data.folder())?,
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
             since,

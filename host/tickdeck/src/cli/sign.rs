@@ -1,15 +1,15 @@
 //! `tickdeck sign`: vouch for modules, and make the key to do so. Keys and signatures are minisign's.
 
-use super::wire::{KeyMade, SignedFile, SignedFiles};
-use crate::builder::{install, install_new_private};
+use crate::cli::json::{KeyMade, SignedFile, SignedFiles};
 use crate::output::print;
-use crate::signature::{NewKey, SigningKey, signature_file};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
+use tickdeck_journal::atomic_file::{install, install_new_private};
+use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
 /// Sign modules, so that decks that trust your key run them.
 ///
@@ -162,9 +162,9 @@ fn prompt(question: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Located;
-    use crate::signature::{TrustedKeys, beside, signer_of};
     use clap::Parser;
+    use tickdeck_settings::config::Located;
+    use tickdeck_settings::signature::{TrustedKeys, beside, signer_of};
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -265,7 +265,7 @@ mod tests {
                 .unwrap()
                 .run()
                 .unwrap_err();
-            super::super::sentence(&error)
+            tickdeck_recording::sentence::sentence(&error)
         };
         let error = run("a.wasm", "k");
         assert!(error.starts_with("cannot read "), "{error}");

@@ -1,6 +1,6 @@
 //! `tickdeck status`: how the running host stands.
 
-use super::host::Host;
+use crate::cli::host_client::Host;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
 //! `tickdeck strategies`: the strategies of the running host, and what an operator can do to them.
 
 use super::confirm::confirmed;
-use super::host::Host;
-use super::shown;
+use crate::cli::host_client::Host;
+use crate::cli::status_text;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::io::IsTerminal;
@@ -92,7 +92,7 @@ fn approval(host: &Host, name: String) -> Result<Request> {
     if let Some(asks) = &seen
         && std::io::stdin().is_terminal()
     {
-        eprintln!("{}", shown::printable(asks));
+        eprintln!("{}", status_text::printable(asks));
         if !confirmed("grant it?")? {
             bail!("nothing was granted");
         }

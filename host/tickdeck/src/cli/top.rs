@@ -1,7 +1,7 @@
 //! `tickdeck top`: the status with the times of the strategies, twice a second.
 
-use super::host::Host;
-use super::shown;
+use crate::cli::host_client::Host;
+use crate::cli::status_text;
 use crate::output::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -48,7 +48,7 @@ impl Top {
         } else if self.host.json {
             self.host.run(&Request::Status)
         } else {
-            print(&shown::top(&self.host.status()?))?;
+            print(&status_text::top(&self.host.status()?))?;
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -124,7 +124,7 @@ fn watch(terminal: &mut DefaultTerminal, mut status: HostStatus, poll: &Poll) ->
 }
 
 fn draw(terminal: &mut DefaultTerminal, status: &HostStatus, age: Duration) -> Result<()> {
-    let text = shown::top(status);
+    let text = status_text::top(status);
     terminal
         .draw(|frame| {
             let [body, foot] =

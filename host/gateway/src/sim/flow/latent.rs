@@ -5,7 +5,7 @@
 //! Advanced on a fixed grid of venue time by a stream of its own: no order of anyone moves it.
 
 use super::super::config::SimConfig;
-use super::super::dice::SimRng;
+use crate::sim::rng::SimRng;
 use tickdeck_model::Timestamp;
 
 /// The grid.

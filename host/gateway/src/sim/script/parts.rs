@@ -1,6 +1,6 @@
 //! What a script is made of.
 
-use crate::desk::{Fees, Latency};
+use crate::broker::{Fees, Latency};
 use tickdeck_model::{Aggressor, Amount, Price, Size, Timestamp};
 
 /// A script and the venue it is played at.

@@ -1,7 +1,7 @@
 //! Golden accounts and the rules of the scripted venue.
 
 use super::*;
-use crate::desk::{FeeRate, Fees};
+use crate::broker::{FeeRate, Fees};
 use tickdeck_model::{Body, OrderType, StrategyId};
 
 const MINUTE: i64 = 60_000_000_000;

@@ -5,9 +5,9 @@
 
 use super::guest::{Guest, quote};
 use super::span::Span;
-use crate::clock::since;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
+use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
 use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
 use tickdeck_strategy::THREAD_STACK;
@@ -154,8 +154,8 @@ pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::CancelToken;
     use std::time::Duration;
+    use tickdeck_engine::CancelToken;
 
     #[test]
     fn every_event_has_its_decision() {

@@ -11,16 +11,16 @@ mod span;
 
 use super::INTERRUPTED;
 use super::machine::{self, CpuTimes};
-use super::playing::duration;
-use super::wire::Figure;
-use crate::clock::CancelToken;
+use crate::cli::json::Figure;
+use crate::cli::run_options::duration;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::session::on_interrupt;
 use anyhow::Result;
 use clap::Args;
 use span::Span;
 use std::process::ExitCode;
 use std::time::Duration;
+use tickdeck_engine::CancelToken;
 
 /// How short and how long it can be.
 const SHORTEST: Duration = Duration::from_millis(200);

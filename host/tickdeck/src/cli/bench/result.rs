@@ -1,8 +1,8 @@
 //! Figures beside what is usual, and the words for both.
 
 use super::latency::{self, quantile};
-use crate::cli::wire::{Figure, Finding, Level, SelfCheck};
-use crate::figures::{grouped, short};
+use crate::cli::json::{Figure, Finding, Level, SelfCheck};
+use tickdeck_model::format::{grouped, short};
 
 /// From how many times the usual on a figure is remarkable, and from how many on the machine is not fit.
 const REMARKABLE: f64 = 1.5;

@@ -1,7 +1,7 @@
 //! How long something is measured.
 
-use crate::clock::CancelToken;
 use std::time::{Duration, Instant};
+use tickdeck_engine::CancelToken;
 
 /// Rounds that are measured at the least, however short the time.
 const FEWEST: usize = 3;

@@ -2,18 +2,18 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::CancelToken;
-use crate::figures::{bytes, grouped};
+use crate::display::closing::aligned;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{DataReels, SeekTo};
-use crate::session::on_interrupt;
-use crate::table::aligned;
-use crate::tables::{ExportRequest, Exported, export};
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::{bytes, grouped};
+use tickdeck_recording::rows::{ExportRequest, Exported, export};
+use tickdeck_recording::{DataReels, SeekTo};
 
 /// Export a run as tables, one file each, for DuckDB, Polars, pandas or a spreadsheet.
 ///
@@ -83,9 +83,9 @@ impl Export {
             .unwrap_or_else(|| PathBuf::from(format!("export-{:06}", run.number)));
         let wanted = ExportRequest {
             format: match self.format {
-                Format::Parquet => tickdeck_export::Format::Parquet,
-                Format::Csv => tickdeck_export::Format::Csv,
-                Format::Jsonl => tickdeck_export::Format::JsonLines,
+                Format::Parquet => tickdeck_tables::Format::Parquet,
+                Format::Csv => tickdeck_tables::Format::Csv,
+                Format::Jsonl => tickdeck_tables::Format::JsonLines,
             },
             from: self.from,
             until: self.until,

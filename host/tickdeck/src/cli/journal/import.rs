@@ -2,16 +2,16 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::CancelToken;
-use crate::figures::grouped;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::session::on_interrupt;
-use crate::tables::import;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::grouped;
+use tickdeck_recording::rows::import;
 
 /// Make a run of exported tables (parquet or jsonl): the events in their order, numbered from 0.
 ///

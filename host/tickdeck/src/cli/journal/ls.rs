@@ -1,18 +1,18 @@
 //! `tickdeck journal ls`: the runs of a data folder.
 
-use crate::figures::{bytes, grouped, span};
+use crate::display::closing::aligned;
 use crate::output::print;
-use crate::reel::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
-use crate::table::aligned;
-use crate::tale::moment;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::Effect;
-use tickdeck_export::time;
 use tickdeck_model::Timestamp;
+use tickdeck_model::format::{bytes, grouped, span};
+use tickdeck_recording::describe::moment;
+use tickdeck_recording::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
+use tickdeck_tables::time;
 
 /// List the runs that are kept: when each began, how long it was in event time, what is in it, and how it ended.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ fn line(run: &RecordedRun) -> Line {
         began: None,
     };
     if let Err(error) = fill(run, &mut line) {
-        line.problem = Some(crate::cli::sentence(&error));
+        line.problem = Some(tickdeck_recording::sentence::sentence(&error));
     }
     line
 }

@@ -2,17 +2,17 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::CancelToken;
-use crate::figures::bytes;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{DataReels, KeepRule, PrunableRun};
-use crate::session::on_interrupt;
-use crate::tables::rolled;
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::bytes;
+use tickdeck_recording::rows::archive;
+use tickdeck_recording::{DataReels, KeepRule, PrunableRun};
 
 /// Remove whole runs, oldest first, until no more is left than is to be kept.
 ///
@@ -124,7 +124,7 @@ impl Prune {
         let mut size = None;
         if self.roll == Some(Roll::Parquet) {
             let mut progress = Progress::new(format!("rolling run {}", old.run.number));
-            let rolled = rolled::roll(reels, &old.run, stop, &mut |done, total| {
+            let rolled = archive::roll(reels, &old.run, stop, &mut |done, total| {
                 progress.of(done, total)
             })?;
             let Some(rolled) = rolled else {

@@ -1,12 +1,6 @@
 //! `tickdeck journal show`: what happened at a place, and what was decided because of it.
 
-use crate::names::Names;
 use crate::output::print;
-use crate::reel::{
-    DataReels, EffectReader, EventReader, RecordedRun, RunItem, SeekTo, TimedEffect,
-};
-use crate::tables::{OrderInstruments, object};
-use crate::tale;
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::value::RawValue;
@@ -15,6 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tickdeck_engine::Effect;
 use tickdeck_model::{Action, ClientOrderId, Event, Registry};
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::rows::{OrderInstruments, object};
+use tickdeck_recording::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, SeekTo, TimedEffect,
+};
 
 /// Show the event at a place of a run, what was decided and sent because of it, and the events around it.
 ///
@@ -131,13 +131,18 @@ fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderI
 
 impl Shown {
     fn words(&self, run: u32, names: &Names) -> String {
-        let line =
-            |event: &Event| format!("{:>12}  {}\n", event.sequence, tale::event(event, names));
+        let line = |event: &Event| {
+            format!(
+                "{:>12}  {}\n",
+                event.sequence,
+                describe::event(event, names)
+            )
+        };
         let mut text = format!("run {run}\n");
         self.before.iter().for_each(|event| text += &line(event));
         text += &format!(">{}", &line(&self.event)[1..]);
         for kept in &self.decided {
-            if let Some(words) = tale::deed(&kept.deed, names) {
+            if let Some(words) = describe::deed(&kept.deed, names) {
                 text += &format!("{:>12}  => {words}\n", "");
             }
         }
@@ -154,7 +159,7 @@ impl Shown {
         let mut all =
             |them: Vec<RunItem>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
         let events = |events: Vec<Event>| events.into_iter().map(RunItem::Event).collect();
-        let wire = crate::cli::wire::ShownPlace {
+        let wire = crate::cli::json::ShownPlace {
             run,
             event,
             decided: all(self.decided.into_iter().map(RunItem::Effect).collect())?,

@@ -1,22 +1,22 @@
 //! `tickdeck journal tail`: the end of a run, also while it goes on.
 
-use crate::clock::CancelToken;
-use crate::names::Names;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{
-    DataReels, EffectReader, EventReader, RecordedRun, RunItem, RunReader, TimedEffect, names_in,
-};
-use crate::session::on_interrupt;
-use crate::tables::{OrderInstruments, object};
-use crate::tale;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tickdeck_engine::CancelToken;
 use tickdeck_journal::segments;
 use tickdeck_model::Registry;
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::rows::{OrderInstruments, object};
+use tickdeck_recording::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, RunReader, TimedEffect, names_in,
+};
 
 /// How often is looked for more.
 const LOOK: Duration = Duration::from_millis(50);
@@ -90,7 +90,7 @@ impl Tail {
 fn last(run: &RecordedRun, count: u64) -> Result<RunReader> {
     let events = run.events()?.saturating_sub(count);
     let mut deeds = EffectReader::open(run)?;
-    let all = segments(&run.folder, crate::reel::ACTIONS)?;
+    let all = segments(&run.folder, tickdeck_recording::ACTIONS)?;
     let records = all.last().map_or(0, |last| last.first + last.records);
     // The end of the run is a record too.
     deeds.seek(records.saturating_sub(count + 1))?;
@@ -134,10 +134,10 @@ impl Lines {
                 format!(
                     "{:>10}  {}\n",
                     event.sequence,
-                    tale::event(event, &self.names)
+                    describe::event(event, &self.names)
                 )
             }
-            RunItem::Effect(kept) => tale::deed(&kept.deed, &self.names)
+            RunItem::Effect(kept) => describe::deed(&kept.deed, &self.names)
                 .map_or_else(String::new, |words| format!("{:>10}  {words}\n", "")),
         })
     }

@@ -2,16 +2,16 @@
 
 use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::CancelToken;
-use crate::figures::{bytes, grouped};
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
-use crate::session::on_interrupt;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::{bytes, grouped};
+use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 
 /// Read every byte of a data folder and tell everything that is not as it was written, with file and place.
 ///

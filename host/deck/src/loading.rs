@@ -1,0 +1,486 @@
+//! From a module and the settings to a version that can take its seat.
+//!
+//! A mistake in `tickdeck.toml` stops a start, with its line. A module that is no strategy, is not signed, wants an
+//! instrument that this deck does not have, or comes with settings of its own that make no sense, is left out with a
+//! sentence, and the others run. What a module asks for beyond what was granted makes it wait for the operator.
+
+use crate::feed::OperatorFeed;
+use crate::venues::amount;
+use anyhow::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tickdeck_engine::DryRun;
+use tickdeck_engine::port::{OtherSchema, SaveFailed, StrategyStart, SwapPolicy, Version};
+use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
+use tickdeck_recording::{ModuleStore, VersionSpec};
+use tickdeck_settings::config::ParameterValue;
+use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings, nearest};
+use tickdeck_settings::grants::Grants;
+use tickdeck_settings::permissions::{
+    OperatorRules, PermissionDecision, PermissionRequest, Permissions,
+};
+use tickdeck_settings::signature::TrustedKeys;
+use tickdeck_strategy::watch::{Fingerprint, Plugin};
+use tickdeck_strategy::{
+    Inspection, Module, ParameterError, Program, ResourceLimits, Runtime, StartOptions, WantError,
+    Wants,
+};
+
+/// A strategy's money unless it is set, in whole units of the account's currency.
+const DEFAULT_CAPITAL: i64 = 100_000;
+
+/// What every strategy of a deck has in common.
+pub struct StrategyLoader {
+    /// The deck's settings.
+    pub config: Config,
+    /// The WebAssembly engine.
+    pub host: Runtime,
+    /// Whose signature a module needs, if any.
+    pub trusted: TrustedKeys,
+    /// The currency that strategies' money is in.
+    pub money: Currency,
+    /// The first order number that was never used.
+    pub first_order: OrderNumber,
+    /// Where strategies' words go.
+    pub board: OperatorFeed,
+    /// Keeps every module that runs, if runs are kept.
+    pub modules: Option<ModuleStore>,
+}
+
+/// Why a strategy does not run.
+#[derive(Debug)]
+pub enum LoadFailure {
+    /// A mistake in the operator's own settings.
+    Settings(Error),
+    /// Something about the module or what lies beside it.
+    Module(String),
+}
+
+impl LoadFailure {
+    /// In a sentence.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
+            Self::Module(why) => why.clone(),
+        }
+    }
+}
+
+/// A strategy whose module is compiled and whose names are interned.
+pub struct LoadedStrategy {
+    /// Its number.
+    pub id: StrategyId,
+    /// Its name in this deck.
+    pub name: String,
+    /// Which content of the plugins folder it is.
+    pub fingerprint: Fingerprint,
+    /// What it asks for and may do.
+    pub judgement: PermissionDecision,
+    /// What it may do at most.
+    pub granted: Permissions,
+    /// Its parameters and who gave them.
+    pub given: Vec<ParameterValue>,
+    settings: StrategySettings,
+    module: Module,
+    parameters: Vec<(String, String)>,
+    wants: Wants,
+    swap: SwapPolicy,
+    sandbox: ResourceLimits,
+    limits: tickdeck_engine::OrderLimits,
+    recipe: VersionSpec,
+}
+
+/// Which strategies run a module: the one of its own name, and those that name it.
+pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySettings)> {
+    let own = config.strategies.get(module).cloned().unwrap_or_default();
+    let own = (own.plugin.is_none()).then(|| (module.to_owned(), own));
+    let others = config.strategies.iter().filter(|(_, settings)| {
+        let plugin = settings.plugin.as_ref();
+        plugin.is_some_and(|plugin| plugin.value == module)
+    });
+    own.into_iter()
+        .chain(others.map(|(name, settings)| (name.clone(), settings.clone())))
+        .filter(|(_, settings)| settings.enabled)
+        .collect()
+}
+
+/// Checks that every strategy of the settings has its module.
+///
+/// # Errors
+/// The settings name a module that is not there.
+pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> {
+    for (name, settings) in config.strategies.iter().filter(|(_, own)| own.enabled) {
+        let plugin = settings.plugin.as_ref();
+        let module = plugin.map_or(name, |plugin| &plugin.value);
+        if modules.contains(module) {
+            continue;
+        }
+        let line = plugin.map_or(settings.line, |plugin| plugin.line);
+        let fix = match nearest(module, modules.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "build it into the plugins folder, which has {}",
+                shown(modules)
+            ),
+        };
+        let what = format!("there is no module `{module}.wasm`");
+        return Err(config.problem(line, what, fix).into());
+    }
+    Ok(())
+}
+
+impl StrategyLoader {
+    /// Loads a plugin for a strategy, as far as it gets without starting it. Names that it needs go into `registry`.
+    ///
+    /// # Errors
+    /// The strategy can't run.
+    pub fn candidate(
+        &self,
+        named: (&str, StrategySettings),
+        plugin: &Plugin,
+        grants: &Grants,
+        registry: &mut Registry,
+    ) -> Result<LoadedStrategy, LoadFailure> {
+        let file = plugin.path.display().to_string();
+        let signature = plugin.signature.as_deref();
+        let verified = self.trusted.verify(&file, &plugin.bytes, signature);
+        verified.map_err(LoadFailure::Module)?;
+        self.verified(named, plugin, grants, registry)
+    }
+
+    /// As [`StrategyLoader::candidate`], for a plugin whose signature was looked at before: it is known by its hash.
+    ///
+    /// # Errors
+    /// The strategy can't run.
+    pub(crate) fn verified(
+        &self,
+        (name, settings): (&str, StrategySettings),
+        plugin: &Plugin,
+        grants: &Grants,
+        registry: &mut Registry,
+    ) -> Result<LoadedStrategy, LoadFailure> {
+        let file = plugin.path.display().to_string();
+        let beside = self.beside(name, plugin)?;
+        let word = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
+        let asked = PermissionRequest::asked(&beside, registry).map_err(in_module)?;
+        let grant = grants.granted(name, registry).map_err(in_settings)?;
+        let judgement = word.judge(&asked, grant.as_ref());
+        let granted = word.granted(grant.as_ref());
+        let sandbox = self.sandbox(&judgement);
+        let loaded = self
+            .host
+            .load_bytes(&plugin.bytes, &file, name, &sandbox)
+            .map_err(|error| LoadFailure::Module(error.to_string()))?;
+        let values = beside.parameters_under(&settings);
+        let parameters = loaded
+            .manifest()
+            .resolve(&values)
+            .map_err(|errors| self.bad_parameters(name, &settings, &beside, &errors))?;
+        if let Some(modules) = &self.modules {
+            let kept = modules.keep(plugin.hash, &plugin.bytes);
+            kept.map_err(|error| {
+                LoadFailure::Module(tickdeck_recording::sentence::sentence(&error))
+            })?;
+        }
+        let wants = loaded
+            .manifest()
+            .wants(&parameters, registry)
+            .map_err(|errors| self.bad_wants(name, &settings, &errors))?;
+        let base =
+            tickdeck_settings::risk_limits::of_strategy(&self.config, registry, &settings.risk);
+        let base = base.map_err(in_settings)?;
+        let limits = judgement.permissions.engine_limits(base, registry);
+        Ok(LoadedStrategy {
+            id: registry.add_strategy(name),
+            name: name.to_owned(),
+            fingerprint: plugin.fingerprint(),
+            given: given(&parameters, &settings, &beside),
+            judgement,
+            granted,
+            settings,
+            module: loaded,
+            parameters,
+            wants,
+            swap: swap_policy(&beside),
+            sandbox,
+            limits,
+            recipe: VersionSpec {
+                plugin: plugin.name.clone(),
+                module: plugin.hash.to_string(),
+                beside: plugin
+                    .settings
+                    .as_ref()
+                    .map(|beside| (beside.path.display().to_string(), beside.text.clone())),
+                grants: grants.text_of(name),
+                names: None,
+            },
+        })
+    }
+
+    fn sandbox(&self, judgement: &PermissionDecision) -> ResourceLimits {
+        let limits = ResourceLimits {
+            memory_mib: judgement.permissions.memory_mib,
+            time_ms: judgement.permissions.time_ms,
+            ..ResourceLimits::default()
+        };
+        let handover_ms = self.config.wasm.handover_ms;
+        let handover_ms = handover_ms.map_or(limits.handover_ms, |ms| {
+            u32::try_from(ms).unwrap_or(u32::MAX)
+        });
+        ResourceLimits {
+            handover_ms,
+            ..limits
+        }
+    }
+
+    /// `NAME.toml` speaks for the strategy of that name alone.
+    fn beside(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
+        match &plugin.settings {
+            Some(beside) if plugin.name == name => {
+                let file = beside.path.display().to_string();
+                PluginSettings::parse(&file, &beside.text).map_err(in_module)
+            }
+            _ => Ok(PluginSettings::default()),
+        }
+    }
+
+    /// Parameters that the operator wrote down wrongly are a mistake in the settings; those of the plugin, and those
+    /// that are only missing, are not.
+    fn bad_parameters(
+        &self,
+        name: &str,
+        settings: &StrategySettings,
+        beside: &PluginSettings,
+        errors: &[ParameterError],
+    ) -> LoadFailure {
+        let mut list = Vec::new();
+        for error in errors {
+            let (ParameterError::Unknown { name: key, .. }
+            | ParameterError::Missing { name: key, .. }
+            | ParameterError::Invalid { name: key, .. }) = error;
+            let own = settings.parameters.get(key);
+            let theirs = beside.parameters.get(key);
+            if own.is_none() && (theirs.is_some() || settings.line == 0) {
+                let at = theirs.map_or_else(String::new, |value| {
+                    format!(" at {}:{}", beside.file, value.line)
+                });
+                return LoadFailure::Module(format!("{error}{at}"));
+            }
+            let line = own.map_or(settings.line, |value| value.line);
+            let fix = format!("`tickdeck check` shows what {name} takes");
+            let what = format!("{name}: {error}");
+            list.extend(self.config.problem(line, what, fix).list);
+        }
+        let file = self.config.file.clone();
+        in_settings(tickdeck_settings::config::Problems { file, list })
+    }
+
+    /// A symbol that the operator wrote down wrongly is a mistake in the settings; a default that this deck does not
+    /// have is not.
+    fn bad_wants(
+        &self,
+        name: &str,
+        settings: &StrategySettings,
+        errors: &[WantError],
+    ) -> LoadFailure {
+        for error in errors {
+            let WantError::NoInstrument { symbol, .. } = error else {
+                continue;
+            };
+            let named = |value: &&Located<String>| value.value == *symbol;
+            if let Some(value) = settings.parameters.values().find(named) {
+                let fix = "name one that the venue has, or set enabled = false".to_owned();
+                let what = format!("{name}: {error}");
+                return in_settings(self.config.problem(value.line, what, fix));
+            }
+        }
+        let words: Vec<String> = errors.iter().map(WantError::to_string).collect();
+        LoadFailure::Module(words.join("; "))
+    }
+
+    /// A strategy in its version, started with its money; `left` is where it stands if it had a seat before.
+    ///
+    /// # Errors
+    /// Its money does not fit the currency, or it refuses, or traps.
+    pub fn seat(
+        &self,
+        candidate: &LoadedStrategy,
+        version: Version,
+        registry: &Registry,
+        left: Option<DryRun>,
+    ) -> Result<StrategyStart, LoadFailure> {
+        let money = &self.money;
+        let capital = match &candidate.settings.capital {
+            Some(capital) => amount(&self.config, "capital", capital, money.scale)
+                .map_err(LoadFailure::Settings)?,
+            None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
+        };
+        let name = candidate.name.clone();
+        let allocation = vec![(money.id, capital)];
+        let seat = match left {
+            Some(left) => left.seat(name, allocation, self.first_order, version),
+            None => {
+                let named = (candidate.id, name);
+                StrategyStart::start(registry, named, allocation, self.first_order, version)
+            }
+        };
+        seat.map_err(|fault| LoadFailure::Module(fault.to_string()))
+    }
+}
+
+impl LoadedStrategy {
+    /// All there is to know about its module.
+    pub fn inspection(&self) -> &Inspection {
+        self.module.inspection()
+    }
+
+    /// Its version as the engine wants it, and the program behind it, which can make instances ahead.
+    pub fn version(
+        &self,
+        registry: &Arc<Registry>,
+        board: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
+        let options = StartOptions {
+            name: self.name.clone(),
+            parameters: self.parameters.clone(),
+            limits: self.sandbox,
+            registry: Arc::clone(registry),
+            log: Arc::new(board.clone()),
+        };
+        let program = Arc::new(Program::new(self.module.clone(), options));
+        let wants = self.wants.clone();
+        let recipe = Arc::from(self.recipe.text());
+        let limits = Some(self.limits.clone());
+        let version = Program::version(&program, wants, limits, self.swap, recipe);
+        (program, version)
+    }
+
+    /// As [`LoadedStrategy::version`], with the names in its recipe: there may be more than when the run began.
+    pub fn late_version(
+        &self,
+        registry: &Arc<Registry>,
+        board: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
+        let (program, mut version) = self.version(registry, board);
+        let names = Some(registry.to_text());
+        let recipe = VersionSpec {
+            names,
+            ..self.recipe.clone()
+        };
+        version.recipe = Arc::from(recipe.text());
+        (program, version)
+    }
+
+    /// What its version is made from.
+    pub const fn recipe(&self) -> &VersionSpec {
+        &self.recipe
+    }
+}
+
+fn swap_policy(beside: &PluginSettings) -> SwapPolicy {
+    let swap = &beside.swap;
+    SwapPolicy {
+        shadow: swap.shadow,
+        save_failed: match swap.save_failed {
+            tickdeck_settings::config::SaveFailed::Snapshot => SaveFailed::Snapshot,
+            tickdeck_settings::config::SaveFailed::Fresh => SaveFailed::Fresh,
+        },
+        other_schema: match swap.other_schema {
+            tickdeck_settings::config::OtherSchema::Refuse => OtherSchema::Refuse,
+            tickdeck_settings::config::OtherSchema::Fresh => OtherSchema::Fresh,
+        },
+        trial_events: swap.trial_events,
+        trial_ns: i64::try_from(swap.trial_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX),
+    }
+}
+
+fn given(
+    parameters: &[(String, String)],
+    settings: &StrategySettings,
+    beside: &PluginSettings,
+) -> Vec<ParameterValue> {
+    let source = |name: &String| {
+        if settings.parameters.contains_key(name) {
+            tickdeck_settings::config::FILE_NAME.to_owned()
+        } else if beside.parameters.contains_key(name) {
+            beside.file.clone()
+        } else {
+            "default".to_owned()
+        }
+    };
+    let given = parameters.iter().map(|(name, value)| ParameterValue {
+        name: name.clone(),
+        value: value.clone(),
+        source: source(name),
+    });
+    given.collect()
+}
+
+fn in_settings(problems: tickdeck_settings::config::Problems) -> LoadFailure {
+    LoadFailure::Settings(problems.into())
+}
+
+fn in_module(problems: tickdeck_settings::config::Problems) -> LoadFailure {
+    LoadFailure::Module(problems.to_string())
+}
+
+fn shown(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}
+
+/// Strategies that do not run, with why.
+pub type Skipped = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_up(text: &str) -> Result<Vec<(String, String)>> {
+        let modules: BTreeSet<String> = ["ema", "pairs"].map(str::to_owned).into();
+        let config = Config::parse("t", text).unwrap();
+        check_modules(&config, &modules)?;
+        let of = |module: &String| {
+            let strategies = strategies_of(&config, module).into_iter();
+            let pairs: Vec<_> = strategies.map(|(name, _)| (name, module.clone())).collect();
+            pairs
+        };
+        Ok(modules.iter().flat_map(of).collect())
+    }
+
+    fn pair(name: &str, module: &str) -> (String, String) {
+        (name.to_owned(), module.to_owned())
+    }
+
+    #[test]
+    fn every_module_runs_under_its_name_and_again_under_those_that_name_it() {
+        assert_eq!(
+            line_up("").unwrap(),
+            [pair("ema", "ema"), pair("pairs", "pairs")]
+        );
+        let text = "[strategies.pairs]\nenabled = false\n[strategies.slow]\nplugin = \"ema\"";
+        assert_eq!(
+            line_up(text).unwrap(),
+            [pair("ema", "ema"), pair("slow", "ema")]
+        );
+    }
+
+    #[test]
+    fn a_strategy_without_a_module_is_named_with_its_line() {
+        let error = line_up("\n[strategies.emma]\n").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there is no module `emma.wasm` at t:2, did you mean `ema`?"
+        );
+        let error = line_up("[strategies.x]\nplugin = \"grid-trader\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("at t:2, build it into the plugins folder, which has ema, pairs"),
+            "{error}"
+        );
+    }
+}

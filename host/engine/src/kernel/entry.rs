@@ -1,0 +1,200 @@
+//! How things stand, gathered from the router and the workers' counters.
+
+use crate::kernel::Engine;
+use crate::port::{StrategyStart, Version};
+use crate::report::{
+    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
+};
+use crate::router::Router;
+use crate::router::strategy::RoutedStrategy;
+use crate::worker::slot::{Counters, TIME_BUCKETS};
+use crossbeam_utils::CachePadded;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use tickdeck_model::{FeedRequest, Instrument, Money, OrderState, StrategyId};
+
+/// What the kernel keeps of a strategy that sits with a worker.
+pub(crate) struct StrategyEntry {
+    pub(crate) id: StrategyId,
+    pub(crate) worker: usize,
+    pub(crate) counters: Arc<CachePadded<Counters>>,
+    pub(crate) stopped: bool,
+    pub(crate) name: String,
+    pub(crate) label: String,
+    pub(crate) hash: String,
+    /// Of the manifest.
+    pub(crate) feeds: Vec<FeedRequest>,
+    /// Counts versions, from 1.
+    pub(crate) generation: u32,
+    /// The version that runs beside: label and hash.
+    pub(crate) beside: Option<(String, String)>,
+    /// Between the last event of the version before and the first of this one.
+    pub(crate) pause_ns: Option<u64>,
+}
+
+impl StrategyEntry {
+    pub(crate) fn new(seat: &StrategyStart, worker: usize) -> Self {
+        Self {
+            id: seat.id,
+            worker,
+            counters: Arc::default(),
+            stopped: false,
+            name: seat.name.clone(),
+            label: seat.version.label.clone(),
+            hash: seat.version.hash.clone(),
+            feeds: seat.version.feeds.clone(),
+            generation: 1,
+            beside: None,
+            pause_ns: None,
+        }
+    }
+
+    /// Another version counts.
+    pub(crate) fn change_version(&mut self, to: &Version) {
+        self.label.clone_from(&to.label);
+        self.hash.clone_from(&to.hash);
+        self.generation += 1;
+        (self.beside, self.pause_ns, self.stopped) = (None, None, false);
+    }
+
+    /// The text of the fault that ended it.
+    pub(crate) fn fault(&self) -> String {
+        self.counters
+            .fault
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn status(
+        &self,
+        router: &Router,
+        party: &RoutedStrategy,
+        terms: &[Instrument],
+    ) -> StrategyStatus {
+        let counters = &self.counters;
+        let sampled = counters.sampled_events.load(Ordering::Relaxed);
+        let sampled_ns = counters.sampled_ns.load(Ordering::Relaxed);
+        StrategyStatus {
+            id: self.id,
+            name: self.name.clone(),
+            version: self.label.clone(),
+            hash: self.hash.clone(),
+            generation: self.generation,
+            pause_ns: self.pause_ns,
+            traps: counters.traps.load(Ordering::Relaxed),
+            times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
+                counters.times[at].load(Ordering::Relaxed)
+            }),
+            beside: self.beside.as_ref().map(|(label, hash)| ShadowStatus {
+                version: label.clone(),
+                hash: hash.clone(),
+                agreed: counters.agreed.load(Ordering::Relaxed),
+                differed: counters.differed.load(Ordering::Relaxed),
+                differences: counters.differences().iter().cloned().collect(),
+            }),
+            state: match (party.ended, self.stopped) {
+                (_, true) => StrategyState::Stopped,
+                (true, false) => StrategyState::Quarantined,
+                (false, false) => router.mode(party).state(),
+            },
+            events: counters.events.load(Ordering::Relaxed),
+            actions: counters.actions.load(Ordering::Relaxed),
+            ns_per_event: (sampled > 0).then(|| sampled_ns as f64 / sampled as f64),
+            results: results(router, self.id, terms),
+            positions: router
+                .portfolio
+                .book(self.id)
+                .map(|book| {
+                    book.positions()
+                        .map(|position| (position.instrument, position.size))
+                        .collect()
+                })
+                .unwrap_or_default(),
+        }
+    }
+}
+
+impl Engine {
+    /// How things stand.
+    pub fn status(&self) -> Status {
+        let router = &self.router;
+        let balances = self.currencies.iter().filter_map(|currency| {
+            let balance = router.portfolio.account().balance(currency.id).ok()?;
+            (balance != tickdeck_model::Money::ZERO).then_some((currency.id, balance))
+        });
+        Status {
+            now: self.now,
+            events: self.events,
+            actions: router.tally.actions,
+            orders: router.tally.orders,
+            denied: router.tally.denied.clone(),
+            fills: router.tally.fills,
+            instruments: router
+                .markets
+                .iter()
+                .filter(|(_, market)| market.events > 0)
+                .map(|(id, market)| market.status(id))
+                .collect(),
+            strategies: self
+                .cards
+                .iter()
+                .zip(&router.parties)
+                .map(|(card, party)| card.status(router, party, self.registry.instruments()))
+                .collect(),
+            working: crate::kernel::entry::working_orders(router),
+            capital: balances.collect(),
+            killed: router.killed,
+        }
+    }
+}
+
+fn results(router: &Router, strategy: StrategyId, terms: &[Instrument]) -> Vec<StrategyResult> {
+    let Some(book) = router.portfolio.book(strategy) else {
+        return Vec::new();
+    };
+    let mark = |instrument| {
+        router
+            .markets
+            .get(instrument)
+            .and_then(crate::router::market::Market::mark)
+    };
+    let open = book
+        .unrealised(mark, terms)
+        .map(|open| open.profit)
+        .unwrap_or_default();
+    book.capital()
+        .map(|(currency, capital)| StrategyResult {
+            currency,
+            realised: capital.realised,
+            unrealised: open
+                .iter()
+                .find(|(other, _)| *other == currency)
+                .map_or(Money::ZERO, |(_, profit)| *profit),
+            fees: capital.fees,
+        })
+        .collect()
+}
+
+pub(crate) fn working_orders(router: &Router) -> Vec<WorkingOrder> {
+    router
+        .orders
+        .iter()
+        .map(|(id, live)| {
+            let known = router
+                .portfolio
+                .book(id.strategy)
+                .and_then(|book| book.order(id.number));
+            WorkingOrder {
+                id,
+                instrument: live.instrument,
+                side: live.side,
+                price: live.price,
+                size: live.size,
+                filled: live.filled,
+                state: known.map_or(OrderState::Initialised, |order| order.state),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,325 @@
+//! What stands between the tape and the kernel: deeds read ahead, and what was done now and was not compared yet.
+
+use super::tape::{Tape, TapeError};
+use crate::effect::{AppliedAction, Effect, Recorder, StrategyOutcome};
+use crate::intent::{AT_END, Intent};
+use crate::port::State;
+use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
+use std::collections::{BTreeMap, VecDeque};
+use tickdeck_model::{Event, StrategyId, Timestamp};
+
+/// Deeds that are read ahead, to see where the next change stands.
+const AHEAD: usize = 8_192;
+
+/// Bytes of strategies' states among them, beyond which no more are read.
+const STATES_AHEAD: usize = 64 << 20;
+
+/// What stands between the tape and the kernel.
+#[derive(Default)]
+pub(super) struct ReplayCursor {
+    pub(super) queue: VecDeque<(u64, Effect)>,
+    /// Bytes of the states in it.
+    states_ahead: usize,
+    /// Positions of the deeds in the queue that the workers must not be ahead of.
+    barriers: VecDeque<u64>,
+    /// No deed comes any more.
+    over: bool,
+    /// There are deeds that the tape does not give.
+    pub(super) is_cut: bool,
+    /// How long windows are, where the kernel works in windows.
+    windows: Option<Timestamp>,
+    /// The window of the last action in the queue, by its number.
+    last_window: Option<Timestamp>,
+    /// Up to here everything that was done is in the queue, or was.
+    complete: u64,
+    decided: BTreeMap<StrategyId, Decided>,
+    /// Events of ours that must be on the tape.
+    pub(super) own: VecDeque<Event>,
+    /// States as of a position.
+    pub(super) states: Option<(u64, Vec<(StrategyId, State)>)>,
+    pub(super) compared: u64,
+    pub(super) unkept: u64,
+    /// The first of those that are not on the tape.
+    pub(super) extra: Option<AppliedAction>,
+    pub(super) ended: bool,
+    /// The time of the last event before the last deed that was carried out.
+    pub(super) done_at: Timestamp,
+    /// The venues are there and get what they got.
+    pub(super) venues: bool,
+    /// Faults that must happen again: what a limit in time ended is not ended by it again.
+    pub(super) fences: Vec<FaultAt>,
+    /// Commands that were given rise to and that the tape has not come to.
+    pub(super) leaving: VecDeque<Effect>,
+    /// How many of the router's commands are among them.
+    pub(super) noted: usize,
+    /// What the venues gave that the tape has not come to.
+    pub(super) given: VecDeque<Event>,
+    /// Takes over where the deeds end.
+    pub(super) recorder: Option<Box<dyn Recorder>>,
+}
+
+/// What a strategy decided now and was not compared yet.
+#[derive(Default)]
+struct Decided {
+    acts: VecDeque<Intent>,
+    at_end: VecDeque<Intent>,
+}
+
+impl ReplayCursor {
+    pub(super) fn of(windows: Option<Timestamp>) -> Self {
+        Self {
+            windows,
+            ..Self::default()
+        }
+    }
+
+    /// For a host that goes on: the venues are there, and the recorder takes over where the deeds end.
+    pub(super) fn with_venues(self, recorder: Option<Box<dyn Recorder>>) -> Self {
+        Self {
+            venues: true,
+            recorder,
+            ..self
+        }
+    }
+
+    /// Reads ahead of the events that were `reached`.
+    pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
+        // What becomes of a fault is known before it happens.
+        let undecided = |fences: &[FaultAt]| fences.iter().any(|fence| fence.fate.is_none());
+        let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
+        let short = |guide: &Self| guide.windows.is_some() && guide.complete <= reached;
+        while !self.over && (room(self) || short(self) || undecided(&self.fences)) {
+            match tape.deed()? {
+                None => (self.over, self.is_cut) = (true, tape.is_cut()),
+                // The run had not begun to deny what was handed over before.
+                Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
+                Some((position, deed)) => {
+                    if is_barrier(&deed) {
+                        self.barriers.push_back(position);
+                    }
+                    if let Effect::Settled {
+                        strategy, outcome, ..
+                    } = deed
+                    {
+                        self.foretell(strategy, outcome);
+                    }
+                    self.note_window(position, &deed);
+                    self.states_ahead += state_bytes(&deed);
+                    self.queue.push_back((position, deed));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What becomes of instances is told at the end of the window in which it happened. So it is known up to where the
+    /// window of the last action begins, and up to what comes after that at the end of a window.
+    fn note_window(&mut self, position: u64, deed: &Effect) {
+        match (self.windows, deed) {
+            (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
+            (Some(length), Effect::Applied(acted)) if !acted.is_at_end() => {
+                let window = acted.at.div_euclid(length);
+                if self.last_window.is_none_or(|last| last < window) {
+                    self.last_window = Some(window);
+                    self.complete = self.queue.back().map_or(self.complete, |(at, _)| *at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn foretell(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
+        if let StrategyOutcome::Fenced(Some(offered)) = outcome {
+            let fate = None;
+            return self.fences.push(FaultAt {
+                strategy,
+                offered,
+                fate,
+            });
+        }
+        let open = |fence: &&mut FaultAt| fence.strategy == strategy && fence.fate.is_none();
+        if let Some(fence) = self.fences.iter_mut().find(open) {
+            fence.fate = Some(fate(outcome));
+        }
+    }
+
+    /// What is settled next about a strategy, and where.
+    pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, StrategyOutcome)> {
+        self.queue.iter().find_map(|(position, deed)| match deed {
+            Effect::Settled {
+                strategy: other,
+                outcome,
+                ..
+            } if *other == strategy => Some((*position, *outcome)),
+            _ => None,
+        })
+    }
+
+    /// What becomes of the strategy whose fault is at hand.
+    pub(super) fn fate(&self, strategy: StrategyId) -> Option<FaultOutcome> {
+        self.settled_next(strategy)
+            .map(|(_, outcome)| fate(outcome))
+    }
+
+    /// Whether a strategy that saves now did not when this was recorded, because it faulted.
+    pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
+        let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
+        let saved = here.any(
+            |(_, deed)| matches!(deed, Effect::Saved { strategy: other, .. } if *other == strategy),
+        );
+        let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
+        !saved && next == Some(StrategyOutcome::Fenced(None))
+    }
+
+    /// What a strategy's instance came to now, and was not compared yet.
+    pub(super) fn found_next(&self, strategy: StrategyId) -> Option<StrategyOutcome> {
+        let decided = self.decided.get(&strategy)?;
+        let next = decided.at_end.front()?;
+        StrategyOutcome::of(&next.decision)
+    }
+
+    /// Takes in what was brought about: it comes before what the strategy's instance came to of itself.
+    pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
+        let decided = self.decided.entry(strategy).or_default();
+        let later = std::mem::take(&mut decided.at_end);
+        self.sort(intents);
+        let decided = self.decided.entry(strategy).or_default();
+        decided.at_end.extend(later);
+    }
+
+    fn mark_denied(&mut self, denied: u32) {
+        let acted = self
+            .queue
+            .iter_mut()
+            .rev()
+            .filter_map(|(_, deed)| match deed {
+                Effect::Applied(acted) => Some(acted),
+                _ => None,
+            });
+        for acted in acted.take(denied as usize) {
+            acted.late = true;
+        }
+    }
+
+    /// How far the workers may go from the events that were `reached`.
+    pub(super) fn limit(&self, reached: u64) -> u64 {
+        let barrier = self.barriers.front().copied().unwrap_or(u64::MAX);
+        if self.over {
+            return barrier;
+        }
+        let known = match self.windows {
+            Some(_) => self.complete,
+            // Where time goes by, what becomes of an instance is told some time later.
+            None => {
+                let middle = self.queue.get(self.queue.len() / 2).map(|(at, _)| *at);
+                let last = self.queue.back().map(|(at, _)| *at);
+                middle
+                    .filter(|at| *at > reached)
+                    .or(last)
+                    .unwrap_or(reached)
+            }
+        };
+        barrier.min(known)
+    }
+
+    pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Effect)> {
+        let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
+        if is_barrier(&next.1) {
+            self.barriers.pop_front();
+        }
+        self.states_ahead -= state_bytes(&next.1);
+        Some(next)
+    }
+
+    /// Whether the change at hand was refused; not known where the tape ends before it was done.
+    pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
+        let after = self.queue.iter().take_while(|(at, _)| *at == position);
+        for (_, deed) in after {
+            match deed {
+                Effect::Refused { .. } => return Some(true),
+                Effect::Changed { .. } => return Some(false),
+                _ => {}
+            }
+        }
+        let goes_on = self.queue.iter().any(|(at, _)| *at > position);
+        (goes_on || !self.over).then_some(false)
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.over && self.queue.is_empty()
+    }
+
+    /// Takes in what was decided.
+    pub(super) fn sort(&mut self, intents: &mut Vec<Intent>) {
+        for intent in intents.drain(..) {
+            let decided = self.decided.entry(intent.strategy).or_default();
+            if intent.cause == AT_END {
+                decided.at_end.push_back(intent);
+            } else {
+                decided.acts.push_back(intent);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, strategy: StrategyId, at_end: bool) -> Option<Intent> {
+        let decided = self.decided.get_mut(&strategy)?;
+        if at_end {
+            decided.at_end.pop_front()
+        } else {
+            decided.acts.pop_front()
+        }
+    }
+
+    /// Decisions because of events before `position`, in the order in which they count.
+    pub(super) fn left_before(&mut self, position: u64) -> Vec<Intent> {
+        let mut left = Vec::new();
+        for decided in self.decided.values_mut() {
+            while let Some(intent) = decided.acts.pop_front_if(|intent| intent.cause < position) {
+                left.push(intent);
+            }
+        }
+        left.sort_unstable_by_key(Intent::key);
+        left
+    }
+
+    pub(super) fn all_left(&mut self) -> Vec<Intent> {
+        let mut left = self.left_before(u64::MAX);
+        for decided in self.decided.values_mut() {
+            left.extend(decided.at_end.drain(..));
+        }
+        left
+    }
+}
+
+const fn state_bytes(deed: &Effect) -> usize {
+    match deed {
+        Effect::Saved { state, .. } => state.bytes.len(),
+        _ => 0,
+    }
+}
+
+/// What becomes of a fault that is followed by this.
+const fn fate(outcome: StrategyOutcome) -> FaultOutcome {
+    match outcome {
+        StrategyOutcome::Ended => FaultOutcome::Ends,
+        StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
+        _ => FaultOutcome::Recovers,
+    }
+}
+
+/// Whether the workers must stand exactly at it.
+const fn is_barrier(deed: &Effect) -> bool {
+    match deed {
+        Effect::Applied(acted) => acted.is_at_end(),
+        Effect::Sent { .. } | Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {
+            false
+        }
+        Effect::Settled { .. }
+        | Effect::Operated { .. }
+        | Effect::GaveUp { .. }
+        | Effect::Changed { .. }
+        | Effect::Asked
+        | Effect::Saved { .. }
+        | Effect::Stopping { .. } => true,
+    }
+}

@@ -1,0 +1,76 @@
+//! Events that a version is offered after another one has handled them. What is decided on them comes too late: the
+//! router denies new orders and changes, so that the strategy learns what became of them, and carries out the rest.
+//!
+//! Nothing is told before the version really takes over: until then its decisions only reach a copy of the book.
+
+use crate::intent::Decision;
+use crate::port::{Fault, Strategy};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::quota::Quota;
+use crate::worker::refeed::consumed;
+use crate::worker::runner::{MAX_ACTIONS, StrategyRunner, intend, wish};
+use tickdeck_model::{Action, Event, Timestamp};
+
+/// What an instance decided while it caught up.
+pub(crate) struct CaughtUp {
+    /// With the time of the event that caused it.
+    decisions: Vec<(Timestamp, Action)>,
+    /// What is left of its bounds.
+    allowance: Quota,
+}
+
+impl StrategyRunner {
+    /// Offers events that another version has handled.
+    pub(crate) fn catch_up(
+        &self,
+        place: SlotIndex,
+        strategy: &mut dyn Strategy,
+        events: &[Event],
+    ) -> Result<CaughtUp, Fault> {
+        let slot = &self.slots[place];
+        let mut done = CaughtUp {
+            decisions: Vec::new(),
+            allowance: slot.allowance.clone(),
+        };
+        let Some(book) = self.portfolio.book(slot.id) else {
+            return Ok(done);
+        };
+        let mut copy = self.portfolio.fork(slot.id, Box::new(book.clone()));
+        let budget = self.budget();
+        let mut actions = Vec::with_capacity(MAX_ACTIONS);
+        let mut at = 0;
+        while at < events.len() {
+            budget.check()?;
+            let batch = &events[at..events.len().min(at + self.max_batch)];
+            let Some(book) = copy.book_mut(slot.id) else {
+                break;
+            };
+            actions.clear();
+            let handled = consumed(strategy.on_events(batch, book, &mut actions)?, batch)?;
+            at += handled;
+            let cause = batch[handled - 1].ts_host;
+            for action in &actions {
+                if matches!(action, Action::Notify(_)) {
+                    continue;
+                }
+                done.allowance.admit(cause, action)?;
+                intend(&mut copy, slot.id, action)?;
+                done.decisions.push((cause, *action));
+            }
+        }
+        Ok(done)
+    }
+
+    /// Tells what a version decided while it caught up, now that it takes over.
+    pub(crate) fn tell(&mut self, place: SlotIndex, done: CaughtUp) {
+        let slot = &mut self.slots[place];
+        slot.allowance = done.allowance;
+        for (cause, action) in done.decisions {
+            // The copy of the book took it, so this one does.
+            let _ = intend(&mut self.portfolio, slot.id, &action);
+            self.wishes.extend(wish(cause, place, &action));
+            let late = slot.at_end(Decision::Late(action));
+            self.outlet.publish(&[late]);
+        }
+    }
+}

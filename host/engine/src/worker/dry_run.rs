@@ -1,0 +1,135 @@
+//! Trying a version where its predecessor stands, away from the threads that trade.
+
+use crate::port::{Fault, OtherSchema, State, Strategy, StrategyStart, Version, last_order};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::refeed::{RecoveryBudget, replay};
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::StartFrom;
+use std::sync::Arc;
+use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
+use tickdeck_portfolio::{Portfolio, StrategyBook};
+
+/// Where a strategy stands: what a new version is tried on before it may take over.
+pub struct DryRun {
+    id: StrategyId,
+    origin: Option<Arc<State>>,
+    portfolio: Portfolio,
+    events: Vec<Event>,
+    max_batch: usize,
+    budget: RecoveryBudget,
+}
+
+impl DryRun {
+    /// Lets a version start as it will and handle the strategy's last events, away from the trading threads. What it
+    /// decides is discarded. Returns how many events it handled.
+    ///
+    /// # Errors
+    /// It does not read the state, or it traps; the text says why.
+    pub fn run(mut self, version: &Version) -> Result<usize, Fault> {
+        let Some(book) = self.portfolio.book_mut(self.id) else {
+            return Ok(0);
+        };
+        let (mut strategy, _) = begin(version, self.origin, book).map_err(Fault)?;
+        replay(
+            &mut *strategy,
+            self.id,
+            &mut self.portfolio,
+            &self.events,
+            self.max_batch,
+            &self.budget,
+        )?;
+        Ok(self.events.len())
+    }
+
+    /// Starts a strategy that left where its book stands now, for it to be seated again: its positions are in it, and
+    /// the order numbers that it used are gone.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    pub fn seat(
+        mut self,
+        name: String,
+        allocation: Vec<(CurrencyId, Amount)>,
+        next_order: OrderNumber,
+        version: Version,
+    ) -> Result<StrategyStart, Fault> {
+        let portfolio = &mut self.portfolio;
+        portfolio.open_strategy(self.id, &allocation, next_order);
+        let mut book = portfolio.close_strategy(self.id).unwrap_or_default();
+        let last_order = last_order(next_order);
+        let next_order = book.next_order();
+        let strategy = version.code.start(&mut book)?;
+        Ok(StrategyStart {
+            id: self.id,
+            name,
+            allocation,
+            next_order,
+            last_order,
+            version,
+            strategy,
+        })
+    }
+}
+
+/// Starts an instance of a version from what there is to inherit, and says from what it did. One that can't read the
+/// state starts afresh where its policy says so.
+pub(crate) fn begin(
+    version: &Version,
+    state: Option<Arc<State>>,
+    book: &mut Box<StrategyBook>,
+) -> Result<(Box<dyn Strategy>, StartFrom), String> {
+    let code = &*version.code;
+    let refused = match state {
+        None => None,
+        Some(state) => match restored(version, &state, book) {
+            Ok(strategy) => return Ok((strategy, StartFrom::State(state))),
+            Err(why) => Some(why),
+        },
+    };
+    match (refused, version.swap.other_schema) {
+        (Some(why), OtherSchema::Refuse) => Err(why),
+        (None, _) | (Some(_), OtherSchema::Fresh) => {
+            let strategy = code.start(book).map_err(|fault| fault.0)?;
+            Ok((strategy, StartFrom::Start))
+        }
+    }
+}
+
+fn restored(
+    version: &Version,
+    state: &State,
+    book: &mut Box<StrategyBook>,
+) -> Result<Box<dyn Strategy>, String> {
+    let reads = version.code.restores();
+    if !reads.contains(&state.schema) {
+        return Err(format!(
+            "version {} reads states of schema {reads:?}, the running version saves {}: let it read that one too (in \
+             Rust by `OLDEST_STATE` and `migrate`), or set other_schema = \"fresh\" under [swap] in its NAME.toml to \
+             start without the state",
+            version.label, state.schema
+        ));
+    }
+    let restored = version.code.restore(book, state);
+    restored.map_err(|fault| fault.0)
+}
+
+impl StrategyRunner {
+    /// Where a strategy stands.
+    pub(crate) fn rehearsal(&mut self, place: SlotIndex) -> DryRun {
+        let slot = &self.slots[place];
+        let base = slot.tape.base.as_ref();
+        let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
+        let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
+        DryRun {
+            id: slot.id,
+            origin: base.and_then(|base| match &base.origin {
+                StartFrom::Start => None,
+                StartFrom::State(state) => Some(Arc::clone(state)),
+            }),
+            portfolio: self.portfolio.fork(slot.id, book),
+            events: slot.tape.handled().to_vec(),
+            max_batch: self.max_batch,
+            budget: RecoveryBudget::of_rehearsal(&self.now_ns),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! One version of a strategy takes over from another, between two windows: everything offered has been handled, and
+//! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
+
+use crate::intent::Decision;
+use crate::port::{Fault, SaveFailed, State, Strategy, Version};
+use crate::worker::catch_up::CaughtUp;
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::dry_run::begin;
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::{Previous, Probation, Shadow, Slot, SnapshotPoint, StartFrom};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::Event;
+
+/// What a version took over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateSource {
+    /// The state that the version before saved there and then.
+    Saved {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The last snapshot, and the events since.
+    Snapshot {
+        /// Its size.
+        bytes: usize,
+        /// How many events; what was decided on them came too late to be sent.
+        events: usize,
+    },
+    /// Nothing: it started afresh.
+    Nothing,
+}
+
+/// What a handover came to.
+pub(crate) struct Handover {
+    pub(crate) inherited: StateSource,
+    /// Why the version before could not save, if it was asked and could not.
+    pub(crate) lost: Option<String>,
+    /// From `save` to the new instance standing ready.
+    pub(crate) took_ns: u64,
+    /// The version that now counts.
+    pub(crate) version: Version,
+    /// The instance that is done. It is stopped and dropped by whoever has the time.
+    pub(crate) retired: Option<Box<dyn Strategy>>,
+}
+
+/// An instance that stands ready to take over.
+struct NewInstance {
+    strategy: Box<dyn Strategy>,
+    inherited: StateSource,
+    origin: StartFrom,
+    caught_up: Option<CaughtUp>,
+}
+
+/// What a version leaves: to the next, and to itself if it is rolled back to.
+#[derive(Default)]
+struct OldState {
+    /// Its state as of now.
+    saved: Option<Arc<State>>,
+    /// Why there is none, if it was asked for.
+    lost: Option<String>,
+    /// Asked for it, the instance faulted.
+    faulted: bool,
+    /// Without one as of now: its last snapshot, and the events since.
+    snapshot: Option<Arc<State>>,
+    since: Vec<Event>,
+}
+
+impl OldState {
+    /// What the next version starts from: a state, what it is, and the events that are missing in it.
+    fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, StateSource, &[Event]) {
+        if let Some(state) = &self.saved {
+            let bytes = state.bytes.len();
+            return (Some(Arc::clone(state)), StateSource::Saved { bytes }, &[]);
+        }
+        match (policy, &self.snapshot) {
+            (SaveFailed::Snapshot, Some(state)) => {
+                let (bytes, events) = (state.bytes.len(), self.since.len());
+                let inherited = StateSource::Snapshot { bytes, events };
+                (Some(Arc::clone(state)), inherited, &self.since)
+            }
+            _ => (None, StateSource::Nothing, &[]),
+        }
+    }
+
+    /// What the version that leaves would start from again.
+    fn for_itself(self, version: Version) -> Previous {
+        let (state, since) = match self.saved {
+            Some(state) => (Some(state), Vec::new()),
+            None => (self.snapshot, self.since),
+        };
+        Previous {
+            version,
+            state: Some(state.map_or(StartFrom::Start, StartFrom::State)),
+            since,
+        }
+    }
+}
+
+impl StrategyRunner {
+    /// Lets `to` take over, or run beside if it is to.
+    pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
+        let started = (self.now_ns)();
+        let left = self.bequeath(place);
+        if to.swap.shadow {
+            let beside = self.beside_of(place, &to, &left);
+            self.revive(place);
+            return beside.map(|heir| self.put_beside(place, to, heir, started));
+        }
+        let (state, inherited, since) = left.for_next(to.swap.save_failed);
+        match self.take_over(place, &to, state, inherited, since) {
+            Ok(heir) => Ok(self.install(place, to, heir, left, started)),
+            Err(why) => {
+                self.revive(place);
+                Err(why)
+            }
+        }
+    }
+
+    /// An instance that can be compared with the one that trades: it must start from where that one is.
+    fn beside_of(
+        &mut self,
+        place: SlotIndex,
+        to: &Version,
+        left: &OldState,
+    ) -> Result<NewInstance, String> {
+        let Some(state) = &left.saved else {
+            let why = left.lost.as_deref().unwrap_or("it does not run");
+            return Err(format!(
+                "a version beside must start from where the running one is, and that can't save: {why}; set shadow = \
+                 false to replace it"
+            ));
+        };
+        let inherited = StateSource::Saved {
+            bytes: state.bytes.len(),
+        };
+        self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
+    }
+
+    /// The version that runs beside takes over, with the state that it has come to.
+    pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
+        let started = (self.now_ns)();
+        let slot = &mut self.slots[place];
+        let Some(shadow) = &mut slot.shadow else {
+            return Err("no version runs beside it".to_owned());
+        };
+        let label = &shadow.version.label;
+        let bytes = match shadow.strategy.save() {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(why)) => return Err(format!("version {label} can't save: {why}")),
+            Err(fault) => {
+                let why = format!("version {label} ended while it saved: {fault}");
+                self.lose_beside(place, fault);
+                return Err(why);
+            }
+        };
+        let version = shadow.version.clone();
+        let inherited = StateSource::Saved { bytes: bytes.len() };
+        let schema = version.code.schema();
+        let state = Some(Arc::new(State { schema, bytes }));
+        let left = self.bequeath(place);
+        // A fresh instance, because the order numbers that the old one used are gone by now.
+        match self.take_over(place, &version, state, inherited, &[]) {
+            Ok(heir) => Ok(self.install(place, version, heir, left, started)),
+            Err(why) => {
+                self.revive(place);
+                Err(why)
+            }
+        }
+    }
+
+    /// Ends the version that runs beside, if there is one.
+    pub(crate) fn end_beside(&mut self, place: SlotIndex) -> Option<Version> {
+        let shadow = self.slots[place].shadow.take();
+        shadow.map(|shadow| shadow.version)
+    }
+
+    /// The version before takes over again. Within the trial it gets the state that it had left and the events since;
+    /// later, the state of the version that it replaces.
+    pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
+        let slot = &mut self.slots[place];
+        let Some(previous) = slot.previous.take() else {
+            return Err("there is no earlier version".to_owned());
+        };
+        let Previous {
+            mut version,
+            state,
+            since,
+        } = previous;
+        version.swap.shadow = false;
+        let Some(origin) = state else {
+            let back = self.swap(place, version.clone());
+            if back.is_err() {
+                let previous = Previous {
+                    version,
+                    state,
+                    since,
+                };
+                self.slots[place].previous = Some(previous);
+            }
+            return back;
+        };
+        let started = (self.now_ns)();
+        match self.resume(place, &version, &origin, &since) {
+            Ok(heir) => Ok(self.reinstate(place, version, heir, started)),
+            Err(fault) => {
+                let slot = &mut self.slots[place];
+                if slot.is_suspended() {
+                    slot.counters.note(&fault);
+                    slot.trial = None;
+                    self.end(place);
+                } else {
+                    slot.previous = Some(Previous {
+                        version,
+                        state: Some(origin),
+                        since,
+                    });
+                }
+                Err(fault.0)
+            }
+        }
+    }
+
+    /// Takes a strategy's instance out for good.
+    pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
+        let slot = &mut self.slots[place];
+        slot.seated = false;
+        (slot.shadow, slot.previous, slot.trial) = (None, None, None);
+        slot.tape.rebase(None);
+        slot.tape.clear();
+        slot.strategy.take()
+    }
+
+    /// What the running version leaves.
+    fn bequeath(&mut self, place: SlotIndex) -> OldState {
+        let slot = &mut self.slots[place];
+        let mut left = OldState::default();
+        let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
+        match saved.map(|saved| self.foretold.saved(saved)) {
+            Some(Ok(Ok(bytes))) => {
+                let schema = slot.version.code.schema();
+                left.saved = Some(Arc::new(State { schema, bytes }));
+                return left;
+            }
+            Some(Ok(Err(why))) => left.lost = Some(why),
+            Some(Err(fault)) => {
+                slot.counters.note(&fault);
+                slot.strategy = None;
+                (left.lost, left.faulted) = (Some(fault.0), true);
+            }
+            None => {}
+        }
+        if let Some(StartFrom::State(state)) = slot.tape.base.as_ref().map(|base| &base.origin) {
+            left.snapshot = Some(Arc::clone(state));
+            left.since = slot.tape.handled().to_vec();
+        }
+        left
+    }
+
+    /// Starts an instance of `to` from what was left to it. Nothing is changed yet, and nothing told.
+    fn take_over(
+        &mut self,
+        place: SlotIndex,
+        to: &Version,
+        state: Option<Arc<State>>,
+        inherited: StateSource,
+        since: &[Event],
+    ) -> Result<NewInstance, String> {
+        self.foretold.refusal()?;
+        let id = self.slots[place].id;
+        let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
+        let (mut strategy, origin) = begin(to, state, book)?;
+        let (mut caught_up, mut taken) = (None, StateSource::Nothing);
+        if matches!(origin, StartFrom::State(_)) {
+            taken = inherited;
+            if !since.is_empty() {
+                let done = self.catch_up(place, &mut *strategy, since);
+                caught_up = Some(done.map_err(|fault| fault.0)?);
+            }
+        }
+        Ok(NewInstance {
+            strategy,
+            inherited: taken,
+            origin,
+            caught_up,
+        })
+    }
+
+    /// Starts an instance of an earlier version and brings it to where things stand now.
+    fn resume(
+        &mut self,
+        place: SlotIndex,
+        version: &Version,
+        origin: &StartFrom,
+        since: &[Event],
+    ) -> Result<NewInstance, Fault> {
+        self.foretold.refusal().map_err(Fault)?;
+        let slot = &self.slots[place];
+        let events = [since, slot.tape.all()].concat();
+        let Some(book) = self.portfolio.book_mut(slot.id) else {
+            return Err(Fault("it has no book".to_owned()));
+        };
+        let mut strategy = origin.begin(&*version.code, book)?;
+        let caught_up = self.catch_up(place, &mut *strategy, &events)?;
+        let bytes = match origin {
+            StartFrom::Start => 0,
+            StartFrom::State(state) => state.bytes.len(),
+        };
+        let events = events.len();
+        Ok(NewInstance {
+            strategy,
+            inherited: StateSource::Snapshot { bytes, events },
+            origin: origin.clone(),
+            caught_up: Some(caught_up),
+        })
+    }
+
+    /// Puts a new version in place, on trial; the one before leaves `left`.
+    fn install(
+        &mut self,
+        place: SlotIndex,
+        to: Version,
+        mut heir: NewInstance,
+        left: OldState,
+        started: u64,
+    ) -> Handover {
+        let lost = left.lost.clone();
+        if left.faulted {
+            let fenced = self.slots[place].at_end(Decision::Fenced { offered: None });
+            self.outlet.publish(&[fenced]);
+        }
+        let base = match heir.caught_up.take() {
+            // What it has caught up with is in no state yet.
+            Some(caught_up) => {
+                self.tell(place, caught_up);
+                saved_base(&mut *heir.strategy, &to)
+            }
+            None => Some(heir.origin),
+        };
+        let book = self.portfolio.book_mut(self.slots[place].id).cloned();
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        slot.tape.rebase(base.map(|origin| SnapshotPoint {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
+        slot.tape.hold();
+        slot.trial = Some(Probation::new(&to.swap));
+        let retired = slot.strategy.replace(heir.strategy);
+        let version = std::mem::replace(&mut slot.version, to.clone());
+        slot.previous = Some(left.for_itself(version));
+        slot.begin(started);
+        Handover {
+            inherited: heir.inherited,
+            lost,
+            took_ns,
+            version: to,
+            retired,
+        }
+    }
+
+    /// Puts an earlier version back in place.
+    fn reinstate(
+        &mut self,
+        place: SlotIndex,
+        version: Version,
+        mut heir: NewInstance,
+        started: u64,
+    ) -> Handover {
+        if let Some(caught_up) = heir.caught_up.take() {
+            self.tell(place, caught_up);
+        }
+        // It was brought here by events that are dropped now; without a state of its own it can only start afresh.
+        let base = saved_base(&mut *heir.strategy, &version);
+        let book = self.portfolio.book_mut(self.slots[place].id).cloned();
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        let retired = slot.strategy.replace(heir.strategy);
+        slot.version = version.clone();
+        slot.trial = None;
+        slot.tape.rebase(base.map(|origin| SnapshotPoint {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
+        slot.tape.clear();
+        slot.begin(started);
+        Handover {
+            inherited: heir.inherited,
+            lost: None,
+            took_ns,
+            version,
+            retired,
+        }
+    }
+
+    /// Lets a version run beside the one that trades.
+    fn put_beside(
+        &mut self,
+        place: SlotIndex,
+        version: Version,
+        heir: NewInstance,
+        started: u64,
+    ) -> Handover {
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        slot.counters.begin_beside();
+        let retired = slot.shadow.replace(Shadow {
+            version: version.clone(),
+            strategy: heir.strategy,
+        });
+        Handover {
+            inherited: heir.inherited,
+            lost: None,
+            took_ns,
+            version,
+            retired: retired.map(|shadow| shadow.strategy),
+        }
+    }
+
+    /// Brings back a version that trapped while it saved, and goes on.
+    fn revive(&mut self, place: SlotIndex) {
+        let slot = &mut self.slots[place];
+        if slot.is_suspended() {
+            let (at, fault) = (slot.last_at, slot.counters.last());
+            self.fault(place, at, None, Fault(fault));
+        }
+    }
+}
+
+/// What an instance can be brought back from, if it saves. One that traps on it is found out at its next call.
+fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
+    let bytes = strategy.save().ok()?.ok()?;
+    let schema = version.code.schema();
+    Some(StartFrom::State(Arc::new(State { schema, bytes })))
+}
+
+impl Slot {
+    /// A version begins: what its predecessor did is not held against it.
+    fn begin(&mut self, started: u64) {
+        self.shadow = None;
+        self.seated = true;
+        self.traps.clear();
+        self.pause_from = Some(self.last_call_ended.take().unwrap_or(started));
+        self.counters.expecting.store(false, Ordering::Relaxed);
+    }
+}

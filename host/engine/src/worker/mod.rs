@@ -1,0 +1,411 @@
+//! A worker: the ring's consumer for its share of the strategies.
+//!
+//! It runs every event through its middlewares, gathers each strategy's next batch by the dispatch index, folds its own
+//! replica of the store, and passes what strategies decide to the action ring. An event that changes a strategy's
+//! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
+//! as of the event that it handles.
+
+mod catch_up;
+mod dispatch;
+pub(crate) mod dry_run;
+pub(crate) mod handover;
+pub(crate) mod pool;
+mod quota;
+pub(crate) mod recorded_faults;
+mod recovery;
+mod refeed;
+mod runner;
+mod shadow;
+pub(crate) mod slot;
+
+use crate::config::MiddlewareConfig;
+use crate::intent::{Intent, Outlet};
+use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
+use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
+use crate::worker::dispatch::{Dispatch, SlotIndex};
+use crate::worker::dry_run::DryRun;
+use crate::worker::handover::Handover;
+use crate::worker::recorded_faults::RecordedFault;
+use crate::worker::runner::{FeedChange, StrategyRunner};
+use crate::worker::slot::Counters;
+use crossbeam_utils::CachePadded;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tickdeck_model::{Event, Feed, FeedRequest, Instrument, InstrumentId, StrategyId, Timestamp};
+use tickdeck_portfolio::Portfolio;
+use tickdeck_ring::Consumer;
+
+/// How a worker is set up.
+pub(crate) struct WorkerSetup {
+    pub(crate) middleware: MiddlewareConfig,
+    pub(crate) max_batch: usize,
+    pub(crate) split_seed: Option<u64>,
+    pub(crate) max_actions_per_s: u32,
+    /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
+    pub(crate) lookahead_ns: i64,
+    /// By instrument id.
+    pub(crate) instruments: Vec<Instrument>,
+    pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+struct RoutedFeedChange {
+    due: Timestamp,
+    place: SlotIndex,
+    request: FeedRequest,
+    wanted: bool,
+}
+
+/// What the kernel asks of a worker between two windows.
+pub(crate) enum Task {
+    Stop(StopReason),
+    Start(Box<StrategyStart>, Arc<CachePadded<Counters>>),
+    Swap(StrategyId, Box<Version>),
+    Promote(StrategyId),
+    RollBack(StrategyId),
+    Remove(StrategyId),
+    DryRun(StrategyId),
+    Offer,
+    States,
+    Force(RecordedFault),
+}
+
+/// What came of it.
+pub(crate) enum Done {
+    Stopped,
+    Offered,
+    Started,
+    FaultRecorded,
+    /// Another version counts.
+    Swapped(Box<Handover>),
+    /// A version runs beside the one that counts.
+    Shadow(Box<Handover>),
+    /// It does no longer.
+    ShadowEnded(Box<Version>),
+    Removed(Option<Box<dyn Strategy>>),
+    DryRun(Box<DryRun>),
+    States(Vec<(StrategyId, State)>),
+}
+
+/// A worker.
+pub(crate) struct Worker {
+    events: Consumer<Event>,
+    desk: StrategyRunner,
+    dispatch: Dispatch,
+    chain: Chain,
+    changes: Vec<RoutedFeedChange>,
+    setup: WorkerSetup,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        events: Consumer<Event>,
+        outlet: Outlet,
+        portfolio: Portfolio,
+        seats: Vec<(StrategyStart, Arc<CachePadded<Counters>>)>,
+        setup: WorkerSetup,
+    ) -> Self {
+        let mut desk = StrategyRunner::new(portfolio, outlet, &setup);
+        let mut dispatch = Dispatch::default();
+        let mut bars: BTreeMap<BarSpec, Vec<SlotIndex>> = BTreeMap::new();
+        for (seat, counters) in seats {
+            let place = dispatch.add(&seat.version.feeds, seat.version.accounts);
+            for request in bars_of(&seat.version.feeds) {
+                bars.entry(bar_spec(request)).or_default().push(place);
+            }
+            desk.seat(place, seat, counters, &setup);
+        }
+        let mut shard = Self {
+            events,
+            desk,
+            dispatch,
+            chain: Chain::default(),
+            changes: Vec::new(),
+            setup,
+        };
+        shard.build_chain();
+        shard.start_manifest_bars(bars);
+        shard
+    }
+
+    /// Handles everything that is on the ring; returns how many events that was.
+    pub(crate) fn poll(&mut self) -> usize {
+        let mut handled = 0;
+        loop {
+            let Self {
+                events,
+                desk,
+                dispatch,
+                chain,
+                changes,
+                setup,
+            } = self;
+            let slots = events.peek(usize::MAX);
+            if slots.is_empty() {
+                return handled;
+            }
+            // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
+            let due = changes
+                .iter()
+                .map(|change| change.due)
+                .min()
+                .unwrap_or(Timestamp::MAX);
+            let stretch = if due == Timestamp::MAX {
+                slots.len()
+            } else {
+                slots.partition_point(|event| event.ts_host < due)
+            };
+            for event in &slots[..stretch] {
+                chain.run(event, |event, audience| {
+                    desk.route(dispatch, event, audience);
+                });
+            }
+            desk.flush_all();
+            take_wishes(desk, changes, setup.lookahead_ns);
+            for place in std::mem::take(&mut desk.ended) {
+                unseat(place, desk, dispatch, chain, changes);
+            }
+            let reached = stretch < slots.len();
+            events.release(stretch);
+            handled += stretch;
+            if reached {
+                self.change_feeds(due);
+            }
+        }
+    }
+
+    /// Waits for something to poll or for `stop` to say so; false once the ring is closed and drained.
+    pub(crate) fn wait(&mut self, stop: impl FnMut() -> bool) -> bool {
+        !matches!(
+            self.events.wait(stop),
+            Err(_) | Ok(tickdeck_ring::Wake::Closed)
+        )
+    }
+
+    /// Takes what the strategies decided, where the kernel and the worker share a thread.
+    pub(crate) fn take_intents(&mut self, into: &mut Vec<Intent>) {
+        if let Outlet::Local(intents) = &mut self.desk.outlet {
+            into.append(intents);
+        }
+    }
+
+    /// Does what the kernel asks between two windows.
+    pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
+        let forces = matches!(task, Task::Force(_));
+        let done = match task {
+            Task::Stop(reason) => {
+                self.desk.stop(reason);
+                Ok(Done::Stopped)
+            }
+            Task::Start(seat, counters) => {
+                self.seat(*seat, counters);
+                Ok(Done::Started)
+            }
+            Task::Swap(id, to) => {
+                let place = self.place_of(id)?;
+                let beside = to.swap.shadow;
+                let change = |desk: &mut StrategyRunner| desk.swap(place, *to);
+                self.change_version(place, beside, change)
+            }
+            Task::Promote(id) => {
+                let place = self.place_of(id)?;
+                self.change_version(place, false, |desk| desk.promote(place))
+            }
+            Task::RollBack(id) => {
+                let place = self.place_of(id)?;
+                if let Some(version) = self.desk.end_beside(place) {
+                    return Ok(Done::ShadowEnded(Box::new(version)));
+                }
+                self.change_version(place, false, |desk| desk.roll_back(place))
+            }
+            Task::Remove(id) => {
+                let place = self.place_of(id)?;
+                let instance = self.desk.remove(place);
+                self.desk.ended.push(place);
+                Ok(Done::Removed(instance))
+            }
+            Task::Offer => {
+                self.desk.flush_all();
+                Ok(Done::Offered)
+            }
+            Task::Force(forced) => {
+                self.desk.force(forced);
+                Ok(Done::FaultRecorded)
+            }
+            Task::States => Ok(Done::States(self.desk.states())),
+            Task::DryRun(id) => {
+                let place = self.place_of(id)?;
+                Ok(Done::DryRun(Box::new(self.desk.rehearsal(place))))
+            }
+        };
+        if !forces {
+            self.desk.foretold.forget_change();
+        }
+        take_wishes(&mut self.desk, &mut self.changes, self.setup.lookahead_ns);
+        for place in std::mem::take(&mut self.desk.ended) {
+            let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
+            unseat(place, &mut self.desk, dispatch, chain, &mut self.changes);
+        }
+        done
+    }
+
+    fn place_of(&self, id: StrategyId) -> Result<SlotIndex, String> {
+        let place = self.desk.place_of(id);
+        place.ok_or_else(|| format!("no strategy {id} sits with this worker"))
+    }
+
+    /// Seats a strategy while others trade, where one of its name sat before if there was one.
+    fn seat(&mut self, seat: StrategyStart, counters: Arc<CachePadded<Counters>>) {
+        let (feeds, accounts) = (seat.version.feeds.clone(), seat.version.accounts);
+        let place = match self.desk.place_of(seat.id) {
+            Some(place) => {
+                self.dispatch.add_again(place, &feeds, accounts);
+                place
+            }
+            None => self.dispatch.add(&feeds, accounts),
+        };
+        self.desk.seat(place, seat, counters, &self.setup);
+        for request in &feeds {
+            self.begin_feed(place, request);
+        }
+    }
+
+    /// Another version counts from now on, unless it only runs beside: feeds that only the old manifest named end, those
+    /// that only the new one names begin, and what was changed at run time stays.
+    fn change_version(
+        &mut self,
+        place: SlotIndex,
+        beside: bool,
+        change: impl FnOnce(&mut StrategyRunner) -> Result<Handover, String>,
+    ) -> Result<Done, String> {
+        let slot = &self.desk.slots[place];
+        let before = slot.seated.then(|| slot.version.feeds.clone());
+        let changed = change(&mut self.desk);
+        self.desk.touch(place);
+        let handover = Box::new(changed?);
+        if beside {
+            return Ok(Done::Shadow(handover));
+        }
+        let (feeds, accounts) = (&handover.version.feeds, handover.version.accounts);
+        match before {
+            None => self.dispatch.add_again(place, &[], accounts),
+            Some(_) => self.dispatch.set_accounts(place, accounts),
+        }
+        let before = before.unwrap_or_default();
+        let slot = &mut self.desk.slots[place];
+        slot.allowance.change_feeds(&before, feeds);
+        for request in before.iter().filter(|old| !feeds.contains(old)) {
+            if self.dispatch.change(place, request, false) && request.feed == Feed::Bars {
+                self.chain.end_bars(place, Some(bar_spec(request)));
+            }
+        }
+        for request in feeds.iter().filter(|new| !before.contains(new)) {
+            if self.dispatch.change(place, request, true) {
+                self.begin_feed(place, request);
+            }
+        }
+        Ok(Done::Swapped(handover))
+    }
+
+    /// What a feed needs besides its place in the index.
+    fn begin_feed(&mut self, place: SlotIndex, request: &FeedRequest) {
+        match request.feed {
+            Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
+            // The book's first event is the snapshot that the router asks for; deltas before it would mislead.
+            Feed::Book => self.desk.await_snapshot(place, request.target),
+            _ => {}
+        }
+    }
+
+    /// The worker's replica of the store.
+    pub(crate) fn portfolio(&self) -> &Portfolio {
+        &self.desk.portfolio
+    }
+
+    fn change_feeds(&mut self, due: Timestamp) {
+        let (now, later) = std::mem::take(&mut self.changes)
+            .into_iter()
+            .partition(|change| change.due <= due);
+        self.changes = later;
+        let now: Vec<RoutedFeedChange> = now;
+        for change in now {
+            self.change_feed(&change);
+        }
+    }
+
+    fn change_feed(&mut self, change: &RoutedFeedChange) {
+        let RoutedFeedChange { place, request, .. } = change;
+        let changed = self.dispatch.change(*place, request, change.wanted);
+        if !changed {
+            return;
+        }
+        if change.wanted {
+            self.begin_feed(*place, request);
+        } else if request.feed == Feed::Bars {
+            self.chain.end_bars(*place, Some(bar_spec(request)));
+        }
+    }
+
+    fn build_chain(&mut self) {
+        let config = &self.setup.middleware;
+        if config.drop_duplicates {
+            self.chain.push(Box::new(DropDuplicates::default()));
+        }
+        if let Some(max_age_ns) = config.max_age_ns {
+            self.chain.push(Box::new(DropStale::new(max_age_ns)));
+        }
+        if let Some(interval_ns) = config.conflate_quotes_ns {
+            self.chain.push(Box::new(ConflateQuotes::new(interval_ns)));
+        }
+    }
+
+    /// Starts the bars that are wanted from the first event on, one builder for all who want the same.
+    fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<SlotIndex>>) {
+        for (spec, audience) in wanted {
+            self.start_bars(spec, audience);
+        }
+    }
+
+    fn start_bars(&mut self, spec: BarSpec, audience: Vec<SlotIndex>) {
+        if let Some(instrument) = self.setup.instruments.get(spec.instrument.index()) {
+            let builder = BarBuilder::new(spec, instrument.lot);
+            self.chain.start_bars(builder, audience);
+        }
+    }
+}
+
+/// A strategy ended: its feeds do too, those that it had only just asked for among them.
+fn unseat(
+    place: SlotIndex,
+    desk: &mut StrategyRunner,
+    dispatch: &mut Dispatch,
+    chain: &mut Chain,
+    changes: &mut Vec<RoutedFeedChange>,
+) {
+    dispatch.remove(place);
+    chain.end_bars(place, None);
+    changes.retain(|change| change.place != place);
+    desk.forget_snapshots(place);
+}
+
+/// Takes over what strategies asked for; it takes effect later.
+fn take_wishes(desk: &mut StrategyRunner, changes: &mut Vec<RoutedFeedChange>, lookahead_ns: i64) {
+    let change = |wish: FeedChange| RoutedFeedChange {
+        due: wish.at.saturating_add(lookahead_ns),
+        place: wish.place,
+        request: wish.request,
+        wanted: wish.wanted,
+    };
+    changes.extend(desk.wishes.drain(..).map(change));
+}
+
+fn bars_of(feeds: &[FeedRequest]) -> impl Iterator<Item = &FeedRequest> {
+    feeds.iter().filter(|feed| feed.feed == Feed::Bars)
+}
+
+fn bar_spec(request: &FeedRequest) -> BarSpec {
+    BarSpec {
+        instrument: InstrumentId(request.target),
+        basis: request.basis,
+        step: request.step,
+    }
+}

@@ -1,0 +1,73 @@
+//! A version that runs beside the one that trades: it handles the same events, and nothing of it is sent. What it
+//! decides is compared, and where it differs it is recorded.
+
+use crate::intent::Decision;
+use crate::port::{Fault, Strategy};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::refeed::consumed;
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::{Counters, ShadowDifference};
+use tickdeck_model::{Action, Event};
+use tickdeck_portfolio::StrategyBook;
+
+impl StrategyRunner {
+    /// Offers a version that runs beside what the running one just handled, and compares what they decided.
+    pub(crate) fn run_beside(&mut self, place: SlotIndex, handled: usize) {
+        let slot = &mut self.slots[place];
+        let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
+        else {
+            return;
+        };
+        let batch = slot.tape.waiting(handled);
+        let compared = compare(
+            &mut *shadow.strategy,
+            batch,
+            book,
+            &self.actions,
+            &mut self.beside,
+            &slot.counters,
+        );
+        if let Err(fault) = compared {
+            self.lose_beside(place, fault);
+        }
+    }
+
+    /// The version that runs beside trapped.
+    pub(crate) fn lose_beside(&mut self, place: SlotIndex, fault: Fault) {
+        let slot = &mut self.slots[place];
+        slot.counters.note(&fault);
+        slot.shadow = None;
+        let failed = slot.at_end(Decision::ShadowFailed);
+        self.outlet.publish(&[failed]);
+    }
+}
+
+/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`.
+fn compare(
+    strategy: &mut dyn Strategy,
+    batch: &[Event],
+    book: &mut Box<StrategyBook>,
+    sent: &[Action],
+    ours: &mut Vec<Action>,
+    counters: &Counters,
+) -> Result<(), Fault> {
+    let mut at = 0;
+    while at < batch.len() {
+        ours.clear();
+        at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
+        let sent = if at == batch.len() { sent } else { &[] };
+        let same = ours.iter().zip(sent).filter(|(a, b)| a == b).count();
+        let differed = ours.len().max(sent.len()) - same;
+        Counters::add(&counters.agreed, same);
+        if differed > 0 {
+            Counters::add(&counters.differed, differed);
+            counters.record(ShadowDifference {
+                at: batch[at - 1].ts_host,
+                sequence: batch[at - 1].sequence,
+                sent: sent.to_vec(),
+                beside: ours.clone(),
+            });
+        }
+    }
+    Ok(())
+}

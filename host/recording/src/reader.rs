@@ -1,0 +1,315 @@
+//! The two reels of a run read together: what happened, and what was done about it, in the order of the tape.
+
+use super::codec::{ActionsRecord, RecordKind, decode};
+use super::{ACTIONS, EVENTS, RecordedRun, RunManifest, VersionSpec};
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use tickdeck_engine::{AppliedAction, Effect, RecordedChange};
+use tickdeck_journal::{Reader, segments};
+use tickdeck_model::{Event, Registry, Timestamp};
+
+/// The events of a run. After the last one, there may be more later.
+pub struct EventReader {
+    folder: PathBuf,
+    reader: Reader,
+}
+
+/// What was done in a run. After the last deed, there may be more later.
+pub struct EffectReader {
+    folder: PathBuf,
+    reader: Reader,
+    ended: bool,
+}
+
+/// A deed from a reel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimedEffect {
+    /// How many events had been taken in before it.
+    pub position: u64,
+    /// What was done.
+    pub deed: Effect,
+    /// When by the wall, for a command that left: nanoseconds since 1970.
+    pub wall: Option<i64>,
+}
+
+/// Something on the reels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunItem {
+    /// An event.
+    Event(Event),
+    /// A deed.
+    Effect(TimedEffect),
+}
+
+/// Both reels, merged by position.
+pub struct RunReader {
+    events: EventReader,
+    deeds: EffectReader,
+    event: Option<Event>,
+    deed: Option<TimedEffect>,
+}
+
+/// A place on the tape, as people say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeekTo {
+    /// An event's number.
+    Sequence(u64),
+    /// A time, in host time.
+    Time(Timestamp),
+}
+
+impl EventReader {
+    /// Opens the events at a sequence.
+    ///
+    /// # Errors
+    /// The reel is not there, is damaged, or has not come so far.
+    pub fn open(run: &RecordedRun, from: u64) -> Result<Self> {
+        let mut reader = Reader::open(&run.folder, EVENTS)?;
+        // The first record is what the run was made of.
+        reader.seek(from + 1)?;
+        let folder = run.folder.clone();
+        Ok(Self { folder, reader })
+    }
+
+    /// The next event.
+    ///
+    /// # Errors
+    /// The reel is damaged.
+    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    pub fn next(&mut self) -> Result<Option<Event>> {
+        let Some(record) = self.reader.next()? else {
+            return Ok(None);
+        };
+        let place = || place(&self.folder, EVENTS, record.index);
+        ensure!(
+            record.kind == RecordKind::Event as u16,
+            "{} is of kind {}",
+            place(),
+            record.kind
+        );
+        Ok(Some(Event::from_bytes(record.payload).with_context(place)?))
+    }
+
+    /// Sequence of the event that comes next.
+    pub const fn position(&self) -> u64 {
+        self.reader.position().saturating_sub(1)
+    }
+}
+
+impl EffectReader {
+    /// Opens the deeds of a run.
+    ///
+    /// # Errors
+    /// The reel is not there, or is damaged.
+    pub fn open(run: &RecordedRun) -> Result<Self> {
+        Ok(Self {
+            folder: run.folder.clone(),
+            reader: Reader::open(&run.folder, ACTIONS)?,
+            ended: false,
+        })
+    }
+
+    /// The next deed.
+    ///
+    /// # Errors
+    /// The reel is damaged, or of a newer version.
+    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    pub fn next(&mut self) -> Result<Option<TimedEffect>> {
+        while let Some(record) = self.reader.next()? {
+            let entry = decode(record.kind, record.payload)
+                .with_context(|| place(&self.folder, ACTIONS, record.index))?;
+            let (position, deed, wall) = match entry {
+                ActionsRecord::Session | ActionsRecord::Mark(..) => continue,
+                ActionsRecord::End => {
+                    self.ended = true;
+                    continue;
+                }
+                ActionsRecord::Effect(position, deed) => (position, deed, None),
+                ActionsRecord::Sent(position, deed, wall) => (position, deed, Some(wall)),
+            };
+            return Ok(Some(TimedEffect {
+                position,
+                deed,
+                wall,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Goes on at a record of the reel.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn seek(&mut self, index: u64) -> Result<()> {
+        Ok(self.reader.seek(index)?)
+    }
+
+    /// Whether the end of the run was read.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+fn place(folder: &Path, reel: &str, index: u64) -> String {
+    format!("{}: record {index} of the {reel} reel", folder.display())
+}
+
+impl RunReader {
+    /// Both from where they stand.
+    pub const fn new(events: EventReader, deeds: EffectReader) -> Self {
+        Self {
+            events,
+            deeds,
+            event: None,
+            deed: None,
+        }
+    }
+
+    /// What comes next: a deed stands before the event that it came before.
+    ///
+    /// # Errors
+    /// A reel is damaged.
+    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    pub fn next(&mut self) -> Result<Option<RunItem>> {
+        if self.deed.is_none() {
+            self.deed = self.deeds.next()?;
+        }
+        if self.event.is_none() {
+            self.event = self.events.next()?;
+        }
+        let deed_first = match (&self.deed, &self.event) {
+            (Some(kept), Some(event)) => kept.position <= event.sequence,
+            (deed, _) => deed.is_some(),
+        };
+        Ok(if deed_first {
+            self.deed.take().map(RunItem::Effect)
+        } else {
+            self.event.take().map(RunItem::Event)
+        })
+    }
+
+    /// Whether the end of the run was read.
+    pub const fn has_ended(&self) -> bool {
+        self.deeds.has_ended()
+    }
+}
+
+impl FromStr for SeekTo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(sequence) = text.parse() {
+            return Ok(Self::Sequence(sequence));
+        }
+        let time = tickdeck_tables::read_time(text).map(Self::Time);
+        time.ok_or_else(|| {
+            "it must be an event's number, or a time in UTC such as 2024-08-08T16:00:03.5"
+                .to_owned()
+        })
+    }
+}
+
+impl RecordedRun {
+    /// How many events are kept.
+    ///
+    /// # Errors
+    /// The reel can't be read.
+    pub fn events(&self) -> Result<u64> {
+        let all = segments(&self.folder, EVENTS)?;
+        let records = all.last().map_or(0, |last| last.first + last.records);
+        Ok(records.saturating_sub(1))
+    }
+
+    /// The sequence of the first event at or after a place; after the last event, the one that would come next.
+    ///
+    /// # Errors
+    /// The reel can't be read.
+    pub fn find(&self, place: SeekTo) -> Result<u64> {
+        let time = match place {
+            SeekTo::Sequence(sequence) => return Ok(sequence.min(self.events()?)),
+            SeekTo::Time(time) => time,
+        };
+        let mut from = 0;
+        for segment in segments(&self.folder, EVENTS)? {
+            let first = segment.first.saturating_sub(1);
+            let event = EventReader::open(self, first)?.next()?;
+            if event.is_none_or(|event| event.ts_host >= time) {
+                break;
+            }
+            from = first;
+        }
+        let mut events = EventReader::open(self, from)?;
+        while let Some(event) = events.next()? {
+            if event.ts_host >= time {
+                return Ok(event.sequence);
+            }
+        }
+        Ok(events.position())
+    }
+
+    /// The names behind the numbers on the reels, also those that came while it ran.
+    ///
+    /// # Errors
+    /// The reels can't be read.
+    pub fn names(&self) -> Result<Registry> {
+        let session = RunManifest::read(&self.folder)?;
+        let mut text = session.names;
+        let mut deeds = EffectReader::open(self)?;
+        while let Some(kept) = deeds.next()? {
+            if let Some(names) = names_in(&kept.deed)? {
+                text = names;
+            }
+        }
+        Registry::from_text(&text).context("the names in the reel")
+    }
+}
+
+/// All names as of a deed that brought new ones.
+///
+/// # Errors
+/// It can't be read.
+pub fn names_in(deed: &Effect) -> Result<Option<String>> {
+    let Effect::Changed { what, .. } = deed else {
+        return Ok(None);
+    };
+    match what {
+        RecordedChange::Start { recipe, .. } | RecordedChange::Swap { recipe, .. } => {
+            Ok(VersionSpec::read(recipe)?.names)
+        }
+        RecordedChange::Promote(_) | RecordedChange::RollBack(_) | RecordedChange::Remove(_) => {
+            Ok(None)
+        }
+    }
+}
+
+/// Every action of a recorded run.
+///
+/// # Errors
+/// The reel can't be read.
+pub fn recorded_actions(run: &RecordedRun) -> Result<Vec<AppliedAction>> {
+    let deeds = effects(run)?.into_iter();
+    Ok(deeds
+        .filter_map(|deed| match deed {
+            Effect::Applied(acted) => Some(acted),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Everything but commands that the kernel did, in order.
+///
+/// # Errors
+/// The reel can't be read.
+pub fn effects(run: &RecordedRun) -> Result<Vec<Effect>> {
+    let mut reader = Reader::open(&run.folder, ACTIONS)?;
+    let mut deeds = Vec::new();
+    while let Some(record) = reader.next()? {
+        let entry = decode(record.kind, record.payload)
+            .with_context(|| format!("record {} of the actions reel", record.index))?;
+        if let ActionsRecord::Effect(_, deed) = entry {
+            deeds.push(deed);
+        }
+    }
+    Ok(deeds)
+}

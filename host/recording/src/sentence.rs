@@ -1,0 +1,30 @@
+//! Errors in words.
+
+/// An error with its causes as one sentence. Causes that the text above them already tells are not told twice.
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("a.wasm: cannot be read: no such file")
+            .context("cannot check");
+        assert_eq!(
+            sentence(&error),
+            "cannot check: a.wasm: cannot be read: no such file"
+        );
+    }
+}

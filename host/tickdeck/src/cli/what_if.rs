@@ -1,0 +1,202 @@
+//! `tickdeck replay --strategy NAME=new.wasm`: a recorded run as it would have gone with another module.
+
+use super::replay::on_large_stack;
+use crate::display::console::on_interrupt;
+use crate::output::print;
+use anyhow::{Result, bail};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use tickdeck_deck::replay::what_if::otherwise;
+use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_engine::CancelToken;
+use tickdeck_engine::{NullObserver, Report, Status};
+use tickdeck_model::format::signed;
+use tickdeck_recording::describe::{acted, moment};
+use tickdeck_recording::names::{Names, net};
+use tickdeck_recording::recorded_actions;
+use tickdeck_recording::{Comparison, Counts, DataReels, RecordedRun, compare};
+
+/// What was asked for.
+pub(super) struct Asked<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a Path,
+    /// Most differences that are told.
+    pub(super) most: usize,
+    pub(super) json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    run: u32,
+    strategy: String,
+    /// Decisions that only one of the runs made, of all strategies.
+    differences: usize,
+    strategies: Vec<Row>,
+    /// The first of them.
+    first: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    same: u64,
+    only_recorded: u64,
+    only_new: u64,
+    recorded: Side,
+    new: Side,
+}
+
+/// What a strategy came to.
+#[derive(Debug, Serialize, Default)]
+struct Side {
+    /// Realised and unrealised, less fees, in the account's currency.
+    pnl: String,
+    position: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    at: String,
+    strategy: String,
+    /// `recorded` or `new`.
+    only: &'static str,
+    decision: String,
+}
+
+/// Plays both and prints what differs.
+pub(super) fn run(
+    reels: &DataReels,
+    run: &RecordedRun,
+    asked: &Asked<'_>,
+    stop: &CancelToken,
+) -> Result<ExitCode> {
+    let recorded = recorded_actions(run)?;
+    let before = as_recorded(reels, run, stop)?;
+    let played = otherwise(reels, run, (asked.name, asked.file), stop)?;
+    on_interrupt(stop.clone(), Some(played.engine.controls()))?;
+    let (engine, names) = (played.engine, played.names);
+    let after = on_large_stack(move || engine.run(&mut NullObserver))?;
+    if stop.asked() {
+        bail!("it was stopped before the end, so there is nothing to compare");
+    }
+    let comparison = compare(&recorded, &played.acted.take());
+    let outcome = Outcome {
+        run: run.number,
+        strategy: asked.name.to_owned(),
+        differences: comparison.differences.len(),
+        strategies: rows(&comparison, (&before, &after), &names),
+        first: lines(&comparison, asked.most, &names),
+    };
+    if asked.json {
+        print(&(serde_json::to_string(&outcome)? + "\n"))?;
+    } else {
+        print(&words(&outcome, &names))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the recorded run came to: it is done again, which also says that its reels are whole.
+fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
+    let PreparedReplay {
+        engine, mut tape, ..
+    } = replaying(reels, run, None, stop)?;
+    on_interrupt(stop.clone(), Some(engine.controls()))?;
+    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut NullObserver))?;
+    if replayed.divergence.is_some() {
+        bail!(
+            "run {} does not come out as it was recorded even with its own modules, so nothing can be compared with it: \
+             `tickdeck replay` says where",
+            run.number
+        );
+    }
+    Ok(replayed.report)
+}
+
+fn rows(comparison: &Comparison, (before, after): (&Report, &Report), names: &Names) -> Vec<Row> {
+    let rows = before.status.strategies.iter().map(|strategy| {
+        let counts: Counts = comparison
+            .strategies
+            .get(&strategy.id)
+            .copied()
+            .unwrap_or_default();
+        Row {
+            name: strategy.name.clone(),
+            same: counts.same,
+            only_recorded: counts.gone,
+            only_new: counts.new,
+            recorded: side(&before.status, &strategy.name, names),
+            new: side(&after.status, &strategy.name, names),
+        }
+    });
+    rows.collect()
+}
+
+fn side(status: &Status, name: &str, names: &Names) -> Side {
+    let Some(strategy) = status.strategies.iter().find(|one| one.name == name) else {
+        return Side::default();
+    };
+    let result = names.result(strategy);
+    let open = strategy.positions.iter().filter(|(_, size)| size.0 != 0);
+    let open: Vec<String> = open
+        .map(|(id, size)| format!("{} {}", names.size(*id, *size), names.symbol(*id)))
+        .collect();
+    Side {
+        pnl: result.map_or_else(|| "0".to_owned(), |result| signed(net(&result))),
+        position: match open.is_empty() {
+            true => "flat".to_owned(),
+            false => open.join(", "),
+        },
+    }
+}
+
+fn lines(comparison: &Comparison, most: usize, names: &Names) -> Vec<Line> {
+    let first = comparison.differences.iter().take(most);
+    let line = |difference: &tickdeck_recording::Difference| Line {
+        at: moment(difference.acted.at),
+        strategy: names.strategy(difference.acted.strategy),
+        only: match difference.recorded {
+            true => "recorded",
+            false => "new",
+        },
+        decision: acted(&difference.acted, names),
+    };
+    first.map(line).collect()
+}
+
+fn words(outcome: &Outcome, names: &Names) -> String {
+    if outcome.differences == 0 {
+        return format!(
+            "the same: with this module {} decides what it decided, and so does everyone else\n",
+            outcome.strategy
+        );
+    }
+    let mut text = String::new();
+    for line in &outcome.first {
+        let sign = match line.only {
+            "recorded" => '-',
+            _ => '+',
+        };
+        text += &format!("{sign} {} {}: {}\n", line.at, line.strategy, line.decision);
+    }
+    let more = outcome.differences - outcome.first.len();
+    if more > 0 {
+        text += &format!("  ... and {more} more (--differences N tells more)\n");
+    }
+    text += &format!("\nresults in {}, recorded -> new\n", names.money_code());
+    for row in &outcome.strategies {
+        text += &format!(
+            "  {}: {} decisions the same, {} only recorded, {} only new; pnl {} -> {}; {} -> {}\n",
+            row.name,
+            row.same,
+            row.only_recorded,
+            row.only_new,
+            row.recorded.pnl,
+            row.new.pnl,
+            row.recorded.position,
+            row.new.position
+        );
+    }
+    text
+}

@@ -1,0 +1,264 @@
+//! Runs cargo: what a folder holds, and compiling it.
+
+use super::WASM_TARGET;
+use super::diagnostic::Diagnostic;
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How strategies are compiled, whatever the workspace's own profile says.
+const PROFILE: [(&str, &str); 5] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "true"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3"),
+    ("CARGO_PROFILE_RELEASE_STRIP", "debuginfo"),
+    ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
+];
+
+/// What makes the SDK export the world `strategy-bytes`.
+const BYTES_FEATURE: &str = "tickdeck-sdk/bytes";
+
+/// Variables of the build that we may be run from (`cargo run`, `cargo clippy`, a coverage tool) which would change
+/// the nested one. The toolchain, cargo's home and its network settings stay.
+const FOREIGN: [&str; 19] = [
+    "RUSTFLAGS",
+    "RUSTDOCFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_TARGET_DIR",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PRIMARY_PACKAGE",
+    "CARGO_CRATE_NAME",
+    "CARGO_BIN_NAME",
+    "CARGO_MAKEFLAGS",
+    "MAKEFLAGS",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_LINKER",
+    "LLVM_PROFILE_FILE",
+    "OUT_DIR",
+    "TARGET",
+];
+
+/// A crate that can be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Package {
+    pub(super) name: String,
+    /// Its Cargo.toml, by which cargo's messages are told apart: it stays when the version changes.
+    manifest: PathBuf,
+    /// The crates that it depends on.
+    pub(super) depends_on: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<MetadataPackage>,
+    workspace_root: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct MetadataPackage {
+    name: String,
+    manifest_path: PathBuf,
+    targets: Vec<MetadataTarget>,
+    dependencies: Vec<MetadataDependency>,
+}
+
+#[derive(Deserialize)]
+struct MetadataDependency {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct MetadataTarget {
+    crate_types: Vec<String>,
+}
+
+/// A line of `cargo build --message-format json`.
+#[derive(Deserialize)]
+pub(super) struct Message {
+    pub(super) reason: String,
+    #[serde(default)]
+    manifest_path: PathBuf,
+    #[serde(default)]
+    filenames: Vec<PathBuf>,
+    /// What the compiler says.
+    pub(super) message: Option<Diagnostic>,
+}
+
+/// Takes the variables of a surrounding build out of a command's environment.
+pub(super) fn clean(command: &mut Command) -> &mut Command {
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_")
+            || name.to_string_lossy().starts_with("CARGO_PROFILE_")
+        {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn cargo() -> Command {
+    let mut command =
+        Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    clean(&mut command);
+    command
+}
+
+/// The crate in the folder `path` and the root of its workspace.
+pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
+    let manifest = if path.ends_with("Cargo.toml") {
+        path.to_owned()
+    } else {
+        path.join("Cargo.toml")
+    };
+    if !manifest.is_file() {
+        let inside = Path::new(super::PLUGINS).join(path);
+        let meant = match inside.join("Cargo.toml").is_file() {
+            true => format!("; did you mean {}?", inside.display()),
+            false => String::new(),
+        };
+        bail!(
+            "{} is not a Rust crate: there is no {}{meant}",
+            path.display(),
+            manifest.display()
+        );
+    }
+    let manifest = manifest
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", manifest.display()))?;
+    let folder = manifest.parent().unwrap_or(Path::new("/"));
+    let metadata = metadata(&manifest, folder)?;
+    let found = metadata
+        .packages
+        .into_iter()
+        .find(|package| package.manifest_path == manifest);
+    let package = found.ok_or_else(|| {
+        anyhow!(
+            "{} is a workspace, not a crate; name the folder of the strategy in it",
+            manifest.display()
+        )
+    })?;
+    if !package
+        .targets
+        .iter()
+        .any(|target| target.crate_types.iter().any(|kind| kind == "cdylib"))
+    {
+        bail!(
+            "{} builds no module: add `crate-type = [\"cdylib\", \"rlib\"]` to its [lib]",
+            manifest.display()
+        );
+    }
+    Ok((
+        metadata.workspace_root,
+        Package {
+            name: package.name,
+            manifest,
+            depends_on: package
+                .dependencies
+                .into_iter()
+                .map(|one| one.name)
+                .collect(),
+        },
+    ))
+}
+
+/// What cargo says of a manifest, run in `folder`.
+fn metadata(manifest: &Path, folder: &Path) -> Result<Metadata> {
+    let output = cargo()
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--manifest-path",
+        ])
+        .arg(manifest)
+        .current_dir(folder)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo; install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        bail!(
+            "cargo cannot read {}: its words are above",
+            manifest.display()
+        );
+    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata answered what cannot be read")
+}
+
+/// The command that compiles packages of one workspace and writes messages of `format` to its piped output.
+pub(super) fn command(root: &Path, packages: &[Package], bytes: bool, format: &str) -> Command {
+    let mut command = cargo();
+    command.args(["build", "--release", "--lib", "--target", WASM_TARGET]);
+    command.args(["--message-format", format]);
+    command.arg("--target-dir").arg(root.join("target/plugins"));
+    for package in packages {
+        command.args(["-p", &package.name]);
+    }
+    if bytes {
+        command.args(["--features", BYTES_FEATURE]);
+    }
+    command
+        .envs(PROFILE)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// Compiles packages of one workspace; answers each package's name and its module.
+pub(super) fn compile(
+    root: &Path,
+    packages: &[Package],
+    bytes: bool,
+) -> Result<Vec<(String, PathBuf)>> {
+    let mut child = command(root, packages, bytes, "json-render-diagnostics")
+        .stderr(Stdio::inherit())
+        .spawn()
+        .context("cannot start cargo; install Rust from https://rustup.rs")?;
+    let stdout = child.stdout.take().expect("the output was piped above");
+    let messages: Vec<Message> = serde_json::Deserializer::from_reader(BufReader::new(stdout))
+        .into_iter::<Message>()
+        .collect::<Result<_, _>>()
+        .context("cargo build answered what cannot be read")?;
+    let names: Vec<&str> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
+    if !child.wait().context("cannot wait for cargo")?.success() {
+        bail!(
+            "cargo could not build {}: its words are above",
+            names.join(", ")
+        );
+    }
+    packages
+        .iter()
+        .map(|package| Ok((package.name.clone(), module(package, &messages)?)))
+        .collect()
+}
+
+/// The module of a package among what cargo built.
+pub(super) fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
+    let made = |message: &&Message| {
+        message.reason == "compiler-artifact" && message.manifest_path == package.manifest
+    };
+    messages
+        .iter()
+        .filter(made)
+        .flat_map(|message| &message.filenames)
+        .find(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
+        .cloned()
+        .ok_or_else(|| anyhow!("cargo built {} but named no .wasm file", package.name))
+}

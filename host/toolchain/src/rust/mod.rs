@@ -1,0 +1,92 @@
+//! Builds strategy crates to WebAssembly and puts the modules into a plugins folder.
+
+mod cargo;
+mod diagnostic;
+mod job;
+mod stale;
+mod target;
+
+pub use job::{Failure, Job, Outcome, Project};
+pub use stale::out_of_date;
+pub use target::{WASM_TARGET, ensure_wasm_target, wasm_target_present};
+pub use tickdeck_journal::atomic_file::{install, install_new_private, install_private};
+
+use anyhow::{Context, Result, bail};
+use cargo::Package;
+use std::path::{Path, PathBuf};
+
+/// Where a deck and a repository keep strategies.
+const PLUGINS: &str = "plugins";
+
+/// What a build is to do.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Folders of strategy crates.
+    pub crates: Vec<PathBuf>,
+    /// Where the modules go.
+    pub out: PathBuf,
+    /// Whether they become modules of the world `strategy-bytes`.
+    pub bytes: bool,
+}
+
+/// A module that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The package's name.
+    pub name: String,
+    /// Where the module lies.
+    pub file: PathBuf,
+}
+
+/// Builds every crate, those of one workspace in one go.
+///
+/// # Errors
+/// A crate is none, the wasm target can't be had, or the compiler refuses: its words have gone to standard error.
+pub fn build(build: &Build) -> Result<Vec<Built>> {
+    let mut groups: Vec<(PathBuf, Vec<Package>)> = Vec::new();
+    for path in &build.crates {
+        let (root, package) = cargo::package(path)?;
+        match groups.iter_mut().find(|(known, _)| *known == root) {
+            Some((_, packages)) => packages.push(package),
+            None => groups.push((root, vec![package])),
+        }
+    }
+    let mut built = Vec::new();
+    for (root, packages) in &groups {
+        ensure_wasm_target(root)?;
+        for (package, wasm) in cargo::compile(root, packages, build.bytes)? {
+            built.push(put(&package, &wasm, &build.out)?);
+        }
+    }
+    Ok(built)
+}
+
+fn put(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
+    let file = out.join(format!("{package}.wasm"));
+    let bytes = std::fs::read(wasm)
+        .with_context(|| format!("cannot read what cargo built, {}", wasm.display()))?;
+    install(&file, &bytes)?;
+    Ok(Built {
+        name: package.to_owned(),
+        file,
+    })
+}
+
+/// The example plugins of a repository: every crate right below `plugins/`.
+///
+/// # Errors
+/// The folder can't be read, or holds no crate.
+pub fn examples(plugins: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(plugins)
+        .with_context(|| format!("cannot read the folder {}", plugins.display()))?;
+    let mut crates: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("Cargo.toml").is_file())
+        .collect();
+    crates.sort();
+    if crates.is_empty() {
+        bail!("there is no strategy crate in {}", plugins.display());
+    }
+    Ok(crates)
+}
