@@ -246,7 +246,7 @@ fn a_host_that_runs_freely_loses_no_event_across_swaps() {
 /// Stops the host: the witness, which was swapped, and the calm one, which was not, heard the same, and nothing failed.
 fn heard_all(host: Hosted) {
     assert_eq!(host.failures(), [""; 0]);
-    let (report, board) = host.stop();
+    let (report, feed) = host.stop();
     let find = |name: &str| {
         let mut all = report.status.strategies.iter();
         all.find(|one| one.name == name).unwrap().events
@@ -256,7 +256,7 @@ fn heard_all(host: Hosted) {
         find("calm"),
         "both hear the same, and one was never swapped"
     );
-    let words = board.tail("witness", None).pop().unwrap();
+    let words = feed.tail("witness", None).pop().unwrap();
     let count = format!(" info: {}", find("witness"));
     assert!(words.ends_with(&count), "{words} instead of{count}");
 }

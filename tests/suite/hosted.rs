@@ -65,9 +65,9 @@ impl Folder {
 /// A running host.
 pub(crate) struct Hosted {
     pub(crate) folder: Folder,
-    pub(crate) board: OperatorFeed,
+    pub(crate) feed: OperatorFeed,
     pub(crate) ledger: StrategyHistory,
-    pub(crate) hand: ManagerHandle,
+    pub(crate) manager: ManagerHandle,
     pub(crate) controls: EngineHandle,
     names: Names,
     stop: CancelToken,
@@ -93,7 +93,7 @@ impl Hosted {
             reels: DataReels::in_folder(data),
             command: "test".to_owned(),
             played: RunOverrides::default(),
-            afresh: false,
+            fresh: false,
         };
         Self::start_with(PACE, settings, folder, Some(journal))
     }
@@ -120,16 +120,16 @@ impl Hosted {
         let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
         let (controls, ledger) = (wired.engine.controls(), wired.setup.ledger.clone());
         let stage = StrategyManager::start(wired.setup, controls.clone()).unwrap();
-        let (engine, mut observer) = (wired.engine, wired.board.clone());
+        let (engine, mut observer) = (wired.engine, wired.feed.clone());
         let kernel = std::thread::Builder::new()
             .stack_size(STACK)
             .spawn(move || engine.run(&mut observer))
             .unwrap();
         Self {
             folder,
-            board: wired.board,
+            feed: wired.feed,
             ledger,
-            hand: stage.hand(),
+            manager: stage.manager(),
             controls,
             names: wired.names,
             stop,
@@ -156,7 +156,7 @@ impl Hosted {
 
     /// How things stand.
     pub(crate) fn status(&self) -> Status {
-        self.board.latest()
+        self.feed.latest()
     }
 
     /// How a strategy stands, if it has or had a seat.
@@ -203,7 +203,7 @@ impl Hosted {
             let state = one.state.as_str();
             format!(
                 "{} {} {} {state}: generation {}, {} events, beside {:?}",
-                one.name, one.version, one.hash, one.generation, one.events, one.beside
+                one.name, one.version, one.hash, one.generation, one.events, one.shadow
             )
         });
         let records = self.ledger.all().into_iter();
@@ -212,7 +212,7 @@ impl Hosted {
     }
 
     fn listen(&mut self) {
-        self.lines.extend(self.board.lines(&self.names).list);
+        self.lines.extend(self.feed.lines(&self.names).list);
     }
 
     /// Everything that the operator was told.
@@ -271,25 +271,25 @@ impl Hosted {
     pub(crate) fn unmoved(&mut self, before: &StrategyStatus) {
         let now = self.goes_on(&before.name);
         assert_eq!(
-            (now.hash, now.generation, now.state, now.beside),
+            (now.hash, now.generation, now.state, now.shadow),
             (
                 before.hash.clone(),
                 before.generation,
                 before.state,
-                before.beside.clone()
+                before.shadow.clone()
             )
         );
     }
 
     /// Asks the loader for something and takes it for done.
     pub(crate) fn ask(&self, name: &str, wish: StrategyCommand) -> String {
-        let answer = self.hand.ask(name, wish.clone());
+        let answer = self.manager.ask(name, wish.clone());
         answer.unwrap_or_else(|why| panic!("{wish:?} {name}: {why}"))
     }
 
     /// Asks the loader for something that it can't do.
     pub(crate) fn refused(&self, name: &str, wish: StrategyCommand) -> String {
-        match self.hand.ask(name, wish.clone()) {
+        match self.manager.ask(name, wish.clone()) {
             Ok(done) => panic!("{wish:?} {name}: {done}"),
             Err(why) => why,
         }
@@ -298,7 +298,7 @@ impl Hosted {
     /// Stops the host in order.
     pub(crate) fn stop(mut self) -> (Report, OperatorFeed) {
         let report = self.end().expect("it ran");
-        (report, self.board.clone())
+        (report, self.feed.clone())
     }
 
     /// Whether the tape is over.

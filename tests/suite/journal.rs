@@ -388,7 +388,7 @@ fn ls_and_show_say_what_is_there_in_words_and_json() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|deed| deed["table"] == "commands"),
+            .any(|effect| effect["table"] == "commands"),
         "{shown}"
     );
     // And so does its time.

@@ -76,7 +76,7 @@ pub(crate) fn seat(
             order_policy: OrderPolicy::Cancel,
             limits: None,
             swap: SwapPolicy::default(),
-            recipe: "".into(),
+            spec: "".into(),
             code: Arc::new(Once),
         },
         strategy,

@@ -399,9 +399,9 @@ fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_
         error.contains("run 1 was cut off, and the seed changed since (3 then, 4 now)"),
         "{error}"
     );
-    assert!(error.contains("--afresh"), "{error}");
-    let afresh = [&run[..], &["--afresh"]].concat();
-    last_object(&tickdeck(deck.path(), &afresh));
+    assert!(error.contains("--fresh"), "{error}");
+    let fresh = [&run[..], &["--afresh"]].concat();
+    last_object(&tickdeck(deck.path(), &fresh));
     let equal = |run: &str| {
         let arguments = ["replay", "--json", "--run", run];
         last_object(&tickdeck(deck.path(), &arguments))
@@ -552,7 +552,7 @@ fn a_run_of_the_first_schema_is_read() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_afresh() {
+fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_fresh() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
     let mut host = command(

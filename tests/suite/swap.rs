@@ -148,13 +148,13 @@ impl Rehearsed {
         let grants = Grants::in_memory();
         let candidate =
             self.setup
-                .casting
+                .loader
                 .candidate((&name, settings), &plugin, &grants, &mut registry);
         candidate.unwrap_or_else(|unfit| panic!("{}", unfit.words()))
     }
 
     fn version(&self, candidate: &LoadedStrategy) -> Version {
-        let (program, version) = candidate.version(&self.setup.registry, &self.setup.casting.board);
+        let (program, version) = candidate.version(&self.setup.registry, &self.setup.loader.feed);
         program.prepare().unwrap();
         version
     }
@@ -167,8 +167,8 @@ impl Rehearsed {
     fn play(&self, events: u64, every: u64, changes: Vec<StrategyChange>) -> Outcome {
         let registry = &self.setup.registry;
         let first = &self.setup.seated[0];
-        let casting = &self.setup.casting;
-        let seat = casting.seat(first, self.version(first), registry, None);
+        let loader = &self.setup.loader;
+        let seat = loader.seat(first, self.version(first), registry, None);
         let seat = seat.unwrap_or_else(|unfit| panic!("{}", unfit.words()));
         let mut gateway = venue(&self.config).unwrap().gateway;
         let terms = gateway.register(&mut (**registry).clone()).unwrap();

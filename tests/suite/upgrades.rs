@@ -287,7 +287,7 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     host.folder.put("guest", &new);
     let beside = hash(&new);
     host.until("the new version runs beside", |host| {
-        let shadow = host.find("guest")?.beside?;
+        let shadow = host.find("guest")?.shadow?;
         (shadow.hash == beside && shadow.differed == 0).then_some(())
     });
     let now = host.goes_on("guest");
@@ -297,7 +297,7 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     let done = host.ask("guest", StrategyCommand::Promote);
     assert!(done.starts_with("guest is 2.0.0"), "{done}");
     let promoted = host.runs("guest", &new);
-    assert_eq!((promoted.generation, promoted.beside), (2, None));
+    assert_eq!((promoted.generation, promoted.shadow), (2, None));
     assert_eq!(host.record("guest").note, None);
     host.goes_on("guest");
     let why = host.refused("guest", StrategyCommand::Promote);
@@ -359,7 +359,7 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
     host.folder.put("guest", &good);
     let beside = hash(&good);
     host.until("the better one runs beside", |host| {
-        let shadow = host.find("guest")?.beside?;
+        let shadow = host.find("guest")?.shadow?;
         (shadow.hash == beside).then_some(())
     });
     let done = host.ask("guest", StrategyCommand::RollBack);

@@ -85,7 +85,7 @@ pub struct Journaling {
     /// What the command line said.
     pub played: RunOverrides,
     /// A run that was cut off is left as it is.
-    pub afresh: bool,
+    pub fresh: bool,
 }
 
 /// A deck that is ready to run.
@@ -93,7 +93,7 @@ pub struct AssembledDeck {
     /// The engine.
     pub engine: Engine,
     /// What its observer writes on.
-    pub board: OperatorFeed,
+    pub feed: OperatorFeed,
     /// The words behind its numbers.
     pub names: Names,
     /// What it trades on.
@@ -131,10 +131,10 @@ impl DeckParts {
         } = venue(&self.config)?;
         let mut registry = std::mem::take(&mut self.registry);
         let terms = gateway.register(&mut registry)?;
-        if let Some(cut) = self.cut_off()? {
+        if let Some(cut) = self.interrupted()? {
             return self.go_on(cut, (gateway, terms, title, seed), registry);
         }
-        let casting = self.casting(&terms, &registry)?;
+        let loader = self.loader(&terms, &registry)?;
         let LoadedDeck {
             candidates,
             waiting,
@@ -142,13 +142,13 @@ impl DeckParts {
         } = {
             let (scan, grants) = (&self.scan, &self.grants);
             apart(&self.config.engine.pin, || {
-                cast(&casting, scan, grants, &mut registry)
+                cast(&loader, scan, grants, &mut registry)
             })?
         };
         (self.keep)(&registry)?;
         let engine_config = engine_config(&self.config, &self.overrides, self.killed, &registry)?;
         let registry = Arc::new(registry);
-        let (seats, seated) = seats(&casting, candidates, &registry, &mut skipped)?;
+        let (seats, seated) = seats(&loader, candidates, &registry, &mut skipped)?;
         let expected = skipped.is_empty() || !waiting.is_empty() || self.overrides.idle;
         let may_come = self.folder.is_some() && expected;
         if seats.is_empty() && !may_come {
@@ -159,7 +159,7 @@ impl DeckParts {
         let (core, title) = (kernel_core(&engine_config), titled(title, &engine_config));
         let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
         let now_ns = Arc::new(move || since(epoch));
-        let session = self.session(&title, &terms, &seated, &registry);
+        let manifest = self.manifest(&title, &terms, &seated, &registry);
         let mut engine = Engine::new(
             engine_config,
             Arc::clone(&registry),
@@ -168,11 +168,11 @@ impl DeckParts {
             clock,
             now_ns,
         )?;
-        self.begin_reels(&mut engine, session)?;
-        let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
+        self.begin_reels(&mut engine, manifest)?;
+        let names = Names::new(Arc::clone(&registry), Some(loader.money.id));
         Ok(AssembledDeck {
             engine,
-            board: casting.board.clone(),
+            feed: loader.feed.clone(),
             names: names.clone(),
             title,
             seed,
@@ -180,7 +180,7 @@ impl DeckParts {
             core,
             skipped,
             setup: ManagerSetup {
-                casting,
+                loader,
                 grants: self.grants,
                 registry,
                 keep: self.keep,
@@ -195,22 +195,18 @@ impl DeckParts {
     }
 
     /// Keeps the run, if it is to be kept.
-    fn begin_reels(&self, engine: &mut Engine, session: Option<RunManifest>) -> Result<()> {
-        if let (Some(journal), Some(session)) = (&self.journal, session) {
+    fn begin_reels(&self, engine: &mut Engine, manifest: Option<RunManifest>) -> Result<()> {
+        if let (Some(journal), Some(manifest)) = (&self.journal, manifest) {
             let config = reel_config(&self.config.journal);
             let run = journal.reels.next_run()?;
-            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&session))?;
+            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&manifest))?;
             engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         }
         self.make_room();
         Ok(())
     }
 
-    pub(crate) fn casting(
-        &self,
-        terms: &VenueTerms,
-        registry: &Registry,
-    ) -> Result<StrategyLoader> {
+    pub(crate) fn loader(&self, terms: &VenueTerms, registry: &Registry) -> Result<StrategyLoader> {
         let wasm = &self.config.wasm;
         Ok(StrategyLoader {
             trusted: TrustedKeys::parse(&self.config.file, &wasm.trusted_keys)?,
@@ -221,7 +217,7 @@ impl DeckParts {
             })?,
             config: self.config.clone(),
             first_order: self.first_order,
-            board: OperatorFeed::default(),
+            feed: OperatorFeed::default(),
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
         })
     }
@@ -242,7 +238,7 @@ impl DeckParts {
     }
 
     /// What the run is made of, if it is kept.
-    fn session(
+    fn manifest(
         &self,
         title: &str,
         terms: &VenueTerms,
@@ -253,7 +249,7 @@ impl DeckParts {
         let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seats = seated.iter().map(|candidate| RecordedStart {
             name: candidate.name.clone(),
-            recipe: candidate.recipe().text(),
+            spec: candidate.spec().text(),
         });
         Some(RunManifest {
             tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
@@ -337,12 +333,12 @@ pub(crate) fn titled(venue: String, config: &EngineConfig) -> String {
 
 /// Loads every strategy that the folder and the settings name.
 fn cast(
-    casting: &StrategyLoader,
+    loader: &StrategyLoader,
     scan: &Scan,
     grants: &Grants,
     registry: &mut Registry,
 ) -> Result<LoadedDeck> {
-    let config = &casting.config;
+    let config = &loader.config;
     let refused = scan.refused.iter();
     let plugins = scan.plugins.iter();
     let names = plugins
@@ -357,8 +353,8 @@ fn cast(
     }
     for plugin in plugins {
         for (name, settings) in strategies_of(config, &plugin.name) {
-            match casting.candidate((&name, settings), plugin, grants, registry) {
-                Ok(candidate) if candidate.judgement.increases.is_empty() => {
+            match loader.candidate((&name, settings), plugin, grants, registry) {
+                Ok(candidate) if candidate.decision.increases.is_empty() => {
                     cast.candidates.push(candidate);
                 }
                 Ok(candidate) => cast.waiting.push(candidate),
@@ -393,15 +389,15 @@ fn apart<T: Send>(cores: &[usize], work: impl FnOnce() -> Result<T> + Send) -> R
 
 /// Starts the strategies; those that refuse are left out.
 fn seats(
-    casting: &StrategyLoader,
+    loader: &StrategyLoader,
     candidates: Vec<LoadedStrategy>,
     registry: &Arc<Registry>,
     skipped: &mut Skipped,
 ) -> Result<(Vec<StrategyStart>, Vec<LoadedStrategy>)> {
     let (mut seats, mut seated) = (Vec::new(), Vec::new());
     for candidate in candidates {
-        let (_, version) = candidate.version(registry, &casting.board);
-        match casting.seat(&candidate, version, registry, None) {
+        let (_, version) = candidate.version(registry, &loader.feed);
+        match loader.seat(&candidate, version, registry, None) {
             Ok(seat) => {
                 seats.push(seat);
                 seated.push(candidate);

@@ -274,18 +274,18 @@ mod tests {
 
     #[test]
     fn a_flood_of_one_kind_is_counted_and_hides_no_other() {
-        let mut board = OperatorFeed::default();
+        let mut feed = OperatorFeed::default();
         for number in 0..1_000 {
-            board.notice(5, denied(number));
+            feed.notice(5, denied(number));
         }
-        board.notice(
+        feed.notice(
             6,
             Notice::Ended {
                 strategy: StrategyId(1),
                 problem: "trapped".to_owned(),
             },
         );
-        let lines = board.lines(&names());
+        let lines = feed.lines(&names());
         assert_eq!(lines.list.len(), KEPT_PER_KIND + 1);
         assert_eq!(
             lines.list[0].text,
@@ -301,13 +301,13 @@ mod tests {
             "... and 980 more orders denied"
         );
         assert_eq!(
-            board.lines(&names()),
+            feed.lines(&names()),
             FeedLines::default(),
             "what was fetched is gone"
         );
     }
 
-    fn swapped(board: &mut OperatorFeed) {
+    fn swapped(feed: &mut OperatorFeed) {
         let change = VersionChange::Swapped {
             from: "0.1.0".to_owned(),
             to: "0.2.0".to_owned(),
@@ -318,19 +318,19 @@ mod tests {
             took_ns: 85_000,
         };
         let strategy = StrategyId(1);
-        board.notice(7, Notice::Version { strategy, change });
+        feed.notice(7, Notice::Version { strategy, change });
     }
 
     #[test]
     fn a_handover_is_one_line_with_the_time_of_its_compilation_which_is_told_once() {
-        let mut board = OperatorFeed::default();
-        board.compiled(StrategyId(1), Some("compiled in 31 ms".to_owned()));
-        swapped(&mut board);
-        swapped(&mut board);
+        let mut feed = OperatorFeed::default();
+        feed.compiled(StrategyId(1), Some("compiled in 31 ms".to_owned()));
+        swapped(&mut feed);
+        swapped(&mut feed);
         let change = VersionChange::Live { pause_ns: 130_000 };
         let strategy = StrategyId(1);
-        board.notice(8, Notice::Version { strategy, change });
-        let lines = board.lines(&names()).list.into_iter();
+        feed.notice(8, Notice::Version { strategy, change });
+        let lines = feed.lines(&names()).list.into_iter();
         let texts: Vec<String> = lines.map(|line| line.text).collect();
         assert_eq!(
             texts,
@@ -344,13 +344,13 @@ mod tests {
 
     #[test]
     fn a_strategys_words_carry_the_time_of_the_last_status() {
-        let mut board = OperatorFeed::default();
-        board.status(&Status {
+        let mut feed = OperatorFeed::default();
+        feed.status(&Status {
             now: 42,
             ..Status::default()
         });
-        board.line("ema", LogLevel::Warn, "thin book");
-        let line = board.lines(&names()).list.remove(0);
+        feed.line("ema", LogLevel::Warn, "thin book");
+        let line = feed.lines(&names()).list.remove(0);
         assert_eq!(
             (line.at, line.weight, line.text.as_str()),
             (42, Weight::Warning, "ema: thin book")

@@ -42,7 +42,7 @@ pub struct StrategyLoader {
     /// The first order number that was never used.
     pub first_order: OrderNumber,
     /// Where strategies' words go.
-    pub board: OperatorFeed,
+    pub feed: OperatorFeed,
     /// Keeps every module that runs, if runs are kept.
     pub modules: Option<ModuleStore>,
 }
@@ -75,7 +75,7 @@ pub struct LoadedStrategy {
     /// Which content of the plugins folder it is.
     pub fingerprint: Fingerprint,
     /// What it asks for and may do.
-    pub judgement: PermissionDecision,
+    pub decision: PermissionDecision,
     /// What it may do at most.
     pub granted: Permissions,
     /// Its parameters and who gave them.
@@ -87,7 +87,7 @@ pub struct LoadedStrategy {
     swap: SwapPolicy,
     sandbox: ResourceLimits,
     limits: tickdeck_engine::OrderLimits,
-    recipe: VersionSpec,
+    spec: VersionSpec,
 }
 
 /// Which strategies run a module: the one of its own name, and those that name it.
@@ -160,22 +160,22 @@ impl StrategyLoader {
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
         let file = plugin.path.display().to_string();
-        let beside = self.beside(name, plugin)?;
+        let sidecar = self.sidecar(name, plugin)?;
         let word = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
-        let asked = PermissionRequest::asked(&beside, registry).map_err(in_module)?;
+        let asked = PermissionRequest::asked(&sidecar, registry).map_err(in_module)?;
         let grant = grants.granted(name, registry).map_err(in_settings)?;
-        let judgement = word.judge(&asked, grant.as_ref());
+        let decision = word.judge(&asked, grant.as_ref());
         let granted = word.granted(grant.as_ref());
-        let sandbox = self.sandbox(&judgement);
+        let sandbox = self.sandbox(&decision);
         let loaded = self
             .host
             .load_bytes(&plugin.bytes, &file, name, &sandbox)
             .map_err(|error| LoadFailure::Module(error.to_string()))?;
-        let values = beside.parameters_under(&settings);
+        let values = sidecar.parameters_under(&settings);
         let parameters = loaded
             .manifest()
             .resolve(&values)
-            .map_err(|errors| self.bad_parameters(name, &settings, &beside, &errors))?;
+            .map_err(|errors| self.bad_parameters(name, &settings, &sidecar, &errors))?;
         if let Some(modules) = &self.modules {
             let kept = modules.keep(plugin.hash, &plugin.bytes);
             kept.map_err(|error| {
@@ -189,38 +189,38 @@ impl StrategyLoader {
         let base =
             tickdeck_settings::risk_limits::of_strategy(&self.config, registry, &settings.risk);
         let base = base.map_err(in_settings)?;
-        let limits = judgement.permissions.engine_limits(base, registry);
+        let limits = decision.permissions.engine_limits(base, registry);
         Ok(LoadedStrategy {
             id: registry.add_strategy(name),
             name: name.to_owned(),
             fingerprint: plugin.fingerprint(),
-            given: given(&parameters, &settings, &beside),
-            judgement,
+            given: given(&parameters, &settings, &sidecar),
+            decision,
             granted,
             settings,
             module: loaded,
             parameters,
             wants,
-            swap: swap_policy(&beside),
+            swap: swap_policy(&sidecar),
             sandbox,
             limits,
-            recipe: VersionSpec {
+            spec: VersionSpec {
                 plugin: plugin.name.clone(),
                 module: plugin.hash.to_string(),
-                beside: plugin
+                sidecar: plugin
                     .settings
                     .as_ref()
-                    .map(|beside| (beside.path.display().to_string(), beside.text.clone())),
+                    .map(|sidecar| (sidecar.path.display().to_string(), sidecar.text.clone())),
                 grants: grants.text_of(name),
                 names: None,
             },
         })
     }
 
-    fn sandbox(&self, judgement: &PermissionDecision) -> ResourceLimits {
+    fn sandbox(&self, decision: &PermissionDecision) -> ResourceLimits {
         let limits = ResourceLimits {
-            memory_mib: judgement.permissions.memory_mib,
-            time_ms: judgement.permissions.time_ms,
+            memory_mib: decision.permissions.memory_mib,
+            time_ms: decision.permissions.time_ms,
             ..ResourceLimits::default()
         };
         let handover_ms = self.config.wasm.handover_ms;
@@ -234,11 +234,11 @@ impl StrategyLoader {
     }
 
     /// `NAME.toml` speaks for the strategy of that name alone.
-    fn beside(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
+    fn sidecar(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
         match &plugin.settings {
-            Some(beside) if plugin.name == name => {
-                let file = beside.path.display().to_string();
-                PluginSettings::parse(&file, &beside.text).map_err(in_module)
+            Some(sidecar) if plugin.name == name => {
+                let file = sidecar.path.display().to_string();
+                PluginSettings::parse(&file, &sidecar.text).map_err(in_module)
             }
             _ => Ok(PluginSettings::default()),
         }
@@ -250,7 +250,7 @@ impl StrategyLoader {
         &self,
         name: &str,
         settings: &StrategySettings,
-        beside: &PluginSettings,
+        sidecar: &PluginSettings,
         errors: &[ParameterError],
     ) -> LoadFailure {
         let mut list = Vec::new();
@@ -259,10 +259,10 @@ impl StrategyLoader {
             | ParameterError::Missing { name: key, .. }
             | ParameterError::Invalid { name: key, .. }) = error;
             let own = settings.parameters.get(key);
-            let theirs = beside.parameters.get(key);
+            let theirs = sidecar.parameters.get(key);
             if own.is_none() && (theirs.is_some() || settings.line == 0) {
                 let at = theirs.map_or_else(String::new, |value| {
-                    format!(" at {}:{}", beside.file, value.line)
+                    format!(" at {}:{}", sidecar.file, value.line)
                 });
                 return LoadFailure::Module(format!("{error}{at}"));
             }
@@ -338,20 +338,20 @@ impl LoadedStrategy {
     pub fn version(
         &self,
         registry: &Arc<Registry>,
-        board: &OperatorFeed,
+        feed: &OperatorFeed,
     ) -> (Arc<Program>, Version) {
         let options = StartOptions {
             name: self.name.clone(),
             parameters: self.parameters.clone(),
             limits: self.sandbox,
             registry: Arc::clone(registry),
-            log: Arc::new(board.clone()),
+            log: Arc::new(feed.clone()),
         };
         let program = Arc::new(Program::new(self.module.clone(), options));
         let wants = self.wants.clone();
-        let recipe = Arc::from(self.recipe.text());
+        let spec = Arc::from(self.spec.text());
         let limits = Some(self.limits.clone());
-        let version = Program::version(&program, wants, limits, self.swap, recipe);
+        let version = Program::version(&program, wants, limits, self.swap, spec);
         (program, version)
     }
 
@@ -359,26 +359,26 @@ impl LoadedStrategy {
     pub fn late_version(
         &self,
         registry: &Arc<Registry>,
-        board: &OperatorFeed,
+        feed: &OperatorFeed,
     ) -> (Arc<Program>, Version) {
-        let (program, mut version) = self.version(registry, board);
+        let (program, mut version) = self.version(registry, feed);
         let names = Some(registry.to_text());
-        let recipe = VersionSpec {
+        let spec = VersionSpec {
             names,
-            ..self.recipe.clone()
+            ..self.spec.clone()
         };
-        version.recipe = Arc::from(recipe.text());
+        version.spec = Arc::from(spec.text());
         (program, version)
     }
 
     /// What its version is made from.
-    pub const fn recipe(&self) -> &VersionSpec {
-        &self.recipe
+    pub const fn spec(&self) -> &VersionSpec {
+        &self.spec
     }
 }
 
-fn swap_policy(beside: &PluginSettings) -> SwapPolicy {
-    let swap = &beside.swap;
+fn swap_policy(sidecar: &PluginSettings) -> SwapPolicy {
+    let swap = &sidecar.swap;
     SwapPolicy {
         shadow: swap.shadow,
         save_failed: match swap.save_failed {
@@ -397,13 +397,13 @@ fn swap_policy(beside: &PluginSettings) -> SwapPolicy {
 fn given(
     parameters: &[(String, String)],
     settings: &StrategySettings,
-    beside: &PluginSettings,
+    sidecar: &PluginSettings,
 ) -> Vec<ParameterValue> {
     let source = |name: &String| {
         if settings.parameters.contains_key(name) {
             tickdeck_settings::config::FILE_NAME.to_owned()
-        } else if beside.parameters.contains_key(name) {
-            beside.file.clone()
+        } else if sidecar.parameters.contains_key(name) {
+            sidecar.file.clone()
         } else {
             "default".to_owned()
         }

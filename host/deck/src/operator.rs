@@ -35,7 +35,7 @@ pub struct Operator {
     /// What runs, for the title.
     pub title: String,
     /// How things stand.
-    pub board: OperatorFeed,
+    pub feed: OperatorFeed,
     /// The words behind the numbers.
     pub names: Names,
     /// What is known of strategies besides.
@@ -43,7 +43,7 @@ pub struct Operator {
     /// The engine's.
     pub controls: EngineHandle,
     /// The loader's.
-    pub hand: ManagerHandle,
+    pub manager: ManagerHandle,
     /// Where a kill is latched, if it lasts.
     pub latch: Option<PathBuf>,
     /// When the host started.
@@ -73,7 +73,7 @@ impl Handler for Operator {
 
 impl Operator {
     fn wish(&self, name: &str, wish: StrategyCommand) -> Answer {
-        match self.hand.ask(name, wish) {
+        match self.manager.ask(name, wish) {
             Ok(message) => Answer::done(message),
             Err(message) => Answer::refused(message),
         }
@@ -93,12 +93,12 @@ impl Operator {
             },
         };
         self.controls.order(order(id));
-        let killed = match self.board.latest().killed {
+        let killed = match self.feed.latest().killed {
             true => "; but the deck is killed, and no order passes until that is lifted",
             false => "",
         };
         let words = format!("{subject} is {done}{killed}");
-        self.board
+        self.feed
             .say(Topic::Operator, "operator", LogLevel::Warn, &words);
         Answer::done(words)
     }
@@ -107,7 +107,7 @@ impl Operator {
         // The order first: a full disk must not keep anyone from stopping.
         self.controls.order(OperatorCommand::Kill);
         let words = "killed: every order is canceled, new ones are denied";
-        self.board
+        self.feed
             .say(Topic::Operator, "operator", LogLevel::Warn, words);
         match self.latch.as_deref().map(latch_kill) {
             Some(Err(error)) => Answer::refused(format!(
@@ -119,7 +119,7 @@ impl Operator {
     }
 
     fn id_of(&self, name: &str) -> Option<StrategyId> {
-        let status = self.board.latest();
+        let status = self.feed.latest();
         let mut seated = status.strategies.iter();
         let found = seated.find(|strategy| strategy.name == name);
         let known = || self.ledger.record(name).and_then(|record| record.id);
@@ -137,7 +137,7 @@ impl Operator {
     }
 
     fn status(&self) -> HostStatus {
-        let status = self.board.latest();
+        let status = self.feed.latest();
         let uptime = self.since.elapsed();
         let events_per_s = self.events_per_s(status.events, uptime);
         HostStatus {
@@ -209,7 +209,7 @@ impl Operator {
     }
 
     fn lines(&self) -> Vec<StrategyLine> {
-        self.lines_of(&self.board.latest())
+        self.lines_of(&self.feed.latest())
     }
 
     /// The strategies that have a seat, then those that have none.
@@ -254,30 +254,30 @@ impl Operator {
             positions: positions.collect(),
             profit: result.map(|result| money(net(&result))),
             note: record.and_then(|record| record.note.clone()),
-            shadow: status.beside.as_ref().map(|beside| ShadowLine {
-                version: beside.version.clone(),
-                hash: beside.hash.clone(),
-                agreed: beside.agreed,
-                differed: beside.differed,
+            shadow: status.shadow.as_ref().map(|shadow| ShadowLine {
+                version: shadow.version.clone(),
+                hash: shadow.hash.clone(),
+                agreed: shadow.agreed,
+                differed: shadow.differed,
             }),
         }
     }
 
     fn differences(&self, status: &StrategyStatus) -> Vec<DifferenceLine> {
-        let beside = status.beside.iter();
-        let differences = beside.flat_map(|beside| &beside.differences);
+        let shadow = status.shadow.iter();
+        let differences = shadow.flat_map(|shadow| &shadow.differences);
         differences
             .map(|one| DifferenceLine {
                 at: time_of_day(one.at),
                 event: one.sequence,
                 sent: words(&one.sent, &self.names),
-                shadow: words(&one.beside, &self.names),
+                shadow: words(&one.shadow, &self.names),
             })
             .collect()
     }
 
     fn show(&self, name: &str) -> Answer {
-        let status = self.board.latest();
+        let status = self.feed.latest();
         let seated = status.strategies.iter().find(|one| one.name == name);
         let record = self.ledger.record(name);
         let line = match (seated, &record) {
@@ -286,7 +286,7 @@ impl Operator {
             (None, None) => return self.unknown(name),
         };
         let record = record.unwrap_or_default();
-        let faults = seated.map_or_else(Vec::new, |status| self.board.faults(status.id));
+        let faults = seated.map_or_else(Vec::new, |status| self.feed.faults(status.id));
         let mut faults: Vec<(Timestamp, String)> =
             faults.into_iter().chain(record.faults).collect();
         faults.sort_by_key(|(at, _)| *at);
@@ -332,7 +332,7 @@ impl Operator {
                     text,
                 })
                 .collect(),
-            log: self.board.tail(name, seated.map(|status| status.id)),
+            log: self.feed.tail(name, seated.map(|status| status.id)),
         }))
     }
 }

@@ -23,7 +23,7 @@ pub trait Recorder: Send {
     fn events(&mut self, events: &[Event]);
 
     /// Takes what the kernel does, when it has taken in every event before `position` and none from there on.
-    fn deed(&mut self, position: u64, deed: &Effect);
+    fn effect(&mut self, position: u64, effect: &Effect);
 
     /// Whether all of it is kept; `orders` says that orders wait for the answer.
     ///
@@ -185,14 +185,14 @@ pub enum RecordedChange {
         /// The last one.
         last_order: OrderNumber,
         /// What its version is made from.
-        recipe: Arc<str>,
+        spec: Arc<str>,
     },
     /// Another version took over, or began to run beside.
     Swap {
         /// Whose.
         strategy: StrategyId,
         /// What it is made from.
-        recipe: Arc<str>,
+        spec: Arc<str>,
     },
     /// The version beside took over.
     Promote(StrategyId),
@@ -223,11 +223,11 @@ impl RecordedChange {
                 allocation: seat.allocation.clone(),
                 next_order: seat.next_order,
                 last_order: seat.last_order,
-                recipe: Arc::clone(&seat.version.recipe),
+                spec: Arc::clone(&seat.version.spec),
             },
             StrategyChange::Swap(strategy, version) => Self::Swap {
                 strategy: *strategy,
-                recipe: Arc::clone(&version.recipe),
+                spec: Arc::clone(&version.spec),
             },
             StrategyChange::Promote(strategy) => Self::Promote(*strategy),
             StrategyChange::RollBack(strategy) => Self::RollBack(*strategy),
@@ -316,9 +316,9 @@ impl Recording {
         }
     }
 
-    pub(crate) fn deed(&mut self, position: u64, deed: &Effect) {
+    pub(crate) fn effect(&mut self, position: u64, effect: &Effect) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.deed(position, deed);
+            recorder.effect(position, effect);
         }
     }
 
@@ -326,7 +326,7 @@ impl Recording {
     fn acted(&mut self, position: u64, acted: &AppliedAction) {
         self.orders |= acted.is_order();
         self.fresh += 1;
-        self.deed(position, &Effect::Applied(*acted));
+        self.effect(position, &Effect::Applied(*acted));
     }
 
     pub(crate) fn take(&mut self) -> Option<Box<dyn Recorder>> {
@@ -393,11 +393,11 @@ impl Engine {
                     keeping.overflow.get_or_insert(problem.clone());
                 }
                 if !std::mem::replace(&mut self.router.halted, true) {
-                    let deed = Effect::Halted {
+                    let effect = Effect::Halted {
                         problem: problem.clone(),
                         denied,
                     };
-                    recorder.deed(self.next_sequence, &deed);
+                    recorder.effect(self.next_sequence, &effect);
                     let notice = Notice::NotKept { problem };
                     self.router.outbox.notices.push((self.now, notice));
                 }
@@ -409,7 +409,7 @@ impl Engine {
     pub(crate) fn resume_if_kept(&mut self) {
         if std::mem::take(&mut self.keeping.resumes) {
             self.router.halted = false;
-            self.keeping.deed(self.next_sequence, &Effect::Kept);
+            self.keeping.effect(self.next_sequence, &Effect::Kept);
             self.router.outbox.notices.push((self.now, Notice::Kept));
         }
     }
@@ -427,12 +427,12 @@ impl Engine {
             (Some(acted), _) => self.keeping.acted(position, &acted),
             (None, Some(outcome)) => {
                 let (at, strategy) = (intent.at, intent.strategy);
-                let deed = Effect::Settled {
+                let effect = Effect::Settled {
                     at,
                     strategy,
                     outcome,
                 };
-                self.keeping.deed(position, &deed);
+                self.keeping.effect(position, &effect);
             }
             (None, None) => {}
         }
@@ -445,7 +445,7 @@ impl Engine {
         }
         for (_, at, command) in &self.router.outbox.commands {
             if let Some(sent) = sent(*at, command) {
-                self.keeping.deed(self.next_sequence, &sent);
+                self.keeping.effect(self.next_sequence, &sent);
             }
         }
     }
@@ -466,10 +466,10 @@ impl Engine {
         if !self.keeps() {
             return Ok(());
         }
-        self.keeping.deed(self.next_sequence, &Effect::Asked);
+        self.keeping.effect(self.next_sequence, &Effect::Asked);
         for (strategy, state) in self.states()? {
-            let deed = Effect::Saved { strategy, state };
-            self.keeping.deed(self.next_sequence, &deed);
+            let effect = Effect::Saved { strategy, state };
+            self.keeping.effect(self.next_sequence, &effect);
         }
         Ok(())
     }
@@ -477,8 +477,8 @@ impl Engine {
     /// The strategies' states, at a point where all workers have caught up. One that can't save has none.
     pub(crate) fn states(&mut self) -> Result<Vec<(StrategyId, State)>, EngineError> {
         let mut states = Vec::new();
-        for worker in 0..self.crew.len() {
-            let done = self.crew.perform(worker, Task::States, &mut self.intents)?;
+        for worker in 0..self.pool.len() {
+            let done = self.pool.perform(worker, Task::States, &mut self.intents)?;
             if let Ok(Done::States(some)) = done {
                 states.extend(some);
             }

@@ -142,7 +142,7 @@ pub trait Strategy: Send {
 
     /// Whatever it does from now on, nothing depends on how long it takes: where limits in time are stretched because a run
     /// is done again, this instance gets no more than it would have had.
-    fn hurry(&mut self) {}
+    fn restore_time_limit(&mut self) {}
 
     /// Says goodbye. The instance is dropped after.
     ///
@@ -285,7 +285,7 @@ pub struct Version {
     /// How it takes over from the version before.
     pub swap: SwapPolicy,
     /// What it takes to make it again, in the words of whoever made it: kept in reels, not read here.
-    pub recipe: Arc<str>,
+    pub spec: Arc<str>,
     /// What its instances are made from.
     pub code: Arc<dyn Code>,
 }

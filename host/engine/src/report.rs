@@ -238,7 +238,7 @@ pub struct StrategyStatus {
     /// Sampled calls by time per event: bucket `n` counts those below `2^n` nanoseconds.
     pub times: [u64; TIME_BUCKETS],
     /// The version that runs beside it.
-    pub beside: Option<ShadowStatus>,
+    pub shadow: Option<ShadowStatus>,
     /// How it is.
     pub state: StrategyState,
     /// Events it handled.

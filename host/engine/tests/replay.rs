@@ -55,7 +55,7 @@ fn versions() -> [Version; 4] {
         traps: traps(4_000, 1),
         ..traits()
     };
-    let beside = Version {
+    let shadow = Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -72,13 +72,13 @@ fn versions() -> [Version; 4] {
         version("2", second),
         version("bad", bad),
         version("3", third),
-        beside,
+        shadow,
     ]
 }
 
 /// Swaps, a rollback, a trap, a version beside, a strategy that leaves, and an operator who pauses.
 fn story() -> Vec<(u64, Wish)> {
-    let [second, bad, third, beside] = versions();
+    let [second, bad, third, shadow] = versions();
     let swap = |to| Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(to)));
     vec![
         (900, swap(second)),
@@ -92,7 +92,7 @@ fn story() -> Vec<(u64, Wish)> {
         ),
         (2_500, swap(bad)),
         (3_300, swap(third)),
-        (3_600, swap(beside)),
+        (3_600, swap(shadow)),
         (4_400, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
         (5_000, Wish::StrategyChange(StrategyChange::RollBack(FIRST))),
         (5_300, Wish::StrategyChange(StrategyChange::Remove(SECOND))),
@@ -196,33 +196,33 @@ fn replay(config: EngineConfig, items: &[Item], versions: &[Version]) -> Replaye
 #[test]
 fn the_story_has_all_that_can_happen_in_it() {
     let (reel, report) = told(plain());
-    let deeds = reel.deeds();
-    let has = |wanted: fn(&Effect) -> bool| deeds.iter().any(|(_, deed)| wanted(deed));
-    assert!(has(|deed| matches!(deed, Effect::GaveUp { .. })));
-    assert!(has(|deed| matches!(deed, Effect::Operated { .. })));
+    let effects = reel.effects();
+    let has = |wanted: fn(&Effect) -> bool| effects.iter().any(|(_, effect)| wanted(effect));
+    assert!(has(|effect| matches!(effect, Effect::GaveUp { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Operated { .. })));
     assert!(has(
-        |deed| matches!(deed, Effect::Applied(acted) if acted.late)
+        |effect| matches!(effect, Effect::Applied(acted) if acted.late)
     ));
-    assert!(has(|deed| matches!(
-        deed,
+    assert!(has(|effect| matches!(
+        effect,
         Effect::Settled {
             outcome: StrategyOutcome::Recovered,
             ..
         }
     )));
-    assert!(has(|deed| matches!(
-        deed,
+    assert!(has(|effect| matches!(
+        effect,
         Effect::Settled {
             outcome: StrategyOutcome::Fenced(Some(_)),
             ..
         }
     )));
-    assert!(has(|deed| matches!(deed, Effect::Saved { .. })));
-    assert!(has(|deed| matches!(deed, Effect::Sent { .. })));
-    assert!(has(|deed| matches!(deed, Effect::Stopping { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Saved { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Sent { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Stopping { .. })));
     assert!(
-        !has(|deed| matches!(deed, Effect::Refused { .. })),
-        "{deeds:?}"
+        !has(|effect| matches!(effect, Effect::Refused { .. })),
+        "{effects:?}"
     );
     assert!(report.status.fills > 50);
     assert_eq!(reel.events().len() as u64, report.status.events);
@@ -249,7 +249,7 @@ proptest! {
 #[test]
 fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
     let (reel, _) = told(plain());
-    let [_, bad, third, beside] = versions();
+    let [_, bad, third, shadow] = versions();
     let other = version(
         "2",
         Traits {
@@ -257,12 +257,12 @@ fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
             ..traits()
         },
     );
-    let replayed = replay(plain(), &reel.all(), &[other, bad, third, beside]);
+    let replayed = replay(plain(), &reel.all(), &[other, bad, third, shadow]);
     let divergence = replayed.divergence.unwrap();
     assert_eq!(divergence.strategy, Some(FIRST));
-    let swapped = |(_, deed): &&(u64, Effect)| matches!(deed, Effect::Changed { .. });
-    let deeds = reel.deeds();
-    let (swap, _) = deeds.iter().find(swapped).unwrap();
+    let swapped = |(_, effect): &&(u64, Effect)| matches!(effect, Effect::Changed { .. });
+    let effects = reel.effects();
+    let (swap, _) = effects.iter().find(swapped).unwrap();
     assert!(divergence.position > *swap);
     let Finding::Action(recorded) = divergence.recorded else {
         panic!("{divergence:?}");
@@ -315,20 +315,20 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
         .copied()
         .unwrap_or_default();
     assert!(denied > 20, "{denied}");
-    let sent = |(_, deed): &(u64, Effect)| matches!(deed, Effect::Sent { .. });
-    let deeds = reel.deeds();
-    let halted = deeds
+    let sent = |(_, effect): &(u64, Effect)| matches!(effect, Effect::Sent { .. });
+    let effects = reel.effects();
+    let halted = effects
         .iter()
-        .position(|(_, deed)| matches!(deed, Effect::Halted { .. }))
+        .position(|(_, effect)| matches!(effect, Effect::Halted { .. }))
         .unwrap();
-    let kept = deeds
+    let kept = effects
         .iter()
-        .position(|(_, deed)| matches!(deed, Effect::Kept))
+        .position(|(_, effect)| matches!(effect, Effect::Kept))
         .unwrap();
-    let meanwhile = deeds[halted..kept].iter().filter(|deed| sent(deed));
+    let meanwhile = effects[halted..kept].iter().filter(|effect| sent(effect));
     assert!(meanwhile.clone().count() > 0, "cancels pass");
-    for (_, deed) in meanwhile {
-        let Effect::Sent { what, .. } = deed else {
+    for (_, effect) in meanwhile {
+        let Effect::Sent { what, .. } = effect else {
             continue;
         };
         assert_eq!(*what, tickdeck_engine::SentKind::Cancel);

@@ -386,7 +386,7 @@ fn a_version_of_another_schema_starts_afresh_where_the_policy_says_so() {
 
 #[test]
 fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
-    let beside = |every| Version {
+    let shadow = |every| Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -396,28 +396,28 @@ fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
     let outcome = run(
         plain(),
         version("1", traits()),
-        vec![swap(4_000, beside(37))],
+        vec![swap(4_000, shadow(37))],
     );
     assert_like_twin(&outcome);
-    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    let seen = outcome.report.status.strategies[1].shadow.clone().unwrap();
     assert_eq!((seen.version.as_str(), seen.differed), ("2", 0));
     assert!(seen.agreed > 100, "{seen:?}");
 
     let outcome = run(
         plain(),
         version("1", traits()),
-        vec![swap(4_000, beside(11))],
+        vec![swap(4_000, shadow(11))],
     );
     assert_like_twin(&outcome);
-    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    let seen = outcome.report.status.strategies[1].shadow.clone().unwrap();
     assert!(seen.differed > 100, "{seen:?}");
     assert_eq!(seen.differences.len(), 32, "the last ones are on record");
-    let told = |one: &tickdeck_engine::ShadowDifference| one.sent != one.beside;
+    let told = |one: &tickdeck_engine::ShadowDifference| one.sent != one.shadow;
     assert!(seen.differences.iter().all(told));
     assert!(seen.differences.is_sorted_by_key(|one| one.sequence));
 
     let changes = vec![
-        swap(4_000, beside(37)),
+        swap(4_000, shadow(37)),
         (9_000, StrategyChange::Promote(CHANGED)),
     ];
     let outcome = run(plain(), version("1", traits()), changes);
@@ -427,25 +427,25 @@ fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
     assert!(matches!(outcome.answers[1], Ok(ChangeResult::Swapped(_))));
 
     let changes = vec![
-        swap(4_000, beside(11)),
+        swap(4_000, shadow(11)),
         (9_000, StrategyChange::RollBack(CHANGED)),
     ];
     let outcome = run(plain(), version("1", traits()), changes);
     assert_like_twin(&outcome);
-    assert!(outcome.report.status.strategies[1].beside.is_none());
+    assert!(outcome.report.status.strategies[1].shadow.is_none());
 }
 
 #[test]
 fn a_version_beside_that_traps_ends_alone() {
     let traps = Some((5_000, Arc::new(AtomicU64::new(1))));
-    let beside = Version {
+    let shadow = Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
         },
         ..version("2", Traits { traps, ..traits() })
     };
-    let outcome = run(plain(), version("1", traits()), vec![swap(4_000, beside)]);
+    let outcome = run(plain(), version("1", traits()), vec![swap(4_000, shadow)]);
     assert_like_twin(&outcome);
     let versions = outcome.versions();
     let Some(VersionChange::ShadowEnded { problem }) = versions.last() else {
@@ -913,7 +913,7 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
             ..Script::default()
         },
     );
-    let mut beside = sv(
+    let mut shadow = sv(
         "3",
         Script {
             submit_every: 50,
@@ -921,7 +921,7 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
             ..Script::default()
         },
     );
-    beside.swap.shadow = true;
+    shadow.swap.shadow = true;
     let mut second = sv(
         "2",
         Script {
@@ -935,7 +935,7 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
         first,
         vec![
             swap(2_000, second),
-            swap(4_000, beside),
+            swap(4_000, shadow),
             (8_000, StrategyChange::Promote(CHANGED)),
             (9_000, StrategyChange::RollBack(CHANGED)),
         ],

@@ -73,8 +73,8 @@ const SENT: usize = 48;
 const SAVED: usize = 16;
 
 /// Writes a deed behind what is in `out`.
-pub(super) fn encode(position: u64, deed: &Effect, out: &mut Vec<u8>) -> RecordKind {
-    match deed {
+pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> RecordKind {
+    match effect {
         Effect::Applied(acted) => {
             out.extend(position.to_le_bytes());
             out.extend(acted.cause.to_le_bytes());
@@ -201,7 +201,7 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
         }
         Some(RecordKind::Effect) => {
             let (position, seldom): (u64, RareEffect) = serde_json::from_slice(payload)?;
-            Ok(ActionsRecord::Effect(position, seldom.deed()?))
+            Ok(ActionsRecord::Effect(position, seldom.effect()?))
         }
         Some(RecordKind::Event) | None => bail!("a record of kind {kind}"),
     }
@@ -251,12 +251,14 @@ enum RareEffect {
         allocation: Vec<(u32, i64)>,
         next_order: u64,
         last_order: u64,
-        recipe: String,
+        #[serde(rename = "recipe")]
+        spec: String,
     },
     Swap {
         at: Timestamp,
         strategy: u32,
-        recipe: String,
+        #[serde(rename = "recipe")]
+        spec: String,
     },
     Promote {
         at: Timestamp,
@@ -306,8 +308,8 @@ enum RecordedCommand {
 }
 
 impl RareEffect {
-    fn of(deed: &Effect) -> Self {
-        match deed {
+    fn of(effect: &Effect) -> Self {
+        match effect {
             Effect::Settled {
                 at,
                 strategy,
@@ -357,7 +359,7 @@ impl RareEffect {
                 allocation,
                 next_order,
                 last_order,
-                recipe,
+                spec,
                 ..
             } => Self::Seat {
                 at,
@@ -366,12 +368,12 @@ impl RareEffect {
                 allocation: allocation.iter().map(|(id, sum)| (id.0, sum.0)).collect(),
                 next_order: *next_order,
                 last_order: *last_order,
-                recipe: recipe.to_string(),
+                spec: spec.to_string(),
             },
-            RecordedChange::Swap { recipe, .. } => Self::Swap {
+            RecordedChange::Swap { spec, .. } => Self::Swap {
                 at,
                 strategy,
-                recipe: recipe.to_string(),
+                spec: spec.to_string(),
             },
             RecordedChange::Promote(_) => Self::Promote { at, strategy },
             RecordedChange::RollBack(_) => Self::RollBack { at, strategy },
@@ -379,7 +381,7 @@ impl RareEffect {
         }
     }
 
-    fn deed(self) -> Result<Effect> {
+    fn effect(self) -> Result<Effect> {
         Ok(match self {
             Self::Settled {
                 at,
@@ -430,7 +432,7 @@ impl RareEffect {
                 allocation,
                 next_order,
                 last_order,
-                recipe,
+                spec,
             } => {
                 let sums = allocation.into_iter();
                 let what = RecordedChange::Start {
@@ -441,17 +443,13 @@ impl RareEffect {
                         .collect(),
                     next_order,
                     last_order,
-                    recipe: Arc::from(recipe),
+                    spec: Arc::from(spec),
                 };
                 (at, what)
             }
-            Self::Swap {
-                at,
-                strategy,
-                recipe,
-            } => {
-                let (strategy, recipe) = (StrategyId(strategy), Arc::from(recipe));
-                (at, RecordedChange::Swap { strategy, recipe })
+            Self::Swap { at, strategy, spec } => {
+                let (strategy, spec) = (StrategyId(strategy), Arc::from(spec));
+                (at, RecordedChange::Swap { strategy, spec })
             }
             Self::Promote { at, strategy } => (at, RecordedChange::Promote(StrategyId(strategy))),
             Self::RollBack { at, strategy } => (at, RecordedChange::RollBack(StrategyId(strategy))),

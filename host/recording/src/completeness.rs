@@ -124,8 +124,8 @@ impl ReelPair<'_> {
             let mut reader = Reader::open(&self.run.folder, reel)?;
             let record = reader.next()?;
             // A run that was cut off as it began, and went on, has it on the events reel only.
-            let session = record.filter(|record| record.kind == RecordKind::Session as u16);
-            Ok(session.map(|record| record.payload.to_vec()))
+            let manifest = record.filter(|record| record.kind == RecordKind::Session as u16);
+            Ok(manifest.map(|record| record.payload.to_vec()))
         };
         let (events, actions) = (first(EVENTS)?, first(ACTIONS)?);
         Ok(events.is_some() && actions.is_some() && events != actions)

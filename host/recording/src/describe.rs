@@ -43,8 +43,8 @@ fn finding(finding: &Finding, names: &Names) -> String {
 }
 
 /// Something that the kernel did, if it is worth a line.
-pub fn deed(deed: &Effect, names: &Names) -> Option<String> {
-    Some(match deed {
+pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
+    Some(match effect {
         Effect::Applied(it) => format!("{}: {}", names.strategy(it.strategy), acted(it, names)),
         Effect::Settled {
             strategy,

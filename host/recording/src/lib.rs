@@ -32,7 +32,7 @@ mod verify;
 
 pub use crate::comparison::{Comparison, Counts, Difference, compare};
 pub use crate::manifest::{RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec};
-pub use crate::order_history::{OrderHistory, senders, story};
+pub use crate::order_history::{OrderHistory, order_history, senders};
 pub use crate::pacing::{PacedTape, Pacing, Show};
 pub use crate::reader::{
     EffectReader, EventReader, RunItem, RunReader, SeekTo, TimedEffect, effects, names_in,
@@ -160,10 +160,10 @@ impl DataReels {
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn cut_off(&self) -> Result<Option<RecordedRun>> {
+    pub fn interrupted(&self) -> Result<Option<RecordedRun>> {
         let imported = |run: &RecordedRun| {
-            let session = RunManifest::read(&run.folder);
-            session.is_ok_and(|session| session.command == IMPORTED)
+            let manifest = RunManifest::read(&run.folder);
+            manifest.is_ok_and(|manifest| manifest.command == IMPORTED)
         };
         let mut runs = self.runs()?.into_iter().rev();
         let last = runs.find(|run| run.has_begun() && !imported(run));

@@ -89,7 +89,8 @@ pub struct RecordedStart {
     /// Its name in the deck.
     pub name: String,
     /// What its version was made from: JSON, [`VersionSpec`].
-    pub recipe: String,
+    #[serde(rename = "recipe")]
+    pub spec: String,
 }
 
 /// What a version was made from, besides the deck's settings.
@@ -100,7 +101,8 @@ pub struct VersionSpec {
     /// The hash of its module.
     pub module: String,
     /// The name and text of what lay beside it.
-    pub beside: Option<(String, String)>,
+    #[serde(rename = "beside")]
+    pub sidecar: Option<(String, String)>,
     /// What the operator had granted, as in `grants.toml`.
     pub grants: String,
     /// The interned names, if there were more than at the start.
@@ -226,7 +228,7 @@ mod tests {
     use super::*;
 
     fn differs(was: &str, is: &str) -> Option<String> {
-        let session = RunManifest {
+        let manifest = RunManifest {
             tickdeck: String::new(),
             began_ns: 0,
             command: "run".to_owned(),
@@ -239,7 +241,7 @@ mod tests {
             killed: false,
             seats: Vec::new(),
         };
-        session.differs(is, &RunOverrides::default())
+        manifest.differs(is, &RunOverrides::default())
     }
 
     #[test]

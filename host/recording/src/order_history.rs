@@ -35,9 +35,13 @@ pub struct OrderHistory {
 ///
 /// # Errors
 /// There is no such order, or the reels can't be read.
-pub fn story(run: &RecordedRun, strategy: &str, number: OrderNumber) -> Result<OrderHistory> {
-    let session = RunManifest::read(&run.folder)?;
-    let registry = Registry::from_text(&session.names).context("the names in the reel")?;
+pub fn order_history(
+    run: &RecordedRun,
+    strategy: &str,
+    number: OrderNumber,
+) -> Result<OrderHistory> {
+    let manifest = RunManifest::read(&run.folder)?;
+    let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let mut found = OrderTrace::default();
     found.read_actions(run, &registry, (strategy, number))?;
     let Some((position, decided, submit)) = found.decided else {

@@ -29,7 +29,7 @@ pub struct PacedTape {
     stop: CancelToken,
     last: Option<Event>,
     /// Deeds that were read ahead, for the events that are shown.
-    deeds: VecDeque<(u64, Effect)>,
+    effects: VecDeque<(u64, Effect)>,
     pass: u64,
 }
 
@@ -42,7 +42,7 @@ impl PacedTape {
             from,
             stop,
             last: None,
-            deeds: VecDeque::new(),
+            effects: VecDeque::new(),
             pass: 1,
         }
     }
@@ -53,11 +53,11 @@ impl PacedTape {
             return;
         };
         let mut led_to = Vec::new();
-        while let Some((_, deed)) = self
-            .deeds
+        while let Some((_, effect)) = self
+            .effects
             .pop_front_if(|(position, _)| *position <= last.sequence + 1)
         {
-            led_to.push(deed);
+            led_to.push(effect);
         }
         let Pacing::Shown(show) = &mut self.rhythm else {
             return;
@@ -103,19 +103,19 @@ impl Tape for PacedTape {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
-        let deed = self.tape.deed()?;
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
+        let effect = self.tape.effect()?;
         if matches!(self.rhythm, Pacing::Shown(_))
-            && let Some((position, deed)) = &deed
+            && let Some((position, effect)) = &effect
             && *position > self.from
         {
-            self.deeds.push_back((*position, deed.clone()));
+            self.effects.push_back((*position, effect.clone()));
         }
-        Ok(deed)
+        Ok(effect)
     }
 
-    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
-        self.tape.version(name, recipe)
+    fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
+        self.tape.version(name, spec)
     }
 
     fn is_cut(&self) -> bool {

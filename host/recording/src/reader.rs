@@ -28,7 +28,7 @@ pub struct TimedEffect {
     /// How many events had been taken in before it.
     pub position: u64,
     /// What was done.
-    pub deed: Effect,
+    pub effect: Effect,
     /// When by the wall, for a command that left: nanoseconds since 1970.
     pub wall: Option<i64>,
 }
@@ -45,9 +45,9 @@ pub enum RunItem {
 /// Both reels, merged by position.
 pub struct RunReader {
     events: EventReader,
-    deeds: EffectReader,
+    effects: EffectReader,
     event: Option<Event>,
-    deed: Option<TimedEffect>,
+    effect: Option<TimedEffect>,
 }
 
 /// A place on the tape, as people say it.
@@ -119,18 +119,18 @@ impl EffectReader {
         while let Some(record) = self.reader.next()? {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| place(&self.folder, ACTIONS, record.index))?;
-            let (position, deed, wall) = match entry {
+            let (position, effect, wall) = match entry {
                 ActionsRecord::Session | ActionsRecord::Mark(..) => continue,
                 ActionsRecord::End => {
                     self.ended = true;
                     continue;
                 }
-                ActionsRecord::Effect(position, deed) => (position, deed, None),
-                ActionsRecord::Sent(position, deed, wall) => (position, deed, Some(wall)),
+                ActionsRecord::Effect(position, effect) => (position, effect, None),
+                ActionsRecord::Sent(position, effect, wall) => (position, effect, Some(wall)),
             };
             return Ok(Some(TimedEffect {
                 position,
-                deed,
+                effect,
                 wall,
             }));
         }
@@ -157,12 +157,12 @@ fn place(folder: &Path, reel: &str, index: u64) -> String {
 
 impl RunReader {
     /// Both from where they stand.
-    pub const fn new(events: EventReader, deeds: EffectReader) -> Self {
+    pub const fn new(events: EventReader, effects: EffectReader) -> Self {
         Self {
             events,
-            deeds,
+            effects,
             event: None,
-            deed: None,
+            effect: None,
         }
     }
 
@@ -172,18 +172,18 @@ impl RunReader {
     /// A reel is damaged.
     #[allow(clippy::should_implement_trait, reason = "as the reader's")]
     pub fn next(&mut self) -> Result<Option<RunItem>> {
-        if self.deed.is_none() {
-            self.deed = self.deeds.next()?;
+        if self.effect.is_none() {
+            self.effect = self.effects.next()?;
         }
         if self.event.is_none() {
             self.event = self.events.next()?;
         }
-        let deed_first = match (&self.deed, &self.event) {
+        let deed_first = match (&self.effect, &self.event) {
             (Some(kept), Some(event)) => kept.position <= event.sequence,
-            (deed, _) => deed.is_some(),
+            (effect, _) => effect.is_some(),
         };
         Ok(if deed_first {
-            self.deed.take().map(RunItem::Effect)
+            self.effect.take().map(RunItem::Effect)
         } else {
             self.event.take().map(RunItem::Event)
         })
@@ -191,7 +191,7 @@ impl RunReader {
 
     /// Whether the end of the run was read.
     pub const fn has_ended(&self) -> bool {
-        self.deeds.has_ended()
+        self.effects.has_ended()
     }
 }
 
@@ -253,11 +253,11 @@ impl RecordedRun {
     /// # Errors
     /// The reels can't be read.
     pub fn names(&self) -> Result<Registry> {
-        let session = RunManifest::read(&self.folder)?;
-        let mut text = session.names;
-        let mut deeds = EffectReader::open(self)?;
-        while let Some(kept) = deeds.next()? {
-            if let Some(names) = names_in(&kept.deed)? {
+        let manifest = RunManifest::read(&self.folder)?;
+        let mut text = manifest.names;
+        let mut effects = EffectReader::open(self)?;
+        while let Some(kept) = effects.next()? {
+            if let Some(names) = names_in(&kept.effect)? {
                 text = names;
             }
         }
@@ -269,13 +269,13 @@ impl RecordedRun {
 ///
 /// # Errors
 /// It can't be read.
-pub fn names_in(deed: &Effect) -> Result<Option<String>> {
-    let Effect::Changed { what, .. } = deed else {
+pub fn names_in(effect: &Effect) -> Result<Option<String>> {
+    let Effect::Changed { what, .. } = effect else {
         return Ok(None);
     };
     match what {
-        RecordedChange::Start { recipe, .. } | RecordedChange::Swap { recipe, .. } => {
-            Ok(VersionSpec::read(recipe)?.names)
+        RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } => {
+            Ok(VersionSpec::read(spec)?.names)
         }
         RecordedChange::Promote(_) | RecordedChange::RollBack(_) | RecordedChange::Remove(_) => {
             Ok(None)
@@ -288,9 +288,9 @@ pub fn names_in(deed: &Effect) -> Result<Option<String>> {
 /// # Errors
 /// The reel can't be read.
 pub fn recorded_actions(run: &RecordedRun) -> Result<Vec<AppliedAction>> {
-    let deeds = effects(run)?.into_iter();
-    Ok(deeds
-        .filter_map(|deed| match deed {
+    let effects = effects(run)?.into_iter();
+    Ok(effects
+        .filter_map(|effect| match effect {
             Effect::Applied(acted) => Some(acted),
             _ => None,
         })
@@ -303,13 +303,13 @@ pub fn recorded_actions(run: &RecordedRun) -> Result<Vec<AppliedAction>> {
 /// The reel can't be read.
 pub fn effects(run: &RecordedRun) -> Result<Vec<Effect>> {
     let mut reader = Reader::open(&run.folder, ACTIONS)?;
-    let mut deeds = Vec::new();
+    let mut effects = Vec::new();
     while let Some(record) = reader.next()? {
         let entry = decode(record.kind, record.payload)
             .with_context(|| format!("record {} of the actions reel", record.index))?;
-        if let ActionsRecord::Effect(_, deed) = entry {
-            deeds.push(deed);
+        if let ActionsRecord::Effect(_, effect) = entry {
+            effects.push(effect);
         }
     }
-    Ok(deeds)
+    Ok(effects)
 }

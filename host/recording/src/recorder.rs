@@ -83,11 +83,11 @@ impl JournalRecorder {
     pub fn open(
         run: &RecordedRun,
         config: &ReelConfig,
-        session: Option<&RunManifest>,
+        manifest: Option<&RunManifest>,
     ) -> Result<(Self, [Opened; 2])> {
         // Nobody writes meanwhile: there is one host on a data folder.
         let (mut events_until, mut actions_until) = (u64::MAX, u64::MAX);
-        if session.is_none() && run.has_begun() {
+        if manifest.is_none() && run.has_begun() {
             let reach = run.reach()?;
             actions_until = reach.beyond.unwrap_or(u64::MAX);
             if reach.more_events {
@@ -97,8 +97,8 @@ impl JournalRecorder {
         }
         let (mut events, first) = Reel::open_until(&run.folder, EVENTS, config, events_until)?;
         let (mut actions, second) = Reel::open_until(&run.folder, ACTIONS, config, actions_until)?;
-        if let Some(session) = session {
-            session.begin(&mut events, &mut actions)?;
+        if let Some(manifest) = manifest {
+            manifest.begin(&mut events, &mut actions)?;
         }
         actions.append(RecordKind::Mark as u16, &mark(0, machine()))?;
         let kept = events.next_index().saturating_sub(1);
@@ -210,10 +210,10 @@ impl Recorder for JournalRecorder {
         self.keep(RecordKind::Event, events.as_bytes());
     }
 
-    fn deed(&mut self, position: u64, deed: &Effect) {
+    fn effect(&mut self, position: u64, effect: &Effect) {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        let kind = encode(position, deed, &mut buffer);
+        let kind = encode(position, effect, &mut buffer);
         (self.marks.told, self.marks.told_at) = (position, self.marks.now);
         self.keep(kind, &buffer);
         self.buffer = buffer;

@@ -100,8 +100,9 @@ impl ReelTape {
                     self.cut = true;
                     return Ok(None);
                 }
-                ActionsRecord::Effect(position, deed) | ActionsRecord::Sent(position, deed, _) => {
-                    return Ok(Some((position, deed)));
+                ActionsRecord::Effect(position, effect)
+                | ActionsRecord::Sent(position, effect, _) => {
+                    return Ok(Some((position, effect)));
                 }
                 ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
             }
@@ -120,13 +121,12 @@ impl Tape for ReelTape {
             .map_err(|error| self.in_words(&error))
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         self.read_deed().map_err(|error| self.in_words(&error))
     }
 
-    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
-        let made =
-            VersionSpec::read(recipe).and_then(|recipe| self.versions.version(name, &recipe));
+    fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
+        let made = VersionSpec::read(spec).and_then(|spec| self.versions.version(name, &spec));
         made.map_err(|error| TapeError(crate::sentence::sentence(&error)))
     }
 

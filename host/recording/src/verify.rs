@@ -244,10 +244,10 @@ impl Check<'_> {
 
     /// Notes the modules that a run names.
     fn modules_of(&mut self, run: &RecordedRun) -> Result<()> {
-        let session = RunManifest::read(&run.folder)?;
-        for seat in &session.seats {
+        let manifest = RunManifest::read(&run.folder)?;
+        for seat in &manifest.seats {
             self.named
-                .insert((VersionSpec::read(&seat.recipe)?.module, run.folder.clone()));
+                .insert((VersionSpec::read(&seat.spec)?.module, run.folder.clone()));
         }
         let mut actions = match Reader::open(&run.folder, ACTIONS) {
             // It was cut off as it began, or that has been told.
@@ -263,10 +263,9 @@ impl Check<'_> {
             else {
                 continue;
             };
-            if let RecordedChange::Start { recipe, .. } | RecordedChange::Swap { recipe, .. } = what
-            {
+            if let RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } = what {
                 self.named
-                    .insert((VersionSpec::read(&recipe)?.module, run.folder.clone()));
+                    .insert((VersionSpec::read(&spec)?.module, run.folder.clone()));
             }
         }
         Ok(())

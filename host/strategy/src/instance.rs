@@ -222,8 +222,8 @@ impl Strategy for Instance {
         Ok(Ok(()))
     }
 
-    fn hurry(&mut self) {
-        self.guest.store.data_mut().deadline.hurry();
+    fn restore_time_limit(&mut self) {
+        self.guest.store.data_mut().deadline.restore_time_limit();
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
@@ -248,9 +248,9 @@ impl Guest {
     ) -> Result<Self, Fault> {
         let mut store = Store::new(host.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        let patience = Arc::clone(host.patience());
+        let time_limit_factor = Arc::clone(host.time_limit_factor());
         store.epoch_deadline_callback(move |mut store| {
-            let times = patience.load(Ordering::Relaxed);
+            let times = time_limit_factor.load(Ordering::Relaxed);
             store.data_mut().deadline.reached(thread_time(), times)
         });
         store.set_hostcall_fuel(LIFECYCLE_FUEL);

@@ -184,7 +184,7 @@ impl Deadline {
     }
 
     /// From now on the limit is not stretched.
-    pub(crate) const fn hurry(&mut self) {
+    pub(crate) const fn restore_time_limit(&mut self) {
         self.hurried = true;
     }
 

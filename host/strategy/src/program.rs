@@ -51,7 +51,7 @@ impl Program {
         wants: Wants,
         limits: Option<OrderLimits>,
         swap: SwapPolicy,
-        recipe: Arc<str>,
+        spec: Arc<str>,
     ) -> Version {
         let registry = &self.options.registry;
         let text = |id| (id, registry.text(id).unwrap_or_default().to_owned());
@@ -65,7 +65,7 @@ impl Program {
             order_policy: manifest.order_policy,
             limits,
             swap,
-            recipe,
+            spec,
             code: Arc::clone(self) as Arc<dyn Code>,
         }
     }

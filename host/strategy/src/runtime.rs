@@ -52,7 +52,7 @@ struct Inner {
     /// What is known of the code that some module holds, by what it was compiled from.
     shared: Mutex<HashMap<ModuleHash, Known>>,
     /// Times its limit that a call may run.
-    patience: Arc<AtomicU32>,
+    time_limit_factor: Arc<AtomicU32>,
     /// Time limits hold as long as this runs: modules and instances keep their host, and so the ticker.
     _ticker: Ticker,
 }
@@ -82,7 +82,7 @@ impl Runtime {
                 linker,
                 cache,
                 shared: Mutex::default(),
-                patience: Arc::new(AtomicU32::new(1)),
+                time_limit_factor: Arc::new(AtomicU32::new(1)),
                 _ticker: ticker,
             }),
         })
@@ -154,12 +154,12 @@ impl Runtime {
 
     /// From now on a call may run so many times its limit: for a run that is done again on a machine that may be slower
     /// than the one on which it was in time. 1 is what a host begins with.
-    pub fn be_patient(&self, times: u32) {
-        self.inner.patience.store(times, Ordering::Relaxed);
+    pub fn set_time_limit_factor(&self, times: u32) {
+        self.inner.time_limit_factor.store(times, Ordering::Relaxed);
     }
 
-    pub(crate) fn patience(&self) -> &Arc<AtomicU32> {
-        &self.inner.patience
+    pub(crate) fn time_limit_factor(&self) -> &Arc<AtomicU32> {
+        &self.inner.time_limit_factor
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -168,14 +168,15 @@ impl Tape for Reels {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         loop {
             let Some(record) = self.actions.next().map_err(words)? else {
                 return Ok(None);
             };
             match decode(record.kind, record.payload).map_err(words)? {
-                ActionsRecord::Effect(position, deed) | ActionsRecord::Sent(position, deed, _) => {
-                    return Ok(Some((position, deed)));
+                ActionsRecord::Effect(position, effect)
+                | ActionsRecord::Sent(position, effect, _) => {
+                    return Ok(Some((position, effect)));
                 }
                 ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
             }

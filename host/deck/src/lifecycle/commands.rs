@@ -35,7 +35,7 @@ impl Manager {
     }
 
     fn reload(&mut self, name: &str) -> Result<String, String> {
-        let settings = self.casting.config.strategies.get(name).cloned();
+        let settings = self.loader.config.strategies.get(name).cloned();
         let settings = settings.unwrap_or_default();
         let module = settings
             .plugin
@@ -80,7 +80,7 @@ impl Manager {
                 ))
             }
             ChangeResult::ShadowEnded(label) => {
-                self.entry(name).give_up_beside();
+                self.entry(name).give_up_shadow();
                 self.ledger.change(name, super::StrategyRecord::settle);
                 Ok(format!("version {label} no longer runs beside {name}"))
             }
@@ -95,7 +95,7 @@ impl Manager {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);
-        if let Some(content) = entry.beside.take() {
+        if let Some(content) = entry.shadow.take() {
             entry.counts(swapped.generation, content);
         }
         retire(swapped.retired, StopReason::Replaced);
@@ -118,13 +118,13 @@ impl Manager {
             return Err(format!("{name} asks for something else by now: {asks}"));
         }
         let hash = candidate.inspection().hash.to_string();
-        let approval = &candidate.judgement.approval;
+        let approval = &candidate.decision.approval;
         if let Err(error) = self.grants.approve(name, approval, &hash, now()) {
             self.entry(name).waiting = Some(candidate);
             return Err(tickdeck_recording::sentence::sentence(&error));
         }
-        let granted = candidate.judgement.increases.join("; ");
-        self.board().say(
+        let granted = candidate.decision.increases.join("; ");
+        self.feed().say(
             Topic::Operator,
             "operator",
             LogLevel::Warn,

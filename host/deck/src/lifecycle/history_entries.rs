@@ -14,7 +14,7 @@ pub(super) fn asks(candidate: &LoadedStrategy) -> String {
     format!(
         "version {} waits: {}; `tickdeck strategies approve {}` grants it",
         candidate.inspection().manifest.version,
-        candidate.judgement.increases.join("; "),
+        candidate.decision.increases.join("; "),
         candidate.name
     )
 }
@@ -181,8 +181,8 @@ pub(super) fn first_line(text: &str) -> &str {
 }
 
 fn permissions(candidate: &LoadedStrategy) -> Vec<RecordedPermission> {
-    let judgement = &candidate.judgement;
-    let rows = judgement.asked.rows(&candidate.granted).into_iter();
+    let decision = &candidate.decision;
+    let rows = decision.asked.rows(&candidate.granted).into_iter();
     rows.map(|(name, requested, granted)| RecordedPermission {
         name,
         requested,

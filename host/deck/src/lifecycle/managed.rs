@@ -15,7 +15,7 @@ pub(super) struct ManagedStrategy {
     /// What each of the last versions was made of, by the engine's count of them.
     pub(super) contents: BTreeMap<u32, Content>,
     /// Runs beside.
-    pub(super) beside: Option<Content>,
+    pub(super) shadow: Option<Content>,
     /// The content that was last looked at.
     pub(super) offered: Option<Fingerprint>,
     /// Contents that are not taken again by themselves.
@@ -62,9 +62,9 @@ impl ManagedStrategy {
     }
 
     /// What ran beside is not taken again by itself.
-    pub(super) fn give_up_beside(&mut self) {
-        let beside = self.beside.take();
-        self.failed.extend(beside.map(|beside| beside.fingerprint));
+    pub(super) fn give_up_shadow(&mut self) {
+        let shadow = self.shadow.take();
+        self.failed.extend(shadow.map(|shadow| shadow.fingerprint));
     }
 }
 

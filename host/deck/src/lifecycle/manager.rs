@@ -21,7 +21,7 @@ use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Watcher};
 
 /// What the loader works on.
 pub(super) struct Manager {
-    pub(super) casting: StrategyLoader,
+    pub(super) loader: StrategyLoader,
     pub(super) grants: Grants,
     pub(super) registry: Arc<Registry>,
     pub(super) keep: Keep,
@@ -42,7 +42,7 @@ impl Manager {
         watcher: Option<Watcher>,
     ) -> Self {
         let mut loader = Self {
-            casting: setup.casting,
+            loader: setup.loader,
             grants: setup.grants,
             registry: setup.registry,
             keep: setup.keep,
@@ -75,11 +75,11 @@ impl Manager {
 
     /// The cores that trade.
     pub(super) fn cores(&self) -> &[usize] {
-        &self.casting.config.engine.pin
+        &self.loader.config.engine.pin
     }
 
-    pub(super) fn board(&self) -> &OperatorFeed {
-        &self.casting.board
+    pub(super) fn feed(&self) -> &OperatorFeed {
+        &self.loader.feed
     }
 
     /// Takes a message.
@@ -99,7 +99,7 @@ impl Manager {
     /// Something panicked over a message: what runs goes on.
     pub(super) fn failed(&self) {
         let words = "the loader failed over the last change, a bug in tickdeck; what runs goes on";
-        self.board()
+        self.feed()
             .say(Topic::Failure, "plugins", LogLevel::Error, words);
     }
 
@@ -109,19 +109,19 @@ impl Manager {
             PluginChange::Ready(plugin) => {
                 let module = plugin.name.clone();
                 self.plugins.insert(module.clone(), plugin);
-                for (name, settings) in strategies_of(&self.casting.config, &module) {
+                for (name, settings) in strategies_of(&self.loader.config, &module) {
                     // What came of it stands on the board and in the ledger.
                     let _ = self.offer(&name, settings, &module, false);
                 }
             }
             PluginChange::Gone { name: module } => {
                 self.plugins.remove(&module);
-                for (name, _) in strategies_of(&self.casting.config, &module) {
+                for (name, _) in strategies_of(&self.loader.config, &module) {
                     let seated = self.entry(&name).seated;
                     // What never had a seat is only forgotten.
                     match self.remove(&name) {
                         Err(why) if seated => {
-                            self.board()
+                            self.feed()
                                 .say(Topic::Version, &name, LogLevel::Error, &why)
                         }
                         _ => {}
@@ -130,21 +130,21 @@ impl Manager {
             }
             PluginChange::Refused(refused) => {
                 let words = format!("{}; what runs as {} goes on", refused.why, refused.name);
-                self.board()
+                self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             PluginChange::FolderGone { why } => {
                 let words = format!("{why}; what runs goes on");
-                self.board()
+                self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
             PluginChange::FolderBack => {
                 let words = "the plugins folder is back";
-                self.board()
+                self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Info, words);
             }
             PluginChange::Note(words) => {
-                self.board()
+                self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words)
             }
         }
@@ -175,15 +175,13 @@ impl Manager {
         if entry.runs(fingerprint) && !again {
             let words = "the file is the version that trades";
             self.ledger.change(name, super::StrategyRecord::settle);
-            self.board()
-                .say(Topic::Version, name, LogLevel::Info, words);
+            self.feed().say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name}: {words}"));
         }
         if entry.failed.contains(&fingerprint) && !again {
             let words = "this version failed before and is not taken again; change it, or \
                          `tickdeck strategies reload` it";
-            self.board()
-                .say(Topic::Version, name, LogLevel::Warn, words);
+            self.feed().say(Topic::Version, name, LogLevel::Warn, words);
             self.ledger
                 .change(name, |record| record.note = Some(words.to_owned()));
             return Err(words.to_owned());
@@ -191,11 +189,11 @@ impl Manager {
         entry.failed.remove(&fingerprint);
         let mut registry = (*self.registry).clone();
         let candidate =
-            self.casting
+            self.loader
                 .candidate((name, settings), &plugin, &self.grants, &mut registry);
         let taken = match candidate {
             Ok(candidate) => self.admit(candidate, registry),
-            Err(unfit) => Err(unfit.words()),
+            Err(failure) => Err(failure.words()),
         };
         if let Err(why) = &taken {
             self.refuse(name, fingerprint, why);
@@ -215,13 +213,13 @@ impl Manager {
             "a new version was refused: {}",
             history_entries::first_line(why)
         );
-        self.board().say(
+        self.feed().say(
             Topic::Version,
             name,
             LogLevel::Error,
             &format!("{words}{kept}"),
         );
-        let at = self.board().latest().now;
+        let at = self.feed().latest().now;
         self.ledger.change(name, |record| {
             record.fault(at, why.to_owned());
             record.note = Some(words);
@@ -237,12 +235,12 @@ impl Manager {
         self.registry = Arc::new(registry);
         self.names.learn(&self.registry);
         let name = candidate.name.clone();
-        for words in &candidate.judgement.overruled {
+        for words in &candidate.decision.overruled {
             let words = format!("{words}, as tickdeck.toml has it");
-            self.board()
+            self.feed()
                 .say(Topic::Version, &name, LogLevel::Warn, &words);
         }
-        if !candidate.judgement.increases.is_empty() {
+        if !candidate.decision.increases.is_empty() {
             return Ok(self.wait(candidate));
         }
         self.change(&candidate)
@@ -252,7 +250,7 @@ impl Manager {
     fn wait(&mut self, candidate: LoadedStrategy) -> String {
         let name = candidate.name.clone();
         let words = history_entries::asks(&candidate);
-        self.board()
+        self.feed()
             .say(Topic::Version, &name, LogLevel::Warn, &words);
         self.ledger
             .change(&name, |record| history_entries::waits(record, &candidate));
@@ -265,7 +263,7 @@ impl Manager {
         let name = &candidate.name;
         let inspection = candidate.inspection();
         let loading = history_entries::compiled_words(inspection);
-        let (program, version) = candidate.late_version(&self.registry, self.board());
+        let (program, version) = candidate.late_version(&self.registry, self.feed());
         let content = Content::of(candidate);
         let seated = self.entry(name).seated;
         let reason = if seated { "replaced" } else { "came" };
@@ -282,7 +280,7 @@ impl Manager {
             ChangeResult::Swapped(swapped) => {
                 let entry = self.entry(name);
                 entry.counts(swapped.generation, content);
-                entry.beside = None;
+                entry.shadow = None;
                 self.counts(name);
                 retire(swapped.retired, StopReason::Replaced);
                 Ok(format!(
@@ -292,7 +290,7 @@ impl Manager {
                 ))
             }
             ChangeResult::Shadow(swapped) => {
-                self.entry(name).beside = Some(content);
+                self.entry(name).shadow = Some(content);
                 retire(swapped.retired, StopReason::Replaced);
                 // How it does is told with the strategy's figures.
                 self.ledger.change(name, super::StrategyRecord::settle);
@@ -313,9 +311,9 @@ impl Manager {
             None => None,
         };
         let seat = self
-            .casting
+            .loader
             .seat(candidate, version, &self.registry, left)
-            .map_err(|unfit: LoadFailure| unfit.words())?;
+            .map_err(|failure: LoadFailure| failure.words())?;
         let seated = self.bring_in(
             candidate,
             tickdeck_engine::StrategyChange::Start(Box::new(seat)),
@@ -324,7 +322,7 @@ impl Manager {
             return Err("the engine answered something else".to_owned());
         };
         let entry = self.entry(name);
-        (entry.id, entry.beside) = (Some(candidate.id), None);
+        (entry.id, entry.shadow) = (Some(candidate.id), None);
         entry.counts(generation, Content::of(candidate));
         self.counts(name);
         Ok(format!("{name} {label} trades"))
@@ -366,10 +364,10 @@ impl Manager {
         change: tickdeck_engine::StrategyChange,
     ) -> Result<ChangeResult, String> {
         let words = history_entries::compiled_words(candidate.inspection());
-        self.board().compiled(candidate.id, Some(words));
+        self.feed().compiled(candidate.id, Some(words));
         let changed = self.ask(change);
         if changed.is_err() {
-            self.board().compiled(candidate.id, None);
+            self.feed().compiled(candidate.id, None);
         }
         changed
     }
@@ -396,8 +394,7 @@ impl Manager {
                 return Err(format!("{name} does not run"));
             }
             let words = "no longer waits for an approval";
-            self.board()
-                .say(Topic::Version, name, LogLevel::Info, words);
+            self.feed().say(Topic::Version, name, LogLevel::Info, words);
             return Ok(format!("{name} {words}"));
         };
         let ChangeResult::Removed(instance) =
@@ -409,11 +406,11 @@ impl Manager {
         let entry = self.entry(name);
         entry.seated = false;
         entry.contents.clear();
-        entry.beside = None;
+        entry.shadow = None;
         let open = self.open_positions(id);
         if !open.is_empty() {
             let words = format!("its position stays open, and nobody trades it: {open}");
-            self.board()
+            self.feed()
                 .say(Topic::Version, name, LogLevel::Warn, &words);
             return Ok(format!("{name} left in order; {words}"));
         }
@@ -422,7 +419,7 @@ impl Manager {
 
     /// What a strategy holds, in words.
     fn open_positions(&self, id: StrategyId) -> String {
-        let status = self.board().latest();
+        let status = self.feed().latest();
         let found = status.strategies.iter().find(|one| one.id == id);
         let open = found.into_iter().flat_map(|one| &one.positions);
         let words: Vec<String> = open
@@ -445,7 +442,7 @@ impl Manager {
         if let VersionChange::ShadowEnded { problem } = change
             && !problem.is_empty()
         {
-            self.entry(&name).give_up_beside();
+            self.entry(&name).give_up_shadow();
             self.ledger.change(&name, super::StrategyRecord::settle);
         }
         let counts = matches!(

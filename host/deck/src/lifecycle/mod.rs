@@ -72,7 +72,7 @@ enum Message {
 /// What the loader starts with.
 pub struct ManagerSetup {
     /// What every strategy has in common.
-    pub casting: StrategyLoader,
+    pub loader: StrategyLoader,
     /// What was approved.
     pub grants: Grants,
     /// The names so far.
@@ -107,7 +107,7 @@ impl StrategyManager {
     /// A thread can't be started.
     pub fn start(setup: ManagerSetup, controls: EngineHandle) -> Result<Self> {
         let (messages, inbox) = channel();
-        follow(&setup.casting.board, messages.clone());
+        follow(&setup.loader.feed, messages.clone());
         let watcher = match &setup.folder {
             Some(folder) => {
                 let messages = messages.clone();
@@ -145,7 +145,7 @@ impl StrategyManager {
     }
 
     /// A hand that asks the loader for things.
-    pub fn hand(&self) -> ManagerHandle {
+    pub fn manager(&self) -> ManagerHandle {
         ManagerHandle(self.messages.clone())
     }
 }
@@ -188,8 +188,8 @@ impl ManagerHandle {
 }
 
 /// Lets the loader know what becomes of versions, whoever changed them.
-fn follow(board: &OperatorFeed, messages: Sender<Message>) {
-    board.follow(move |at, strategy, change| {
+fn follow(feed: &OperatorFeed, messages: Sender<Message>) {
+    feed.follow(move |at, strategy, change| {
         // After the loader's end nobody needs to know.
         let _ = messages.send(Message::Version(at, strategy, change.clone()));
     });
@@ -212,7 +212,7 @@ fn work(mut loader: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
                 Err(_) => {}
             }
             if let Some(room) = &mut room {
-                room.look(loader.board());
+                room.look(loader.feed());
             }
         }));
         if done.is_err() {

@@ -29,7 +29,7 @@ impl RetentionTimer {
     }
 
     /// Looks if it is time to, and says on the board what came of it.
-    pub(super) fn look(&mut self, board: &OperatorFeed) {
+    pub(super) fn look(&mut self, feed: &OperatorFeed) {
         if !self.left().is_zero() {
             return;
         }
@@ -39,7 +39,7 @@ impl RetentionTimer {
                 RetentionNote::Removed(words) => (Topic::Operator, LogLevel::Info, words),
                 RetentionNote::Warning(words) => (Topic::Failure, LogLevel::Warn, words),
             };
-            board.say(topic, "journal", level, words);
+            feed.say(topic, "journal", level, words);
         }
         // From here, so that looks that take long do not follow each other without a pause.
         self.next = Instant::now() + self.every;

@@ -41,7 +41,7 @@ pub struct PreparedReplay {
     /// The words behind its numbers.
     pub names: Names,
     /// What the run was made of.
-    pub session: RunManifest,
+    pub manifest: RunManifest,
     /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::reach`].
     pub left_out: bool,
     /// A host goes on with the run: it is done again as far as it had come when this was put together.
@@ -51,7 +51,7 @@ pub struct PreparedReplay {
 /// Makes versions from their recipes.
 #[derive(Clone)]
 pub struct RecordedVersions {
-    casting: Arc<StrategyLoader>,
+    loader: Arc<StrategyLoader>,
     registry: Arc<Registry>,
     modules: ModuleStore,
     /// What was made, the last of a name last.
@@ -62,13 +62,9 @@ pub struct RecordedVersions {
 
 impl RecordedVersions {
     /// Makes the versions of a run.
-    pub fn new(
-        casting: Arc<StrategyLoader>,
-        registry: Arc<Registry>,
-        modules: ModuleStore,
-    ) -> Self {
+    pub fn new(loader: Arc<StrategyLoader>, registry: Arc<Registry>, modules: ModuleStore) -> Self {
         Self {
-            casting,
+            loader,
             registry,
             modules,
             made: Arc::default(),
@@ -81,17 +77,17 @@ impl RecordedVersions {
     /// # Errors
     /// It can't be loaded.
     pub(super) fn with_other(mut self, name: String, plugin: Plugin) -> Result<Self> {
-        let settings = self.casting.config.strategies.get(&name);
+        let settings = self.loader.config.strategies.get(&name);
         let settings = settings.cloned().unwrap_or_default();
         let mut registry = (*self.registry).clone();
-        self.casting
+        self.loader
             .candidate(
                 (&name, settings),
                 &plugin,
                 &Grants::in_memory(),
                 &mut registry,
             )
-            .map_err(|unfit| anyhow!("{}", unfit.words()))?;
+            .map_err(|failure| anyhow!("{}", failure.words()))?;
         self.registry = Arc::new(registry);
         self.other = Some((name, plugin));
         Ok(self)
@@ -106,39 +102,39 @@ impl RecordedVersions {
     ///
     /// # Errors
     /// The module is not there, or can't be loaded.
-    pub fn candidate(&self, name: &str, recipe: &VersionSpec) -> Result<LoadedStrategy> {
+    pub fn candidate(&self, name: &str, spec: &VersionSpec) -> Result<LoadedStrategy> {
         let plugin = match &self.other {
             Some((other, plugin)) if other == name => plugin.clone(),
-            _ => self.plugin(recipe)?,
+            _ => self.plugin(spec)?,
         };
-        let settings = self.casting.config.strategies.get(name);
+        let settings = self.loader.config.strategies.get(name);
         let settings = settings.cloned().unwrap_or_default();
-        let grants = Grants::parse("the grants in the reel", &recipe.grants)?;
-        let mut registry = self.names(recipe)?;
-        self.casting
+        let grants = Grants::parse("the grants in the reel", &spec.grants)?;
+        let mut registry = self.names(spec)?;
+        self.loader
             .verified((name, settings), &plugin, &grants, &mut registry)
-            .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
+            .map_err(|failure| anyhow!("{name}: {}", failure.words()))
     }
 
-    pub(crate) fn seat(&self, name: &str, recipe: &VersionSpec) -> Result<StrategyStart> {
-        let version = self.version(name, recipe)?;
+    pub(crate) fn seat(&self, name: &str, spec: &VersionSpec) -> Result<StrategyStart> {
+        let version = self.version(name, spec)?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         let candidate = made.last_mut().context("it was just made")?;
-        self.casting
+        self.loader
             .seat(candidate, version, &self.registry, None)
-            .map_err(|unfit| anyhow!("{name}: {}", unfit.words()))
+            .map_err(|failure| anyhow!("{name}: {}", failure.words()))
     }
 
     /// The last that was made for a strategy with this module.
     pub fn take(&self, name: &str, module: &str) -> Option<LoadedStrategy> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |one: &LoadedStrategy| one.name == name && one.recipe().module == module;
+        let is_it = |one: &LoadedStrategy| one.name == name && one.spec().module == module;
         let at = made.iter().rposition(is_it)?;
         Some(made.remove(at))
     }
 
-    fn names(&self, recipe: &VersionSpec) -> Result<Registry> {
-        match &recipe.names {
+    fn names(&self, spec: &VersionSpec) -> Result<Registry> {
+        match &spec.names {
             Some(text) => Registry::from_text(text).context("the names in the reel"),
             None => Ok((*self.registry).clone()),
         }
@@ -148,23 +144,23 @@ impl RecordedVersions {
     ///
     /// # Errors
     /// The module is not there, or damaged.
-    pub fn plugin(&self, recipe: &VersionSpec) -> Result<Plugin> {
-        let bytes = self.modules.get(&recipe.module)?;
-        let path = self.modules.file(&recipe.module);
-        plugin(&recipe.plugin, path, bytes, recipe.beside.as_ref())
+    pub fn plugin(&self, spec: &VersionSpec) -> Result<Plugin> {
+        let bytes = self.modules.get(&spec.module)?;
+        let path = self.modules.file(&spec.module);
+        plugin(&spec.plugin, path, bytes, spec.sidecar.as_ref())
     }
 }
 
 impl VersionFactory for RecordedVersions {
-    fn version(&self, name: &str, recipe: &VersionSpec) -> Result<Version> {
-        let candidate = self.candidate(name, recipe)?;
-        let registry = match &recipe.names {
-            Some(_) => Arc::new(self.names(recipe)?),
+    fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version> {
+        let candidate = self.candidate(name, spec)?;
+        let registry = match &spec.names {
+            Some(_) => Arc::new(self.names(spec)?),
             None => Arc::clone(&self.registry),
         };
-        let (_, mut version) = candidate.version(&registry, &self.casting.board);
+        let (_, mut version) = candidate.version(&registry, &self.loader.feed);
         // Kept once more as it was kept.
-        version.recipe = Arc::from(recipe.text());
+        version.spec = Arc::from(spec.text());
         self.made
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -178,7 +174,7 @@ pub(super) fn plugin(
     name: &str,
     path: PathBuf,
     bytes: Vec<u8>,
-    beside: Option<&(String, String)>,
+    sidecar: Option<&(String, String)>,
 ) -> Result<Plugin> {
     Ok(Plugin {
         name: name.to_owned(),
@@ -186,7 +182,7 @@ pub(super) fn plugin(
         path,
         hash: ModuleHash::of(&bytes),
         bytes: bytes.into(),
-        settings: beside.map(|(file, text)| Sidecar {
+        settings: sidecar.map(|(file, text)| Sidecar {
             path: PathBuf::from(file),
             text: text.clone(),
         }),
@@ -198,8 +194,8 @@ pub(super) fn plugin(
 ///
 /// # Errors
 /// They are of another version and can't be read any more.
-pub fn settings(session: &RunManifest) -> Result<Config> {
-    let (file, text) = &session.settings;
+pub fn settings(manifest: &RunManifest) -> Result<Config> {
+    let (file, text) = &manifest.settings;
     let mut config = Config::parse(file, text)
         .context("the settings in the reel can't be read by this version of tickdeck")?;
     if let Some(folder) = Path::new(file).parent() {
@@ -207,7 +203,7 @@ pub fn settings(session: &RunManifest) -> Result<Config> {
             *capture = folder.join(&*capture);
         }
     }
-    let RunOverrides { seed, capture, .. } = &session.played;
+    let RunOverrides { seed, capture, .. } = &manifest.played;
     config.venue.seed = seed.or(config.venue.seed);
     if !capture.is_empty() {
         (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
@@ -225,21 +221,21 @@ pub fn replaying(
     until: Option<u64>,
     stop: &CancelToken,
 ) -> Result<PreparedReplay> {
-    let session = RunManifest::read(&run.folder)?;
-    let config = settings(&session)?;
-    let registry = Registry::from_text(&session.names).context("the names in the reel")?;
-    let terms: Vec<VenueTerms> = session.venues.iter().map(RecordedTerms::terms).collect();
-    let casting = casting(config, &terms, &registry, session.first_order)?;
+    let manifest = RunManifest::read(&run.folder)?;
+    let config = settings(&manifest)?;
+    let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
+    let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();
+    let loader = loader(config, &terms, &registry, manifest.first_order)?;
     let overrides = Overrides {
-        events: session.played.events,
+        events: manifest.played.events,
         ..Overrides::default()
     };
-    let mut engine_config = engine_config(&casting.config, &overrides, session.killed, &registry)?;
+    let mut engine_config = engine_config(&loader.config, &overrides, manifest.killed, &registry)?;
     engine_config.pin = Vec::new();
     let free = engine_config.stepping == Stepping::Free;
-    let (casting, registry) = (Arc::new(casting), Arc::new(registry));
-    let maker = RecordedVersions::new(Arc::clone(&casting), Arc::clone(&registry), reels.modules());
-    let seats = maker.seats(&session)?;
+    let (loader, registry) = (Arc::new(loader), Arc::new(registry));
+    let maker = RecordedVersions::new(Arc::clone(&loader), Arc::clone(&registry), reels.modules());
+    let seats = maker.seats(&manifest)?;
     let venues = terms.into_iter().map(|terms| {
         let gateway: Box<dyn Gateway> = Box::new(RecordedVenue(terms.clone()));
         (gateway, terms)
@@ -249,7 +245,7 @@ pub fn replaying(
         clock: Pace::FlatOut.clock(stop.clone()),
         free,
     });
-    let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
+    let names = Names::new(Arc::clone(&registry), Some(loader.money.id));
     let engine = Engine::new(
         engine_config,
         registry,
@@ -277,14 +273,14 @@ pub fn replaying(
         engine,
         tape,
         names,
-        session,
+        manifest,
         left_out,
         running,
     })
 }
 
 /// What the versions of a recorded run have in common.
-pub(super) fn casting(
+pub(super) fn loader(
     config: Config,
     terms: &[VenueTerms],
     registry: &Registry,
@@ -294,13 +290,13 @@ pub(super) fn casting(
         cache: crate::folder::cache_folder(),
         nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
     })?;
-    host.be_patient(PATIENCE);
+    host.set_time_limit_factor(PATIENCE);
     Ok(StrategyLoader {
         trusted: tickdeck_settings::signature::TrustedKeys::default(),
         money: money(terms, registry)?,
         host,
         first_order,
-        board: OperatorFeed::default(),
+        feed: OperatorFeed::default(),
         modules: None,
         config,
     })

@@ -25,7 +25,7 @@ use tickdeck_strategy::watch::Scan;
 /// A run that was cut off.
 pub(crate) struct InterruptedRun {
     run: RecordedRun,
-    session: RunManifest,
+    manifest: RunManifest,
 }
 
 /// The venue of a start: what it is called, and the seed of what is random about it.
@@ -36,24 +36,24 @@ impl DeckParts {
     ///
     /// # Errors
     /// It was, and can't be gone on with as the deck is now.
-    pub(crate) fn cut_off(&self) -> Result<Option<InterruptedRun>> {
-        let Some(journal) = self.journal.as_ref().filter(|journal| !journal.afresh) else {
+    pub(crate) fn interrupted(&self) -> Result<Option<InterruptedRun>> {
+        let Some(journal) = self.journal.as_ref().filter(|journal| !journal.fresh) else {
             return Ok(None);
         };
-        let Some(run) = journal.reels.cut_off()? else {
+        let Some(run) = journal.reels.interrupted()? else {
             return Ok(None);
         };
-        let session = RunManifest::read(&run.folder)?;
+        let manifest = RunManifest::read(&run.folder)?;
         let (settings, played) = (&self.config.text, &journal.played);
-        if let Some(what) = session.differs(settings, played) {
+        if let Some(what) = manifest.differs(settings, played) {
             bail!(
                 "run {} was cut off, and {what}, so it can't be gone on with: put that back, or leave it and its positions \
-                 behind with --afresh ({})",
+                 behind with --fresh ({})",
                 run.number,
                 run.folder.display()
             );
         }
-        Ok(Some(InterruptedRun { run, session }))
+        Ok(Some(InterruptedRun { run, manifest }))
     }
 
     /// Puts the deck together as it stood where its run was cut off.
@@ -66,22 +66,22 @@ impl DeckParts {
         (gateway, terms, title, seed): Opening,
         registry: Registry,
     ) -> Result<AssembledDeck> {
-        let InterruptedRun { run, session } = cut;
-        let mut casting = self.casting(&terms, &registry)?;
-        casting.first_order = session.first_order;
+        let InterruptedRun { run, manifest } = cut;
+        let mut loader = self.loader(&terms, &registry)?;
+        loader.first_order = manifest.first_order;
         (self.keep)(&registry)?;
-        let config = engine_config(&self.config, &self.overrides, session.killed, &registry)?;
+        let config = engine_config(&self.config, &self.overrides, manifest.killed, &registry)?;
         let (workers, core) = (config.workers, kernel_core(&config));
         let title = titled(title, &config);
-        let (casting, registry) = (Arc::new(casting), Arc::new(registry));
-        let modules = casting.modules.clone();
+        let (loader, registry) = (Arc::new(loader), Arc::new(registry));
+        let modules = loader.modules.clone();
         let modules = modules.context("a run that is kept has modules")?;
-        let maker = RecordedVersions::new(Arc::clone(&casting), Arc::clone(&registry), modules);
+        let maker = RecordedVersions::new(Arc::clone(&loader), Arc::clone(&registry), modules);
         let venue = (gateway, terms);
         // What was in time then is in time now.
-        casting.host.be_patient(PATIENCE);
-        let engine = self.stood(&run, config, (&registry, &maker), (&session, venue))?;
-        casting.host.be_patient(1);
+        loader.host.set_time_limit_factor(PATIENCE);
+        let engine = self.stood(&run, config, (&registry, &maker), (&manifest, venue))?;
+        loader.host.set_time_limit_factor(1);
         let status = engine.status();
         self.tell_kill(&run, &engine, &status);
         let seated = running(&maker, &status);
@@ -93,11 +93,11 @@ impl DeckParts {
             });
         }
         let (seated, plugins) = seated.into_iter().unzip();
-        let names = Names::new(Arc::clone(&registry), Some(casting.money.id));
-        let casting = Arc::into_inner(casting).context("nobody else makes versions any more")?;
+        let names = Names::new(Arc::clone(&registry), Some(loader.money.id));
+        let loader = Arc::into_inner(loader).context("nobody else makes versions any more")?;
         Ok(AssembledDeck {
             engine,
-            board: casting.board.clone(),
+            feed: loader.feed.clone(),
             names: names.clone(),
             title: format!("{title}, going on with run {}", run.number),
             seed,
@@ -105,7 +105,7 @@ impl DeckParts {
             core,
             skipped: BTreeMap::new(),
             setup: ManagerSetup {
-                casting,
+                loader,
                 grants: self.grants,
                 registry,
                 keep: self.keep,
@@ -128,9 +128,9 @@ impl DeckParts {
         run: &RecordedRun,
         config: EngineConfig,
         (registry, maker): (&Arc<Registry>, &RecordedVersions),
-        (session, venue): (&RunManifest, (Box<dyn Gateway>, VenueTerms)),
+        (manifest, venue): (&RunManifest, (Box<dyn Gateway>, VenueTerms)),
     ) -> Result<Engine> {
-        let (began, seats) = (Instant::now(), maker.seats(session)?);
+        let (began, seats) = (Instant::now(), maker.seats(manifest)?);
         let journal = reel_config(&self.config.journal);
         let (recorder, opened) = JournalRecorder::open(run, &journal, None)?;
         tell_torn(&opened);
@@ -145,7 +145,7 @@ impl DeckParts {
         let resumed = engine.resume(&mut tape, &mut NullObserver);
         let resumed = resumed.map_err(|error| {
             anyhow!(
-                "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --afresh \
+                "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --fresh \
                  leaves it and its positions behind",
                 run.number,
                 run.folder.display()
@@ -167,7 +167,7 @@ impl DeckParts {
         match (self.killed, status.killed) {
             (true, false) => engine.controls().order(OperatorCommand::Kill),
             (false, true) => eprintln!(
-                "run {} was killed by the operator, and so it goes on: --afresh leaves it behind",
+                "run {} was killed by the operator, and so it goes on: --fresh leaves it behind",
                 run.number
             ),
             _ => {}
@@ -189,7 +189,7 @@ fn running(
     seated
         .filter_map(|one| {
             let candidate = maker.take(&one.name, &one.hash)?;
-            let plugin = maker.plugin(candidate.recipe()).ok()?;
+            let plugin = maker.plugin(candidate.spec()).ok()?;
             Some((candidate, plugin))
         })
         .collect()
@@ -222,11 +222,11 @@ impl RecordedVersions {
     ///
     /// # Errors
     /// One can't be made, or started.
-    pub(crate) fn seats(&self, session: &RunManifest) -> Result<Vec<StrategyStart>> {
+    pub(crate) fn seats(&self, manifest: &RunManifest) -> Result<Vec<StrategyStart>> {
         let seat = |kept: &tickdeck_recording::RecordedStart| {
-            let recipe = VersionSpec::read(&kept.recipe)?;
-            self.seat(&kept.name, &recipe)
+            let spec = VersionSpec::read(&kept.spec)?;
+            self.seat(&kept.name, &spec)
         };
-        session.seats.iter().map(seat).collect()
+        manifest.seats.iter().map(seat).collect()
     }
 }

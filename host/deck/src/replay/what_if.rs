@@ -4,7 +4,7 @@
 use crate::assemble::{Overrides, engine_config};
 use crate::clock::{Pace, since};
 use crate::replay::settings;
-use crate::replay::{RecordedVersions, casting, plugin};
+use crate::replay::{RecordedVersions, loader, plugin};
 use crate::venues::venue;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -48,8 +48,8 @@ impl DecidedActions {
 impl Recorder for DecidedActions {
     fn events(&mut self, _: &[Event]) {}
 
-    fn deed(&mut self, _: u64, deed: &Effect) {
-        if let Effect::Applied(acted) = deed {
+    fn effect(&mut self, _: u64, effect: &Effect) {
+        if let Effect::Applied(acted) = effect {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -76,35 +76,30 @@ pub fn otherwise(
     (name, file): (&str, &Path),
     stop: &CancelToken,
 ) -> Result<WhatIf> {
-    let session = RunManifest::read(&run.folder)?;
-    let recipe = recipe_of(&session, name, run)?;
-    let config = settings(&session)?;
-    let mut registry = Registry::from_text(&session.names).context("the names in the reel")?;
+    let manifest = RunManifest::read(&run.folder)?;
+    let spec = recipe_of(&manifest, name, run)?;
+    let config = settings(&manifest)?;
+    let mut registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let mut gateway = venue(&config)?.gateway;
     let terms = gateway.register(&mut registry)?;
-    let casting = casting(
+    let loader = loader(
         config,
         std::slice::from_ref(&terms),
         &registry,
-        session.first_order,
+        manifest.first_order,
     )?;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let other = plugin(
-        &recipe.plugin,
-        file.to_owned(),
-        bytes,
-        recipe.beside.as_ref(),
-    )?;
+    let other = plugin(&spec.plugin, file.to_owned(), bytes, spec.sidecar.as_ref())?;
     let overrides = Overrides {
-        events: session.played.events,
+        events: manifest.played.events,
         ..Overrides::default()
     };
-    let mut config = engine_config(&casting.config, &overrides, session.killed, &registry)?;
+    let mut config = engine_config(&loader.config, &overrides, manifest.killed, &registry)?;
     (config.stepping, config.pin) = (Stepping::Lockstep, Vec::new());
-    let casting = Arc::new(casting);
-    let maker = RecordedVersions::new(Arc::clone(&casting), Arc::new(registry), reels.modules());
+    let loader = Arc::new(loader);
+    let maker = RecordedVersions::new(Arc::clone(&loader), Arc::new(registry), reels.modules());
     let maker = maker.with_other(name.to_owned(), other)?;
-    let seats: Vec<StrategyStart> = maker.seats(&session)?;
+    let seats: Vec<StrategyStart> = maker.seats(&manifest)?;
     let named = seats.iter().find(|seat| seat.name == name);
     let named = named.map(|seat| seat.id);
     let mut wishes = wishes(effects(run)?, &maker, named)?;
@@ -133,13 +128,13 @@ pub fn otherwise(
     Ok(WhatIf {
         engine,
         acted,
-        names: Names::new(registry, Some(casting.money.id)),
+        names: Names::new(registry, Some(loader.money.id)),
     })
 }
 
-fn recipe_of(session: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
-    let Some(seat) = session.seats.iter().find(|seat| seat.name == name) else {
-        let names: Vec<&str> = session
+fn recipe_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
+    let Some(seat) = manifest.seats.iter().find(|seat| seat.name == name) else {
+        let names: Vec<&str> = manifest
             .seats
             .iter()
             .map(|seat| seat.name.as_str())
@@ -150,7 +145,7 @@ fn recipe_of(session: &RunManifest, name: &str, run: &RecordedRun) -> Result<Ver
             names.join(", ")
         );
     };
-    VersionSpec::read(&seat.recipe)
+    VersionSpec::read(&seat.spec)
 }
 
 /// What the operator did, and when it counted.
@@ -178,20 +173,23 @@ fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
 
 /// What the operator did, but for versions of the strategy that has another module.
 fn wishes(
-    deeds: Vec<Effect>,
+    effects: Vec<Effect>,
     maker: &RecordedVersions,
     named: Option<StrategyId>,
 ) -> Result<Vec<(Timestamp, CommandAt)>> {
     let mut wishes = Vec::new();
     // What became of instances may stand between a change and its refusal.
-    let settled = |deed: &Effect| matches!(deed, Effect::Settled { .. } | Effect::Applied(_));
-    let mut deeds = deeds.into_iter().filter(|deed| !settled(deed)).peekable();
-    while let Some(deed) = deeds.next() {
-        match deed {
+    let settled = |effect: &Effect| matches!(effect, Effect::Settled { .. } | Effect::Applied(_));
+    let mut effects = effects
+        .into_iter()
+        .filter(|effect| !settled(effect))
+        .peekable();
+    while let Some(effect) = effects.next() {
+        match effect {
             Effect::Stopping { at } => wishes.push((at, CommandAt::Stop)),
             Effect::Operated { at, order } => wishes.push((at, CommandAt::Operator(order))),
             Effect::Changed { at, what } => {
-                let refused = deeds
+                let refused = effects
                     .next_if(|next| matches!(next, Effect::Refused { .. }))
                     .is_some();
                 if refused || Some(what.strategy()) == named {
@@ -208,18 +206,18 @@ fn wishes(
 /// A change as it is asked for once more. A strategy that came later is left out: it would start where the other run stood.
 fn change(what: RecordedChange, maker: &RecordedVersions) -> Result<Option<StrategyChange>> {
     Ok(Some(match what {
-        RecordedChange::Start { name, recipe, .. } => {
-            let recipe = VersionSpec::read(&recipe)?;
-            StrategyChange::Start(Box::new(maker.seat(&name, &recipe)?))
+        RecordedChange::Start { name, spec, .. } => {
+            let spec = VersionSpec::read(&spec)?;
+            StrategyChange::Start(Box::new(maker.seat(&name, &spec)?))
         }
-        RecordedChange::Swap { strategy, recipe } => {
-            let recipe = VersionSpec::read(&recipe)?;
+        RecordedChange::Swap { strategy, spec } => {
+            let spec = VersionSpec::read(&spec)?;
             let name = maker
                 .registry()
                 .strategy(strategy)
                 .unwrap_or_default()
                 .to_owned();
-            StrategyChange::Swap(strategy, Box::new(maker.version(&name, &recipe)?))
+            StrategyChange::Swap(strategy, Box::new(maker.version(&name, &spec)?))
         }
         RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
         RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),

@@ -53,7 +53,7 @@ impl Engine {
         let cards: Vec<StrategyEntry> = seats.iter().enumerate().map(card).collect();
         let router = route(&config, &registry, portfolio(), &seats, lookahead_ns);
         let setup = || shard_setup(&config, &registry, lookahead_ns, &now_ns);
-        let crew = hire(
+        let pool = hire(
             &config,
             &ring,
             shares(seats, &cards, hands),
@@ -62,7 +62,7 @@ impl Engine {
         Ok(Self {
             venues: venues.into_iter().map(Venue::open).collect(),
             router,
-            crew,
+            pool,
             next_sequence: ring.published(),
             producer,
             hearing: Hearing(EngineHandle::default()),

@@ -32,7 +32,7 @@ impl Engine {
         };
         for order in asked.orders {
             self.keeping
-                .deed(self.next_sequence, &Effect::Operated { at, order });
+                .effect(self.next_sequence, &Effect::Operated { at, order });
             self.router.operate(at, order);
         }
         asked.requests
@@ -47,7 +47,7 @@ impl Engine {
     pub(crate) fn go_on_with_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         for strategy in std::mem::take(&mut self.failed_trials) {
             self.keeping
-                .deed(self.next_sequence, &Effect::GaveUp { at, strategy });
+                .effect(self.next_sequence, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
         for Request { change, answer } in std::mem::take(&mut self.expected) {
@@ -105,7 +105,7 @@ impl Engine {
             Decision::Act(_) | Decision::Late(_) | Decision::Fenced { .. } => return,
             Decision::TrialFailed => return self.failed_trials.push(strategy),
             Decision::Ended => {
-                card.beside = None;
+                card.shadow = None;
                 Notice::Ended { strategy, problem }
             }
             Decision::Recovered { events, took_ns } => Notice::Recovered {
@@ -115,7 +115,7 @@ impl Engine {
                 took_ns,
             },
             Decision::ShadowFailed => {
-                card.beside = None;
+                card.shadow = None;
                 let change = VersionChange::ShadowEnded { problem };
                 Notice::Version { strategy, change }
             }
@@ -138,12 +138,12 @@ impl Engine {
     fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
         let (kept, position) = (RecordedChange::of(&change), self.next_sequence);
         if let Some(what) = kept.clone() {
-            self.keeping.deed(position, &Effect::Changed { at, what });
+            self.keeping.effect(position, &Effect::Changed { at, what });
         }
         let answer = self.carry_out_change(change, at)?;
         if let (Some(_), Err(why)) = (kept, &answer) {
             let why = why.clone();
-            self.keeping.deed(position, &Effect::Refused { why });
+            self.keeping.effect(position, &Effect::Refused { why });
         }
         Ok(answer)
     }
@@ -165,7 +165,7 @@ impl Engine {
             return Ok(Err(format!("no strategy {id} runs")));
         };
         let worker = self.cards[place].worker;
-        let done = self.crew.perform(worker, task, &mut self.intents)?;
+        let done = self.pool.perform(worker, task, &mut self.intents)?;
         // What a version decided while it caught up, too late to be sent.
         self.settle(at);
         let (changed, change) = match done {
@@ -201,21 +201,21 @@ impl Engine {
             }
             Ok(Done::Shadow(handover)) => {
                 let version = &handover.version;
-                self.cards[place].beside = Some((version.label.clone(), version.hash.clone()));
+                self.cards[place].shadow = Some((version.label.clone(), version.hash.clone()));
                 let version = version.label.clone();
                 let change = VersionChange::Shadow { version };
                 let generation = self.cards[place].generation;
                 (ChangeResult::Shadow(swapped(*handover, generation)), change)
             }
             Ok(Done::ShadowEnded(version)) => {
-                self.cards[place].beside = None;
+                self.cards[place].shadow = None;
                 let problem = String::new();
                 let change = VersionChange::ShadowEnded { problem };
                 (ChangeResult::ShadowEnded(version.label), change)
             }
             Ok(Done::Removed(instance)) => {
                 self.router.end(place, at);
-                (self.cards[place].stopped, self.cards[place].beside) = (true, None);
+                (self.cards[place].stopped, self.cards[place].shadow) = (true, None);
                 (ChangeResult::Removed(instance), VersionChange::Removed)
             }
         };
@@ -254,7 +254,7 @@ impl Engine {
         let (hash, generation) = (seat.version.hash.clone(), self.cards[place].generation);
         let counters = Arc::clone(&self.cards[place].counters);
         let task = Task::Start(Box::new(seat), counters);
-        if let Err(why) = self.crew.perform(worker, task, &mut self.intents)? {
+        if let Err(why) = self.pool.perform(worker, task, &mut self.intents)? {
             return Ok(Err(why));
         }
         let change = VersionChange::Started {
@@ -274,7 +274,7 @@ impl Engine {
                 .filter(|card| card.worker == *worker)
                 .count()
         };
-        (0..self.crew.len()).min_by_key(load).unwrap_or(0)
+        (0..self.pool.len()).min_by_key(load).unwrap_or(0)
     }
 
     /// A new version trapped within its trial: the one before takes over again.
@@ -285,7 +285,7 @@ impl Engine {
         let (from, problem) = (self.cards[place].label.clone(), self.cards[place].fault());
         let worker = self.cards[place].worker;
         let done = self
-            .crew
+            .pool
             .perform(worker, Task::RollBack(id), &mut self.intents)?;
         self.settle(at);
         if let Ok(Done::Swapped(handover)) = done {

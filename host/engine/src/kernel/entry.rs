@@ -27,7 +27,7 @@ pub(crate) struct StrategyEntry {
     /// Counts versions, from 1.
     pub(crate) generation: u32,
     /// The version that runs beside: label and hash.
-    pub(crate) beside: Option<(String, String)>,
+    pub(crate) shadow: Option<(String, String)>,
     /// Between the last event of the version before and the first of this one.
     pub(crate) pause_ns: Option<u64>,
 }
@@ -44,7 +44,7 @@ impl StrategyEntry {
             hash: seat.version.hash.clone(),
             feeds: seat.version.feeds.clone(),
             generation: 1,
-            beside: None,
+            shadow: None,
             pause_ns: None,
         }
     }
@@ -54,7 +54,7 @@ impl StrategyEntry {
         self.label.clone_from(&to.label);
         self.hash.clone_from(&to.hash);
         self.generation += 1;
-        (self.beside, self.pause_ns, self.stopped) = (None, None, false);
+        (self.shadow, self.pause_ns, self.stopped) = (None, None, false);
     }
 
     /// The text of the fault that ended it.
@@ -87,7 +87,7 @@ impl StrategyEntry {
             times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
                 counters.times[at].load(Ordering::Relaxed)
             }),
-            beside: self.beside.as_ref().map(|(label, hash)| ShadowStatus {
+            shadow: self.shadow.as_ref().map(|(label, hash)| ShadowStatus {
                 version: label.clone(),
                 hash: hash.clone(),
                 agreed: counters.agreed.load(Ordering::Relaxed),

@@ -46,7 +46,7 @@ impl Engine {
             steps += 1;
             if !did_something || steps.is_multiple_of(STEPS_PER_LOOK) {
                 self.tell_status(observer);
-                self.crew.check()?;
+                self.pool.check()?;
             }
             if !did_something && !self.has_changes() {
                 self.rest()?;
@@ -56,7 +56,7 @@ impl Engine {
 
     /// Lets the workers come to the end of what was published, and carries out what they decided on the way.
     fn finish_up(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
-        self.crew.catch_up(self.next_sequence, &mut self.intents)?;
+        self.pool.catch_up(self.next_sequence, &mut self.intents)?;
         let at = self.moment();
         self.decide(at);
         self.settle(at);
@@ -91,7 +91,7 @@ impl Engine {
         let reached = self.clock.reached();
         let at = reached.max(self.now);
         // What was decided has come the longest way already: it leaves first.
-        self.crew.gather(&mut self.intents);
+        self.pool.gather(&mut self.intents);
         let mut decided = self.decide(at);
         if decided {
             self.send(at, observer);
@@ -102,12 +102,12 @@ impl Engine {
         // An operator's orders wait for nobody; a change stands at one sequence for all.
         let requests = self.hear(at);
         if !requests.is_empty() || self.has_changes() {
-            self.crew.catch_up(self.next_sequence, &mut self.intents)?;
+            self.pool.catch_up(self.next_sequence, &mut self.intents)?;
             decided |= self.decide(at);
             self.settle(at);
             self.go_on_with_changes(at)?;
             self.begin_changes(requests, at)?;
-            self.crew.offer(&mut self.intents)?;
+            self.pool.offer(&mut self.intents)?;
             decided |= self.decide(at);
         }
         self.settle(at);
@@ -180,7 +180,7 @@ impl Engine {
     fn rest(&mut self) -> Result<(), EngineError> {
         let own = self.own_due().unwrap_or(Timestamp::MAX);
         let Self {
-            crew,
+            pool,
             venues,
             clock,
             hearing,
@@ -189,7 +189,7 @@ impl Engine {
         } = self;
         let called = || hearing.0.is_waiting() || hearing.0.stopping();
         let mut looks = 0u64;
-        crew.wait_for_decisions(|| {
+        pool.wait_for_decisions(|| {
             // To read a clock costs as much as all the rest of a look, so it is read once, and the other one seldom.
             let reached = clock.reached();
             looks += 1;

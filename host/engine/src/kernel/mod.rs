@@ -97,7 +97,7 @@ pub(crate) struct Took {
 pub struct Engine {
     pub(crate) venues: Vec<Venue>,
     pub(crate) router: Router,
-    pub(crate) crew: WorkerPool,
+    pub(crate) pool: WorkerPool,
     pub(crate) producer: Producer<Event>,
     pub(crate) hearing: Hearing,
     pub(crate) clock: Box<dyn Clock>,
@@ -269,7 +269,7 @@ impl Engine {
         self.broken_off = None;
         self.gather(end);
         self.publish()?;
-        self.crew.catch_up(self.next_sequence, &mut self.intents)?;
+        self.pool.catch_up(self.next_sequence, &mut self.intents)?;
         self.carry_out();
         self.note_first_action();
         self.attend(end.saturating_sub(1))?;
@@ -292,7 +292,7 @@ impl Engine {
             event.sequence = self.next_sequence;
             self.next_sequence += 1;
         }
-        self.crew
+        self.pool
             .publish(&mut self.producer, &self.window, &mut self.intents)?;
         // The workers have begun; nothing that they decide is carried out before this is kept.
         self.keeping.events(&self.window);
@@ -381,7 +381,7 @@ impl Engine {
         self.keep_states()?;
         self.settle(at);
         self.keeping
-            .deed(self.next_sequence, &Effect::Stopping { at });
+            .effect(self.next_sequence, &Effect::Stopping { at });
         self.stop_strategies(at)?;
         self.send(at, observer);
         if self.stepping == Stepping::Free {
@@ -415,7 +415,7 @@ impl Engine {
 
     /// Stops the strategies, and leaves their orders to their policy.
     pub(crate) fn stop_strategies(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        self.crew.stop(StopReason::Shutdown, &mut self.intents)?;
+        self.pool.stop(StopReason::Shutdown, &mut self.intents)?;
         for place in 0..self.cards.len() {
             if self.router.parties[place].ended {
                 continue;
@@ -435,7 +435,7 @@ impl Engine {
     pub(crate) fn break_off(self, took: Took) -> Result<Report, EngineError> {
         let status = self.status();
         drop(self.producer);
-        self.crew.join()?;
+        self.pool.join()?;
         Ok(Report {
             status,
             tape_hash: self.tape_hash.digest128(),
@@ -458,7 +458,7 @@ impl Engine {
         let ended = self.keeping.end();
         // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
         drop(self.producer);
-        for (worker, shard) in self.crew.join()?.iter().enumerate() {
+        for (worker, shard) in self.pool.join()?.iter().enumerate() {
             for (strategy, book) in shard.portfolio().strategies() {
                 if self
                     .router

@@ -89,23 +89,23 @@ impl ReplayCursor {
         let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
         let short = |guide: &Self| guide.windows.is_some() && guide.complete <= reached;
         while !self.over && (room(self) || short(self) || undecided(&self.fences)) {
-            match tape.deed()? {
+            match tape.effect()? {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
                 Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
-                Some((position, deed)) => {
-                    if is_barrier(&deed) {
+                Some((position, effect)) => {
+                    if is_barrier(&effect) {
                         self.barriers.push_back(position);
                     }
                     if let Effect::Settled {
                         strategy, outcome, ..
-                    } = deed
+                    } = effect
                     {
                         self.foretell(strategy, outcome);
                     }
-                    self.note_window(position, &deed);
-                    self.states_ahead += state_bytes(&deed);
-                    self.queue.push_back((position, deed));
+                    self.note_window(position, &effect);
+                    self.states_ahead += state_bytes(&effect);
+                    self.queue.push_back((position, effect));
                 }
             }
         }
@@ -114,8 +114,8 @@ impl ReplayCursor {
 
     /// What becomes of instances is told at the end of the window in which it happened. So it is known up to where the
     /// window of the last action begins, and up to what comes after that at the end of a window.
-    fn note_window(&mut self, position: u64, deed: &Effect) {
-        match (self.windows, deed) {
+    fn note_window(&mut self, position: u64, effect: &Effect) {
+        match (self.windows, effect) {
             (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
             (Some(length), Effect::Applied(acted)) if !acted.is_at_end() => {
                 let window = acted.at.div_euclid(length);
@@ -145,14 +145,16 @@ impl ReplayCursor {
 
     /// What is settled next about a strategy, and where.
     pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, StrategyOutcome)> {
-        self.queue.iter().find_map(|(position, deed)| match deed {
-            Effect::Settled {
-                strategy: other,
-                outcome,
-                ..
-            } if *other == strategy => Some((*position, *outcome)),
-            _ => None,
-        })
+        self.queue
+            .iter()
+            .find_map(|(position, effect)| match effect {
+                Effect::Settled {
+                    strategy: other,
+                    outcome,
+                    ..
+                } if *other == strategy => Some((*position, *outcome)),
+                _ => None,
+            })
     }
 
     /// What becomes of the strategy whose fault is at hand.
@@ -165,7 +167,7 @@ impl ReplayCursor {
     pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
         let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
         let saved = here.any(
-            |(_, deed)| matches!(deed, Effect::Saved { strategy: other, .. } if *other == strategy),
+            |(_, effect)| matches!(effect, Effect::Saved { strategy: other, .. } if *other == strategy),
         );
         let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
         !saved && next == Some(StrategyOutcome::Fenced(None))
@@ -192,7 +194,7 @@ impl ReplayCursor {
             .queue
             .iter_mut()
             .rev()
-            .filter_map(|(_, deed)| match deed {
+            .filter_map(|(_, effect)| match effect {
                 Effect::Applied(acted) => Some(acted),
                 _ => None,
             });
@@ -234,8 +236,8 @@ impl ReplayCursor {
     /// Whether the change at hand was refused; not known where the tape ends before it was done.
     pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
         let after = self.queue.iter().take_while(|(at, _)| *at == position);
-        for (_, deed) in after {
-            match deed {
+        for (_, effect) in after {
+            match effect {
                 Effect::Refused { .. } => return Some(true),
                 Effect::Changed { .. } => return Some(false),
                 _ => {}
@@ -291,8 +293,8 @@ impl ReplayCursor {
     }
 }
 
-const fn state_bytes(deed: &Effect) -> usize {
-    match deed {
+const fn state_bytes(effect: &Effect) -> usize {
+    match effect {
         Effect::Saved { state, .. } => state.bytes.len(),
         _ => 0,
     }
@@ -308,8 +310,8 @@ const fn fate(outcome: StrategyOutcome) -> FaultOutcome {
 }
 
 /// Whether the workers must stand exactly at it.
-const fn is_barrier(deed: &Effect) -> bool {
-    match deed {
+const fn is_barrier(effect: &Effect) -> bool {
+    match effect {
         Effect::Applied(acted) => acted.is_at_end(),
         Effect::Sent { .. } | Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {
             false

@@ -63,7 +63,7 @@ impl Engine {
     ///
     /// # Errors
     /// The tape can't be read, a worker panicked, or the run came out differently.
-    pub fn stand(
+    pub fn state_at(
         mut self,
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
@@ -124,7 +124,7 @@ impl Engine {
         self.carried.sort_by_key(|event| event.ts_host);
         // What left just before it was cut off may not be on the tape.
         for sent in guide.leaving.drain(..) {
-            self.keeping.deed(self.next_sequence, &sent);
+            self.keeping.effect(self.next_sequence, &sent);
         }
         self.next_states = self.next_sequence;
         self.stopped = guide.ended;
@@ -150,9 +150,9 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
         self.guided = true;
-        self.hurry(false)?;
+        self.restore_time_limit(false)?;
         let followed = self.follow_to_end(guide, tape, observer);
-        self.hurry(true)?;
+        self.restore_time_limit(true)?;
         self.guided = false;
         if let Some(recorder) = guide.recorder.take() {
             self.record(recorder);
@@ -161,10 +161,10 @@ impl Engine {
     }
 
     /// Whether the workers have to be quick about bringing an instance somewhere: where it was recorded, it was in time.
-    fn hurry(&mut self, hurry: bool) -> Result<(), ReplayStop> {
-        for worker in 0..self.crew.len() {
-            let task = Task::Force(RecordedFault::WithoutTimeLimit(!hurry));
-            let _ = self.crew.perform(worker, task, &mut self.intents)?;
+    fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
+        for worker in 0..self.pool.len() {
+            let task = Task::Force(RecordedFault::WithoutTimeLimit(!restore_time_limit));
+            let _ = self.pool.perform(worker, task, &mut self.intents)?;
         }
         Ok(())
     }
@@ -177,9 +177,9 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         loop {
             guide.fill(tape, self.next_sequence)?;
-            while let Some((position, deed)) = guide.next_before(self.next_sequence) {
+            while let Some((position, effect)) = guide.next_before(self.next_sequence) {
                 guide.done_at = self.now;
-                self.carry_out_deed(guide, tape, position, deed)?;
+                self.apply_effect(guide, tape, position, effect)?;
                 guide.fill(tape, self.next_sequence)?;
             }
             self.visit_venues(guide);
@@ -249,7 +249,7 @@ impl Engine {
         let published = self.publish();
         self.keeping.put(recorder);
         published?;
-        self.crew.catch_up(self.next_sequence, &mut self.intents)?;
+        self.pool.catch_up(self.next_sequence, &mut self.intents)?;
         guide.sort(&mut self.intents);
         let window = std::mem::take(&mut self.window);
         let played = self.go_through(guide, tape, &window);
@@ -269,9 +269,9 @@ impl Engine {
             self.look_for_own(guide, event)?;
             self.router.on_event(event);
             let position = event.sequence + 1;
-            while let Some((at, deed)) = guide.next_before(position) {
+            while let Some((at, effect)) = guide.next_before(position) {
                 guide.done_at = event.ts_host;
-                self.carry_out_deed(guide, tape, at, deed)?;
+                self.apply_effect(guide, tape, at, effect)?;
                 guide.fill(tape, self.next_sequence)?;
             }
             if guide.is_exhausted() && self.stepping == Stepping::Lockstep {

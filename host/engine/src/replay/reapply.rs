@@ -14,14 +14,14 @@ use tickdeck_model::{StrategyId, Timestamp};
 
 impl Engine {
     /// Does what was done then, and looks whether it would have been done now.
-    pub(super) fn carry_out_deed(
+    pub(super) fn apply_effect(
         &mut self,
         guide: &mut ReplayCursor,
         tape: &mut dyn Tape,
         position: u64,
-        deed: Effect,
+        effect: Effect,
     ) -> Result<(), ReplayStop> {
-        match deed {
+        match effect {
             Effect::Applied(acted) => self.act_again(guide, position, acted)?,
             Effect::Settled {
                 at,
@@ -68,7 +68,7 @@ impl Engine {
                 guide.ended = true;
                 self.stop_strategies(at)?;
             }
-            deed @ Effect::Sent { .. } => self.send_again(guide, position, &deed)?,
+            effect @ Effect::Sent { .. } => self.send_again(guide, position, &effect)?,
             Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {}
         }
         self.note_commands(guide);
@@ -96,7 +96,7 @@ impl Engine {
         if left.as_ref() == Some(taped) {
             return Ok(());
         }
-        let words = |deed: &Effect| Finding::Words(format!("{deed:?}"));
+        let words = |effect: &Effect| Finding::Words(format!("{effect:?}"));
         let found = left.as_ref().map_or(Finding::Nothing, words);
         Err(differs(position, None, words(taped), found))
     }
@@ -219,7 +219,7 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
             let task = Task::Force(forced);
-            let _ = self.crew.perform(card.worker, task, &mut self.intents)?;
+            let _ = self.pool.perform(card.worker, task, &mut self.intents)?;
         }
         Ok(())
     }
@@ -238,10 +238,10 @@ impl Engine {
                 name,
                 allocation,
                 last_order,
-                recipe,
+                spec,
                 ..
             } => {
-                let version = tape.version(&name, &recipe)?;
+                let version = tape.version(&name, &spec)?;
                 let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
                 let known = self.cards.iter().any(|card| card.id == strategy);
                 let seat = if known {
@@ -257,10 +257,10 @@ impl Engine {
                 };
                 StrategyChange::Start(Box::new(seat.map_err(|fault| TapeError(fault.0))?))
             }
-            RecordedChange::Swap { strategy, recipe } => {
+            RecordedChange::Swap { strategy, spec } => {
                 let card = self.cards.iter().find(|card| card.id == strategy);
                 let name = card.map_or_else(String::new, |card| card.name.clone());
-                StrategyChange::Swap(strategy, Box::new(tape.version(&name, &recipe)?))
+                StrategyChange::Swap(strategy, Box::new(tape.version(&name, &spec)?))
             }
             RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
             RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),

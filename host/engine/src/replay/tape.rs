@@ -19,13 +19,13 @@ pub trait Tape {
     ///
     /// # Errors
     /// The tape can't be read.
-    fn deed(&mut self) -> Result<Option<(u64, Effect)>, TapeError>;
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError>;
 
     /// Makes a version again.
     ///
     /// # Errors
     /// What it was made from is not there, or can't be loaded.
-    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError>;
+    fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError>;
 
     /// Whether there are deeds behind those that are given: all that were about the events given are among these then.
     fn is_cut(&self) -> bool {

@@ -297,9 +297,9 @@ mod tests {
             steps in prop::collection::vec((0u8..5, 0u32..3, 1u64..6, any::<u8>(), sizes()), 1..200),
         ) {
             let mut orders = Orders::default();
-            for (deed, strategy, number, drawn, size) in steps {
+            for (effect, strategy, number, drawn, size) in steps {
                 let id = ClientOrderId { strategy: StrategyId(strategy), number };
-                match deed {
+                match effect {
                     0 => orders.add(id, live(drawn, size)),
                     1 => orders.fill(id, Size(size)),
                     2 => orders.change(id, |live| live.asked.push_back(Size(size))),

@@ -103,9 +103,9 @@ impl StrategyRunner {
         let started = (self.now_ns)();
         let left = self.bequeath(place);
         if to.swap.shadow {
-            let beside = self.beside_of(place, &to, &left);
+            let shadow = self.beside_of(place, &to, &left);
             self.revive(place);
-            return beside.map(|heir| self.put_beside(place, to, heir, started));
+            return shadow.map(|heir| self.put_beside(place, to, heir, started));
         }
         let (state, inherited, since) = left.for_next(to.swap.save_failed);
         match self.take_over(place, &to, state, inherited, since) {
@@ -150,7 +150,7 @@ impl StrategyRunner {
             Ok(Err(why)) => return Err(format!("version {label} can't save: {why}")),
             Err(fault) => {
                 let why = format!("version {label} ended while it saved: {fault}");
-                self.lose_beside(place, fault);
+                self.lose_shadow(place, fault);
                 return Err(why);
             }
         };
@@ -170,7 +170,7 @@ impl StrategyRunner {
     }
 
     /// Ends the version that runs beside, if there is one.
-    pub(crate) fn end_beside(&mut self, place: SlotIndex) -> Option<Version> {
+    pub(crate) fn end_shadow(&mut self, place: SlotIndex) -> Option<Version> {
         let shadow = self.slots[place].shadow.take();
         shadow.map(|shadow| shadow.version)
     }
@@ -236,7 +236,7 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         let mut left = OldState::default();
         let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
-        match saved.map(|saved| self.foretold.saved(saved)) {
+        match saved.map(|saved| self.recorded_faults.saved(saved)) {
             Some(Ok(Ok(bytes))) => {
                 let schema = slot.version.code.schema();
                 left.saved = Some(Arc::new(State { schema, bytes }));
@@ -266,7 +266,7 @@ impl StrategyRunner {
         inherited: StateSource,
         since: &[Event],
     ) -> Result<NewInstance, String> {
-        self.foretold.refusal()?;
+        self.recorded_faults.refusal()?;
         let id = self.slots[place].id;
         let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
         let (mut strategy, origin) = begin(to, state, book)?;
@@ -294,7 +294,7 @@ impl StrategyRunner {
         origin: &StartFrom,
         since: &[Event],
     ) -> Result<NewInstance, Fault> {
-        self.foretold.refusal().map_err(Fault)?;
+        self.recorded_faults.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
         let events = [since, slot.tape.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {
@@ -403,7 +403,7 @@ impl StrategyRunner {
     ) -> Handover {
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        slot.counters.begin_beside();
+        slot.counters.begin_shadow();
         let retired = slot.shadow.replace(Shadow {
             version: version.clone(),
             strategy: heir.strategy,

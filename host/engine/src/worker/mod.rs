@@ -202,9 +202,9 @@ impl Worker {
             }
             Task::Swap(id, to) => {
                 let place = self.place_of(id)?;
-                let beside = to.swap.shadow;
+                let shadow = to.swap.shadow;
                 let change = |desk: &mut StrategyRunner| desk.swap(place, *to);
-                self.change_version(place, beside, change)
+                self.change_version(place, shadow, change)
             }
             Task::Promote(id) => {
                 let place = self.place_of(id)?;
@@ -212,7 +212,7 @@ impl Worker {
             }
             Task::RollBack(id) => {
                 let place = self.place_of(id)?;
-                if let Some(version) = self.desk.end_beside(place) {
+                if let Some(version) = self.desk.end_shadow(place) {
                     return Ok(Done::ShadowEnded(Box::new(version)));
                 }
                 self.change_version(place, false, |desk| desk.roll_back(place))
@@ -238,7 +238,7 @@ impl Worker {
             }
         };
         if !forces {
-            self.desk.foretold.forget_change();
+            self.desk.recorded_faults.forget_change();
         }
         take_wishes(&mut self.desk, &mut self.changes, self.setup.lookahead_ns);
         for place in std::mem::take(&mut self.desk.ended) {
@@ -274,7 +274,7 @@ impl Worker {
     fn change_version(
         &mut self,
         place: SlotIndex,
-        beside: bool,
+        shadow: bool,
         change: impl FnOnce(&mut StrategyRunner) -> Result<Handover, String>,
     ) -> Result<Done, String> {
         let slot = &self.desk.slots[place];
@@ -282,7 +282,7 @@ impl Worker {
         let changed = change(&mut self.desk);
         self.desk.touch(place);
         let handover = Box::new(changed?);
-        if beside {
+        if shadow {
             return Ok(Done::Shadow(handover));
         }
         let (feeds, accounts) = (&handover.version.feeds, handover.version.accounts);

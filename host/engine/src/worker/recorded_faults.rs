@@ -108,10 +108,12 @@ impl StrategyRunner {
     /// Lets something happen, or sees to it that it will.
     pub(crate) fn force(&mut self, forced: RecordedFault) {
         match forced {
-            RecordedFault::WithoutTimeLimit(unhurried) => self.foretold.unhurried = unhurried,
-            RecordedFault::At(fence) => self.foretold.fences.push(fence),
-            RecordedFault::Refusal => self.foretold.refuses = true,
-            RecordedFault::LostState => self.foretold.loses_state = true,
+            RecordedFault::WithoutTimeLimit(unhurried) => {
+                self.recorded_faults.unhurried = unhurried
+            }
+            RecordedFault::At(fence) => self.recorded_faults.fences.push(fence),
+            RecordedFault::Refusal => self.recorded_faults.refuses = true,
+            RecordedFault::LostState => self.recorded_faults.loses_state = true,
             RecordedFault::Fault {
                 strategy,
                 fate,
@@ -120,7 +122,7 @@ impl StrategyRunner {
                 let Some(place) = self.seated(strategy) else {
                     return;
                 };
-                self.foretold.fate = fate;
+                self.recorded_faults.fate = fate;
                 let at = self.slots[place].last_at;
                 self.fault(place, at, None, recorded());
                 if snapshot {
@@ -128,9 +130,9 @@ impl StrategyRunner {
                 }
             }
             RecordedFault::FaultInShadow(strategy) => {
-                let beside = self.seated(strategy);
-                if let Some(place) = beside.filter(|place| self.slots[*place].shadow.is_some()) {
-                    self.lose_beside(place, recorded());
+                let shadow = self.seated(strategy);
+                if let Some(place) = shadow.filter(|place| self.slots[*place].shadow.is_some()) {
+                    self.lose_shadow(place, recorded());
                 }
             }
         }
@@ -143,7 +145,7 @@ impl StrategyRunner {
 
     /// The time that a worker may take to bring an instance somewhere.
     pub(crate) fn budget(&self) -> RecoveryBudget {
-        match self.foretold.unhurried {
+        match self.recorded_faults.unhurried {
             true => RecoveryBudget::endless(&self.now_ns),
             false => RecoveryBudget::of_worker(&self.now_ns),
         }

@@ -41,7 +41,7 @@ impl StrategyRunner {
         fault: Fault,
     ) {
         let trapped = (self.now_ns)();
-        let fate = self.foretold.fate.take();
+        let fate = self.recorded_faults.fate.take();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);

@@ -61,7 +61,7 @@ pub(crate) struct StrategyRunner {
     pub(crate) outlet: Outlet,
     pub(crate) actions: Vec<Action>,
     /// What a version that runs beside decided on the batch at hand.
-    pub(crate) beside: Vec<Action>,
+    pub(crate) shadow: Vec<Action>,
     batch: Vec<Intent>,
     /// Where something waits, so that the others cost nothing; a place may stand here twice.
     touched: Vec<SlotIndex>,
@@ -73,7 +73,7 @@ pub(crate) struct StrategyRunner {
     /// Strategies that ended since the last look.
     pub(crate) ended: Vec<SlotIndex>,
     /// What must happen because a tape says that it did.
-    pub(crate) foretold: RecordedFaults,
+    pub(crate) recorded_faults: RecordedFaults,
     /// Books that wait for the snapshot of a subscription made at run time.
     awaiting: Vec<(SlotIndex, InstrumentId)>,
 }
@@ -86,7 +86,7 @@ impl StrategyRunner {
             portfolio,
             outlet,
             actions: Vec::with_capacity(MAX_ACTIONS),
-            beside: Vec::with_capacity(MAX_ACTIONS),
+            shadow: Vec::with_capacity(MAX_ACTIONS),
             batch: Vec::with_capacity(MAX_ACTIONS),
             touched: Vec::new(),
             splitter: setup.split_seed.map(|seed| Splitter(seed | 1)),
@@ -94,7 +94,7 @@ impl StrategyRunner {
             now_ns: Arc::clone(&setup.now_ns),
             wishes: Vec::new(),
             ended: Vec::new(),
-            foretold: RecordedFaults::default(),
+            recorded_faults: RecordedFaults::default(),
             awaiting: Vec::new(),
         }
     }
@@ -144,7 +144,7 @@ impl StrategyRunner {
             last_call_ended: None,
             last_cause: (0, 0),
             at_ends: 0,
-            appetite: self.max_batch,
+            batch_hint: self.max_batch,
         };
         if place == self.slots.len() {
             self.slots.push(slot);
@@ -276,8 +276,8 @@ impl StrategyRunner {
             None => self.max_batch,
         };
         let slot = &mut self.slots[place];
-        let fence = self.foretold.fence(slot.id);
-        let count = slot.next_batch(most.min(slot.appetite)).len();
+        let fence = self.recorded_faults.fence(slot.id);
+        let count = slot.next_batch(most.min(slot.batch_hint)).len();
         let count = cut_before_fence(&slot.tape, count, fence);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
@@ -297,14 +297,14 @@ impl StrategyRunner {
         };
         let faults = fence.is_some_and(|fence| fence.offered == first);
         if faults {
-            strategy.hurry();
+            strategy.restore_time_limit();
         }
         let handled = strategy
             .on_events(batch, book, &mut self.actions)
             .and_then(|handled| consumed(handled, batch))
             .map_err(|fault| (at, Some(first), fault));
         if faults {
-            self.foretold.take_fence(slot.id);
+            self.recorded_faults.take_fence(slot.id);
             return Err(handled.err().unwrap_or((at, Some(first), recorded())));
         }
         let handled = handled?;
@@ -320,14 +320,14 @@ impl StrategyRunner {
         }
         let cause = slot.tape.waiting(count)[handled - 1];
         if slot.shadow.is_some() {
-            self.run_beside(place, handled);
+            self.run_shadow(place, handled);
         }
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
         slot.tape.consume(handled);
-        slot.appetite = match handled {
+        slot.batch_hint = match handled {
             handled if handled < count => (2 * handled).max(LEAST_APPETITE),
-            _ => (2 * slot.appetite).min(self.max_batch),
+            _ => (2 * slot.batch_hint).min(self.max_batch),
         };
         slot.count_trial(handled);
         Counters::add(&slot.counters.events, handled);
@@ -387,7 +387,7 @@ impl StrategyRunner {
             };
             // What it recovered from is past; only what goes wrong now counts against its end.
             slot.counters.forget();
-            strategy.hurry();
+            strategy.restore_time_limit();
             if let Err(fault) = strategy.stop(reason) {
                 slot.counters.note(&fault);
             }

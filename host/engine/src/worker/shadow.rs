@@ -12,7 +12,7 @@ use tickdeck_portfolio::StrategyBook;
 
 impl StrategyRunner {
     /// Offers a version that runs beside what the running one just handled, and compares what they decided.
-    pub(crate) fn run_beside(&mut self, place: SlotIndex, handled: usize) {
+    pub(crate) fn run_shadow(&mut self, place: SlotIndex, handled: usize) {
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
         else {
@@ -24,16 +24,16 @@ impl StrategyRunner {
             batch,
             book,
             &self.actions,
-            &mut self.beside,
+            &mut self.shadow,
             &slot.counters,
         );
         if let Err(fault) = compared {
-            self.lose_beside(place, fault);
+            self.lose_shadow(place, fault);
         }
     }
 
     /// The version that runs beside trapped.
-    pub(crate) fn lose_beside(&mut self, place: SlotIndex, fault: Fault) {
+    pub(crate) fn lose_shadow(&mut self, place: SlotIndex, fault: Fault) {
         let slot = &mut self.slots[place];
         slot.counters.note(&fault);
         slot.shadow = None;
@@ -65,7 +65,7 @@ fn compare(
                 at: batch[at - 1].ts_host,
                 sequence: batch[at - 1].sequence,
                 sent: sent.to_vec(),
-                beside: ours.clone(),
+                shadow: ours.clone(),
             });
         }
     }

@@ -55,7 +55,7 @@ pub struct ShadowDifference {
     /// What was sent.
     pub sent: Vec<Action>,
     /// What the version beside would have sent.
-    pub beside: Vec<Action>,
+    pub shadow: Vec<Action>,
 }
 
 /// What a worker counts for others to read.
@@ -113,7 +113,7 @@ impl Counters {
     }
 
     /// Another version runs beside from now on.
-    pub(crate) fn begin_beside(&self) {
+    pub(crate) fn begin_shadow(&self) {
         self.agreed.store(0, Ordering::Relaxed);
         self.differed.store(0, Ordering::Relaxed);
         self.differences().clear();
@@ -383,7 +383,7 @@ pub(crate) struct Slot {
     /// Numbers what counts from the end of a window.
     pub(crate) at_ends: u32,
     /// Most events that it is offered next.
-    pub(crate) appetite: usize,
+    pub(crate) batch_hint: usize,
 }
 
 impl Slot {

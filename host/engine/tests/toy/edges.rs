@@ -204,7 +204,7 @@ fn a_refused_change_that_was_cut_off() {
 
 #[test]
 fn a_change_that_is_refused_after_something_settled() {
-    let beside = || Version {
+    let shadow = || Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -220,7 +220,7 @@ fn a_change_that_is_refused_after_something_settled() {
     let wishes = vec![
         (
             900,
-            Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(beside()))),
+            Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(shadow()))),
         ),
         (1_500, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
     ];
@@ -228,13 +228,13 @@ fn a_change_that_is_refused_after_something_settled() {
     for item in &items {
         if let Item::Effect(
             at,
-            deed @ (Effect::Changed { .. } | Effect::Refused { .. } | Effect::Settled { .. }),
+            effect @ (Effect::Changed { .. } | Effect::Refused { .. } | Effect::Settled { .. }),
         ) = item
         {
-            println!("{at} {deed:?}");
+            println!("{at} {effect:?}");
         }
     }
-    let mut tape = Played::of(&items, &[beside()]);
+    let mut tape = Played::of(&items, &[shadow()]);
     let replayed = bare(plain())
         .replay(&mut tape, &mut Notices::default())
         .unwrap();
@@ -251,8 +251,8 @@ fn a_fault_by_a_bound_on_actions() {
     let first = || version("1", traits());
     let (items, report) = kept(alone(config(), 6_000, first()));
     for item in &items {
-        if let Item::Effect(at, deed @ Effect::Settled { .. }) = item {
-            println!("{at} {deed:?}");
+        if let Item::Effect(at, effect @ Effect::Settled { .. }) = item {
+            println!("{at} {effect:?}");
         }
     }
     println!("traps {}", report.status.strategies[0].traps);
@@ -277,10 +277,10 @@ fn a_save_that_always_traps_at_the_end() {
     for item in &items {
         if let Item::Effect(
             at,
-            deed @ (Effect::Settled { .. } | Effect::Saved { .. } | Effect::Stopping { .. }),
+            effect @ (Effect::Settled { .. } | Effect::Saved { .. } | Effect::Stopping { .. }),
         ) = item
         {
-            println!("{at} {deed:?}");
+            println!("{at} {effect:?}");
         }
     }
     let replayed = again(alone(plain(), 700, first()), &items);
@@ -337,8 +337,8 @@ fn two_traps_in_one_window_with_a_decision_between() {
     };
     let (items, report) = kept(alone(plain(), 2_000, code()));
     for item in &items {
-        if let Item::Effect(at, deed @ Effect::Settled { .. }) = item {
-            println!("{at} {deed:?}");
+        if let Item::Effect(at, effect @ Effect::Settled { .. }) = item {
+            println!("{at} {effect:?}");
         }
     }
     assert_eq!(report.status.strategies[0].traps, 2);
@@ -640,7 +640,7 @@ fn a_run_with_a_limit_ends_where_its_twin_ends() {
 #[derive(Clone)]
 struct FailsAt {
     reel: Arc<Mutex<Vec<Item>>>,
-    deeds: u64,
+    effects: u64,
     at: u64,
     failing: u64,
     failed_at: Arc<AtomicU64>,
@@ -653,17 +653,17 @@ impl Recorder for FailsAt {
             .unwrap()
             .extend(events.iter().copied().map(Item::Event));
     }
-    fn deed(&mut self, position: u64, deed: &Effect) {
-        self.deeds += 1;
+    fn effect(&mut self, position: u64, effect: &Effect) {
+        self.effects += 1;
         self.reel
             .lock()
             .unwrap()
-            .push(Item::Effect(position, deed.clone()));
+            .push(Item::Effect(position, effect.clone()));
     }
     fn commit(&mut self, orders: bool) -> Result<(), RecordError> {
-        if self.failing == 0 && orders && self.deeds == self.at {
+        if self.failing == 0 && orders && self.effects == self.at {
             self.failing = 1;
-            self.failed_at.store(self.deeds, Ordering::Relaxed);
+            self.failed_at.store(self.effects, Ordering::Relaxed);
         }
         if self.failing > 0 && self.failing < 100 {
             self.failing += 1;
@@ -701,17 +701,17 @@ fn a_halt_just_behind_what_is_read_ahead() {
         }
     }
     let (plain_items, _) = kept(make());
-    let deeds = plain_items
+    let effects = plain_items
         .iter()
         .filter(|item| matches!(item, Item::Effect(..)))
         .count();
-    println!("{deeds} deeds");
+    println!("{effects} deeds");
     let failed_at = Arc::new(AtomicU64::new(0));
     let reel = Arc::new(Mutex::new(Vec::new()));
     let mut engine = make();
     engine.record(Box::new(FailsAt {
         reel: Arc::clone(&reel),
-        deeds: 0,
+        effects: 0,
         at: 8_192,
         failing: 0,
         failed_at: Arc::clone(&failed_at),

@@ -366,7 +366,7 @@ pub(crate) fn version(label: &str, feeds: Vec<FeedRequest>, code: Arc<dyn Code>)
         order_policy: OrderPolicy::Cancel,
         limits: None,
         swap: SwapPolicy::default(),
-        recipe: label.into(),
+        spec: label.into(),
         code,
     }
 }

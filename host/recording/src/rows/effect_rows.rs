@@ -17,8 +17,8 @@ pub struct OrderInstruments(HashMap<(StrategyId, OrderNumber), InstrumentId>);
 
 impl OrderInstruments {
     /// Takes a deed in.
-    pub fn pass(&mut self, deed: &Effect) {
-        if let Effect::Applied(acted) = deed
+    pub fn pass(&mut self, effect: &Effect) {
+        if let Effect::Applied(acted) = effect
             && let Action::Submit(submit) = &acted.action
         {
             self.0
@@ -48,12 +48,12 @@ impl<'a> EffectRows<'a> {
     pub(super) fn row(
         &mut self,
         position: u64,
-        deed: &Effect,
+        effect: &Effect,
         wall: Option<i64>,
     ) -> Result<(&'static Table, Vec<Value<'a>>)> {
-        self.about.pass(deed);
+        self.about.pass(effect);
         let mut row = vec![Value::Integer(position.cast_signed())];
-        match deed {
+        match effect {
             Effect::Applied(acted) => {
                 self.acted(acted, &mut row)?;
                 Ok((&ACTIONS, row))
@@ -175,8 +175,8 @@ impl<'a> EffectRows<'a> {
         }
     }
 
-    fn other(&mut self, deed: &Effect, row: &mut Vec<Value<'a>>) -> Result<()> {
-        let (at, who, what) = match deed {
+    fn other(&mut self, effect: &Effect, row: &mut Vec<Value<'a>>) -> Result<()> {
+        let (at, who, what) = match effect {
             Effect::Settled { at, strategy, .. } => (Some(*at), Some(*strategy), "settled"),
             Effect::Operated { at, .. } => (Some(*at), None, "operated"),
             Effect::GaveUp { at, strategy } => (Some(*at), Some(*strategy), "gave-up"),
@@ -188,7 +188,7 @@ impl<'a> EffectRows<'a> {
             Effect::Stopping { at } => (Some(*at), None, "stopping"),
             Effect::Kept | Effect::Applied(_) | Effect::Sent { .. } => (None, None, "kept"),
         };
-        let words = match deed {
+        let words = match effect {
             Effect::Saved { state, .. } => {
                 format!(
                     "a state of {} bytes in schema {}",
@@ -201,7 +201,7 @@ impl<'a> EffectRows<'a> {
                 let names = self
                     .names
                     .get_or_insert_with(|| Names::new(Arc::new(registry.clone()), None));
-                describe::deed(other, names).unwrap_or_default()
+                describe::effect(other, names).unwrap_or_default()
             }
         };
         row.extend([

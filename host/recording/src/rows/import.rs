@@ -63,8 +63,8 @@ pub fn import(
     data.keep_ids(&registry)?;
     let reels = DataReels::in_folder(into);
     let run = reels.next_run()?;
-    let session = session(from, &registry, &instruments);
-    let (recorder, _) = JournalRecorder::open(&run, &config(), Some(&session))?;
+    let manifest = manifest(from, &registry, &instruments);
+    let (recorder, _) = JournalRecorder::open(&run, &config(), Some(&manifest))?;
     let written = write(recorder, &files, &mut registry, stop, progress);
     match written {
         Ok(Some((events, gaps))) => Ok(Some(Imported { run, events, gaps })),
@@ -154,7 +154,7 @@ fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
     Ok(symbols)
 }
 
-fn session(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest {
+fn manifest(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest {
     let known = symbols
         .iter()
         .filter_map(|symbol| registry.find_instrument(symbol));

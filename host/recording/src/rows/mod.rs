@@ -1,6 +1,6 @@
 //! A run as tables, and tables as a run.
 //!
-//! `schema.rs` has the tables; each event is a row of the table of its kind, each deed one of `actions`, `commands` or `deeds`.
+//! `schema.rs` has the tables; each event is a row of the table of its kind, each deed one of `actions`, `commands` or `effects`.
 
 pub mod archive;
 mod effect_rows;
@@ -44,7 +44,7 @@ pub struct Exported {
     /// Events among the rows.
     pub events: u64,
     /// Deeds among the rows.
-    pub deeds: u64,
+    pub effects: u64,
 }
 
 /// Exports a run into a folder, one file a table, all of them or none; nothing if it was asked to stop. `progress` is told the
@@ -83,10 +83,10 @@ pub fn export(
         files.push(schema::table(event.kind()), &row)?;
     }
     let events = files.rows;
-    if !deeds(run, &registry, (from, until, last), &mut files, stop)? {
+    if !effects(run, &registry, (from, until, last), &mut files, stop)? {
         return Ok(None);
     }
-    let deeds = files.rows - events;
+    let effects = files.rows - events;
     for row in event_rows::instruments(Words(&registry))? {
         files.push(&schema::INSTRUMENTS, &row)?;
     }
@@ -98,7 +98,7 @@ pub fn export(
     Ok(Some(Exported {
         files,
         events,
-        deeds,
+        effects,
     }))
 }
 
@@ -115,7 +115,7 @@ pub fn object(
         RunItem::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
         RunItem::Effect(kept) => {
             let mut rows = effect_rows::EffectRows::new(registry, std::mem::take(about));
-            let row = rows.row(kept.position, &kept.deed, kept.wall);
+            let row = rows.row(kept.position, &kept.effect, kept.wall);
             *about = rows.about;
             row?
         }
@@ -125,17 +125,17 @@ pub fn object(
 }
 
 /// What was done because of the events from one sequence to another; of a whole run also what was done at its end.
-fn deeds(
+fn effects(
     run: &RecordedRun,
     registry: &Registry,
     (from, until, last): (u64, u64, u64),
     files: &mut Files,
     stop: &CancelToken,
 ) -> Result<bool> {
-    let mut deeds = EffectReader::open(run)?;
+    let mut effects = EffectReader::open(run)?;
     let mut rows = effect_rows::EffectRows::new(registry, OrderInstruments::default());
     let mut count = 0u64;
-    while let Some(kept) = deeds.next()? {
+    while let Some(kept) = effects.next()? {
         count += 1;
         if count.is_multiple_of(LOOK_EVERY) && stop.asked() {
             return Ok(false);
@@ -144,10 +144,10 @@ fn deeds(
         let within =
             (from == 0 || kept.position > from) && (kept.position <= until || until == last);
         if within {
-            let (table, row) = rows.row(kept.position, &kept.deed, kept.wall)?;
+            let (table, row) = rows.row(kept.position, &kept.effect, kept.wall)?;
             files.push(table, &row)?;
         } else {
-            rows.about.pass(&kept.deed);
+            rows.about.pass(&kept.effect);
         }
     }
     Ok(true)

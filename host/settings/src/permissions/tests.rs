@@ -52,10 +52,10 @@ fn set<T: Ord + Clone>(items: &[T]) -> Option<BTreeSet<T>> {
 
 #[test]
 fn a_plugin_that_asks_for_nothing_gets_what_the_deck_gives() {
-    let judgement = word("").judge(&PermissionRequest::default(), None);
-    assert_eq!(judgement.permissions, built_in());
-    assert_eq!(judgement.permissions.max_notional, Some(25_000));
-    assert!(judgement.increases.is_empty() && judgement.overruled.is_empty());
+    let decision = word("").judge(&PermissionRequest::default(), None);
+    assert_eq!(decision.permissions, built_in());
+    assert_eq!(decision.permissions.max_notional, Some(25_000));
+    assert!(decision.increases.is_empty() && decision.overruled.is_empty());
     let deck = "[risk]\nmax_notional = 5\nallow = [\"ETHUSDT\"]\n[risk.instruments.BTCUSDT]\nmax_size = 0.5\n\
                 [wasm]\nmemory_mib = 8\ntime_ms = 3\n[strategies.a]\ntime_ms = 4\n\
                 [strategies.a.risk]\norder_types = [\"limit\"]\norder_rate = false\n";
@@ -95,11 +95,11 @@ fn a_narrower_request_narrows_without_anyone_s_approval() {
          max_size = { BTCUSDT = 0.25 }\nmax_notional = 1\nmax_position_notional = 2\n\
          order_rate = { orders = 1, window_ms = 1000 }\n[limits]\nmemory_mib = 1\ntime_ms = 1\n",
     );
-    let judgement = word("").judge(&asked, None);
-    assert!(judgement.increases.is_empty(), "{:?}", judgement.increases);
-    assert_eq!(judgement.approval, PermissionRequest::default());
-    assert_eq!(judgement.permissions, asked.over(&built_in()));
-    let limits = judgement
+    let decision = word("").judge(&asked, None);
+    assert!(decision.increases.is_empty(), "{:?}", decision.increases);
+    assert_eq!(decision.approval, PermissionRequest::default());
+    assert_eq!(decision.permissions, asked.over(&built_in()));
+    let limits = decision
         .permissions
         .engine_limits(OrderLimits::default(), &registry());
     let expected = OrderLimits {
@@ -115,7 +115,7 @@ fn a_narrower_request_narrows_without_anyone_s_approval() {
         ..OrderLimits::default()
     };
     assert_eq!(limits, expected, "SOLUSDT is on the other venue");
-    let permissions = &judgement.permissions;
+    let permissions = &decision.permissions;
     assert_eq!((permissions.memory_mib, permissions.time_ms), (1, 1));
 }
 
@@ -129,9 +129,9 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
          order_rate = { orders = 1000, window_ms = 1000 }\n[limits]\nmemory_mib = 4096\ntime_ms = 16\n",
     );
     let word = word(deck);
-    let judgement = word.judge(&asked, None);
+    let decision = word.judge(&asked, None);
     assert_eq!(
-        judgement.increases,
+        decision.increases,
         [
             "venues: asks for OTHER, granted SIM",
             "instruments: asks for ETHUSDT.SIM, granted BTCUSDT.SIM",
@@ -145,11 +145,11 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
         ]
     );
     let granted = word.granted(None);
-    assert!(judgement.permissions.increases(&granted).is_empty());
-    assert_eq!(judgement.permissions.order_types, set(&[]));
-    assert_eq!(judgement.permissions.max_notional, Some(25_000));
+    assert!(decision.permissions.increases(&granted).is_empty());
+    assert_eq!(decision.permissions.order_types, set(&[]));
+    assert_eq!(decision.permissions.max_notional, Some(25_000));
 
-    let approved = word.judge(&asked, Some(&judgement.approval));
+    let approved = word.judge(&asked, Some(&decision.approval));
     assert!(approved.increases.is_empty(), "{:?}", approved.increases);
     assert_eq!(approved.permissions, asked.over(&word.defaults()));
 }
@@ -160,24 +160,24 @@ fn what_the_deck_says_of_the_strategy_itself_stands_over_request_and_grant() {
     let asked = stated("max_notional = 20\n[limits]\nmemory_mib = 9\ntime_ms = 30\n");
     let grant = stated("max_notional = 20\n[limits]\nmemory_mib = 9\n");
     for grant in [None, Some(&grant)] {
-        let judgement = word.judge(&asked, grant);
-        assert_eq!(judgement.permissions.max_notional, Some(10));
-        assert_eq!(judgement.permissions.memory_mib, 8);
-        assert_eq!(judgement.increases, ["time_ms: asks for 30, granted 15"]);
+        let decision = word.judge(&asked, grant);
+        assert_eq!(decision.permissions.max_notional, Some(10));
+        assert_eq!(decision.permissions.memory_mib, 8);
+        assert_eq!(decision.increases, ["time_ms: asks for 30, granted 15"]);
         assert_eq!(
-            judgement.overruled,
+            decision.overruled,
             [
                 "max_notional: asks for 20, granted 10",
                 "memory_mib: asks for 9, granted 8"
             ]
         );
     }
-    let judgement = word.judge(&stated("max_notional = 5"), None);
-    assert_eq!(judgement.permissions.max_notional, Some(5), "less is fine");
+    let decision = word.judge(&stated("max_notional = 5"), None);
+    assert_eq!(decision.permissions.max_notional, Some(5), "less is fine");
     let unlimited = self::word("[strategies.a.risk]\nmax_notional = false\n");
-    let judgement = unlimited.judge(&stated("max_notional = 1_000_000"), None);
-    assert_eq!(judgement.permissions.max_notional, Some(1_000_000));
-    assert!(judgement.increases.is_empty());
+    let decision = unlimited.judge(&stated("max_notional = 1_000_000"), None);
+    assert_eq!(decision.permissions.max_notional, Some(1_000_000));
+    assert!(decision.increases.is_empty());
 }
 
 #[test]
@@ -196,8 +196,8 @@ fn a_grant_only_widens_and_only_what_was_approved() {
     assert_eq!(wide.max_notional, Some(90_000));
     assert_eq!(wide.instruments, None, "a deck without a list allows all");
     // Granted, but no longer asked for.
-    let judgement = narrow.judge(&PermissionRequest::default(), Some(&grant));
-    assert_eq!(judgement.permissions, narrow.defaults());
+    let decision = narrow.judge(&PermissionRequest::default(), Some(&grant));
+    assert_eq!(decision.permissions, narrow.defaults());
 }
 
 #[test]

@@ -37,8 +37,8 @@ pub(super) struct Demo {
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// With --data: leave a run that was cut off behind instead of going on with it
-    #[arg(long, requires = "data")]
-    afresh: bool,
+    #[arg(long, alias = "afresh", requires = "data")]
+    fresh: bool,
 }
 
 impl Demo {
@@ -73,7 +73,7 @@ impl Demo {
             command: "demo".to_owned(),
             stop: CancelToken::default(),
             workshop: None,
-            kept: self.data.map(|data| (data, self.afresh)),
+            kept: self.data.map(|data| (data, self.fresh)),
             latch: None,
             ends_unattended: true,
         };

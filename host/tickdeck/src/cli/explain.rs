@@ -15,7 +15,7 @@ use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;
-use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, senders, story};
+use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, order_history, senders};
 use tickdeck_settings::config::nearest;
 
 /// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
@@ -81,16 +81,16 @@ impl Explain {
         let reels = DataReels::in_folder(&self.data);
         let run = reels.run(self.run)?;
         let (name, number) = &self.order;
-        let story = match story(&run, name, *number) {
-            Ok(story) => story,
+        let order_history = match order_history(&run, name, *number) {
+            Ok(order_history) => order_history,
             Err(error) => return Err(known(&run, name, error)),
         };
-        let (standing, names) = standing(&reels, &run, &story)?;
-        let denied = match is_denied(&story) {
-            true => Some(denial(&reels, &run, &story)?),
+        let (standing, names) = standing(&reels, &run, &order_history)?;
+        let denied = match is_denied(&order_history) {
+            true => Some(denial(&reels, &run, &order_history)?),
             false => None,
         };
-        let id = story.order.strategy;
+        let id = order_history.order.strategy;
         let ran = standing.status.strategies.iter().find(|one| one.id == id);
         let state = standing.states.iter().find(|(other, _)| *other == id);
         if let Some(file) = &self.state {
@@ -101,11 +101,11 @@ impl Explain {
         let outcome = Outcome {
             run: run.number,
             order: format!("{name}/{number}"),
-            client_order_id: story.order.to_string(),
+            client_order_id: order_history.order.to_string(),
             version: ran.map(|ran| ran.version.clone()).unwrap_or_default(),
             module: ran.map(|ran| ran.hash.clone()).unwrap_or_default(),
-            state: state.map(|(_, state)| Stated::of(state, story.handled)),
-            steps: steps((&story, &standing), denied.as_deref(), &names),
+            state: state.map(|(_, state)| Stated::of(state, order_history.handled)),
+            steps: steps((&order_history, &standing), denied.as_deref(), &names),
         };
         if self.json {
             print(&(serde_json::to_string(&outcome)? + "\n"))?;
@@ -178,18 +178,23 @@ fn known(run: &RecordedRun, name: &str, error: anyhow::Error) -> anyhow::Error {
 fn standing(
     reels: &DataReels,
     run: &RecordedRun,
-    story: &OrderHistory,
+    order_history: &OrderHistory,
 ) -> Result<(Standing, Names)> {
-    let again = replaying(reels, run, Some(story.handled), &CancelToken::default())?;
+    let again = replaying(
+        reels,
+        run,
+        Some(order_history.handled),
+        &CancelToken::default(),
+    )?;
     let (engine, mut tape) = (again.engine, again.tape);
-    let stood = on_large_stack(move || engine.stand(&mut tape, &mut NullObserver));
+    let stood = on_large_stack(move || engine.state_at(&mut tape, &mut NullObserver));
     let mut standing = stood.with_context(|| {
         format!(
             "run {} can't be done again up to event {}",
-            run.number, story.handled
+            run.number, order_history.handled
         )
     })?;
-    if let Some(cause) = &story.cause {
+    if let Some(cause) = &order_history.cause {
         // A strategy meets an event with a book that has it in already. One that is impossible was told when it happened.
         let _ = standing.portfolio.apply(cause);
     }
@@ -197,13 +202,16 @@ fn standing(
 }
 
 /// What the checks said when the order was denied, with figures: the run is done again up to there.
-fn denial(reels: &DataReels, run: &RecordedRun, story: &OrderHistory) -> Result<String> {
-    let last = story.became.first().map(|event| event.sequence + 1);
+fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) -> Result<String> {
+    let last = order_history.became.first().map(|event| event.sequence + 1);
     let PreparedReplay {
         engine, mut tape, ..
     } = replaying(reels, run, last, &CancelToken::default())?;
     let heard = Heard::default();
-    let (mut observer, order) = (Listening(heard.clone(), story.order), story.order);
+    let (mut observer, order) = (
+        Listening(heard.clone(), order_history.order),
+        order_history.order,
+    );
     let replayed = on_large_stack(move || engine.replay(&mut tape, &mut observer))?;
     if replayed.divergence.is_some() {
         bail!(
@@ -219,8 +227,8 @@ fn denial(reels: &DataReels, run: &RecordedRun, story: &OrderHistory) -> Result<
     values.with_context(|| format!("nothing denied {order} when it was done again"))
 }
 
-fn is_denied(story: &OrderHistory) -> bool {
-    story.became.iter().any(
+fn is_denied(order_history: &OrderHistory) -> bool {
+    order_history.became.iter().any(
         |event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Denied),
     )
 }
@@ -249,7 +257,7 @@ impl Observer for Listening {
 }
 
 fn steps(
-    (story, standing): (&OrderHistory, &Standing),
+    (order_history, standing): (&OrderHistory, &Standing),
     denied: Option<&str>,
     names: &Names,
 ) -> Vec<Step> {
@@ -260,8 +268,8 @@ fn steps(
         wall_ns: None,
         words,
     };
-    let at = story.decided.at;
-    let cause = match &story.cause {
+    let at = order_history.decided.at;
+    let cause = match &order_history.cause {
         Some(cause) => describe::happening(cause, names),
         None => "no single event: a version that took over handled what the one before had, and what it decides on that \
                  comes too late to be sent"
@@ -269,28 +277,34 @@ fn steps(
     };
     let mut steps = vec![
         Step {
-            event: story.cause.map(|cause| cause.sequence),
+            event: order_history.cause.map(|cause| cause.sequence),
             ..step(
                 "cause",
-                story.cause.map_or(at, |cause| cause.ts_host),
+                order_history.cause.map_or(at, |cause| cause.ts_host),
                 cause,
             )
         },
-        step("saw", at, saw(story, standing, names)),
-        step("decided", at, describe::submit(&story.submit, names)),
+        step("saw", at, saw(order_history, standing, names)),
+        step(
+            "decided",
+            at,
+            describe::submit(&order_history.submit, names),
+        ),
         step(
             "checks",
             at,
             denied
-                .unwrap_or(match story.sent.is_empty() && story.became.is_empty() {
-                    true => "not known: the run was cut off before them",
-                    false => "every check passed",
-                })
+                .unwrap_or(
+                    match order_history.sent.is_empty() && order_history.became.is_empty() {
+                        true => "not known: the run was cut off before them",
+                        false => "every check passed",
+                    },
+                )
                 .to_owned(),
         ),
     ];
-    let first_sent = story.sent.first().map(|(_, _, wall)| *wall);
-    for (what, at, wall) in &story.sent {
+    let first_sent = order_history.sent.first().map(|(_, _, wall)| *wall);
+    for (what, at, wall) in &order_history.sent {
         let after = wall.saturating_sub(first_sent.unwrap_or(*wall));
         let words = match what {
             SentKind::Submit => "the order left for the venue".to_owned(),
@@ -302,10 +316,10 @@ fn steps(
             ..step("sent", *at, words)
         });
     }
-    for later in &story.later {
+    for later in &order_history.later {
         steps.push(step("later", later.at, describe::acted(later, names)));
     }
-    for event in &story.became {
+    for event in &order_history.became {
         let what = match event.body() {
             Body::Fill(_) => "fill",
             _ => "answer",
@@ -320,10 +334,10 @@ fn steps(
     steps
 }
 
-fn saw(story: &OrderHistory, standing: &Standing, names: &Names) -> String {
-    let instrument = story.submit.instrument;
+fn saw(order_history: &OrderHistory, standing: &Standing, names: &Names) -> String {
+    let instrument = order_history.submit.instrument;
     // The last quote before, or the very event.
-    let of_cause = story.cause.map(|cause| cause.body());
+    let of_cause = order_history.cause.map(|cause| cause.body());
     let quote = match of_cause {
         Some(Body::Quote(quote)) if quote.instrument == instrument => Some((quote.bid, quote.ask)),
         _ => {
@@ -339,7 +353,7 @@ fn saw(story: &OrderHistory, standing: &Standing, names: &Names) -> String {
             format!("{} / {}", price(bid), price(ask))
         },
     );
-    let Some(book) = standing.portfolio.book(story.order.strategy) else {
+    let Some(book) = standing.portfolio.book(order_history.order.strategy) else {
         return quote;
     };
     let size = |size| names.size(instrument, size);

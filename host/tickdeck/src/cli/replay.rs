@@ -118,7 +118,7 @@ impl Replay {
             engine,
             tape,
             names,
-            session,
+            manifest: session,
             left_out,
             running,
         } = replaying(&reels, &run, self.until, &stop)?;
@@ -194,10 +194,10 @@ impl Replay {
         }
         let (display, rhythm) = StepView::new();
         let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
-        let board = OperatorFeed::default();
-        let mut observer = board.clone();
+        let feed = OperatorFeed::default();
+        let mut observer = feed.clone();
         let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
-        let watched = display.watch(title, &board, names);
+        let watched = display.watch(title, &feed, names);
         stop.ask();
         let played = joined(kernel);
         watched?;
@@ -207,8 +207,8 @@ impl Replay {
     fn rhythm(&self, names: &Names, stop: &CancelToken) -> Pacing {
         if self.step {
             let names = names.clone();
-            return Pacing::Shown(Box::new(move |event, deeds, asks| {
-                show(event, deeds, asks, &names)
+            return Pacing::Shown(Box::new(move |event, effects, asks| {
+                show(event, effects, asks, &names)
             }));
         }
         match self.speed {
@@ -219,9 +219,12 @@ impl Replay {
 }
 
 /// Shows an event with what it led to, and asks, if it is to, how many more may pass.
-fn show(event: &Event, deeds: &[Effect], asks: bool, names: &Names) -> u64 {
+fn show(event: &Event, effects: &[Effect], asks: bool, names: &Names) -> u64 {
     let mut text = format!("{:>8}  {}\n", event.sequence, describe::event(event, names));
-    for words in deeds.iter().filter_map(|deed| describe::deed(deed, names)) {
+    for words in effects
+        .iter()
+        .filter_map(|effect| describe::effect(effect, names))
+    {
         text += &format!("{:>8}  {words}\n", "");
     }
     // Where nobody reads any more, nobody lets anything pass.

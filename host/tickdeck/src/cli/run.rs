@@ -29,8 +29,8 @@ pub(super) struct Run {
     #[arg(long)]
     clear_kill: bool,
     /// Leave a run that was cut off behind, with its positions, instead of going on with it
-    #[arg(long)]
-    afresh: bool,
+    #[arg(long, alias = "afresh")]
+    fresh: bool,
 }
 
 impl Run {
@@ -71,7 +71,7 @@ impl Run {
             command: "run".to_owned(),
             stop: CancelToken::default(),
             workshop: None,
-            kept: Some((deck.data(), self.afresh)),
+            kept: Some((deck.data(), self.fresh)),
             latch: Some(data.latch()),
             ends_unattended: false,
             keep: Box::new(move |registry| data.keep_ids(registry)),

@@ -102,10 +102,10 @@ fn refuse_to_forget(kept: Option<&(PathBuf, bool)>) -> Result<()> {
     let Some((data, false)) = kept else {
         return Ok(());
     };
-    if let Some(run) = DataReels::in_folder(data).cut_off()? {
+    if let Some(run) = DataReels::in_folder(data).interrupted()? {
         bail!(
             "run {} was cut off, and with `[journal] enabled = false` it and its positions would be left behind: take that \
-             out to go on with it, or leave it with --afresh ({})",
+             out to go on with it, or leave it with --fresh ({})",
             run.number,
             run.folder.display()
         );
@@ -124,7 +124,7 @@ impl RunOptions {
             refuse_to_forget(source.kept.as_ref())?;
         }
         let kept = source.kept.filter(|_| !config.journal.off);
-        let journal = kept.map(|(data, afresh)| self.journaling(&data, afresh, &source.command));
+        let journal = kept.map(|(data, fresh)| self.journaling(&data, fresh, &source.command));
         let parts = DeckParts {
             config,
             scan: scan(&source.plugins)?,
@@ -163,7 +163,7 @@ impl RunOptions {
         let (names, latch) = (wired.names.clone(), source.latch);
         let bench = source
             .workshop
-            .map(|workshop| workshop.beside(wired.board.clone()));
+            .map(|workshop| workshop.beside(wired.feed.clone()));
         let bench = bench.transpose()?;
         let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
         if let Some(budget) = budget {
@@ -186,7 +186,7 @@ impl RunOptions {
         outcome(&report)
     }
 
-    fn journaling(&self, data: &Path, afresh: bool, command: &str) -> Journaling {
+    fn journaling(&self, data: &Path, fresh: bool, command: &str) -> Journaling {
         Journaling {
             reels: DataReels::in_folder(data),
             command: command.to_owned(),
@@ -195,7 +195,7 @@ impl RunOptions {
                 events: self.events,
                 capture: self.capture.clone(),
             },
-            afresh,
+            fresh,
         }
     }
 
@@ -244,7 +244,7 @@ fn tell_left_out(wired: &AssembledDeck) {
         eprintln!("{name} does not run: {why}");
     }
     for candidate in &wired.setup.waiting {
-        let asks = candidate.judgement.increases.join("; ");
+        let asks = candidate.decision.increases.join("; ");
         let name = &candidate.name;
         eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
     }
@@ -263,18 +263,18 @@ fn staged(
     let stage = StrategyManager::start(wired.setup, controls.clone())?;
     let operator = Operator {
         title: title.clone(),
-        board: wired.board.clone(),
+        feed: wired.feed.clone(),
         names: wired.names.clone(),
         ledger,
         controls,
-        hand: stage.hand(),
+        manager: stage.manager(),
         latch: latch.clone(),
         since: Instant::now(),
         rate: Mutex::default(),
     };
     let session = Console {
         engine: wired.engine,
-        board: wired.board,
+        feed: wired.feed,
         names: wired.names,
         stop,
         title,

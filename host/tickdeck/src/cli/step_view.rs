@@ -37,11 +37,11 @@ impl StepView {
     pub(super) fn new() -> (Self, Pacing) {
         let (to_display, shown) = channel();
         let (pass, passed) = channel();
-        let show = Box::new(move |event: &Event, deeds: &[Effect], waits: bool| {
-            if deeds.is_empty() && !waits {
+        let show = Box::new(move |event: &Event, effects: &[Effect], waits: bool| {
+            if effects.is_empty() && !waits {
                 return 0;
             }
-            let sent = to_display.send((*event, deeds.to_vec(), waits));
+            let sent = to_display.send((*event, effects.to_vec(), waits));
             // Without a display nobody could let anything pass.
             match sent {
                 Ok(()) if waits => passed.recv().unwrap_or(0),
@@ -55,7 +55,7 @@ impl StepView {
     ///
     /// # Errors
     /// The terminal is gone.
-    pub(super) fn watch(self, title: &str, board: &OperatorFeed, names: &Names) -> Result<()> {
+    pub(super) fn watch(self, title: &str, feed: &OperatorFeed, names: &Names) -> Result<()> {
         let mut screen = Screen::asking(Prompt::Step(0))?;
         let mut told = MessageLog::default();
         let mut focus = None;
@@ -65,8 +65,8 @@ impl StepView {
                 .shown
                 .recv_timeout(if waits { Duration::ZERO } else { FRAME })
             {
-                Ok((event, deeds, waited)) => {
-                    let event_shown = looked_at(&event, &deeds, names);
+                Ok((event, effects, waited)) => {
+                    let event_shown = looked_at(&event, &effects, names);
                     told.hear(led_to(&event, &event_shown));
                     focus = Some(event_shown);
                     waits = waited;
@@ -77,9 +77,9 @@ impl StepView {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            told.hear(board.lines(names).told());
+            told.hear(feed.lines(names).told());
             let rows = screen.rows().min(MOST_ORDERS);
-            let mut model = view(title, &board.latest(), 0.0, &told, rows, names);
+            let mut model = view(title, &feed.latest(), 0.0, &told, rows, names);
             model.focus.clone_from(&focus);
             model.mode.0 = if waits { "waits" } else { "plays" }.to_owned();
             // Nothing goes by here.
@@ -110,9 +110,11 @@ fn led_to(event: &Event, shown: &Focus) -> Vec<FeedLine> {
 }
 
 /// An event, and what it led to.
-fn looked_at(event: &Event, deeds: &[Effect], names: &Names) -> Focus {
+fn looked_at(event: &Event, effects: &[Effect], names: &Names) -> Focus {
     let words = describe::happening(event, names);
-    let led_to = deeds.iter().filter_map(|deed| describe::deed(deed, names));
+    let led_to = effects
+        .iter()
+        .filter_map(|effect| describe::effect(effect, names));
     Focus {
         title: " event ",
         headline: (format!("#{} {words}", event.sequence), Tone::Plain),

@@ -46,7 +46,7 @@ pub enum BuildNews {
     /// It trades.
     Live(BuildTimes),
     /// It runs beside the one that trades.
-    Beside(BuildTimes),
+    Shadow(BuildTimes),
     /// Something is wrong with the machine rather than with the strategy.
     Trouble(String),
 }
@@ -126,7 +126,7 @@ impl BuildNews {
                 format!("built in {took:.2} s{warnings}: {}", file.display())
             }
             Self::Live(times) => format!("saved -> live in {}", times.words()),
-            Self::Beside(times) => format!("saved -> runs beside in {}", times.words()),
+            Self::Shadow(times) => format!("saved -> runs beside in {}", times.words()),
             Self::Trouble(words) => words.clone(),
         }
     }
@@ -136,7 +136,7 @@ impl BuildNews {
             Self::Broken(failure) => (BuildPhase::Broken, failure.errors.clone()),
             Self::Trouble(_) => (BuildPhase::Broken, Vec::new()),
             Self::Live(_) | Self::Same => (BuildPhase::Live, Vec::new()),
-            Self::Watching(_) | Self::Builds | Self::Built { .. } | Self::Beside(_) => {
+            Self::Watching(_) | Self::Builds | Self::Built { .. } | Self::Shadow(_) => {
                 (BuildPhase::Underway, Vec::new())
             }
         };

@@ -60,7 +60,7 @@ pub struct DevLoop {
     aloud: bool,
     installed: Option<(ModuleHash, Option<Vec<u8>>)>,
     delivery: Option<Delivery>,
-    board: Option<OperatorFeed>,
+    feed: Option<OperatorFeed>,
     mailbox: Sender<Message>,
     inbox: Receiver<Message>,
 }
@@ -88,7 +88,7 @@ impl DevLoop {
             aloud: true,
             installed: None,
             delivery: None,
-            board: None,
+            feed: None,
             mailbox,
             inbox,
         }
@@ -135,18 +135,18 @@ impl DevLoop {
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn beside(mut self, board: OperatorFeed) -> Result<DevLoopHandle> {
+    pub fn beside(mut self, feed: OperatorFeed) -> Result<DevLoopHandle> {
         let mailbox = self.mailbox.clone();
         // Only this strategy is in that deck.
-        board.follow(move |_, _, change| {
+        feed.follow(move |_, _, change| {
             let _ = mailbox.send(Message::Version(Instant::now(), change.clone()));
         });
-        self.board = Some(board.clone());
+        self.feed = Some(feed.clone());
         let stop = CancelToken::default();
         let asked = stop.clone();
         let thread = std::thread::Builder::new()
             .name("dev".to_owned())
-            .spawn(move || self.work(&asked, &mut FeedReporter(board)))
+            .spawn(move || self.work(&asked, &mut FeedReporter(feed)))
             .context("cannot start a thread")?;
         Ok(DevLoopHandle {
             stop,
@@ -273,14 +273,14 @@ impl DevLoop {
 
     /// Tells that the version on its way has arrived, once the host says that it is this very module.
     fn deliver(&mut self, teller: &mut dyn BuildReporter) {
-        let (Some(delivery), Some(board)) = (&self.delivery, &self.board) else {
+        let (Some(delivery), Some(feed)) = (&self.delivery, &self.feed) else {
             return;
         };
         let Some(there) = delivery.there else {
             return;
         };
         let name = self.project.name();
-        let status = board.latest();
+        let status = feed.latest();
         let strategy = status.strategies.iter().find(|one| one.name == name);
         let news = strategy.and_then(|strategy| delivery.arrival(strategy, there));
         if let Some(news) = news {
@@ -303,13 +303,13 @@ impl Delivery {
             settle: took_over.saturating_duration_since(self.installed),
             swap_ns,
         };
-        let beside = strategy.beside.as_ref();
+        let shadow = strategy.shadow.as_ref();
         if strategy.hash == self.hash {
             Some(BuildNews::Live(times))
         } else {
-            beside
-                .filter(|beside| beside.hash == self.hash)
-                .map(|_| BuildNews::Beside(times))
+            shadow
+                .filter(|shadow| shadow.hash == self.hash)
+                .map(|_| BuildNews::Shadow(times))
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct Console {
     /// The engine.
     pub engine: Engine,
     /// What the engine's observer writes on.
-    pub board: OperatorFeed,
+    pub feed: OperatorFeed,
     /// The words behind its numbers.
     pub names: Names,
     /// The wish to stop, which the engine's clock looks at too.
@@ -63,7 +63,7 @@ pub struct Console {
 
 /// What the display and the operator's hand have of a running engine.
 struct Keyboard {
-    board: OperatorFeed,
+    feed: OperatorFeed,
     names: Names,
     controls: EngineHandle,
     stop: CancelToken,
@@ -85,7 +85,7 @@ impl Console {
             controls.stop();
         }
         let display = self.display;
-        let (engine, mut observer) = (self.engine, self.board.clone());
+        let (engine, mut observer) = (self.engine, self.feed.clone());
         let core = self.core;
         let kernel = std::thread::Builder::new()
             .name("kernel".to_owned())
@@ -99,7 +99,7 @@ impl Console {
             .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let hand = Keyboard {
-            board: self.board,
+            feed: self.feed,
             names: self.names,
             controls,
             stop: self.stop,
@@ -141,7 +141,7 @@ impl Keyboard {
             // Without a display nobody could stop it any more.
             self.end();
         }
-        told.hear(self.board.lines(&self.names).told());
+        told.hear(self.feed.lines(&self.names).told());
         let lines = FeedLines {
             list: told.changes.into_iter().chain(told.log).collect(),
             ..FeedLines::default()
@@ -155,9 +155,9 @@ impl Keyboard {
     }
 
     fn draw(&self, screen: &mut Screen, told: &mut MessageLog, rate: &mut Rate) -> Result<()> {
-        told.hear(self.board.lines(&self.names).told());
-        told.draft = self.board.draft();
-        let status = self.board.latest();
+        told.hear(self.feed.lines(&self.names).told());
+        told.draft = self.feed.draft();
+        let status = self.feed.latest();
         let per_second = rate.look(Instant::now(), status.events);
         let orders = screen.rows().min(MOST_ORDERS);
         screen.draw(view(
@@ -173,15 +173,15 @@ impl Keyboard {
     fn plain(self) -> Result<Report> {
         let mut plain = PlainLines::default();
         let mut next = Instant::now() + LINE_EVERY;
-        plain.line(Instant::now(), &self.board.latest(), &self.names);
+        plain.line(Instant::now(), &self.feed.latest(), &self.names);
         while !self.kernel.is_finished() {
             self.look_at_deadline();
-            if self.board.is_awaited() {
+            if self.feed.is_awaited() {
                 print(&self.notices())?;
             }
             if Instant::now() >= next {
                 next += LINE_EVERY;
-                let line = plain.line(Instant::now(), &self.board.latest(), &self.names);
+                let line = plain.line(Instant::now(), &self.feed.latest(), &self.names);
                 if !print(&(self.notices() + &line + "\n"))? && !self.stop.asked() {
                     self.end();
                 }
@@ -194,7 +194,7 @@ impl Keyboard {
 
     /// Lines for the notices since the last fetch.
     fn notices(&self) -> String {
-        notices(&self.board.lines(&self.names), false)
+        notices(&self.feed.lines(&self.names), false)
             .into_iter()
             .map(|line| line + "\n")
             .collect()
@@ -206,7 +206,7 @@ impl Keyboard {
             let over = self.kernel.is_finished();
             if over || Instant::now() >= next {
                 next += LINE_EVERY;
-                notices(&self.board.lines(&self.names), true)
+                notices(&self.feed.lines(&self.names), true)
                     .iter()
                     .for_each(|line| eprintln!("{line}"));
             }
@@ -244,7 +244,7 @@ impl Keyboard {
 
     fn order(&self, order: OperatorCommand, words: &str) {
         self.controls.order(order);
-        self.board
+        self.feed
             .say(Topic::Operator, "operator", LogLevel::Warn, words);
     }
 

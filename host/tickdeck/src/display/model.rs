@@ -355,25 +355,25 @@ fn order_row(order: &WorkingOrder, names: &Names) -> OrderRow {
 
 /// The versions that run beside others now.
 fn besides(status: &Status) -> impl Iterator<Item = LogRow> {
-    let beside = |strategy: &StrategyStatus| {
-        let beside = strategy.beside.as_ref()?;
+    let shadow = |strategy: &StrategyStatus| {
+        let shadow = strategy.shadow.as_ref()?;
         let text = format!(
             "{}: beside {} ({} agreed, {} differed)",
             strategy.name,
-            beside.version,
-            grouped(beside.agreed),
-            grouped(beside.differed)
+            shadow.version,
+            grouped(shadow.agreed),
+            grouped(shadow.differed)
         );
         Some(LogRow {
             time: time_of_day(status.now),
             text,
-            tone: match beside.differed {
+            tone: match shadow.differed {
                 0 => Tone::Plain,
                 _ => Tone::Warning,
             },
         })
     };
-    status.strategies.iter().filter_map(beside)
+    status.strategies.iter().filter_map(shadow)
 }
 
 fn draft(draft: &BuildProgress) -> Focus {

@@ -259,7 +259,7 @@ mod tests {
             pause_ns: None,
             traps: 0,
             times: Default::default(),
-            beside: None,
+            shadow: None,
             state: StrategyState::Stopped,
             events: 10,
             actions: 2,

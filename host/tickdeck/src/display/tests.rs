@@ -75,7 +75,7 @@ fn status() -> Status {
             pause_ns: None,
             traps: 0,
             times: Default::default(),
-            beside: Some(ShadowStatus {
+            shadow: Some(ShadowStatus {
                 version: "0.3.0".to_owned(),
                 hash: String::new(),
                 agreed: 12,
@@ -189,7 +189,7 @@ fn the_pictures_are_those_that_were_agreed_on() {
         picture(&broken(), 80, 24),
     ]
     .join("\n");
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/view/view.snapshot.txt");
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/display/view.snapshot.txt");
     // `UPDATE_SNAPSHOTS=1 cargo test -p tickdeck` after a change that is meant; look at the difference before keeping it.
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(file, &pictures).unwrap();

@@ -45,7 +45,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let controls = wired.engine.controls();
     let (tell, live) = channel();
     let mut observer = Forwarding {
-        board: wired.board,
+        feed: wired.feed,
         live: tell,
     };
     let stage = StrategyManager::start(wired.setup, controls.clone())?;
@@ -124,7 +124,7 @@ fn measure(
 
 /// Notes when a new version got its first event, and passes everything on.
 struct Forwarding {
-    board: OperatorFeed,
+    feed: OperatorFeed,
     live: Sender<Instant>,
 }
 
@@ -138,10 +138,10 @@ impl Observer for Forwarding {
             // Nobody listens any more once all is measured.
             let _ = self.live.send(Instant::now());
         }
-        self.board.notice(at, notice);
+        self.feed.notice(at, notice);
     }
 
     fn status(&mut self, status: &Status) {
-        self.board.status(status);
+        self.feed.status(status);
     }
 }

@@ -61,7 +61,8 @@ enum Format {
 struct Outcome {
     run: u32,
     events: u64,
-    deeds: u64,
+    #[serde(rename = "deeds")]
+    effects: u64,
     bytes: u64,
     /// What its reels take.
     reel_bytes: u64,
@@ -119,7 +120,7 @@ fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     Outcome {
         run,
         events: exported.events,
-        deeds: exported.deeds,
+        effects: exported.effects,
         bytes: exported.files.iter().map(|(_, _, bytes)| bytes).sum(),
         reel_bytes,
         files: files.collect(),

@@ -113,9 +113,9 @@ fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
             .map(|(last, first)| last.saturating_sub(first));
         line.seconds = span.map(|ns| ns as f64 / 1e9);
     }
-    let mut deeds = EffectReader::open(run)?;
-    while let Some(kept) = deeds.next()? {
-        line.actions += u64::from(matches!(kept.deed, Effect::Applied(_)));
+    let mut effects = EffectReader::open(run)?;
+    while let Some(kept) = effects.next()? {
+        line.actions += u64::from(matches!(kept.effect, Effect::Applied(_)));
     }
     line.state = match (run.has_ended(), run.is_written()) {
         (_, true) => "running",

@@ -95,12 +95,12 @@ impl Show {
 
 /// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
 fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderInstruments)> {
-    let mut deeds = EffectReader::open(run)?;
+    let mut effects = EffectReader::open(run)?;
     let (mut found, mut orders) = (Vec::new(), Vec::new());
     let mut about = OrderInstruments::default();
-    while let Some(kept) = deeds.next()? {
-        about.pass(&kept.deed);
-        let because = match &kept.deed {
+    while let Some(kept) = effects.next()? {
+        about.pass(&kept.effect);
+        let because = match &kept.effect {
             Effect::Applied(acted) => {
                 let because = acted.cause == sequence;
                 let order = match acted.action {
@@ -142,7 +142,7 @@ impl Shown {
         self.before.iter().for_each(|event| text += &line(event));
         text += &format!(">{}", &line(&self.event)[1..]);
         for kept in &self.decided {
-            if let Some(words) = describe::deed(&kept.deed, names) {
+            if let Some(words) = describe::effect(&kept.effect, names) {
                 text += &format!("{:>12}  => {words}\n", "");
             }
         }

@@ -89,12 +89,12 @@ impl Tail {
 /// Both reels, each so many records before its end.
 fn last(run: &RecordedRun, count: u64) -> Result<RunReader> {
     let events = run.events()?.saturating_sub(count);
-    let mut deeds = EffectReader::open(run)?;
+    let mut effects = EffectReader::open(run)?;
     let all = segments(&run.folder, tickdeck_recording::ACTIONS)?;
     let records = all.last().map_or(0, |last| last.first + last.records);
     // The end of the run is a record too.
-    deeds.seek(records.saturating_sub(count + 1))?;
-    Ok(RunReader::new(EventReader::open(run, events)?, deeds))
+    effects.seek(records.saturating_sub(count + 1))?;
+    Ok(RunReader::new(EventReader::open(run, events)?, effects))
 }
 
 /// Makes lines.
@@ -118,8 +118,8 @@ impl Lines {
 
     /// A line with its end; nothing for what is not worth one.
     fn line(&mut self, happened: &RunItem) -> Result<String> {
-        if let RunItem::Effect(TimedEffect { deed, .. }) = happened
-            && let Some(text) = names_in(deed)?
+        if let RunItem::Effect(TimedEffect { effect, .. }) = happened
+            && let Some(text) = names_in(effect)?
         {
             let registry = Registry::from_text(&text).context("the names in the reel")?;
             let about = std::mem::take(&mut self.about);
@@ -137,7 +137,7 @@ impl Lines {
                     describe::event(event, &self.names)
                 )
             }
-            RunItem::Effect(kept) => describe::deed(&kept.deed, &self.names)
+            RunItem::Effect(kept) => describe::effect(&kept.effect, &self.names)
                 .map_or_else(String::new, |words| format!("{:>10}  {words}\n", "")),
         })
     }
