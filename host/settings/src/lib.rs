@@ -11,6 +11,7 @@ pub mod config;
 pub mod grants;
 pub mod permissions;
 pub mod public_key;
+mod reader;
 pub mod resolver;
 pub mod risk_limits;
 pub mod signature;

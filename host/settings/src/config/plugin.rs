@@ -3,10 +3,10 @@
 //!
 //! `data/grants.toml` uses the same keys and is read here too.
 
-use super::problem::Problems;
+use super::deck::{RateSettings, StrategySettings};
+use super::file::text_of;
 use super::read::{MAX_CALL_MS, MAX_MEMORY_MIB, MAX_UNITS, order_types, rate};
-use super::section::{Reader, Section};
-use super::{Decimal, Located, RateSettings, StrategySettings, text_of};
+use crate::reader::{Decimal, Located, Problems, Reader, Section};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tickdeck_model::OrderType;

@@ -1,13 +1,11 @@
 //! Which keys exist, what they mean and within which bounds: the one place that says so.
 
-use super::problem::Problems;
-use super::section::{Reader, Section};
-use super::{
-    Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, Located,
-    MiddlewareSettings, RateSettings, StrategySettings, SyncMode, VenueKind, VenueSettings,
-    WasmSettings,
+use super::deck::{
+    Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, MiddlewareSettings,
+    RateSettings, StrategySettings, SyncMode, VenueKind, VenueSettings, WasmSettings,
 };
 use crate::public_key::public_key;
+use crate::reader::{Located, Problems, Reader, Section};
 use std::path::PathBuf;
 use tickdeck_engine::{EngineConfig, Stepping, Wait};
 use tickdeck_model::OrderType;

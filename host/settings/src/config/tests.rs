@@ -1,6 +1,7 @@
 //! Tables of cases: what a file says, what is made of it.
 
 use super::*;
+use std::path::Path;
 
 fn messages(text: &str) -> Vec<String> {
     match Config::parse("tickdeck.toml", text) {

@@ -1,22 +1,22 @@
-//! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once: in
-//! [`super::read`]. What was never asked for is unknown.
+//! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once, where
+//! they are read. A key that was never asked for is unknown.
 
 use super::problem::{Problem, Problems, nearest};
-use super::{Decimal, Located, Setting};
+use super::value::{Decimal, Located, Setting};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A file being read, and what was found wrong with it so far.
-pub(super) struct Reader<'d> {
+pub(crate) struct Reader<'d> {
     text: &'d str,
     file: &'d str,
     problems: RefCell<Vec<Problem>>,
 }
 
 /// A table being read.
-pub(super) struct Section<'r, 'd> {
+pub(crate) struct Section<'r, 'd> {
     reader: &'r Reader<'d>,
     /// `risk.instruments`; empty for the whole file.
     path: String,
@@ -28,7 +28,7 @@ type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
 
 impl<'d> Reader<'d> {
     /// Reads `text`; mistakes of the grammar are problems like any others.
-    pub(super) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
+    pub(crate) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
         let reader = Self {
             text,
             file,
@@ -47,7 +47,7 @@ impl<'d> Reader<'d> {
     }
 
     /// The whole file as a section.
-    pub(super) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
+    pub(crate) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
         Section {
             reader: self,
             path: String::new(),
@@ -57,7 +57,7 @@ impl<'d> Reader<'d> {
     }
 
     /// `value`, unless something was wrong.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Problems> {
         let mut list = self.problems.into_inner();
         list.sort_by_key(|problem| problem.line);
         list.dedup();
@@ -105,7 +105,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Reports a mistake that is about the value of `key`, or about the key's absence.
-    pub(super) fn refuse(&self, key: &str, what: &str, fix: &str) {
+    pub(crate) fn refuse(&self, key: &str, what: &str, fix: &str) {
         let at = self
             .table
             .and_then(|table| table.get(key))
@@ -115,17 +115,17 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Whether the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
     /// Whether this section is there, as a table.
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.table.is_some()
     }
 
     /// A whole number within a range.
-    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    pub(crate) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
         let value = self.entry(key)?;
         let number = whole(value.get_ref()).filter(|number| range.contains(number));
         if number.is_none() {
@@ -139,7 +139,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// True or false.
-    pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
+    pub(crate) fn boolean(&self, key: &'static str) -> Option<bool> {
         let value = self.entry(key)?;
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
@@ -149,7 +149,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A text.
-    pub(super) fn text(&self, key: &'static str) -> Option<Located<String>> {
+    pub(crate) fn text(&self, key: &'static str) -> Option<Located<String>> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
         if text.is_none() {
@@ -159,7 +159,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// One of a few words.
-    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
         let found = words
@@ -177,7 +177,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A list of a few words.
-    pub(super) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
+    pub(crate) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
         let list: Vec<String> = words
             .iter()
             .map(|(word, _)| format!("\"{word}\""))
@@ -190,7 +190,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// An exact decimal that is not negative, as a number or in quotes.
-    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
+    pub(crate) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
         self.decimal_of(key, self.entry(key)?)
     }
 
@@ -207,7 +207,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Every key of the user's with its exact decimal, as [`Section::decimal`] reads it.
-    pub(super) fn decimals(&self) -> Vec<(Located<String>, Located<Decimal>)> {
+    pub(crate) fn decimals(&self) -> Vec<(Located<String>, Located<Decimal>)> {
         let entries = self.table.into_iter().flatten();
         entries
             .filter_map(|(name, value)| {
@@ -221,12 +221,12 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A list of texts.
-    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
         self.texts_that(key, "a list of texts, such as [\"a\", \"b\"]", |_| true)
     }
 
     /// A list of texts that are `good`; `wanted` says in words which are.
-    pub(super) fn texts_that(
+    pub(crate) fn texts_that(
         &self,
         key: &'static str,
         wanted: &str,
@@ -248,7 +248,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A list of whole numbers within a range.
-    pub(super) fn integers(
+    pub(crate) fn integers(
         &self,
         key: &'static str,
         range: RangeInclusive<u64>,
@@ -274,7 +274,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A limit: absent is the default, `false` takes it off, everything else is read by `read`.
-    pub(super) fn limit<T>(
+    pub(crate) fn limit<T>(
         &self,
         key: &'static str,
         read: impl FnOnce(&Self, &'static str) -> Option<T>,
@@ -287,7 +287,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// A table within this one; an absent one reads as empty.
-    pub(super) fn table(&self, key: &'static str) -> Section<'r, 'd> {
+    pub(crate) fn table(&self, key: &'static str) -> Section<'r, 'd> {
         let table = self.entry(key).and_then(|value| {
             let table = value.get_ref().as_table();
             if table.is_none() {
@@ -304,7 +304,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// The tables within this one whose names are the user's.
-    pub(super) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
+    pub(crate) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
         let Some(table) = self.table else {
             return Vec::new();
         };
@@ -333,7 +333,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Every key with its value as text: the parameters of a strategy, which only its manifest knows.
-    pub(super) fn parameters(&self) -> Vec<(String, Located<String>)> {
+    pub(crate) fn parameters(&self) -> Vec<(String, Located<String>)> {
         let Some(table) = self.table else {
             return Vec::new();
         };
@@ -350,7 +350,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Reports every key that was never asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let Some(table) = self.table else { return };
         let asked = self.asked.borrow();
         for name in table
