@@ -1,20 +1,20 @@
 //! The sections of `tickdeck.toml`, one struct per section.
 
+use super::venue::VenueSettings;
+use crate::permissions::PermissionSettings;
 use crate::reader::{Decimal, Located, Setting};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use tickdeck_engine::{Stepping, Wait};
-use tickdeck_model::OrderType;
 
-/// Everything that `tickdeck.toml` says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The settings of a deck.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The file, as the user named it, for messages about what is only judged later.
+    /// The file, as the user named it, for messages about mistakes that only show later.
     pub file: String,
     /// `[engine]`
     pub engine: EngineSettings,
-    /// `[venue]`
-    pub venue: VenueSettings,
+    /// `[venues.NAME]` in the order of their names, or `[venue]`; never empty.
+    pub venues: Vec<VenueSettings>,
     /// `[risk]`
     pub risk: LimitSettings,
     /// `[risk.instruments.SYMBOL]`
@@ -25,110 +25,60 @@ pub struct Config {
     pub wasm: WasmSettings,
     /// `[journal]`
     pub journal: JournalSettings,
-    /// The file as it was written: it goes into the reels.
+    /// The text of the file, which is stored in the reels.
     pub text: String,
     /// `[strategies.NAME]`
     pub strategies: BTreeMap<String, StrategySettings>,
 }
 
-/// How the engine runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EngineSettings {
-    /// Threads that run strategies.
-    pub workers: Option<usize>,
-    /// Cores to pin them to.
-    pub pin: Vec<usize>,
-    /// Most events in one call of a strategy.
-    pub batch: Option<usize>,
-    /// Events the ring holds.
-    pub ring_capacity: Option<usize>,
-    /// Most actions of a strategy in a second of event time.
-    pub max_actions_per_s: Option<u32>,
-    /// How threads wait for each other.
-    pub wait: Option<Wait>,
-    /// How the kernel goes on.
-    pub stepping: Stepping,
-}
-
-/// What the deck trades on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VenueSettings {
-    /// Which.
-    pub kind: VenueKind,
-    /// The seed of all that is random.
-    pub seed: Option<u64>,
-    /// Market events a second of the simulated exchange.
-    pub events_per_second: Option<u32>,
-    /// The captures to play.
-    pub files: Vec<PathBuf>,
-    /// Time from us to the venue.
-    pub latency_us: Option<u64>,
-    /// Fee of a fill that gave liquidity, in hundredths of a percent.
-    pub maker_fee_bps: Option<Located<Decimal>>,
-    /// Fee of a fill that took liquidity, in hundredths of a percent.
-    pub taker_fee_bps: Option<Located<Decimal>>,
-    /// The account's opening balance in the quote currency.
-    pub balance: Option<Located<Decimal>>,
-}
-
-/// Which venue.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum VenueKind {
-    /// The exchange of our own.
-    #[default]
-    Sim,
-    /// A recorded market.
-    Capture,
-}
-
-/// Limits of a strategy, or of all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LimitSettings {
-    /// Largest price times size of one order, in whole units of the quote currency.
-    pub max_notional: Setting<u64>,
-    /// Largest position at its worst case, in whole units of the quote currency.
-    pub max_position_notional: Setting<u64>,
-    /// How far from the last quote a price may be.
-    pub collar_bps: Setting<u32>,
-    /// Most orders in a time.
-    pub order_rate: Setting<RateSettings>,
-    /// The same order again within this time is a duplicate.
-    pub duplicate_window_us: Setting<u64>,
-    /// Oldest quote to trade on.
-    pub max_quote_age_ms: Setting<u64>,
-    /// Instruments that may be traded.
-    pub allow: Setting<Vec<Located<String>>>,
-    /// Venues that may be traded on.
-    pub venues: Setting<Vec<Located<String>>>,
-    /// Order types that may be sent.
-    pub order_types: Setting<Vec<OrderType>>,
-}
-
-impl LimitSettings {
-    /// What is not mentioned here, as `deck` has it.
-    pub fn over(self, deck: &Self) -> Self {
-        let deck = deck.clone();
+impl Default for Config {
+    /// Returns the settings of an empty file.
+    fn default() -> Self {
         Self {
-            max_notional: self.max_notional.or(deck.max_notional),
-            max_position_notional: self.max_position_notional.or(deck.max_position_notional),
-            collar_bps: self.collar_bps.or(deck.collar_bps),
-            order_rate: self.order_rate.or(deck.order_rate),
-            duplicate_window_us: self.duplicate_window_us.or(deck.duplicate_window_us),
-            max_quote_age_ms: self.max_quote_age_ms.or(deck.max_quote_age_ms),
-            allow: self.allow.or(deck.allow),
-            venues: self.venues.or(deck.venues),
-            order_types: self.order_types.or(deck.order_types),
+            file: String::new(),
+            engine: EngineSettings::default(),
+            venues: vec![VenueSettings::default()],
+            risk: LimitSettings::default(),
+            instruments: Vec::new(),
+            middleware: MiddlewareSettings::default(),
+            wasm: WasmSettings::default(),
+            journal: JournalSettings::default(),
+            text: String::new(),
+            strategies: BTreeMap::new(),
         }
     }
 }
 
-/// Orders in a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateSettings {
-    /// Most orders.
-    pub orders: u32,
-    /// Within this time.
-    pub window_ms: u64,
+/// Settings of the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Number of threads that run strategies.
+    pub workers: Option<usize>,
+    /// Cores that these threads are pinned to.
+    pub pin: Vec<usize>,
+    /// The most events in one call of a strategy.
+    pub batch: Option<usize>,
+    /// Number of events that the ring holds.
+    pub ring_capacity: Option<usize>,
+    /// The most actions of a strategy in a second of event time.
+    pub max_actions_per_s: Option<u32>,
+    /// How threads wait for each other.
+    pub wait: Option<Wait>,
+    /// Whether the kernel waits for strategies.
+    pub stepping: Stepping,
+}
+
+/// The limits of one strategy, or of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// The limits that are permissions: a grant can widen them.
+    pub permissions: PermissionSettings,
+    /// How far a limit price may be beyond the last quote, in hundredths of a percent.
+    pub collar_bps: Setting<u32>,
+    /// Time within which the same order again is a duplicate, in microseconds.
+    pub duplicate_window_us: Setting<u64>,
+    /// Age of the oldest quote to trade on, in milliseconds.
+    pub max_quote_age_ms: Setting<u64>,
 }
 
 /// Limits of one instrument.
@@ -140,48 +90,46 @@ pub struct InstrumentSettings {
     pub max_position: Option<Located<Decimal>>,
 }
 
-/// What stands between the ring and the strategies.
+/// Settings of the middleware between the ring and the strategies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MiddlewareSettings {
-    /// Drop public trades that come twice.
+    /// Drops public trades that arrive twice.
     pub drop_duplicates: Option<bool>,
-    /// Drop events older than this.
+    /// Drops market data older than this, in milliseconds.
     pub max_age_ms: Option<u64>,
-    /// At most one quote per instrument in this time.
+    /// Passes at most one quote per instrument in this time, in milliseconds.
     pub conflate_quotes_ms: Option<u64>,
 }
 
-/// How guests are run.
+/// Settings of the WebAssembly runtime.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WasmSettings {
     /// Whether a NaN has one bit pattern on every CPU.
     pub nan_canonicalisation: Option<bool>,
-    /// Memory of a strategy that sets none of its own.
-    pub memory_mib: Option<u64>,
-    /// Time of a call of a strategy that sets none of its own.
-    pub time_ms: Option<u64>,
-    /// Time of `save` and of `restore`.
+    /// Memory and time of a strategy that sets none of its own.
+    pub permissions: PermissionSettings,
+    /// CPU time of `save` and of `restore`, in milliseconds.
     pub handover_ms: Option<u64>,
-    /// Public keys whose signatures are trusted; none: modules need no signature.
+    /// Public keys whose signatures are trusted. Without any, modules need no signature.
     pub trusted_keys: Vec<Located<String>>,
 }
 
-/// How runs are kept.
+/// Settings of the journal, which records runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JournalSettings {
-    /// Nothing is kept.
+    /// Whether recording is off.
     pub off: bool,
-    /// When what is kept is on the disk.
+    /// When records are synced to disk.
     pub mode: SyncMode,
-    /// Time between two syncs.
+    /// Time between two syncs, in milliseconds.
     pub interval_ms: Option<u64>,
-    /// Size of one file.
+    /// Size of one file, in MiB.
     pub segment_mib: Option<u32>,
-    /// Most that the reels of finished runs take; the oldest runs go first.
+    /// The most space that the reels of finished runs take, in GiB; the oldest runs are removed first.
     pub keep_gib: Option<u64>,
 }
 
-/// When what is kept is on the disk.
+/// When records are synced to disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SyncMode {
     /// At an interval.
@@ -189,12 +137,12 @@ pub enum SyncMode {
     Interval,
     /// Before an order leaves.
     Order,
-    /// When the system likes.
+    /// When the operating system writes them.
     Never,
 }
 
 impl JournalSettings {
-    /// As the journal has it.
+    /// Returns the journal's own type.
     pub fn sync(&self) -> tickdeck_journal::Sync {
         match self.mode {
             SyncMode::Interval => match self.interval_ms {
@@ -207,24 +155,22 @@ impl JournalSettings {
     }
 }
 
-/// One strategy.
+/// Settings of one strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategySettings {
-    /// The line of its heading.
+    /// The line of its heading; 0 if the file has none.
     pub line: usize,
     /// Whether it runs.
     pub enabled: bool,
-    /// The module it runs, if it is not called like the strategy: `NAME` of `plugins/NAME.wasm`.
+    /// The module that it runs, `NAME` of `plugins/NAME.wasm`, if its name differs from the strategy's.
     pub plugin: Option<Located<String>>,
-    /// Its money.
+    /// Its capital in the quote currency.
     pub capital: Option<Located<Decimal>>,
-    /// Its memory.
-    pub memory_mib: Option<u64>,
-    /// The longest a call may take.
-    pub time_ms: Option<u64>,
-    /// Its parameters as its manifest names them, values as text.
+    /// Its memory and time.
+    pub permissions: PermissionSettings,
+    /// Its parameters by their names in the manifest, with the values as text.
     pub parameters: BTreeMap<String, Located<String>>,
-    /// Its limits, over those of the deck.
+    /// Its limits, which override those of the deck.
     pub risk: LimitSettings,
 }
 
@@ -235,20 +181,19 @@ impl Default for StrategySettings {
             enabled: true,
             plugin: None,
             capital: None,
-            memory_mib: None,
-            time_ms: None,
+            permissions: PermissionSettings::default(),
             parameters: BTreeMap::new(),
             risk: LimitSettings::default(),
         }
     }
 }
 
-/// A parameter and who gave it.
+/// A parameter and where its value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterValue {
     /// Its name.
     pub name: String,
-    /// Its value.
+    /// Its value as text.
     pub value: String,
     /// `tickdeck.toml`, `NAME.toml` or `default`.
     pub source: String,

@@ -8,7 +8,7 @@ pub const FILE_NAME: &str = "tickdeck.toml";
 /// The largest file that is read: a mistaken path must not fill the memory.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The text of a file of settings, at most [`MAX_FILE_BYTES`] of it.
+/// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
 pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let size = std::fs::metadata(path)
@@ -16,7 +16,7 @@ pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
         .len();
     anyhow::ensure!(
         size <= MAX_FILE_BYTES,
-        "{shown} has {size} bytes, more than the {MAX_FILE_BYTES} that are read"
+        "{shown} has {size} bytes, but settings have at most {MAX_FILE_BYTES}: is it the right file?"
     );
     std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))
 }

@@ -6,4 +6,5 @@ mod value;
 
 pub use problem::{Problem, Problems, nearest};
 pub(crate) use section::{Reader, Section};
+pub(crate) use value::DAY_MS;
 pub use value::{Decimal, Located, Setting};

@@ -1,6 +1,9 @@
 //! Values as a file states them.
 
-/// A value and the line it was given in.
+/// A day in milliseconds: the longest that a window or an age may be.
+pub(crate) const DAY_MS: u64 = 86_400_000;
+
+/// A value and its line in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Located<T> {
     /// The value.
@@ -9,24 +12,24 @@ pub struct Located<T> {
     pub line: usize,
 }
 
-/// An exact decimal as it was written; it is read at its currency's or instrument's scale.
+/// An exact decimal as it was written; it is parsed later, at the scale of its currency or instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decimal(pub String);
 
-/// A limit that may be left at its default, taken off by name, or set.
+/// A limit that may be left at its default, taken off, or set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Setting<T> {
-    /// Not mentioned.
+    /// The file does not mention it.
     #[default]
     Default,
-    /// `false`.
+    /// `false`: there is no limit.
     Off,
     /// A value.
     To(T),
 }
 
 impl<T> Setting<T> {
-    /// The limit in force, given what holds without a mention.
+    /// Returns the limit in force; `otherwise` is the default.
     pub fn over(self, otherwise: Option<T>) -> Option<T> {
         match self {
             Self::Default => otherwise,
@@ -35,7 +38,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// This setting, or `otherwise` if it is not mentioned.
+    /// Returns this setting, or `otherwise` if the file does not mention it.
     pub fn or(self, otherwise: Self) -> Self {
         match self {
             Self::Default => otherwise,
@@ -43,7 +46,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// The same setting in other units.
+    /// Returns the same setting with its value converted.
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Setting<U> {
         match self {
             Self::Default => Setting::Default,
