@@ -10,15 +10,14 @@ use anyhow::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tickdeck_engine::DryRun;
-use tickdeck_engine::port::{OtherSchema, SaveFailed, StrategyStart, SwapPolicy, Version};
+use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
 use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
 use tickdeck_recording::{ModuleStore, VersionSpec};
 use tickdeck_settings::config::ParameterValue;
 use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings, nearest};
 use tickdeck_settings::grants::Grants;
-use tickdeck_settings::permissions::{
-    OperatorRules, PermissionDecision, PermissionRequest, Permissions,
-};
+use tickdeck_settings::operator_rules::{OperatorRules, PermissionDecision};
+use tickdeck_settings::permissions::Permissions;
 use tickdeck_settings::signature::TrustedKeys;
 use tickdeck_strategy::watch::{Fingerprint, Plugin};
 use tickdeck_strategy::{
@@ -162,9 +161,9 @@ impl StrategyLoader {
         let file = plugin.path.display().to_string();
         let sidecar = self.sidecar(name, plugin)?;
         let word = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
-        let asked = PermissionRequest::asked(&sidecar, registry).map_err(in_module)?;
+        let asked = sidecar.request(registry).map_err(in_module)?;
         let grant = grants.granted(name, registry).map_err(in_settings)?;
-        let decision = word.judge(&asked, grant.as_ref());
+        let decision = word.decide(&asked, grant.as_ref());
         let granted = word.granted(grant.as_ref());
         let sandbox = self.sandbox(&decision);
         let loaded = self
@@ -381,14 +380,8 @@ fn swap_policy(sidecar: &PluginSettings) -> SwapPolicy {
     let swap = &sidecar.swap;
     SwapPolicy {
         shadow: swap.shadow,
-        save_failed: match swap.save_failed {
-            tickdeck_settings::config::SaveFailed::Snapshot => SaveFailed::Snapshot,
-            tickdeck_settings::config::SaveFailed::Fresh => SaveFailed::Fresh,
-        },
-        other_schema: match swap.other_schema {
-            tickdeck_settings::config::OtherSchema::Refuse => OtherSchema::Refuse,
-            tickdeck_settings::config::OtherSchema::Fresh => OtherSchema::Fresh,
-        },
+        save_failed: swap.save_failed,
+        other_schema: swap.other_schema,
         trial_events: swap.trial_events,
         trial_ns: i64::try_from(swap.trial_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX),
     }

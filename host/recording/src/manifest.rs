@@ -164,12 +164,8 @@ impl RunManifest {
     /// What would make the run go on as another one, in words: what it is, and how it was and is.
     pub fn differs(&self, settings: &str, played: &RunOverrides) -> Option<String> {
         let (was, is) = (values(&self.settings.1), values(settings));
-        let seed = |played: &RunOverrides, values: &Values| match played.seed {
-            Some(seed) => Some(seed.to_string()),
-            None => values.get(SEED).cloned(),
-        };
         let keys = was.keys().chain(is.keys());
-        let mut keys = keys.filter(|key| *key != SEED && !is_indifferent(key));
+        let mut keys = keys.filter(|key| !is_seed(key) && !is_indifferent(key));
         let told = |what: &str, was: Option<&String>, is: Option<&String>| {
             let word = |value: Option<&String>| value.map_or("not set".to_owned(), Clone::clone);
             format!(
@@ -181,9 +177,11 @@ impl RunManifest {
         if let Some(key) = keys.find(|key| was.get(*key) != is.get(*key)) {
             return Some(told(&format!("`{key}`"), was.get(key), is.get(key)));
         }
-        let seeds = (seed(&self.played, &was), seed(played, &is));
-        if seeds.0 != seeds.1 {
-            return Some(told("the seed", seeds.0.as_ref(), seeds.1.as_ref()));
+        let seeds = seeds(&self.played, &was).into_iter();
+        for ((name, was), (_, is)) in seeds.zip(self::seeds(played, &is)) {
+            if was != is {
+                return Some(told(&name, was.as_ref(), is.as_ref()));
+            }
         }
         let captures = self.played.capture != played.capture;
         captures.then(|| "--capture changed since".to_owned())
@@ -193,8 +191,32 @@ impl RunManifest {
 /// Settings by their keys: `risk.max_notional`.
 type Values = BTreeMap<String, String>;
 
-/// The seed, which the command line may say too.
-const SEED: &str = "venue.seed";
+/// Returns whether the key is the seed of a venue: `venue.seed` or `venues.NAME.seed`. The command line can set it too.
+fn is_seed(key: &str) -> bool {
+    key == "venue.seed" || (key.starts_with("venues.") && key.ends_with(".seed"))
+}
+
+/// Returns the seed of each venue with its name in messages: of several venues in the order of their names, where a seed
+/// of the command line counts up, as `Config::set_seed` does it.
+fn seeds(played: &RunOverrides, values: &Values) -> Vec<(String, Option<String>)> {
+    let names = values.keys().filter_map(|key| {
+        let name = key.strip_prefix("venues.")?;
+        name.strip_suffix(".kind")
+    });
+    let effective = |place: u64, key: &str| match played.seed {
+        Some(seed) => Some(seed.wrapping_add(place).to_string()),
+        None => values.get(key).cloned(),
+    };
+    let named = (0..).zip(names).map(|(place, name)| {
+        let key = format!("venues.{name}.seed");
+        (format!("`{key}`"), effective(place, &key))
+    });
+    let named: Vec<_> = named.collect();
+    if named.is_empty() {
+        return vec![("the seed".to_owned(), effective(0, "venue.seed"))];
+    }
+    named
+}
 
 /// Whether a run comes out the same whatever this setting is.
 fn is_indifferent(key: &str) -> bool {
@@ -218,6 +240,11 @@ fn values(text: &str) -> Values {
     }
     let mut values = Values::new();
     if let Ok(table) = text.parse::<toml::Table>() {
+        // A section without a key is a venue all the same.
+        let venues = table.get("venues").and_then(toml::Value::as_table);
+        for name in venues.into_iter().flat_map(toml::Table::keys) {
+            values.insert(format!("venues.{name}.kind"), "\"sim\"".to_owned());
+        }
         gather("", &toml::Value::Table(table), &mut values);
     }
     values
@@ -228,7 +255,11 @@ mod tests {
     use super::*;
 
     fn differs(was: &str, is: &str) -> Option<String> {
-        let manifest = RunManifest {
+        manifest(was).differs(is, &RunOverrides::default())
+    }
+
+    fn manifest(was: &str) -> RunManifest {
+        RunManifest {
             tickdeck: String::new(),
             began_ns: 0,
             command: "run".to_owned(),
@@ -240,8 +271,7 @@ mod tests {
             first_order: 1,
             killed: false,
             seats: Vec::new(),
-        };
-        manifest.differs(is, &RunOverrides::default())
+        }
     }
 
     #[test]
@@ -255,5 +285,45 @@ mod tests {
         let unset = was.replace("seed = 7", "");
         let words = "the seed changed since (7 then, not set now)";
         assert_eq!(differs(was, &unset).as_deref(), Some(words));
+    }
+
+    #[test]
+    fn a_run_on_several_venues_is_another_one_with_another_venue_or_seed() {
+        let was = "[venues.A]\nseed = 7\n[venues.B]\nkind = \"sim\"\n";
+        assert_eq!(differs(was, "[venues.B]\n[venues.A]\nseed = 7\n"), None);
+        for (is, words) in [
+            (
+                "[venues.A]\nseed = 8\n[venues.B]\n",
+                "`venues.A.seed` changed since (7 then, 8 now)",
+            ),
+            (
+                "[venues.A]\nseed = 7\n[venues.B]\nseed = 9\n",
+                "`venues.B.seed` changed since (not set then, 9 now)",
+            ),
+            (
+                "[venues.A]\nseed = 7\n",
+                "`venues.B.kind` changed since (\"sim\" then, not set now)",
+            ),
+            (
+                "[venue]\nseed = 7\n",
+                "`venues.A.kind` changed since (\"sim\" then, not set now)",
+            ),
+        ] {
+            assert_eq!(differs(was, is).as_deref(), Some(words), "{is}");
+        }
+    }
+
+    #[test]
+    fn a_seed_of_the_command_line_is_compared_with_those_of_the_settings() {
+        let same = "[venues.A]\nseed = 5\n[venues.B]\nseed = 6\n";
+        let with = |seed| RunOverrides {
+            seed: Some(seed),
+            ..RunOverrides::default()
+        };
+        assert_eq!(manifest(same).differs(same, &with(5)), None);
+        assert_eq!(
+            manifest(same).differs(same, &with(4)).as_deref(),
+            Some("`venues.A.seed` changed since (5 then, 4 now)")
+        );
     }
 }

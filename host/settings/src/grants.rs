@@ -1,10 +1,12 @@
-//! What the operator approved: `grants.toml` in the data folder, one table a strategy, readable and editable by hand.
+//! The grants of a deck: what its operator approved. They are in `grants.toml` in the data folder, one table per
+//! strategy, which people can read and edit.
 //!
-//! A grant is for a strategy's name, whatever module runs under it; the hash of the module that asked, and when it was
-//! approved, are kept for the record.
+//! A grant is for the name of a strategy, whatever module runs under it; the hash of the module that asked and the time
+//! of the approval are stored for the record.
 
-use crate::config::{GrantSettings, Located, Problems, RateSettings};
+use crate::config::GrantSettings;
 use crate::permissions::PermissionRequest;
+use crate::reader::Problems;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use tickdeck_model::format::{date, time_of_day};
 use tickdeck_model::{Registry, Timestamp};
 use toml::{Table, Value};
 
-/// The file in the data folder.
+/// The name of the file in the data folder.
 pub const FILE_NAME: &str = "grants.toml";
 
 /// The largest file that is read.
@@ -32,15 +34,15 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Grants that end with the process, of a deck without a data folder.
+    /// Returns no grants, for a deck without a data folder: they end with the process.
     pub fn in_memory() -> Self {
         Self::default()
     }
 
-    /// The grants that a data folder keeps.
+    /// Reads the grants from a data folder.
     ///
     /// # Errors
-    /// The file can't be read or is damaged: guessing could take a permission for granted.
+    /// The file can't be read or is damaged: a guess could grant what was never approved.
     pub fn load(data: &Path) -> Result<Self> {
         let file = data.join(FILE_NAME);
         let shown = file.display().to_string();
@@ -68,16 +70,16 @@ impl Grants {
         })
     }
 
-    /// The grants of a text, of a deck that is not there: `file` names it in messages.
+    /// Reads grants from text, for the replay of a run; `file` is its name in messages.
     ///
     /// # Errors
-    /// It is damaged.
+    /// The text is damaged.
     pub fn parse(file: &str, text: &str) -> Result<Self> {
         let grants = GrantSettings::parse(file, text)?;
         Ok(Self { file: None, grants })
     }
 
-    /// What was approved for one strategy, as [`Grants::parse`] reads it.
+    /// Returns the grant of one strategy as text that [`Grants::parse`] reads.
     pub fn text_of(&self, name: &str) -> String {
         let grant = self.grants.get_key_value(name);
         text(
@@ -88,10 +90,10 @@ impl Grants {
         )
     }
 
-    /// What was approved for a strategy.
+    /// Returns the permissions granted to a strategy.
     ///
     /// # Errors
-    /// The file was edited and names what the deck does not have.
+    /// The file was edited and names a venue or an instrument that the deck does not have.
     pub fn granted(
         &self,
         name: &str,
@@ -104,16 +106,17 @@ impl Grants {
             .transpose()
     }
 
-    /// The grant of a strategy as it is on record.
+    /// Returns the grant of a strategy as it is written.
     pub fn record(&self, name: &str) -> Option<&GrantSettings> {
         self.grants.get(name)
     }
 
-    /// Grants a strategy what [`Judgement::approval`](crate::permissions::Judgement::approval) says; it takes the place
-    /// of the grant that there was. `module` is the hash of the module that asked. On disk before it holds.
+    /// Replaces the grant of a strategy by
+    /// [`PermissionDecision::approval`](crate::operator_rules::PermissionDecision::approval). `module` is the hash of
+    /// the module that asked. The grant is on disk before it takes effect.
     ///
     /// # Errors
-    /// The file can't be written; the grant does not hold then.
+    /// The file can't be written; the grant has no effect then.
     pub fn approve(
         &mut self,
         name: &str,
@@ -142,7 +145,7 @@ impl Grants {
     }
 }
 
-/// The file of these grants.
+/// Returns the text of the file.
 fn text(grants: &BTreeMap<String, GrantSettings>) -> String {
     let tables: Table = grants
         .iter()
@@ -152,64 +155,15 @@ fn text(grants: &BTreeMap<String, GrantSettings>) -> String {
 }
 
 fn table(grant: &GrantSettings) -> Table {
-    let permissions = &grant.permissions;
-    let names = |names: &Option<Vec<Located<String>>>| {
-        let names = names.as_ref()?;
-        Some(texts(names.iter().map(|name| name.value.as_str())))
-    };
-    let sizes = permissions.max_size.iter();
-    let sizes: Table = sizes
-        .map(|(symbol, size)| (symbol.value.clone(), size.value.0.as_str().into()))
-        .collect();
-    let types = permissions.order_types.as_ref();
-    entries([
-        ("venues", names(&permissions.venues)),
-        ("instruments", names(&permissions.instruments)),
-        (
-            "order_types",
-            types.map(|types| texts(types.iter().map(|kind| kind.as_str()))),
-        ),
-        ("max_size", non_empty(sizes)),
-        ("max_notional", permissions.max_notional.map(number)),
-        (
-            "max_position_notional",
-            permissions.max_position_notional.map(number),
-        ),
-        ("order_rate", permissions.order_rate.map(rate)),
-        ("memory_mib", permissions.memory_mib.map(number)),
-        ("time_ms", permissions.time_ms.map(number)),
-        ("module", Some(grant.module.as_str().into())),
-        ("approved_at", Some(grant.approved_at.as_str().into())),
-    ])
-}
-
-fn entries<const N: usize>(entries: [(&str, Option<Value>); N]) -> Table {
-    entries
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect()
-}
-
-fn texts(texts: impl Iterator<Item = impl AsRef<str>>) -> Value {
-    texts
-        .map(|text| Value::from(text.as_ref()))
-        .collect::<Vec<_>>()
-        .into()
-}
-
-fn non_empty(table: Table) -> Option<Value> {
-    (!table.is_empty()).then_some(Value::Table(table))
-}
-
-fn number(number: u64) -> Value {
-    i64::try_from(number).unwrap_or(i64::MAX).into()
-}
-
-fn rate(rate: RateSettings) -> Value {
-    Value::Table(entries([
-        ("orders", Some(number(rate.orders.into()))),
-        ("window_ms", Some(number(rate.window_ms))),
-    ]))
+    let mut table = Table::new();
+    grant.permissions.write(&mut table);
+    for (key, note) in [
+        ("module", &grant.module),
+        ("approved_at", &grant.approved_at),
+    ] {
+        table.insert(key.to_owned(), note.as_str().into());
+    }
+    table
 }
 
 #[cfg(test)]
@@ -242,12 +196,15 @@ mod tests {
         registry
     }
 
-    fn stated(text: &str) -> PermissionRequest {
-        PermissionRequest::asked(&PluginSettings::parse("a", text).unwrap(), &registry()).unwrap()
+    fn requested(text: &str) -> PermissionRequest {
+        PluginSettings::parse("a", text)
+            .unwrap()
+            .request(&registry())
+            .unwrap()
     }
 
     fn whole() -> PermissionRequest {
-        stated(
+        requested(
             "[permissions]\nvenues = [\"SIM\"]\ninstruments = [\"BTCUSDT\"]\norder_types = [\"stop-limit\"]\n\
              max_size = { BTCUSDT = 0.50 }\nmax_notional = 50_000\nmax_position_notional = 60_000\n\
              order_rate = { orders = 7, window_ms = 100 }\n[limits]\nmemory_mib = 128\ntime_ms = 30\n",
@@ -255,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_approved_is_granted_after_a_restart_too() {
+    fn an_approval_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let mut grants = Grants::load(folder.path()).unwrap();
         assert_eq!(grants.granted("a", &registry()), Ok(None));
         grants.approve("a", &whole(), "abc", AT).unwrap();
-        let small = stated("[limits]\ntime_ms = 30");
+        let small = requested("[limits]\ntime_ms = 30");
         grants.approve("it's b.1", &small, "def", AT).unwrap();
         let again = Grants::load(folder.path()).unwrap();
         for grants in [&grants, &again] {
@@ -322,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_edited_to_name_what_the_deck_has_not_is_told() {
+    fn a_grant_edited_to_name_an_unknown_instrument_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(FILE_NAME);
         std::fs::write(&file, "[a]\ninstruments = [\"BTCUSD\"]\n").unwrap();
@@ -335,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_can_not_be_written_does_not_hold() {
+    fn a_grant_that_can_not_be_written_has_no_effect() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let mut grants = Grants::load(&data).unwrap();

@@ -1,16 +1,18 @@
-//! The settings of a deck and of its plugins, what strategies may do, and whose signatures count.
+//! Settings of a deck and of its plugins, permissions of strategies, and signatures of modules.
 //!
-//! Everything here reads text that a person wrote (TOML, grants, keys) and answers with a checked value or with one
-//! sentence that names the key, the line and the fix. Start reading at [`config`], then [`permissions`].
+//! This crate reads texts that people write (TOML, grants, keys). It returns checked values, or errors that name the key,
+//! the line and the fix. It must never see the strategy host (the requests of a module are plain values here) nor a
+//! gateway (settings of a venue are plain values; `tickdeck-deck` opens the venue).
 //!
-//! It must never see the strategy host (what a module asks for comes in as plain values) nor a gateway (a venue's
-//! settings are values; `tickdeck-deck` makes the venue).
+//! Start reading at [`config`], then `permissions/table.rs`, then [`operator_rules`].
 #![forbid(unsafe_code)]
 
 pub mod config;
 pub mod grants;
+pub mod operator_rules;
 pub mod permissions;
 pub mod public_key;
+mod reader;
 pub mod resolver;
 pub mod risk_limits;
 pub mod signature;

@@ -3,7 +3,7 @@
 use minisign::PublicKey;
 use std::fmt;
 
-/// The number of a key, as minisign shows it: `E7620F1842B4E81F`. It names a key and proves nothing.
+/// The id of a key as minisign shows it: `E7620F1842B4E81F`. It names a key and proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyId(u64);
 
@@ -24,12 +24,12 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Reads a public key: the second line of minisign's key file, `RWQ...`.
+/// Parses a public key: the second line of minisign's key file, `RWQ...`.
 ///
 /// # Errors
-/// It is none: a sentence.
+/// The text is not a public key.
 pub fn public_key(text: &str) -> Result<PublicKey, String> {
     let key = PublicKey::from_base64(text).ok();
     key.filter(|key| key.to_bytes().starts_with(b"Ed"))
-        .ok_or_else(|| format!("`{}` is no public key", text.escape_debug()))
+        .ok_or_else(|| format!("`{}` is not a public key", text.escape_debug()))
 }

@@ -1,9 +1,9 @@
-//! Names and numbers of settings, judged against what the deck has: everything that is wrong at once, with its line.
+//! Checks names and numbers of settings against the deck, and reports every mistake at once with its line.
 
-use crate::config::{Decimal, Located, Problem, Problems, nearest};
+use crate::reader::{Decimal, Located, Problem, Problems, nearest};
 use tickdeck_model::{Instrument, Registry, Size, VenueId};
 
-/// Looks names up, and collects what is wrong.
+/// Looks up names, and collects the mistakes.
 #[derive(Debug)]
 pub struct Resolver<'r> {
     registry: &'r Registry,
@@ -11,7 +11,7 @@ pub struct Resolver<'r> {
 }
 
 impl<'r> Resolver<'r> {
-    /// Looks up in `registry`.
+    /// Looks up names in `registry`.
     pub const fn new(registry: &'r Registry) -> Self {
         Self {
             registry,
@@ -19,28 +19,42 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    /// What it looks up in.
+    /// Returns the registry.
     pub const fn registry(&self) -> &'r Registry {
         self.registry
     }
 
-    /// The instrument of this symbol.
+    /// Returns the instrument of this symbol, with or without its venue: `BTCUSDT.SIM`, or `BTCUSDT` if only one venue
+    /// lists it.
     pub fn instrument(&mut self, symbol: &Located<String>) -> Option<&'r Instrument> {
         let found = self.registry.find_instrument(&symbol.value);
         if found.is_none() {
-            let instruments = self.registry.instruments();
-            let known: Vec<&str> = instruments
-                .iter()
-                .map(|terms| terms.symbol.as_str())
-                .collect();
-            let tickers = instruments.iter().map(Instrument::ticker);
-            let names = tickers.chain(known.iter().copied());
-            self.unknown("instrument", symbol, names.collect(), &known);
+            self.no_instrument(symbol);
         }
         found
     }
 
-    /// The venue of this name.
+    fn no_instrument(&mut self, symbol: &Located<String>) {
+        let instruments = self.registry.instruments();
+        let known: Vec<&str> = instruments
+            .iter()
+            .map(|terms| terms.symbol.as_str())
+            .collect();
+        let same = instruments
+            .iter()
+            .filter(|terms| terms.ticker() == symbol.value);
+        let same: Vec<&str> = same.map(|terms| terms.symbol.as_str()).collect();
+        if same.is_empty() {
+            let tickers = instruments.iter().map(Instrument::ticker);
+            let names = tickers.chain(known.iter().copied());
+            self.unknown("instrument", symbol, names.collect(), &known);
+        } else {
+            let what = format!("{} venues list `{}`", same.len(), symbol.value);
+            self.report(symbol.line, what, format!("name one: {}", same.join(", ")));
+        }
+    }
+
+    /// Returns the venue of this name.
     pub fn venue(&mut self, name: &Located<String>) -> Option<VenueId> {
         let venues: Vec<(VenueId, &str)> = (0..)
             .map(VenueId)
@@ -54,7 +68,7 @@ impl<'r> Resolver<'r> {
         found.map(|(id, _)| *id)
     }
 
-    /// A size at the scale of its instrument.
+    /// Returns a size at the scale of its instrument.
     pub fn size(
         &mut self,
         terms: &Instrument,
@@ -76,16 +90,16 @@ impl<'r> Resolver<'r> {
         }
     }
 
-    /// `value`, unless something was wrong; `file` is the one that the lines are of.
+    /// Returns `value`, unless there were mistakes; the lines are those of `file`.
     ///
     /// # Errors
-    /// Everything that was wrong.
+    /// Returns every mistake.
     pub fn finish<T>(self, file: &str, value: T) -> Result<T, Problems> {
         let mut list = self.problems;
         if list.is_empty() {
             return Ok(value);
         }
-        // What the whole deck says is looked up for every strategy, and told once.
+        // The settings of the whole deck are looked up once per strategy, and reported once.
         list.sort_by(|one, other| (one.line, &one.what).cmp(&(other.line, &other.what)));
         list.dedup();
         Err(Problems {
@@ -109,5 +123,51 @@ impl<'r> Resolver<'r> {
             what,
             fix: Some(fix),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::{Amount, InstrumentId, Price};
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        let base = registry.add_currency("BTC", 8).unwrap();
+        let quote = registry.add_currency("USDT", 8).unwrap();
+        for venue in ["EAST", "WEST"] {
+            let terms = Instrument {
+                id: InstrumentId(0),
+                venue: registry.add_venue(venue),
+                symbol: format!("BTCUSDT.{venue}"),
+                base,
+                quote,
+                price_scale: 2,
+                size_scale: 5,
+                quote_scale: 8,
+                tick: Price(1),
+                lot: Size(1),
+                min_notional: Amount(1),
+            };
+            registry.add_instrument(terms).unwrap();
+        }
+        registry
+    }
+
+    #[test]
+    fn a_symbol_of_several_venues_needs_its_venue() {
+        let registry = registry();
+        let mut lookup = Resolver::new(&registry);
+        let symbol = |value: &str| Located {
+            value: value.to_owned(),
+            line: 3,
+        };
+        let west = lookup.instrument(&symbol("BTCUSDT.WEST")).unwrap();
+        assert_eq!(registry.venue(west.venue), Some("WEST"));
+        assert_eq!(lookup.instrument(&symbol("BTCUSDT")), None);
+        assert_eq!(
+            lookup.finish("t", ()).unwrap_err().to_string(),
+            "2 venues list `BTCUSDT` at t:3, name one: BTCUSDT.EAST, BTCUSDT.WEST"
+        );
     }
 }

@@ -1,23 +1,23 @@
-//! From the settings to the engine's limits. Symbols and decimals are only judged here, against the deck.
+//! Turns settings into the engine's limits. Symbols and decimals are only checked here, against the deck.
 
-use crate::config::{
-    Config, InstrumentSettings, LimitSettings, Located, Problems, RateSettings, Setting,
-};
+use crate::config::{Config, InstrumentSettings, LimitSettings};
+use crate::permissions::{PermissionRequest, Permissions};
+use crate::reader::Problems;
 use crate::resolver::Resolver;
 use std::collections::HashMap;
-use tickdeck_engine::{InstrumentLimits, OrderLimits, OrderRate, RiskConfig};
-use tickdeck_model::{Amount, Instrument, InstrumentId, Registry};
+use tickdeck_engine::{InstrumentLimits, OrderLimits, RiskConfig};
+use tickdeck_model::{Instrument, Registry};
 
 const NS_PER_US: u64 = 1_000;
 const NS_PER_MS: u64 = 1_000_000;
 
-/// The limits of the deck and of its instruments.
+/// Returns the limits of the deck and of its instruments.
 ///
 /// # Errors
-/// Every symbol that the deck does not know, and every size that does not fit its instrument.
+/// Returns every symbol that the deck does not know, and every size that does not fit its instrument.
 pub fn risk(config: &Config, registry: &Registry) -> Result<RiskConfig, Problems> {
     let mut lookup = Resolver::new(registry);
-    let default = limits(&mut lookup, &config.risk);
+    let default = limits(&mut lookup, &config.risk, &LimitSettings::default());
     let mut instruments = HashMap::new();
     for (symbol, settings) in &config.instruments {
         if let Some(terms) = lookup.instrument(symbol) {
@@ -33,74 +33,42 @@ pub fn risk(config: &Config, registry: &Registry) -> Result<RiskConfig, Problems
     lookup.finish(&config.file, risk)
 }
 
-/// The limits of one strategy: its own settings over the deck's, and those over the defaults.
+/// Returns the limits of one strategy: its own settings over the deck's, and those over the defaults.
 ///
 /// # Errors
-/// Every symbol that the deck does not know.
+/// Returns every symbol that the deck does not know.
 pub fn of_strategy(
     config: &Config,
     registry: &Registry,
     settings: &LimitSettings,
 ) -> Result<OrderLimits, Problems> {
     let mut lookup = Resolver::new(registry);
-    let limits = limits(&mut lookup, &settings.clone().over(&config.risk));
+    let limits = limits(&mut lookup, settings, &config.risk);
     lookup.finish(&config.file, limits)
 }
 
-fn limits(lookup: &mut Resolver<'_>, settings: &LimitSettings) -> OrderLimits {
-    let (settings, default) = (settings.clone(), OrderLimits::default());
-    let rate = |rate: RateSettings| OrderRate {
-        orders: rate.orders,
-        window_ns: rate.window_ms * NS_PER_MS,
-    };
-    OrderLimits {
-        max_notional: whole(settings.max_notional).over(default.max_notional),
-        max_position_notional: whole(settings.max_position_notional)
-            .over(default.max_position_notional),
-        collar_bps: settings.collar_bps.over(default.collar_bps),
-        order_rate: settings.order_rate.map(rate).over(default.order_rate),
-        duplicate_window_ns: settings
+/// Returns the limits that `own` sets, and those of `deck` for the rest.
+fn limits(lookup: &mut Resolver<'_>, own: &LimitSettings, deck: &LimitSettings) -> OrderLimits {
+    let (own, deck, default) = (own.clone(), deck.clone(), OrderLimits::default());
+    let permissions = own.permissions.or(&deck.permissions);
+    let permissions = PermissionRequest::resolve(&permissions, lookup);
+    let limits = OrderLimits {
+        collar_bps: own.collar_bps.or(deck.collar_bps).over(default.collar_bps),
+        duplicate_window_ns: own
             .duplicate_window_us
+            .or(deck.duplicate_window_us)
             .map(|us| us * NS_PER_US)
             .over(default.duplicate_window_ns),
-        max_quote_age_ns: settings
+        max_quote_age_ns: own
             .max_quote_age_ms
+            .or(deck.max_quote_age_ms)
             .map(|ms| ms * NS_PER_MS)
             .over(default.max_quote_age_ns),
-        allow: allowed(
-            lookup,
-            settings.allow.over(None),
-            settings.venues.over(None),
-        ),
-        order_types: settings.order_types.over(None),
-        max_sizes: HashMap::new(),
-    }
-}
-
-/// The instruments that are on both lists; no list: all.
-fn allowed(
-    lookup: &mut Resolver<'_>,
-    symbols: Option<Vec<Located<String>>>,
-    venues: Option<Vec<Located<String>>>,
-) -> Option<Vec<InstrumentId>> {
-    if symbols.is_none() && venues.is_none() {
-        return None;
-    }
-    let mut instruments: Vec<&Instrument> = match symbols {
-        Some(symbols) => symbols
-            .iter()
-            .filter_map(|symbol| lookup.instrument(symbol))
-            .collect(),
-        None => lookup.registry().instruments().iter().collect(),
+        ..default
     };
-    if let Some(venues) = venues {
-        let venues: Vec<_> = venues
-            .iter()
-            .filter_map(|venue| lookup.venue(venue))
-            .collect();
-        instruments.retain(|terms| venues.contains(&terms.venue));
-    }
-    Some(instruments.iter().map(|terms| terms.id).collect())
+    permissions
+        .over(&Permissions::default())
+        .engine_limits(limits, lookup.registry())
 }
 
 fn instrument(
@@ -114,14 +82,10 @@ fn instrument(
     }
 }
 
-fn whole(units: Setting<u64>) -> Setting<Amount> {
-    units.map(|units| Amount(i64::try_from(units).unwrap_or(i64::MAX)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickdeck_model::{OrderType, Price, Size, VenueId};
+    use tickdeck_model::{Amount, InstrumentId, OrderType, Price, Size, VenueId};
 
     fn registry() -> Registry {
         let mut registry = Registry::new();
@@ -146,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strategys_limits_stand_over_those_of_the_deck_and_those_over_the_defaults() {
+    fn limits_of_a_strategy_override_those_of_the_deck_and_those_the_defaults() {
         let text = "[risk]\nmax_notional = 5\ncollar_bps = false\n[risk.instruments.BTCUSDT]\nmax_size = 0.5\n\
                     [strategies.a.risk]\nmax_notional = false\nallow = [\"BTCUSDT\"]\n";
         let config = Config::parse("t", text).unwrap();

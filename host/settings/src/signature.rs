@@ -1,23 +1,22 @@
-//! Who vouches for a module: signatures in minisign's format (Ed25519), `NAME.wasm.minisig` beside `NAME.wasm`.
+//! Signatures of modules in minisign's format (Ed25519): `NAME.wasm.minisig` beside `NAME.wasm`.
 //!
-//! With `trusted_keys` in `tickdeck.toml`, a module without a signature by one of them is not run; without, signatures
-//! are not looked at.
+//! With `trusted_keys` in `tickdeck.toml`, a module only runs with a signature by one of these keys. Without, signatures
+//! are ignored.
 
-use crate::config::{Located, Problem, Problems};
 use crate::public_key::{KeyId, public_key};
+use crate::reader::{Located, Problem, Problems};
 use anyhow::{Context, Result, anyhow, bail};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// What a signature's file is called, after the whole name of what it signs.
+/// The suffix of a signature file, after the whole name of the signed file.
 const SUFFIX: &str = ".minisig";
 /// The largest file of a signature or a key: both have comments of any length.
 const MAX_FILE: u64 = 16 << 10;
 /// Characters of the second signature of a file, which covers its trusted comment: 64 bytes, and `==` at the end.
 const COMMENT_SIGNATURE_CHARACTERS: usize = 88;
-/// The kind of key that minisign uses: Ed25519.
-/// How the crate says that a key needs a password.
+/// The message of the minisign crate for a key that needs a password.
 const ENCRYPTED: &str = "Key might be encrypted";
 
 /// The public keys that an operator trusts.
@@ -25,10 +24,10 @@ const ENCRYPTED: &str = "Key might be encrypted";
 pub struct TrustedKeys(Vec<PublicKey>);
 
 impl TrustedKeys {
-    /// Reads keys as `trusted_keys` in `tickdeck.toml` lists them; `file` names it in messages.
+    /// Parses the keys that `trusted_keys` in `tickdeck.toml` lists; `file` is its name in messages.
     ///
     /// # Errors
-    /// Every text that is no public key.
+    /// Returns every text that is not a public key.
     pub fn parse(file: &str, keys: &[Located<String>]) -> Result<Self, Problems> {
         let (mut trusted, mut list) = (Vec::new(), Vec::new());
         for key in keys {
@@ -37,7 +36,7 @@ impl TrustedKeys {
                 Err(what) => list.push(Problem {
                     line: key.line,
                     what,
-                    fix: Some("take the line that `tickdeck sign --new-key` printed".to_owned()),
+                    fix: Some("copy the line that `tickdeck sign --new-key` printed".to_owned()),
                 }),
             }
         }
@@ -48,16 +47,16 @@ impl TrustedKeys {
         Err(Problems { file, list })
     }
 
-    /// Whether modules need no signature.
+    /// Returns whether modules need no signature.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Judges a module by the bytes that will be run, and says whose signature it bears. Without trusted keys
-    /// everything passes, and no signature is looked at. `name` is how messages call the module.
+    /// Verifies the bytes of a module that will run, and returns the key that signed them. Without trusted keys every
+    /// module passes, and signatures are ignored. `name` is the module's name in messages.
     ///
     /// # Errors
-    /// It is not signed, not by a trusted key, or is not what was signed: a sentence with the fix.
+    /// The module is not signed, not signed by a trusted key, or does not match its signature; the text has the fix.
     pub fn verify(
         &self,
         name: &str,
@@ -73,7 +72,7 @@ impl TrustedKeys {
                  sign it with `tickdeck sign {name} --key KEYFILE`"
             )
         })?;
-        let signature = read_signature(minisig).map_err(|why| {
+        let signature = parse_signature(minisig).map_err(|why| {
             format!("the signature of {name} is damaged, {why}: sign it again or get it again")
         })?;
         if !signature.is_prehashed() {
@@ -91,17 +90,17 @@ impl TrustedKeys {
             ));
         }
         if named.any(|key| is_signed_by(key, &signature, module)) {
-            // What was signed as one strategy must not run as another, with that one's permissions.
+            // A module signed as one strategy must not run as another, with the permissions of that one.
             let file = name.rsplit('/').next().unwrap_or(name);
             return match signed_as(minisig) {
                 Some(other) if other != file => Err(format!(
-                    "{name} is what key {id} signed as {other}: give it that name, or sign it again under this one"
+                    "{name} was signed as {other} by key {id}: rename it to that, or sign it again under this name"
                 )),
                 _ => Ok(Some(id)),
             };
         }
         Err(format!(
-            "{name} is not what key {id} signed, it or its signature was changed since: \
+            "{name} does not match its signature by key {id}, one of the two was changed: \
              get both again, or sign it again"
         ))
     }
@@ -116,7 +115,7 @@ impl TrustedKeys {
     }
 }
 
-/// The file's name in the comment that the signature covers, if it is there; minisign writes it, ours does too.
+/// Returns the file name in the comment that the signature covers. Both minisign and `tickdeck sign` write it.
 fn signed_as(minisig: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(minisig).ok()?;
     let comment = text
@@ -131,7 +130,7 @@ fn is_signed_by(key: &PublicKey, signature: &SignatureBox, module: &[u8]) -> boo
     minisign::verify(key, signature, Cursor::new(module), true, false, false).is_ok()
 }
 
-fn read_signature(minisig: &[u8]) -> Result<SignatureBox, String> {
+fn parse_signature(minisig: &[u8]) -> Result<SignatureBox, String> {
     let text = std::str::from_utf8(minisig).map_err(|_| "it is not a text".to_owned())?;
     // The crate takes the length of the last line for granted when it verifies.
     let last = text.lines().nth(3).unwrap_or_default().trim();
@@ -149,18 +148,18 @@ fn read_signature(minisig: &[u8]) -> Result<SignatureBox, String> {
     }
 }
 
-/// Where the signature of a file lies: `NAME.wasm.minisig`.
+/// Returns the path of the signature of a file: `NAME.wasm.minisig`.
 pub fn signature_file(signed: &Path) -> PathBuf {
     let mut name = signed.as_os_str().to_owned();
     name.push(SUFFIX);
     PathBuf::from(name)
 }
 
-/// The signature beside a file, if there is one.
+/// Reads the signature of a file, if there is one.
 ///
 /// # Errors
-/// It can't be read, or is too large to be one.
-pub fn beside(signed: &Path) -> Result<Option<Vec<u8>>> {
+/// The signature can't be read, or is too large.
+pub fn read_signature(signed: &Path) -> Result<Option<Vec<u8>>> {
     let file = signature_file(signed);
     match read_bounded(&file) {
         Ok(bytes) if bytes.len() as u64 > MAX_FILE => bail!(
@@ -173,7 +172,7 @@ pub fn beside(signed: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Reads at most one byte more than a key or a signature has.
+/// Reads at most one byte more than a key or a signature may have.
 fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file)?;
@@ -181,33 +180,33 @@ fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Which key the signature beside a file names, if there is one. Nothing is verified.
+/// Returns the key that the signature of a file names, if there is one, without verifying anything.
 ///
 /// # Errors
-/// It can't be read, or is damaged: a sentence.
+/// The signature can't be read, or is damaged.
 pub fn signer_of(signed: &Path) -> Result<Option<KeyId>, String> {
-    let Some(minisig) = beside(signed).map_err(|error| format!("{error:#}"))? else {
+    let Some(minisig) = read_signature(signed).map_err(|error| format!("{error:#}"))? else {
         return Ok(None);
     };
     let signature =
-        read_signature(&minisig).map_err(|why| format!("it is damaged, {why}: sign it again"))?;
+        parse_signature(&minisig).map_err(|why| format!("it is damaged, {why}: sign it again"))?;
     Ok(Some(KeyId::of(signature.keynum())))
 }
 
-/// A key pair just made, as texts for its files.
+/// A new key pair, as texts for its files.
 pub struct NewKey {
-    /// The file of the secret key.
+    /// The text of the secret key file.
     pub secret: String,
-    /// The file of the public key.
+    /// The text of the public key file.
     pub public: String,
     /// The public key alone, for `trusted_keys`.
     pub line: String,
-    /// Its number.
+    /// Its id.
     pub id: KeyId,
 }
 
 impl NewKey {
-    /// Makes a key pair; with a password, the secret key is of no use without it.
+    /// Generates a key pair. The password, if there is one, encrypts the secret key.
     ///
     /// # Errors
     /// The system has no randomness or too little memory.
@@ -234,10 +233,10 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// Reads minisign's file of a secret key; asks for the password only if it has one.
+    /// Reads a secret key file of minisign, and calls `password` only if the key is encrypted.
     ///
     /// # Errors
-    /// It can't be read, is no secret key, or the password is wrong.
+    /// The file can't be read, is not a secret key, or the password is wrong.
     pub fn read(file: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
         let shown = file.display();
         let bytes = read_bounded(file).with_context(|| format!("cannot read {shown}"))?;
@@ -257,13 +256,13 @@ impl SigningKey {
         Ok(Self { secret, public })
     }
 
-    /// Its number.
+    /// Returns its id.
     pub fn id(&self) -> KeyId {
         KeyId::of(self.public.keynum())
     }
 
-    /// Signs what `data` gives; the text of the signature's file. `name` and the time, in seconds since 1970, go into
-    /// the comment that the signature covers, as minisign writes it.
+    /// Signs `data` and returns the text of the signature file. `name` and the time, in seconds since 1970, go into the
+    /// comment that the signature covers, as minisign writes it.
     ///
     /// # Errors
     /// `data` can't be read.
@@ -297,7 +296,7 @@ mod tests {
         trusted comment: timestamp:1633700835\tfile:test\tprehashed\n\
         wLMDjy9FLAuxZ3q4NlEvkgtyhrr0gtTu6KC4KBJdITbbOeAi1zBIYo0v4iTgt8jJpIidRJnp94ABQkJAgAooBQ==\n";
 
-    /// The same in the format that it has given up.
+    /// The same in the format that the tool has abandoned.
     const OLD: &str = "untrusted comment: signature from minisign secret key\n\
         RWQf6LRCGA9i59SLOFxz6NxvASXDJeRtuZykwQepbDEGt87ig1BNpWaVWuNrm73YiIiJbq71Wi+dP9eKL8OC351vwIasSSbXxwA=\n\
         trusted comment: timestamp:1555779966\tfile:test\n\
@@ -332,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_by_a_trusted_key_passes_and_says_whose_it_is() {
+    fn a_signature_by_a_trusted_key_passes_and_names_the_key() {
         let Signed { key, minisig } = signed();
         let trusted = trusting(&[FOREIGN, &key.line]);
         let verified = trusted.verify("a.wasm", MODULE, Some(minisig.as_bytes()));
@@ -341,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_of_the_minisign_tool_passes_unless_it_is_of_its_old_format() {
+    fn a_signature_of_the_minisign_tool_passes_unless_it_has_the_old_format() {
         let trusted = trusting(&[FOREIGN]);
         let verdict =
             |minisig: &str| trusted.verify("deck/test", b"test", Some(minisig.as_bytes()));
@@ -367,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn without_trusted_keys_everything_passes_unseen() {
+    fn without_trusted_keys_signatures_are_ignored() {
         let trusted = trusting(&[]);
         assert_eq!(trusted.verify("a.wasm", MODULE, None), Ok(None));
         assert_eq!(trusted.verify("a.wasm", MODULE, Some(b"junk")), Ok(None));
@@ -398,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn another_key_of_the_same_number_is_refused() {
+    fn another_key_with_the_same_id_is_refused() {
         let Signed { key, minisig } = signed();
         let mut forged = public_key(FOREIGN).unwrap().to_bytes();
         forged[2..10].copy_from_slice(public_key(&key.line).unwrap().keynum());
@@ -406,7 +405,10 @@ mod tests {
         let error = TrustedKeys(vec![forged])
             .verify("a.wasm", MODULE, Some(minisig.as_bytes()))
             .unwrap_err();
-        assert!(error.starts_with("a.wasm is not what key"), "{error}");
+        assert!(
+            error.starts_with("a.wasm does not match its signature by key "),
+            "{error}"
+        );
     }
 
     #[test]
@@ -416,10 +418,7 @@ mod tests {
         let error = trusted
             .verify("a.wasm", b"\0asm, or not", Some(minisig.as_bytes()))
             .unwrap_err();
-        assert!(
-            error.contains("it or its signature was changed since"),
-            "{error}"
-        );
+        assert!(error.contains("one of the two was changed"), "{error}");
         let trimmed = minisig.trim_end();
         let start = minisig.find('\n').unwrap();
         for at in start..trimmed.len() {
@@ -463,14 +462,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_named_with_its_line() {
+    fn a_text_that_is_not_a_key_is_reported_with_its_line() {
         let keys = [Located {
             value: "RWQnonsense".to_owned(),
             line: 3,
         }];
         assert_eq!(
             TrustedKeys::parse("t", &keys).unwrap_err().to_string(),
-            "`RWQnonsense` is no public key at t:3, take the line that `tickdeck sign --new-key` printed"
+            "`RWQnonsense` is not a public key at t:3, copy the line that `tickdeck sign --new-key` printed"
         );
     }
 }

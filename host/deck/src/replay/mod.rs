@@ -23,7 +23,7 @@ use tickdeck_recording::{
     DataReels, ModuleStore, RecordedRun, RecordedTerms, ReelTape, RunManifest, RunOverrides,
     VersionFactory, VersionSpec,
 };
-use tickdeck_settings::config::{Config, VenueKind};
+use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::watch::{FileKind, Plugin, Sidecar};
 use tickdeck_strategy::{Runtime, RuntimeConfig};
@@ -199,14 +199,14 @@ pub fn settings(manifest: &RunManifest) -> Result<Config> {
     let mut config = Config::parse(file, text)
         .context("the settings in the reel can't be read by this version of tickdeck")?;
     if let Some(folder) = Path::new(file).parent() {
-        for capture in &mut config.venue.files {
-            *capture = folder.join(&*capture);
-        }
+        config.locate_files(folder);
     }
     let RunOverrides { seed, capture, .. } = &manifest.played;
-    config.venue.seed = seed.or(config.venue.seed);
+    if let Some(seed) = seed {
+        config.set_seed(*seed);
+    }
     if !capture.is_empty() {
-        (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
+        config.play_captures(capture.clone())?;
     }
     Ok(config)
 }

@@ -1,25 +1,26 @@
-//! `NAME.toml` beside `NAME.wasm`: what a plugin's author sets, and what the plugin asks to be allowed. It comes with
-//! the module and is worth as much: it can only ask. What is granted is in [`crate::permissions`].
+//! `NAME.toml` beside `NAME.wasm`: what a plugin's author sets, and the permissions that the plugin asks for. The file
+//! comes with the module and is no more trustworthy than it: it can only ask. [`crate::operator_rules`] decides.
 //!
 //! `data/grants.toml` uses the same keys and is read here too.
 
-use super::problem::Problems;
-use super::read::{MAX_CALL_MS, MAX_MEMORY_MIB, MAX_UNITS, order_types, rate};
-use super::section::{Reader, Section};
-use super::{Decimal, Located, RateSettings, StrategySettings, text_of};
+use super::deck::StrategySettings;
+use super::file::text_of;
+use crate::permissions::{PermissionRequest, PermissionSettings};
+use crate::reader::{Located, Problems, Reader, Section};
 use std::collections::BTreeMap;
 use std::path::Path;
-use tickdeck_model::OrderType;
+use tickdeck_engine::port::{OtherSchema, SaveFailed};
+use tickdeck_model::Registry;
 
-/// Most events that a new version is on trial for: all of them are kept for the version that it may be rolled back to.
+/// The most events of a trial: all of them are kept for the version that may have to take over again.
 const MAX_TRIAL_EVENTS: u64 = 65_536;
-/// Longest trial of a new version.
+/// The longest trial in seconds.
 const MAX_TRIAL_S: u64 = 86_400;
 
-/// Everything that `NAME.toml` says.
+/// The settings of a plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PluginSettings {
-    /// The file, for messages about what is only judged later.
+    /// The file, for messages about mistakes that only show later.
     pub file: String,
     /// `[parameters]`: values as text.
     pub parameters: BTreeMap<String, Located<String>>,
@@ -29,62 +30,19 @@ pub struct PluginSettings {
     pub swap: SwapSettings,
 }
 
-/// What is asked for, or granted; what is not mentioned is as the deck has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PermissionSettings {
-    /// Venues to trade on.
-    pub venues: Option<Vec<Located<String>>>,
-    /// Instruments to trade.
-    pub instruments: Option<Vec<Located<String>>>,
-    /// Order types to send.
-    pub order_types: Option<Vec<OrderType>>,
-    /// Largest size of one order, by instrument.
-    pub max_size: Vec<(Located<String>, Located<Decimal>)>,
-    /// Largest price times size of one order, in whole units of the quote currency.
-    pub max_notional: Option<u64>,
-    /// Largest position at its worst case, in whole units of the quote currency.
-    pub max_position_notional: Option<u64>,
-    /// Most orders in a time.
-    pub order_rate: Option<RateSettings>,
-    /// Memory.
-    pub memory_mib: Option<u64>,
-    /// CPU time of a call with events.
-    pub time_ms: Option<u64>,
-}
-
-/// How a new version takes the place of the old one.
+/// How a new version replaces the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapSettings {
-    /// The new version first runs beside the old one; its actions are recorded and not sent.
+    /// Whether the new version first runs as a shadow of the old one: its actions are recorded and not sent.
     pub shadow: bool,
-    /// What the new version starts from if the old one can't save.
+    /// The start of the new version if the old one can't save its state.
     pub save_failed: SaveFailed,
-    /// What becomes of a new version that can't read the old state.
+    /// The treatment of a new version that can't read the old state.
     pub other_schema: OtherSchema,
-    /// Events that the new version is on trial for.
+    /// Number of events of the trial of the new version.
     pub trial_events: u64,
-    /// Time that the new version is on trial for.
+    /// Time of the trial of the new version, in seconds.
     pub trial_s: u64,
-}
-
-/// What a new version starts from if the old one can't save.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SaveFailed {
-    /// The last state that was saved.
-    #[default]
-    Snapshot,
-    /// Nothing.
-    Fresh,
-}
-
-/// What becomes of a new version that can't read the old state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OtherSchema {
-    /// It does not run; the old one goes on.
-    #[default]
-    Refuse,
-    /// It starts from nothing.
-    Fresh,
 }
 
 impl Default for SwapSettings {
@@ -102,19 +60,19 @@ impl Default for SwapSettings {
 /// One table of `grants.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GrantSettings {
-    /// What was approved.
+    /// The permissions that were approved.
     pub permissions: PermissionSettings,
     /// The hash of the module that asked for it, for the record.
     pub module: String,
-    /// When, for the record.
+    /// The time of the approval, for the record.
     pub approved_at: String,
 }
 
 impl PluginSettings {
-    /// Reads settings from text; `file` names it in messages.
+    /// Reads settings from text; `file` is its name in messages.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Returns every mistake in it.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
         let (reader, table) = Reader::new(file, text);
         let top = reader.section(&table);
@@ -123,11 +81,7 @@ impl PluginSettings {
         let settings = Self {
             file: file.to_owned(),
             parameters: top.table("parameters").parameters().into_iter().collect(),
-            permissions: PermissionSettings {
-                memory_mib: memory(&limits),
-                time_ms: time(&limits),
-                ..permissions(&asked)
-            },
+            permissions: PermissionSettings::read(&asked, &limits),
             swap: swap(top.table("swap")),
         };
         limits.finish();
@@ -139,8 +93,8 @@ impl PluginSettings {
     /// Reads the file beside a module, `NAME.toml` for `NAME.wasm`; without one nothing is set.
     ///
     /// # Errors
-    /// It can't be read, or everything that is wrong with it.
-    pub fn beside(module: &Path) -> anyhow::Result<Self> {
+    /// The file can't be read, or it has mistakes: all of them.
+    pub fn of_module(module: &Path) -> anyhow::Result<Self> {
         let path = module.with_extension("toml");
         let file = path.display().to_string();
         if path.exists() {
@@ -153,8 +107,16 @@ impl PluginSettings {
         }
     }
 
-    /// The parameters given to a strategy: what the deck says of it, over what is set here. What neither gives is left
-    /// to the manifest's defaults.
+    /// Returns the permissions that the plugin asks for, with the deck's own names.
+    ///
+    /// # Errors
+    /// Returns every name that the deck does not know, and every size that does not fit its instrument.
+    pub fn request(&self, registry: &Registry) -> Result<PermissionRequest, Problems> {
+        PermissionRequest::read(&self.file, &self.permissions, registry)
+    }
+
+    /// Returns the parameters of a strategy: the deck's, then those that are set here. The manifest's defaults apply to
+    /// the rest.
     pub fn parameters_under(&self, deck: &StrategySettings) -> BTreeMap<String, String> {
         let both = self.parameters.iter().chain(&deck.parameters);
         both.map(|(name, value)| (name.clone(), value.value.clone()))
@@ -166,17 +128,13 @@ impl GrantSettings {
     /// Reads every table of `grants.toml`.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// Returns every mistake in it.
     pub fn parse(file: &str, text: &str) -> Result<BTreeMap<String, Self>, Problems> {
         let (reader, table) = Reader::new(file, text);
         let top = reader.section(&table);
         let grants = top.tables().into_iter().map(|(name, section)| {
             let grant = Self {
-                permissions: PermissionSettings {
-                    memory_mib: memory(&section),
-                    time_ms: time(&section),
-                    ..permissions(&section)
-                },
+                permissions: PermissionSettings::read(&section, &section),
                 module: note(&section, "module"),
                 approved_at: note(&section, "approved_at"),
             };
@@ -186,28 +144,6 @@ impl GrantSettings {
         let grants = grants.collect();
         reader.finish(grants)
     }
-}
-
-fn permissions(section: &Section<'_, '_>) -> PermissionSettings {
-    PermissionSettings {
-        venues: section.texts("venues"),
-        instruments: section.texts("instruments"),
-        order_types: order_types(section, "order_types"),
-        max_size: section.table("max_size").decimals(),
-        max_notional: section.integer("max_notional", 1..=MAX_UNITS),
-        max_position_notional: section.integer("max_position_notional", 1..=MAX_UNITS),
-        order_rate: rate(section, "order_rate"),
-        memory_mib: None,
-        time_ms: None,
-    }
-}
-
-fn memory(section: &Section<'_, '_>) -> Option<u64> {
-    section.integer("memory_mib", 1..=MAX_MEMORY_MIB)
-}
-
-fn time(section: &Section<'_, '_>) -> Option<u64> {
-    section.integer("time_ms", 1..=MAX_CALL_MS)
 }
 
 fn note(section: &Section<'_, '_>, key: &'static str) -> String {
@@ -248,6 +184,9 @@ fn swap(section: Section<'_, '_>) -> SwapSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::permissions::RateSettings;
+    use crate::reader::{Decimal, Setting};
+    use tickdeck_model::OrderType;
 
     const WHOLE: &str = r#"
 [parameters]
@@ -287,21 +226,21 @@ trial_s = 0
         let settings = PluginSettings::parse("a.toml", WHOLE).unwrap();
         assert_eq!(settings.parameters["fast"], located("12".to_owned(), 3));
         let asked = PermissionSettings {
-            venues: Some(vec![located("SIM".to_owned(), 8)]),
-            instruments: Some(vec![located("BTCUSDT".to_owned(), 9)]),
-            order_types: Some(vec![OrderType::Limit, OrderType::Market]),
-            max_size: vec![(
+            venues: Setting::To(vec![located("SIM".to_owned(), 8)]),
+            instruments: Setting::To(vec![located("BTCUSDT".to_owned(), 9)]),
+            order_types: Setting::To(vec![OrderType::Limit, OrderType::Market]),
+            max_sizes: Setting::To(vec![(
                 located("BTCUSDT".to_owned(), 11),
                 located(Decimal("0.5".to_owned()), 11),
-            )],
-            max_notional: Some(25_000),
-            max_position_notional: Some(100_000),
-            order_rate: Some(RateSettings {
+            )]),
+            max_notional: Setting::To(25_000),
+            max_position_notional: Setting::To(100_000),
+            order_rate: Setting::To(RateSettings {
                 orders: 100,
                 window_ms: 1_000,
             }),
-            memory_mib: Some(32),
-            time_ms: Some(10),
+            memory_mib: Setting::To(32),
+            time_ms: Setting::To(10),
         };
         assert_eq!(settings.permissions, asked);
         let swap = SwapSettings {
@@ -385,7 +324,7 @@ trial_s = 0
     }
 
     #[test]
-    fn the_deck_s_parameters_stand_over_the_plugin_s() {
+    fn parameters_of_the_deck_override_those_of_the_plugin() {
         let plugin = PluginSettings::parse("a", "[parameters]\nfast = 12\nslow = 26\n").unwrap();
         let config =
             super::super::Config::parse("t", "[strategies.a.parameters]\nfast = 5").unwrap();
@@ -401,13 +340,13 @@ trial_s = 0
     fn the_file_beside_a_module_is_found_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let module = folder.path().join("ema.wasm");
-        let without = PluginSettings::beside(&module).unwrap();
+        let without = PluginSettings::of_module(&module).unwrap();
         assert_eq!(without.permissions, PermissionSettings::default());
         std::fs::write(folder.path().join("ema.toml"), "[limits]\ntime_ms = 7\n").unwrap();
-        let with = PluginSettings::beside(&module).unwrap();
-        assert_eq!(with.permissions.time_ms, Some(7));
+        let with = PluginSettings::of_module(&module).unwrap();
+        assert_eq!(with.permissions.time_ms, Setting::To(7));
         std::fs::write(folder.path().join("ema.toml"), "[limit]\n").unwrap();
-        let error = PluginSettings::beside(&module).unwrap_err().to_string();
+        let error = PluginSettings::of_module(&module).unwrap_err().to_string();
         assert!(
             error.contains("ema.toml:1, did you mean `limits`?"),
             "{error}"

@@ -1,6 +1,7 @@
 //! Tables of cases: what a file says, what is made of it.
 
 use super::*;
+use std::path::Path;
 
 fn messages(text: &str) -> Vec<String> {
     match Config::parse("tickdeck.toml", text) {
@@ -13,8 +14,8 @@ fn messages(text: &str) -> Vec<String> {
 fn the_repositorys_own_deck_is_valid() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tickdeck.toml");
     let config = Config::load(&path).unwrap();
-    assert_eq!(config.venue.kind, VenueKind::Sim);
-    assert_eq!(config.risk.max_notional, Setting::To(25_000));
+    assert!(matches!(config.venues[0].kind, VenueKind::Sim(_)));
+    assert_eq!(config.risk.permissions.max_notional, Setting::To(25_000));
 }
 
 #[test]
@@ -47,11 +48,11 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         (
             "[wasm]\ntrusted_keys = [\n\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\",\n\"RWQx\"]",
             "`trusted_keys` is \"RWQx\" at tickdeck.toml:4, \
-             it must be a list of public keys, such as `tickdeck sign --new-key` prints",
+             it must be a list of public keys as `tickdeck sign --new-key` prints them",
         ),
         (
             "[wasm]\ntrusted_keys = []",
-            "`trusted_keys` is empty at tickdeck.toml:2, name a key, or remove it to run modules without a signature",
+            "`trusted_keys` is empty at tickdeck.toml:2, name a key, or remove it to run unsigned modules",
         ),
         (
             "[engine]\nworkers = 0",
@@ -71,7 +72,7 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         ),
         (
             "[engine]\nring_capacity = 5000",
-            "`ring_capacity` is not a power of two at tickdeck.toml:2, take 65536 or another one",
+            "`ring_capacity` is 5000, which is not a power of two at tickdeck.toml:2, set 4096 or 8192",
         ),
         (
             "[engine]\npin = [0, \"x\"]",
@@ -87,7 +88,7 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         ),
         (
             "[venue]\nfiles = [\"a.gz\"]",
-            "`files` is only for captures at tickdeck.toml:2, set kind = \"capture\" or remove it",
+            "`files` is a setting of kind \"capture\" at tickdeck.toml:2, set kind = \"capture\" or remove it",
         ),
         (
             "[venue]\nbalance = 1e6",
@@ -159,13 +160,137 @@ fn a_slip_of_the_grammar_does_not_hide_the_other_mistakes() {
     );
 }
 
+fn names(config: &Config) -> Vec<(&str, usize)> {
+    let venues = config.venues.iter();
+    venues
+        .map(|venue| (venue.name.as_str(), venue.line))
+        .collect()
+}
+
+#[test]
+fn each_venue_has_the_settings_of_its_kind() {
+    let text = "[venues.WEST]\nseed = 3\nevents_per_second = 10\nlatency_us = 4\n\
+                [venues.tape-1]\nkind = \"capture\"\nfiles = [\"a.gz\"]\nbalance = 2.5\n\
+                [venues.EAST]\nkind = \"sim\"\n";
+    let config = Config::parse("t", text).unwrap();
+    assert_eq!(names(&config), [("EAST", 9), ("WEST", 1), ("tape-1", 5)]);
+    assert_eq!(
+        config.venues[0].kind,
+        VenueKind::Sim(SimSettings::default())
+    );
+    let west = SimSettings {
+        seed: Some(3),
+        events_per_second: Some(10),
+        broker: BrokerSettings {
+            latency_us: Some(4),
+            ..BrokerSettings::default()
+        },
+    };
+    assert_eq!(config.venues[1].kind, VenueKind::Sim(west));
+    let tape = CaptureSettings {
+        files: vec!["a.gz".into()],
+        broker: BrokerSettings {
+            balance: Some(Located {
+                value: Decimal("2.5".to_owned()),
+                line: 8,
+            }),
+            ..BrokerSettings::default()
+        },
+        seed: None,
+    };
+    assert_eq!(config.venues[2].kind, VenueKind::Capture(tape));
+}
+
+#[test]
+fn a_single_venue_has_the_default_name_of_its_kind() {
+    for text in ["", "[venue]", "[venue]\nkind = \"sim\"\nseed = 7"] {
+        let config = Config::parse("t", text).unwrap();
+        assert_eq!(names(&config), [("SIM", usize::from(!text.is_empty()))]);
+    }
+    // Older versions accepted settings of the simulated exchange for a capture: recorded runs may have them.
+    let text = "\n[venue]\nkind = \"capture\"\nfiles = [\"a\"]\nseed = 5\nevents_per_second = 9\n";
+    let mut config = Config::parse("t", text).unwrap();
+    assert_eq!(names(&config), [("BINANCE", 2)]);
+    config.locate_files(Path::new("deck"));
+    let VenueKind::Capture(capture) = &config.venues[0].kind else {
+        panic!("{:?}", config.venues);
+    };
+    assert_eq!(
+        (capture.seed, &capture.files),
+        (Some(5), &vec!["deck/a".into()])
+    );
+}
+
+#[test]
+fn captures_of_the_command_line_replace_the_venue_and_leave_its_costs() {
+    let mut config = Config::parse("t", "[venue]\nlatency_us = 9\n").unwrap();
+    config.play_captures(vec!["b.gz".into()]).unwrap();
+    assert!(config.plays_captures_only());
+    assert_eq!(names(&config), [("BINANCE", 1)]);
+    let VenueKind::Capture(capture) = &config.venues[0].kind else {
+        panic!("{:?}", config.venues);
+    };
+    assert_eq!(capture.broker.latency_us, Some(9));
+    let mut named = Config::parse("t", "[venues.EAST]\n").unwrap();
+    named.play_captures(vec!["b.gz".into()]).unwrap();
+    assert_eq!(names(&named), [("EAST", 1)]);
+}
+
+#[test]
+fn each_mistake_about_venues_is_named_with_its_line_and_a_fix() {
+    let cases = [
+        (
+            "[venues.A]\nkind = \"capture\"\nfiles = [\"a\"]\nevents_per_second = 5",
+            "`events_per_second` is a setting of kind \"sim\" at tickdeck.toml:4, set kind = \"sim\" or remove it",
+        ),
+        (
+            "[venues.A]\nfiles = [\"a\"]",
+            "`files` is a setting of kind \"capture\" at tickdeck.toml:2, set kind = \"capture\" or remove it",
+        ),
+        (
+            "[venues.A]\nkind = \"capture\"",
+            "a venue of kind \"capture\" has no `files` at tickdeck.toml:2, \
+             name the captures: files = [\"data/btcusdt.gz\"]",
+        ),
+        (
+            "[venues.A]\nkind = \"capture\"\nfiles = []",
+            "`files` is empty at tickdeck.toml:3, name at least one capture",
+        ),
+        (
+            "[venues.A]\nkind = \"live\"",
+            "`kind` is \"live\" at tickdeck.toml:2, it must be \"sim\" or \"capture\"",
+        ),
+        (
+            "[venues.A]\nlatency = 3",
+            "unknown key `latency` at tickdeck.toml:2, did you mean `latency_us`?",
+        ),
+        (
+            "[venues.\"a.b\"]",
+            "`a.b` can't be the name of a venue at tickdeck.toml:1, use letters, digits, `-` and `_`",
+        ),
+        (
+            "[venues]\n[risk]",
+            "`[venues]` has no venue at tickdeck.toml:1, \
+             add a section `[venues.NAME]`, or remove `[venues]` to trade on the simulated exchange",
+        ),
+        (
+            "[venues.A]\n[venue]\nseed = 1",
+            "there are both `[venue]` and `[venues]` at tickdeck.toml:2, \
+             move the keys of `[venue]` into a section `[venues.NAME]`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(messages(text), [expected], "{text}");
+    }
+}
+
 #[test]
 fn a_limit_is_kept_set_or_taken_off() {
     let config = Config::parse("t", "[risk]\nmax_notional = false\ncollar_bps = 7").unwrap();
-    assert_eq!(config.risk.max_notional, Setting::Off);
+    assert_eq!(config.risk.permissions.max_notional, Setting::Off);
     assert_eq!(config.risk.collar_bps, Setting::To(7));
-    assert_eq!(config.risk.order_rate, Setting::Default);
-    assert_eq!(config.risk.max_notional.over(Some(1)), None);
+    assert_eq!(config.risk.permissions.order_rate, Setting::Default);
+    assert_eq!(config.risk.permissions.max_notional.over(Some(1)), None);
     assert_eq!(config.risk.collar_bps.over(Some(1)), Some(7));
     assert_eq!(Setting::Default.over(Some(1)), Some(1));
 }

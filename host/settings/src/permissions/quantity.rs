@@ -1,11 +1,11 @@
 //! Sizes of any instrument, compared exactly whatever their scale.
 
-use crate::config::Decimal;
+use crate::reader::Decimal;
 use std::fmt;
 use tickdeck_model::format::trimmed;
 use tickdeck_model::{Fixed, Size};
 
-/// Decimal digits that are kept: more than any instrument has.
+/// Decimal digits that are stored: more than any instrument has.
 const SCALE: u8 = 18;
 
 /// An exact size, not negative.
@@ -13,7 +13,7 @@ const SCALE: u8 = 18;
 pub struct Quantity(i128);
 
 impl Quantity {
-    /// Reads a plain decimal; one that is too fine or too large for any instrument is none.
+    /// Parses a plain decimal. Returns `None` if it is too fine or too large for any instrument.
     pub fn parse(decimal: &Decimal) -> Option<Self> {
         let text = decimal.0.as_str();
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -26,7 +26,7 @@ impl Quantity {
         digits.parse().ok().filter(|units| *units >= 0).map(Self)
     }
 
-    /// The size of an instrument with this many decimal digits, rounded down: no more than was granted.
+    /// Returns the size at an instrument's scale, rounded down: no more than was granted.
     pub fn size(self, scale: u8) -> Size {
         let one = 10i128.pow(u32::from(SCALE.saturating_sub(scale)));
         Size(i64::try_from(self.0 / one).unwrap_or(i64::MAX))
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_is_rounded_down_to_what_the_instrument_has() {
+    fn a_size_is_rounded_down_to_the_scale_of_the_instrument() {
         assert_eq!(quantity("0.56789").unwrap().size(3), Size(567));
         assert_eq!(quantity("0.0004").unwrap().size(3), Size(0));
         assert_eq!(quantity("2").unwrap().size(0), Size(2));

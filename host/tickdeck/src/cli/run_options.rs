@@ -22,7 +22,7 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Ending, Report};
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::{DataReels, RunOverrides};
-use tickdeck_settings::config::{Config, VenueKind};
+use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 
 /// How long a demonstration plays when nobody can press a key.
@@ -117,7 +117,7 @@ impl RunOptions {
     /// Plays it and prints what came of it.
     pub(super) fn play(self, source: RunRequest) -> Result<ExitCode> {
         let display = self.display();
-        let config = self.over(source.config);
+        let config = self.over(source.config)?;
         let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
         let stop = source.stop;
         if config.journal.off {
@@ -214,25 +214,27 @@ impl RunOptions {
         }
     }
 
-    /// The settings with what the command line says over them.
-    fn over(&self, mut config: Config) -> Config {
+    /// Returns the settings with the options of the command line applied.
+    fn over(&self, mut config: Config) -> Result<Config> {
         if !self.capture.is_empty() {
-            (config.venue.kind, config.venue.files) = (VenueKind::Capture, self.capture.clone());
+            config.play_captures(self.capture.clone())?;
         }
-        config.venue.seed = self.seed.or(config.venue.seed);
+        if let Some(seed) = self.seed {
+            config.set_seed(seed);
+        }
         config.engine.workers = self.workers.map(usize::from).or(config.engine.workers);
         config.engine.batch = self
             .batch
             .map(|batch| batch as usize)
             .or(config.engine.batch);
-        config
+        Ok(config)
     }
 
     /// Wall time after which it ends. Without one, an unattended demonstration would play for ever unless it is
     /// counted in events, or is a capture that plays to its end at once.
     fn limit(&self, unattended: bool, config: &Config) -> Option<Duration> {
         let counted = self.events.is_some();
-        let ends_soon = config.venue.kind == VenueKind::Capture && self.pace == Pace::FlatOut;
+        let ends_soon = config.plays_captures_only() && self.pace == Pace::FlatOut;
         self.time
             .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
     }
@@ -333,6 +335,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
     use clap::Parser;
+    use tickdeck_settings::config::VenueKind;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -367,7 +370,7 @@ mod tests {
     fn an_unattended_demonstration_ends_unless_it_is_counted_or_ends_by_itself() {
         let limit = |line: &str, unattended| {
             let playing = playing(line);
-            let config = playing.over(Config::default());
+            let config = playing.over(Config::default()).unwrap();
             playing.limit(unattended, &config)
         };
         assert_eq!(limit("", true), Some(UNATTENDED));
@@ -386,14 +389,25 @@ mod tests {
     fn the_command_line_stands_over_the_settings() {
         let config =
             Config::parse("t", "[engine]\nworkers = 3\nbatch = 9\n[venue]\nseed = 1").unwrap();
-        let over = playing("--seed 5 --workers 2 --capture a.gz b.gz").over(config);
-        assert_eq!(
-            (over.venue.seed, over.engine.workers, over.engine.batch),
-            (Some(5), Some(2), Some(9))
-        );
-        assert_eq!(
-            (over.venue.kind, over.venue.files.len()),
-            (VenueKind::Capture, 2)
-        );
+        let line = playing("--seed 5 --workers 2 --capture a.gz b.gz");
+        let over = line.over(config).unwrap();
+        assert_eq!((over.engine.workers, over.engine.batch), (Some(2), Some(9)));
+        let VenueKind::Capture(capture) = &over.venues[0].kind else {
+            panic!("{:?}", over.venues);
+        };
+        assert_eq!((capture.seed, capture.files.len()), (Some(5), 2));
+    }
+
+    #[test]
+    fn one_seed_gives_each_venue_a_seed_of_its_own_and_captures_replace_a_single_venue() {
+        let several = || Config::parse("t", "[venues.B]\nseed = 1\n[venues.A]\n").unwrap();
+        let over = playing("--seed 5").over(several()).unwrap();
+        let seeds = over.venues.iter().map(|venue| match &venue.kind {
+            VenueKind::Sim(sim) => (venue.name.as_str(), sim.seed),
+            VenueKind::Capture(_) => panic!("{venue:?}"),
+        });
+        assert_eq!(seeds.collect::<Vec<_>>(), [("A", Some(5)), ("B", Some(6))]);
+        let error = playing("--capture a.gz").over(several()).unwrap_err();
+        assert!(error.to_string().contains("t has 2"), "{error}");
     }
 }

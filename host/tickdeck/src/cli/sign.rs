@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use clap::Parser;
     use tickdeck_settings::config::Located;
-    use tickdeck_settings::signature::{TrustedKeys, beside, signer_of};
+    use tickdeck_settings::signature::{TrustedKeys, read_signature, signer_of};
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -217,7 +217,7 @@ mod tests {
             printed["files"][0]["signature_file"],
             path("a.wasm.minisig")
         );
-        let signature = beside(Path::new(&module)).unwrap().unwrap();
+        let signature = read_signature(Path::new(&module)).unwrap().unwrap();
         let trusted = trusting(folder.path());
         let by = trusted.verify("a.wasm", b"a module", Some(&signature));
         assert_eq!(by.unwrap().unwrap().to_string(), printed["key"]);
@@ -230,7 +230,7 @@ mod tests {
         // Signing again replaces the signature.
         std::fs::write(&module, "a newer module").unwrap();
         sign.sign(Path::new(&key)).unwrap();
-        let signature = beside(Path::new(&module)).unwrap();
+        let signature = read_signature(Path::new(&module)).unwrap();
         let by = trusted.verify("a.wasm", b"a newer module", signature.as_deref());
         assert!(by.is_ok(), "{by:?}");
     }

@@ -1,35 +1,35 @@
 //! How far a permission goes, and which of two goes further. `None` is no limit.
 
-use super::Quantity;
-use crate::config::RateSettings;
+use super::quantity::Quantity;
+use super::rate::RateSettings;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use tickdeck_model::format::grouped;
 
-/// Most names that a sentence lists.
+/// The most names that a sentence lists.
 const MAX_LISTED: usize = 8;
 
 /// How far a permission goes.
 pub(super) trait Bound: Clone {
-    /// Whether it goes no further than `granted`.
+    /// Returns whether it goes no further than `granted`.
     fn fits(&self, granted: &Self) -> bool;
 
-    /// In words.
-    fn words(&self) -> String;
+    /// Returns its text for operators.
+    fn describe(&self) -> String;
 
-    /// The most of it that `granted` covers.
+    /// Returns the most of it that `granted` covers.
     fn within(&self, granted: &Self) -> Self {
         if self.fits(granted) { self } else { granted }.clone()
     }
 
-    /// As far as either.
+    /// Returns the wider of the two.
     fn join(&self, granted: &Self) -> Self {
         if self.fits(granted) { granted } else { self }.clone()
     }
 
-    /// What of it `granted` does not cover, in words.
-    fn words_beyond(&self, _granted: &Self) -> String {
-        self.words()
+    /// Returns the text of the part that `granted` does not cover.
+    fn describe_beyond(&self, _granted: &Self) -> String {
+        self.describe()
     }
 }
 
@@ -38,7 +38,7 @@ impl Bound for u32 {
         self <= granted
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         grouped(u64::from(*self))
     }
 }
@@ -48,7 +48,7 @@ impl Bound for Option<u64> {
         fits(*self, *granted, |asked, granted| asked <= granted)
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         self.map_or_else(no_limit, grouped)
     }
 }
@@ -58,13 +58,13 @@ impl Bound for Option<Quantity> {
         fits(*self, *granted, |asked, granted| asked <= granted)
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         self.map_or_else(no_limit, |size| size.to_string())
     }
 }
 
 impl Bound for Option<RateSettings> {
-    /// As many orders as the granted window can be filled with, sent at the worst moments.
+    /// Counts the orders that fit into the granted window when they are sent at the worst moments.
     fn fits(&self, granted: &Self) -> bool {
         fits(*self, *granted, |asked, granted| {
             let windows = granted.window_ms.div_ceil(asked.window_ms.max(1));
@@ -74,7 +74,7 @@ impl Bound for Option<RateSettings> {
         })
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         self.map_or_else(no_limit, |rate| {
             let (orders, window) = (grouped(u64::from(rate.orders)), grouped(rate.window_ms));
             format!("{orders} orders in {window} ms")
@@ -91,7 +91,7 @@ impl<T: Ord + Clone + Display> Bound for Option<BTreeSet<T>> {
         }
     }
 
-    fn words(&self) -> String {
+    fn describe(&self) -> String {
         self.as_ref().map_or_else(|| "all".to_owned(), listed)
     }
 
@@ -110,10 +110,10 @@ impl<T: Ord + Clone + Display> Bound for Option<BTreeSet<T>> {
         }
     }
 
-    fn words_beyond(&self, granted: &Self) -> String {
+    fn describe_beyond(&self, granted: &Self) -> String {
         match (self, granted) {
             (Some(asked), Some(granted)) => listed(&(asked - granted)),
-            _ => self.words(),
+            _ => self.describe(),
         }
     }
 }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_fits_only_if_it_keeps_the_granted_one_at_every_moment() {
+    fn a_rate_fits_only_if_it_respects_the_granted_one_at_every_moment() {
         let granted = rate(100, 1_000);
         for (asked, fits) in [
             (rate(100, 1_000), true),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_both_cover_is_never_wider_than_either() {
+    fn the_common_part_is_never_wider_than_either() {
         let set = |names: &[&'static str]| Some(names.iter().copied().collect::<BTreeSet<_>>());
         let sets = [None, set(&[]), set(&["a"]), set(&["b"]), set(&["a", "b"])];
         for one in &sets {
@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn words_are_short_whatever_is_asked() {
+    fn the_text_is_short_whatever_is_asked() {
         let many: BTreeSet<u32> = (0..100).collect();
-        assert_eq!(Some(many).words(), "0, 1, 2, 3, 4, 5, 6, 7 and 92 more");
-        assert_eq!(Some(BTreeSet::<u32>::new()).words(), "none");
-        assert_eq!(None::<BTreeSet<u32>>.words(), "all");
-        assert_eq!(rate(1_000, 60_000).words(), "1,000 orders in 60,000 ms");
-        assert_eq!(None::<u64>.words(), "no limit");
+        assert_eq!(Some(many).describe(), "0, 1, 2, 3, 4, 5, 6, 7 and 92 more");
+        assert_eq!(Some(BTreeSet::<u32>::new()).describe(), "none");
+        assert_eq!(None::<BTreeSet<u32>>.describe(), "all");
+        assert_eq!(rate(1_000, 60_000).describe(), "1,000 orders in 60,000 ms");
+        assert_eq!(None::<u64>.describe(), "no limit");
     }
 }

@@ -1,9 +1,10 @@
-//! Who has the last word: tables of what the deck says, what is asked, what was granted, and what holds.
+//! Tables of cases: what the deck states, what is asked for, what was granted, and what follows.
 
 use super::*;
 use crate::config::PluginSettings;
-use tickdeck_engine::OrderLimits;
-use tickdeck_model::{Price, Size, VenueId};
+use std::collections::BTreeSet;
+use tickdeck_engine::{OrderLimits, OrderRate};
+use tickdeck_model::{Amount, Instrument, InstrumentId, OrderType, Price, Size, VenueId};
 
 fn registry() -> Registry {
     let mut registry = Registry::new();
@@ -31,7 +32,7 @@ fn registry() -> Registry {
     registry
 }
 
-fn word(deck: &str) -> OperatorRules {
+fn rules(deck: &str) -> OperatorRules {
     let config = Config::parse("tickdeck.toml", deck).unwrap();
     let strategy = config.strategies.get("a").cloned().unwrap_or_default();
     OperatorRules::of(&config, &strategy, &registry()).unwrap()
@@ -39,11 +40,8 @@ fn word(deck: &str) -> OperatorRules {
 
 fn stated(permissions: &str) -> PermissionRequest {
     let text = format!("[permissions]\n{permissions}");
-    PermissionRequest::asked(
-        &PluginSettings::parse("a.toml", &text).unwrap(),
-        &registry(),
-    )
-    .unwrap()
+    let plugin = PluginSettings::parse("a.toml", &text).unwrap();
+    plugin.request(&registry()).unwrap()
 }
 
 fn set<T: Ord + Clone>(items: &[T]) -> Option<BTreeSet<T>> {
@@ -51,18 +49,15 @@ fn set<T: Ord + Clone>(items: &[T]) -> Option<BTreeSet<T>> {
 }
 
 #[test]
-fn a_plugin_that_asks_for_nothing_gets_what_the_deck_gives() {
-    let decision = word("").judge(&PermissionRequest::default(), None);
-    assert_eq!(decision.permissions, built_in());
+fn a_plugin_that_asks_for_nothing_gets_the_defaults_of_the_deck() {
+    let decision = rules("").decide(&PermissionRequest::default(), None);
+    assert_eq!(decision.permissions, Permissions::default());
     assert_eq!(decision.permissions.max_notional, Some(25_000));
     assert!(decision.increases.is_empty() && decision.overruled.is_empty());
     let deck = "[risk]\nmax_notional = 5\nallow = [\"ETHUSDT\"]\n[risk.instruments.BTCUSDT]\nmax_size = 0.5\n\
                 [wasm]\nmemory_mib = 8\ntime_ms = 3\n[strategies.a]\ntime_ms = 4\n\
                 [strategies.a.risk]\norder_types = [\"limit\"]\norder_rate = false\n";
-    let given = word(deck).defaults();
-    let config = Config::parse("tickdeck.toml", deck).unwrap();
-    let defaults = Permissions::defaults(&config, &config.strategies["a"], &registry()).unwrap();
-    assert_eq!(defaults, given);
+    let given = rules(deck).defaults();
     assert_eq!((given.max_notional, given.order_rate), (Some(5), None));
     assert_eq!((given.memory_mib, given.time_ms), (8, 4));
     assert_eq!(given.instruments, set(&["ETHUSDT.SIM".to_owned()]));
@@ -71,34 +66,30 @@ fn a_plugin_that_asks_for_nothing_gets_what_the_deck_gives() {
 }
 
 #[test]
-fn without_a_request_the_engine_s_limits_are_those_of_the_settings() {
+fn without_a_request_the_limits_of_the_engine_are_those_of_the_settings() {
     let deck = "[risk]\nmax_notional = 5\ncollar_bps = 7\nallow = [\"ETHUSDT\"]\nvenues = [\"SIM\"]\n\
                 [strategies.a.risk]\norder_types = [\"stop\", \"limit\"]\norder_rate = false\n";
     for deck in ["", "[risk]\nvenues = [\"OTHER\"]\n", deck] {
         let config = Config::parse("tickdeck.toml", deck).unwrap();
         let strategy = config.strategies.get("a").cloned().unwrap_or_default();
         let base = crate::risk_limits::of_strategy(&config, &registry(), &strategy.risk).unwrap();
-        let given = word(deck).defaults();
-        let mut limits = given.engine_limits(base.clone(), &registry());
-        limits.order_types = limits.order_types.map(|mut types| {
-            types.reverse();
-            types
-        });
+        let given = rules(deck).defaults();
+        let limits = given.engine_limits(base.clone(), &registry());
         assert_eq!(limits, base, "{deck}");
     }
 }
 
 #[test]
-fn a_narrower_request_narrows_without_anyone_s_approval() {
+fn a_narrower_request_needs_no_approval() {
     let asked = stated(
         "venues = [\"SIM\"]\ninstruments = [\"BTCUSDT\", \"SOLUSDT\"]\norder_types = [\"limit\"]\n\
          max_size = { BTCUSDT = 0.25 }\nmax_notional = 1\nmax_position_notional = 2\n\
          order_rate = { orders = 1, window_ms = 1000 }\n[limits]\nmemory_mib = 1\ntime_ms = 1\n",
     );
-    let decision = word("").judge(&asked, None);
+    let decision = rules("").decide(&asked, None);
     assert!(decision.increases.is_empty(), "{:?}", decision.increases);
     assert_eq!(decision.approval, PermissionRequest::default());
-    assert_eq!(decision.permissions, asked.over(&built_in()));
+    assert_eq!(decision.permissions, asked.over(&Permissions::default()));
     let limits = decision
         .permissions
         .engine_limits(OrderLimits::default(), &registry());
@@ -120,7 +111,7 @@ fn a_narrower_request_narrows_without_anyone_s_approval() {
 }
 
 #[test]
-fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted() {
+fn each_increase_is_described_and_has_no_effect_before_it_is_granted() {
     let deck = "[risk]\nvenues = [\"SIM\"]\nallow = [\"BTCUSDT\"]\norder_types = [\"limit\"]\n\
                 [risk.instruments.BTCUSDT]\nmax_size = 0.5\n";
     let asked = stated(
@@ -128,8 +119,8 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
          max_size = { BTCUSDT = 0.75, ETHUSDT = 1 }\nmax_notional = 50_000\nmax_position_notional = 100_001\n\
          order_rate = { orders = 1000, window_ms = 1000 }\n[limits]\nmemory_mib = 4096\ntime_ms = 16\n",
     );
-    let word = word(deck);
-    let decision = word.judge(&asked, None);
+    let rules = rules(deck);
+    let decision = rules.decide(&asked, None);
     assert_eq!(
         decision.increases,
         [
@@ -144,23 +135,23 @@ fn each_increase_is_told_in_words_and_nothing_of_it_holds_before_it_is_granted()
             "time_ms: asks for 16, granted 15",
         ]
     );
-    let granted = word.granted(None);
+    let granted = rules.granted(None);
     assert!(decision.permissions.increases(&granted).is_empty());
     assert_eq!(decision.permissions.order_types, set(&[]));
     assert_eq!(decision.permissions.max_notional, Some(25_000));
 
-    let approved = word.judge(&asked, Some(&decision.approval));
+    let approved = rules.decide(&asked, Some(&decision.approval));
     assert!(approved.increases.is_empty(), "{:?}", approved.increases);
-    assert_eq!(approved.permissions, asked.over(&word.defaults()));
+    assert_eq!(approved.permissions, asked.over(&rules.defaults()));
 }
 
 #[test]
-fn what_the_deck_says_of_the_strategy_itself_stands_over_request_and_grant() {
-    let word = word("[strategies.a]\nmemory_mib = 8\n[strategies.a.risk]\nmax_notional = 10\n");
+fn the_section_of_the_strategy_overrides_request_and_grant() {
+    let rules = rules("[strategies.a]\nmemory_mib = 8\n[strategies.a.risk]\nmax_notional = 10\n");
     let asked = stated("max_notional = 20\n[limits]\nmemory_mib = 9\ntime_ms = 30\n");
     let grant = stated("max_notional = 20\n[limits]\nmemory_mib = 9\n");
     for grant in [None, Some(&grant)] {
-        let decision = word.judge(&asked, grant);
+        let decision = rules.decide(&asked, grant);
         assert_eq!(decision.permissions.max_notional, Some(10));
         assert_eq!(decision.permissions.memory_mib, 8);
         assert_eq!(decision.increases, ["time_ms: asks for 30, granted 15"]);
@@ -172,10 +163,10 @@ fn what_the_deck_says_of_the_strategy_itself_stands_over_request_and_grant() {
             ]
         );
     }
-    let decision = word.judge(&stated("max_notional = 5"), None);
+    let decision = rules.decide(&stated("max_notional = 5"), None);
     assert_eq!(decision.permissions.max_notional, Some(5), "less is fine");
-    let unlimited = self::word("[strategies.a.risk]\nmax_notional = false\n");
-    let decision = unlimited.judge(&stated("max_notional = 1_000_000"), None);
+    let unlimited = self::rules("[strategies.a.risk]\nmax_notional = false\n");
+    let decision = unlimited.decide(&stated("max_notional = 1_000_000"), None);
     assert_eq!(decision.permissions.max_notional, Some(1_000_000));
     assert!(decision.increases.is_empty());
 }
@@ -184,32 +175,32 @@ fn what_the_deck_says_of_the_strategy_itself_stands_over_request_and_grant() {
 fn a_grant_only_widens_and_only_what_was_approved() {
     let grant = stated("max_notional = 50_000\ninstruments = [\"ETHUSDT\"]");
     let narrow =
-        word("[risk]\nallow = [\"BTCUSDT\"]\norder_rate = { orders = 1, window_ms = 5 }\n");
+        rules("[risk]\nallow = [\"BTCUSDT\"]\norder_rate = { orders = 1, window_ms = 5 }\n");
     let granted = narrow.granted(Some(&grant));
     assert_eq!(granted.max_notional, Some(50_000));
     assert_eq!(
         granted.instruments,
         set(&["BTCUSDT.SIM".to_owned(), "ETHUSDT.SIM".to_owned()])
     );
-    assert_eq!(granted.order_rate.unwrap().orders, 1, "the deck's, as ever");
-    let wide = word("[risk]\nmax_notional = 90_000\n").granted(Some(&grant));
+    assert_eq!(granted.order_rate.unwrap().orders, 1, "the deck's own");
+    let wide = rules("[risk]\nmax_notional = 90_000\n").granted(Some(&grant));
     assert_eq!(wide.max_notional, Some(90_000));
     assert_eq!(wide.instruments, None, "a deck without a list allows all");
     // Granted, but no longer asked for.
-    let decision = narrow.judge(&PermissionRequest::default(), Some(&grant));
+    let decision = narrow.decide(&PermissionRequest::default(), Some(&grant));
     assert_eq!(decision.permissions, narrow.defaults());
 }
 
 #[test]
 fn a_further_approval_adds_to_the_one_before() {
-    let word = word("[risk]\nallow = []\n");
-    let first = word.judge(
+    let rules = rules("[risk]\nallow = []\n");
+    let first = rules.decide(
         &stated("max_notional = 50_000\ninstruments = [\"BTCUSDT\"]"),
         None,
     );
     let next =
         stated("instruments = [\"ETHUSDT\"]\nmax_size = { BTCUSDT = 3 }\n[limits]\ntime_ms = 40\n");
-    let second = word.judge(&next, Some(&first.approval));
+    let second = rules.decide(&next, Some(&first.approval));
     assert_eq!(
         second.increases,
         [
@@ -224,13 +215,11 @@ fn a_further_approval_adds_to_the_one_before() {
 }
 
 #[test]
-fn names_that_the_deck_does_not_know_are_told_with_their_lines() {
+fn names_that_the_deck_does_not_know_are_reported_with_their_lines() {
     let text = "[permissions]\nvenues = [\"SYM\"]\ninstruments = [\"BTCUSD\"]\n\
                 max_size = { DOGE = 1, BTCUSDT = 0.00001 }\n";
     let plugin = PluginSettings::parse("a.toml", text).unwrap();
-    let problems = PermissionRequest::asked(&plugin, &registry())
-        .unwrap_err()
-        .to_string();
+    let problems = plugin.request(&registry()).unwrap_err().to_string();
     assert_eq!(
         problems.lines().collect::<Vec<_>>(),
         [

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file: all of it at once, each with its line.
+//! The mistakes of a configuration file: all of them at once, each with its line.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use std::fmt;
 pub struct Problem {
     /// Its line, from 1.
     pub line: usize,
-    /// What is wrong: "unknown key `max_notinal`".
+    /// The mistake: "unknown key `max_notinal`".
     pub what: String,
-    /// What to do about it, if that is not plain: "did you mean `max_notional`?".
+    /// The fix, unless it is obvious: "did you mean `max_notional`?".
     pub fix: Option<String>,
 }
 
-/// Every mistake of one file, in the order of its lines.
+/// Every mistake of one file, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The file as the user named it.
     pub file: String,
-    /// Never empty.
+    /// The mistakes; never empty.
     pub list: Vec<Problem>,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The nearest of `names` to `word`, if one is near enough to have been meant.
+/// Returns the name that is nearest to `word`, if it is near enough to have been meant.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance =
         |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());

@@ -1,22 +1,22 @@
-//! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once: in
-//! [`super::read`]. What was never asked for is unknown.
+//! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once, where
+//! they are read. A key that was never asked for is unknown.
 
 use super::problem::{Problem, Problems, nearest};
-use super::{Decimal, Located, Setting};
+use super::value::{Decimal, Located, Setting};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A file being read, and what was found wrong with it so far.
-pub(super) struct Reader<'d> {
+/// A file being read, and its mistakes so far.
+pub(crate) struct Reader<'d> {
     text: &'d str,
     file: &'d str,
     problems: RefCell<Vec<Problem>>,
 }
 
 /// A table being read.
-pub(super) struct Section<'r, 'd> {
+pub(crate) struct Section<'r, 'd> {
     reader: &'r Reader<'d>,
     /// `risk.instruments`; empty for the whole file.
     path: String,
@@ -27,8 +27,8 @@ pub(super) struct Section<'r, 'd> {
 type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
 
 impl<'d> Reader<'d> {
-    /// Reads `text`; mistakes of the grammar are problems like any others.
-    pub(super) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
+    /// Parses `text`; mistakes of the grammar are reported like any others.
+    pub(crate) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
         let reader = Self {
             text,
             file,
@@ -46,8 +46,8 @@ impl<'d> Reader<'d> {
         (reader, table)
     }
 
-    /// The whole file as a section.
-    pub(super) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
+    /// Returns the whole file as a section.
+    pub(crate) fn section<'r>(&'r self, table: &'r Spanned<DeTable<'d>>) -> Section<'r, 'd> {
         Section {
             reader: self,
             path: String::new(),
@@ -56,8 +56,8 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// `value`, unless something was wrong.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Problems> {
+    /// Returns `value`, unless there were mistakes.
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Problems> {
         let mut list = self.problems.into_inner();
         list.sort_by_key(|problem| problem.line);
         list.dedup();
@@ -104,8 +104,8 @@ impl<'r, 'd> Section<'r, 'd> {
         );
     }
 
-    /// Reports a mistake that is about the value of `key`, or about the key's absence.
-    pub(super) fn refuse(&self, key: &str, what: &str, fix: &str) {
+    /// Reports a mistake that concerns the value of `key`, or the whole file if the key is absent.
+    pub(crate) fn refuse(&self, key: &str, what: &str, fix: &str) {
         let at = self
             .table
             .and_then(|table| table.get(key))
@@ -114,32 +114,84 @@ impl<'r, 'd> Section<'r, 'd> {
             .report(at, what.to_owned(), Some(fix.to_owned()));
     }
 
-    /// Whether the key is there.
-    pub(super) fn has(&self, key: &str) -> bool {
+    /// Returns the line of a key, from 1; 0 if it is absent.
+    pub(crate) fn line_of(&self, key: &str) -> usize {
+        let mut keys = self.table.into_iter().flat_map(|table| table.keys());
+        keys.find(|name| name.get_ref() == key)
+            .map_or(0, |name| self.reader.line(name.span().start))
+    }
+
+    /// Returns the keys that `read` asks for.
+    pub(crate) fn keys_of(read: impl FnOnce(&Section<'_, '_>)) -> Vec<&'static str> {
+        let reader = Reader {
+            text: "",
+            file: "",
+            problems: RefCell::default(),
+        };
+        let section = Section {
+            reader: &reader,
+            path: String::new(),
+            table: None,
+            asked: RefCell::default(),
+        };
+        read(&section);
+        section.asked.into_inner()
+    }
+
+    /// Returns whether a key is there and was not asked for yet, and counts it as asked for.
+    pub(crate) fn take_unread(&self, key: &'static str) -> bool {
+        let unread = self.has(key) && !self.asked.borrow().contains(&key);
+        if unread {
+            self.asked.borrow_mut().push(key);
+        }
+        unread
+    }
+
+    /// Leaves the keys of this section unread without reporting them.
+    pub(crate) fn ignore(self) {}
+
+    /// Returns whether the key is there.
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
-    /// Whether this section is there, as a table.
-    pub(super) fn is_table(&self) -> bool {
+    /// Returns whether this section is there and is a table.
+    pub(crate) fn is_table(&self) -> bool {
         self.table.is_some()
     }
 
-    /// A whole number within a range.
-    pub(super) fn integer(&self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    /// Reads a whole number within a range.
+    pub(crate) fn integer<T: TryFrom<u64>>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<T> {
         let value = self.entry(key)?;
-        let number = whole(value.get_ref()).filter(|number| range.contains(number));
+        let number = number(value, &range);
         if number.is_none() {
-            self.wrong(
-                key,
-                value,
-                &format!("a whole number from {} to {}", range.start(), range.end()),
-            );
+            let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+            self.wrong(key, value, &wanted);
         }
         number
     }
 
-    /// True or false.
-    pub(super) fn boolean(&self, key: &'static str) -> Option<bool> {
+    /// Reads a power of two within a range.
+    pub(crate) fn power_of_two<T: TryFrom<u64>>(
+        &self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<T> {
+        let number: u64 = self.integer(key, range)?;
+        if !number.is_power_of_two() {
+            let near = number.next_power_of_two();
+            let what = format!("`{key}` is {number}, which is not a power of two");
+            self.refuse(key, &what, &format!("set {} or {near}", near / 2));
+        }
+        T::try_from(number).ok()
+    }
+
+    /// Reads true or false.
+    pub(crate) fn boolean(&self, key: &'static str) -> Option<bool> {
         let value = self.entry(key)?;
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
@@ -148,8 +200,8 @@ impl<'r, 'd> Section<'r, 'd> {
         boolean
     }
 
-    /// A text.
-    pub(super) fn text(&self, key: &'static str) -> Option<Located<String>> {
+    /// Reads a text.
+    pub(crate) fn text(&self, key: &'static str) -> Option<Located<String>> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
         if text.is_none() {
@@ -158,8 +210,8 @@ impl<'r, 'd> Section<'r, 'd> {
         text.map(|text| self.located(value, text.to_owned()))
     }
 
-    /// One of a few words.
-    pub(super) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+    /// Reads one of a few words.
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
         let found = words
@@ -176,8 +228,8 @@ impl<'r, 'd> Section<'r, 'd> {
         found
     }
 
-    /// A list of a few words.
-    pub(super) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
+    /// Reads a list of a few words.
+    pub(crate) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
         let list: Vec<String> = words
             .iter()
             .map(|(word, _)| format!("\"{word}\""))
@@ -189,8 +241,8 @@ impl<'r, 'd> Section<'r, 'd> {
         Some(meanings.map(|(_, meaning)| *meaning).collect())
     }
 
-    /// An exact decimal that is not negative, as a number or in quotes.
-    pub(super) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
+    /// Reads an exact decimal that is not negative, as a number or in quotes.
+    pub(crate) fn decimal(&self, key: &'static str) -> Option<Located<Decimal>> {
         self.decimal_of(key, self.entry(key)?)
     }
 
@@ -206,8 +258,8 @@ impl<'r, 'd> Section<'r, 'd> {
         decimal.map(|text| self.located(value, Decimal(text)))
     }
 
-    /// Every key of the user's with its exact decimal, as [`Section::decimal`] reads it.
-    pub(super) fn decimals(&self) -> Vec<(Located<String>, Located<Decimal>)> {
+    /// Reads a table whose keys are the user's, each with an exact decimal.
+    pub(crate) fn decimals(&self) -> Vec<(Located<String>, Located<Decimal>)> {
         let entries = self.table.into_iter().flatten();
         entries
             .filter_map(|(name, value)| {
@@ -220,13 +272,13 @@ impl<'r, 'd> Section<'r, 'd> {
             .collect()
     }
 
-    /// A list of texts.
-    pub(super) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
+    /// Reads a list of texts.
+    pub(crate) fn texts(&self, key: &'static str) -> Option<Vec<Located<String>>> {
         self.texts_that(key, "a list of texts, such as [\"a\", \"b\"]", |_| true)
     }
 
-    /// A list of texts that are `good`; `wanted` says in words which are.
-    pub(super) fn texts_that(
+    /// Reads a list of texts that are `good`; `wanted` describes those.
+    pub(crate) fn texts_that(
         &self,
         key: &'static str,
         wanted: &str,
@@ -247,12 +299,12 @@ impl<'r, 'd> Section<'r, 'd> {
         Some(texts)
     }
 
-    /// A list of whole numbers within a range.
-    pub(super) fn integers(
+    /// Reads a list of whole numbers within a range.
+    pub(crate) fn integers<T: TryFrom<u64>>(
         &self,
         key: &'static str,
         range: RangeInclusive<u64>,
-    ) -> Option<Vec<u64>> {
+    ) -> Option<Vec<T>> {
         let value = self.entry(key)?;
         let wanted = format!(
             "a list of whole numbers from {} to {}",
@@ -265,7 +317,7 @@ impl<'r, 'd> Section<'r, 'd> {
         };
         let mut numbers = Vec::new();
         for item in array.iter() {
-            match whole(item.get_ref()).filter(|number| range.contains(number)) {
+            match number(item, &range) {
                 Some(number) => numbers.push(number),
                 None => self.wrong(key, item, &wanted),
             }
@@ -273,8 +325,8 @@ impl<'r, 'd> Section<'r, 'd> {
         Some(numbers)
     }
 
-    /// A limit: absent is the default, `false` takes it off, everything else is read by `read`.
-    pub(super) fn limit<T>(
+    /// Reads a limit: without the key it has its default, `false` takes it off, and `read` reads any other value.
+    pub(crate) fn limit<T>(
         &self,
         key: &'static str,
         read: impl FnOnce(&Self, &'static str) -> Option<T>,
@@ -286,8 +338,8 @@ impl<'r, 'd> Section<'r, 'd> {
         }
     }
 
-    /// A table within this one; an absent one reads as empty.
-    pub(super) fn table(&self, key: &'static str) -> Section<'r, 'd> {
+    /// Reads a table within this one; an absent one reads as empty.
+    pub(crate) fn table(&self, key: &'static str) -> Section<'r, 'd> {
         let table = self.entry(key).and_then(|value| {
             let table = value.get_ref().as_table();
             if table.is_none() {
@@ -303,8 +355,8 @@ impl<'r, 'd> Section<'r, 'd> {
         }
     }
 
-    /// The tables within this one whose names are the user's.
-    pub(super) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
+    /// Reads the tables within this one, whose names are the user's.
+    pub(crate) fn tables(&self) -> Vec<(Located<String>, Section<'r, 'd>)> {
         let Some(table) = self.table else {
             return Vec::new();
         };
@@ -332,8 +384,8 @@ impl<'r, 'd> Section<'r, 'd> {
         sections
     }
 
-    /// Every key with its value as text: the parameters of a strategy, which only its manifest knows.
-    pub(super) fn parameters(&self) -> Vec<(String, Located<String>)> {
+    /// Reads every key with its value as text: the parameters of a strategy, which only its manifest knows.
+    pub(crate) fn parameters(&self) -> Vec<(String, Located<String>)> {
         let Some(table) = self.table else {
             return Vec::new();
         };
@@ -350,7 +402,7 @@ impl<'r, 'd> Section<'r, 'd> {
     }
 
     /// Reports every key that was never asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         let Some(table) = self.table else { return };
         let asked = self.asked.borrow();
         for name in table
@@ -389,6 +441,12 @@ impl<'r, 'd> Section<'r, 'd> {
 fn whole(value: &DeValue<'_>) -> Option<u64> {
     let integer = value.as_integer()?;
     u64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// The number, if it is within the range.
+fn number<T: TryFrom<u64>>(value: Entry<'_, '_>, range: &RangeInclusive<u64>) -> Option<T> {
+    let number = whole(value.get_ref()).filter(|number| range.contains(number))?;
+    T::try_from(number).ok()
 }
 
 fn plain_decimal(value: &DeValue<'_>) -> Option<String> {
