@@ -1,8 +1,8 @@
 //! `tickdeck kill`: the kill switch.
 
-use super::USAGE_ERROR;
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
+use crate::exit::USAGE_ERROR;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;

@@ -2,7 +2,7 @@
 
 mod times;
 
-use crate::display::closing::aligned;
+use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
     HostStatus, InstrumentLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,

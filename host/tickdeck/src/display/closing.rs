@@ -1,6 +1,7 @@
 //! The closing table: what each strategy did and what came of it.
 
 use crate::display::head;
+use crate::text_table::aligned;
 use tickdeck_engine::{Ending, Report, StrategyStatus};
 use tickdeck_model::Money;
 use tickdeck_model::format::{grouped, plain, short, signed};
@@ -78,50 +79,4 @@ fn row(status: &StrategyStatus, names: &Names) -> [String; 11] {
         signed_of(result.as_ref().map(net)),
         crate::display::position(status, names),
     ]
-}
-
-/// Lines of columns two spaces apart; a header that starts with `<` stands left.
-pub fn aligned<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
-    let name = |column: usize| header[column].trim_start_matches('<');
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([name(column).chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |cell: &dyn Fn(usize) -> String| {
-        let cells = (0..N).map(|column| {
-            let (text, width) = (cell(column), widths[column]);
-            if header[column].starts_with('<') {
-                format!("{text:<width$}")
-            } else {
-                format!("{text:>width$}")
-            }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    let head = line(&|column| name(column).to_owned());
-    rows.iter().fold(head, |text, row| {
-        text + &line(&|column| row[column].clone())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_stand_under_their_names() {
-        let rows = [
-            ["ema".to_owned(), "1,234".to_owned()],
-            ["market-maker".to_owned(), "5".to_owned()],
-        ];
-        let text = aligned(&["<strategy", "events"], &rows);
-        assert_eq!(
-            text,
-            "strategy      events\nema            1,234\nmarket-maker       5\n"
-        );
-    }
 }

@@ -2,7 +2,9 @@
 
 use crate::display::lines::{PlainLines, notices};
 use crate::display::{KeyCommand, MessageLog, Rate, Screen, view};
+use crate::exit::INTERRUPTED;
 use crate::output::print;
+use crate::strategy_thread;
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -21,12 +23,8 @@ const FRAME: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(1);
 /// How often the plain display looks whether the run is over.
 const LOOK: Duration = Duration::from_millis(25);
-/// Stack of the kernel's thread, on which strategies run too if there is one worker.
-const KERNEL_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 /// Working orders that the view shows at most.
 const MOST_ORDERS: usize = 100;
-/// The exit code of a second Ctrl-C.
-const INTERRUPTED: i32 = 130;
 
 /// How a run is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,16 +85,12 @@ impl Console {
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.feed.clone());
         let core = self.core;
-        let kernel = std::thread::Builder::new()
-            .name("kernel".to_owned())
-            .stack_size(KERNEL_STACK)
-            .spawn(move || {
-                if let Some(core) = core {
-                    tickdeck_deck::affinity::pin(core);
-                }
-                engine.run(&mut observer)
-            })
-            .context("cannot start the kernel's thread")?;
+        let kernel = strategy_thread::spawn("kernel", move || {
+            if let Some(core) = core {
+                tickdeck_deck::affinity::pin(core);
+            }
+            engine.run(&mut observer)
+        })?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let hand = Keyboard {
             feed: self.feed,
@@ -310,5 +304,5 @@ const ECHO: Duration = Duration::from_millis(500);
 /// Ends the process without waiting for anything.
 fn leave() -> ! {
     ratatui::restore();
-    std::process::exit(INTERRUPTED)
+    std::process::exit(INTERRUPTED.into())
 }

@@ -2,6 +2,7 @@
 
 mod cargo;
 mod diagnostic;
+mod environment;
 mod job;
 mod stale;
 mod target;
@@ -14,9 +15,6 @@ pub use tickdeck_journal::atomic_file::{install, install_new_private, install_pr
 use anyhow::{Context, Result, bail};
 use cargo::Package;
 use std::path::{Path, PathBuf};
-
-/// Where a deck and a repository keep strategies.
-const PLUGINS: &str = "plugins";
 
 /// What a build is to do.
 #[derive(Debug, Clone)]
