@@ -34,7 +34,7 @@ impl Kill {
             // Nobody is asked about a host that is not there.
             drop(self.host.reach()?);
             if !confirmed("cancel every order and deny new ones?")? {
-                bail!("nothing was done");
+                bail!("canceled, nothing was done");
             }
         }
         self.host.run(&Request::Kill)

@@ -10,7 +10,7 @@ mod target;
 pub use job::{Failure, Job, Outcome, Project};
 pub use stale::out_of_date;
 pub use target::{WASM_TARGET, ensure_wasm_target, wasm_target_present};
-pub use tickdeck_journal::atomic_file::{install, install_new_private, install_private};
+use tickdeck_journal::atomic_file::install;
 
 use anyhow::{Context, Result, bail};
 use cargo::Package;
