@@ -16,5 +16,6 @@ pub mod folder;
 pub mod lifecycle;
 pub mod loading;
 pub mod operator;
+pub mod read_model;
 pub mod replay;
 pub mod venues;

@@ -1,10 +1,16 @@
-//! The tickdeck command: demo, dev, run, new, build, sign, check, data check, doctor, bench.
+//! The `tickdeck` command: the command line, the terminal display and the development loop.
 //!
-//! This crate sees everything and holds no trading logic. [`cli`] is the way in, one file a subcommand; `demo` and `run`
-//! read settings ([`config`]), put a deck together ([`wiring`]) and run it while someone watches ([`session`]).
+//! It may see every other crate, and nothing sees it. It holds no trading logic, starts no venue and parses no settings:
+//! that belongs to `tickdeck-deck` and the crates below it.
+//!
+//! Start reading at [`cli`], one file per command. `run`, `demo` and `dev` start a deck and show it with [`display`];
+//! [`dev`] rebuilds a strategy whenever its sources are saved.
 #![forbid(unsafe_code)]
 
 pub mod cli;
 pub mod dev;
 pub mod display;
+pub mod exit;
 pub mod output;
+mod strategy_thread;
+pub mod text_table;

@@ -1,30 +1,27 @@
 //! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
 
-use super::check;
-use crate::cli::json;
-use crate::output::print;
+use super::module::{self, Module};
+use crate::output::{print, print_json};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_deck::folder::PLUGINS;
 use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
-use tickdeck_toolchain::rust::{Build, build};
+use tickdeck_toolchain::rust;
 
 /// Build strategies and put their modules into the plugins folder.
 ///
 /// Adds the compiler's WebAssembly target with rustup if it is missing. The module appears whole or not at all, and is
 /// checked like `check` does.
 #[derive(Debug, Args)]
-#[command(
-    name = "build",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   tickdeck build plugins/ema-cross
   tickdeck build my-strategy --out ~/decks/btc/plugins
-  tickdeck build plugins/*/"
-)]
-pub(super) struct BuildCommand {
+  tickdeck build plugins/*/")]
+pub(super) struct Build {
     /// Folders of strategy crates
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -39,9 +36,15 @@ pub(super) struct BuildCommand {
     json: bool,
 }
 
-impl BuildCommand {
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct Modules {
+    modules: Vec<Module>,
+}
+
+impl Build {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let built = build(&Build {
+        let built = rust::build(&rust::Build {
             crates: self.paths,
             out: self.out,
             bytes: self.bytes,
@@ -58,13 +61,13 @@ impl BuildCommand {
                     format!("{} was built, but the host does not take it", module.name)
                 })?;
             if !self.json {
-                print(&format!("{}\n", check::line(&module.file, &inspection)))?;
+                print(&format!("{}\n", module::line(&module.file, &inspection)))?;
             }
             let signer = signer_of(&module.file);
-            modules.push(json::module(&module.file, &inspection, &signer));
+            modules.push(module::module(&module.file, &inspection, &signer));
         }
         if self.json {
-            print(&(serde_json::to_string(&json::Modules { modules })? + "\n"))?;
+            print_json(&Modules { modules })?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,19 +1,16 @@
 //! `tickdeck check`: all there is to know about a module without running it on events.
 
-use crate::cli::json::module;
-use crate::display::closing::aligned;
-use crate::output::print;
+use super::module::{Signer, module, subscription};
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::OrderPolicy;
 use tickdeck_model::format;
-use tickdeck_settings::public_key::KeyId;
 use tickdeck_settings::signature::signer_of;
-use tickdeck_strategy::{
-    Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig, Subscription,
-};
+use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig};
 
 /// Say what a module is, what it wants and whether this host runs it.
 #[derive(Debug, Args)]
@@ -36,29 +33,13 @@ impl Check {
         let inspection = host.inspect(&self.file, &ResourceLimits::default())?;
         let signer = signer_of(&self.file);
         if self.json {
-            print(&(serde_json::to_string(&module(&self.file, &inspection, &signer))? + "\n"))?;
+            print_json(&module(&self.file, &inspection, &signer))?;
         } else {
             print(&text(&self.file, &inspection, &signer))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
-
-/// One line about a module.
-pub(super) fn line(file: &Path, inspection: &Inspection) -> String {
-    let manifest = &inspection.manifest;
-    format!(
-        "{}: {} {}, world {}, {}",
-        file.display(),
-        manifest.name,
-        manifest.version,
-        inspection.world,
-        format::bytes(inspection.size as u64)
-    )
-}
-
-/// What the signature beside a module says of itself.
-pub(super) type Signer = Result<Option<KeyId>, String>;
 
 fn text(file: &Path, inspection: &Inspection, signer: &Signer) -> String {
     let mut rows = facts(file, inspection);
@@ -149,21 +130,6 @@ fn range(minimum: Option<f64>, maximum: Option<f64>) -> String {
         (Some(least), None) => format!("from {least}"),
         (None, Some(most)) => format!("up to {most}"),
         (Some(least), Some(most)) => format!("{least} to {most}"),
-    }
-}
-
-pub(super) fn subscription(subscription: &Subscription) -> String {
-    match subscription {
-        Subscription::Quotes(target) => format!("quotes of {target}"),
-        Subscription::Trades(target) => format!("trades of {target}"),
-        Subscription::Book(target) => format!("book of {target}"),
-        Subscription::Bars {
-            instrument,
-            basis,
-            step,
-        } => format!("bars of {instrument} by {basis}, {step}"),
-        Subscription::Signals(name) => format!("signals `{name}`"),
-        Subscription::Accounts => "the account's balances".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `tickdeck completions`: what a shell needs to complete the command line.
 
-use super::Cli;
-use clap::{Args, CommandFactory};
+use anyhow::Result;
+use clap::{Args, Command};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
@@ -17,13 +17,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> ExitCode {
-        clap_complete::generate(
-            self.shell,
-            &mut Cli::command(),
-            "tickdeck",
-            &mut std::io::stdout(),
-        );
-        ExitCode::SUCCESS
+    /// Prints the completions for `command`, the whole command line.
+    pub(super) fn run(self, mut command: Command) -> Result<ExitCode> {
+        let name = command.get_name().to_owned();
+        clap_complete::generate(self.shell, &mut command, name, &mut std::io::stdout());
+        Ok(ExitCode::SUCCESS)
     }
 }

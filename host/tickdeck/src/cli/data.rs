@@ -1,9 +1,9 @@
 //! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
 
-use crate::cli::json::{DataFile, DataFiles};
-use crate::output::print;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +39,20 @@ pub(super) struct DataCheck {
     json: bool,
 }
 
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct DataFiles {
+    files: Vec<DataFile>,
+}
+
+/// A capture.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum DataFile {
+    Checked(Box<CheckReport>),
+    Unreadable { file: String, error: String },
+}
+
 impl DataCheck {
     fn run(self) -> Result<ExitCode> {
         let tells = std::io::stderr().is_terminal();
@@ -63,7 +77,7 @@ impl DataCheck {
             });
         }
         if self.json {
-            print(&(serde_json::to_string(&wire)? + "\n"))?;
+            print_json(&wire)?;
         }
         Ok(if failed {
             ExitCode::FAILURE
@@ -138,4 +152,34 @@ fn ending(book: &CheckedBook) -> String {
         level(&book.best_bid),
         level(&book.best_ask),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_stable_names() {
+        let report = CheckReport {
+            file: "a.gz".to_owned(),
+            lines: 3,
+            ..CheckReport::default()
+        };
+        let unreadable = DataFile::Unreadable {
+            file: "b.gz".to_owned(),
+            error: "b.gz: is gone".to_owned(),
+        };
+        let files = DataFiles {
+            files: vec![DataFile::Checked(Box::new(report)), unreadable],
+        };
+        let text = serde_json::to_string(&files).unwrap();
+        assert!(
+            text.starts_with(r#"{"files":[{"file":"a.gz","lines":3,"depth_events":0,"#),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(r#"{"file":"b.gz","error":"b.gz: is gone"}]}"#),
+            "{text}"
+        );
+    }
 }

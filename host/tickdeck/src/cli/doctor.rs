@@ -1,10 +1,11 @@
 //! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
 
+use super::finding::{Finding, Level};
 use super::machine;
-use crate::cli::json::{Diagnosis, Finding, Level};
-use crate::output::print;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -25,6 +26,13 @@ pub(super) struct Doctor {
     json: bool,
 }
 
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    ok: bool,
+    checks: Vec<Finding>,
+}
+
 impl Doctor {
     pub(super) fn run(self) -> Result<ExitCode> {
         let deck = Deck::at(".");
@@ -41,7 +49,7 @@ impl Doctor {
         checks.push(terminal());
         let ok = checks.iter().all(|finding| finding.level != Level::Fail);
         if self.json {
-            print(&(serde_json::to_string(&Diagnosis { ok, checks })? + "\n"))?;
+            print_json(&Diagnosis { ok, checks })?;
         } else {
             print(&checks.iter().map(Finding::line).collect::<String>())?;
         }
@@ -259,5 +267,31 @@ fn terminal() -> Finding {
             format!("its size can't be told: {error}"),
             "use --plain",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_stable_names() {
+        let finding = |level, fix| Finding {
+            what: "cores",
+            level,
+            found: "2".to_owned(),
+            fix,
+        };
+        let checks = vec![
+            finding(Level::Ok, None),
+            finding(Level::Fail, Some("buy more".to_owned())),
+        ];
+        assert_eq!(
+            serde_json::to_string(&Diagnosis { ok: false, checks }).unwrap(),
+            concat!(
+                r#"{"ok":false,"checks":[{"what":"cores","level":"ok","found":"2"},"#,
+                r#"{"what":"cores","level":"fail","found":"2","fix":"buy more"}]}"#
+            )
+        );
     }
 }

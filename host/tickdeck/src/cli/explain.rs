@@ -1,7 +1,7 @@
 //! `tickdeck explain`: why an order was sent, and what became of it.
 
-use super::replay::on_large_stack;
-use crate::output::print;
+use crate::output::{print, print_json};
+use crate::strategy_thread;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
@@ -108,7 +108,7 @@ impl Explain {
             steps: steps((&order_history, &standing), denied.as_deref(), &names),
         };
         if self.json {
-            print(&(serde_json::to_string(&outcome)? + "\n"))?;
+            print_json(&outcome)?;
         } else {
             print(&words(&outcome))?;
         }
@@ -187,7 +187,9 @@ fn standing(
         &CancelToken::default(),
     )?;
     let (engine, mut tape) = (again.engine, again.tape);
-    let stood = on_large_stack(move || engine.state_at(&mut tape, &mut NullObserver));
+    let stood = strategy_thread::run("replay", move || {
+        engine.state_at(&mut tape, &mut NullObserver)
+    });
     let mut standing = stood.with_context(|| {
         format!(
             "run {} can't be done again up to event {}",
@@ -212,7 +214,7 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         Listening(heard.clone(), order_history.order),
         order_history.order,
     );
-    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut observer))?;
+    let replayed = strategy_thread::run("replay", move || engine.replay(&mut tape, &mut observer))?;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not come out as recorded: `tickdeck replay` says where",

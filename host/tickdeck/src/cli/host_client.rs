@@ -1,7 +1,7 @@
 //! What the operator's commands have in common: which host they speak to, and what becomes of its answer.
 
 use crate::cli::status_text;
-use crate::output::print;
+use crate::output::{print, print_json};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -24,11 +24,11 @@ impl Host {
     /// Asks the host and prints its answer.
     pub(super) fn run(&self, request: &Request) -> Result<ExitCode> {
         let answer = self.ask(request)?;
-        print(&if self.json {
-            serde_json::to_string(&answer)? + "\n"
+        if self.json {
+            print_json(&answer)?;
         } else {
-            status_text::answer(&answer)
-        })?;
+            print(&status_text::answer(&answer))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -106,7 +106,7 @@ mod tests {
 
         drop(server);
         let gone = host.status().unwrap_err();
-        assert_eq!(super::super::exit_code(&gone), ExitCode::from(3));
+        assert_eq!(crate::exit::exit_code(&gone), ExitCode::from(3));
     }
 
     #[test]
@@ -118,6 +118,6 @@ mod tests {
         };
         let error = host.status().unwrap_err();
         assert!(error.to_string().contains("none"), "{error}");
-        assert_eq!(super::super::exit_code(&error), ExitCode::FAILURE);
+        assert_eq!(crate::exit::exit_code(&error), ExitCode::FAILURE);
     }
 }

@@ -1,8 +1,8 @@
 //! `tickdeck kill`: the kill switch.
 
-use super::USAGE_ERROR;
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
+use crate::exit::USAGE_ERROR;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -34,7 +34,7 @@ impl Kill {
             // Nobody is asked about a host that is not there.
             drop(self.host.reach()?);
             if !confirmed("cancel every order and deny new ones?")? {
-                bail!("nothing was done");
+                bail!("canceled, nothing was done");
             }
         }
         self.host.run(&Request::Kill)

@@ -1,7 +1,7 @@
 //! What the system tells about the machine, and what to do about it. Each judgement is made of a text alone, or of its
 //! absence, so that it can be tested on any machine.
 
-use crate::cli::json::Finding;
+use super::finding::Finding;
 
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
 const ISOLATED: &str = "/sys/devices/system/cpu/isolated";
@@ -204,7 +204,7 @@ fn read(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::json::Level;
+    use crate::cli::finding::Level;
 
     fn judged(finding: &Finding) -> (Level, &str) {
         (finding.level, &finding.found)

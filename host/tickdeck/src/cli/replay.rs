@@ -1,19 +1,19 @@
 //! `tickdeck replay`: does a recorded run again, strategies and all.
 
-use super::INTERRUPTED;
 use crate::cli::step_view;
 use crate::cli::step_view::StepView;
 use crate::cli::what_if;
 use crate::cli::what_if::Asked;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
+use crate::strategy_thread;
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread::JoinHandle;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_deck::replay::{PreparedReplay, replaying};
@@ -26,6 +26,9 @@ use tickdeck_recording::names::Names;
 use tickdeck_recording::{
     DataReels, IMPORTED, PacedTape, Pacing, RecordedRun, ReelTape, RunManifest,
 };
+
+/// The thread that replays.
+const THREAD: &str = "replay";
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
 /// must be what was recorded, byte for byte.
@@ -151,7 +154,7 @@ impl Replay {
             ..outcome(&replayed, run.number)
         };
         if self.json {
-            print(&(serde_json::to_string(&outcome)? + "\n"))?;
+            print_json(&outcome)?;
         } else {
             let asked = self.until.is_some_and(|until| until <= outcome.events);
             print(&words(&outcome, asked))?;
@@ -190,16 +193,17 @@ impl Replay {
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
             let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
             let mut progress = Progress { quiet, said: false };
-            return on_large_stack(move || engine.replay(&mut tape, &mut progress));
+            return strategy_thread::run(THREAD, move || engine.replay(&mut tape, &mut progress));
         }
         let (display, rhythm) = StepView::new();
         let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
         let feed = OperatorFeed::default();
         let mut observer = feed.clone();
-        let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
+        let kernel =
+            strategy_thread::spawn(THREAD, move || engine.replay(&mut tape, &mut observer))?;
         let watched = display.watch(title, &feed, names);
         stop.ask();
-        let played = joined(kernel);
+        let played = strategy_thread::join(kernel);
         watched?;
         played
     }
@@ -261,35 +265,6 @@ fn other(text: &str) -> Result<(String, PathBuf), String> {
         _ => Err(
             "it must be a strategy's name, =, and a module's file: ema-cross=new.wasm".to_owned(),
         ),
-    }
-}
-
-/// Strategies need the stack that they have in a host.
-pub(super) fn on_large_stack<T: Send + 'static, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    joined(large_stack(work)?)
-}
-
-fn large_stack<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    let thread = std::thread::Builder::new()
-        .name("replay".to_owned())
-        .stack_size(2 * tickdeck_strategy::THREAD_STACK);
-    Ok(thread.spawn(work)?)
-}
-
-fn joined<T, E>(thread: JoinHandle<Result<T, E>>) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    match thread.join() {
-        Ok(done) => Ok(done?),
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

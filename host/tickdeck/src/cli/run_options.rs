@@ -267,7 +267,7 @@ fn staged(
         title: title.clone(),
         feed: wired.feed.clone(),
         names: wired.names.clone(),
-        ledger,
+        history: ledger,
         controls,
         manager: stage.manager(),
         latch: latch.clone(),

@@ -1,9 +1,9 @@
 //! `tickdeck sign`: vouch for modules, and make the key to do so. Keys and signatures are minisign's.
 
-use crate::cli::json::{KeyMade, SignedFile, SignedFiles};
 use crate::output::print;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,6 +46,29 @@ pub(super) struct Sign {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// The JSON output for signed files.
+#[derive(Debug, Serialize)]
+struct SignedFiles {
+    key: String,
+    files: Vec<SignedFile>,
+}
+
+/// A file that was signed.
+#[derive(Debug, Serialize)]
+struct SignedFile {
+    file: String,
+    signature_file: String,
+}
+
+/// The JSON output of `--new-key`.
+#[derive(Debug, Serialize)]
+struct KeyMade {
+    key: String,
+    secret_file: String,
+    public_file: String,
+    public_key: String,
 }
 
 impl Sign {
@@ -279,6 +302,32 @@ mod tests {
         assert!(
             error.starts_with("cannot sign ") && error.contains("gone.wasm"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn the_objects_have_stable_names() {
+        let key = || "E7620F1842B4E81F".to_owned();
+        let signed = SignedFiles {
+            key: key(),
+            files: vec![SignedFile {
+                file: "a.wasm".to_owned(),
+                signature_file: "a.wasm.minisig".to_owned(),
+            }],
+        };
+        assert_eq!(
+            serde_json::to_string(&signed).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","files":[{"file":"a.wasm","signature_file":"a.wasm.minisig"}]}"#
+        );
+        let made = KeyMade {
+            key: key(),
+            secret_file: "k".to_owned(),
+            public_file: "k.pub".to_owned(),
+            public_key: "RWQ".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&made).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","secret_file":"k","public_file":"k.pub","public_key":"RWQ"}"#
         );
     }
 }

@@ -2,7 +2,7 @@
 
 mod times;
 
-use crate::display::closing::aligned;
+use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
     HostStatus, InstrumentLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
@@ -187,7 +187,7 @@ fn notes(lines: &[StrategyLine]) -> String {
 fn shadow_words(shadow: &ShadowLine, name: &str) -> String {
     let hash: String = shadow.hash.chars().take(HASH_SHOWN).collect();
     format!(
-        "{} ({hash}) runs in the shadow: agreed {} times, differed {} times; `tickdeck strategies promote {name}`",
+        "{} ({hash}) runs in the shadow: {} decisions agreed, {} differed; `tickdeck strategies promote {name}`",
         shadow.version,
         grouped(shadow.agreed),
         grouped(shadow.differed),

@@ -2,7 +2,8 @@
 
 use crate::cli::host_client::Host;
 use crate::cli::status_text;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -18,8 +19,6 @@ use tickdeck_control::{Answer, Request};
 
 /// Between two looks at the host.
 const REFRESH: Duration = Duration::from_millis(500);
-/// The exit code after a signal.
-const INTERRUPTED: i32 = 130;
 
 /// Watch the running host: its status and how long strategies take for an event, twice a second, until q or Ctrl-C.
 ///
@@ -57,7 +56,7 @@ impl Top {
     fn lines(&self) -> Result<ExitCode> {
         loop {
             let answer = Answer::Status(Box::new(self.host.status()?));
-            if !print(&(serde_json::to_string(&answer)? + "\n"))? {
+            if !print_json(&answer)? {
                 return Ok(ExitCode::SUCCESS);
             }
             std::thread::sleep(REFRESH);
@@ -71,7 +70,7 @@ impl Top {
             ratatui::restore();
             // Only dropping the terminal would show it again; the process ends either way.
             let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         })
         .context("cannot listen for signals")?;
         let poll = poll(self.host.clone())?;

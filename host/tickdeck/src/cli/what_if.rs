@@ -1,8 +1,8 @@
 //! `tickdeck replay --strategy NAME=new.wasm`: a recorded run as it would have gone with another module.
 
-use super::replay::on_large_stack;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::output::{print, print_json};
+use crate::strategy_thread;
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::Path;
@@ -77,7 +77,7 @@ pub(super) fn run(
     let played = otherwise(reels, run, (asked.name, asked.file), stop)?;
     on_interrupt(stop.clone(), Some(played.engine.controls()))?;
     let (engine, names) = (played.engine, played.names);
-    let after = on_large_stack(move || engine.run(&mut NullObserver))?;
+    let after = strategy_thread::run("replay", move || engine.run(&mut NullObserver))?;
     if stop.asked() {
         bail!("it was stopped before the end, so there is nothing to compare");
     }
@@ -90,7 +90,7 @@ pub(super) fn run(
         first: lines(&comparison, asked.most, &names),
     };
     if asked.json {
-        print(&(serde_json::to_string(&outcome)? + "\n"))?;
+        print_json(&outcome)?;
     } else {
         print(&words(&outcome, &names))?;
     }
@@ -103,7 +103,9 @@ fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Resu
         engine, mut tape, ..
     } = replaying(reels, run, None, stop)?;
     on_interrupt(stop.clone(), Some(engine.controls()))?;
-    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut NullObserver))?;
+    let replayed = strategy_thread::run("replay", move || {
+        engine.replay(&mut tape, &mut NullObserver)
+    })?;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not come out as it was recorded even with its own modules, so nothing can be compared with it: \

@@ -1,12 +1,15 @@
-//! The closing table: what each strategy did and what came of it.
+//! The table printed at the end of a run.
 
-use crate::display::head;
-use tickdeck_engine::{Ending, Report, StrategyStatus};
-use tickdeck_model::Money;
-use tickdeck_model::format::{grouped, plain, short, signed};
-use tickdeck_recording::names::{Names, net};
+use super::model::{head, position, result_in};
+use super::money;
+use crate::text_table::aligned;
+use tickdeck_control::protocol::{HostStatus, StrategyLine};
+use tickdeck_deck::read_model::ReadModel;
+use tickdeck_engine::{Ending, Report};
+use tickdeck_model::format::{grouped, short};
+use tickdeck_recording::names::Names;
 
-/// The columns; `<` stands left, the others right.
+/// The columns of the table.
 const HEADER: [&str; 11] = [
     "<strategy",
     "<version",
@@ -21,107 +24,64 @@ const HEADER: [&str; 11] = [
     "<position",
 ];
 
-/// The closing table with a summary above it.
+/// Formats a report: one line of totals, the denied orders by reason, and a table of the strategies.
 pub fn closing(report: &Report, names: &Names) -> String {
-    let status = &report.status;
     let seconds = report.elapsed_ns as f64 / 1e9;
     let rate = if seconds > 0.0 {
-        status.events as f64 / seconds
+        report.status.events as f64 / seconds
     } else {
         0.0
     };
-    let head = head(status, rate, names);
+    let read_model = ReadModel::new("", names.clone());
+    text(
+        &read_model.host_status(&report.status, rate),
+        seconds,
+        report.ending,
+    )
+}
+
+fn text(status: &HostStatus, seconds: f64, ending: Ending) -> String {
+    let head = head(status);
     let mut text = format!(
         "{} events in {seconds:.1} s ({}), {} actions, {} orders, {} denied, {} fills, pnl {}",
         head.events, head.rate, head.actions, head.orders, head.denied, head.fills, head.profit.0
     );
     if !head.capital.is_empty() {
-        text += &format!(", capital {} {}", head.capital, names.money_code());
+        text += &format!(", capital {} {}", head.capital, status.currency);
     }
-    text += &format!("; {}\n", ending(report.ending));
-    for (reason, count) in &status.denied {
-        text += &format!("  denied {}: {}\n", reason.code(), grouped(*count));
+    text += &format!("; {}\n", describe(ending));
+    for (reason, count) in &status.denied_by_reason {
+        text += &format!("  denied {reason}: {}\n", grouped(*count));
     }
-    let rows: Vec<[String; 11]> = status
-        .strategies
-        .iter()
-        .map(|strategy| row(strategy, names))
-        .collect();
+    let strategies = status.strategies.iter();
+    let rows: Vec<[String; 11]> = strategies.map(|one| row(one, &status.currency)).collect();
     text + "\n" + &aligned(&HEADER, &rows)
 }
 
-/// Why a run ended, in words.
-pub fn ending(ending: Ending) -> &'static str {
+/// Describes why a run ended.
+const fn describe(ending: Ending) -> &'static str {
     match ending {
-        Ending::TapeOver => "the tape is over",
-        Ending::Limit => "all the events asked for are through",
-        Ending::Asked => "stopped in order",
+        Ending::TapeOver => "end of the tape",
+        Ending::Limit => "event limit reached",
+        Ending::Asked => "stopped cleanly",
         Ending::Broken => "every venue broke",
     }
 }
 
-fn row(status: &StrategyStatus, names: &Names) -> [String; 11] {
-    let result = names.result(status);
-    let signed_of = |money: Option<Money>| signed(money.unwrap_or(Money::ZERO));
+fn row(line: &StrategyLine, currency: &str) -> [String; 11] {
+    let result = result_in(line, currency);
     [
-        status.name.clone(),
-        status.version.clone(),
-        status.state.as_str().to_owned(),
-        grouped(status.events),
-        grouped(status.actions),
-        status
-            .ns_per_event
+        line.name.clone(),
+        line.version.clone(),
+        line.state.clone(),
+        grouped(line.events),
+        grouped(line.actions),
+        line.ns_per_event
             .map_or_else(|| "-".to_owned(), |ns| format!("{} ns", short(ns))),
-        signed_of(result.map(|result| result.realised)),
-        signed_of(result.map(|result| result.unrealised)),
-        plain(result.map_or(Money::ZERO, |result| result.fees)),
-        signed_of(result.as_ref().map(net)),
-        crate::display::position(status, names),
+        money::result(&result.realised),
+        money::result(&result.unrealised),
+        money::amount(&result.fees),
+        money::result(line.profit.as_deref().unwrap_or("0")),
+        position(&line.positions),
     ]
-}
-
-/// Lines of columns two spaces apart; a header that starts with `<` stands left.
-pub fn aligned<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
-    let name = |column: usize| header[column].trim_start_matches('<');
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells
-            .chain([name(column).chars().count()])
-            .max()
-            .unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let line = |cell: &dyn Fn(usize) -> String| {
-        let cells = (0..N).map(|column| {
-            let (text, width) = (cell(column), widths[column]);
-            if header[column].starts_with('<') {
-                format!("{text:<width$}")
-            } else {
-                format!("{text:>width$}")
-            }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
-    };
-    let head = line(&|column| name(column).to_owned());
-    rows.iter().fold(head, |text, row| {
-        text + &line(&|column| row[column].clone())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_stand_under_their_names() {
-        let rows = [
-            ["ema".to_owned(), "1,234".to_owned()],
-            ["market-maker".to_owned(), "5".to_owned()],
-        ];
-        let text = aligned(&["<strategy", "events"], &rows);
-        assert_eq!(
-            text,
-            "strategy      events\nema            1,234\nmarket-maker       5\n"
-        );
-    }
 }

@@ -1,39 +1,39 @@
-//! Runs an engine while someone watches: the kernel on a thread of its own, the display and the keys on this one.
+//! Runs an engine and shows it: the kernel on a thread of its own, the display and the keyboard on this one.
 
-use crate::display::lines::{PlainLines, notices};
+use crate::display::lines::{figures, notices};
 use crate::display::{KeyCommand, MessageLog, Rate, Screen, view};
+use crate::exit::INTERRUPTED;
 use crate::output::print;
+use crate::strategy_thread;
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::feed::{FeedLines, OperatorFeed, Topic};
+use tickdeck_deck::read_model::ReadModel;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
 use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
 
-/// Between two drawings.
+/// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
-/// Between two plain lines.
+/// Time between two lines of figures.
 const LINE_EVERY: Duration = Duration::from_secs(1);
-/// How often the plain display looks whether the run is over.
+/// How often the plain display checks whether the run is over.
 const LOOK: Duration = Duration::from_millis(25);
-/// Stack of the kernel's thread, on which strategies run too if there is one worker.
-const KERNEL_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
-/// Working orders that the view shows at most.
+/// Most working orders in the view.
 const MOST_ORDERS: usize = 100;
-/// The exit code of a second Ctrl-C.
-const INTERRUPTED: i32 = 130;
 
-/// How a run is shown.
+/// How to show a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Display {
     /// The live view on the terminal.
     Live,
-    /// A line a second.
+    /// One line of figures per second.
     Lines,
     /// Only failures, on standard error.
     Quiet,
@@ -43,38 +43,39 @@ pub enum Display {
 pub struct Console {
     /// The engine.
     pub engine: Engine,
-    /// What the engine's observer writes on.
+    /// The feed that the engine's observer writes to.
     pub feed: OperatorFeed,
-    /// The words behind its numbers.
+    /// Names of instruments, currencies and strategies.
     pub names: Names,
-    /// The wish to stop, which the engine's clock looks at too.
+    /// Requests the end of the run; the engine's clock checks it too.
     pub stop: CancelToken,
-    /// What runs, for the title.
+    /// The run's title.
     pub title: String,
-    /// How it is shown.
+    /// How to show it.
     pub display: Display,
     /// Wall time after which it ends.
     pub limit: Option<Duration>,
-    /// Where a kill is latched, if it lasts.
+    /// The file that makes a kill outlast the host, if it is to.
     pub latch: Option<PathBuf>,
-    /// The core of the kernel's thread.
+    /// The core to pin the kernel's thread to.
     pub core: Option<usize>,
 }
 
-/// What the display and the operator's hand have of a running engine.
-struct Keyboard {
+/// The display's side of a running engine.
+struct Running {
     feed: OperatorFeed,
     names: Names,
+    read_model: ReadModel,
+    rate: Rate,
     controls: EngineHandle,
     stop: CancelToken,
-    title: String,
     latch: Option<PathBuf>,
     deadline: Option<Instant>,
     kernel: JoinHandle<Result<Report, EngineError>>,
 }
 
 impl Console {
-    /// Runs it to its end.
+    /// Runs the engine to its end and returns the report.
     ///
     /// # Errors
     /// The engine fails, or the terminal is gone.
@@ -87,63 +88,66 @@ impl Console {
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.feed.clone());
         let core = self.core;
-        let kernel = std::thread::Builder::new()
-            .name("kernel".to_owned())
-            .stack_size(KERNEL_STACK)
-            .spawn(move || {
-                if let Some(core) = core {
-                    tickdeck_deck::affinity::pin(core);
-                }
-                engine.run(&mut observer)
-            })
-            .context("cannot start the kernel's thread")?;
+        let kernel = strategy_thread::spawn("kernel", move || {
+            if let Some(core) = core {
+                tickdeck_deck::affinity::pin(core);
+            }
+            engine.run(&mut observer)
+        })?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
-        let hand = Keyboard {
+        let running = Running {
             feed: self.feed,
+            read_model: ReadModel::new(self.title, self.names.clone()),
             names: self.names,
+            rate: Rate::default(),
             controls,
             stop: self.stop,
-            title: self.title,
             latch: self.latch,
             deadline,
             kernel,
         };
         match display {
-            Display::Live => hand.live(),
-            Display::Lines => hand.plain(),
-            Display::Quiet => hand.quiet(),
+            Display::Live => running.live(),
+            Display::Lines => running.plain(),
+            Display::Quiet => running.quiet(),
         }
     }
 }
 
-impl Keyboard {
-    fn live(self) -> Result<Report> {
-        let mut told = MessageLog::default();
-        let mut rate = Rate::default();
+impl Running {
+    /// Takes the current status, with the rate since the last time.
+    fn status(&mut self) -> HostStatus {
+        let status = self.feed.latest();
+        let rate = self.rate.look(Instant::now(), status.events);
+        self.read_model.host_status(&status, rate)
+    }
+
+    fn live(mut self) -> Result<Report> {
+        let mut messages = MessageLog::default();
         let shown = (|| -> Result<()> {
             let mut screen = Screen::open()?;
             while !self.kernel.is_finished() {
-                self.look_at_deadline();
-                self.draw(&mut screen, &mut told, &mut rate)?;
+                self.check_deadline();
+                self.draw(&mut screen, &mut messages)?;
                 let next = Instant::now() + FRAME;
                 while let Some(left) = next
                     .checked_duration_since(Instant::now())
                     .filter(|left| !left.is_zero())
                 {
-                    if let Some(wish) = screen.wish(left)? {
-                        self.follow(wish)?;
+                    if let Some(command) = screen.command(left)? {
+                        self.obey(command)?;
                     }
                 }
             }
             Ok(())
         })();
         if shown.is_err() {
-            // Without a display nobody could stop it any more.
+            // Without a display nobody could stop it.
             self.end();
         }
-        told.hear(self.feed.lines(&self.names).told());
+        messages.add(self.feed.lines(&self.names).told());
         let lines = FeedLines {
-            list: told.changes.into_iter().chain(told.log).collect(),
+            list: messages.changes.into_iter().chain(messages.log).collect(),
             ..FeedLines::default()
         };
         let report = self.join()?;
@@ -154,34 +158,25 @@ impl Keyboard {
         Ok(report)
     }
 
-    fn draw(&self, screen: &mut Screen, told: &mut MessageLog, rate: &mut Rate) -> Result<()> {
-        told.hear(self.feed.lines(&self.names).told());
-        told.draft = self.feed.draft();
-        let status = self.feed.latest();
-        let per_second = rate.look(Instant::now(), status.events);
+    fn draw(&mut self, screen: &mut Screen, messages: &mut MessageLog) -> Result<()> {
+        messages.add(self.feed.lines(&self.names).told());
+        messages.draft = self.feed.draft();
         let orders = screen.rows().min(MOST_ORDERS);
-        screen.draw(view(
-            &self.title,
-            &status,
-            per_second,
-            told,
-            orders,
-            &self.names,
-        ))
+        screen.draw(view(&self.status(), messages, orders))
     }
 
-    fn plain(self) -> Result<Report> {
-        let mut plain = PlainLines::default();
+    fn plain(mut self) -> Result<Report> {
         let mut next = Instant::now() + LINE_EVERY;
-        plain.line(Instant::now(), &self.feed.latest(), &self.names);
+        // The rate needs a first look.
+        self.status();
         while !self.kernel.is_finished() {
-            self.look_at_deadline();
+            self.check_deadline();
             if self.feed.is_awaited() {
                 print(&self.notices())?;
             }
             if Instant::now() >= next {
                 next += LINE_EVERY;
-                let line = plain.line(Instant::now(), &self.feed.latest(), &self.names);
+                let line = figures(&self.status());
                 if !print(&(self.notices() + &line + "\n"))? && !self.stop.asked() {
                     self.end();
                 }
@@ -192,7 +187,7 @@ impl Keyboard {
         self.join()
     }
 
-    /// Lines for the notices since the last fetch.
+    /// Formats the notices since the last fetch.
     fn notices(&self) -> String {
         notices(&self.feed.lines(&self.names), false)
             .into_iter()
@@ -213,26 +208,29 @@ impl Keyboard {
             if over {
                 return self.join();
             }
-            self.look_at_deadline();
+            self.check_deadline();
             std::thread::sleep(LOOK);
         }
     }
 
-    fn follow(&self, wish: KeyCommand) -> Result<()> {
-        match wish {
+    fn obey(&self, command: KeyCommand) -> Result<()> {
+        match command {
             KeyCommand::Quit if self.stop.asked() => leave(),
             KeyCommand::Quit => self.end(),
-            // Nobody is asked for it here.
+            // Only a replay asks for it.
             KeyCommand::Pass(_) => {}
             KeyCommand::Pause => {
-                self.order(OperatorCommand::Pause(None), "pause: new orders are denied")
+                self.command(OperatorCommand::Pause(None), "pause: new orders are denied")
             }
-            KeyCommand::Resume => self.order(OperatorCommand::Resume(None), "resume; a kill stays"),
+            KeyCommand::Resume => {
+                let message = "resume; this does not lift a kill";
+                self.command(OperatorCommand::Resume(None), message)
+            }
             KeyCommand::Kill => {
-                // The order first: a full disk must not keep anyone from stopping.
-                self.order(
+                // The command first: a full disk must not keep anyone from stopping.
+                self.command(
                     OperatorCommand::Kill,
-                    "kill: every order is canceled, new ones are denied",
+                    "killed: canceling every order, denying new ones",
                 );
                 if let Some(latch) = &self.latch {
                     latch_kill(latch)?;
@@ -242,13 +240,13 @@ impl Keyboard {
         Ok(())
     }
 
-    fn order(&self, order: OperatorCommand, words: &str) {
-        self.controls.order(order);
+    fn command(&self, command: OperatorCommand, message: &str) {
+        self.controls.order(command);
         self.feed
-            .say(Topic::Operator, "operator", LogLevel::Warn, words);
+            .say(Topic::Operator, "operator", LogLevel::Warn, message);
     }
 
-    fn look_at_deadline(&self) {
+    fn check_deadline(&self) {
         if self
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
@@ -267,19 +265,19 @@ impl Keyboard {
         match self.kernel.join() {
             Ok(report) => Ok(report?),
             Err(_) => Err(anyhow!(
-                "the kernel's thread panicked: a bug in tickdeck, its words are above"
+                "the kernel's thread panicked: a bug in tickdeck; the panic message is above"
             )),
         }
     }
 }
 
-/// What the handler of signals works on: set anew by every run of the process.
+/// What the signal handler stops: set again by every run within the process.
 static TARGET: Mutex<Option<(CancelToken, Option<EngineHandle>)>> = Mutex::new(None);
 
-/// The first Ctrl-C, SIGTERM or SIGHUP ends the run in order, the second one at once.
+/// Makes the first Ctrl-C, SIGTERM or SIGHUP end the run cleanly, and the second one at once.
 ///
 /// # Errors
-/// The system lets nobody listen.
+/// The signal handler cannot be installed.
 pub fn on_interrupt(stop: CancelToken, controls: Option<EngineHandle>) -> Result<()> {
     let mut target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
     let first = target.replace((stop, controls)).is_none();
@@ -301,7 +299,7 @@ pub fn on_interrupt(stop: CancelToken, controls: Option<EngineHandle>) -> Result
             }
         }
     })
-    .context("cannot listen for Ctrl-C")
+    .context("cannot install a handler for Ctrl-C")
 }
 
 /// A signal this soon after another is the same one: supervisors signal a process and then its group.
@@ -310,5 +308,5 @@ const ECHO: Duration = Duration::from_millis(500);
 /// Ends the process without waiting for anything.
 fn leave() -> ! {
     ratatui::restore();
-    std::process::exit(INTERRUPTED)
+    std::process::exit(INTERRUPTED.into())
 }

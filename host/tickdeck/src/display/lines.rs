@@ -1,46 +1,33 @@
-//! The plain display: a line a second, notices as lines, no cursor movement.
+//! The plain display: one line of figures per second, notices as lines, no cursor movement.
 
-use crate::display::{Rate, head};
+use super::model::head;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::feed::{FeedLine, FeedLines, Topic, Weight};
-use tickdeck_engine::Status;
 use tickdeck_model::format::{short, time_of_day};
-use tickdeck_recording::names::Names;
 
-/// Lines of one kind in a second; more are counted.
+/// Lines of one topic per second; any more are only counted.
 const LINES_PER_KIND: u64 = 2;
 
-/// What the plain display has to remember between two lines.
-#[derive(Default)]
-pub struct PlainLines {
-    rate: Rate,
+/// Formats the figures of one second: `12:00:03 ev 123456 (41k/s) orders 12 fills 9 pnl +12.34 USDT`.
+pub fn figures(status: &HostStatus) -> String {
+    let profit = head(status).profit.0;
+    let denied = match status.denied {
+        0 => String::new(),
+        denied => format!(" denied {denied}"),
+    };
+    format!(
+        "{} ev {} ({}/s) orders {}{denied} fills {} pnl {profit}{}",
+        time_of_day(status.event_time_ns),
+        status.events,
+        short(status.events_per_s),
+        status.orders,
+        status.fills,
+        if status.killed { " KILLED" } else { "" },
+    )
 }
 
-impl PlainLines {
-    /// The line of a second: `12:00:03 ev 123456 (41k/s) orders 12 fills 9 pnl +12.34 USDT`.
-    pub fn line(&mut self, now: Instant, status: &Status, names: &Names) -> String {
-        let rate = self.rate.look(now, status.events);
-        let profit = head(status, rate, names).profit.0;
-        let denied: u64 = status.denied.values().sum();
-        let denied = if denied == 0 {
-            String::new()
-        } else {
-            format!(" denied {denied}")
-        };
-        format!(
-            "{} ev {} ({}/s) orders {}{denied} fills {} pnl {profit}{}",
-            time_of_day(status.now),
-            status.events,
-            short(rate),
-            status.orders,
-            status.fills,
-            if status.killed { " KILLED" } else { "" },
-        )
-    }
-}
-
-/// Notices as lines, at most a few of each kind unless each one matters; with `errors_only`, those alone that say what failed.
+/// Formats notices, at most a few of each topic unless each one matters; with `errors_only`, only failures.
 pub fn notices(lines: &FeedLines, errors_only: bool) -> Vec<String> {
     let wanted =
         |line: &&FeedLine| !errors_only || matches!(line.topic, Topic::Anomaly | Topic::Failure);
@@ -74,10 +61,6 @@ pub fn notices(lines: &FeedLines, errors_only: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-    use std::time::Duration;
-    use tickdeck_model::{Reason, Registry};
-
     fn line(topic: Topic, weight: Weight, text: &str) -> FeedLine {
         FeedLine {
             at: 1_000_000_000,
@@ -88,28 +71,25 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_where_the_tape_is_and_what_came_of_it() {
-        let names = Names::new(Arc::new(Registry::new()), None);
-        let (mut plain, start) = (PlainLines::default(), Instant::now());
-        plain.line(start, &Status::default(), &names);
-        let mut status = Status {
-            now: 43_203_000_000_000,
+    fn the_figures_of_a_second_fit_on_a_line() {
+        let mut status = HostStatus {
+            event_time_ns: 43_203_000_000_000,
             events: 41_000,
+            events_per_s: 41_000.0,
             orders: 12,
             fills: 9,
-            ..Status::default()
+            profit: "12.345".to_owned(),
+            currency: "USDT".to_owned(),
+            ..HostStatus::default()
         };
         assert_eq!(
-            plain.line(start + Duration::from_secs(1), &status, &names),
-            "12:00:03 ev 41000 (41.0k/s) orders 12 fills 9 pnl 0.00 "
+            figures(&status),
+            "12:00:03 ev 41000 (41.0k/s) orders 12 fills 9 pnl +12.34 USDT"
         );
-        status.denied.insert(Reason::MaxNotional, 3);
-        status.killed = true;
-        assert!(
-            plain
-                .line(start + Duration::from_secs(2), &status, &names)
-                .contains("orders 12 denied 3 fills 9")
-        );
+        (status.denied, status.killed) = (3, true);
+        let line = figures(&status);
+        assert!(line.contains("orders 12 denied 3 fills 9"), "{line}");
+        assert!(line.ends_with(" KILLED"), "{line}");
     }
 
     #[test]

@@ -1,10 +1,14 @@
-//! The live view: a model of what is shown, a pure rendering of it, and the terminal around both.
+//! Shows a run on a terminal: the live view, lines of figures, and the closing table or JSON object.
+//!
+//! Everything here renders the read model ([`HostStatus`](tickdeck_control::protocol::HostStatus)). The live view has a
+//! model of text and colors, a pure function that draws it, and the terminal around both.
 
 pub mod closing;
 pub mod console;
 pub mod lines;
 mod message_log;
 mod model;
+mod money;
 mod rate;
 mod render;
 pub mod summary;
@@ -12,10 +16,9 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-pub use crate::display::message_log::MessageLog;
-pub(crate) use model::position;
+pub use message_log::MessageLog;
 pub use model::{
-    Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, head, view,
+    Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, view,
 };
 pub use rate::Rate;
 pub use render::render;

@@ -1,73 +1,75 @@
-//! What the live view shows, as words and figures that are ready to draw.
+//! The model of the live view: the read model and the log as text that is ready to draw.
 
+use super::money;
 use crate::display::message_log::MessageLog;
+use tickdeck_control::protocol::{
+    HostStatus, InstrumentLine, OrderLine, PositionLine, ResultLine, StrategyLine,
+};
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Weight};
-use tickdeck_engine::{InstrumentStatus, Status, StrategyState, StrategyStatus, WorkingOrder};
-use tickdeck_model::format::{date, grouped, plain, short, signed, time_of_day};
-use tickdeck_model::{Money, OrderState, Price, Size, Working};
-use tickdeck_recording::names::{Names, net};
+use tickdeck_model::Money;
+use tickdeck_model::format::{date, grouped, short, time_of_day};
 
-/// How a figure is coloured.
+/// The color of a figure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
-    /// As it is.
+    /// The terminal's own color.
     #[default]
     Plain,
-    /// Less than the rest.
+    /// Less prominent than the rest.
     Faint,
-    /// A profit, or all is well.
+    /// A profit, or a healthy state.
     Good,
     /// A loss, or a failure.
     Bad,
-    /// Worth a look.
+    /// Something to look at.
     Warning,
 }
 
-/// What the operator is being asked.
+/// A question to the operator.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Prompt {
-    /// Nothing.
+    /// No question.
     #[default]
     None,
-    /// Whether to kill.
+    /// Asks for confirmation of a kill.
     Kill,
-    /// How many events of a recorded run may pass; so many were typed.
+    /// Asks how many events of a recorded run to play; holds the number typed so far.
     Step(u64),
 }
 
 /// Everything on the screen.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ViewModel {
-    /// What runs: `demo on the simulated exchange, seed 7`.
+    /// The run's title: `demo on the simulated exchange, seed 7`.
     pub title: String,
     /// Event time, with the date.
     pub time: String,
-    /// How the deck is: `trading`, `paused`, `KILLED`.
+    /// The mode of the deck: `trading`, `PAUSED`, `KILLED`.
     pub mode: (String, Tone),
-    /// The counts of the tape.
+    /// The counters.
     pub head: Head,
-    /// By instrument.
+    /// The instruments.
     pub instruments: Vec<InstrumentRow>,
-    /// By strategy.
+    /// The strategies.
     pub strategies: Vec<StrategyRow>,
-    /// What somebody works on or looks at.
+    /// The build in progress, or the event being looked at.
     pub focus: Option<Focus>,
-    /// What happened to versions and what failed, the newest last.
+    /// Changes of versions, and failures, the newest last.
     pub changes: Vec<LogRow>,
     /// The newest working orders.
     pub orders: Vec<OrderRow>,
-    /// The newest lines last.
+    /// The log, the newest line last.
     pub log: Vec<LogRow>,
-    /// What the operator is being asked.
+    /// The question to the operator.
     pub prompt: Prompt,
 }
 
-/// The counts of the tape.
+/// The counters.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Head {
     /// Events so far.
     pub events: String,
-    /// Events a second.
+    /// Events per second.
     pub rate: String,
     /// Actions so far.
     pub actions: String,
@@ -98,7 +100,7 @@ pub struct InstrumentRow {
     pub ask_size: String,
     /// The last trade.
     pub last: String,
-    /// Events of it.
+    /// Its events so far.
     pub events: String,
     /// `live` or `stale`.
     pub state: (String, Tone),
@@ -109,9 +111,9 @@ pub struct InstrumentRow {
 pub struct StrategyRow {
     /// Its name.
     pub name: String,
-    /// Its version, and how many there were in this run: `0.1.0 g2`.
+    /// Its version and generation: `0.1.0 g2`.
     pub version: String,
-    /// How it is.
+    /// Its state.
     pub state: (String, Tone),
     /// Realised and unrealised, less fees.
     pub profit: (String, Tone),
@@ -121,7 +123,7 @@ pub struct StrategyRow {
     pub unrealised: String,
     /// Fees paid.
     pub fees: String,
-    /// What it holds: `0.05 BTCUSDT.SIM`.
+    /// Its open positions: `0.05 BTCUSDT`.
     pub position: String,
     /// Actions so far.
     pub actions: String,
@@ -134,19 +136,19 @@ pub struct StrategyRow {
 /// A working order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OrderRow {
-    /// Whose.
+    /// The strategy that sent it.
     pub strategy: String,
-    /// Our name for it.
+    /// The client order id.
     pub id: String,
-    /// What it trades.
+    /// The instrument's ticker.
     pub symbol: String,
     /// Its side.
     pub side: (String, Tone),
-    /// Filled of its size.
+    /// Filled size and size: `0.0025/0.01`.
     pub size: String,
     /// Its price.
     pub price: String,
-    /// Where it stands.
+    /// Its state.
     pub state: String,
 }
 
@@ -155,217 +157,189 @@ pub struct OrderRow {
 pub struct LogRow {
     /// Event time.
     pub time: String,
-    /// What it says.
+    /// The text.
     pub text: String,
-    /// How much it matters.
+    /// The color.
     pub tone: Tone,
 }
 
-/// What somebody works on, the next version of a strategy, or looks at, an event of a recorded run.
+/// The build of a strategy's next version, or an event of a recorded run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Focus {
     /// ` build ` or ` event `
     pub title: &'static str,
     /// `ema-cross does not build, 2 errors`
     pub headline: (String, Tone),
-    /// What the compiler has against it; what the event led to.
+    /// The compiler's errors, or the effects of the event.
     pub lines: Vec<String>,
 }
 
-/// Makes the view of a status; at most `most_orders` orders are shown.
-pub fn view(
-    title: &str,
-    status: &Status,
-    rate: f64,
-    told: &MessageLog,
-    most_orders: usize,
-    names: &Names,
-) -> ViewModel {
+/// Builds the view of a status; it shows at most `most_orders` orders.
+pub fn view(status: &HostStatus, messages: &MessageLog, most_orders: usize) -> ViewModel {
+    let at = status.event_time_ns;
     ViewModel {
-        title: title.to_owned(),
-        time: if status.now == 0 {
-            String::new()
-        } else {
-            format!("{} {} UTC", date(status.now), time_of_day(status.now))
+        title: status.title.clone(),
+        time: match at {
+            0 => String::new(),
+            at => format!("{} {} UTC", date(at), time_of_day(at)),
         },
-        mode: mode(status),
-        head: head(status, rate, names),
-        instruments: status
-            .instruments
-            .iter()
-            .map(|instrument| instrument_row(instrument, names))
-            .collect(),
+        mode: mode(&status.mode),
+        head: head(status),
+        instruments: status.instruments.iter().map(instrument_row).collect(),
         strategies: status
             .strategies
             .iter()
-            .map(|strategy| strategy_row(strategy, names))
+            .map(|strategy| strategy_row(strategy, &status.currency))
             .collect(),
         orders: status
             .working
             .iter()
-            .rev()
             .take(most_orders)
-            .map(|order| order_row(order, names))
+            .map(order_row)
             .collect(),
-        focus: told.draft.as_ref().map(draft),
-        changes: told
+        focus: messages.draft.as_ref().map(draft),
+        changes: messages
             .changes
             .iter()
             .map(log_row)
-            .chain(besides(status))
+            .chain(shadows(status))
             .collect(),
-        log: told.log.iter().map(log_row).collect(),
+        log: messages.log.iter().map(log_row).collect(),
         prompt: Prompt::None,
     }
 }
 
-/// The counts of the tape.
-pub fn head(status: &Status, rate: f64, names: &Names) -> Head {
-    let profit = names.profit(status);
+/// Formats the counters.
+pub(super) fn head(status: &HostStatus) -> Head {
+    let profit = money::result(&status.profit);
     Head {
         events: grouped(status.events),
-        rate: format!("{}/s", short(rate)),
+        rate: format!("{}/s", short(status.events_per_s)),
         actions: grouped(status.actions),
         orders: grouped(status.orders),
-        denied: grouped(status.denied.values().sum()),
+        denied: grouped(status.denied),
         fills: grouped(status.fills),
         profit: (
-            format!("{} {}", signed(profit), names.money_code()),
-            tone(profit),
+            format!("{profit} {}", status.currency),
+            tone(&status.profit),
         ),
-        capital: names.capital(status).map_or_else(String::new, plain),
+        capital: status
+            .capital
+            .as_deref()
+            .map_or_else(String::new, money::amount),
     }
 }
 
-fn mode(status: &Status) -> (String, Tone) {
-    let all = |state| {
-        !status.strategies.is_empty()
-            && status
-                .strategies
-                .iter()
-                .all(|strategy| strategy.state == state)
-    };
-    let (word, tone) = if status.killed {
-        ("KILLED", Tone::Bad)
-    } else if all(StrategyState::Paused) {
-        ("PAUSED", Tone::Warning)
-    } else if all(StrategyState::Stopped) {
-        ("stopped", Tone::Faint)
-    } else {
-        ("trading", Tone::Good)
-    };
-    (word.to_owned(), tone)
+/// The mode with what asks for attention in capitals.
+fn mode(mode: &str) -> (String, Tone) {
+    match mode {
+        "killed" => ("KILLED".to_owned(), Tone::Bad),
+        "paused" => ("PAUSED".to_owned(), Tone::Warning),
+        "stopped" => (mode.to_owned(), Tone::Faint),
+        _ => (mode.to_owned(), Tone::Good),
+    }
 }
 
-fn instrument_row(status: &InstrumentStatus, names: &Names) -> InstrumentRow {
-    let id = status.instrument;
-    let price =
-        |level: Option<(Price, Size)>| level.map_or_else(dash, |(price, _)| names.price(id, price));
-    let size =
-        |level: Option<(Price, Size)>| level.map_or_else(dash, |(_, size)| names.size(id, size));
-    let state = if status.stale {
+fn instrument_row(line: &InstrumentLine) -> InstrumentRow {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(dash);
+    let state = if line.stale {
         ("STALE", Tone::Warning)
     } else {
         ("live", Tone::Good)
     };
     InstrumentRow {
-        symbol: names.symbol(id),
-        bid_size: size(status.bid),
-        bid: price(status.bid),
-        ask: price(status.ask),
-        ask_size: size(status.ask),
-        last: status.last.map_or_else(dash, |last| names.price(id, last)),
-        events: grouped(status.events),
+        symbol: line.symbol.clone(),
+        bid_size: or_dash(&line.bid_size),
+        bid: or_dash(&line.bid),
+        ask: or_dash(&line.ask),
+        ask_size: or_dash(&line.ask_size),
+        last: or_dash(&line.last),
+        events: grouped(line.events),
         state: (state.0.to_owned(), state.1),
     }
 }
 
-fn strategy_row(status: &StrategyStatus, names: &Names) -> StrategyRow {
-    let result = names.result(status);
-    let profit = result.as_ref().map_or(Money::ZERO, net);
-    let money = |of: Option<Money>| signed(of.unwrap_or(Money::ZERO));
-    let tone_of_state = match status.state {
-        StrategyState::Running => Tone::Good,
-        StrategyState::Paused | StrategyState::Reducing => Tone::Warning,
-        StrategyState::Quarantined => Tone::Bad,
-        StrategyState::Stopped => Tone::Faint,
+fn strategy_row(line: &StrategyLine, currency: &str) -> StrategyRow {
+    let result = result_in(line, currency);
+    let profit = line.profit.as_deref().unwrap_or("0");
+    let state_tone = match line.state.as_str() {
+        "running" => Tone::Good,
+        "paused" | "reducing" => Tone::Warning,
+        "quarantined" => Tone::Bad,
+        _ => Tone::Faint,
     };
     StrategyRow {
-        name: status.name.clone(),
-        version: format!("{} g{}", status.version, status.generation),
-        state: (status.state.as_str().to_owned(), tone_of_state),
-        profit: (signed(profit), tone(profit)),
-        realised: money(result.map(|result| result.realised)),
-        unrealised: money(result.map(|result| result.unrealised)),
-        fees: plain(result.map_or(Money::ZERO, |result| result.fees)),
-        position: position(status, names),
-        actions: grouped(status.actions),
-        events: grouped(status.events),
-        time: status
+        name: line.name.clone(),
+        version: format!("{} g{}", line.version, line.generation),
+        state: (line.state.clone(), state_tone),
+        profit: (money::result(profit), tone(profit)),
+        realised: money::result(&result.realised),
+        unrealised: money::result(&result.unrealised),
+        fees: money::amount(&result.fees),
+        position: position(&line.positions),
+        actions: grouped(line.actions),
+        events: grouped(line.events),
+        time: line
             .ns_per_event
             .map_or_else(dash, |ns| format!("{ns:.0} ns")),
     }
 }
 
-/// Every position that is not flat: `0.05 BTCUSDT, -1.2 ETHUSDT`.
-pub(crate) fn position(status: &StrategyStatus, names: &Names) -> String {
-    let open = status.positions.iter().filter(|(_, size)| size.0 != 0);
-    let words: Vec<String> = open
-        .map(|(id, size)| {
-            let ticker = names
-                .instrument(*id)
-                .map_or_else(|| names.symbol(*id), |terms| terms.ticker().to_owned());
-            format!("{} {ticker}", names.size(*id, *size))
-        })
-        .collect();
-    if words.is_empty() {
-        "flat".to_owned()
-    } else {
-        words.join(", ")
-    }
+/// The result of a strategy in one currency; zeros if it has none.
+pub(super) fn result_in(line: &StrategyLine, currency: &str) -> ResultLine {
+    let result = line.results.iter().find(|one| one.currency == currency);
+    result.cloned().unwrap_or_else(|| ResultLine {
+        currency: currency.to_owned(),
+        realised: "0".to_owned(),
+        unrealised: "0".to_owned(),
+        fees: "0".to_owned(),
+    })
 }
 
-fn order_row(order: &WorkingOrder, names: &Names) -> OrderRow {
-    let id = order.instrument;
-    let tone = if order.side.sign() > 0 {
-        Tone::Good
-    } else {
-        Tone::Bad
+/// Formats open positions: `0.05 BTCUSDT, -1.2 ETHUSDT`.
+pub(super) fn position(positions: &[PositionLine]) -> String {
+    if positions.is_empty() {
+        return "flat".to_owned();
+    }
+    let text = |line: &PositionLine| format!("{} {}", line.size, ticker(&line.symbol));
+    let texts: Vec<String> = positions.iter().map(text).collect();
+    texts.join(", ")
+}
+
+/// A symbol without its venue.
+fn ticker(symbol: &str) -> &str {
+    symbol.rsplit_once('.').map_or(symbol, |(ticker, _)| ticker)
+}
+
+fn order_row(line: &OrderLine) -> OrderRow {
+    let tone = match line.side.as_str() {
+        "buy" => Tone::Good,
+        _ => Tone::Bad,
     };
     OrderRow {
-        strategy: names.strategy(order.id.strategy),
-        id: order.id.to_string(),
-        symbol: names
-            .instrument(id)
-            .map_or_else(|| names.symbol(id), |terms| terms.ticker().to_owned()),
-        side: (order.side.as_str().to_owned(), tone),
-        size: format!(
-            "{}/{}",
-            names.size(id, order.filled),
-            names.size(id, order.size)
-        ),
-        price: if order.price.0 == 0 {
-            "market".to_owned()
-        } else {
-            names.price(id, order.price)
-        },
-        state: state(order.state).to_owned(),
+        strategy: line.strategy.clone(),
+        id: line.id.clone(),
+        symbol: ticker(&line.symbol).to_owned(),
+        side: (line.side.clone(), tone),
+        size: format!("{}/{}", line.filled, line.size),
+        price: line.price.clone().unwrap_or_else(|| "market".to_owned()),
+        state: line.state.clone(),
     }
 }
 
-/// The versions that run beside others now.
-fn besides(status: &Status) -> impl Iterator<Item = LogRow> {
-    let shadow = |strategy: &StrategyStatus| {
-        let shadow = strategy.shadow.as_ref()?;
+/// The versions in the shadow, one line each.
+fn shadows(status: &HostStatus) -> impl Iterator<Item = LogRow> {
+    let shadow = |line: &StrategyLine| {
+        let shadow = line.shadow.as_ref()?;
         let text = format!(
-            "{}: beside {} ({} agreed, {} differed)",
-            strategy.name,
+            "{}: {} in the shadow ({} agreed, {} differed)",
+            line.name,
             shadow.version,
             grouped(shadow.agreed),
             grouped(shadow.differed)
         );
         Some(LogRow {
-            time: time_of_day(status.now),
+            time: time_of_day(status.event_time_ns),
             text,
             tone: match shadow.differed {
                 0 => Tone::Plain,
@@ -402,29 +376,12 @@ fn log_row(line: &FeedLine) -> LogRow {
     }
 }
 
-const fn state(state: OrderState) -> &'static str {
-    match state {
-        OrderState::Initialised => "new",
-        OrderState::Working(Working::Submitted) => "submitted",
-        OrderState::Working(Working::Accepted) => "working",
-        OrderState::Working(Working::Triggered) => "triggered",
-        OrderState::Working(Working::PartiallyFilled) => "part filled",
-        OrderState::PendingModify(_) => "modifying",
-        OrderState::PendingCancel(_) => "canceling",
-        OrderState::Unknown => "unknown",
-        OrderState::Denied => "denied",
-        OrderState::Rejected => "rejected",
-        OrderState::Canceled => "canceled",
-        OrderState::Expired => "expired",
-        OrderState::Filled => "filled",
-    }
-}
-
-const fn tone(money: Money) -> Tone {
-    match money.0 {
-        0 => Tone::Plain,
-        1.. => Tone::Good,
-        _ => Tone::Bad,
+/// The tone of a result.
+fn tone(decimal: &str) -> Tone {
+    match money::parse(decimal) {
+        Money(0) => Tone::Plain,
+        Money(1..) => Tone::Good,
+        Money(_) => Tone::Bad,
     }
 }
 

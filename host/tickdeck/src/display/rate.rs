@@ -1,11 +1,11 @@
-//! The tape's rate over the last second or so.
+//! The event rate over the last second or so.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How long a rate looks back.
+/// How far back a rate looks.
 const WINDOW: Duration = Duration::from_millis(1_500);
-/// Looks that are kept at most.
+/// Most samples kept.
 const MAX_LOOKS: usize = 64;
 
 /// A counter's rate over a sliding window.
@@ -15,7 +15,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Takes a look and answers the rate a second.
+    /// Adds a sample of the counter and returns the rate per second.
     pub fn look(&mut self, now: Instant, count: u64) -> f64 {
         self.looks.push_back((now, count));
         while self.looks.len() > MAX_LOOKS
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_back_no_further_than_its_window() {
+    fn a_rate_looks_back_no_further_than_its_window() {
         let (mut rate, start) = (Rate::default(), Instant::now());
         assert_eq!(rate.look(start, 0), 0.0);
         for tenth in 1..=50 {

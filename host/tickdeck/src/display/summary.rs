@@ -1,16 +1,17 @@
-//! The closing JSON object of `demo` and `run`. Money, sizes and positions are JSON numbers written with their exact
-//! decimal digits.
+//! The JSON object printed at the end of a run. Money, sizes and positions are JSON numbers with their exact decimal
+//! digits.
 
+use super::model::result_in;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tickdeck_engine::{Ending, Report, StrategyResult, StrategyStatus};
-use tickdeck_model::format::trimmed;
-use tickdeck_model::{Fixed, Money};
+use tickdeck_control::protocol::{ResultLine, StrategyLine};
+use tickdeck_deck::read_model::ReadModel;
+use tickdeck_engine::{Ending, Report};
 use tickdeck_recording::names::Names;
 
-/// What came of a run.
+/// The results of a run.
 #[derive(Debug, Serialize)]
 pub struct Summary {
     events: u64,
@@ -33,10 +34,10 @@ pub struct Summary {
     workers: usize,
     ending: &'static str,
     elapsed_s: f64,
-    /// From the start of the command to the first action carried out.
+    /// From the start of the command to the first action applied.
     first_decision_ms: Option<f64>,
     killed: bool,
-    /// Strategies that did not run, with why.
+    /// Strategies that did not run, with the reason.
     skipped: BTreeMap<String, String>,
 }
 
@@ -44,7 +45,7 @@ pub struct Summary {
 struct StrategySummary {
     name: String,
     version: String,
-    state: &'static str,
+    state: String,
     events: u64,
     actions: u64,
     ns_per_event: Option<f64>,
@@ -67,50 +68,43 @@ struct ResultSummary {
     fees: Exact,
 }
 
-/// What the report does not know.
+/// Facts about a run that its report lacks.
 #[derive(Debug, Clone, Default)]
 pub struct RunFacts {
-    /// The seed of all that was random.
+    /// The seed of everything random.
     pub seed: u64,
     /// Worker threads.
     pub workers: usize,
     /// From the start of the command to the start of the run.
     pub start_up: Duration,
-    /// Strategies that did not run, with why.
+    /// Strategies that did not run, with the reason.
     pub skipped: BTreeMap<String, String>,
 }
 
-/// The summary of a report.
+/// Builds the summary of a report.
 pub fn summary(report: &Report, about: RunFacts, names: &Names) -> Summary {
-    let status = &report.status;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
+    let rate = if elapsed_s > 0.0 {
+        (report.status.events as f64 / elapsed_s).round()
+    } else {
+        0.0
+    };
+    let read_model = ReadModel::new("", names.clone());
+    let status = read_model.host_status(&report.status, rate);
+    let strategies = status.strategies.into_iter();
     Summary {
         events: status.events,
-        events_per_second: if elapsed_s > 0.0 {
-            (status.events as f64 / elapsed_s).round()
-        } else {
-            0.0
-        },
+        events_per_second: status.events_per_s,
         actions: status.actions,
         orders: status.orders,
-        denied: status
-            .denied
-            .iter()
-            .map(|(reason, count)| (reason.code(), *count))
-            .collect(),
+        denied: status.denied_by_reason,
         fills: status.fills,
-        strategies: status
-            .strategies
-            .iter()
-            .map(|strategy| strategy_summary(strategy, names))
+        strategies: strategies
+            .map(|strategy| strategy_summary(strategy, &status.currency))
             .collect(),
-        capital: names.capital(status).map(Exact::money),
-        currency: names.money_code(),
-        balances: status
-            .capital
-            .iter()
-            .map(|(id, balance)| (names.currency(*id), Exact::money(*balance)))
-            .collect(),
+        capital: status.capital.map(Exact),
+        balances: exact_by_name(status.balances),
+        currency: status.currency,
         tape_hash: format!("{:032x}", report.tape_hash),
         actions_hash: format!("{:032x}", report.actions_hash),
         seed: about.seed,
@@ -135,57 +129,46 @@ fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e4).round() / 10.0
 }
 
-fn strategy_summary(status: &StrategyStatus, names: &Names) -> StrategySummary {
-    let open = status.positions.iter().filter(|(_, size)| size.0 != 0);
-    let positions: BTreeMap<String, Exact> = open
-        .filter_map(|(id, size)| {
-            let terms = names.instrument(*id)?;
-            Some((
-                terms.symbol.clone(),
-                Exact::fixed(size.at(terms.size_scale)),
-            ))
-        })
+fn strategy_summary(line: StrategyLine, currency: &str) -> StrategySummary {
+    let main = ResultSummary::from(result_in(&line, currency));
+    let open = line.positions.into_iter();
+    // An instrument that the registry lacks has no size to show.
+    let positions: BTreeMap<String, String> = open
+        .filter(|position| !position.size.is_empty())
+        .map(|position| (position.symbol, position.size))
         .collect();
     let position = match positions.len() {
-        0 => Some(Exact::money(Money::ZERO)),
-        1 => positions.values().next().cloned(),
+        0 => Some(Exact("0".to_owned())),
+        1 => positions.values().next().cloned().map(Exact),
         _ => None,
     };
-    let main = names.result(status);
-    let others = status
-        .results
-        .iter()
-        .filter(|result| Some(result.currency) != names.money());
-    let main = result_summary(main.as_ref());
+    let results = line.results.into_iter();
     StrategySummary {
-        name: status.name.clone(),
-        version: status.version.clone(),
-        state: status.state.as_str(),
-        events: status.events,
-        actions: status.actions,
-        ns_per_event: status.ns_per_event.map(|ns| (ns * 10.0).round() / 10.0),
+        name: line.name,
+        version: line.version,
+        state: line.state,
+        events: line.events,
+        actions: line.actions,
+        ns_per_event: line.ns_per_event.map(|ns| (ns * 10.0).round() / 10.0),
         realised: main.realised,
         unrealised: main.unrealised,
         fees: main.fees,
         position,
-        positions,
-        other_results: others
-            .map(|result| {
-                (
-                    names.currency(result.currency),
-                    result_summary(Some(result)),
-                )
-            })
+        positions: exact_by_name(positions),
+        other_results: results
+            .filter(|result| result.currency != currency)
+            .map(|result| (result.currency.clone(), result.into()))
             .collect(),
     }
 }
 
-fn result_summary(result: Option<&StrategyResult>) -> ResultSummary {
-    let exact = |of: fn(&StrategyResult) -> Money| Exact::money(result.map_or(Money::ZERO, of));
-    ResultSummary {
-        realised: exact(|result| result.realised),
-        unrealised: exact(|result| result.unrealised),
-        fees: exact(|result| result.fees),
+impl From<ResultLine> for ResultSummary {
+    fn from(result: ResultLine) -> Self {
+        Self {
+            realised: Exact(result.realised),
+            unrealised: Exact(result.unrealised),
+            fees: Exact(result.fees),
+        }
     }
 }
 
@@ -193,14 +176,11 @@ fn result_summary(result: Option<&StrategyResult>) -> ResultSummary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Exact(String);
 
-impl Exact {
-    fn fixed(number: Fixed) -> Self {
-        Self(trimmed(&number.to_string()).to_owned())
-    }
-
-    fn money(money: Money) -> Self {
-        Self::fixed(money.at(Money::SCALE))
-    }
+fn exact_by_name(decimals: BTreeMap<String, String>) -> BTreeMap<String, Exact> {
+    let decimals = decimals.into_iter();
+    decimals
+        .map(|(name, decimal)| (name, Exact(decimal)))
+        .collect()
 }
 
 impl Serialize for Exact {
@@ -215,10 +195,10 @@ impl Serialize for Exact {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use tickdeck_engine::{Status, StrategyState};
+    use tickdeck_engine::{Status, StrategyResult, StrategyState};
     use tickdeck_model::{
-        Amount, CurrencyId, Instrument, InstrumentId, Price, Reason, Registry, Size, StrategyId,
-        VenueId,
+        Amount, CurrencyId, Instrument, InstrumentId, Money, Price, Reason, Registry, Size,
+        StrategyId, VenueId,
     };
 
     fn names() -> Names {

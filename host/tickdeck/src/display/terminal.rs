@@ -1,4 +1,4 @@
-//! The terminal around the live view: raw mode in and out, keys, and a drawing some ten times a second.
+//! The terminal around the live view: raw mode, keys, and frames.
 
 use super::model::{Prompt, ViewModel};
 use super::render::render;
@@ -8,39 +8,39 @@ use ratatui::DefaultTerminal;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// What the operator wants.
+/// A command from the keyboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCommand {
-    /// End in order.
+    /// Ends the run cleanly.
     Quit,
-    /// No new orders from any strategy.
+    /// Denies new orders of all strategies.
     Pause,
-    /// Back to normal.
+    /// Ends a pause.
     Resume,
-    /// Cancel everything and stay that way.
+    /// Cancels every order and denies new ones.
     Kill,
-    /// So many events of a recorded run may pass.
+    /// Plays this many more events of a recorded run.
     Pass(u64),
 }
 
 /// The terminal while the view is on it; restored when dropped, and by a panic on any thread.
 pub struct Screen {
     terminal: DefaultTerminal,
-    /// Keys come from a thread of their own: reading a terminal that has gone away never returns.
+    /// Keys come from a thread of their own, because reading a terminal that has gone away never returns.
     events: Receiver<Event>,
     prompt: Prompt,
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Takes over the terminal.
     ///
     /// # Errors
-    /// It can't be put into raw mode.
+    /// It cannot be put into raw mode.
     pub fn open() -> Result<Self> {
         Self::asking(Prompt::None)
     }
 
-    /// Takes the terminal over, with a question.
+    /// Takes over the terminal and asks a question.
     ///
     /// # Errors
     /// As [`Screen::open`].
@@ -54,14 +54,14 @@ impl Screen {
         })
     }
 
-    /// Rows of the screen.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.terminal
             .size()
             .map_or(0, |size| usize::from(size.height))
     }
 
-    /// Draws the model.
+    /// Draws a frame.
     ///
     /// # Errors
     /// The terminal is gone.
@@ -73,22 +73,22 @@ impl Screen {
         Ok(())
     }
 
-    /// Waits up to `timeout` for a key that means something.
+    /// Waits up to `timeout` for a key that is a command.
     ///
     /// # Errors
     /// The terminal is gone.
-    pub fn wish(&mut self, timeout: Duration) -> Result<Option<KeyCommand>> {
+    pub fn command(&mut self, timeout: Duration) -> Result<Option<KeyCommand>> {
         let event = match self.events.recv_timeout(timeout) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => return Ok(None),
             Err(RecvTimeoutError::Disconnected) => bail!("cannot read the terminal"),
         };
-        let (prompt, wish) = match event {
+        let (prompt, command) = match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => pressed(self.prompt, key),
             _ => (self.prompt, None),
         };
         self.prompt = prompt;
-        Ok(wish)
+        Ok(command)
     }
 }
 
@@ -98,7 +98,7 @@ impl Drop for Screen {
     }
 }
 
-/// Starts the thread that reads the terminal; it ends with the process, or once nobody listens.
+/// Starts the thread that reads the terminal. It ends with the process, or with the receiver.
 fn read_events() -> Result<Receiver<Event>> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let read = move || {
@@ -113,7 +113,7 @@ fn read_events() -> Result<Receiver<Event>> {
     Ok(receiver)
 }
 
-/// What a key does: the prompt after it, and what is wanted.
+/// Returns the prompt after a key, and the command that the key gives.
 fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<KeyCommand>) {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match (prompt, key.code) {
@@ -129,7 +129,7 @@ fn pressed(prompt: Prompt, key: KeyEvent) -> (Prompt, Option<KeyCommand>) {
     }
 }
 
-/// What a key does where events of a recorded run pass.
+/// Handles a key while a recorded run is stepped through.
 fn step(typed: u64, code: KeyCode) -> (Prompt, Option<KeyCommand>) {
     /// More digits than any run has events.
     const MOST: u64 = 1_000_000_000_000;
@@ -153,9 +153,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_and_enter_let_so_many_events_pass() {
+    fn a_number_and_enter_play_that_many_events() {
         let mut prompt = Prompt::Step(0);
-        let mut wishes = Vec::new();
+        let mut commands = Vec::new();
         let keys = ['\n', '1', 'x', '2', '5', '\u{8}', '\n', ' ', 'q'];
         for key in keys {
             let code = match key {
@@ -163,9 +163,9 @@ mod tests {
                 '\u{8}' => KeyCode::Backspace,
                 char => KeyCode::Char(char),
             };
-            let wish;
-            (prompt, wish) = pressed(prompt, KeyEvent::new(code, KeyModifiers::NONE));
-            wishes.extend(wish);
+            let command;
+            (prompt, command) = pressed(prompt, KeyEvent::new(code, KeyModifiers::NONE));
+            commands.extend(command);
         }
         let expected = [
             KeyCommand::Pass(1),
@@ -173,11 +173,11 @@ mod tests {
             KeyCommand::Pass(1),
             KeyCommand::Quit,
         ];
-        assert_eq!((prompt, &wishes[..]), (Prompt::Step(0), &expected[..]));
+        assert_eq!((prompt, &commands[..]), (Prompt::Step(0), &expected[..]));
     }
 
     #[test]
-    fn a_kill_takes_a_second_key_and_nothing_else_does() {
+    fn only_a_kill_takes_a_second_key() {
         let key = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
         let cases = [
             (Prompt::None, 'k', Prompt::Kill, None),
@@ -190,10 +190,10 @@ mod tests {
             (Prompt::None, 'r', Prompt::None, Some(KeyCommand::Resume)),
             (Prompt::None, 'c', Prompt::None, None),
         ];
-        for (before, char, after, wish) in cases {
+        for (before, char, after, command) in cases {
             assert_eq!(
                 pressed(before, key(char)),
-                (after, wish),
+                (after, command),
                 "{before:?} {char}"
             );
         }

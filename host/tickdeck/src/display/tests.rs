@@ -1,10 +1,12 @@
-//! The picture that a status gives, as text.
+//! The view of a status, as text.
 
 use super::{MessageLog, Prompt, Rate, ViewModel, render, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::sync::Arc;
+use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Topic, Weight};
+use tickdeck_deck::read_model::ReadModel;
 use tickdeck_engine::{
     InstrumentStatus, ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus,
     WorkingOrder,
@@ -106,15 +108,15 @@ fn status() -> Status {
     }
 }
 
-fn told() -> MessageLog {
+fn messages() -> MessageLog {
     let line = |after_s: i64, topic, weight, text: &str| FeedLine {
         at: (1_723_132_800 + after_s) * SECOND,
         topic,
         weight,
         text: text.to_owned(),
     };
-    let mut told = MessageLog::default();
-    told.hear([
+    let mut messages = MessageLog::default();
+    messages.add([
         line(
             0,
             Topic::Denied,
@@ -141,34 +143,32 @@ fn told() -> MessageLog {
         ),
         line(2, Topic::Notified, Weight::Note, "ema-cross: cross -1"),
     ]);
-    told
+    messages
+}
+
+fn read(title: &str, status: &Status) -> HostStatus {
+    ReadModel::new(title, names()).host_status(status, 41_234.0)
 }
 
 fn model() -> ViewModel {
-    view(
-        "demo on the simulated exchange, seed 7",
-        &status(),
-        41_234.0,
-        &told(),
-        10,
-        &names(),
-    )
+    let status = read("demo on the simulated exchange, seed 7", &status());
+    view(&status, &messages(), 10)
 }
 
-/// A strategy in the works, which does not build.
+/// A strategy whose next version does not build.
 fn broken() -> ViewModel {
-    let mut told = told();
+    let mut messages = messages();
     let error = |line: u32| {
         format!(
             "plugins/ema-cross/src/lib.rs:{line}:23: mismatched types: expected `u32`,\nfound `f64`"
         )
     };
-    told.draft = Some(BuildProgress {
+    messages.draft = Some(BuildProgress {
         headline: "ema-cross does not build, 8 errors; the version before goes on".to_owned(),
         stand: BuildPhase::Broken,
         errors: (81..89).map(error).collect(),
     });
-    view("dev ema-cross", &status(), 41_234.0, &told, 10, &names())
+    view(&read("dev ema-cross", &status()), &messages, 10)
 }
 
 fn picture(model: &ViewModel, width: u16, height: u16) -> String {
@@ -182,7 +182,7 @@ fn picture(model: &ViewModel, width: u16, height: u16) -> String {
 }
 
 #[test]
-fn the_pictures_are_those_that_were_agreed_on() {
+fn the_views_match_the_snapshot() {
     let pictures = [
         picture(&model(), 160, 24),
         picture(&broken(), 110, 26),
@@ -190,7 +190,7 @@ fn the_pictures_are_those_that_were_agreed_on() {
     ]
     .join("\n");
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/display/view.snapshot.txt");
-    // `UPDATE_SNAPSHOTS=1 cargo test -p tickdeck` after a change that is meant; look at the difference before keeping it.
+    // After an intended change run `UPDATE_SNAPSHOTS=1 cargo test -p tickdeck`, and review the difference.
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(file, &pictures).unwrap();
     }
@@ -198,7 +198,7 @@ fn the_pictures_are_those_that_were_agreed_on() {
 }
 
 #[test]
-fn a_kill_is_asked_about_and_shown() {
+fn a_kill_is_confirmed_and_shown() {
     let mut model = model();
     model.prompt = Prompt::Kill;
     assert!(picture(&model, 160, 18).contains("kill: cancel every order and deny new ones? y yes"));
@@ -206,7 +206,7 @@ fn a_kill_is_asked_about_and_shown() {
         killed: true,
         ..status()
     };
-    let model = view("demo", &killed, 0.0, &MessageLog::default(), 10, &names());
+    let model = view(&read("demo", &killed), &MessageLog::default(), 10);
     assert!(
         picture(&model, 160, 18)
             .lines()

@@ -1,13 +1,17 @@
 //! Runs cargo: what a folder holds, and compiling it.
 
-use super::WASM_TARGET;
 use super::diagnostic::Diagnostic;
+use super::environment::clean;
+use super::target::WASM_TARGET;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Where a deck and a repository keep strategies.
+const PLUGINS: &str = "plugins";
 
 /// How strategies are compiled, whatever the workspace's own profile says.
 const PROFILE: [(&str, &str); 5] = [
@@ -20,30 +24,6 @@ const PROFILE: [(&str, &str); 5] = [
 
 /// What makes the SDK export the world `strategy-bytes`.
 const BYTES_FEATURE: &str = "tickdeck-sdk/bytes";
-
-/// Variables of the build that we may be run from (`cargo run`, `cargo clippy`, a coverage tool) which would change
-/// the nested one. The toolchain, cargo's home and its network settings stay.
-const FOREIGN: [&str; 19] = [
-    "RUSTFLAGS",
-    "RUSTDOCFLAGS",
-    "CARGO_ENCODED_RUSTFLAGS",
-    "CARGO_BUILD_RUSTFLAGS",
-    "CARGO_BUILD_TARGET",
-    "CARGO_BUILD_TARGET_DIR",
-    "CARGO_TARGET_DIR",
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_PRIMARY_PACKAGE",
-    "CARGO_CRATE_NAME",
-    "CARGO_BIN_NAME",
-    "CARGO_MAKEFLAGS",
-    "MAKEFLAGS",
-    "RUSTC_WORKSPACE_WRAPPER",
-    "RUSTC_LINKER",
-    "LLVM_PROFILE_FILE",
-    "OUT_DIR",
-    "TARGET",
-];
 
 /// A crate that can be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,21 +71,6 @@ pub(super) struct Message {
     pub(super) message: Option<Diagnostic>,
 }
 
-/// Takes the variables of a surrounding build out of a command's environment.
-pub(super) fn clean(command: &mut Command) -> &mut Command {
-    for name in FOREIGN {
-        command.env_remove(name);
-    }
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_")
-            || name.to_string_lossy().starts_with("CARGO_PROFILE_")
-        {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
 fn cargo() -> Command {
     let mut command =
         Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
@@ -121,7 +86,7 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
         path.join("Cargo.toml")
     };
     if !manifest.is_file() {
-        let inside = Path::new(super::PLUGINS).join(path);
+        let inside = Path::new(PLUGINS).join(path);
         let meant = match inside.join("Cargo.toml").is_file() {
             true => format!("; did you mean {}?", inside.display()),
             false => String::new(),

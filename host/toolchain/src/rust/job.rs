@@ -1,7 +1,7 @@
 //! A build that runs in the background, can be given up at any moment, and keeps the compiler's words.
 
 use super::cargo::{self, Message, Package};
-use super::ensure_wasm_target;
+use super::target::ensure_wasm_target;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{BufRead, BufReader};

@@ -2,6 +2,7 @@
 
 mod cargo;
 mod diagnostic;
+mod environment;
 mod job;
 mod stale;
 mod target;
@@ -9,14 +10,11 @@ mod target;
 pub use job::{Failure, Job, Outcome, Project};
 pub use stale::out_of_date;
 pub use target::{WASM_TARGET, ensure_wasm_target, wasm_target_present};
-pub use tickdeck_journal::atomic_file::{install, install_new_private, install_private};
+use tickdeck_journal::atomic_file::install;
 
 use anyhow::{Context, Result, bail};
 use cargo::Package;
 use std::path::{Path, PathBuf};
-
-/// Where a deck and a repository keep strategies.
-const PLUGINS: &str = "plugins";
 
 /// What a build is to do.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! The compiler's WebAssembly target: is it there, and if not, get it.
 
-use super::cargo::clean;
+use super::environment::clean;
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};

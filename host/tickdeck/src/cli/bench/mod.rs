@@ -9,14 +9,14 @@ mod result;
 mod ring;
 mod span;
 
-use super::INTERRUPTED;
 use super::machine::{self, CpuTimes};
-use crate::cli::json::Figure;
 use crate::cli::run_options::duration;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
+use result::Figure;
 use span::Span;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,11 +58,11 @@ impl Bench {
         checks.push(machine::steal(before, CpuTimes::now()));
         checks.extend(result::build());
         let result = result::of(checks, figures);
-        print(&if self.json {
-            serde_json::to_string(&result)? + "\n"
+        if self.json {
+            print_json(&result)?;
         } else {
-            result::shown(&result)
-        })?;
+            print(&result::shown(&result))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

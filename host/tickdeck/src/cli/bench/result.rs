@@ -1,8 +1,34 @@
 //! Figures beside what is usual, and the words for both.
 
 use super::latency::{self, quantile};
-use crate::cli::json::{Figure, Finding, Level, SelfCheck};
+use crate::cli::finding::{Finding, Level};
+use serde::Serialize;
 use tickdeck_model::format::{grouped, short};
+
+/// The JSON output.
+#[derive(Debug, Serialize)]
+pub(super) struct SelfCheck {
+    /// Nothing is wrong with the machine, and no figure is far from usual.
+    pub(super) fit: bool,
+    pub(super) checks: Vec<Finding>,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// Something that was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) value: f64,
+    pub(super) unit: &'static str,
+    /// Of the rounds, where it was measured in rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) least: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) most: Option<f64>,
+    /// On an ordinary machine.
+    pub(super) usual: f64,
+    pub(super) level: Level,
+}
 
 /// From how many times the usual on a figure is remarkable, and from how many on the machine is not fit.
 const REMARKABLE: f64 = 1.5;

@@ -1,10 +1,10 @@
 //! `tickdeck journal export`: a run as tables.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::display::closing::aligned;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -25,7 +25,7 @@ use tickdeck_recording::{DataReels, SeekTo};
   tickdeck journal export tape --format csv --out tables
   tickdeck journal export --run 2 --from 2024-08-08T16:00 --until 2024-08-08T17:00 --json
   duckdb -c \"select instrument, sum(price * size) from 'export-000001/trades.parquet' group by 1\"")]
-pub(in crate::cli) struct Export {
+pub(crate) struct Export {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -102,11 +102,11 @@ impl Export {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let outcome = outcome(&exported, run.number, run.bytes()?);
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            words(&outcome)
-        })?;
+            print(&words(&outcome))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

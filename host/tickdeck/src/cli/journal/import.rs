@@ -1,9 +1,9 @@
 //! `tickdeck journal import`: exported tables as a run again.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use tickdeck_recording::rows::import;
 #[command(after_help = "Examples:
   tickdeck journal import export-000001 --into archive
   tickdeck journal import export-000001/quotes.parquet --into archive --json")]
-pub(in crate::cli) struct Import {
+pub(crate) struct Import {
     /// The folder of an export, or one of its tables of events
     #[arg(value_name = "FILE|DIR")]
     from: PathBuf,
@@ -59,22 +59,20 @@ impl Import {
             events: imported.events,
             gaps: imported.gaps,
         };
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            let gaps = match outcome.gaps {
-                0 => String::new(),
-                gaps => format!(
-                    "; {} events between them are not in the tables",
-                    grouped(gaps)
-                ),
-            };
-            format!(
-                "run {} with {} events{gaps}\n",
-                outcome.run,
-                grouped(outcome.events)
-            )
-        })?;
+            print(&text(&outcome))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn text(outcome: &Outcome) -> String {
+    let (run, events) = (outcome.run, grouped(outcome.events));
+    let gaps = match outcome.gaps {
+        0 => String::new(),
+        gaps => format!("; the tables lack {} events in between", grouped(gaps)),
+    };
+    format!("run {run}: {events} events{gaps}\n")
 }

@@ -1,7 +1,7 @@
 //! `tickdeck journal ls`: the runs of a data folder.
 
-use crate::display::closing::aligned;
-use crate::output::print;
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use tickdeck_tables::time;
 #[command(after_help = "Examples:
   tickdeck journal ls
   tickdeck journal ls tape --json")]
-pub(in crate::cli) struct Ls {
+pub(crate) struct Ls {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -62,11 +62,11 @@ impl Ls {
         // A folder without any is told as by every other command.
         reels.run(None)?;
         let runs: Vec<Line> = reels.runs()?.iter().map(line).collect();
-        print(&if self.json {
-            serde_json::to_string(&Listed { runs })? + "\n"
+        if self.json {
+            print_json(&Listed { runs })?;
         } else {
-            words(&runs)
-        })?;
+            print(&words(&runs))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

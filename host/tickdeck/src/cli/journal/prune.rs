@@ -1,9 +1,9 @@
 //! `tickdeck journal prune`: removes old runs.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
@@ -26,7 +26,7 @@ use tickdeck_recording::{DataReels, KeepRule, PrunableRun};
   tickdeck journal prune tape --keep-runs 5 --dry-run
   tickdeck journal prune --keep-gib 20 --roll parquet --json"
 )]
-pub(in crate::cli) struct Prune {
+pub(crate) struct Prune {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -103,11 +103,11 @@ impl Prune {
                 rolled,
             });
         }
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            words(&outcome)
-        })?;
+            print(&words(&outcome))?;
+        }
         Ok(match stop.asked() {
             true => ExitCode::from(INTERRUPTED),
             false => ExitCode::SUCCESS,

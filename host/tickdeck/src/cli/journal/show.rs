@@ -3,6 +3,7 @@
 use crate::output::print;
 use anyhow::{Result, ensure};
 use clap::Args;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use tickdeck_recording::{
   tickdeck journal show --at 250000
   tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
   tickdeck journal show tape --run 2 --at 17 --json")]
-pub(in crate::cli) struct Show {
+pub(crate) struct Show {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -40,6 +41,16 @@ pub(in crate::cli) struct Show {
     /// Print one JSON object, and nothing else
     #[arg(long)]
     json: bool,
+}
+
+/// The JSON output: rows as in an export, each with the name of its table.
+#[derive(Debug, Serialize)]
+struct ShownPlace {
+    run: u32,
+    event: Box<RawValue>,
+    decided: Vec<Box<RawValue>>,
+    before: Vec<Box<RawValue>>,
+    after: Vec<Box<RawValue>>,
 }
 
 /// What is shown.
@@ -159,7 +170,7 @@ impl Shown {
         let mut all =
             |them: Vec<RunItem>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
         let events = |events: Vec<Event>| events.into_iter().map(RunItem::Event).collect();
-        let wire = crate::cli::json::ShownPlace {
+        let wire = ShownPlace {
             run,
             event,
             decided: all(self.decided.into_iter().map(RunItem::Effect).collect())?,

@@ -32,7 +32,7 @@ const AT_ONCE: usize = 1 << 10;
   tickdeck journal tail
   tickdeck journal tail -f
   tickdeck journal tail tape -n 100 --run 2 --json")]
-pub(in crate::cli) struct Tail {
+pub(crate) struct Tail {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,

@@ -1,9 +1,9 @@
 //! `tickdeck journal verify`: is everything as it was written?
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
-use crate::output::print;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
@@ -22,7 +22,7 @@ use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 #[command(after_help = "Examples:
   tickdeck journal verify
   tickdeck journal verify tape --json")]
-pub(in crate::cli) struct Verify {
+pub(crate) struct Verify {
     /// The data folder, or the deck's
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
@@ -61,11 +61,11 @@ impl Verify {
         let Some(checked) = checked else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
-        print(&if self.json {
-            serde_json::to_string(&Outcome::of(&checked))? + "\n"
+        if self.json {
+            print_json(&Outcome::of(&checked))?;
         } else {
-            words(&checked)
-        })?;
+            print(&words(&checked))?;
+        }
         Ok(match checked.damage.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,

@@ -39,6 +39,7 @@ fn ema_cross() -> StrategyLine {
             size: "-0.01".to_owned(),
         }],
         profit: Some("-1148.061234".to_owned()),
+        results: Vec::new(),
         note: None,
         shadow: Some(ShadowLine {
             version: "1.3.0".to_owned(),
@@ -57,6 +58,7 @@ fn host() -> HostStatus {
         last: None,
         events: 27_706,
         stale,
+        ..InstrumentLine::default()
     };
     HostStatus {
         title: "deck btc on the simulated exchange".to_owned(),
@@ -80,6 +82,7 @@ fn host() -> HostStatus {
             instrument("ETHUSDT.SIM", None, true),
         ],
         strategies: vec![ema_cross(), market_maker()],
+        ..HostStatus::default()
     }
 }
 

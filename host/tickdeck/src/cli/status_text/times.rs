@@ -2,7 +2,7 @@
 //!
 //! The host counts in buckets that double, so a quantile is a bound: so many took no longer.
 
-use crate::display::closing::aligned;
+use crate::text_table::aligned;
 use tickdeck_control::protocol::{StrategyLine, TimeBucket};
 use tickdeck_model::format::grouped;
 
