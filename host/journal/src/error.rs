@@ -1,5 +1,6 @@
 //! What can go wrong with a reel.
 
+use crate::atomic_file::WriteError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,6 +113,11 @@ impl JournalError {
             file,
             source: Arc::new(source),
         }
+    }
+
+    /// Turns the failure to create a folder into an error about it.
+    pub(crate) fn folder(error: WriteError) -> Self {
+        Self::io("create the folder", &error.file)(error.source)
     }
 
     pub(crate) fn sync(file: &Path) -> impl FnOnce(io::Error) -> Self {

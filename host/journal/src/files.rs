@@ -3,10 +3,7 @@
 use crate::JournalError;
 use crate::format::{NAME, SEAL};
 use crate::scan::{Scan, Step};
-use std::fs::{self, File};
-use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What is known of a segment without reading it through.
@@ -146,55 +143,4 @@ pub(crate) fn check_name(name: &str) -> Result<(), JournalError> {
             "`{name}` is no name for a reel: use 1 to {NAME} letters, digits, `-` and `_`"
         ),
     })
-}
-
-/// Makes the folder's entries durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Reads as much as there is at an offset, at most what fits.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
-
-/// Writes all the bytes at an offset.
-pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    file.write_all_at(bytes, offset)
-}
-
-/// Where from an offset on the first byte is that is not zero, and where the last one ends.
-pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
-    let mut chunk = vec![0; 64 << 10];
-    let mut offset = from;
-    let mut span: Option<Range<u64>> = None;
-    loop {
-        let got = read_at(file, &mut chunk, offset)?;
-        if got == 0 {
-            return Ok(span);
-        }
-        let bytes = &chunk[..got];
-        if !is_zero(bytes)
-            && let Some(first) = bytes.iter().position(|byte| *byte != 0)
-        {
-            let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(first);
-            let start = span.map_or(offset + first as u64, |span| span.start);
-            span = Some(start..offset + last as u64 + 1);
-        }
-        offset += got as u64;
-    }
-}
-
-/// Whether all is zero. Goes through all of it, which the machine does many bytes at a time, rather than stop at the first.
-pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

@@ -1,8 +1,9 @@
 //! Opening after whatever happened: where the writer goes on, and what is kept aside.
 
 use crate::JournalError;
-use crate::files::{list, read_at, sync_folder, used, write_at};
+use crate::files::list;
 use crate::format::{HEADER, Header, SEAL};
+use crate::io::{read_at, sync_folder, used, write_at};
 use crate::scan::{Scan, Step};
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -1,5 +1,6 @@
 //! The writer.
 
+use crate::atomic_file::create_folder;
 use crate::files::check_name;
 use crate::format::{
     Content, FRAME, FrameHeader, HEADER, Header, SEAL, frame_bytes, run_on, seal_payload,
@@ -59,7 +60,7 @@ impl Reel {
     ) -> Result<(Self, Opened), JournalError> {
         check_name(name)?;
         let config = checked(config)?;
-        fs::create_dir_all(folder).map_err(JournalError::io("create the folder", folder))?;
+        create_folder(folder).map_err(JournalError::folder)?;
         let lock = lock(folder, name)?;
         let (recovered, opened) = recover(folder, name, until)?;
         let (segment, header, position, index, running) = match recovered {

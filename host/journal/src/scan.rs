@@ -1,11 +1,11 @@
 //! Walking through the frames of one segment file, whether or not it is being written.
 
 use crate::JournalError;
-use crate::files::{is_zero, read_at, used, write_at};
 use crate::format::{
     ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, mark, read_mark,
     read_seal, run_on, u64_at,
 };
+use crate::io::{is_zero, read_at, used, write_at};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

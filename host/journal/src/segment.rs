@@ -1,8 +1,9 @@
 //! A segment that is being written: its file, its mapping, and how far each party has come.
 
 use crate::JournalError;
-use crate::files::{segment_file, sync_folder, write_at};
+use crate::files::segment_file;
 use crate::format::{HEADER, Header, MARK, mark};
+use crate::io::{sync_folder, write_at};
 use crate::mapping::Mapping;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};

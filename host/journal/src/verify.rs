@@ -1,8 +1,9 @@
 //! Checking every byte of a reel.
 
 use crate::JournalError;
-use crate::files::{check_name, list, used};
+use crate::files::{check_name, list};
 use crate::format::{HEADER, MARK};
+use crate::io::used;
 use crate::scan::{Scan, Step};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};

@@ -39,7 +39,7 @@ fn is_the_other_process() {
         "meets-faults" => meets_faults(folder),
         "waits-for-a-slow-disk" => waits_for_a_slow_disk(folder),
         "fills-the-disk" => crate::full::fills_the_disk(folder),
-        other => panic!("no such role: {other}"),
+        other => crate::replacing::replaces(folder, other),
     }
 }
 

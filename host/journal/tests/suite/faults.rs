@@ -2,31 +2,13 @@
 
 use crate::child::{self, FAULTY_RECORDS};
 use crate::records::{NAME, folder, kind, payload, small};
+use crate::support::shim;
 use crate::{independent, records};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use tickdeck_journal::{Reader, Reel, verify};
 
 /// Which call fails.
 const UP_TO: u64 = 200;
-
-/// Compiles the shim. Whoever has Rust on Linux has a C compiler: it is what links.
-fn shim(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/shim.c");
-    let library = folder.join("shim.so");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .output()
-        .unwrap();
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    library
-}
 
 /// What the other process has told.
 struct Told {
