@@ -1,28 +1,28 @@
-//! The test bench: a world, a runner, and the events between them.
+//! Drives a strategy natively: a world, a runner, and the events between them.
 
 use super::World;
 use crate::action::{Action, Submit};
 use crate::event::{Body, Event, Fill, OrderUpdate, Quote, Signal, Timer, Trade, VenueStatus};
 use crate::fixed::{Amount, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, Timestamp, VenueId};
-use crate::manifest::Subscription;
 use crate::params::Parameters;
 use crate::runner::Runner;
 use crate::store::WorkingOrder;
 use crate::strategy::Strategy;
+use crate::subscription::Subscription;
 use crate::terms::{
     Aggressor, Liquidity, OrderStatus, OrderType, Reason, Side, TimeInForce, VenueScope, VenueState,
 };
 use std::collections::BTreeMap;
 
-/// When a harness begins: 2024-08-08 00:00 UTC.
-const BEGIN: Timestamp = 1_723_075_200_000_000_000;
+/// The start time of a harness: 2024-08-08 00:00 UTC.
+const START: Timestamp = 1_723_075_200_000_000_000;
 
 /// Runs one strategy on events that a test makes up.
 ///
 /// # Panics
-/// Methods panic, as assertions do, when the test or the strategy breaks the contract: an unknown order, a price that
-/// is not a decimal, an order whose size is not in whole lots.
+/// Methods panic, like assertions, when the test or the strategy breaks the contract: an unknown order, a price that is
+/// not a decimal, an order whose size is not in whole lots.
 #[derive(Debug)]
 pub struct Harness<S: Strategy> {
     world: World,
@@ -36,7 +36,7 @@ pub struct Harness<S: Strategy> {
 }
 
 impl<S: Strategy> Harness<S> {
-    /// Starts the strategy in [`World::demo`]; parameters not given have their defaults.
+    /// Starts the strategy in [`World::demo`]; omitted parameters have their defaults.
     ///
     /// # Errors
     /// The strategy refuses to start.
@@ -44,7 +44,7 @@ impl<S: Strategy> Harness<S> {
         Self::in_world(World::demo(), parameters)
     }
 
-    /// Starts the strategy in a world; its messages and signals are interned there.
+    /// Starts the strategy in the given world, in which its messages and signals are interned.
     ///
     /// # Errors
     /// The strategy refuses to start.
@@ -62,23 +62,23 @@ impl<S: Strategy> Harness<S> {
             runner,
             parameters,
             event: 0,
-            now: BEGIN,
+            now: START,
             timers: BTreeMap::new(),
             touch: BTreeMap::new(),
             fills_market_orders: false,
         })
     }
 
-    /// From now on market and IOC orders are filled at once, at the last quote or trade.
+    /// Fills market and IOC orders at once from now on, at the last quote or trade.
     pub fn filling_market_orders(mut self) -> Self {
         self.fills_market_orders = true;
         self
     }
 
-    /// Feeds an event and returns what the strategy did about it, and about the fills that followed.
+    /// Feeds an event and returns the strategy's actions on it and on the fills that followed.
     pub fn feed(&mut self, body: impl Into<Body>) -> Vec<Action> {
         let body = body.into();
-        self.remember_price(&body);
+        self.note_price(&body);
         self.event += 1;
         let event = Event {
             sequence: self.event,
@@ -91,7 +91,7 @@ impl<S: Strategy> Harness<S> {
         world.enter(|| runner.on_events(&[event]));
         let mut actions = runner.actions().to_vec();
         for action in actions.clone() {
-            self.carry_out(&action);
+            self.apply(&action);
         }
         for action in actions.clone() {
             actions.extend(self.fill_at_once(&action));
@@ -124,7 +124,7 @@ impl<S: Strategy> Harness<S> {
         })
     }
 
-    /// Feeds a value published under a name by a collector.
+    /// Feeds a value that a collector publishes under a name.
     pub fn signal(&mut self, name: &str, value: f64) -> Vec<Action> {
         let name = self.world.intern(name);
         self.feed(Signal {
@@ -134,7 +134,7 @@ impl<S: Strategy> Harness<S> {
         })
     }
 
-    /// Feeds a state of the whole of venue 1, which all instruments of [`World::demo`] trade at.
+    /// Feeds a state of the whole venue 1, on which all instruments of [`World::demo`] trade.
     pub fn venue(&mut self, state: VenueState) -> Vec<Action> {
         self.feed(VenueStatus {
             venue: VenueId(1),
@@ -144,7 +144,7 @@ impl<S: Strategy> Harness<S> {
         })
     }
 
-    /// Fills what remains of a working order.
+    /// Fills the remaining size of a working order.
     pub fn fill(&mut self, order: OrderNumber, price: &str) -> Vec<Action> {
         let working = self.working(order);
         let price = self.world.price(working.instrument, price);
@@ -180,7 +180,7 @@ impl<S: Strategy> Harness<S> {
         })
     }
 
-    /// Lets time pass; timers that come due fire in order.
+    /// Advances the time; due timers fire in order.
     pub fn advance(&mut self, duration_ns: i64) -> Vec<Action> {
         let end = self.now + duration_ns;
         let mut actions = Vec::new();
@@ -203,7 +203,7 @@ impl<S: Strategy> Harness<S> {
         actions
     }
 
-    /// Saves the strategy and restores it into a new instance, as a swap does, with other parameters if some are given.
+    /// Saves the strategy and restores it into a new instance, as a swap does, with the given parameters changed.
     ///
     /// # Errors
     /// The state cannot be saved or restored.
@@ -225,17 +225,17 @@ impl<S: Strategy> Harness<S> {
         Ok(())
     }
 
-    /// The surroundings as they are now.
+    /// Returns the world in its current state.
     pub const fn world(&self) -> &World {
         &self.world
     }
 
-    /// The strategy.
+    /// Returns the strategy.
     pub const fn strategy(&self) -> &S {
         self.runner.strategy()
     }
 
-    /// The time of the next event.
+    /// Returns the time of the next event.
     pub const fn now(&self) -> Timestamp {
         self.now
     }
@@ -248,7 +248,7 @@ impl<S: Strategy> Harness<S> {
             .unwrap_or_else(|| panic!("order {order} is not working"))
     }
 
-    fn remember_price(&mut self, body: &Body) {
+    fn note_price(&mut self, body: &Body) {
         match body {
             Body::Quote(quote) => self.touch.insert(quote.instrument, (quote.bid, quote.ask)),
             Body::Trade(trade) => self
@@ -258,7 +258,7 @@ impl<S: Strategy> Harness<S> {
         };
     }
 
-    fn carry_out(&mut self, action: &Action) {
+    fn apply(&mut self, action: &Action) {
         match action {
             Action::Submit(submit) => self.world.send(submit),
             Action::SetTimer(timer) => drop(self.timers.insert(timer.id, timer.due)),
@@ -312,7 +312,7 @@ impl<S: Strategy> Harness<S> {
     }
 }
 
-/// The texts that the host interns for a strategy: its messages, and the signals it subscribes to.
+/// Returns the texts that the host interns for a strategy: its messages, and the signals it subscribes to.
 fn texts<S: Strategy>(parameters: &[(String, String)]) -> Vec<String> {
     let schema = S::Params::schema();
     let value = |name: &str| {
