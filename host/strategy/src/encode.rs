@@ -6,8 +6,8 @@
 //! made for hostile input, with the contract that this host was built with; and what the module is then encoded with
 //! is the contract.
 
+use crate::contract::{CONTRACT_VERSION, World, of_contract};
 use crate::error::LoadError;
-use crate::load::{CONTRACT_VERSION, World, of_contract};
 use std::collections::BTreeSet;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentType};
 use wasmparser::types::Types;
@@ -96,7 +96,7 @@ fn encode_here(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, St
 }
 
 fn words(error: impl std::fmt::Display) -> String {
-    crate::fault::one_line(&format!("{error:#}"))
+    crate::text::one_line(&format!("{error:#}"))
 }
 
 /// The contract's package at a version that this host speaks, and one of its worlds.

@@ -1,5 +1,8 @@
 //! Why a module could not be loaded.
 
+use crate::contract::CONTRACT_VERSION;
+use crate::text::one_line;
+
 /// Why a module could not be loaded. Every text names the file, the place and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -71,7 +74,7 @@ pub enum LoadError {
     /// The module was built for a contract that this host does not speak. Show the text.
     #[error(
         "{file}: built for contract {found}, this host speaks {}: rebuild it with the SDK of this host's version",
-        crate::CONTRACT_VERSION
+        CONTRACT_VERSION
     )]
     OtherContract {
         /// The file.
@@ -122,10 +125,7 @@ pub enum LoadError {
         problem: String,
     },
     /// An import or export of the right name has another type than the contract's. Show the text.
-    #[error(
-        "{file}: does not fit the contract {}: {problem}",
-        crate::CONTRACT_VERSION
-    )]
+    #[error("{file}: does not fit the contract {}: {problem}", CONTRACT_VERSION)]
     WrongType {
         /// The file.
         file: String,
@@ -164,4 +164,14 @@ pub enum LoadError {
         /// What it says.
         problem: String,
     },
+}
+
+impl LoadError {
+    /// An import or export does not have the contract's type.
+    pub(crate) fn wrong_type(file: &str, error: &wasmtime::Error) -> Self {
+        Self::WrongType {
+            file: file.to_owned(),
+            problem: one_line(&format!("{error:#}")),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::imports::State;
 use crate::limits::{MAX_STATE, ResourceLimits, TimeIsUp};
 use crate::lower::{TooManyActions, TornAction};
+use crate::text::{one_line, sanitize};
 use tickdeck_engine::port::Fault;
 use tickdeck_model::Event;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
@@ -21,9 +22,6 @@ const MACHINERY: [&str; 5] = [
 
 /// Bytes shown of a frame's name.
 const MAX_FRAME: usize = 160;
-
-/// Bytes shown of an error's text.
-const MAX_TEXT: usize = 512;
 
 /// The call that failed.
 #[derive(Clone, Copy)]
@@ -173,18 +171,11 @@ fn frame(frame: &FrameInfo) -> Option<String> {
         Some(module) => format!("{}!{function}", start_of(module)),
         None => function,
     };
-    let text = crate::log::harmless(&text);
+    let text = sanitize(&text);
     Some(start_of(&text).to_owned())
 }
 
 /// At most [`MAX_FRAME`] bytes of a name, so that what is done with it is bounded.
 fn start_of(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_FRAME)]
-}
-
-/// A text of ours or of a library in one line.
-pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = crate::log::harmless(&words.join(" "));
-    line[..line.floor_char_boundary(MAX_TEXT)].to_owned()
 }

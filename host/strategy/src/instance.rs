@@ -1,33 +1,38 @@
 //! A running strategy: one store, called under limits, over for good after its first fault.
 
+use crate::contract::World;
 use crate::fault::{Call, of_answer, of_error};
-use crate::generated::lifecycle::{self, Start};
+use crate::generated::lifecycle::{self, GuestIndices, Start};
 use crate::imports::{self, Phase};
 use crate::limits::{
     FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, thread_time,
 };
-use crate::load::World;
-use crate::log::harmless;
+
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
-use crate::module::{Exports, Module};
-use crate::runtime::Runtime;
+use crate::text::sanitize;
+use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, ActionBytes, Event};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, TypedFunc};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, TypedFunc};
 use zerocopy::IntoBytes as _;
+
+/// The interface of the calls that are not hot.
+const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
 
 /// A running strategy. After a fault every further call fails without touching it: drop it, and start another.
 pub struct Instance {
     guest: Guest,
     /// How many texts the manifest lists.
     messages: u32,
-    /// Keeps the engine's ticker alive, without which no time limit holds.
-    module: Module,
+    /// While it is held, another module of the same content is not compiled again.
+    _code: Arc<Component>,
+    /// Declared last: keeps the ticker alive, without which no time limit holds.
+    _engine: WasmEngine,
 }
 
 /// An instantiated component and its functions.
@@ -40,6 +45,37 @@ pub(crate) struct Guest {
     limits: ResourceLimits,
     /// The fault that ended it.
     over: Option<Fault>,
+}
+
+/// What is called, found once by name.
+pub(crate) struct Exports {
+    pub(crate) pre: InstancePre<imports::State>,
+    pub(crate) lifecycle: GuestIndices,
+    pub(crate) save: ComponentExportIndex,
+    pub(crate) hot: ComponentExportIndex,
+    pub(crate) world: World,
+}
+
+impl Exports {
+    pub(crate) fn find(pre: InstancePre<imports::State>, world: World) -> wasmtime::Result<Self> {
+        let lifecycle = GuestIndices::new(&pre)?;
+        let component = pre.component();
+        let find = |interface, function| {
+            component
+                .get_export_index(None, interface)
+                .and_then(|instance| component.get_export_index(Some(&instance), function))
+                .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `{function}`"))
+        };
+        let save = find(LIFECYCLE, "save")?;
+        let hot = find(world.hot_interface(), "on-events")?;
+        Ok(Self {
+            pre,
+            lifecycle,
+            save,
+            hot,
+            world,
+        })
+    }
 }
 
 /// `on-events` of one world or the other.
@@ -71,19 +107,20 @@ enum Answer {
 }
 
 impl Instance {
-    pub(crate) fn new(guest: Guest, messages: usize, module: Module) -> Self {
+    pub(crate) fn new(
+        guest: Guest,
+        messages: usize,
+        code: Arc<Component>,
+        engine: WasmEngine,
+    ) -> Self {
         let messages =
             u32::try_from(messages).expect("a checked manifest lists at most 256 messages");
         Self {
             guest,
             messages,
-            module,
+            _code: code,
+            _engine: engine,
         }
-    }
-
-    /// The module it runs.
-    pub const fn module(&self) -> &Module {
-        &self.module
     }
 
     /// Bytes of memory that it has.
@@ -241,14 +278,14 @@ impl Strategy for Instance {
 
 impl Guest {
     pub(crate) fn instantiate(
-        host: &Runtime,
+        engine: &WasmEngine,
         exports: &Exports,
         state: imports::State,
         limits: ResourceLimits,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(host.engine(), state);
+        let mut store = Store::new(engine.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        let time_limit_factor = Arc::clone(host.time_limit_factor());
+        let time_limit_factor = Arc::clone(engine.time_limit_factor());
         store.epoch_deadline_callback(move |mut store| {
             let times = time_limit_factor.load(Ordering::Relaxed);
             store.data_mut().deadline.reached(thread_time(), times)
@@ -360,7 +397,7 @@ impl Guest {
 
     /// The strategy said no, in its own words.
     fn refused(&self, function: &'static str, why: &str) -> Fault {
-        let problem = format!("refused: {}", harmless(why));
+        let problem = format!("refused: {}", sanitize(why));
         of_answer(Call::lifecycle(function), self.store.data(), &problem)
     }
 }

@@ -36,6 +36,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+mod contract;
 mod encode;
 mod error;
 mod fault;
@@ -48,22 +49,29 @@ mod log;
 mod lower;
 mod manifest;
 mod module;
+mod parameter;
 mod parameters;
 mod program;
 mod proposals;
 mod runtime;
+mod text;
+mod wasm_engine;
 pub mod watch;
 
-pub use crate::runtime::{Runtime, RuntimeConfig};
+pub use crate::runtime::Runtime;
 pub use cache::CacheUse;
+pub use contract::{CONTRACT_VERSION, World};
 pub use encode::with_contract;
 pub use error::LoadError;
 pub use instance::Instance;
 pub use limits::{MAX_ACTIONS, MAX_STATE, ResourceLimits, THREAD_STACK};
-pub use load::{CONTRACT_VERSION, MAX_MODULE, World};
-pub use log::{Discard, LogLevel, LogSink, MAX_LINE};
-pub use manifest::{MAX_MESSAGES, Manifest, Parameter, ParameterKind, Subscription};
+pub use load::MAX_MODULE;
+pub use log::{Discard, LogLevel, LogSink};
+pub use manifest::{MAX_MESSAGES, Manifest, Subscription};
 pub use module::{Inspection, Module, StartOptions};
+pub use parameter::{Parameter, ParameterKind};
 pub use parameters::{ParameterError, WantError, Wants};
 pub use program::Program;
+pub use text::MAX_LINE;
 pub use tickdeck_model::ModuleHash;
+pub use wasm_engine::RuntimeConfig;

@@ -1,18 +1,14 @@
 //! From a file's bytes to a component that keeps to the contract, judged by its names before anything is compiled.
 
+use crate::contract::{PACKAGE, World, of_contract, speaks};
 use crate::error::LoadError;
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
 use wasmparser::{Encoding, Parser, Payload};
 
-/// The contract that this host speaks; patch releases of it are understood too.
-pub const CONTRACT_VERSION: &str = "0.1.0";
-
 /// Bytes of a module file. The largest interpreter (Python) has 18 MiB.
 pub const MAX_MODULE: usize = 64 << 20;
-
-const PACKAGE: &str = "tickdeck:strategy/";
 
 /// The interfaces that a strategy may import: three to call, and those of types that they use.
 const IMPORTS: [&str; 6] = ["log", "store", "instruments", "types", "events", "actions"];
@@ -20,38 +16,6 @@ const IMPORTS: [&str; 6] = ["log", "store", "instruments", "types", "events", "a
 const LIFECYCLE: &str = "lifecycle";
 const HOT: &str = "hot";
 const HOT_BYTES: &str = "hot-bytes";
-
-/// Which of the two worlds a module implements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum World {
-    /// Reads typed events.
-    Strategy,
-    /// Reads events as bytes.
-    StrategyBytes,
-}
-
-impl World {
-    /// The name as the contract spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Strategy => "strategy",
-            Self::StrategyBytes => "strategy-bytes",
-        }
-    }
-
-    pub(crate) const fn hot_interface(self) -> &'static str {
-        match self {
-            Self::Strategy => "tickdeck:strategy/hot@0.1.0",
-            Self::StrategyBytes => "tickdeck:strategy/hot-bytes@0.1.0",
-        }
-    }
-}
-
-impl std::fmt::Display for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
 
 /// What a module's names say about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,25 +189,6 @@ fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError>
     })
 }
 
-/// An import or export of the contract's package: its interface and version.
-pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
-    // Core modules may spell it in the newer convention, with a prefix and a shorter version.
-    let name = name.strip_prefix("cm32p2|").unwrap_or(name);
-    let interface = name.strip_prefix(PACKAGE)?;
-    Some(
-        interface
-            .split_once('@')
-            .unwrap_or((interface, "without a version")),
-    )
-}
-
-fn speaks(version: &str) -> bool {
-    version == "0.1"
-        || version
-            .strip_prefix("0.1.")
-            .is_some_and(|patch| !patch.contains('-'))
-}
-
 fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
     let mut offenders = Vec::new();
     for import in imports {
@@ -255,7 +200,7 @@ fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
                 });
             }
             Some((interface, _)) if IMPORTS.contains(&interface) => {}
-            _ => offenders.push(crate::log::harmless(import)),
+            _ => offenders.push(crate::text::sanitize(import)),
         }
     }
     if offenders.is_empty() {

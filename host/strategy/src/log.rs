@@ -1,10 +1,8 @@
 //! A strategy's words for the operator: cut, made harmless for a terminal, and limited in rate.
 
+use crate::text::sanitize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Bytes of a line; the rest is cut.
-pub const MAX_LINE: usize = 1_024;
 
 /// The window in which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -43,7 +41,7 @@ impl std::fmt::Display for LogLevel {
 /// Where lines go. Called on the thread that the strategy runs on, within its time limit: hand the line over and
 /// return.
 pub trait LogSink: Send + Sync {
-    /// Takes a line: one line, at most [`MAX_LINE`] bytes before escapes, no control characters.
+    /// Takes a line: one line, at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes, no control characters.
     fn line(&self, strategy: &str, level: LogLevel, text: &str);
 }
 
@@ -74,7 +72,7 @@ impl Logger {
     }
 
     pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
-        let text = harmless(message);
+        let text = sanitize(message);
         let verdict = self.rate.take(Instant::now());
         self.report_left_out(verdict.left_out);
         if verdict.keep {
@@ -152,39 +150,9 @@ impl Rate {
     }
 }
 
-/// Cuts at [`MAX_LINE`] bytes and escapes what could move a cursor, break a line or turn the reading direction.
-pub(crate) fn harmless(text: &str) -> String {
-    let cut = &text[..text.floor_char_boundary(MAX_LINE)];
-    let mut line = String::with_capacity(cut.len());
-    for char in cut.chars() {
-        if char.is_control() || steers_text(char) {
-            line.extend(char.escape_default());
-        } else {
-            line.push(char);
-        }
-    }
-    line
-}
-
-/// Line and paragraph separators, and the marks that reorder text.
-const fn steers_text(char: char) -> bool {
-    matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_cut_at_a_character_and_cannot_steer_a_terminal() {
-        assert_eq!(
-            harmless("a\nb\u{1b}[2J\u{202e}é"),
-            "a\\nb\\u{1b}[2J\\u{202e}é"
-        );
-        let long = "é".repeat(MAX_LINE);
-        assert_eq!(harmless(&long).len(), MAX_LINE);
-        assert_eq!(harmless(&format!("x{long}")).len(), MAX_LINE - 1);
-    }
 
     #[test]
     fn lines_past_the_rate_are_counted() {

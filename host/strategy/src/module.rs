@@ -1,24 +1,21 @@
 //! A compiled strategy, from which instances are started.
 
 use crate::cache::CacheUse;
+use crate::contract::World;
 use crate::error::LoadError;
-use crate::generated::lifecycle::{GuestIndices, Start};
+use crate::generated::lifecycle::Start;
 use crate::imports::State;
-use crate::instance::{Guest, Instance};
+use crate::instance::{Exports, Guest, Instance};
 use crate::limits::ResourceLimits;
-use crate::load::World;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
-use crate::runtime::{Runtime, wrong_type};
+use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::{self as engine, Fault};
 use tickdeck_model::{ModuleHash, Registry};
 use tickdeck_portfolio::StrategyBook;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
-
-/// The interface of the calls that are not hot.
-const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
+use wasmtime::component::{Component, InstancePre};
 
 /// All there is to know about a module without running it on events.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,23 +66,13 @@ struct Inner {
     inspection: Inspection,
     exports: Exports,
     /// While it is held, another module of the same content is not compiled again.
-    _code: Arc<Component>,
-    /// Declared last: instances run on the engine and under the ticker that it keeps.
-    host: Runtime,
-}
-
-/// What is called, found once by name.
-pub(crate) struct Exports {
-    pub(crate) pre: InstancePre<State>,
-    pub(crate) lifecycle: GuestIndices,
-    pub(crate) save: ComponentExportIndex,
-    pub(crate) hot: ComponentExportIndex,
-    pub(crate) world: World,
+    code: Arc<Component>,
+    engine: WasmEngine,
 }
 
 impl Module {
     pub(crate) fn new(
-        host: Runtime,
+        engine: WasmEngine,
         (code, pre): (Arc<Component>, InstancePre<State>),
         inspection: impl FnOnce(Manifest) -> Inspection,
         world: World,
@@ -93,8 +80,9 @@ impl Module {
         name: &str,
         limits: &ResourceLimits,
     ) -> Result<Self, LoadError> {
-        let exports = Exports::find(pre, world).map_err(|error| wrong_type(file, &error))?;
-        let manifest = exports.describe(&host, file, name, limits)?;
+        let exports =
+            Exports::find(pre, world).map_err(|error| LoadError::wrong_type(file, &error))?;
+        let manifest = describe(&engine, &exports, file, name, limits)?;
         manifest.check().map_err(|problems| LoadError::Manifest {
             file: file.to_owned(),
             problems,
@@ -104,8 +92,8 @@ impl Module {
                 name: name.to_owned(),
                 inspection: inspection(manifest),
                 exports,
-                _code: code,
-                host,
+                code,
+                engine,
             }),
         })
     }
@@ -170,12 +158,21 @@ impl Module {
     pub(crate) fn instantiate(&self, options: StartOptions) -> Result<Unstarted, Fault> {
         let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
         let state = State::new(Box::default(), options.registry, log, &options.limits);
-        let guest = self
-            .inner
-            .exports
-            .instantiate(&self.inner.host, state, options.limits)?;
+        let Inner {
+            exports,
+            code,
+            engine,
+            ..
+        } = &*self.inner;
+        let guest = Guest::instantiate(engine, exports, state, options.limits)?;
         Ok(Unstarted {
-            instance: Instance::new(guest, self.manifest().messages.len(), self.clone()),
+            instance: Instance::new(
+                guest,
+                self.manifest().messages.len(),
+                Arc::clone(code),
+                engine.clone(),
+            ),
+            module: self.clone(),
             name: options.name,
             parameters: options.parameters,
         })
@@ -185,6 +182,7 @@ impl Module {
 /// An instance that still has to start.
 pub(crate) struct Unstarted {
     instance: Instance,
+    module: Module,
     name: String,
     parameters: Vec<(String, String)>,
 }
@@ -204,7 +202,7 @@ impl Unstarted {
         book: &mut Box<StrategyBook>,
         state: &engine::State,
     ) -> Result<Instance, Fault> {
-        let manifest = self.instance.module().manifest();
+        let manifest = self.module.manifest();
         if !manifest.restores.contains(&state.schema) {
             return Err(Fault(format!(
                 "strategy `{}`: version {} does not read states of schema {}, only of {:?}",
@@ -229,52 +227,20 @@ impl std::fmt::Debug for Module {
     }
 }
 
-impl Exports {
-    fn find(pre: InstancePre<State>, world: World) -> wasmtime::Result<Self> {
-        let lifecycle = GuestIndices::new(&pre)?;
-        let component = pre.component();
-        let find = |interface, function| {
-            component
-                .get_export_index(None, interface)
-                .and_then(|instance| component.get_export_index(Some(&instance), function))
-                .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `{function}`"))
-        };
-        let save = find(LIFECYCLE, "save")?;
-        let hot = find(world.hot_interface(), "on-events")?;
-        Ok(Self {
-            pre,
-            lifecycle,
-            save,
-            hot,
-            world,
-        })
-    }
-
-    fn instantiate(
-        &self,
-        host: &Runtime,
-        state: State,
-        limits: ResourceLimits,
-    ) -> Result<Guest, Fault> {
-        Guest::instantiate(host, self, state, limits)
-    }
-
-    /// What the module says of itself, asked on an instance that is thrown away.
-    fn describe(
-        &self,
-        host: &Runtime,
-        file: &str,
-        name: &str,
-        limits: &ResourceLimits,
-    ) -> Result<Manifest, LoadError> {
-        let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
-        let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
-        let described = self
-            .instantiate(host, state, *limits)
-            .and_then(|mut guest| guest.describe());
-        described.map_err(|fault| LoadError::Describe {
-            file: file.to_owned(),
-            fault: fault.0,
-        })
-    }
+/// Asks a module for its manifest, on an instance that is thrown away.
+fn describe(
+    engine: &WasmEngine,
+    exports: &Exports,
+    file: &str,
+    name: &str,
+    limits: &ResourceLimits,
+) -> Result<Manifest, LoadError> {
+    let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
+    let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
+    let described =
+        Guest::instantiate(engine, exports, state, *limits).and_then(|mut guest| guest.describe());
+    described.map_err(|fault| LoadError::Describe {
+        file: file.to_owned(),
+        fault: fault.0,
+    })
 }

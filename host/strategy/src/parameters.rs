@@ -1,11 +1,9 @@
 //! From what the user wrote and the deck knows to what a strategy starts with.
 
-use crate::manifest::{Manifest, Parameter, ParameterKind, Subscription, is_line, placeholder};
+use crate::manifest::{Manifest, Subscription, placeholder};
+use crate::parameter::{Parameter, ParameterKind, check_value};
 use std::collections::{BTreeMap, HashSet};
 use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId};
-
-/// Bytes of a value.
-const MAX_VALUE: usize = 4_096;
 
 /// Why a parameter's value is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -180,45 +178,10 @@ impl Parameter {
             Ok(()) => Ok(value.clone()),
             Err(problem) => Err(ParameterError::Invalid {
                 name: self.name.clone(),
-                value: crate::log::harmless(value),
+                value: crate::text::sanitize(value),
                 problem,
             }),
         }
-    }
-}
-
-/// Checks a value against the parameter's kind and bounds.
-pub(crate) fn check_value(parameter: &Parameter, value: &str) -> Result<(), String> {
-    if !is_line(value, MAX_VALUE) {
-        return Err(format!("is not one line of at most {MAX_VALUE} bytes"));
-    }
-    match parameter.kind {
-        ParameterKind::Integer => {
-            let number: i64 = value
-                .parse()
-                .map_err(|_| "is not a whole number of 64 bits".to_owned())?;
-            // Exact for every bound that a person would write; beyond 2^53 the bound itself is not exact.
-            check_bounds(parameter, number as f64)
-        }
-        ParameterKind::Decimal => match value.parse::<f64>() {
-            Ok(number) if number.is_finite() => check_bounds(parameter, number),
-            _ => Err("is not a number".to_owned()),
-        },
-        ParameterKind::Boolean if !matches!(value, "true" | "false") => {
-            Err("is neither `true` nor `false`".to_owned())
-        }
-        ParameterKind::Instrument if value.is_empty() => {
-            Err("is not a symbol such as BTCUSDT.BINANCE".to_owned())
-        }
-        ParameterKind::Boolean | ParameterKind::Text | ParameterKind::Instrument => Ok(()),
-    }
-}
-
-fn check_bounds(parameter: &Parameter, number: f64) -> Result<(), String> {
-    match (parameter.minimum, parameter.maximum) {
-        (Some(minimum), _) if number < minimum => Err(format!("is below the minimum {minimum}")),
-        (_, Some(maximum)) if number > maximum => Err(format!("is above the maximum {maximum}")),
-        _ => Ok(()),
     }
 }
 
@@ -270,7 +233,7 @@ fn find(symbol: &str, wanted: &str, registry: &Registry) -> Result<u32, WantErro
     let symbols = registry.instruments().iter().map(|known| &*known.symbol);
     Err(WantError::NoInstrument {
         wanted: wanted.to_owned(),
-        symbol: crate::log::harmless(symbol),
+        symbol: crate::text::sanitize(symbol),
         nearest: nearest(symbol, symbols),
     })
 }

@@ -42,7 +42,7 @@ pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<(), LoadError> {
     };
     let file = file.to_owned();
     let offset = error.offset();
-    let problem = crate::fault::one_line(error.message());
+    let problem = crate::text::one_line(error.message());
     Err(match error.missing_wasm_feature() {
         Some(_) => LoadError::Proposal {
             file,
