@@ -9,12 +9,14 @@ mod book;
 mod decode;
 mod ladder;
 mod scan;
+mod symbol;
 mod sync;
 mod top_check;
 mod wire;
 
 pub use crate::binance::top_check::{Top, TopCheck, TopVerdict};
 pub use book::{Level, LocalBook};
-pub use decode::{DecodeError, Decoder, Symbol, TimeUnit};
+pub use decode::{DecodeError, Decoder, TimeUnit};
+pub use symbol::Symbol;
 pub use sync::{BookSync, Recovery, SnapshotRequest, SyncStep, Synced};
 pub use wire::{BookTicker, DepthSnapshot, DepthUpdate, Frame, Levels, TradeTick};

@@ -16,6 +16,7 @@
 
 mod account;
 mod delay;
+mod links;
 mod margin;
 mod order;
 mod terms;

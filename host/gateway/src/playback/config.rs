@@ -1,11 +1,12 @@
 //! How a capture is played, and the terms of its symbols.
 
-use super::CURRENCY_SCALE;
 use crate::binance::{Symbol, TimeUnit};
 use crate::broker::{BrokerRules, FeeRate, Fees, Latency};
 use std::path::PathBuf;
 use tickdeck_model::{Amount, Price, Size};
 
+/// Decimal digits of every currency of Binance Spot.
+pub(super) const CURRENCY_SCALE: u8 = 8;
 /// Binance Spot's rate without discounts: 0.1 %.
 const DEFAULT_FEE: FeeRate = FeeRate { ppm: 1_000 };
 const DEFAULT_LATENCY_NS: u64 = 1_000_000;

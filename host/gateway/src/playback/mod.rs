@@ -39,6 +39,8 @@ mod tape;
 
 pub use check::{CheckReport, CheckedBook, check};
 pub use config::{PlaybackConfig, SymbolTerms};
+
+use config::CURRENCY_SCALE;
 pub use monitor::{LineProblem, PlaybackMonitor, PlaybackStats};
 
 use crate::broker::Broker;
@@ -49,9 +51,6 @@ use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Event, Instrument, InstrumentId, Pad, Registry, Timestamp, VenueScope, VenueState, VenueStatus,
 };
-
-/// Decimal digits of every currency of Binance Spot.
-const CURRENCY_SCALE: u8 = 8;
 
 /// A capture as a venue.
 #[derive(Debug)]

@@ -4,13 +4,14 @@
 //! arrives, nothing that passes can matter before one does: then it stays where it is, and catches up all at once when
 //! it must know the market. Everything happens in one order: at the same time the day's end, the market, our arrivals.
 
+mod market;
 mod queue;
 mod submit;
 
-use super::book::{MarketBook, apply};
+use super::book::apply;
 use super::tape::Tape;
 use crate::broker::Broker;
-use queue::Resting;
+use market::Markets;
 use std::collections::VecDeque;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
@@ -20,16 +21,6 @@ use tickdeck_model::{
 
 /// The venue never closes; its day ends at 00:00 UTC.
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
-
-/// One instrument: its market and our orders in it.
-#[derive(Debug, Default)]
-struct Market {
-    market: MarketBook,
-    /// Orders in the book, by arrival.
-    resting: Vec<Resting>,
-    /// Stop orders that wait, by arrival.
-    stops: Vec<ClientOrderId>,
-}
 
 /// The floor.
 #[derive(Debug)]
@@ -47,30 +38,6 @@ pub(super) struct FillSimulator {
     replays: VecDeque<(Timestamp, InstrumentId)>,
     /// Books told again, under way.
     told: Vec<Event>,
-}
-
-/// The pits by the numbers of their instruments.
-#[derive(Debug, Default)]
-struct Markets(Vec<Option<Market>>);
-
-impl Markets {
-    fn of(instruments: &[InstrumentId]) -> Self {
-        let mut pits = Self::default();
-        for instrument in instruments {
-            let needed = pits.0.len().max(instrument.index() + 1);
-            pits.0.resize_with(needed, || None);
-            pits.0[instrument.index()] = Some(Market::default());
-        }
-        pits
-    }
-
-    fn get(&self, instrument: InstrumentId) -> Option<&Market> {
-        self.0.get(instrument.index())?.as_ref()
-    }
-
-    fn get_mut(&mut self, instrument: InstrumentId) -> Option<&mut Market> {
-        self.0.get_mut(instrument.index())?.as_mut()
-    }
 }
 
 /// What happens next on the floor besides the market; at the same time in this order, the day's end before the market

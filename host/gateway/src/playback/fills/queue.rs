@@ -1,24 +1,11 @@
 //! Orders in the book: the queue ahead of them, and what fills them.
 
-use super::{FillSimulator, Market};
+use super::FillSimulator;
+use super::market::Market;
 use crate::playback::book::meets;
 use tickdeck_model::{
-    Aggressor, BookChange, BookUpdate, ClientOrderId, InstrumentId, Liquidity, Price, Quote, Side,
-    Size, Timestamp, Trade,
+    Aggressor, BookChange, BookUpdate, InstrumentId, Liquidity, Quote, Side, Size, Timestamp, Trade,
 };
-
-/// An order of ours in the book.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Resting {
-    pub(super) id: ClientOrderId,
-    pub(super) side: Side,
-    pub(super) price: Price,
-    /// What others have before us at our price. Never grows.
-    pub(super) ahead: Size,
-    /// The opposite top was at or through our price when we came to rest, and still is: we took it ourselves. Until it
-    /// moves away it fills us only with the sizes that newly show there.
-    pub(super) locked: bool,
-}
 
 impl Market {
     /// A reported level shortens the queue ahead, should it now be smaller.

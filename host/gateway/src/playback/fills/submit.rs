@@ -1,6 +1,6 @@
 //! Orders as they arrive, change, or are triggered: what they take at once and how the rest goes on.
 
-use super::queue::Resting;
+use super::market::Resting;
 use super::{DAY_NS, FillSimulator};
 use crate::broker::Modified;
 use tickdeck_model::{
