@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
 use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
-use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
+use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring};
 use tickdeck_strategy::THREAD_STACK;
 
 /// Events a second.
@@ -36,11 +36,11 @@ struct Decision {
 pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
     let mut guest = Guest::start()?;
     let wait = Wait::BusySpin;
-    let events = ring(Config {
+    let events = ring(RingConfig {
         capacity: EVENTS,
         wait,
     })?;
-    let decisions = ring(Config {
+    let decisions = ring(RingConfig {
         capacity: DECISIONS,
         wait,
     })?;
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn what_was_held_up_is_worked_off() {
-        let events = ring(Config {
+        let events = ring(RingConfig {
             capacity: EVENTS,
             wait: Wait::Spin,
         });
@@ -178,7 +178,7 @@ mod tests {
             .collect();
         producer.publish(&backlog).unwrap();
         events.close();
-        let decisions = ring(Config {
+        let decisions = ring(RingConfig {
             capacity: DECISIONS,
             wait: Wait::Spin,
         });
