@@ -63,7 +63,7 @@ pub enum DecodeError {
         /// As it was read.
         value: i64,
     },
-    /// A symbol the decoder was not told of. Not damage: leave the frame out.
+    /// The decoder was not given this symbol. Not damage: skip the frame.
     #[error("symbol `{symbol}` is not one of this source's")]
     Symbol {
         /// As the frame names it.

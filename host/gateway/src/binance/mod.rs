@@ -1,9 +1,9 @@
-//! Binance Spot: the wire decoder, the local book, and how a book is kept whole. Nothing in here does I/O or reads a
-//! clock, so a live link and a capture share it to the last line.
+//! Binance Spot: the wire decoder, the local book and its synchronisation. Nothing in here does I/O or reads a clock, so a
+//! live connection and a capture share all of it.
 //!
 //! A frame goes through [`Decoder::decode`] into a [`Frame`] (its levels into a reused [`Levels`]), depth and snapshots
-//! go through [`BookSync`], which keeps a [`LocalBook`] and says what to tell the deck. [`TopCheck`] holds the exchange's
-//! own best bid and ask against the book's.
+//! go through [`BookSync`], which keeps a [`LocalBook`] and returns the events for the deck. [`TopCheck`] compares the
+//! exchange's own best bid and ask with the book's.
 
 mod book;
 mod decode;

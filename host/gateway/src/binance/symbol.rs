@@ -1,4 +1,4 @@
-//! A symbol of Binance as its frames need it.
+//! A symbol and the scales at which its frames are decoded.
 
 /// A symbol whose frames the decoder reads.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use tickdeck_model::Timestamp;
 
-/// Things under way, each with the time it arrives; nothing overtakes.
+/// Items in transit, each with its arrival time; none overtakes another.
 #[derive(Debug)]
 pub(super) struct DelayQueue<T> {
     queue: VecDeque<(Timestamp, T)>,
@@ -20,7 +20,7 @@ impl<T> Default for DelayQueue<T> {
 }
 
 impl<T> DelayQueue<T> {
-    /// `due`, or later if something sent before arrives only then.
+    /// Returns `due`, or later if an item sent before arrives only then.
     pub(super) fn not_before(&self, due: Timestamp) -> Timestamp {
         due.max(self.last_due)
     }

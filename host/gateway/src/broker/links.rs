@@ -6,29 +6,29 @@ use tickdeck_model::{Body, Event, Timestamp};
 
 /// The two links.
 impl Broker {
-    /// A command leaves us at `at` and arrives after the order latency, never before one sent earlier.
+    /// Sends a command at `at`. It arrives after the order latency, never before one sent earlier.
     pub fn send(&mut self, at: Timestamp, command: Command) {
         self.send_after(at, self.rules.latency.order_ns, command);
     }
 
-    /// As [`Broker::send`] with a latency of the venue's own drawing, at least `order_ns` of the rules.
+    /// Sends a command as [`Broker::send`] does, with a latency chosen by the venue, at least the rules' `order_ns`.
     pub fn send_after(&mut self, at: Timestamp, latency_ns: u64, command: Command) {
         let latency_ns = latency_ns.max(self.rules.latency.order_ns);
         self.arrivals
             .push(at.saturating_add_unsigned(latency_ns), command);
     }
 
-    /// When the next command arrives.
+    /// Returns the arrival time of the next command.
     pub fn next_arrival(&self) -> Option<Timestamp> {
         self.arrivals.next_due()
     }
 
-    /// Takes the next command that arrives before `until`, with the time of its arrival.
+    /// Takes the next command that arrives before `until`, with its arrival time.
     pub fn take_arrival(&mut self, until: Timestamp) -> Option<(Timestamp, Command)> {
         self.arrivals.take(until)
     }
 
-    /// Sends something about our orders at venue time `at`; it reaches us after the answer latency.
+    /// Sends an answer about our orders at venue time `at`; it reaches us after the answer latency.
     pub fn answer(&mut self, at: Timestamp, body: impl Into<Body>) {
         let due = self
             .answers
@@ -36,7 +36,7 @@ impl Broker {
         self.answers.push(due, Event::new(at, due, body));
     }
 
-    /// When the next answer reaches us.
+    /// Returns the time at which the next answer reaches us.
     pub fn next_answer(&self) -> Option<Timestamp> {
         self.answers.next_due()
     }
@@ -46,7 +46,7 @@ impl Broker {
         self.answers.take(until).map(|(_, event)| event)
     }
 
-    /// The earliest an answer can reach us by what is under way now: an answer, or an arrival's.
+    /// Returns the earliest time at which an answer can reach us, given the answers and commands in transit.
     pub fn next_due(&self) -> Due {
         let arrival = self
             .next_arrival()

@@ -6,26 +6,26 @@ use tickdeck_model::{ClientOrderId, InstrumentId, Price, Side, Size};
 /// One instrument: its market and our orders in it.
 #[derive(Debug, Default)]
 pub(super) struct Market {
-    pub(super) market: MarketBook,
+    pub(super) book: MarketBook,
     /// Orders in the book, by arrival.
     pub(super) resting: Vec<Resting>,
     /// Stop orders that wait, by arrival.
     pub(super) stops: Vec<ClientOrderId>,
 }
 
-/// The pits by the numbers of their instruments.
+/// The markets by the numbers of their instruments.
 #[derive(Debug, Default)]
 pub(super) struct Markets(Vec<Option<Market>>);
 
 impl Markets {
     pub(super) fn of(instruments: &[InstrumentId]) -> Self {
-        let mut pits = Self::default();
+        let mut markets = Self::default();
         for instrument in instruments {
-            let needed = pits.0.len().max(instrument.index() + 1);
-            pits.0.resize_with(needed, || None);
-            pits.0[instrument.index()] = Some(Market::default());
+            let needed = markets.0.len().max(instrument.index() + 1);
+            markets.0.resize_with(needed, || None);
+            markets.0[instrument.index()] = Some(Market::default());
         }
-        pits
+        markets
     }
 
     pub(super) fn get(&self, instrument: InstrumentId) -> Option<&Market> {
@@ -43,9 +43,9 @@ pub(super) struct Resting {
     pub(super) id: ClientOrderId,
     pub(super) side: Side,
     pub(super) price: Price,
-    /// What others have before us at our price. Never grows.
+    /// Size ahead of us in the queue at our price. Never grows.
     pub(super) ahead: Size,
-    /// The opposite top was at or through our price when we came to rest, and still is: we took it ourselves. Until it
-    /// moves away it fills us only with the sizes that newly show there.
+    /// Whether the opposite top was at or through our price when the order came to rest, and still is, because we took
+    /// it ourselves. Until it moves away, only sizes that newly appear there fill us.
     pub(super) locked: bool,
 }
