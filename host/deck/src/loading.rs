@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tickdeck_engine::DryRun;
 use tickdeck_engine::port::{OtherSchema, SaveFailed, StrategyStart, SwapPolicy, Version};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
 use tickdeck_recording::{ModuleStore, VersionSpec};
 use tickdeck_settings::config::ParameterValue;
-use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings, nearest};
+use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::permissions::{
     OperatorRules, PermissionDecision, PermissionRequest, Permissions,

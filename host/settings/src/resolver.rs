@@ -1,6 +1,7 @@
 //! Names and numbers of settings, judged against what the deck has: everything that is wrong at once, with its line.
 
-use crate::config::{Decimal, Located, Problem, Problems, nearest};
+use crate::config::{Decimal, Located, Problem, Problems};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Instrument, Registry, Size, VenueId};
 
 /// Looks names up, and collects what is wrong.

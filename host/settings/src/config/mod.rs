@@ -13,7 +13,7 @@ mod tests;
 pub use plugin::{
     GrantSettings, OtherSchema, PermissionSettings, PluginSettings, SaveFailed, SwapSettings,
 };
-pub use problem::{Problem, Problems, nearest};
+pub use problem::{Problem, Problems};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
