@@ -1,12 +1,12 @@
 //! The contract between host and strategy: its version, its two worlds, and the names of its interfaces.
 
-/// The contract that this host speaks; patch releases of it are understood too.
+/// The contract version that this host supports; its patch releases are supported too.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
 /// The contract's package, as its interfaces are named.
 pub(crate) const PACKAGE: &str = "tickdeck:strategy/";
 
-/// Which of the two worlds a module implements.
+/// The world that a module implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum World {
     /// Reads typed events.
@@ -16,7 +16,7 @@ pub enum World {
 }
 
 impl World {
-    /// The name as the contract spells it.
+    /// Returns the name as the contract spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Strategy => "strategy",
@@ -38,9 +38,9 @@ impl std::fmt::Display for World {
     }
 }
 
-/// An import or export of the contract's package: its interface and version.
+/// Splits the name of an import or export of the contract's package into interface and version.
 pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
-    // Core modules may spell it in the newer convention, with a prefix and a shorter version.
+    // Core modules may use the newer convention, with a prefix and a shorter version.
     let name = name.strip_prefix("cm32p2|").unwrap_or(name);
     let interface = name.strip_prefix(PACKAGE)?;
     Some(
@@ -50,8 +50,8 @@ pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
     )
 }
 
-/// Whether this host speaks a version of the contract.
-pub(crate) fn speaks(version: &str) -> bool {
+/// Whether this host supports a version of the contract.
+pub(crate) fn is_supported(version: &str) -> bool {
     version == "0.1"
         || version
             .strip_prefix("0.1.")

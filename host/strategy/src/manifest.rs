@@ -1,4 +1,4 @@
-//! Who a strategy is and what it needs: `lifecycle.manifest` in plain Rust, and its rules.
+//! The manifest of a strategy: `lifecycle.manifest` in plain Rust, and its rules.
 
 use crate::generated::{lifecycle, types};
 use crate::parameter::{MAX_DOC, NAME_RULE, Parameter, ParameterKind, is_name};
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use tickdeck_engine::port::OrderPolicy;
 use tickdeck_model::BarBasis;
 
-/// Texts that a manifest may list, as `wit/lifecycle.wit` promises.
+/// Messages that a manifest may list, as `wit/lifecycle.wit` promises.
 pub const MAX_MESSAGES: usize = 256;
 
 /// Parameters, subscriptions and schemas that a manifest may list, each.
@@ -16,22 +16,22 @@ const MAX_ENTRIES: usize = 256;
 /// Bytes of a version, a symbol, a message.
 const MAX_SHORT: usize = 256;
 
-/// Who a strategy is and what it needs.
+/// The identity and the needs of a strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// The strategy's own name; a deck may run it under another.
+    /// The strategy's own name; a deck may run it under another name.
     pub name: String,
     /// Semantic version.
     pub version: String,
-    /// What it does, for people.
+    /// Description for users.
     pub doc: String,
-    /// What can be set.
+    /// The parameters that a user can set.
     pub parameters: Vec<Parameter>,
-    /// The feeds it wants from its first event on.
+    /// The feeds that it receives from its first event on.
     pub subscriptions: Vec<Subscription>,
-    /// The texts behind `notify`.
+    /// The texts that `notify` refers to by index.
     pub messages: Vec<String>,
-    /// What becomes of working orders when it ends.
+    /// What happens to working orders when the strategy ends.
     pub order_policy: OrderPolicy,
     /// The schema that `save` writes.
     pub state_schema: u32,
@@ -50,21 +50,21 @@ pub enum Subscription {
     Book(String),
     /// Bars.
     Bars {
-        /// As above.
+        /// A symbol, `*` or `{name}`.
         instrument: String,
-        /// What closes one.
+        /// The unit of `step`.
         basis: BarBasis,
         /// In the unit that `basis` names.
         step: u32,
     },
-    /// A signal, by the name it is published under, or `{name}`.
+    /// A signal, by its published name or `{name}`.
     Signals(String),
     /// The account's balances.
     Accounts,
 }
 
 impl Subscription {
-    /// The instrument or signal, as written.
+    /// Returns the instrument or signal as written.
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::Quotes(target)
@@ -76,19 +76,19 @@ impl Subscription {
         }
     }
 
-    /// The parameter that names the instrument or signal, if one does.
+    /// Returns the parameter that names the instrument or signal, if there is one.
     pub fn parameter(&self) -> Option<&str> {
         self.target().and_then(placeholder)
     }
 }
 
-/// `name` of `{name}`.
+/// Returns `name` of `{name}`.
 pub(crate) fn placeholder(target: &str) -> Option<&str> {
     target.strip_prefix('{')?.strip_suffix('}')
 }
 
 impl Manifest {
-    /// The parameter of this name.
+    /// Returns the parameter of this name.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters
             .iter()
@@ -98,7 +98,7 @@ impl Manifest {
     /// Checks the manifest's rules.
     ///
     /// # Errors
-    /// Every rule it breaks.
+    /// All broken rules.
     pub fn check(&self) -> Result<(), Vec<String>> {
         let mut problems = Vec::new();
         self.check_identity(&mut problems);
@@ -160,19 +160,19 @@ impl Manifest {
 
     fn subscription_problem(&self, subscription: &Subscription) -> Option<String> {
         if let Subscription::Bars { step: 0, .. } = subscription {
-            return Some("bars of step 0 never close".to_owned());
+            return Some("bars with step 0 never close".to_owned());
         }
         let target = subscription.target()?;
         if target.is_empty() || !is_line(target, MAX_SHORT) {
             return Some(format!(
-                "subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
+                "the subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
                 quoted(target)
             ));
         }
         let name = placeholder(target)?;
         let Some(parameter) = self.parameter(name) else {
             return Some(format!(
-                "subscription to `{target}`, and there is no parameter `{name}`"
+                "the subscription to `{target}` refers to a missing parameter `{name}`"
             ));
         };
         let wanted = match subscription {
@@ -181,14 +181,14 @@ impl Manifest {
         };
         (parameter.kind != wanted).then(|| {
             format!(
-                "subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, it is {}",
+                "the subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, but it is {}",
                 parameter.kind
             )
         })
     }
 }
 
-/// `1.2.3`, with what may follow a `-` or a `+`.
+/// Whether the text is `1.2.3`, with an optional suffix after `-` or `+`.
 fn is_version(version: &str) -> bool {
     let (numbers, rest) = version.split_at(version.find(['-', '+']).unwrap_or(version.len()));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -294,7 +294,7 @@ mod tests {
             "`1.0`",
             "257 messages",
             "`symbol` is listed twice",
-            "no parameter `nope`",
+            "missing parameter `nope`",
             "kind text",
             "step 0",
         ];

@@ -1,4 +1,4 @@
-//! A compiled strategy, from which instances are started.
+//! A compiled strategy from which instances are started.
 
 use crate::cache::CacheUse;
 use crate::contract::World;
@@ -17,45 +17,45 @@ use tickdeck_model::{ModuleHash, Registry};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{Component, InstancePre};
 
-/// All there is to know about a module without running it on events.
+/// Everything known about a module without running it on events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
-    /// The world it implements.
+    /// The world that it implements.
     pub world: World,
-    /// The contract version it was built for.
+    /// The contract version that it was built for.
     pub contract: String,
-    /// What it imports.
+    /// The interfaces that it imports.
     pub imports: Vec<String>,
-    /// What it exports; some toolchains leave an export of their own.
+    /// Its exports; some toolchains add one of their own.
     pub exports: Vec<String>,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub size: usize,
     /// Hash of the file.
     pub hash: ModuleHash,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// How long it took to compile, or to take from the cache.
+    /// Time that it took to compile the module, or to take it from the cache.
     pub compile_time: Duration,
-    /// Where the compiled code came from.
+    /// How the compile cache served it.
     pub cache: CacheUse,
 }
 
-/// What an instance starts with, besides its view of the store.
+/// The inputs of a new instance, besides its view of the store.
 #[derive(Clone)]
 pub struct StartOptions {
     /// The strategy's name in this deck, for its log and its faults.
     pub name: String,
-    /// As [`Manifest::resolve`] gave them.
+    /// The values that [`Manifest::resolve`] returned.
     pub parameters: Vec<(String, String)>,
-    /// What it may use.
+    /// Its resource limits.
     pub limits: ResourceLimits,
-    /// The names and terms that it can look up.
+    /// The names and terms that the strategy can look up.
     pub registry: Arc<Registry>,
-    /// Where its words go.
+    /// The destination of its log lines.
     pub log: Arc<dyn LogSink>,
 }
 
-/// A compiled strategy. Clones are the same one.
+/// A compiled strategy. Clones share it.
 #[derive(Clone)]
 pub struct Module {
     inner: Arc<Inner>,
@@ -98,7 +98,7 @@ impl Module {
         })
     }
 
-    /// The name it was loaded under.
+    /// The name under which it was loaded.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -108,31 +108,31 @@ impl Module {
         self.inner.inspection.hash
     }
 
-    /// The world it implements.
+    /// The world that it implements.
     pub fn world(&self) -> World {
         self.inner.inspection.world
     }
 
-    /// Bytes of its file.
+    /// The size of its file in bytes.
     pub fn size(&self) -> usize {
         self.inner.inspection.size
     }
 
-    /// What it says of itself.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.inner.inspection.manifest
     }
 
-    /// All there is to know about it.
+    /// Everything known about the module.
     pub fn inspection(&self) -> &Inspection {
         &self.inner.inspection
     }
 
-    /// Starts an instance afresh, by `init`. It may read `book`, its view of the store as it starts, in which the first
-    /// order number stands that is free.
+    /// Starts a new instance by `init`, which may read `book`: its initial view of the store, including the first free
+    /// order number.
     ///
     /// # Errors
-    /// The strategy refuses, or traps; the text says why.
+    /// The strategy refuses or traps; the text says why.
     pub fn start(
         &self,
         options: StartOptions,
@@ -141,10 +141,10 @@ impl Module {
         self.instantiate(options)?.start(book)
     }
 
-    /// Starts an instance from a saved state, by `restore`. A failed restore has no effects.
+    /// Starts an instance from a saved state by `restore`. A failed restore has no effects.
     ///
     /// # Errors
-    /// The module does not read this schema, the strategy refuses, or traps; the text says why.
+    /// The module does not read this schema, or the strategy refuses or traps; the text says why.
     pub fn restore(
         &self,
         options: StartOptions,
@@ -154,7 +154,7 @@ impl Module {
         self.instantiate(options)?.restore(book, state)
     }
 
-    /// Makes an instance that still has to start: most of the work, which can be done ahead.
+    /// Instantiates the module without starting the strategy: most of the work, which can be done in advance.
     pub(crate) fn instantiate(&self, options: StartOptions) -> Result<Unstarted, Fault> {
         let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
         let state = State::new(Box::default(), options.registry, log, &options.limits);
@@ -179,7 +179,7 @@ impl Module {
     }
 }
 
-/// An instance that still has to start.
+/// An instance whose strategy is not started yet.
 pub(crate) struct Unstarted {
     instance: Instance,
     module: Module,
@@ -205,7 +205,7 @@ impl Unstarted {
         let manifest = self.module.manifest();
         if !manifest.restores.contains(&state.schema) {
             return Err(Fault(format!(
-                "strategy `{}`: version {} does not read states of schema {}, only of {:?}",
+                "strategy `{}`: version {} cannot read states of schema {}, only of {:?}",
                 self.name, manifest.version, state.schema, manifest.restores
             )));
         }
@@ -227,7 +227,7 @@ impl std::fmt::Debug for Module {
     }
 }
 
-/// Asks a module for its manifest, on an instance that is thrown away.
+/// Asks a module for its manifest on a temporary instance.
 fn describe(
     engine: &WasmEngine,
     exports: &Exports,

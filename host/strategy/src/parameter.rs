@@ -12,20 +12,20 @@ pub(crate) const MAX_DOC: usize = 16 << 10;
 /// Bytes of a value.
 const MAX_VALUE: usize = 4_096;
 
-/// A parameter and the values it takes.
+/// A parameter and the values that it accepts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it is for.
+    /// Description for users.
     pub doc: String,
-    /// Its type.
+    /// The type of its values.
     pub kind: ParameterKind,
-    /// As the user would write it. None: the user must give one.
+    /// The default, as the user would write it. None: the user must give a value.
     pub default: Option<String>,
-    /// The least value, for numbers.
+    /// The smallest value, for numbers.
     pub minimum: Option<f64>,
-    /// The greatest value, for numbers.
+    /// The largest value, for numbers.
     pub maximum: Option<f64>,
 }
 
@@ -38,14 +38,14 @@ pub enum ParameterKind {
     Decimal,
     /// `true` or `false`.
     Boolean,
-    /// Anything.
+    /// Any text.
     Text,
     /// A symbol that the deck knows.
     Instrument,
 }
 
 impl ParameterKind {
-    /// The name as the contract spells it.
+    /// Returns the name as the contract spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Integer => "integer",
@@ -56,7 +56,7 @@ impl ParameterKind {
         }
     }
 
-    /// Whether bounds make sense.
+    /// Whether the kind can have bounds.
     pub const fn is_number(self) -> bool {
         matches!(self, Self::Integer | Self::Decimal)
     }
@@ -69,7 +69,7 @@ impl std::fmt::Display for ParameterKind {
 }
 
 impl Parameter {
-    /// The rule that its definition breaks, if it breaks one.
+    /// Returns the rule that the definition breaks, if it breaks one.
     pub(crate) fn problem(&self) -> Option<String> {
         if !is_name(&self.name) {
             return Some(NAME_RULE.to_owned());
@@ -79,7 +79,7 @@ impl Parameter {
         }
         let bounds = [self.minimum, self.maximum];
         if bounds.iter().any(Option::is_some) && !self.kind.is_number() {
-            return Some(format!("a {} has no bounds", self.kind));
+            return Some(format!("kind {} takes no bounds", self.kind));
         }
         if bounds.iter().flatten().any(|bound| !bound.is_finite()) {
             return Some("a bound is not a finite number".to_owned());
@@ -107,8 +107,8 @@ pub(crate) fn check_value(parameter: &Parameter, value: &str) -> Result<(), Stri
         ParameterKind::Integer => {
             let number: i64 = value
                 .parse()
-                .map_err(|_| "is not a whole number of 64 bits".to_owned())?;
-            // Exact for every bound that a person would write; beyond 2^53 the bound itself is not exact.
+                .map_err(|_| "is not a 64-bit integer".to_owned())?;
+            // Exact for every bound that a person would write; beyond 2^53 the bound itself is inexact.
             check_bounds(parameter, number as f64)
         }
         ParameterKind::Decimal => match value.parse::<f64>() {
@@ -134,7 +134,7 @@ fn check_bounds(parameter: &Parameter, number: f64) -> Result<(), String> {
 }
 
 pub(crate) const NAME_RULE: &str =
-    "a name is 1 to 64 letters, digits, `-`, `_` or `.`, a letter first";
+    "a name has 1 to 64 letters, digits, `-`, `_` or `.` and starts with a letter";
 
 pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
@@ -183,7 +183,7 @@ mod tests {
     fn bounds_and_defaults_must_agree() {
         let mut fast = parameter("fast", ParameterKind::Integer);
         (fast.minimum, fast.maximum) = (Some(1.0), Some(10.0));
-        for (default, part) in [("0", "below"), ("11", "above"), ("1.5", "whole number")] {
+        for (default, part) in [("0", "below"), ("11", "above"), ("1.5", "64-bit integer")] {
             fast.default = Some(default.to_owned());
             let problem = fast.problem().unwrap();
             assert!(problem.contains(part), "{problem}");
@@ -194,6 +194,6 @@ mod tests {
         assert!(fast.problem().unwrap().contains("above the maximum"));
         let mut text = parameter("text", ParameterKind::Text);
         text.maximum = Some(1.0);
-        assert!(text.problem().unwrap().contains("no bounds"));
+        assert!(text.problem().unwrap().contains("takes no bounds"));
     }
 }

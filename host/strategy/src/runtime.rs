@@ -27,7 +27,7 @@ struct Inner {
     in_use: Mutex<HashMap<ModuleHash, Known>>,
 }
 
-/// A module that was loaded before: its bytes need not be looked at again.
+/// A module that was loaded before, whose bytes need no second check.
 struct Known {
     code: Weak<Component>,
     shape: Shape,
@@ -53,11 +53,11 @@ impl Runtime {
         })
     }
 
-    /// Loads a module from a file: checks its names, compiles it or takes it from the cache, lets it describe itself
-    /// under `limits`. Takes milliseconds to seconds, so call it on a thread that has the time. `name` is for faults.
+    /// Loads a module from a file: checks its names, compiles it or takes it from the cache, and lets it describe itself
+    /// under `limits`. Takes milliseconds to seconds, so call it on a thread that can wait. `name` appears in faults.
     ///
     /// # Errors
-    /// The file is no strategy, or one that this host does not run; the text names the file, the place and the fix.
+    /// The file is not a strategy, or not one that this runtime supports; the text names the file, the place and the fix.
     pub fn load(
         &self,
         path: &Path,
@@ -67,10 +67,10 @@ impl Runtime {
         self.load_bytes(&read(path)?, &path.display().to_string(), name, limits)
     }
 
-    /// As [`Runtime::load`], from bytes; `file` names them in errors.
+    /// Loads a module from bytes as [`Runtime::load`] does; `file` names them in errors.
     ///
     /// # Errors
-    /// As [`Runtime::load`].
+    /// Those of [`Runtime::load`].
     pub fn load_bytes(
         &self,
         bytes: &[u8],
@@ -109,22 +109,23 @@ impl Runtime {
         )
     }
 
-    /// Loads a module and says all there is to know about it, for `tickdeck check`.
+    /// Loads a module and returns everything known about it, for `tickdeck check`.
     ///
     /// # Errors
-    /// As [`Runtime::load`].
+    /// Those of [`Runtime::load`].
     pub fn inspect(&self, path: &Path, limits: &ResourceLimits) -> Result<Inspection, LoadError> {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(self.load(path, &name, limits)?.inspection().clone())
     }
 
-    /// From now on a call may run so many times its limit: for a run that is done again on a machine that may be slower
-    /// than the one on which it was in time. 1 is what a host begins with.
-    pub fn set_time_limit_factor(&self, times: u32) {
+    /// Multiplies the time limits of all calls from now on: for the replay of a run on a machine that may be slower than
+    /// the one that recorded it. The initial factor is 1. An instance is exempt once its
+    /// [`restore_time_limit`](tickdeck_engine::port::Strategy::restore_time_limit) was called.
+    pub fn set_time_limit_factor(&self, factor: u32) {
         self.inner
             .engine
             .time_limit_factor()
-            .store(times, Ordering::Relaxed);
+            .store(factor, Ordering::Relaxed);
     }
 
     fn compile(&self, hash: ModuleHash, bytes: &[u8], file: &str) -> Result<Compiled, LoadError> {
@@ -159,14 +160,14 @@ impl Runtime {
         Ok(compiled)
     }
 
-    /// The code of a module that some strategy has loaded: many may run the same one.
+    /// Returns the code of a module that is already loaded: several strategies may run the same one.
     fn in_use(&self, hash: ModuleHash) -> Option<(Arc<Component>, Shape)> {
         let in_use = self.lock_in_use();
         let known = in_use.get(&hash)?;
         Some((known.code.upgrade()?, known.shape.clone()))
     }
 
-    /// Shares a module's code with whoever loads it from now on, for as long as somebody has it.
+    /// Shares a module's code with later loads for as long as anything holds it.
     fn keep(&self, hash: ModuleHash, component: Component, shape: &Shape) -> Arc<Component> {
         let component = Arc::new(component);
         let known = Known {

@@ -1,20 +1,21 @@
 //! Text that comes from a strategy, a file or a library, made fit for a terminal and for a message of this host.
 
-/// Bytes of a line; the rest is cut.
+/// Bytes of a log line; the rest is cut off.
 pub const MAX_LINE: usize = 1_024;
 
-/// Bytes shown of an error's text.
+/// Bytes shown of an error.
 const MAX_TEXT: usize = 512;
 
 /// Characters quoted of a name or value.
 const MAX_QUOTED: usize = 64;
 
-/// Cuts at [`MAX_LINE`] bytes and escapes what could move a cursor, break a line or turn the reading direction.
+/// Cuts at [`MAX_LINE`] bytes and escapes characters that could move the cursor, break a line or turn the reading
+/// direction.
 pub(crate) fn sanitize(text: &str) -> String {
     let cut = &text[..text.floor_char_boundary(MAX_LINE)];
     let mut line = String::with_capacity(cut.len());
     for char in cut.chars() {
-        if char.is_control() || steers_text(char) {
+        if char.is_control() || is_bidi_or_separator(char) {
             line.extend(char.escape_default());
         } else {
             line.push(char);
@@ -24,23 +25,23 @@ pub(crate) fn sanitize(text: &str) -> String {
 }
 
 /// Line and paragraph separators, and the marks that reorder text.
-const fn steers_text(char: char) -> bool {
+const fn is_bidi_or_separator(char: char) -> bool {
     matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 /// Joins a text of this host or of a library into one line.
 pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = sanitize(&words.join(" "));
+    let parts: Vec<&str> = text.split_whitespace().collect();
+    let line = sanitize(&parts.join(" "));
     line[..line.floor_char_boundary(MAX_TEXT)].to_owned()
 }
 
-/// One line of at most `limit` bytes without control characters.
+/// Whether the text is one line of at most `limit` bytes without control characters.
 pub(crate) fn is_line(text: &str, limit: usize) -> bool {
     text.len() <= limit && !text.chars().any(char::is_control)
 }
 
-/// A guest's text inside a message of ours.
+/// Quotes a guest's text for a message of the host.
 pub(crate) fn quoted(text: &str) -> String {
     let mut cut: String = text.chars().take(MAX_QUOTED).collect();
     if cut.len() < text.len() {

@@ -15,12 +15,12 @@ use wasmtime::{Config, Engine, OptLevel, Strategy};
 /// Frames that a backtrace holds; deep recursion would fill thousands.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
 
-/// How modules are compiled and where compiled code is kept.
+/// How modules are compiled, and where compiled code is cached.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
-    /// Folder of compiled modules, for this user alone. None: compile at every start.
+    /// Folder of compiled modules, private to this user. None: compile at every start.
     pub cache: Option<PathBuf>,
-    /// Give every NaN the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
+    /// Whether every NaN has the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
     /// nanoseconds per event.
     pub nan_canonicalisation: bool,
 }
@@ -88,7 +88,7 @@ fn engine_config(runtime: &RuntimeConfig) -> Config {
         .parallel_compilation(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
-        // 4 GiB of addresses for each memory, of which only what is used is ever mapped: no bounds checks in the code.
+        // Reserves 4 GiB of addresses for each memory and maps only the used part: the code needs no bounds checks.
         .memory_reservation(4 << 30)
         .memory_guard_size(32 << 20)
         .memory_init_cow(true)
@@ -102,7 +102,7 @@ fn unavailable(error: wasmtime::Error) -> LoadError {
     }
 }
 
-/// Advances the engine's epoch every [`TICK`], which is what time limits are counted in. Ends when dropped.
+/// Advances the engine's epoch, in which time limits are counted, every [`TICK`]. Ends when dropped.
 struct Ticker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -133,7 +133,7 @@ impl Drop for Ticker {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It only fails if the thread panicked, and the thread does nothing that panics.
+            // Joining fails only if the thread panicked, and the thread does nothing that panics.
             let _ = thread.join();
         }
     }
