@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, OrderLimits, RiskConfig};
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
-use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
+use tickdeck_gateway::scripted::{
+    Script, ScriptStep, ScriptedInstrument, ScriptedTick, ScriptedVenue,
+};
 use tickdeck_model::{
     Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price,
     Registry, Side, Size, Submit, TimeInForce,
@@ -63,7 +65,7 @@ impl Strategy for TwoOrders {
 
 fn script() -> Script {
     let prices = [70_000, 70_000, 70_010, 70_020, 70_020];
-    let beats = prices.iter().enumerate().map(|(minute, price)| Beat {
+    let steps = prices.iter().enumerate().map(|(minute, price)| ScriptStep {
         at: minute as i64 * MINUTE_NS,
         instrument: 0,
         tick: ScriptedTick::Quote {
@@ -80,7 +82,7 @@ fn script() -> Script {
             price_scale: 5,
             size_scale: 0,
         }],
-        beats: beats.collect(),
+        steps: steps.collect(),
         latency: Latency {
             order_ns: 1_000_000,
             answer_ns: 1_000_000,

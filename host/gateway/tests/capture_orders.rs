@@ -639,7 +639,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
     };
     for bounds in [vec![], vec![100 * MS + 1, 100 * MS + 600_000, 101 * MS]] {
         let (events, _) = harness::play(&market, terms(), &[(99 * MS, snapshot)], &bounds);
-        let told: Vec<String> = events
+        let lines: Vec<String> = events
             .iter()
             .filter(|event| event.ts_host == 101 * MS)
             .filter_map(|event| match event.body() {
@@ -651,7 +651,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
             })
             .collect();
         assert_eq!(
-            told[..3],
+            lines[..3],
             [
                 "clear 0x0 false",
                 "snapshot 9900x700000 false",
@@ -659,7 +659,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
             ]
         );
         assert_eq!(
-            (told.len(), told[6].as_str()),
+            (lines.len(), lines[6].as_str()),
             (7, "snapshot 10300x500000 true")
         );
     }

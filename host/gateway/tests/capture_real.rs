@@ -94,7 +94,7 @@ fn counts(report: &CheckReport) -> [u64; 6] {
         report.book_tickers,
         report.trades,
         report.snapshots,
-        report.oracle_checked,
+        report.tops_checked,
     ]
 }
 
@@ -102,7 +102,7 @@ fn counts(report: &CheckReport) -> [u64; 6] {
 fn the_local_book_equals_the_exchanges_best_bid_and_ask_at_every_depth_event() {
     let report = check(&sample()).unwrap();
     assert_eq!(counts(&report), [5_000, 456, 3_635, 908, 1, 454]);
-    assert_eq!(report.oracle_agreed, 454);
+    assert_eq!(report.tops_agreed, 454);
     assert!(report.is_clean(), "{report:#?}");
 }
 
@@ -167,7 +167,7 @@ fn a_dropped_depth_line_makes_the_book_stale_until_its_top_is_proven() {
     );
     let report = check(&scratch.0).unwrap();
     assert_eq!(report.gaps, 1);
-    assert!(report.oracle_checked < 454);
+    assert!(report.tops_checked < 454);
     // A proven book is on trial: it can be called live wrongly for as long as one ticker takes, never longer.
     let relapses = states
         .iter()
@@ -175,7 +175,7 @@ fn a_dropped_depth_line_makes_the_book_stale_until_its_top_is_proven() {
         .count() as u64
         - 2;
     assert_eq!(
-        report.oracle_checked - report.oracle_agreed,
+        report.tops_checked - report.tops_agreed,
         relapses,
         "{report:#?}"
     );
@@ -223,7 +223,7 @@ fn a_repeated_line_is_ignored_and_counted() {
     let scratch = Scratch::of_lines("repeated", &lines);
     let report = check(&scratch.0).unwrap();
     assert_eq!(
-        (report.duplicates, report.gaps, report.oracle_agreed),
+        (report.duplicates, report.gaps, report.tops_agreed),
         (1, 0, 454)
     );
     assert_eq!(played(&scratch.0), played(&sample()));

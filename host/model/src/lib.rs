@@ -15,6 +15,7 @@ mod module_hash;
 mod money;
 mod order;
 mod registry;
+pub mod suggestion;
 mod terms;
 
 pub use action::{

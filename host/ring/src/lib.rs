@@ -14,10 +14,10 @@
 //!   exactly what it missed, or it drops out. No policy loses an item without a word.
 //!
 //! ```
-//! use tickdeck_ring::{Config, Read, SlowPolicy, Wait, Wake, ring};
+//! use tickdeck_ring::{Read, RingConfig, SlowPolicy, Wait, Wake, ring};
 //!
 //! # fn main() -> Result<(), tickdeck_ring::RingError> {
-//! let ring = ring::<u64>(Config { capacity: 1024, wait: Wait::SpinThenPark { spins: 100 } })?;
+//! let ring = ring::<u64>(RingConfig { capacity: 1024, wait: Wait::SpinThenPark { spins: 100 } })?;
 //! let mut worker = ring.attach(SlowPolicy::Wait);
 //! let mut display = ring.attach(SlowPolicy::Conflate);
 //!
@@ -104,6 +104,7 @@
 //!   to learn of it in time it would have to pay for a claim what it was made sole to save.
 //! - The number of consumers is limited, to [`MAX_CONSUMERS`].
 
+mod config;
 mod consumer;
 mod error;
 mod gates;
@@ -118,9 +119,10 @@ mod wait;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use config::{MAX_CAPACITY, RingConfig};
 pub use consumer::{Consumer, MAX_PINNED, Read, SlowPolicy, Wake};
 pub use error::RingError;
 pub use gates::MAX_CONSUMERS;
 pub use producer::Producer;
-pub use ring::{Config, MAX_CAPACITY, Ring, ring};
+pub use ring::{Ring, ring};
 pub use wait::{PARK_LIMIT, Wait};

@@ -1,29 +1,15 @@
 //! The handle from which producers and consumers are made.
 
 use crate::sync::Arc;
-use crate::{Consumer, Producer, RingError, SlowPolicy, Wait, shared::Shared};
+use crate::{Consumer, Producer, RingConfig, RingError, SlowPolicy, shared::Shared};
 use std::fmt;
-
-/// The largest capacity, in slots.
-pub const MAX_CAPACITY: usize = 1 << 30;
-
-/// What a ring is to be like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    /// The number of slots, a power of two from 2 to [`MAX_CAPACITY`].
-    ///
-    /// Half of it is the longest batch, and the distance at which a lapsable consumer may be lapped.
-    pub capacity: usize,
-    /// How producers wait for room, and consumers for items.
-    pub wait: Wait,
-}
 
 /// Makes an empty ring, whose first item will have the sequence 0.
 ///
 /// # Errors
 ///
 /// [`RingError::Capacity`] when the capacity is not allowed.
-pub fn ring<T: Copy + Send + Sync + 'static>(config: Config) -> Result<Ring<T>, RingError> {
+pub fn ring<T: Copy + Send + Sync + 'static>(config: RingConfig) -> Result<Ring<T>, RingError> {
     Ok(Ring {
         shared: Arc::new(Shared::new(config)?),
     })
@@ -59,7 +45,7 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
     /// # Errors
     ///
     /// [`RingError::Capacity`] when the capacity is not allowed.
-    pub fn new(config: Config) -> Result<Self, RingError> {
+    pub fn new(config: RingConfig) -> Result<Self, RingError> {
         ring(config)
     }
 

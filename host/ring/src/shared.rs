@@ -6,7 +6,7 @@ use crate::gates::Gates;
 use crate::slots::Slots;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Bell, Patience, Wait};
-use crate::{Config, MAX_CAPACITY, RingError};
+use crate::{MAX_CAPACITY, RingConfig, RingError};
 use crossbeam_utils::CachePadded;
 
 /// Set in `claimed` once the ring is closed. The bit lies in the word that claims change, so that no claim can
@@ -45,8 +45,8 @@ pub(crate) struct Signs {
 }
 
 impl<T: Copy> Shared<T> {
-    pub(crate) fn new(config: Config) -> Result<Self, RingError> {
-        let Config { capacity, wait } = config;
+    pub(crate) fn new(config: RingConfig) -> Result<Self, RingError> {
+        let RingConfig { capacity, wait } = config;
         if !capacity.is_power_of_two() || !(2..=MAX_CAPACITY).contains(&capacity) {
             return Err(RingError::Capacity {
                 capacity,

@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use loom::thread;
-use tickdeck_ring::{Config, Consumer, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
+use tickdeck_ring::{Consumer, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring};
 
 /// Two words, which tear if anything does.
 type Item = (u64, u64);
@@ -23,7 +23,7 @@ fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
 }
 
 fn ring_of(capacity: usize) -> Ring<Item> {
-    ring(Config {
+    ring(RingConfig {
         capacity,
         wait: PARK,
     })
@@ -238,7 +238,7 @@ fn a_conflating_consumer_never_sees_a_torn_item() {
         (4, 8, Wait::Spin),
     ] {
         model(3, move || {
-            let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+            let ring = ring::<Item>(RingConfig { capacity, wait }).unwrap();
             let mut consumer = ring.attach(SlowPolicy::Conflate);
             let producing = thread::spawn({
                 let ring = ring.clone();
@@ -257,7 +257,7 @@ fn a_conflating_consumer_never_sees_a_torn_item() {
 #[test]
 fn a_conflating_consumer_is_not_overrun_by_two_producers_in_turn() {
     model(2, || {
-        let ring = ring::<Item>(Config {
+        let ring = ring::<Item>(RingConfig {
             capacity: 4,
             wait: Wait::Spin,
         })
@@ -335,7 +335,7 @@ fn publish_alone(ring: &Ring<Item>, runs: usize) {
 fn a_sole_producer_never_overwrites_what_is_unread_and_loses_nothing() {
     for (capacity, runs, wait) in [(2, 3, PARK), (2, 4, Wait::Spin)] {
         model(2, move || {
-            let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+            let ring = ring::<Item>(RingConfig { capacity, wait }).unwrap();
             let mut consumer = ring.attach(SlowPolicy::Wait);
             let producing = thread::spawn({
                 let ring = ring.clone();
@@ -373,7 +373,7 @@ fn a_consumer_attached_while_a_sole_producer_publishes_sees_everything_from_its_
 fn a_conflating_consumer_never_sees_a_torn_item_of_a_sole_producer() {
     for (capacity, runs) in [(2, 5), (4, 8)] {
         model(2, move || {
-            let ring = ring::<Item>(Config {
+            let ring = ring::<Item>(RingConfig {
                 capacity,
                 wait: Wait::Spin,
             })

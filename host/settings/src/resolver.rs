@@ -1,6 +1,7 @@
 //! Checks names and numbers of settings against the deck, and reports every mistake at once with its line.
 
-use crate::reader::{Decimal, Located, Problem, Problems, nearest};
+use crate::reader::{Decimal, Located, Problem, Problems};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Instrument, Registry, Size, VenueId};
 
 /// Looks up names, and collects the mistakes.

@@ -1,4 +1,4 @@
-//! A module with its settings: what the engine makes instances from.
+//! A module with its settings, from which the engine creates instances.
 
 use crate::instance::Instance;
 use crate::module::{Module, StartOptions, Unstarted};
@@ -8,7 +8,7 @@ use tickdeck_engine::OrderLimits;
 use tickdeck_engine::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use tickdeck_portfolio::StrategyBook;
 
-/// A module with its settings. An instance can be made ahead, so that a swap only waits for `restore`.
+/// A module with its settings. An instance can be prepared in advance, so that a swap waits only for `restore`.
 pub struct Program {
     module: Module,
     options: StartOptions,
@@ -16,7 +16,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A module and what its instances start with.
+    /// Combines a module with the options that its instances start with.
     pub fn new(module: Module, options: StartOptions) -> Self {
         Self {
             module,
@@ -30,22 +30,22 @@ impl Program {
         &self.module
     }
 
-    /// What its instances start with.
+    /// The options that its instances start with.
     pub const fn options(&self) -> &StartOptions {
         &self.options
     }
 
-    /// Makes an instance ahead, on a thread that has the time.
+    /// Instantiates in advance; call it on a thread that can wait.
     ///
     /// # Errors
-    /// Its start function traps.
+    /// The module's start function traps.
     pub fn prepare(&self) -> Result<(), Fault> {
-        let made = self.module.instantiate(self.options.clone())?;
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        let unstarted = self.module.instantiate(self.options.clone())?;
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(unstarted);
         Ok(())
     }
 
-    /// As the engine wants it: with its manifest resolved, its limits, and how it takes over.
+    /// Describes the program to the engine: its resolved manifest, its limits, and its swap policy.
     pub fn version(
         self: &Arc<Self>,
         wants: Wants,
@@ -70,7 +70,7 @@ impl Program {
         }
     }
 
-    /// The instance made ahead, or one made now.
+    /// Takes the prepared instance, or creates one.
     fn instance(&self) -> Result<Unstarted, Fault> {
         let spare = self
             .spare
@@ -78,7 +78,7 @@ impl Program {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         match spare {
-            Some(made) => Ok(made),
+            Some(unstarted) => Ok(unstarted),
             None => self.module.instantiate(self.options.clone()),
         }
     }

@@ -90,14 +90,17 @@ fn batch(count: u64) -> Vec<Event> {
         .collect()
 }
 
-/// Runs one batch and gives the fault's text.
+/// Runs one batch and returns the fault's text.
 fn fault_of(instance: &mut Instance, events: u64) -> String {
     let (mut book, mut actions) = (Box::<StrategyBook>::default(), Vec::new());
     let at = std::ptr::from_ref::<StrategyBook>(&book);
     let fault = instance
         .on_events(&batch(events), &mut book, &mut actions)
         .unwrap_err();
-    assert!(std::ptr::eq(at, &*book), "the caller has its own book back");
+    assert!(
+        std::ptr::eq(at, &*book),
+        "the caller has its own book again"
+    );
     assert!(actions.is_empty(), "nothing of a faulty answer is used");
     assert!(!instance.is_alive());
     let again = instance
@@ -179,7 +182,7 @@ fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
         let refused = module
             .restore(options(Arc::default()), &mut Box::default(), &other)
             .unwrap_err();
-        assert_has(&refused.0, &["does not read states of schema 2", "[1]"]);
+        assert_has(&refused.0, &["cannot read states of schema 2", "[1]"]);
     }
 }
 
@@ -274,7 +277,7 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
     );
     assert_has(
         &text,
-        &["asked for 17 MiB of memory, limit 8 MiB: raise `memory_mib` for `ema`"],
+        &["asked for 17 MiB of memory, the limit is 8 MiB: raise `memory_mib` for `ema`"],
     );
     let large = Guest::new()
         .item("(func (export \"grow\") unreachable)")
@@ -284,7 +287,10 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
     let text = load_bytes(&large).unwrap_err().to_string();
     assert_has(
         &text,
-        &["instantiation", "asked for 16 MiB of memory, limit 8 MiB"],
+        &[
+            "instantiation",
+            "asked for 16 MiB of memory, the limit is 8 MiB",
+        ],
     );
 }
 
@@ -329,7 +335,7 @@ fn a_panic_carries_its_last_words_and_where_it_was() {
         &text,
         &[
             "strategy `ema`, on-events (event 17): unreachable executed",
-            "it said last: panicked at src/lib.rs:10",
+            "its last log line: panicked at src/lib.rs:10",
             "\n  at ",
             "handle",
         ],
@@ -386,7 +392,7 @@ fn a_malformed_answer_is_named() {
         ),
         (
             format!("{good}{}{two}", put(6, 2)),
-            "`notify` of message 2, the manifest lists 2",
+            "`notify` of message 2, but the manifest lists 2",
         ),
         (answer(1, u32::MAX, 1), "list pointer"),
         (answer(1, 8_193, 1), "list pointer is not aligned"),
@@ -401,7 +407,7 @@ fn a_malformed_answer_is_named() {
     let text = fault_of(&mut start(&Guest::new().bytes().on_events(torn)), 1);
     assert_has(
         &text,
-        &["returned 55 bytes of actions, which is no multiple of 56"],
+        &["returned 55 bytes of actions, which is not a multiple of 56"],
     );
 }
 
@@ -417,7 +423,7 @@ fn a_refusal_in_words_is_passed_on() {
         instance.save().unwrap().unwrap_err(),
         "strategy `ema`, save: refused: no"
     );
-    assert!(instance.is_alive(), "it said no and goes on");
+    assert!(instance.is_alive(), "a refusal does not end it");
     let text = load(&Guest::new().restore("(call $error)"))
         .restore(options(Arc::default()), &mut Box::default(), &empty())
         .unwrap_err()
@@ -477,14 +483,14 @@ fn the_store_is_there_while_there_is_something_to_read() {
         &text,
         &[
             "save",
-            "the store can be read in `init`, `restore` and `on-events` only",
+            "the store can be read only in `init`, `restore` and `on-events`",
         ],
     );
     let text = start(&guest.stop("(call $reads)"))
         .stop(StopReason::Shutdown)
         .unwrap_err()
         .0;
-    assert_has(&text, &["stop", "the store can be read in"]);
+    assert_has(&text, &["stop", "the store can be read only in"]);
 }
 
 #[test]
@@ -497,7 +503,7 @@ fn describe_may_only_log() {
     let text = load_bytes(&asks.component()).unwrap_err().to_string();
     assert_has(
         &text,
-        &["ema.wasm", "describe", "may call no import but `log`"],
+        &["ema.wasm", "describe", "may call only the import `log`"],
     );
     let says = Guest::new()
         .says("hello")
@@ -524,7 +530,7 @@ fn a_log_is_limited_and_harmless() {
     let lines = log.0.lock().unwrap();
     assert_has(&lines[0].1, &["red \\u{1b}["]);
     assert_eq!(lines.len(), 201);
-    assert_eq!(lines[200].1, "50 lines left out: more than 200 in a second");
+    assert_eq!(lines[200].1, "50 lines dropped: more than 200 in a second");
 }
 
 #[test]
@@ -547,7 +553,7 @@ fn a_manifest_that_breaks_its_rules_is_refused_with_every_problem() {
     let text = load_bytes(&guest.component()).unwrap_err().to_string();
     assert_has(
         &text,
-        &["needs parameter `symbol` to be of kind instrument, it is text"],
+        &["needs parameter `symbol` to be of kind instrument, but it is text"],
     );
 }
 
@@ -559,7 +565,7 @@ fn a_core_module_that_does_not_fit_its_type_is_refused() {
     assert_has(
         &text,
         &[
-            "ema.wasm: the core module does not fit the component type it carries",
+            "ema.wasm: the core module does not match its component type",
             "save",
         ],
     );
@@ -582,7 +588,7 @@ fn a_truncated_or_noisy_file_never_gets_through() {
     assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
     assert_has(
         &error.to_string(),
-        &["ema.wasm: damaged at byte", "build or copy it again"],
+        &["ema.wasm: is damaged at byte", "build or copy it again"],
     );
 }
 
@@ -647,7 +653,7 @@ fn another_layout_under_the_right_names_is_refused() {
         &text,
         &[
             "ema.wasm",
-            "`on-events` does not fit the contract",
+            "`on-events` does not match the contract",
             "bid-size",
             "expected `s64` found `u32`",
         ],
@@ -655,10 +661,7 @@ fn another_layout_under_the_right_names_is_refused() {
     let text = load_bytes(&core).unwrap_err().to_string();
     assert_has(
         &text,
-        &[
-            "ema.wasm",
-            "its `events` is not that of this host's contract",
-        ],
+        &["ema.wasm", "its `events` differs from this host's contract"],
     );
 }
 
@@ -676,12 +679,9 @@ fn an_import_of_another_type_is_refused() {
     let guest = Guest::new().says("hello").stop("(call $say)");
     let core = guests::embedded(&guest.wat(), &resolve, "strategy");
     let text = load_bytes(&core).unwrap_err().to_string();
-    assert_has(&text, &["its `log` is not that of this host's contract"]);
+    assert_has(&text, &["its `log` differs from this host's contract"]);
     let text = load_bytes(&guests::encoded(&core)).unwrap_err().to_string();
-    assert_has(
-        &text,
-        &["ema.wasm: does not fit the contract 0.1.0", "write"],
-    );
+    assert_has(&text, &["ema.wasm: does not match contract 0.1.0", "write"]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tickdeck_model::{Currency, CurrencyId, Event, Registry};
 use tickdeck_portfolio::Portfolio;
-use tickdeck_ring::{Config, Consumer, Ring, SlowPolicy};
+use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Intents that the action ring holds.
@@ -41,7 +41,7 @@ impl Engine {
         let currencies: Vec<Currency> = (0..)
             .map_while(|id| registry.currency(CurrencyId(id)))
             .collect();
-        let ring = Ring::new(Config {
+        let ring = Ring::new(RingConfig {
             capacity: config.ring_capacity,
             wait: config.wait,
         })?;
@@ -181,7 +181,7 @@ fn hire(
         let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
         return Ok(WorkerPool::Inline(Box::new(shard)));
     }
-    let intents_ring = Ring::new(Config {
+    let intents_ring = Ring::new(RingConfig {
         capacity: INTENT_CAPACITY,
         wait: config.wait,
     })?;

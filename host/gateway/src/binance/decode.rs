@@ -1,23 +1,13 @@
 //! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
 
 use super::scan::scan;
+use super::symbol::Symbol;
 use super::wire::{
     BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, fixed,
     level_size,
 };
 use serde::de::DeserializeSeed;
 use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp};
-
-/// A symbol whose frames the decoder reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Symbol {
-    /// As the exchange writes it: `BTCUSDT`.
-    pub name: String,
-    /// Decimal digits of prices.
-    pub price_scale: u8,
-    /// Decimal digits of sizes.
-    pub size_scale: u8,
-}
 
 /// The unit of times in the frames, which the connection's `timeUnit` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +63,7 @@ pub enum DecodeError {
         /// As it was read.
         value: i64,
     },
-    /// A symbol the decoder was not told of. Not damage: leave the frame out.
+    /// The decoder was not given this symbol. Not damage: skip the frame.
     #[error("symbol `{symbol}` is not one of this source's")]
     Symbol {
         /// As the frame names it.

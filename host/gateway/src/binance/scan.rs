@@ -1,7 +1,7 @@
-//! Frames as Binance sends them, read in one pass over their bytes. Whatever looks otherwise is left to the full reader
-//! in [`wire`](super::wire), which knows every legal spelling of JSON and says what is wrong with the rest.
+//! Frames as Binance sends them, read in one pass over their bytes. Anything else is left to the full reader in
+//! [`wire`](super::wire), which accepts every legal spelling of JSON and describes what is wrong with the rest.
 
-use super::decode::Symbol;
+use super::symbol::Symbol;
 use super::wire::{Fields, Levels};
 use tickdeck_model::{Price, Size, parse_plain_fixed};
 

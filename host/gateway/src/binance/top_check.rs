@@ -1,8 +1,8 @@
-//! The exchange's own word on the best bid and ask, held against the local book's.
+//! Compares the exchange's own best bid and ask with the local book's.
 //!
 //! After the depth event whose last id is `u`, the book's top must equal the newest `bookTicker` whose `u` is not
-//! greater. The two streams race, so a verdict waits until a ticker beyond the depth event has been seen: then all that
-//! matter have been.
+//! greater. The two streams race, so a verdict waits until a ticker beyond the depth event has arrived: then every
+//! relevant ticker has.
 
 use super::book::{Level, LocalBook};
 use super::wire::BookTicker;
@@ -41,12 +41,12 @@ impl Top {
     }
 }
 
-/// What the exchange says about the top after one depth event.
+/// The result of the comparison after one depth event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TopVerdict {
-    /// It was the same.
+    /// Both tops are equal.
     Agrees,
-    /// It was not.
+    /// The tops differ.
     Differs {
         /// Last id of the depth event.
         last_id: u64,
@@ -101,11 +101,15 @@ impl TopCheck {
     pub fn next_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, _) = self.tops.front()?;
         let (newest, _) = self.tickers.back()?;
-        if newest > last_id { self.judge() } else { None }
+        if newest > last_id {
+            self.final_verdict()
+        } else {
+            None
+        }
     }
 
     /// The next verdict by what has been seen; for the end of the streams.
-    pub fn judge(&mut self) -> Option<TopVerdict> {
+    pub fn final_verdict(&mut self) -> Option<TopVerdict> {
         let (last_id, local) = self.tops.pop_front()?;
         while self.tickers.get(1).is_some_and(|(id, _)| *id <= last_id) {
             self.tickers.pop_front();
@@ -141,21 +145,21 @@ mod tests {
 
     #[test]
     fn the_newest_ticker_that_is_not_ahead_decides_whichever_stream_comes_first() {
-        let mut oracle = TopCheck::default();
-        oracle.depth(10, top(8));
+        let mut top_check = TopCheck::default();
+        top_check.depth(10, top(8));
         assert_eq!(
-            oracle.next_verdict(),
+            top_check.next_verdict(),
             None,
             "a ticker of id 9 may still come"
         );
-        oracle.ticker(&ticker(7, 6));
-        oracle.ticker(&ticker(9, 8));
-        assert_eq!(oracle.next_verdict(), None);
-        oracle.ticker(&ticker(11, 9));
-        assert_eq!(oracle.next_verdict(), Some(TopVerdict::Agrees));
-        oracle.depth(12, top(8));
+        top_check.ticker(&ticker(7, 6));
+        top_check.ticker(&ticker(9, 8));
+        assert_eq!(top_check.next_verdict(), None);
+        top_check.ticker(&ticker(11, 9));
+        assert_eq!(top_check.next_verdict(), Some(TopVerdict::Agrees));
+        top_check.depth(12, top(8));
         assert_eq!(
-            oracle.judge(),
+            top_check.final_verdict(),
             Some(TopVerdict::Differs {
                 last_id: 12,
                 local: top(8),
@@ -166,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_depth_event_older_than_every_ticker_is_not_judged() {
-        let mut oracle = TopCheck::default();
-        oracle.ticker(&ticker(9, 8));
-        oracle.depth(8, top(8));
-        assert_eq!(oracle.next_verdict(), Some(TopVerdict::Unchecked));
+        let mut top_check = TopCheck::default();
+        top_check.ticker(&ticker(9, 8));
+        top_check.depth(8, top(8));
+        assert_eq!(top_check.next_verdict(), Some(TopVerdict::Unchecked));
     }
 }

@@ -8,7 +8,7 @@
 //! 2024-08-08 has 25.426189 at 200000). No order can trade a part of a lot, so such a size is cut down to the scale, and
 //! counted. Prices and the sizes of trades are never cut: finer ones mean that the scale in use is wrong.
 
-use super::decode::Symbol;
+use super::symbol::Symbol;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tickdeck_model::{
     Aggressor, FixedError, Price, Size, Timestamp, parse_fixed, parse_plain_fixed,

@@ -1,4 +1,4 @@
-//! The account: what there is, and what working orders hold of it. Exact inside, amounts at the edge.
+//! The account: balances, and the part of them that working orders reserve. Exact inside, amounts at the edge.
 
 use super::margin::Positions;
 use crate::broker::terms::FeeRate;
@@ -6,18 +6,18 @@ use tickdeck_model::{
     AccountUpdate, Amount, CurrencyId, Instrument, Money, Price, Side, Size, VenueId,
 };
 
-/// Money that a working order keeps from being spent twice.
+/// Money reserved for a working order, so that it cannot be spent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reservation {
-    /// Nothing held.
+    /// Nothing is reserved.
     Nothing,
-    /// So much of one currency.
+    /// An amount of one currency.
     Of {
-        /// Which.
+        /// The currency.
         currency: CurrencyId,
         /// Its scale, should the account not be open yet.
         scale: u8,
-        /// How much.
+        /// The amount.
         money: Money,
     },
 }
@@ -25,7 +25,7 @@ pub(super) enum Reservation {
 impl Reservation {
     pub(super) const NOTHING: Self = Self::Nothing;
 
-    /// For a buy: price times size and the fee on it.
+    /// The reservation for a buy: price times size, and the fee on it.
     pub(super) fn buy(terms: &Instrument, price: Price, size: Size, fee: FeeRate) -> Self {
         let fee = Money::from_amount(fee.fee(terms, price, size), terms.quote_scale);
         let money = Money(notional(terms, price, size).0.saturating_add(fee.0));
@@ -36,7 +36,7 @@ impl Reservation {
         }
     }
 
-    /// For a sell that must deliver.
+    /// The reservation for a sell that must deliver.
     pub(super) fn sell(terms: &Instrument, size: Size) -> Self {
         Self::Of {
             currency: terms.base,
@@ -45,7 +45,7 @@ impl Reservation {
         }
     }
 
-    /// The part of the hold for `part` of `whole`.
+    /// The part of the reservation for `part` of `whole`.
     pub(super) fn scaled(self, part: Size, whole: Size) -> Self {
         match self {
             Self::Of {
@@ -67,7 +67,7 @@ struct Balance {
     currency: CurrencyId,
     scale: u8,
     total: Money,
-    held: Money,
+    reserved: Money,
     changed: bool,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn keep_on_margin(&mut self) {
+    pub(super) fn use_margin(&mut self) {
         self.margin = Some(Positions::default());
     }
 
@@ -100,12 +100,12 @@ impl Account {
             .collect()
     }
 
-    pub(super) fn can_hold(&self, hold: Reservation) -> bool {
-        self.can_swap(Reservation::Nothing, hold)
+    pub(super) fn can_reserve(&self, reservation: Reservation) -> bool {
+        self.can_replace(Reservation::Nothing, reservation)
     }
 
     /// Whether `new` can be held once `old` is released. Holding less than before is always possible.
-    pub(super) fn can_swap(&self, old: Reservation, new: Reservation) -> bool {
+    pub(super) fn can_replace(&self, old: Reservation, new: Reservation) -> bool {
         let Reservation::Of {
             currency, money, ..
         } = new
@@ -123,27 +123,27 @@ impl Account {
         money <= released || money.0 <= self.free(currency).0.saturating_add(released.0)
     }
 
-    pub(super) fn hold(&mut self, hold: Reservation) {
+    pub(super) fn reserve(&mut self, reservation: Reservation) {
         if let Reservation::Of {
             currency,
             scale,
             money,
-        } = hold
+        } = reservation
         {
             let balance = self.open(currency, scale);
-            balance.held.0 = balance.held.0.saturating_add(money.0);
+            balance.reserved.0 = balance.reserved.0.saturating_add(money.0);
         }
     }
 
-    pub(super) fn release(&mut self, hold: Reservation) {
+    pub(super) fn release(&mut self, reservation: Reservation) {
         if let Reservation::Of {
             currency,
             scale,
             money,
-        } = hold
+        } = reservation
         {
             let balance = self.open(currency, scale);
-            balance.held.0 = balance.held.0.saturating_sub(money.0);
+            balance.reserved.0 = balance.reserved.0.saturating_sub(money.0);
         }
     }
 
@@ -185,7 +185,7 @@ impl Account {
         changed
             .map(|balance| {
                 balance.changed = false;
-                let free = Money(balance.total.0.saturating_sub(balance.held.0));
+                let free = Money(balance.total.0.saturating_sub(balance.reserved.0));
                 AccountUpdate {
                     venue,
                     currency: balance.currency,
@@ -202,7 +202,7 @@ impl Account {
             .iter()
             .find(|balance| balance.currency == currency);
         balance.map_or(Money::ZERO, |balance| {
-            Money(balance.total.0.saturating_sub(balance.held.0))
+            Money(balance.total.0.saturating_sub(balance.reserved.0))
         })
     }
 
@@ -222,7 +222,7 @@ impl Account {
                     currency,
                     scale,
                     total: Money::ZERO,
-                    held: Money::ZERO,
+                    reserved: Money::ZERO,
                     changed: false,
                 });
                 self.balances.len() - 1
@@ -272,49 +272,55 @@ mod tests {
 
     #[test]
     fn a_buy_holds_its_cost_and_fee_and_a_trade_moves_both_currencies() {
-        let mut ledger = Account::default();
-        ledger.deposit(USDT, 8, Amount(1_001 * 100_000_000));
+        let mut account = Account::default();
+        account.deposit(USDT, 8, Amount(1_001 * 100_000_000));
         // 1 BTC at 1000.00 with 0.1 % is 1001 exactly; a tick more is too much.
-        let hold = Reservation::buy(
+        let reservation = Reservation::buy(
             &terms(),
             Price(100_000),
             Size(100_000),
             FeeRate { ppm: 1000 },
         );
-        assert!(ledger.can_hold(hold));
-        assert!(!ledger.can_hold(Reservation::buy(
+        assert!(account.can_reserve(reservation));
+        assert!(!account.can_reserve(Reservation::buy(
             &terms(),
             Price(100_001),
             Size(100_000),
             FeeRate { ppm: 1000 }
         )));
-        ledger.hold(hold);
-        assert!(!ledger.can_hold(Reservation::buy(
+        account.reserve(reservation);
+        assert!(!account.can_reserve(Reservation::buy(
             &terms(),
             Price(1),
             Size(1),
             FeeRate { ppm: 0 }
         )));
-        ledger.release(hold);
-        ledger.trade(
+        account.release(reservation);
+        account.trade(
             &terms(),
             Side::Buy,
             Price(100_000),
             Size(100_000),
             Amount(100_000_000),
         );
-        assert_eq!(ledger.totals(), [(USDT, Amount(0)), (BTC, Amount(100_000))]);
-        assert_eq!(ledger.take_changes(VenueId(0)).len(), 2);
-        assert!(ledger.take_changes(VenueId(0)).is_empty());
+        assert_eq!(
+            account.totals(),
+            [(USDT, Amount(0)), (BTC, Amount(100_000))]
+        );
+        assert_eq!(account.take_changes(VenueId(0)).len(), 2);
+        assert!(account.take_changes(VenueId(0)).is_empty());
     }
 
     #[test]
     fn a_hold_shrinks_with_what_is_left() {
-        let hold = Reservation::sell(&terms(), Size(300));
+        let reservation = Reservation::sell(&terms(), Size(300));
         assert_eq!(
-            hold.scaled(Size(100), Size(300)),
+            reservation.scaled(Size(100), Size(300)),
             Reservation::sell(&terms(), Size(100))
         );
-        assert_eq!(hold.scaled(Size::ZERO, Size(300)), Reservation::Nothing);
+        assert_eq!(
+            reservation.scaled(Size::ZERO, Size(300)),
+            Reservation::Nothing
+        );
     }
 }

@@ -1,31 +1,31 @@
-//! An order as the desk keeps it.
+//! An order as the broker keeps it.
 
 use crate::broker::account::Reservation;
 use tickdeck_model::{ClientOrderId, Price, Size, Submit, VenueOrderId};
 
-/// An order of ours that works at the venue.
+/// An order of ours that is working at the venue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BrokerOrder {
-    /// Our name for it.
+    /// The client's id.
     pub id: ClientOrderId,
-    /// The venue's name for it, rising with each order accepted.
+    /// The venue's id, which rises with each accepted order.
     pub venue_id: VenueOrderId,
-    /// Its terms as they are now in force; `price` and `size` follow modifies.
+    /// The terms in force; `price` and `size` follow modifies.
     pub terms: Submit,
     /// Filled so far.
     pub filled: Size,
     /// Whether a stop order's condition was met.
     pub triggered: bool,
-    pub(super) hold: Reservation,
+    pub(super) reservation: Reservation,
 }
 
 impl BrokerOrder {
-    /// What is still to be filled.
+    /// The size that is not filled yet.
     pub const fn remaining(&self) -> Size {
         Size(self.terms.size.0 - self.filled.0)
     }
 
-    /// Whether the order waits for its stop price and so is not on the book.
+    /// Whether the order waits for its stop price and is therefore not on the book.
     pub const fn waits_for_stop(&self) -> bool {
         self.terms.kind.has_stop() && !self.triggered
     }
@@ -40,11 +40,11 @@ impl BrokerOrder {
     }
 }
 
-/// What a modify did to an order's place in the queue.
+/// The effect of a modify on an order's queue priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Modified {
-    /// Only the size fell: the order keeps its place.
-    KeepsPlace,
-    /// Take the order out and queue it again; it may trade at once.
-    LosesPlace,
+    /// Only the size fell: the order keeps its priority.
+    KeepsPriority,
+    /// The order goes to the back of the queue; it may trade at once.
+    LosesPriority,
 }

@@ -1,13 +1,13 @@
-//! What a venue charges and how long its links take.
+//! A venue's fees and latencies.
 
 use tickdeck_model::{Amount, FixedError, Instrument, Liquidity, Price, Size, parse_fixed};
 
-/// How a desk treats our orders.
+/// The rules by which a broker treats our orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerRules {
-    /// How long the links take.
+    /// Latency of the links.
     pub latency: Latency,
-    /// What trades cost.
+    /// Fees on trades.
     pub fees: Fees,
     /// Whether a sell needs no holdings.
     pub allow_short: bool,
@@ -43,12 +43,12 @@ impl Latency {
     }
 }
 
-/// Fee rates by the side of the trade we were on.
+/// Fee rates for either role in a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fees {
-    /// For liquidity given.
+    /// For providing liquidity.
     pub maker: FeeRate,
-    /// For liquidity taken.
+    /// For taking liquidity.
     pub taker: FeeRate,
 }
 
@@ -61,7 +61,7 @@ impl Fees {
         }
     }
 
-    /// The larger rate, which holds are reckoned with.
+    /// The larger rate, by which reservations are computed.
     pub fn larger(self) -> FeeRate {
         FeeRate {
             ppm: self.maker.ppm.max(self.taker.ppm).max(0),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_that_cannot_be_are_refused() {
+    fn invalid_rates_are_refused() {
         for text in ["", "0.0000001", "1.1", "-2", "99999999999999", "0.1%"] {
             assert!(FeeRate::parse(text).is_err(), "{text}");
         }

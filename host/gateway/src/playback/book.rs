@@ -1,11 +1,11 @@
-//! The market as an arriving order finds it: depth, the newest top, the last trade, and what we took already.
+//! The market that an arriving order meets: depth, the newest top, the last trade, and the liquidity already taken.
 
 use crate::binance::{Level, LocalBook};
 use std::collections::BTreeMap;
 use tickdeck_model::{BookChange, BookUpdate, Price, Quote, Side, Size};
 
-/// Levels we took from that are remembered. Each is forgotten when the exchange reports another size for it; beyond
-/// this many the lowest bid goes first, which only means that its size can be taken again.
+/// Remembered levels that we took from. Each is forgotten when the exchange reports another size for it; beyond this
+/// number the lowest bid is dropped first, which only means that its size can be taken again.
 const MAX_TAKEN: usize = 10_000;
 
 /// One instrument's market.
@@ -19,7 +19,7 @@ pub(super) struct MarketBook {
     taken: BTreeMap<(Side, Price), Taken>,
 }
 
-/// What we took of a level while it had this size.
+/// The size taken from a level while it had size `of`.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     of: Size,
@@ -73,7 +73,7 @@ impl MarketBook {
         self.quote.is_some()
     }
 
-    /// The best level of a side, whatever we took of it.
+    /// The best level of a side, regardless of the size we took.
     pub(super) fn top(&self, side: Side) -> Option<Level> {
         match (&self.quote, side) {
             (Some(quote), Side::Buy) => level(quote.bid, quote.bid_size),

@@ -1,4 +1,4 @@
-//! Reads a capture from end to end and holds its books against the exchange's own best bid and ask.
+//! Reads a capture from end to end and compares its books with the exchange's own best bid and ask.
 
 use super::config::SymbolTerms;
 use super::feed::{Feed, Seen};
@@ -7,18 +7,18 @@ use super::monitor::{LineProblem, PlaybackMonitor};
 use crate::binance::{
     DecodeError, Decoder, Frame, Level, SyncStep, TimeUnit, Top, TopCheck, TopVerdict,
 };
-use crate::playback::symbols::survey;
+use crate::playback::symbols::read_symbols;
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{InstrumentId, Timestamp, VenueId};
 
-/// Damaged lines and disagreements described; further ones are only counted.
+/// Damaged lines and disagreements that are described; further ones are only counted.
 const MAX_PROBLEMS: usize = 20;
-/// As in playback by default.
+/// The default of playback.
 const AGREEMENTS: u32 = 20;
 
-/// What a capture holds and whether it is whole.
+/// The contents of a capture, and whether it is complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// The file.
@@ -43,19 +43,21 @@ pub struct CheckReport {
     pub gaps: u64,
     /// Sizes of levels that were finer than the instrument's scale and cut down to it.
     pub cut_sizes: u64,
-    /// Times the price walked beyond what was known of a book.
+    /// Times the price moved beyond the known part of a book.
     pub beyond_snapshot: u64,
-    /// Lines whose local time lay before the line before.
+    /// Lines whose local time is before that of the line before.
     pub time_went_back: u64,
-    /// Depth diffs after which the top of a whole book could be held against the exchange's.
-    pub oracle_checked: u64,
-    /// Those of them where both were the same.
-    pub oracle_agreed: u64,
+    /// Depth diffs after which the top of a live book could be compared with the exchange's.
+    #[serde(rename = "oracle_checked")]
+    pub tops_checked: u64,
+    /// Those of them after which both were equal.
+    #[serde(rename = "oracle_agreed")]
+    pub tops_agreed: u64,
     /// Local time of the first line, nanoseconds since 1970-01-01 UTC; 0 if there is none.
     pub first_ns: Timestamp,
     /// Local time of the last line; 0 if there is none.
     pub last_ns: Timestamp,
-    /// Where each book ends.
+    /// The final state of each book.
     pub books: Vec<CheckedBook>,
     /// The first damaged lines and disagreements.
     pub problems: Vec<LineProblem>,
@@ -64,13 +66,13 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    /// Whether nothing at all is wrong with the capture.
+    /// Whether the capture has no fault at all.
     pub fn is_clean(&self) -> bool {
         let faults = [
             self.damaged,
             self.gaps,
             self.time_went_back,
-            self.oracle_checked - self.oracle_agreed,
+            self.tops_checked - self.tops_agreed,
         ];
         self.broken.is_none() && faults.iter().all(|count| *count == 0)
     }
@@ -81,7 +83,7 @@ impl CheckReport {
 pub struct CheckedBook {
     /// As the exchange writes it.
     pub symbol: String,
-    /// Whether it is whole.
+    /// Whether it is live.
     pub is_live: bool,
     /// Last update id; 0 if there was none.
     pub update_id: u64,
@@ -96,16 +98,16 @@ pub struct CheckedBook {
 struct Check {
     symbols: Vec<SymbolTerms>,
     feed: Feed,
-    oracles: Vec<TopCheck>,
+    top_checks: Vec<TopCheck>,
     report: CheckReport,
 }
 
 /// Checks a capture file.
 ///
 /// # Errors
-/// It can't be opened, or holds no frame of Binance near its start. A file that breaks later gives a report that says so.
+/// The file cannot be opened, or has no Binance frame near its start. If it breaks later, the report says so.
 pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
-    let file = survey(path, &[], TimeUnit::default())?;
+    let file = read_symbols(path, &[], TimeUnit::default())?;
     let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
     let decoder = Decoder::new(
         file.symbols.iter().map(SymbolTerms::symbol).collect(),
@@ -113,7 +115,7 @@ pub fn check(path: &Path) -> Result<CheckReport, GatewayError> {
     );
     let ids: Vec<InstrumentId> = (0..).map(InstrumentId).take(file.symbols.len()).collect();
     let mut check = Check {
-        oracles: vec![TopCheck::default(); ids.len()],
+        top_checks: vec![TopCheck::default(); ids.len()],
         feed: Feed::new(decoder, &ids, VenueId(0), AGREEMENTS),
         symbols: file.symbols,
         report: CheckReport {
@@ -177,12 +179,12 @@ impl CheckReport {
         }
     }
 
-    fn judge(&mut self, verdict: TopVerdict) -> Option<String> {
+    fn count(&mut self, verdict: TopVerdict) -> Option<String> {
         match verdict {
             TopVerdict::Unchecked => None,
             TopVerdict::Agrees => {
-                self.oracle_checked += 1;
-                self.oracle_agreed += 1;
+                self.tops_checked += 1;
+                self.tops_agreed += 1;
                 None
             }
             TopVerdict::Differs {
@@ -190,7 +192,7 @@ impl CheckReport {
                 local,
                 exchange,
             } => {
-                self.oracle_checked += 1;
+                self.tops_checked += 1;
                 Some(format!(
                     "after depth id {last_id} the book's top is {local:?}, the exchange's {exchange:?}"
                 ))
@@ -210,7 +212,7 @@ impl Check {
             }
             Frame::BookTicker(ticker) => {
                 report.book_tickers += 1;
-                self.oracles[ticker.symbol].ticker(&ticker);
+                self.top_checks[ticker.symbol].ticker(&ticker);
                 ticker.symbol
             }
             Frame::Trade(tick) => {
@@ -228,7 +230,7 @@ impl Check {
             Some(SyncStep::Gap { expected, got }) => {
                 report.gaps += 1;
                 problem = Some(format!(
-                    "gap in the depth ids: {expected} should come, {got} came"
+                    "gap in the depth ids: expected {expected}, got {got}"
                 ));
             }
             Some(SyncStep::Duplicate) => report.duplicates += 1,
@@ -247,18 +249,18 @@ impl Check {
             _ => false,
         };
         if let Some(last_id) = sync.last_id().filter(|_| took_depth && sync.is_live()) {
-            self.oracles[symbol].depth(last_id, Top::of_book(sync.book()));
+            self.top_checks[symbol].depth(last_id, Top::of_book(sync.book()));
         }
-        while let Some(verdict) = self.oracles[symbol].next_verdict() {
-            problem = report.judge(verdict).or(problem);
+        while let Some(verdict) = self.top_checks[symbol].next_verdict() {
+            problem = report.count(verdict).or(problem);
         }
         problem
     }
 
     fn finish(mut self, last_line: u64) -> CheckReport {
-        for oracle in &mut self.oracles {
-            while let Some(verdict) = oracle.judge() {
-                let problem = self.report.judge(verdict);
+        for top_check in &mut self.top_checks {
+            while let Some(verdict) = top_check.final_verdict() {
+                let problem = self.report.count(verdict);
                 self.report.note(last_line, problem);
             }
         }

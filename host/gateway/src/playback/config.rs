@@ -1,11 +1,12 @@
-//! How a capture is played, and the terms of its symbols.
+//! The configuration of a playback, and the terms of its symbols.
 
-use super::CURRENCY_SCALE;
 use crate::binance::{Symbol, TimeUnit};
 use crate::broker::{BrokerRules, FeeRate, Fees, Latency};
 use std::path::PathBuf;
 use tickdeck_model::{Amount, Price, Size};
 
+/// Decimal digits of every currency of Binance Spot.
+pub(super) const CURRENCY_SCALE: u8 = 8;
 /// Binance Spot's rate without discounts: 0.1 %.
 const DEFAULT_FEE: FeeRate = FeeRate { ppm: 1_000 };
 const DEFAULT_LATENCY_NS: u64 = 1_000_000;
@@ -13,33 +14,33 @@ const DEFAULT_LATENCY_NS: u64 = 1_000_000;
 const DEFAULT_AGREEMENTS: u32 = 20;
 const ONE: i64 = 10i64.pow(CURRENCY_SCALE as u32);
 
-/// Quote currencies by which an unknown symbol is cut in two, longest first.
+/// Quote currencies by which an unknown symbol is split, longest first.
 const QUOTES: &[&str] = &[
     "FDUSD", "USDT", "USDC", "TUSD", "BUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY",
 ];
 
-/// How to play a capture.
+/// The configuration of a playback.
 #[derive(Debug, Clone)]
 pub struct PlaybackConfig {
     /// The files, merged by local time.
     pub files: Vec<PathBuf>,
     /// The venue's name; symbols become `BTCUSDT.<venue>`.
     pub venue: String,
-    /// Terms of symbols, which go before the known ones and before what the file shows.
+    /// Terms of symbols; they take precedence over the known terms and over those found in the file.
     pub symbols: Vec<SymbolTerms>,
     /// The unit of the frames' times.
     pub time_unit: TimeUnit,
-    /// How long the links take; at least 1 ns together.
+    /// Latency of the links; at least 1 ns together.
     pub latency: Latency,
-    /// What trades cost.
+    /// Fees on trades.
     pub fees: Fees,
     /// Whether a sell needs no holdings.
     pub allow_short: bool,
     /// Opening balances: currency and amount at 8 decimal digits.
     pub balances: Vec<(String, Amount)>,
-    /// Depth events on end whose top must equal the exchange's before a book without a snapshot is live.
+    /// Consecutive depth events whose top must equal the exchange's before a book without a snapshot is live.
     pub agreements: u32,
-    /// Decode everything before playing, for benchmarks; needs 88 bytes of memory an event.
+    /// Whether everything is decoded before playing, for benchmarks; needs 88 bytes of memory per event.
     pub preload: bool,
 }
 
@@ -66,7 +67,7 @@ impl PlaybackConfig {
         }
     }
 
-    /// The desk's rules.
+    /// The broker's rules.
     pub(super) fn rules(&self) -> BrokerRules {
         BrokerRules {
             latency: self.latency.at_least_one_ns(),
@@ -81,9 +82,9 @@ impl PlaybackConfig {
 pub struct SymbolTerms {
     /// As the exchange writes it: `BTCUSDT`.
     pub name: String,
-    /// What is bought.
+    /// The base currency.
     pub base: String,
-    /// What it is paid in.
+    /// The quote currency.
     pub quote: String,
     /// Decimal digits of prices.
     pub price_scale: u8,
@@ -125,7 +126,7 @@ impl SymbolTerms {
         })
     }
 
-    /// What the decoder needs of it.
+    /// The part that the decoder needs.
     pub(super) fn symbol(&self) -> Symbol {
         Symbol {
             name: self.name.clone(),

@@ -1,4 +1,4 @@
-//! One file's frames as market data events: decoder and books together.
+//! Turns the frames of one file into market data events: a decoder and its books.
 
 use crate::binance::{
     BookSync, BookTicker, DecodeError, Decoder, Frame, Levels, Recovery, SyncStep, TradeTick,
@@ -17,11 +17,11 @@ pub(super) struct Feed {
     bodies: Vec<Body>,
 }
 
-/// What a line was.
+/// The result of one frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) frame: Frame,
-    /// What became of the book.
+    /// The effect on the book.
     pub(super) step: Option<SyncStep>,
     /// Sizes of levels that were cut down to the scale.
     pub(super) cut_sizes: u64,
@@ -55,7 +55,7 @@ impl Feed {
         &self.books[symbol]
     }
 
-    /// Takes in a frame received at `at` and appends its events.
+    /// Decodes a frame received at `at` and appends its events.
     pub(super) fn frame(
         &mut self,
         at: Timestamp,

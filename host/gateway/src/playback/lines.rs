@@ -83,8 +83,8 @@ impl Lines {
         self.number
     }
 
-    /// Reads the next line, without its end; `None` at the end of the file. What a broken file holds of a line after
-    /// its last whole one is not given.
+    /// Reads the next line, without its end; `None` at the end of the file. A partial line at
+    /// the end of a broken file is not returned.
     pub(super) fn next(&mut self) -> Result<Option<&[u8]>, GatewayError> {
         self.buffer.clear();
         let read = (&mut self.reader)
@@ -101,7 +101,7 @@ impl Lines {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
                 return Err(self.broken(
-                    "the compressed data ends early; fetch the file again, or play it up to here",
+                    "the compressed data ends early; fetch the file again, or play it up to this line",
                 ));
             }
             Err(error) => return Err(self.broken(&error.to_string())),
@@ -119,7 +119,7 @@ impl Lines {
     }
 }
 
-/// Cuts a line into its local time and its frame.
+/// Splits a line into its local time and its frame.
 pub(super) fn split(line: &[u8]) -> Result<(Timestamp, &[u8]), &'static str> {
     const FORM: &str = "not a line of `<local nanoseconds> <json>`";
     let space = line.iter().position(|byte| *byte == b' ').ok_or(FORM)?;

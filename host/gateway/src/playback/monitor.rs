@@ -1,20 +1,20 @@
-//! What can be seen of a capture from outside while it is played.
+//! Progress and faults of a capture, visible from outside while it plays.
 
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Damaged lines described; further ones are only counted.
+/// Damaged lines that are described; further ones are only counted.
 const MAX_PROBLEMS: usize = 100;
 
-/// A line that was left out, or whose time was moved.
+/// A line that was skipped, or whose time was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LineProblem {
     /// The file.
     pub file: String,
     /// The line, from 1.
     pub line: u64,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: String,
 }
 
@@ -27,7 +27,7 @@ impl std::fmt::Display for LineProblem {
 /// Counts so far. With `preload`, the whole capture at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PlaybackStats {
-    /// Bytes read of the files as they lie on disk.
+    /// Bytes read of the files, as stored on disk.
     pub read_bytes: u64,
     /// Their length.
     pub total_bytes: u64,
@@ -37,7 +37,7 @@ pub struct PlaybackStats {
     pub damaged: u64,
     /// Lines of kinds or symbols that are not played.
     pub ignored: u64,
-    /// Lines whose time lay before the line before; they play at that one's time.
+    /// Lines whose time is before that of the line before; they play at that line's time.
     pub time_went_back: u64,
     /// Gaps in the depth stream.
     pub gaps: u64,
@@ -63,7 +63,7 @@ struct Counters {
     problems: Mutex<Vec<LineProblem>>,
 }
 
-/// What is counted one by one.
+/// The counters that advance by one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Count {
     Line,

@@ -1,4 +1,4 @@
-//! Learns a file's symbols and their scales from its head.
+//! Finds the symbols of a file, and their scales, in its head.
 //!
 //! Binance prints every number with eight decimal digits. A symbol that is neither configured nor known gets the scales
 //! that the head's numbers need once trailing zeros are cut, and a tick and lot of one unit at them. A later number
@@ -12,14 +12,14 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::GatewayError;
 
-/// Lines looked at.
-const SURVEY_LINES: u64 = 5_000;
+/// Lines read.
+const HEAD_LINES: u64 = 5_000;
 /// Digits Binance prints.
 const PRINTED_SCALE: u8 = 8;
 
-/// A file and what trades in it.
+/// A capture file and its symbols.
 #[derive(Debug, Clone)]
-pub(super) struct SurveyedFile {
+pub(super) struct CaptureFile {
     pub(super) path: PathBuf,
     /// Length on disk.
     pub(super) bytes: u64,
@@ -34,15 +34,15 @@ struct Found {
     size_scale: u8,
 }
 
-/// Looks at the head of a file.
+/// Reads the head of a file.
 ///
 /// # Errors
-/// It can't be read, holds no frame there, or a symbol's currencies can't be told from its name.
-pub(super) fn survey(
+/// The file cannot be read, has no frame there, or the currencies of a symbol cannot be derived from its name.
+pub(super) fn read_symbols(
     path: &Path,
     configured: &[SymbolTerms],
     time_unit: TimeUnit,
-) -> Result<SurveyedFile, GatewayError> {
+) -> Result<CaptureFile, GatewayError> {
     let problem = |problem: String| GatewayError::Source {
         source_name: path.display().to_string(),
         problem,
@@ -53,7 +53,7 @@ pub(super) fn survey(
     let found = find_symbols(path, time_unit)?;
     if found.is_empty() {
         return Err(problem(format!(
-            "no depthUpdate, bookTicker or trade frame within {SURVEY_LINES} lines of the form `<local nanoseconds> <json>`"
+            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local nanoseconds> <json>`"
         )));
     }
     let terms = |found: &Found| {
@@ -72,7 +72,7 @@ pub(super) fn survey(
             })
     };
     let symbols = found.iter().map(terms).collect::<Result<_, _>>()?;
-    Ok(SurveyedFile {
+    Ok(CaptureFile {
         path: path.to_owned(),
         bytes,
         symbols,
@@ -83,7 +83,7 @@ fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayE
     let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
     let mut found: Vec<Found> = Vec::new();
     let mut levels = Levels::default();
-    while lines.number() < SURVEY_LINES {
+    while lines.number() < HEAD_LINES {
         // A file broken within its head still plays up to there.
         let Ok(Some(line)) = lines.next() else { break };
         let Ok((_, json)) = split(line) else { continue };

@@ -1,26 +1,26 @@
 //! The market data of one or several files as one tape in the order of local time.
 //!
-//! The kernel hears of an event first; the floor comes to it later, often much later (see [`Floor`](super::floor)). What
-//! lies between is [`Tape::behind`].
+//! The kernel receives an event first; the [`FillSimulator`](super::fills::FillSimulator) processes it later, often much
+//! later. The events in between are [`Tape::behind`].
 
 use super::config::PlaybackConfig;
 use super::feed::Feed;
 use super::lines::{Lines, split};
 use super::monitor::{Count, LineProblem, PlaybackMonitor};
 use crate::binance::{DecodeError, Decoder, SyncStep};
-use crate::playback::symbols::SurveyedFile;
+use crate::playback::symbols::CaptureFile;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
 
-/// Events kept for the floor while it has nothing to do with them.
-const MAX_TOLD: usize = 1_024;
+/// Events kept for the fill simulator while it is idle.
+const MAX_BEHIND: usize = 1_024;
 
-/// The tape.
+/// The merged market data.
 #[derive(Debug)]
 pub(super) enum Tape {
-    /// Read as it is played.
+    /// Read while it plays.
     Streaming(Merged),
-    /// Decoded beforehand.
+    /// Decoded in advance.
     Preloaded(Preloaded),
 }
 
@@ -28,20 +28,20 @@ pub(super) enum Tape {
 #[derive(Debug)]
 pub(super) struct Merged {
     files: Vec<FileTape>,
-    /// Events handed out, those from `passed` on not yet come to by the floor.
-    told: Vec<Event>,
+    /// Events delivered to the kernel; the fill simulator has processed those before `passed`.
+    handed_out: Vec<Event>,
     passed: usize,
-    /// Said with the first line, then taken.
+    /// Sent with the first line.
     connected: Option<VenueStatus>,
 }
 
-/// All events, and how the reading ended.
+/// All events, and the failure that ended reading, if any.
 #[derive(Debug)]
 pub(super) struct Preloaded {
     events: Vec<Event>,
-    /// The first that was not handed out.
+    /// The first event that was not delivered.
     at: usize,
-    /// The first that the floor has not come to.
+    /// The first event that the fill simulator has not processed.
     passed: usize,
     failure: Option<(Timestamp, GatewayError)>,
 }
@@ -70,12 +70,12 @@ impl Tape {
     /// Opens the files; `numbered` has the instruments of each.
     pub(super) fn open(
         config: &PlaybackConfig,
-        files: &[SurveyedFile],
+        files: &[CaptureFile],
         numbered: &[Vec<InstrumentId>],
         connected: VenueStatus,
         monitor: &PlaybackMonitor,
     ) -> Result<Self, GatewayError> {
-        let open = |(file, ids): (&SurveyedFile, &Vec<InstrumentId>)| {
+        let open = |(file, ids): (&CaptureFile, &Vec<InstrumentId>)| {
             let symbols = file.symbols.iter().map(|terms| terms.symbol()).collect();
             let decoder = Decoder::new(symbols, config.time_unit);
             let mut tape = FileTape {
@@ -96,7 +96,7 @@ impl Tape {
             .collect::<Result<_, GatewayError>>()?;
         Ok(Self::Streaming(Merged {
             files,
-            told: Vec::new(),
+            handed_out: Vec::new(),
             passed: 0,
             connected: Some(connected),
         }))
@@ -115,7 +115,7 @@ impl Tape {
         })
     }
 
-    /// When the next event, or the failure, comes; `None` at the end.
+    /// Returns the time of the next event or failure; `None` at the end.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         match self {
             Self::Streaming(merged) => merged.next().map(|next| next.due),
@@ -141,30 +141,30 @@ impl Tape {
         }
     }
 
-    /// The events handed out that the floor has not come to.
+    /// The events handed out that the fill simulator has not come to.
     pub(super) fn behind(&self) -> &[Event] {
         match self {
-            Self::Streaming(merged) => &merged.told[merged.passed..],
+            Self::Streaming(merged) => &merged.handed_out[merged.passed..],
             Self::Preloaded(loaded) => &loaded.events[loaded.passed..loaded.at],
         }
     }
 
-    /// Whether the floor may stay where it is: what is behind costs no memory, or little.
+    /// Whether the fill simulator may stay where it is: what is behind costs no memory, or little.
     pub(super) fn may_stay_behind(&self) -> bool {
         match self {
-            Self::Streaming(merged) => merged.told.len() < MAX_TOLD,
+            Self::Streaming(merged) => merged.handed_out.len() < MAX_BEHIND,
             Self::Preloaded(_) => true,
         }
     }
 
-    /// The floor has come to so many more events.
+    /// Marks this many more events as processed by the fill simulator.
     pub(super) fn pass(&mut self, events: usize) {
         match self {
             Self::Streaming(merged) => {
                 merged.passed += events;
                 // No more is moved than was passed.
-                if merged.passed * 2 >= merged.told.len() {
-                    merged.told.drain(..merged.passed);
+                if merged.passed * 2 >= merged.handed_out.len() {
+                    merged.handed_out.drain(..merged.passed);
                     merged.passed = 0;
                 }
             }
@@ -201,7 +201,7 @@ impl Merged {
                 file.head
                     .insert(0, Event::new(next.due, next.due, connected));
             }
-            self.told.extend_from_slice(&file.head);
+            self.handed_out.extend_from_slice(&file.head);
             out.append(&mut file.head);
             file.read_head();
         }

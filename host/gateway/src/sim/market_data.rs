@@ -1,4 +1,4 @@
-//! Public market data of one instrument: what changed in the book becomes events.
+//! Public market data of one instrument: turns changes of the book into events.
 
 use super::matching::{LevelView, Match, MatchOutcome, OrderBook};
 use tickdeck_model::{
@@ -6,7 +6,7 @@ use tickdeck_model::{
     Timestamp, Trade,
 };
 
-/// When something happened and when we hear of it.
+/// The time of an event at the venue, and the time at which it reaches us.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) ts_venue: Timestamp,
@@ -19,7 +19,7 @@ impl Moment {
     }
 }
 
-/// The public tape of one instrument. Each call that gives events returns how many.
+/// The public market data of one instrument. Each method that appends events returns their number.
 #[derive(Debug)]
 pub(super) struct MarketData {
     instrument: InstrumentId,

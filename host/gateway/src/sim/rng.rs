@@ -95,8 +95,8 @@ mod tests {
             (SimRng::unit, 0.5, 1.0 / 12.0),
         ];
         for (draw, expected_mean, expected_variance) in draws {
-            let mut dice = SimRng::new(7, 1);
-            let drawn: Vec<f64> = (0..200_000).map(|_| draw(&mut dice)).collect();
+            let mut rng = SimRng::new(7, 1);
+            let drawn: Vec<f64> = (0..200_000).map(|_| draw(&mut rng)).collect();
             let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
             let variance =
                 drawn.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / drawn.len() as f64;

@@ -12,7 +12,7 @@ mod tests;
 mod venue;
 
 pub use crate::permissions::{PermissionSettings, RateSettings};
-pub use crate::reader::{Decimal, Located, Problem, Problems, Setting, nearest};
+pub use crate::reader::{Decimal, Located, Problem, Problems, Setting};
 pub use deck::{
     Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, MiddlewareSettings,
     ParameterValue, StrategySettings, SyncMode, WasmSettings,

@@ -4,7 +4,7 @@ mod problem;
 mod section;
 mod value;
 
-pub use problem::{Problem, Problems, nearest};
+pub use problem::{Problem, Problems};
 pub(crate) use section::{Reader, Section};
 pub(crate) use value::DAY_MS;
 pub use value::{Decimal, Located, Setting};

@@ -36,30 +36,3 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
-
-/// Returns the name that is nearest to `word`, if it is near enough to have been meant.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let distance =
-        |name: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &name.to_lowercase());
-    let (best, name) = names
-        .into_iter()
-        .map(|name| (distance(name), name))
-        .min_by_key(|(distance, _)| *distance)?;
-    let tolerated = 1 + word.chars().count().max(name.chars().count()) / 4;
-    (best <= tolerated).then_some(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_near_name_is_suggested() {
-        let names = ["max_notional", "collar_bps", "allow"];
-        assert_eq!(nearest("max_notinal", names), Some("max_notional"));
-        assert_eq!(nearest("colar_bps", names), Some("collar_bps"));
-        assert_eq!(nearest("Allow", names), Some("allow"));
-        assert_eq!(nearest("leverage", names), None);
-        assert_eq!(nearest("x", []), None);
-    }
-}

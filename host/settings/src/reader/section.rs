@@ -1,10 +1,11 @@
 //! Reads a table key by key. Asking for a key is what makes it known, so the keys that exist are written once, where
 //! they are read. A key that was never asked for is unknown.
 
-use super::problem::{Problem, Problems, nearest};
+use super::problem::{Problem, Problems};
 use super::value::{Decimal, Located, Setting};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use tickdeck_model::suggestion::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 

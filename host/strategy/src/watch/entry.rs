@@ -1,9 +1,10 @@
 //! One plugin of the folder: what was seen of it, and what was said about it.
 
+use super::change::{PluginChange, Refused};
 use super::files::Files;
+use super::plugin::Fingerprint;
 use super::read::{Hope, Verdict, judge};
 use super::settle::{Phase, Step, Times};
-use super::{Fingerprint, PluginChange, Refused};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 

@@ -1,8 +1,10 @@
 //! What the system says about a plugin's files, without opening any.
 
+use super::error::WatchError;
 use super::kind::{MODULE, SETTINGS, SIGNATURE};
-use super::{MAX_SETTINGS, MAX_SIGNATURE, WatchError, shown};
+use super::limits::{MAX_SETTINGS, MAX_SIGNATURE};
 use crate::MAX_MODULE;
+use crate::text::display_path;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -137,7 +139,7 @@ impl Stamp {
 
     /// Why it can't be read, if that is known without opening it.
     pub(super) fn problem(&self, path: &Path, part: Part) -> Option<String> {
-        let file = shown(path);
+        let file = display_path(path);
         let limit = part.limit();
         match self {
             Self::Absent => None,
@@ -151,7 +153,7 @@ impl Stamp {
             )),
             Self::Dangling(target) => Some(format!(
                 "{file}: is a link to {}, which is not there: build that, or remove the link",
-                shown(target)
+                display_path(target)
             )),
             Self::Closed(system) => Some(unreadable(&file, system)),
         }
@@ -172,7 +174,7 @@ impl Files {
     pub(super) fn stat(folder: &Path, name: &str) -> Result<Self, WatchError> {
         let stat = |part: Part| {
             Stamp::stat(&part.path(folder, name)).map_err(|source| WatchError::Folder {
-                folder: shown(folder),
+                folder: display_path(folder),
                 source,
             })
         };

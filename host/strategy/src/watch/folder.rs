@@ -1,12 +1,15 @@
 //! The folder over time, without a thread or a clock.
 
+use super::change::{PluginChange, Refused};
+use super::config::WatchConfig;
 use super::entry::{Entry, Look};
+use super::error::WatchError;
 use super::files::Files;
+use super::limits::{MAX_MODULES, READ_BUDGET};
 use super::list::{self, Names};
+use super::plugin::Fingerprint;
+use super::scan::Scan;
 use super::settle::Times;
-use super::{
-    Fingerprint, MAX_MODULES, PluginChange, READ_BUDGET, Refused, Scan, WatchConfig, WatchError,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The system's notices of changes, which say when to look.
 
-use super::watcher::Signal;
+use super::signal::Signal;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::ffi::OsStr;
@@ -174,7 +174,7 @@ fn advice(error: &notify::Error) -> String {
     format!(
         "the system gives no notice of changes ({}), so the plugins folder is only looked at from time to time: raise \
          fs.inotify.max_user_watches and fs.inotify.max_user_instances",
-        crate::log::harmless(&error.to_string())
+        crate::text::sanitize(&error.to_string())
     )
 }
 

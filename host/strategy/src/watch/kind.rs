@@ -2,8 +2,8 @@
 //!
 //! A further kind (a script for an interpreter component) is an ending in [`named`] and a case in [`FileKind::of`].
 
-use super::shown;
 use crate::load;
+use crate::text::display_path;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -67,7 +67,7 @@ pub(super) fn named(file: &OsStr) -> Named<'_> {
     }
     let name = file.to_str().and_then(|file| file.strip_suffix(MODULE));
     match name {
-        Some(name) if crate::log::harmless(name) == name => Named::Plugin(name),
+        Some(name) if crate::text::sanitize(name) == name => Named::Plugin(name),
         _ => Named::Unfit,
     }
 }
@@ -92,7 +92,7 @@ impl FileKind {
 
     /// Judges a module file by its first bytes, and whether it is all there by the lengths of its sections.
     pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, NoModule> {
-        let file = shown(path);
+        let file = display_path(path);
         load::check_magic(bytes, &file).map_err(|error| NoModule {
             why: error.to_string(),
             unfinished: MAGIC.starts_with(bytes),

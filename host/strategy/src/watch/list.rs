@@ -1,7 +1,10 @@
 //! The names in the plugins folder.
 
+use super::change::Refused;
+use super::error::WatchError;
 use super::kind::{Named, named};
-use super::{MAX_ENTRIES, MAX_MODULES, Refused, WatchError, shown};
+use super::limits::{MAX_ENTRIES, MAX_MODULES};
+use crate::text::display_path;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,14 +20,14 @@ pub(super) struct Names {
 /// Reads the folder's names.
 pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
     let failed = |source| WatchError::Folder {
-        folder: shown(folder),
+        folder: display_path(folder),
         source,
     };
     let mut names = Names::default();
     for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
         if count == MAX_ENTRIES {
             return Err(WatchError::TooManyEntries {
-                folder: shown(folder),
+                folder: display_path(folder),
             });
         }
         let file = entry.map_err(failed)?.file_name();
@@ -45,10 +48,10 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
 pub(super) fn refuse_unfit(folder: &Path, file: &OsString) -> Refused {
     let path = folder.join(file);
     Refused {
-        name: crate::log::harmless(&Path::new(file).with_extension("").to_string_lossy()),
+        name: crate::text::sanitize(&Path::new(file).with_extension("").to_string_lossy()),
         why: format!(
             "{}: its name cannot name a strategy: rename it, in UTF-8 and without control characters",
-            shown(&path)
+            display_path(&path)
         ),
         path,
         content: None,
@@ -60,6 +63,6 @@ pub(super) fn too_many(folder: &Path) -> String {
     format!(
         "the plugins folder {} has more than {MAX_MODULES} modules, of which the first {MAX_MODULES} by name are taken: \
          move the others to another deck",
-        shown(folder)
+        display_path(folder)
     )
 }

@@ -35,140 +35,32 @@
 //!
 //! [`Folder`] is all of this without a thread and without a clock; [`Watcher`] is the thread around it.
 
+mod change;
+mod config;
 mod entry;
+mod error;
 mod files;
 mod folder;
 mod hints;
 mod kind;
+mod limits;
 mod list;
 mod plugin;
 mod read;
 mod scan;
 mod settle;
+mod signal;
 #[cfg(test)]
 mod tests;
 mod watcher;
 
+pub use change::{PluginChange, Refused};
+pub use config::WatchConfig;
+pub use error::WatchError;
 pub use folder::Folder;
 pub use hints::Hints;
 pub use kind::FileKind;
+pub use limits::{MAX_ENTRIES, MAX_MODULES, MAX_SETTINGS, MAX_SIGNATURE, READ_BUDGET};
 pub use plugin::{Fingerprint, Plugin, Sidecar};
 pub use scan::{Scan, scan};
 pub use watcher::Watcher;
-
-use std::path::PathBuf;
-use std::time::Duration;
-use tickdeck_model::ModuleHash;
-
-/// Most plugins that are taken from a folder.
-pub const MAX_MODULES: usize = 1_000;
-
-/// Most names in a folder, of plugins or not.
-pub const MAX_ENTRIES: usize = 20_000;
-
-/// Bytes of a settings file.
-pub const MAX_SETTINGS: u64 = 1 << 20;
-
-/// Bytes of a signature file.
-pub const MAX_SIGNATURE: u64 = 64 << 10;
-
-/// Bytes that one look reads, give or take a plugin; the next look goes on.
-pub const READ_BUDGET: u64 = 256 << 20;
-
-/// Which folder is watched, and how patiently.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchConfig {
-    /// The plugins folder. It need not be there yet.
-    pub folder: PathBuf,
-    /// How long a plugin's files must be left alone before they are read.
-    pub settle: Duration,
-    /// How long a plugin that is changed again and again is left alone at least, and how long one that breaks off.
-    pub settle_cap: Duration,
-    /// How often the folder is looked at without any hint.
-    pub rescan: Duration,
-}
-
-impl WatchConfig {
-    /// Settles 200 ms, at most 2 s, and looks every 2 s.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            settle: Duration::from_millis(200),
-            settle_cap: Duration::from_secs(2),
-            rescan: Duration::from_secs(2),
-        }
-    }
-}
-
-/// What happened in the plugins folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PluginChange {
-    /// A plugin is new, or its module, settings or signature have another content. Load it.
-    Ready(Plugin),
-    /// A plugin that was handed out is deleted. Stop it.
-    Gone {
-        /// Its name.
-        name: String,
-    },
-    /// A plugin can't be taken as it is now. Show it; what runs under that name goes on.
-    Refused(Refused),
-    /// The folder itself is gone or can't be read. Show it; what runs goes on.
-    FolderGone {
-        /// Names the folder, what is wrong and what to do.
-        why: String,
-    },
-    /// The folder can be read again. What changed meanwhile follows once it has settled.
-    FolderBack,
-    /// Something that the operator should know. Show it.
-    Note(String),
-}
-
-/// A plugin that can't be taken as it is. Reported once for every problem and content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The plugin.
-    pub name: String,
-    /// The file that is to blame: its module, settings or signature.
-    pub path: PathBuf,
-    /// One sentence that names the file, what is wrong and what to do.
-    pub why: String,
-    /// The content of the file, if it is the content that is wrong.
-    pub content: Option<ModuleHash>,
-}
-
-/// Why a folder can't be scanned or watched.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WatchError {
-    /// The folder is missing or can't be read. Show the text.
-    #[error(
-        "the plugins folder {folder} cannot be read: {source}; make it, or let this user read and enter it"
-    )]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// The folder holds more names than are read. Show the text.
-    #[error(
-        "the plugins folder {folder} has more than {MAX_ENTRIES} entries: keep only plugins in it"
-    )]
-    TooManyEntries {
-        /// The folder.
-        folder: String,
-    },
-    /// No thread can be started. The folder is not watched.
-    #[error("the plugins folder {folder} is not watched: no thread can be started: {source}")]
-    Thread {
-        /// The folder.
-        folder: String,
-        /// What the system says.
-        source: std::io::Error,
-    },
-}
-
-/// A path in words for the operator.
-fn shown(path: &std::path::Path) -> String {
-    crate::log::harmless(&path.display().to_string())
-}

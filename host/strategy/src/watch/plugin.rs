@@ -1,6 +1,6 @@
 //! A plugin as it was read.
 
-use super::FileKind;
+use super::kind::FileKind;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;

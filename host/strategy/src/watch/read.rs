@@ -1,8 +1,11 @@
 //! Reads a plugin's files: plain files only, never more than a limit, and only what stays the same while it is read.
 
+use super::change::Refused;
 use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
+use super::kind::FileKind;
 use super::kind::NoModule;
-use super::{FileKind, Plugin, Refused, Sidecar, shown};
+use super::plugin::{Plugin, Sidecar};
+use crate::text::display_path;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -134,7 +137,7 @@ fn beside(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let why = format!(
             "{}: is not UTF-8 text from byte {} on: save it as UTF-8",
-            shown(path),
+            display_path(path),
             error.utf8_error().valid_up_to()
         );
         Failure::of_content(why, error.as_bytes(), Hope::None)
@@ -160,7 +163,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => Failure::Changed,
         _ => Failure::Broken {
-            why: unreadable(&shown(path), &error.to_string()),
+            why: unreadable(&display_path(path), &error.to_string()),
             content: None,
             hope: Hope::Passing,
         },
@@ -171,7 +174,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
         return Err(Failure::Changed);
     }
     let length = usize::try_from(stamp.length)
-        .map_err(|_| Failure::lasting(too_large(&shown(path), part)))?;
+        .map_err(|_| Failure::lasting(too_large(&display_path(path), part)))?;
     // One more than there should be shows growth without a further call.
     let mut bytes = Vec::with_capacity(length + 1);
     (&file)

@@ -1,8 +1,13 @@
 //! The plugins folder as it is now, for a host that starts.
 
+use super::change::Refused;
+use super::error::WatchError;
 use super::files::{Files, Part};
+use super::limits::MAX_MODULES;
+use super::list;
+use super::plugin::Plugin;
 use super::read::{Verdict, judge};
-use super::{MAX_MODULES, Plugin, Refused, WatchError, list, shown};
+use crate::text::display_path;
 use std::path::Path;
 
 /// How often a plugin that changes while it is read is read.
@@ -60,7 +65,7 @@ fn read(folder: &Path, name: &str) -> Result<Option<Result<Plugin, Refused>>, Wa
         name: name.to_owned(),
         why: format!(
             "{}: is being written: it is taken once it is left alone",
-            shown(&path)
+            display_path(&path)
         ),
         path,
         content: None,

@@ -1,6 +1,6 @@
 //! When a plugin is read: the state machine of settling.
 
-use super::WatchConfig;
+use super::config::WatchConfig;
 use std::time::Duration;
 
 /// The least gap between two looks, whatever the configuration.

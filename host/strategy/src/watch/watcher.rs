@@ -1,8 +1,14 @@
 //! The thread that looks at the folder when it is time to.
 
+use super::change::PluginChange;
+use super::config::WatchConfig;
+use super::error::WatchError;
+use super::folder::Folder;
 use super::hints::{Hints, Source};
-use super::{Folder, PluginChange, Scan, WatchConfig, WatchError, shown};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use super::scan::Scan;
+use super::signal::Signal;
+use crate::text::display_path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,7 +36,7 @@ impl Watcher {
         on_change: impl FnMut(PluginChange) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let failed = |source| WatchError::Thread {
-            folder: shown(&config.folder),
+            folder: display_path(&config.folder),
             source,
         };
         let folder = std::path::absolute(&config.folder).map_err(failed)?;
@@ -84,80 +90,6 @@ impl Drop for Watcher {
             // A panic of `on_change` was reported where it happened.
             let _ = thread.join();
         }
-    }
-}
-
-/// What the thread is told. There is one of each at most, however much happens.
-#[derive(Debug, Default)]
-pub(super) struct Signal {
-    pending: Mutex<Pending>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    stop: bool,
-    hint: bool,
-    doubt: bool,
-    /// The folder may be another one than is watched.
-    replaced: bool,
-    /// The system's notices ended; why.
-    failed: Option<String>,
-}
-
-impl Pending {
-    const fn is_some(&self) -> bool {
-        self.stop || self.hint || self.doubt || self.failed.is_some()
-    }
-}
-
-impl Signal {
-    pub(super) fn hint(&self) {
-        self.set(|pending| pending.hint = true);
-    }
-
-    pub(super) fn replaced(&self) {
-        self.set(|pending| {
-            pending.hint = true;
-            pending.replaced = true;
-        });
-    }
-
-    pub(super) fn fail(&self, why: String) {
-        self.set(|pending| pending.failed = Some(why));
-    }
-
-    pub(super) fn take_replaced(&self) -> bool {
-        std::mem::take(&mut self.lock().replaced)
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Pending)) {
-        change(&mut self.lock());
-        self.wake.notify_all();
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.lock().stop
-    }
-
-    /// Waits until something is told, at most `timeout`, and takes all but the order to stop and what is to be watched.
-    fn wait(&self, timeout: Duration) -> Pending {
-        let waited = self
-            .wake
-            .wait_timeout_while(self.lock(), timeout, |pending| !pending.is_some());
-        let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        Pending {
-            stop: pending.stop,
-            hint: std::mem::take(&mut pending.hint),
-            doubt: std::mem::take(&mut pending.doubt),
-            replaced: false,
-            failed: pending.failed.take(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        // Nothing that holds the lock can leave it half changed.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -108,8 +108,8 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
         "  {} gaps, {} duplicates; the book agreed with the exchange {} of {} times\n",
         grouped(report.gaps),
         grouped(report.duplicates),
-        grouped(report.oracle_agreed),
-        grouped(report.oracle_checked),
+        grouped(report.tops_agreed),
+        grouped(report.tops_checked),
     );
     if report.first_ns != 0 {
         text += &format!(

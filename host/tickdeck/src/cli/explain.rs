@@ -12,11 +12,11 @@ use tickdeck_deck::replay::{PreparedReplay, replaying};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, order_history, senders};
-use tickdeck_settings::config::nearest;
 
 /// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
 /// the checks said, when it left, and what the venue answered.

@@ -4,10 +4,10 @@ use super::item::{Item, Tally};
 use super::{CAPACITY, Threads, Topology};
 use anyhow::Result;
 use std::sync::Arc;
-use tickdeck_ring::{Config, Consumer, Ring, SlowPolicy, Wait, Wake};
+use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy, Wait, Wake};
 
 pub(super) fn threads(topology: Topology) -> Result<Threads> {
-    let ring = Ring::<Item>::new(Config {
+    let ring = Ring::<Item>::new(RingConfig {
         capacity: CAPACITY,
         wait: Wait::Spin,
     })?;

@@ -1,29 +1,16 @@
 //! Orders in the book: the queue ahead of them, and what fills them.
 
-use super::{FillSimulator, Market};
+use super::FillSimulator;
+use super::market::Market;
 use crate::playback::book::meets;
 use tickdeck_model::{
-    Aggressor, BookChange, BookUpdate, ClientOrderId, InstrumentId, Liquidity, Price, Quote, Side,
-    Size, Timestamp, Trade,
+    Aggressor, BookChange, BookUpdate, InstrumentId, Liquidity, Quote, Side, Size, Timestamp, Trade,
 };
 
-/// An order of ours in the book.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Resting {
-    pub(super) id: ClientOrderId,
-    pub(super) side: Side,
-    pub(super) price: Price,
-    /// What others have before us at our price. Never grows.
-    pub(super) ahead: Size,
-    /// The opposite top was at or through our price when we came to rest, and still is: we took it ourselves. Until it
-    /// moves away it fills us only with the sizes that newly show there.
-    pub(super) locked: bool,
-}
-
 impl Market {
-    /// A reported level shortens the queue ahead, should it now be smaller.
+    /// Shortens the queue ahead if a reported level is now smaller.
     pub(super) fn on_level(&mut self, update: &BookUpdate) {
-        if !self.market.is_live() || update.change == BookChange::Clear {
+        if !self.book.is_live() || update.change == BookChange::Clear {
             return;
         }
         for resting in &mut self.resting {
@@ -32,16 +19,16 @@ impl Market {
             }
         }
         if update.change == BookChange::Snapshot && update.last {
-            let market = &self.market;
+            let book = &self.book;
             for resting in &mut self.resting {
                 resting.ahead = resting
                     .ahead
-                    .min(market.depth().size_at(resting.side, resting.price));
+                    .min(book.depth().size_at(resting.side, resting.price));
             }
         }
     }
 
-    /// A reported top shortens the queue ahead; none is left once the top lies behind our price.
+    /// Shortens the queue ahead by a reported top; nothing is ahead once the top is behind our price.
     pub(super) fn on_quote(&mut self, quote: &Quote) {
         for resting in &mut self.resting {
             let (top, size) = match resting.side {
@@ -63,23 +50,23 @@ impl Market {
 }
 
 impl FillSimulator {
-    /// Fills what the opposite top has reached.
-    pub(super) fn meet_opposite(&mut self, at: Timestamp, instrument: InstrumentId) {
-        let Some(pit) = self.pits.get_mut(instrument) else {
+    /// Fills the orders that the opposite top has reached.
+    pub(super) fn fill_crossed(&mut self, at: Timestamp, instrument: InstrumentId) {
+        let Some(market) = self.markets.get_mut(instrument) else {
             return;
         };
         let mut any_done = false;
-        for resting in &mut pit.resting {
-            if !pit.market.crosses(resting.side, resting.price) {
+        for resting in &mut market.resting {
+            if !market.book.crosses(resting.side, resting.price) {
                 resting.locked = false;
                 continue;
             }
-            let Some(order) = self.desk.order(resting.id) else {
+            let Some(order) = self.broker.order(resting.id) else {
                 continue;
             };
             let left = order.remaining();
             let fills = if resting.locked {
-                pit.market.walk(resting.side, Some(resting.price), left)
+                market.book.walk(resting.side, Some(resting.price), left)
             } else {
                 Vec::new()
             };
@@ -89,32 +76,33 @@ impl FillSimulator {
                 left
             };
             for fill in fills {
-                pit.market.take(resting.side, fill);
+                market.book.take(resting.side, fill);
             }
             if size > Size::ZERO {
                 any_done |= self
-                    .desk
+                    .broker
                     .fill(at, resting.id, resting.price, size, Liquidity::Maker);
             }
         }
         if any_done {
-            pit.resting
-                .retain(|resting| self.desk.order(resting.id).is_some());
+            market
+                .resting
+                .retain(|resting| self.broker.order(resting.id).is_some());
         }
     }
 
-    /// Lets a public trade pass our orders. At one price what fills an earlier order of ours is gone for the next.
+    /// Fills our orders by a public trade. At one price, size that fills an earlier order of ours is used up for the next.
     pub(super) fn trade_with_resting(&mut self, at: Timestamp, trade: &Trade) {
-        let Some(pit) = self.pits.get_mut(trade.instrument) else {
+        let Some(market) = self.markets.get_mut(trade.instrument) else {
             return;
         };
         let mut left = trade.size;
         let mut any_done = false;
-        for resting in &mut pit.resting {
+        for resting in &mut market.resting {
             if !meets(resting.side, Some(resting.price), trade.price) {
                 continue;
             }
-            let Some(order) = self.desk.order(resting.id) else {
+            let Some(order) = self.broker.order(resting.id) else {
                 continue;
             };
             let took_our_side = trade.aggressor
@@ -139,12 +127,13 @@ impl FillSimulator {
                 left = Size((left.0 - size.0).max(0));
             }
             any_done |= self
-                .desk
+                .broker
                 .fill(at, resting.id, resting.price, size, Liquidity::Maker);
         }
         if any_done {
-            pit.resting
-                .retain(|resting| self.desk.order(resting.id).is_some());
+            market
+                .resting
+                .retain(|resting| self.broker.order(resting.id).is_some());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The trading floor: works arrivals in order of venue time and turns what follows into events.
+//! The core of the exchange: processes arrivals in order of venue time and turns their consequences into events.
 
 use crate::broker::Broker;
 use crate::sim::config::SimConfig;
@@ -25,12 +25,12 @@ const DAY_NS: i64 = 86_400_000_000_000;
 #[derive(Debug)]
 pub(super) struct ExchangeCore {
     venue: VenueId,
-    desk: Broker,
+    broker: Broker,
     flow: Flow,
-    pits: Vec<Market>,
-    pit_of: HashMap<InstrumentId, usize>,
+    markets: Vec<Market>,
+    market_of: HashMap<InstrumentId, usize>,
     ours: HashMap<u64, ClientOrderId>,
-    stage: Stage,
+    phase: Phase,
     clock: Timestamp,
     /// When the day orders that may still work expire.
     day_end: Option<Timestamp>,
@@ -46,16 +46,16 @@ pub(super) struct ExchangeCore {
     changes: Vec<(Side, LevelView)>,
 }
 
-/// Where one instrument trades.
+/// The market of one instrument.
 #[derive(Debug)]
 struct Market {
     instrument: InstrumentId,
     book: OrderBook,
-    tape: MarketData,
+    data: MarketData,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Phase {
     /// The exchange opens at this time.
     Closed(Timestamp),
     Open,
@@ -63,7 +63,7 @@ enum Stage {
     Over,
 }
 
-/// What happens next. In order of what goes first at the same time.
+/// The next step. At equal times, earlier variants go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Open,
@@ -77,22 +77,22 @@ impl ExchangeCore {
         config: &SimConfig,
         venue: VenueId,
         instruments: &[InstrumentId],
-        desk: Broker,
+        broker: Broker,
     ) -> Self {
-        let pit = |id: &InstrumentId| Market {
+        let market = |id: &InstrumentId| Market {
             instrument: *id,
             book: OrderBook::new(),
-            tape: MarketData::new(*id),
+            data: MarketData::new(*id),
         };
         let latency = config.latency();
         Self {
             venue,
-            desk,
+            broker,
             flow: Flow::new(config),
-            pits: instruments.iter().map(pit).collect(),
-            pit_of: instruments.iter().copied().zip(0..).collect(),
+            markets: instruments.iter().map(market).collect(),
+            market_of: instruments.iter().copied().zip(0..).collect(),
             ours: HashMap::new(),
-            stage: Stage::Closed(config.start),
+            phase: Phase::Closed(config.start),
             clock: config.start,
             day_end: None,
             jitter: SimRng::new(config.seed, JITTER_STREAM),
@@ -113,24 +113,22 @@ impl ExchangeCore {
 
     pub(super) fn send(&mut self, at: Timestamp, command: Command) {
         let late_ns = self.jitter.below(self.jitter_ns.saturating_add(1));
-        self.desk
+        self.broker
             .send_after(at, self.order_ns.saturating_add(late_ns), command);
     }
 
     pub(super) fn next_due(&self) -> Due {
-        let heard = |at: Timestamp| Due::At(at.saturating_add_unsigned(self.feed_ns));
-        match self.stage {
-            Stage::Closed(_) | Stage::Open => {
-                self.next_step().map_or(Due::Idle, |(at, _)| heard(at))
-            }
-            Stage::Over => self
-                .desk
+        let due = |at: Timestamp| Due::At(at.saturating_add_unsigned(self.feed_ns));
+        match self.phase {
+            Phase::Closed(_) | Phase::Open => self.next_step().map_or(Due::Idle, |(at, _)| due(at)),
+            Phase::Over => self
+                .broker
                 .next_arrival()
-                .map_or(Due::Over, |at| heard(at.max(self.clock))),
+                .map_or(Due::Over, |at| due(at.max(self.clock))),
         }
     }
 
-    /// Works everything that we hear of before `until`.
+    /// Processes everything that reaches us before `until`.
     pub(super) fn run(&mut self, until: Timestamp, out: &mut Vec<Event>) {
         let until = until.saturating_sub_unsigned(self.feed_ns);
         while let Some((at, step)) = self.next_step().filter(|(at, _)| *at < until) {
@@ -138,23 +136,23 @@ impl ExchangeCore {
             match step {
                 Step::Open => self.open(at, out),
                 Step::DayEnd => self.end_day(at, out),
-                Step::Flow(pit) => self.let_flow_act(at, pit, out),
+                Step::Flow(market) => self.let_flow_act(at, market, out),
                 Step::Command => self.take_command(at, out),
             }
             if self.market_events >= self.max_events {
-                self.stage = Stage::Over;
+                self.phase = Phase::Over;
             }
         }
     }
 
     fn next_step(&self) -> Option<(Timestamp, Step)> {
-        let mut next = match self.stage {
-            Stage::Closed(start) => return Some((start, Step::Open)),
-            Stage::Open => {
-                let (at, pit) = self.flow.next_arrival();
-                Some((at, Step::Flow(pit)))
+        let mut next = match self.phase {
+            Phase::Closed(start) => return Some((start, Step::Open)),
+            Phase::Open => {
+                let (at, market) = self.flow.next_arrival();
+                Some((at, Step::Flow(market)))
             }
-            Stage::Over => None,
+            Phase::Over => None,
         };
         let mut consider = |at: Option<Timestamp>, step: Step| {
             if let Some(at) = at.map(|at| at.max(self.clock))
@@ -163,7 +161,7 @@ impl ExchangeCore {
                 next = Some((at, step));
             }
         };
-        consider(self.desk.next_arrival(), Step::Command);
+        consider(self.broker.next_arrival(), Step::Command);
         consider(self.day_end, Step::DayEnd);
         next
     }
@@ -175,9 +173,9 @@ impl ExchangeCore {
         }
     }
 
-    /// Lays out the books and shows them.
+    /// Fills the opening books and publishes them.
     fn open(&mut self, at: Timestamp, out: &mut Vec<Event>) {
-        self.stage = Stage::Open;
+        self.phase = Phase::Open;
         let when = self.moment(at);
         let status = |scope, instrument, state| VenueStatus {
             venue: self.venue,
@@ -191,42 +189,42 @@ impl ExchangeCore {
             InstrumentId(0),
             VenueState::Connected,
         )));
-        for (index, pit) in self.pits.iter_mut().enumerate() {
-            self.flow.open(index, &pit.book, &mut self.intents);
-            pit.carry_out(&mut self.intents, &mut self.outcomes);
+        for (index, market) in self.markets.iter_mut().enumerate() {
+            self.flow.open(index, &market.book, &mut self.intents);
+            market.execute(&mut self.intents, &mut self.outcomes);
             self.outcomes.clear();
-            pit.book.take_changes(&mut self.changes);
+            market.book.take_changes(&mut self.changes);
             self.changes.clear();
             out.push(when.event(status(
                 VenueScope::Instrument,
-                pit.instrument,
+                market.instrument,
                 VenueState::Live,
             )));
-            self.market_events += pit.tape.snapshot(when, &pit.book, out);
-            self.market_events += pit.tape.quote(when, &pit.book, out);
+            self.market_events += market.data.snapshot(when, &market.book, out);
+            self.market_events += market.data.quote(when, &market.book, out);
         }
     }
 
     fn let_flow_act(&mut self, at: Timestamp, index: usize, out: &mut Vec<Event>) {
-        let pit = &mut self.pits[index];
-        self.flow.act(at, index, &pit.book, &mut self.intents);
-        pit.carry_out(&mut self.intents, &mut self.outcomes);
+        let market = &mut self.markets[index];
+        self.flow.act(at, index, &market.book, &mut self.intents);
+        market.execute(&mut self.intents, &mut self.outcomes);
         self.settle(at, index, out);
     }
 
     fn end_day(&mut self, at: Timestamp, out: &mut Vec<Event>) {
         self.day_end = None;
-        for index in 0..self.pits.len() {
-            self.pits[index].book.end_day(&mut self.outcomes);
+        for index in 0..self.markets.len() {
+            self.markets[index].book.end_day(&mut self.outcomes);
             self.settle(at, index, out);
         }
     }
 
     fn take_command(&mut self, at: Timestamp, out: &mut Vec<Event>) {
-        let Some((_, command)) = self.desk.take_arrival(Timestamp::MAX) else {
+        let Some((_, command)) = self.broker.take_arrival(Timestamp::MAX) else {
             return;
         };
-        let pit = match command {
+        let market = match command {
             Command::Submit { id, order } => self.submit(at, id, &order),
             Command::Modify {
                 id,
@@ -236,41 +234,41 @@ impl ExchangeCore {
             } => self.modify(at, id, instrument, price, size),
             Command::Cancel { id, instrument } => self.cancel(at, id, instrument),
             Command::Snapshot { instrument } => {
-                self.show_book(at, instrument, out);
+                self.send_snapshot(at, instrument, out);
                 None
             }
         };
-        match pit {
+        match market {
             Some(index) => self.settle(at, index, out),
             None => self.hand_out_answers(out),
         }
     }
 
-    /// Puts an order into its book and returns where, or rejects it.
+    /// Puts an order into its book and returns the market, or rejects it.
     fn submit(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit) -> Option<usize> {
-        let Some(index) = self.pit_of.get(&order.instrument).copied() else {
-            self.desk.reject(at, id, order, Reason::UnknownInstrument);
+        let Some(index) = self.market_of.get(&order.instrument).copied() else {
+            self.broker.reject(at, id, order, Reason::UnknownInstrument);
             return None;
         };
-        let book = &mut self.pits[index].book;
+        let book = &mut self.markets[index].book;
         let reference = book.best(order.side.opposite()).map(|level| level.price);
         let worst = match order.kind {
             OrderType::Market => book.reach(OUR_ACCOUNT, order.side, None, order.size).worst,
             OrderType::Limit | OrderType::Stop | OrderType::StopLimit => None,
         };
         let refusal = self
-            .desk
+            .broker
             .check(id, order, reference, worst)
             .err()
-            .or_else(|| book.refusal(&booked(OURS, order)));
+            .or_else(|| book.refusal(&book_order(OURS, order)));
         if let Some(reason) = refusal {
-            self.desk.reject(at, id, order, reason);
+            self.broker.reject(at, id, order, reason);
             return None;
         }
-        self.desk.accept(at, id, order, worst);
-        let book_id = OURS | self.desk.order(id)?.venue_id.0;
+        self.broker.accept(at, id, order, worst);
+        let book_id = OURS | self.broker.order(id)?.venue_id.0;
         self.ours.insert(book_id, id);
-        book.submit(booked(book_id, order), &mut self.outcomes);
+        book.submit(book_order(book_id, order), &mut self.outcomes);
         if order.time_in_force == TimeInForce::Day {
             self.day_end = Some(at - at.rem_euclid(DAY_NS) + DAY_NS);
         }
@@ -285,12 +283,12 @@ impl ExchangeCore {
         price: Price,
         size: Size,
     ) -> Option<usize> {
-        if let Err(reason) = self.desk.check_modify(id, price, size) {
-            self.desk.reject_modify(at, id, instrument, reason);
+        if let Err(reason) = self.broker.check_modify(id, price, size) {
+            self.broker.reject_modify(at, id, instrument, reason);
             return None;
         }
         let (index, book_id) = self.find(id)?;
-        self.pits[index]
+        self.markets[index]
             .book
             .modify(book_id, price, size, &mut self.outcomes);
         Some(index)
@@ -303,35 +301,35 @@ impl ExchangeCore {
         instrument: InstrumentId,
     ) -> Option<usize> {
         let Some((index, book_id)) = self.find(id) else {
-            self.desk.reject_cancel(at, id, instrument);
+            self.broker.reject_cancel(at, id, instrument);
             return None;
         };
-        self.pits[index].book.cancel(book_id, &mut self.outcomes);
+        self.markets[index].book.cancel(book_id, &mut self.outcomes);
         Some(index)
     }
 
-    /// Where a working order of ours is, and under what id.
+    /// Returns the market of a working order of ours, and its id in the book.
     fn find(&self, id: ClientOrderId) -> Option<(usize, u64)> {
-        let order = self.desk.order(id)?;
+        let order = self.broker.order(id)?;
         Some((
-            *self.pit_of.get(&order.terms.instrument)?,
+            *self.market_of.get(&order.terms.instrument)?,
             OURS | order.venue_id.0,
         ))
     }
 
-    fn show_book(&mut self, at: Timestamp, instrument: InstrumentId, out: &mut Vec<Event>) {
+    fn send_snapshot(&mut self, at: Timestamp, instrument: InstrumentId, out: &mut Vec<Event>) {
         let when = self.moment(at);
         if let Some(index) = self
-            .pit_of
+            .market_of
             .get(&instrument)
-            .filter(|_| self.stage == Stage::Open)
+            .filter(|_| self.phase == Phase::Open)
         {
-            let pit = &mut self.pits[*index];
-            self.market_events += pit.tape.snapshot(when, &pit.book, out);
+            let market = &mut self.markets[*index];
+            self.market_events += market.data.snapshot(when, &market.book, out);
         }
     }
 
-    /// Writes down what the outcomes mean for us, then shows the public what changed.
+    /// Records the outcomes of our orders, then publishes the changes of the market.
     fn settle(&mut self, at: Timestamp, index: usize, out: &mut Vec<Event>) {
         let when = self.moment(at);
         let mut outcomes = std::mem::take(&mut self.outcomes);
@@ -350,15 +348,15 @@ impl ExchangeCore {
             }
         }
         if traded {
-            self.desk.report_balances(at);
+            self.broker.report_balances(at);
         }
         self.hand_out_answers(out);
-        let pit = &mut self.pits[index];
-        pit.book.take_changes(&mut self.changes);
-        if self.stage == Stage::Open {
-            self.market_events += pit.tape.trades(when, &outcomes, out);
-            self.market_events += pit.tape.deltas(when, &mut self.changes, out);
-            self.market_events += pit.tape.quote(when, &pit.book, out);
+        let market = &mut self.markets[index];
+        market.book.take_changes(&mut self.changes);
+        if self.phase == Phase::Open {
+            self.market_events += market.data.trades(when, &outcomes, out);
+            self.market_events += market.data.deltas(when, &mut self.changes, out);
+            self.market_events += market.data.quote(when, &market.book, out);
         }
         self.changes.clear();
         outcomes.clear();
@@ -367,7 +365,7 @@ impl ExchangeCore {
 
     /// Numbers a trade and fills our side of it. True if there was one.
     fn record_trade(&mut self, at: Timestamp, index: usize, trade: &Match) -> bool {
-        let number = self.pits[index].tape.number_trade();
+        let number = self.markets[index].data.number_trade();
         let Match {
             maker,
             taker,
@@ -381,7 +379,7 @@ impl ExchangeCore {
         for (book_id, liquidity) in [(taker, Liquidity::Taker), (maker, Liquidity::Maker)] {
             if let Some(id) = self.ours.get(&book_id).copied()
                 && self
-                    .desk
+                    .broker
                     .fill_numbered(at, id, number, price, size, liquidity)
             {
                 self.ours.remove(&book_id);
@@ -390,7 +388,7 @@ impl ExchangeCore {
         true
     }
 
-    /// Answers what became of an order, if it is ours.
+    /// Reports the outcome of an order, if it is ours.
     fn answer(&mut self, at: Timestamp, index: usize, book_id: u64, outcome: MatchOutcome) {
         if book_id & OURS == 0 {
             return;
@@ -400,33 +398,36 @@ impl ExchangeCore {
         };
         let done = match outcome {
             MatchOutcome::Triggered { .. } => {
-                // Its hold stays that of the stop price; it pays what the book asks, as a real stop does.
-                let kept = self.desk.trigger(at, id, None);
-                debug_assert!(kept.is_ok(), "the same hold can always be held again");
+                // The reservation remains that at the stop price; the order pays what the book asks, as a real stop does.
+                let kept = self.broker.trigger(at, id, None);
+                debug_assert!(
+                    kept.is_ok(),
+                    "the same reservation can always be made again"
+                );
                 false
             }
             MatchOutcome::Replaced { price, size, .. } => {
-                self.desk.modify(at, id, price, size);
+                self.broker.modify(at, id, price, size);
                 false
             }
             MatchOutcome::ModifyRejected { reason, .. } => {
-                self.desk
-                    .reject_modify(at, id, self.pits[index].instrument, reason);
+                self.broker
+                    .reject_modify(at, id, self.markets[index].instrument, reason);
                 false
             }
             MatchOutcome::Canceled { .. } => {
-                self.desk.cancel(at, id, Reason::Normal);
+                self.broker.cancel(at, id, Reason::Normal);
                 true
             }
             MatchOutcome::Expired {
                 reason: Reason::NoLiquidity,
                 ..
             } => {
-                self.desk.cancel(at, id, Reason::NoLiquidity);
+                self.broker.cancel(at, id, Reason::NoLiquidity);
                 true
             }
             MatchOutcome::Expired { reason, .. } => {
-                self.desk.expire(at, id, reason);
+                self.broker.expire(at, id, reason);
                 true
             }
             MatchOutcome::Accepted { .. }
@@ -440,14 +441,14 @@ impl ExchangeCore {
     }
 
     fn hand_out_answers(&mut self, out: &mut Vec<Event>) {
-        while let Some(answer) = self.desk.take_answer(Timestamp::MAX) {
+        while let Some(answer) = self.broker.take_answer(Timestamp::MAX) {
             out.push(answer);
         }
     }
 }
 
 impl Market {
-    fn carry_out(&mut self, intents: &mut Vec<FlowIntent>, outcomes: &mut Vec<MatchOutcome>) {
+    fn execute(&mut self, intents: &mut Vec<FlowIntent>, outcomes: &mut Vec<MatchOutcome>) {
         for intent in intents.drain(..) {
             match intent {
                 FlowIntent::Submit(order) => self.book.submit(order, outcomes),
@@ -460,8 +461,8 @@ impl Market {
     }
 }
 
-/// An order of ours as the book takes it.
-fn booked(id: u64, order: &Submit) -> BookOrder {
+/// Converts an order of ours for the book.
+fn book_order(id: u64, order: &Submit) -> BookOrder {
     BookOrder {
         id,
         account: OUR_ACCOUNT,

@@ -1,4 +1,4 @@
-//! What the book takes in and what it answers.
+//! Orders and outcomes of the book.
 
 use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
@@ -41,7 +41,7 @@ impl RestingOrder {
     }
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchOutcome {
     /// Taken in: it trades, rests or waits for its stop price. Follows nothing but a submit.

@@ -72,7 +72,7 @@ fn mine(order: BookOrder) -> BookOrder {
 }
 
 /// A line per outcome: `+1` accepted, `1x2 5@100` taker 1 took 5 at 100 from maker 2, and so on.
-fn told(outcomes: &[MatchOutcome]) -> String {
+fn describe(outcomes: &[MatchOutcome]) -> String {
     let lines: Vec<String> = outcomes
         .iter()
         .map(|outcome| match outcome {
@@ -135,7 +135,7 @@ fn check(steps: &[Step], outcomes: &str, levels: &str) {
         out.clear();
         apply(&mut book, *step, &mut out);
     }
-    assert_eq!(told(&out), outcomes, "{steps:?}");
+    assert_eq!(describe(&out), outcomes, "{steps:?}");
     assert_eq!(shown(&book), levels, "{steps:?}");
 }
 
@@ -358,8 +358,9 @@ fn stops_trigger_nearest_first_and_trigger_each_other() {
         Submit(stop(8, Side::Buy, 1, 101)),
         Submit(buy(9, 2, 101)),
     ];
-    let told = "+9, 9x1 1@100, 9x2 1@101, ^7, 7x3 1@102, ^8, 8x4 1@103, ^6, -6 no-liquidity";
-    check(&steps, told, " | ");
+    let expected_lines =
+        "+9, 9x1 1@100, 9x2 1@101, ^7, 7x3 1@102, ^8, 8x4 1@103, ^6, -6 no-liquidity";
+    check(&steps, expected_lines, " | ");
 }
 
 #[test]
@@ -406,11 +407,11 @@ fn each_changed_level_is_reported_once_with_its_final_size() {
     changes.clear();
     apply(&mut book, Submit(buy(9, 12, 100)), &mut out);
     book.take_changes(&mut changes);
-    let told: Vec<_> = changes
+    let expected_lines: Vec<_> = changes
         .iter()
         .map(|(side, level)| (*side, level.price.0, level.size.0))
         .collect();
-    assert_eq!(told, [(Side::Sell, 100, 0), (Side::Buy, 100, 2)]);
+    assert_eq!(expected_lines, [(Side::Sell, 100, 0), (Side::Buy, 100, 2)]);
 }
 
 /// The same rules over one list, searched whole at every step.
@@ -676,7 +677,7 @@ proptest! {
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             apply(&mut book, step, &mut out);
             naive.apply(step, &mut expected);
-            prop_assert_eq!(told(&out), told(&expected), "{:?}", step);
+            prop_assert_eq!(describe(&out), describe(&expected), "{:?}", step);
             for side in [Side::Buy, Side::Sell] {
                 let levels: Vec<_> = book.levels(side).map(|level| (level.price.0, level.size.0)).collect();
                 prop_assert_eq!(levels, naive.levels(side));

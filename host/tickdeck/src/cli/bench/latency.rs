@@ -10,7 +10,12 @@ use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
 use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
+<<<<<<< HEAD
 use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
+=======
+use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring};
+use tickdeck_strategy::THREAD_STACK;
+>>>>>>> strategy
 
 /// Events a second.
 pub(super) const PACE: u64 = 100_000;
@@ -36,11 +41,11 @@ struct Decision {
 pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
     let mut guest = Guest::start()?;
     let wait = Wait::BusySpin;
-    let events = ring(Config {
+    let events = ring(RingConfig {
         capacity: EVENTS,
         wait,
     })?;
-    let decisions = ring(Config {
+    let decisions = ring(RingConfig {
         capacity: DECISIONS,
         wait,
     })?;
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_was_held_up_is_worked_off() {
-        let events = ring(Config {
+        let events = ring(RingConfig {
             capacity: EVENTS,
             wait: Wait::Spin,
         });
@@ -176,7 +181,7 @@ mod tests {
             .collect();
         producer.publish(&backlog).unwrap();
         events.close();
-        let decisions = ring(Config {
+        let decisions = ring(RingConfig {
             capacity: DECISIONS,
             wait: Wait::Spin,
         });

@@ -5,7 +5,7 @@ use super::span::Span;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
 use tickdeck_model::Event;
-use tickdeck_ring::{Config, Consumer, SlowPolicy, Wait, Wake};
+use tickdeck_ring::{Consumer, RingConfig, SlowPolicy, Wait, Wake};
 
 /// Slots, as in the engine.
 const CAPACITY: usize = 1 << 14;
@@ -22,7 +22,7 @@ pub(super) fn measure(span: &Span) -> Result<Vec<f64>> {
 }
 
 fn rate(burst: &[Event]) -> Result<f64> {
-    let ring = tickdeck_ring::ring::<Event>(Config {
+    let ring = tickdeck_ring::ring::<Event>(RingConfig {
         capacity: CAPACITY,
         wait: Wait::Spin,
     })?;

@@ -1,10 +1,10 @@
-//! Keeps a local book whole from diffs and snapshots, and says so: a state machine without I/O.
+//! Synchronises a local book from diffs and snapshots, and reports its state: a state machine without I/O.
 //!
 //! The exchange's rule: diffs carry their first and last update id (`U`, `u`); the first one applied to a snapshot must
 //! have `U <= lastUpdateId + 1 <= u`, every further one `U == previous u + 1`. Anything else is a gap. Diffs that come
 //! while a snapshot is awaited are kept, up to a bound; a snapshot older than what is kept is asked for again.
 //!
-//! What leaves: deltas level by level; on a gap `stale`; once whole again `clear`, the levels, and `live`.
+//! Its events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
 //!
 //! A snapshot is cut at some depth, and levels beyond are unknown until they change. So the book remembers where the
 //! cut was, and when the best price walks beyond it a snapshot is asked for, and the top is no longer taken on trust:
@@ -36,7 +36,7 @@ const MAX_KEPT_UPDATES: usize = 2_000;
 /// book; a book that really ends there only costs a needless resynchronisation when its whole side is gone.
 const CUT_AT_LEVELS: usize = 100;
 
-/// How a book becomes whole again after a gap.
+/// How a book is synchronised again after a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
     /// By a snapshot, which the caller fetches when asked.
@@ -55,10 +55,10 @@ pub struct SnapshotRequest {
     pub at_least_id: u64,
 }
 
-/// What a frame did.
+/// The effect of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncStep {
-    /// The book took it in.
+    /// The frame was applied to the book.
     Applied,
     /// Its ids were all known; it was ignored.
     Duplicate,
@@ -80,7 +80,7 @@ pub enum SyncStep {
     SnapshotTooOld,
 }
 
-/// What made the book whole.
+/// How the book was synchronised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Synced {
     /// A snapshot.
@@ -122,7 +122,7 @@ pub struct BookSync {
     /// Last id the book, or the diffs kept, have reached.
     last_id: Option<u64>,
     kept: VecDeque<Kept>,
-    oracle: TopCheck,
+    top_check: TopCheck,
     /// Worst price of the snapshot's bids and asks, where it was cut.
     cut: (Option<Price>, Option<Price>),
     request: Option<SnapshotRequest>,
@@ -139,7 +139,7 @@ impl BookSync {
             book: LocalBook::default(),
             last_id: None,
             kept: VecDeque::new(),
-            oracle: TopCheck::default(),
+            top_check: TopCheck::default(),
             cut: (None, None),
             request: None,
         }
@@ -212,7 +212,8 @@ impl BookSync {
                 if beyond {
                     self.leave_snapshot(out);
                     self.keep(update, levels);
-                    self.oracle.depth(update.last_id, Top::of_book(&self.book));
+                    self.top_check
+                        .depth(update.last_id, Top::of_book(&self.book));
                 }
                 if self.is_live() {
                     self.tell_deltas(update.last_id, levels, out);
@@ -282,7 +283,7 @@ impl BookSync {
         for kept in std::mem::take(&mut self.kept) {
             self.apply(&kept.levels);
         }
-        self.oracle.clear();
+        self.top_check.clear();
         self.request = None;
         if self.is_beyond_snapshot() {
             // The diffs kept have moved the price beyond it; only a deeper or newer one helps.
@@ -310,9 +311,9 @@ impl BookSync {
         if !matches!(self.state, State::Rebuilding { .. } | State::Proven) {
             return None;
         }
-        self.oracle.ticker(ticker);
+        self.top_check.ticker(ticker);
         let mut step = None;
-        while let Some(verdict) = self.oracle.next_verdict() {
+        while let Some(verdict) = self.top_check.next_verdict() {
             step = match (self.state, verdict) {
                 (State::Rebuilding { agreed }, TopVerdict::Agrees) if agreed + 1 >= agreements => {
                     self.state = State::Proven;
@@ -361,7 +362,7 @@ impl BookSync {
     fn start_over(&mut self, update: &DepthUpdate, levels: &Levels) {
         self.book.clear();
         self.kept.clear();
-        self.oracle.clear();
+        self.top_check.clear();
         self.cut = (None, None);
         self.last_id = Some(update.last_id);
         self.request = Some(SnapshotRequest {
@@ -397,7 +398,8 @@ impl BookSync {
     fn rebuild_with(&mut self, update: &DepthUpdate, levels: &Levels) {
         self.keep(update, levels);
         self.apply(levels);
-        self.oracle.depth(update.last_id, Top::of_book(&self.book));
+        self.top_check
+            .depth(update.last_id, Top::of_book(&self.book));
     }
 
     fn keep(&mut self, update: &DepthUpdate, levels: &Levels) {

@@ -1,21 +1,23 @@
-//! The desk of a simulated venue: what any venue does for our orders besides matching them.
+//! The broker of a simulated venue: everything a venue does for our orders besides matching them.
 //!
-//! It holds the two links (commands under way, answers under way), the accounts with what working orders hold, the fee
-//! schedule, the orders themselves and the one way their events are built. A venue keeps its own book and decides what
-//! trades; the desk writes it down and answers. Nothing in here reads a clock: every call names its time.
+//! It holds the two links (commands on their way to the venue, answers on their way back), the account with the
+//! reservations of working orders, the fee schedule, the orders themselves, and the only code that builds their events.
+//! A venue keeps its own book and decides what trades; the broker records it and answers. Nothing in here reads a
+//! clock: every call names its time.
 //!
-//! A venue's loop is: take what arrives with [`Broker::take_arrival`], ask [`Broker::check`], answer by [`Broker::accept`] or
-//! [`Broker::reject`], match, write each trade with [`Broker::fill`], end with [`Broker::report_balances`], and hand out
-//! [`Broker::take_answer`]. Which status an ending has: a rest that found nothing is `expired` for IOC and FOK, `canceled`
-//! (no liquidity) for a market order; day's end is `expired`; a cancel is `canceled`.
+//! A venue's loop: take each arrival with [`Broker::take_arrival`], ask [`Broker::check`], answer by [`Broker::accept`]
+//! or [`Broker::reject`], match, record each trade with [`Broker::fill`], finish with [`Broker::report_balances`], and
+//! deliver the results of [`Broker::take_answer`]. Final states: an unfilled remainder is `expired` for IOC and FOK and
+//! `canceled` (no liquidity) for a market order; an order that ends with the day is `expired`; a cancel is `canceled`.
 //!
-//! The account is a simulation with these limits. A working buy holds its worst price times what is left, and the
-//! larger of the two fees on it. A working sell holds nothing while `allow_short` is on: the base balance may then go
-//! below zero and short proceeds count as free; with it off, a sell holds what it would deliver. `account` events come
-//! after fills only, not when a hold changes.
+//! The account is a simulation with these limits. A working buy reserves its worst price times its remaining size, and
+//! the larger of the two fees on that. A working sell reserves nothing while `allow_short` is on: the base balance may
+//! then fall below zero, and short proceeds count as free; with it off, a sell reserves what it would deliver. `account`
+//! events follow fills only, not changes of reservations.
 
 mod account;
 mod delay;
+mod links;
 mod margin;
 mod order;
 mod terms;
@@ -33,16 +35,16 @@ use tickdeck_model::{
     VenueId, VenueOrderId,
 };
 
-/// Done orders remembered, so that their ids stay refused and a late cancel is answered with what they were.
-const DONE_KEPT: usize = 65_536;
+/// Finished orders remembered, so that their ids stay refused and a late cancel is answered with their terms.
+const MAX_DONE_ORDERS: usize = 65_536;
 
-/// The desk.
+/// The broker of one venue.
 #[derive(Debug)]
 pub struct Broker {
     venue: VenueId,
     rules: BrokerRules,
     instruments: HashMap<InstrumentId, Instrument>,
-    ledger: Account,
+    account: Account,
     arrivals: DelayQueue<Command>,
     answers: DelayQueue<Event>,
     working: HashMap<ClientOrderId, BrokerOrder>,
@@ -53,13 +55,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A desk without instruments and money.
+    /// Creates a broker without instruments or money.
     pub fn new(venue: VenueId, rules: BrokerRules) -> Self {
         Self {
             venue,
             rules,
             instruments: HashMap::new(),
-            ledger: Account::default(),
+            account: Account::default(),
             arrivals: DelayQueue::default(),
             answers: DelayQueue::default(),
             working: HashMap::new(),
@@ -75,7 +77,7 @@ impl Broker {
     /// with open positions at cost, and base currencies stay as they are. Positions themselves need no margin.
     #[must_use]
     pub fn on_margin(mut self) -> Self {
-        self.ledger.keep_on_margin();
+        self.account.use_margin();
         self
     }
 
@@ -86,12 +88,12 @@ impl Broker {
 
     /// Opens the account in a currency with a balance. Currencies not opened start at zero when first traded.
     pub fn deposit(&mut self, currency: CurrencyId, scale: u8, total: Amount) {
-        self.ledger.deposit(currency, scale, total);
+        self.account.deposit(currency, scale, total);
     }
 
     /// The account's balances, by order of opening.
     pub fn balances(&self) -> Vec<(CurrencyId, Amount)> {
-        self.ledger.totals()
+        self.account.totals()
     }
 
     /// The terms of a listed instrument.
@@ -113,14 +115,14 @@ impl Broker {
         orders
     }
 
-    /// Whether no order works.
+    /// Whether there is no working order.
     pub fn is_quiet(&self) -> bool {
         self.working.is_empty()
     }
 
-    /// Whether the venue takes the order: known instrument, new id, good form, money. `reference` prices the smallest
+    /// Whether the venue accepts the order: known instrument, new id, valid form, sufficient funds. `reference` prices the smallest
     /// notional of orders without a limit price (the best opposite price); `worst` is the highest price a market
-    /// order would pay (nothing is held for one that would find no liquidity).
+    /// order would pay (nothing is reserved for one that would find no liquidity).
     ///
     /// # Errors
     /// The reason for the rejection.
@@ -141,15 +143,15 @@ impl Broker {
         terms
             .check_form(order, reference)
             .map_err(|error| error.reason)?;
-        let hold = self.hold_for(terms, order, order.size, worst);
-        if self.ledger.can_hold(hold) {
+        let reservation = self.reservation_for(terms, order, order.size, worst);
+        if self.account.can_reserve(reservation) {
             Ok(())
         } else {
             Err(Reason::InsufficientFunds)
         }
     }
 
-    /// Takes an order that [`Broker::check`] let through, with the same `worst`.
+    /// Accepts an order that passed [`Broker::check`], with the same `worst`.
     pub fn accept(
         &mut self,
         at: Timestamp,
@@ -157,11 +159,11 @@ impl Broker {
         order: &Submit,
         worst: Option<Price>,
     ) {
-        let hold = match self.instruments.get(&order.instrument) {
-            Some(terms) => self.hold_for(terms, order, order.size, worst),
+        let reservation = match self.instruments.get(&order.instrument) {
+            Some(terms) => self.reservation_for(terms, order, order.size, worst),
             None => Reservation::NOTHING,
         };
-        self.ledger.hold(hold);
+        self.account.reserve(reservation);
         let venue_id = VenueOrderId(self.next_order);
         self.next_order += 1;
         let order = BrokerOrder {
@@ -170,13 +172,13 @@ impl Broker {
             terms: *order,
             filled: Size::ZERO,
             triggered: false,
-            hold,
+            reservation,
         };
         self.working.insert(id, order);
         self.update(at, &order, OrderStatus::Accepted, Reason::Normal);
     }
 
-    /// Refuses an order.
+    /// Rejects an order.
     pub fn reject(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit, reason: Reason) {
         let rejected = BrokerOrder {
             id,
@@ -184,7 +186,7 @@ impl Broker {
             terms: *order,
             filled: Size::ZERO,
             triggered: false,
-            hold: Reservation::NOTHING,
+            reservation: Reservation::NOTHING,
         };
         self.update(at, &rejected, OrderStatus::Rejected, reason);
         if reason != Reason::Duplicate {
@@ -192,10 +194,10 @@ impl Broker {
         }
     }
 
-    /// A stop order's condition is met; `worst` as in [`Broker::check`], now that the book is known.
+    /// Triggers a stop order whose condition is met; `worst` as in [`Broker::check`], now that the book is known.
     ///
     /// # Errors
-    /// The account cannot pay for it any more; the order is canceled.
+    /// The account can no longer pay for it; the order is canceled.
     pub fn trigger(
         &mut self,
         at: Timestamp,
@@ -208,14 +210,14 @@ impl Broker {
         order.triggered = true;
         self.working.insert(id, order);
         self.update(at, &order, OrderStatus::Triggered, Reason::Normal);
-        if order.terms.kind == OrderType::Stop && !self.rehold(id, worst) {
+        if order.terms.kind == OrderType::Stop && !self.update_reservation(id, worst) {
             self.cancel(at, id, Reason::InsufficientFunds);
             return Err(Reason::InsufficientFunds);
         }
         Ok(())
     }
 
-    /// Writes down a trade of ours: the fill, the fee, the money. Returns whether the order is now done.
+    /// Records a trade of ours: fill, fee and balances. Returns whether the order is now finished.
     pub fn fill(
         &mut self,
         at: Timestamp,
@@ -229,7 +231,7 @@ impl Broker {
         self.fill_numbered(at, id, trade_id, price, size, liquidity)
     }
 
-    /// As [`Broker::fill`], for a venue that numbers its trades itself because it publishes them.
+    /// Records a trade as [`Broker::fill`] does, for a venue that numbers its trades itself because it publishes them.
     pub fn fill_numbered(
         &mut self,
         at: Timestamp,
@@ -247,10 +249,11 @@ impl Broker {
         };
         debug_assert!(
             size.0 > 0 && size <= order.remaining(),
-            "a fill is above zero and within what is left"
+            "a fill is positive and within the remaining size"
         );
         let fee = self.rules.fees.of(liquidity).fee(terms, price, size);
-        self.ledger.trade(terms, order.terms.side, price, size, fee);
+        self.account
+            .trade(terms, order.terms.side, price, size, fee);
         let fill = Fill {
             instrument: order.terms.instrument,
             strategy: id.strategy,
@@ -266,11 +269,11 @@ impl Broker {
         };
         order.filled = Size(order.filled.0 + size.0);
         let kept = order
-            .hold
+            .reservation
             .scaled(order.remaining(), Size(order.remaining().0 + size.0));
-        self.ledger.release(order.hold);
-        self.ledger.hold(kept);
-        order.hold = kept;
+        self.account.release(order.reservation);
+        self.account.reserve(kept);
+        order.reservation = kept;
         self.answer(at, fill);
         if order.remaining() == Size::ZERO {
             self.end(order);
@@ -280,17 +283,17 @@ impl Broker {
         false
     }
 
-    /// Ends an order as canceled. An order that is not working is left alone.
+    /// Ends an order as canceled. An order that is not working is ignored.
     pub fn cancel(&mut self, at: Timestamp, id: ClientOrderId, reason: Reason) {
         self.finish(at, id, OrderStatus::Canceled, reason);
     }
 
-    /// Ends an order by its time in force. An order that is not working is left alone.
+    /// Ends an order by its time in force. An order that is not working is ignored.
     pub fn expire(&mut self, at: Timestamp, id: ClientOrderId, reason: Reason) {
         self.finish(at, id, OrderStatus::Expired, reason);
     }
 
-    /// Answers a cancel of an order that is not working.
+    /// Rejects a cancel of an order that is not working.
     pub fn reject_cancel(&mut self, at: Timestamp, id: ClientOrderId, instrument: InstrumentId) {
         let order = self.remembered(id, instrument);
         self.update(
@@ -301,7 +304,7 @@ impl Broker {
         );
     }
 
-    /// Whether a modify may be done: a working order, good form, more than is filled, money.
+    /// Whether a modify is possible: working order, valid form, a size above the filled one, sufficient funds.
     ///
     /// # Errors
     /// The reason for the refusal.
@@ -333,19 +336,20 @@ impl Broker {
             size,
             ..order.terms
         };
-        let hold = self.hold_for(terms, &changed, Size(size.0 - order.filled.0), None);
-        if !self.ledger.can_swap(order.hold, hold) {
+        let reservation =
+            self.reservation_for(terms, &changed, Size(size.0 - order.filled.0), None);
+        if !self.account.can_replace(order.reservation, reservation) {
             return Err(Reason::InsufficientFunds);
         }
         let keeps = price == order.terms.price && size <= order.terms.size;
         Ok(if keeps {
-            Modified::KeepsPlace
+            Modified::KeepsPriority
         } else {
-            Modified::LosesPlace
+            Modified::LosesPriority
         })
     }
 
-    /// Does a modify that [`Broker::check_modify`] let through.
+    /// Applies a modify that passed [`Broker::check_modify`].
     pub fn modify(&mut self, at: Timestamp, id: ClientOrderId, price: Price, size: Size) {
         let Some(mut order) = self.working.get(&id).copied() else {
             return;
@@ -356,11 +360,11 @@ impl Broker {
             ..order.terms
         };
         self.working.insert(id, order);
-        self.rehold(id, None);
+        self.update_reservation(id, None);
         self.update(at, &order, OrderStatus::Replaced, Reason::Normal);
     }
 
-    /// Answers a modify that is not done.
+    /// Rejects a modify.
     pub fn reject_modify(
         &mut self,
         at: Timestamp,
@@ -378,14 +382,14 @@ impl Broker {
 
     /// Reports the balances that fills have changed since the last report.
     pub fn report_balances(&mut self, at: Timestamp) {
-        for update in self.ledger.take_changes(self.venue) {
+        for update in self.account.take_changes(self.venue) {
             self.answer(at, update);
         }
     }
 
     // --- private -------------------------------------------------------------------------------------------------
 
-    fn hold_for(
+    fn reservation_for(
         &self,
         terms: &Instrument,
         order: &Submit,
@@ -407,21 +411,21 @@ impl Broker {
         }
     }
 
-    /// Replaces an order's hold by one for what is left of it; `false`, and nothing changed, if it cannot be paid.
-    fn rehold(&mut self, id: ClientOrderId, worst: Option<Price>) -> bool {
+    /// Replaces an order's reservation by one for what is left of it; `false`, and nothing changed, if it cannot be paid.
+    fn update_reservation(&mut self, id: ClientOrderId, worst: Option<Price>) -> bool {
         let Some(mut order) = self.working.get(&id).copied() else {
             return false;
         };
         let Some(terms) = self.instruments.get(&order.terms.instrument) else {
             return false;
         };
-        let hold = self.hold_for(terms, &order.terms, order.remaining(), worst);
-        if !self.ledger.can_swap(order.hold, hold) {
+        let reservation = self.reservation_for(terms, &order.terms, order.remaining(), worst);
+        if !self.account.can_replace(order.reservation, reservation) {
             return false;
         }
-        self.ledger.release(order.hold);
-        self.ledger.hold(hold);
-        order.hold = hold;
+        self.account.release(order.reservation);
+        self.account.reserve(reservation);
+        order.reservation = reservation;
         self.working.insert(id, order);
         true
     }
@@ -435,9 +439,9 @@ impl Broker {
 
     fn end(&mut self, order: BrokerOrder) {
         self.working.remove(&order.id);
-        self.ledger.release(order.hold);
+        self.account.release(order.reservation);
         self.remember(BrokerOrder {
-            hold: Reservation::NOTHING,
+            reservation: Reservation::NOTHING,
             ..order
         });
     }
@@ -446,15 +450,15 @@ impl Broker {
         if self.done.insert(order.id, order).is_none() {
             self.done_order.push_back(order.id);
         }
-        while self.done_order.len() > DONE_KEPT {
+        while self.done_order.len() > MAX_DONE_ORDERS {
             if let Some(oldest) = self.done_order.pop_front() {
                 self.done.remove(&oldest);
             }
         }
     }
 
-    /// The done order of this id. One that never was, or was forgotten, is answered as an order of size zero: then the
-    /// update's side means nothing.
+    /// The finished order of this id. An unknown or forgotten one is answered as an order of size zero, whose side means
+    /// nothing.
     fn remembered(&self, id: ClientOrderId, instrument: InstrumentId) -> BrokerOrder {
         self.done.get(&id).copied().unwrap_or(BrokerOrder {
             id,
@@ -474,7 +478,7 @@ impl Broker {
             },
             filled: Size::ZERO,
             triggered: false,
-            hold: Reservation::NOTHING,
+            reservation: Reservation::NOTHING,
         })
     }
 

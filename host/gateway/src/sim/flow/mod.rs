@@ -1,4 +1,4 @@
-//! Everyone else at the exchange: a seeded, lively order flow.
+//! The other participants of the exchange: a seeded, lively order flow.
 //!
 //! A latent fair value moves underneath. Providers keep a ladder of limit orders around it
 //! and replace those that have become stale; takers come in bursts, some at random, some after the trend, some because
@@ -34,7 +34,7 @@ const TAKER_REACH_TICKS: i64 = 6;
 /// Market events per arrival, measured over the default configuration.
 const EVENTS_PER_ARRIVAL: f64 = 1.7;
 
-/// What one of the others does.
+/// An action of another participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowIntent {
     /// Sends an order.
@@ -62,7 +62,7 @@ pub struct Flow {
 /// The others in one instrument.
 #[derive(Debug)]
 struct Crowd {
-    dice: SimRng,
+    rng: SimRng,
     next_at: Timestamp,
     mean_gap_ns: f64,
     tick: i64,
@@ -131,7 +131,7 @@ impl Flow {
 impl Crowd {
     fn new(config: &SimConfig, listed: &SimInstrument, stream: u64, mean_gap_ns: f64) -> Self {
         let mut crowd = Self {
-            dice: SimRng::new(config.seed, stream),
+            rng: SimRng::new(config.seed, stream),
             next_at: config.start,
             mean_gap_ns,
             tick: listed.tick.0,
@@ -154,7 +154,7 @@ impl Crowd {
         } else {
             1.0
         };
-        let gap_ns = self.dice.exponential() * self.mean_gap_ns / haste;
+        let gap_ns = self.rng.exponential() * self.mean_gap_ns / haste;
         self.next_at = self.next_at.saturating_add(1 + gap_ns as i64);
     }
 
@@ -166,16 +166,16 @@ impl Crowd {
             self.fast_mid += (mid - self.fast_mid) * 0.02;
             self.slow_mid += (mid - self.slow_mid) * 0.004;
         }
-        if self.burst.is_some() || self.dice.chance(TAKER_SHARE) {
+        if self.burst.is_some() || self.rng.chance(TAKER_SHARE) {
             self.take(fair, bid, ask, book, out);
         } else {
-            let side = if self.dice.chance(0.5) {
+            let side = if self.rng.chance(0.5) {
                 Side::Buy
             } else {
                 Side::Sell
             };
             // The square favours the inner places, which become stale first.
-            let place = self.dice.unit();
+            let place = self.rng.unit();
             self.quote(
                 side,
                 (place * place * LADDER as f64) as usize,
@@ -208,7 +208,7 @@ impl Crowd {
             let left = resting.left().0;
             if lag_ticks <= 1 + place as i64 / 6 {
                 let size = resting.filled.0 + self.whole_lots(left as f64 * 0.6);
-                if self.dice.chance(0.4) && size < resting.order.size.0 {
+                if self.rng.chance(0.4) && size < resting.order.size.0 {
                     let BookOrder { id, price, .. } = resting.order;
                     out.push(FlowIntent::Reduce {
                         id,
@@ -220,7 +220,7 @@ impl Crowd {
             }
             out.push(FlowIntent::Cancel(resting.order.id));
         }
-        let size = self.usual_size * (0.4 + self.dice.exponential()) * (1.0 + place as f64 * 0.08);
+        let size = self.usual_size * (0.4 + self.rng.exponential()) * (1.0 + place as f64 * 0.08);
         let order = self.order(side, wanted, size, TimeInForce::Gtc);
         self.ladder(side)[place] = Some(order.id);
         out.push(FlowIntent::Submit(BookOrder {
@@ -231,7 +231,7 @@ impl Crowd {
 
     /// Where a provider wants to be, in ticks, never through the other side.
     fn provider_price(&mut self, side: Side, place: usize, fair: f64, book: &OrderBook) -> i64 {
-        let distance = HALF_SPREAD_TICKS + SPACING_TICKS * place as f64 + self.dice.unit();
+        let distance = HALF_SPREAD_TICKS + SPACING_TICKS * place as f64 + self.rng.unit();
         let other = book
             .best(side.opposite())
             .map(|level| level.price.0 / self.tick);
@@ -262,8 +262,8 @@ impl Crowd {
         };
         self.burst = match self.burst {
             Some((side, left)) => (left > 1).then(|| (side, left - 1)),
-            None if self.dice.chance(BURST_CHANCE) => {
-                Some((side, 1 + self.dice.below(LONGEST_BURST)))
+            None if self.rng.chance(BURST_CHANCE) => {
+                Some((side, 1 + self.rng.below(LONGEST_BURST)))
             }
             None => None,
         };
@@ -278,8 +278,8 @@ impl Crowd {
         {
             return;
         }
-        let reach = self.dice.below(TAKER_REACH_TICKS as u64 + 1) as i64;
-        let (small, heavy) = (self.dice.exponential(), self.dice.exponential());
+        let reach = self.rng.below(TAKER_REACH_TICKS as u64 + 1) as i64;
+        let (small, heavy) = (self.rng.exponential(), self.rng.exponential());
         let size = self.usual_size * 0.7 * small * heavy;
         let limit = (best + reach * side.sign()).max(1);
         let order = self.order(side, limit, size, TimeInForce::Ioc);
@@ -288,7 +288,7 @@ impl Crowd {
 
     fn taker_side(&mut self, fair: f64, bid: Option<i64>, ask: Option<i64>) -> Side {
         // Whoever sees the book behind the fair value takes what is too cheap or sells what is too dear.
-        if self.dice.chance(0.75) {
+        if self.rng.chance(0.75) {
             if ask.is_some_and(|ask| (ask as f64) < fair - 0.5) {
                 return Side::Buy;
             }
@@ -297,11 +297,11 @@ impl Crowd {
             }
         }
         let trend = self.fast_mid - self.slow_mid;
-        let follows = self.dice.chance(0.4) && !(-0.5..=0.5).contains(&trend);
+        let follows = self.rng.chance(0.4) && !(-0.5..=0.5).contains(&trend);
         let up = if follows {
             trend > 0.0
         } else {
-            self.dice.chance(0.5)
+            self.rng.chance(0.5)
         };
         if up { Side::Buy } else { Side::Sell }
     }

@@ -1,4 +1,4 @@
-//! What a script is made of.
+//! The parts of a script.
 
 use crate::broker::{Fees, Latency};
 use tickdeck_model::{Aggressor, Amount, Price, Size, Timestamp};
@@ -8,20 +8,20 @@ use tickdeck_model::{Aggressor, Amount, Price, Size, Timestamp};
 pub struct Script {
     /// The venue's name; symbols end in it.
     pub venue: String,
-    /// What trades.
+    /// The instruments.
     pub instruments: Vec<ScriptedInstrument>,
-    /// What happens, by time.
-    pub beats: Vec<Beat>,
-    /// How long the links take; market data takes the answers' time.
+    /// The steps.
+    pub steps: Vec<ScriptStep>,
+    /// Latency of the links; market data has that of answers.
     pub latency: Latency,
-    /// What our trades cost.
+    /// Fees on our trades.
     pub fees: Fees,
-    /// Whether we may sell what we don't have.
+    /// Whether we may sell short.
     pub allow_short: bool,
     /// Spot: a balance's total is money in hand, and what is bought is a balance of its own. Margin: the quote
     /// currency's total is the opening balance plus what was realised less fees, so with open positions at cost.
     pub margin: bool,
-    /// The account at the start: code, scale, total.
+    /// The opening balances: code, scale, total.
     pub balances: Vec<(String, u8, Amount)>,
 }
 
@@ -40,18 +40,18 @@ pub struct ScriptedInstrument {
     pub size_scale: u8,
 }
 
-/// Something that happens at the venue.
+/// One step of a script.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Beat {
+pub struct ScriptStep {
     /// Venue time.
     pub at: Timestamp,
-    /// Its place in [`Script::instruments`].
+    /// Index into [`Script::instruments`].
     pub instrument: usize,
-    /// What.
+    /// The market data that it publishes.
     pub tick: ScriptedTick,
 }
 
-/// What can happen in a script.
+/// Market data of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScriptedTick {
     /// New best prices.

@@ -1,16 +1,17 @@
-//! The simulated venue: what arrives from us, matched against the market as it passes.
+//! Simulates fills: matches our orders against the market as it passes.
 //!
-//! The floor runs behind the tape by the answer latency (see the module above). While no order of ours works and none
-//! arrives, nothing that passes can matter before one does: then it stays where it is, and catches up all at once when
-//! it must know the market. Everything happens in one order: at the same time the day's end, the market, our arrivals.
+//! The simulator runs behind the tape by the answer latency (see the parent module). While no order of ours is working
+//! and none arrives, market data cannot matter: the simulator then stays where it is, and catches up at once when it
+//! needs the market. At equal times the order of events is fixed: the end of the day, the market, our arrivals.
 
+mod market;
 mod queue;
 mod submit;
 
-use super::book::{MarketBook, apply};
+use super::book::apply;
 use super::tape::Tape;
 use crate::broker::Broker;
-use queue::Resting;
+use market::Markets;
 use std::collections::VecDeque;
 use tickdeck_engine::port::{Command, Due};
 use tickdeck_model::{
@@ -21,92 +22,58 @@ use tickdeck_model::{
 /// The venue never closes; its day ends at 00:00 UTC.
 const DAY_NS: i64 = 86_400 * 1_000_000_000;
 
-/// One instrument: its market and our orders in it.
-#[derive(Debug, Default)]
-struct Market {
-    market: MarketBook,
-    /// Orders in the book, by arrival.
-    resting: Vec<Resting>,
-    /// Stop orders that wait, by arrival.
-    stops: Vec<ClientOrderId>,
-}
-
-/// The floor.
+/// Fills our orders against a tape.
 #[derive(Debug)]
 pub(super) struct FillSimulator {
-    desk: Broker,
+    broker: Broker,
     answer_ns: u64,
-    pits: Markets,
+    markets: Markets,
     /// Everything before this has happened.
     now: Timestamp,
-    /// The market before this may be taken in at once: it passed while there was nothing to do.
+    /// The market before this may be applied at once: it passed while there was nothing to do.
     idle_until: Timestamp,
     /// Orders that end with a day, and when.
     day_orders: VecDeque<(Timestamp, ClientOrderId)>,
-    /// Books to be told again, and when that reaches us.
-    replays: VecDeque<(Timestamp, InstrumentId)>,
-    /// Books told again, under way.
-    told: Vec<Event>,
+    /// Books to be sent again, and when they reach us.
+    resends: VecDeque<(Timestamp, InstrumentId)>,
+    /// Events of books sent again, not delivered yet.
+    resent: Vec<Event>,
 }
 
-/// The pits by the numbers of their instruments.
-#[derive(Debug, Default)]
-struct Markets(Vec<Option<Market>>);
-
-impl Markets {
-    fn of(instruments: &[InstrumentId]) -> Self {
-        let mut pits = Self::default();
-        for instrument in instruments {
-            let needed = pits.0.len().max(instrument.index() + 1);
-            pits.0.resize_with(needed, || None);
-            pits.0[instrument.index()] = Some(Market::default());
-        }
-        pits
-    }
-
-    fn get(&self, instrument: InstrumentId) -> Option<&Market> {
-        self.0.get(instrument.index())?.as_ref()
-    }
-
-    fn get_mut(&mut self, instrument: InstrumentId) -> Option<&mut Market> {
-        self.0.get_mut(instrument.index())?.as_mut()
-    }
-}
-
-/// What happens next on the floor besides the market; at the same time in this order, the day's end before the market
-/// and the others after it.
+/// The next step besides the market. At equal times in this order: the end of the day before the market, the others
+/// after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Next {
     DayEnd,
     Arrival,
-    Replay,
+    Resend,
 }
 
 impl FillSimulator {
-    pub(super) fn new(desk: Broker, answer_ns: u64, instruments: &[InstrumentId]) -> Self {
+    pub(super) fn new(broker: Broker, answer_ns: u64, instruments: &[InstrumentId]) -> Self {
         Self {
-            desk,
+            broker,
             answer_ns,
-            pits: Markets::of(instruments),
+            markets: Markets::of(instruments),
             now: Timestamp::MIN,
             idle_until: Timestamp::MIN,
             day_orders: VecDeque::new(),
-            replays: VecDeque::new(),
-            told: Vec::new(),
+            resends: VecDeque::new(),
+            resent: Vec::new(),
         }
     }
 
     pub(super) fn send(&mut self, at: Timestamp, command: Command) {
-        self.desk.send(at, command);
+        self.broker.send(at, command);
     }
 
-    /// The earliest an event about our orders can reach us by what is known now; it may turn out to be later.
+    /// Returns the earliest time at which an event about our orders can reach us; it may turn out to be later.
     pub(super) fn next_due(&self, tape: &Tape) -> Option<Timestamp> {
-        let under_way = match self.desk.next_due() {
+        let under_way = match self.broker.next_due() {
             Due::At(due) => Some(due),
             Due::Idle | Due::Over => None,
         };
-        let works = !self.desk.is_quiet();
+        let works = !self.broker.is_quiet();
         let market = tape.behind().first().filter(|_| works);
         let market = market.map(|event| event.ts_host);
         let day_end = self.next_day_end().filter(|_| tape.next_due().is_some());
@@ -114,11 +81,11 @@ impl FillSimulator {
             .into_iter()
             .chain(day_end)
             .map(|at| at.saturating_add_unsigned(self.answer_ns));
-        let replay = self.replays.front().map(|(due, _)| *due);
-        later.chain(under_way).chain(replay).min()
+        let resend = self.resends.front().map(|(due, _)| *due);
+        later.chain(under_way).chain(resend).min()
     }
 
-    /// Lets everything happen that no later command can change, now that the tape has told the events up to `until`.
+    /// Lets everything happen that no later command can change, now that the tape has delivered the events up to `until`.
     pub(super) fn run(&mut self, tape: &mut Tape, until: Timestamp) {
         let horizon = until.saturating_sub_unsigned(self.answer_ns);
         if self.has_nothing_to_do(horizon, until) {
@@ -132,35 +99,35 @@ impl FillSimulator {
         let mut ahead = self.catch_up(market);
         while self.step(&mut ahead, horizon, tape_goes_on) {}
         // Commands that arrive before the horizon have all been taken, so these are all there can be.
-        while self.replays.front().is_some_and(|(due, _)| *due < until) {
-            self.tell_book(ahead);
+        while self.resends.front().is_some_and(|(due, _)| *due < until) {
+            self.resend_book(ahead);
         }
         let passed = market.len() - ahead.len();
         tape.pass(passed);
     }
 
-    /// Appends what reaches us before `until`.
+    /// Appends the events that reach us before `until`.
     pub(super) fn take_events(&mut self, until: Timestamp, out: &mut Vec<Event>) {
-        while let Some(answer) = self.desk.take_answer(until) {
+        while let Some(answer) = self.broker.take_answer(until) {
             out.push(answer);
         }
-        out.append(&mut self.told);
+        out.append(&mut self.resent);
     }
 
-    /// Whether the market before the horizon can wait: no order works, and nothing asks for the market.
+    /// Whether the market before the horizon can wait: no order is working, and nothing needs the market.
     fn has_nothing_to_do(&self, horizon: Timestamp, until: Timestamp) -> bool {
-        let no_arrival = self.desk.next_arrival().is_none_or(|at| at >= horizon);
-        let no_replay = self.replays.front().is_none_or(|(due, _)| *due >= until);
-        no_arrival && no_replay && self.day_orders.is_empty() && self.desk.is_quiet()
+        let no_arrival = self.broker.next_arrival().is_none_or(|at| at >= horizon);
+        let no_resend = self.resends.front().is_none_or(|(due, _)| *due >= until);
+        no_arrival && no_resend && self.day_orders.is_empty() && self.broker.is_quiet()
     }
 
-    /// Takes in what passed while there was nothing to do; returns the market from there on.
+    /// Applies the market that passed while there was nothing to do; returns the market from there on.
     fn catch_up<'a>(&mut self, market: &'a [Event]) -> &'a [Event] {
         let later = |event: &Event| event.ts_host >= self.idle_until;
         let passed = market.iter().position(later).unwrap_or(market.len());
         let (passed, ahead) = market.split_at(passed);
         for event in passed {
-            self.learn(event.view());
+            self.apply_to_market(event.view());
         }
         if let Some(last) = passed.last() {
             self.now = self.now.max(last.ts_host);
@@ -168,13 +135,13 @@ impl FillSimulator {
         ahead
     }
 
-    /// Lets the market pass up to the next other thing, then that happen; `false` if there is none before the horizon.
+    /// Lets the market pass up to the next other step, then performs it; `false` if there is none before the horizon.
     fn step(&mut self, ahead: &mut &[Event], horizon: Timestamp, tape_goes_on: bool) -> bool {
         let next = self.next(ahead, tape_goes_on);
         let next = next.filter(|(at, _)| *at < horizon);
         let until = match next {
             Some((at, Next::DayEnd)) => at,
-            Some((at, Next::Arrival | Next::Replay)) => at + 1,
+            Some((at, Next::Arrival | Next::Resend)) => at + 1,
             None => horizon,
         };
         while let Some((event, rest)) = ahead.split_first()
@@ -184,7 +151,7 @@ impl FillSimulator {
             self.now = self.now.max(event.ts_host);
             self.on_market(event.ts_host, event);
             if self.drop_done_day_orders() {
-                // What comes next may be another thing now.
+                // The next step may be another one now.
                 return true;
             }
         }
@@ -195,21 +162,21 @@ impl FillSimulator {
         match next {
             Next::DayEnd => self.end_day(),
             Next::Arrival => {
-                if let Some((at, command)) = self.desk.take_arrival(horizon) {
+                if let Some((at, command)) = self.broker.take_arrival(horizon) {
                     // An arrival in the past is a caller's mistake; it happens now.
                     self.arrive(at.max(self.now), command);
                 }
             }
-            Next::Replay => self.tell_book(ahead),
+            Next::Resend => self.resend_book(ahead),
         }
         self.drop_done_day_orders();
         true
     }
 
     fn next(&self, ahead: &[Event], tape_goes_on: bool) -> Option<(Timestamp, Next)> {
-        let arrival = self.desk.next_arrival().map(|at| (at, Next::Arrival));
-        let replay = self.replays.front().map(|(due, _)| (*due, Next::Replay));
-        // The venue's clock stands still once the tape is over: no day ends that no line has reached.
+        let arrival = self.broker.next_arrival().map(|at| (at, Next::Arrival));
+        let resend = self.resends.front().map(|(due, _)| (*due, Next::Resend));
+        // The venue's clock stops at the end of the tape: no day ends that no line has reached.
         let reached = |end: &Timestamp| {
             tape_goes_on || ahead.last().is_some_and(|event| event.ts_host >= *end)
         };
@@ -217,7 +184,7 @@ impl FillSimulator {
             .next_day_end()
             .filter(reached)
             .map(|end| (end, Next::DayEnd));
-        [day_end, arrival, replay].into_iter().flatten().min()
+        [day_end, arrival, resend].into_iter().flatten().min()
     }
 
     /// The next day's end that an order works until.
@@ -230,34 +197,34 @@ impl FillSimulator {
         let before = self.day_orders.len();
         while self
             .day_orders
-            .pop_front_if(|(_, id)| self.desk.order(*id).is_none())
+            .pop_front_if(|(_, id)| self.broker.order(*id).is_none())
             .is_some()
         {}
         self.day_orders.len() < before
     }
 
-    /// Takes a market event in, and lets our orders meet it.
+    /// Applies a market event and fills the orders that it reaches.
     fn on_market(&mut self, at: Timestamp, event: &Event) {
         let view = event.view();
-        let Some(instrument) = self.learn(view) else {
+        let Some(instrument) = self.apply_to_market(view) else {
             return;
         };
-        let Some(pit) = self.pits.get_mut(instrument) else {
+        let Some(market) = self.markets.get_mut(instrument) else {
             return;
         };
-        if pit.resting.is_empty() && pit.stops.is_empty() {
+        if market.resting.is_empty() && market.stops.is_empty() {
             return;
         }
         match view {
             View::Book(update) => {
-                pit.on_level(update);
-                if update.last && !pit.market.has_quote() && pit.market.is_live() {
-                    self.meet_opposite(at, instrument);
+                market.on_level(update);
+                if update.last && !market.book.has_quote() && market.book.is_live() {
+                    self.fill_crossed(at, instrument);
                 }
             }
             View::Quote(quote) => {
-                pit.on_quote(quote);
-                self.meet_opposite(at, instrument);
+                market.on_quote(quote);
+                self.fill_crossed(at, instrument);
             }
             View::Trade(trade) => {
                 self.trade_with_resting(at, trade);
@@ -265,28 +232,31 @@ impl FillSimulator {
             }
             _ => return,
         }
-        self.desk.report_balances(at);
+        self.broker.report_balances(at);
     }
 
-    /// Takes a market event in; returns whose market it is, if any's.
-    fn learn(&mut self, view: View<'_>) -> Option<InstrumentId> {
+    /// Applies a market event to its market; returns the instrument, if it has one.
+    fn apply_to_market(&mut self, view: View<'_>) -> Option<InstrumentId> {
         match view {
             View::Book(update) => {
-                self.pits.get_mut(update.instrument)?.market.update(update);
+                self.markets.get_mut(update.instrument)?.book.update(update);
                 Some(update.instrument)
             }
             View::Quote(quote) => {
-                self.pits.get_mut(quote.instrument)?.market.set_quote(quote);
+                self.markets
+                    .get_mut(quote.instrument)?
+                    .book
+                    .set_quote(quote);
                 Some(quote.instrument)
             }
             View::Trade(trade) => {
-                let market = &mut self.pits.get_mut(trade.instrument)?.market;
-                market.set_last_trade(trade.price);
+                let book = &mut self.markets.get_mut(trade.instrument)?.book;
+                book.set_last_trade(trade.price);
                 Some(trade.instrument)
             }
             View::Venue(status) if status.scope == VenueScope::Instrument => {
-                let market = &mut self.pits.get_mut(status.instrument)?.market;
-                market.set_live(status.state == VenueState::Live);
+                let book = &mut self.markets.get_mut(status.instrument)?.book;
+                book.set_live(status.state == VenueState::Live);
                 Some(status.instrument)
             }
             _ => None,
@@ -303,21 +273,21 @@ impl FillSimulator {
                 size,
             } => self.modify(at, id, instrument, price, size),
             Command::Cancel { id, instrument } => {
-                if self.desk.order(id).is_some() {
-                    self.desk.cancel(at, id, Reason::Normal);
+                if self.broker.order(id).is_some() {
+                    self.broker.cancel(at, id, Reason::Normal);
                     self.forget(id, instrument);
                 } else {
-                    self.desk.reject_cancel(at, id, instrument);
+                    self.broker.reject_cancel(at, id, instrument);
                 }
             }
             Command::Snapshot { instrument } => {
-                if self.pits.get(instrument).is_some() {
-                    self.replays
+                if self.markets.get(instrument).is_some() {
+                    self.resends
                         .push_back((at.saturating_add_unsigned(self.answer_ns), instrument));
                 }
             }
         }
-        self.desk.report_balances(at);
+        self.broker.report_balances(at);
     }
 
     fn end_day(&mut self) {
@@ -325,32 +295,32 @@ impl FillSimulator {
             return;
         };
         while let Some((_, id)) = self.day_orders.pop_front_if(|(ends, _)| *ends <= end) {
-            if let Some(order) = self.desk.order(id).copied() {
-                self.desk.expire(end, id, Reason::DayEnd);
+            if let Some(order) = self.broker.order(id).copied() {
+                self.broker.expire(end, id, Reason::DayEnd);
                 self.forget(id, order.terms.instrument);
             }
         }
     }
 
-    /// Takes an order that is done out of the book and the stops.
+    /// Removes a finished order from the book and from the stops.
     fn forget(&mut self, id: ClientOrderId, instrument: InstrumentId) {
-        if let Some(pit) = self.pits.get_mut(instrument) {
-            pit.resting.retain(|resting| resting.id != id);
-            pit.stops.retain(|stop| *stop != id);
+        if let Some(market) = self.markets.get_mut(instrument) {
+            market.resting.retain(|resting| resting.id != id);
+            market.stops.retain(|stop| *stop != id);
         }
     }
 
-    /// Tells a book again as it is when that reaches us: later market events have been handed out by then, and a
-    /// snapshot older than they are would undo them.
-    fn tell_book(&mut self, ahead: &[Event]) {
-        let Some((due, instrument)) = self.replays.pop_front() else {
+    /// Sends a book again as it will be when it reaches us: later market events have been delivered by then, and an
+    /// older snapshot would undo them.
+    fn resend_book(&mut self, ahead: &[Event]) {
+        let Some((due, instrument)) = self.resends.pop_front() else {
             return;
         };
-        let Some(pit) = self.pits.get(instrument) else {
+        let Some(market) = self.markets.get(instrument) else {
             return;
         };
-        let (mut book, mut is_live) = (pit.market.depth().clone(), pit.market.is_live());
-        let mut update_id = pit.market.update_id();
+        let (mut book, mut is_live) = (market.book.depth().clone(), market.book.is_live());
+        let mut update_id = market.book.update_id();
         for event in ahead.iter().take_while(|event| event.ts_host <= due) {
             match event.body() {
                 Body::Book(update) if update.instrument == instrument => {
@@ -367,11 +337,11 @@ impl FillSimulator {
             }
         }
         if !is_live {
-            // There is no book to tell; the feed tells it whole when there is.
+            // There is no book to send; the feed sends a whole one when there is.
             book.clear();
         }
         let mut left = book.len();
-        let mut tell = |change, side, price, size| {
+        let mut push = |change, side, price, size| {
             let body = BookUpdate {
                 instrument,
                 change,
@@ -382,13 +352,13 @@ impl FillSimulator {
                 size,
                 update_id,
             };
-            self.told.push(Event::new(due, due, body));
+            self.resent.push(Event::new(due, due, body));
             left = left.saturating_sub(1);
         };
-        tell(BookChange::Clear, Side::Buy, Price::ZERO, Size::ZERO);
+        push(BookChange::Clear, Side::Buy, Price::ZERO, Size::ZERO);
         for side in [Side::Buy, Side::Sell] {
             for level in book.levels(side) {
-                tell(BookChange::Snapshot, side, level.price, level.size);
+                push(BookChange::Snapshot, side, level.price, level.size);
             }
         }
     }

@@ -32,7 +32,7 @@ fn order(number: u64, side: Side, kind: OrderType, size: i64, price: i64) -> Sub
 
 /// AUD/USD, one quote a minute with equal bid and ask, 20 ppm, a million dollars.
 fn audusd(prices: &[i64], size: i64) -> Script {
-    let quote = |(minute, price): (i64, &i64)| Beat {
+    let quote = |(minute, price): (i64, &i64)| ScriptStep {
         at: minute * MINUTE,
         instrument: 0,
         tick: ScriptedTick::Quote {
@@ -49,7 +49,7 @@ fn audusd(prices: &[i64], size: i64) -> Script {
             price_scale: 5,
             size_scale: 0,
         }],
-        beats: (1..).zip(prices).map(quote).collect(),
+        steps: (1..).zip(prices).map(quote).collect(),
         latency: Latency {
             order_ns: MS,
             answer_ns: MS,
@@ -64,7 +64,7 @@ fn audusd(prices: &[i64], size: i64) -> Script {
     }
 }
 
-/// Plays a script; each command is sent when the beat of that number (from 1) is heard.
+/// Plays a script; each command is sent when the step of that number (from 1) is heard.
 fn play(script: Script, commands: &[(i64, Command)]) -> Vec<Event> {
     let mut venue = ScriptedVenue::new(script);
     venue.register(&mut Registry::new()).unwrap();
@@ -89,7 +89,7 @@ fn submit(minute: i64, order: Submit) -> (i64, Command) {
 }
 
 /// Our own events in short.
-fn told(events: &[Event]) -> Vec<String> {
+fn describe(events: &[Event]) -> Vec<String> {
     let lines = events.iter().filter_map(|event| match event.body() {
         Body::Order(update) => Some(format!(
             "{} {} {}",
@@ -119,7 +119,7 @@ fn round_trip(script: Script) -> Vec<String> {
         submit(2, order(1, Side::Buy, OrderType::Market, 100_000, 0)),
         submit(4, order(2, Side::Sell, OrderType::Market, 100_000, 0)),
     ];
-    told(&play(script, &commands))
+    describe(&play(script, &commands))
 }
 
 const PRICES: [i64; 5] = [70_000, 70_000, 70_010, 70_020, 70_020];
@@ -143,15 +143,15 @@ fn the_same_round_trip_on_spot_moves_both_currencies() {
         margin: false,
         ..audusd(&PRICES, 1_000_000)
     };
-    let mut told = round_trip(script);
-    told.retain(|line| line.starts_with("account"));
+    let mut lines = round_trip(script);
+    lines.retain(|line| line.starts_with("account"));
     let expected = [
         "account 0 929998.60",
         "account 1 100000.00",
         "account 0 1000017.20",
         "account 1 0.00",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -160,8 +160,8 @@ fn a_quote_offers_its_size_once() {
         submit(1, order(1, Side::Buy, OrderType::Market, 700, 0)),
         submit(1, order(2, Side::Buy, OrderType::Market, 700, 0)),
     ];
-    let mut told = told(&play(audusd(&[70_000], 1_000), &commands));
-    told.retain(|line| !line.starts_with("account"));
+    let mut lines = describe(&play(audusd(&[70_000], 1_000), &commands));
+    lines.retain(|line| !line.starts_with("account"));
     let expected = [
         "1 accepted normal",
         "1 taker 700@0.70000 fee 0.01",
@@ -169,7 +169,7 @@ fn a_quote_offers_its_size_once() {
         "2 taker 300@0.70000 fee 0.00",
         "2 canceled no-liquidity",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -178,12 +178,12 @@ fn a_resting_limit_is_filled_at_its_own_price_once_a_quote_reaches_it() {
         1,
         order(1, Side::Buy, OrderType::Limit, 100_000, 69_990),
     )];
-    let told = told(&play(
+    let lines = describe(&play(
         audusd(&[70_000, 69_995, 69_980], 1_000_000),
         &commands,
     ));
     assert_eq!(
-        told[..2],
+        lines[..2],
         ["1 accepted normal", "1 maker 100000@0.69990 fee 1.40"]
     );
 }
@@ -212,7 +212,7 @@ fn each_kind_of_order_acts_as_its_type_says() {
         submit(1, ioc),
         submit(1, post_only),
     ];
-    let told = told(&play(audusd(&[70_000, 70_005, 70_010], 1_000), &commands));
+    let lines = describe(&play(audusd(&[70_000, 70_005, 70_010], 1_000), &commands));
     let expected = [
         "1 accepted normal",
         "2 accepted normal",
@@ -223,5 +223,5 @@ fn each_kind_of_order_acts_as_its_type_says() {
         "1 triggered normal",
         "1 taker 1000@0.70010 fee 0.01",
     ];
-    assert_eq!(told[..8], expected);
+    assert_eq!(lines[..8], expected);
 }

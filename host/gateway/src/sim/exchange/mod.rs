@@ -1,63 +1,60 @@
-//! The simulated exchange: one clock, in event time, over the flow, our commands and the books they meet in.
+//! The simulated exchange: one clock, in event time, for the flow, our commands and the books in which they meet.
 
 mod core;
 #[cfg(test)]
 mod tests;
 
+use self::core::ExchangeCore;
 use super::config::SimConfig;
 use crate::broker::{Broker, BrokerRules};
-use crate::sim::exchange::core::ExchangeCore;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{Amount, Event, Instrument, InstrumentId, Registry, Timestamp, VenueId};
 
 /// A simulated exchange.
 ///
-/// - Arrivals are worked in order of venue time; at the same nanosecond first the day's end, then the others, then our
-///   commands in the order they were sent. Commands take the order latency and a jitter, and never overtake.
-/// - What an arrival leads to carries its time as `ts_venue`, and as `ts_host` that plus the feed latency: first what
-///   concerns our orders, then trades, then one book message, then the quote if it changed.
+/// - Arrivals are processed in order of venue time; at the same nanosecond first the end of the day, then the others, then
+///   our commands in the order they were sent. Commands take the order latency and a jitter, and never overtake.
+/// - Events caused by an arrival carry its time as `ts_venue`, and that plus the feed latency as `ts_host`: first those
+///   of our orders, then trades, then one book message, then the quote if it changed.
 /// - Day orders expire at 00:00 UTC.
-/// - Orders of the deck never trade with each other, whichever strategy they are from: they share the account.
-/// - Once the feed has ended our commands still meet the books as they stand, but no market data follows.
+/// - Orders of the deck never trade with each other, whatever their strategy: they share the account.
+/// - Once the feed has ended, our commands still meet the final books, but no market data follows.
 #[derive(Debug)]
 pub struct Exchange {
     config: SimConfig,
     /// Open once the venue is registered.
-    floor: Option<ExchangeCore>,
+    core: Option<ExchangeCore>,
 }
 
 impl Exchange {
-    /// An exchange that opens once it is registered, which is also when the configuration is checked.
+    /// Creates an exchange that checks its configuration and opens when it is registered.
     pub fn new(config: SimConfig) -> Self {
-        Self {
-            config,
-            floor: None,
-        }
+        Self { config, core: None }
     }
 
-    /// What it was made of.
+    /// The configuration.
     pub fn config(&self) -> &SimConfig {
         &self.config
     }
 
-    /// Market events given so far: quotes, trades and book updates.
+    /// Number of market events so far: quotes, trades and book updates.
     pub fn market_events(&self) -> u64 {
-        self.floor.as_ref().map_or(0, ExchangeCore::market_events)
+        self.core.as_ref().map_or(0, ExchangeCore::market_events)
     }
 
     fn list(
         &self,
         registry: &mut Registry,
         venue: VenueId,
-        desk: &mut Broker,
+        broker: &mut Broker,
     ) -> Result<Vec<InstrumentId>, GatewayError> {
         let mut ids = Vec::with_capacity(self.config.instruments.len());
         for listed in &self.config.instruments {
             let base = registry.add_currency(&listed.base.0, listed.base.1)?;
             let quote = registry.add_currency(&listed.quote.0, listed.quote.1)?;
             // Opened at their own scale, which need not be that of the instrument's sizes.
-            desk.deposit(base, listed.base.1, Amount::ZERO);
-            desk.deposit(quote, listed.quote.1, Amount::ZERO);
+            broker.deposit(base, listed.base.1, Amount::ZERO);
+            broker.deposit(quote, listed.quote.1, Amount::ZERO);
             let mut terms = Instrument {
                 id: InstrumentId(0),
                 venue,
@@ -73,7 +70,7 @@ impl Exchange {
             };
             terms.id = registry.add_instrument(terms.clone())?;
             ids.push(terms.id);
-            desk.list(terms);
+            broker.list(terms);
         }
         Ok(ids)
     }
@@ -89,14 +86,14 @@ impl Gateway for Exchange {
             fees: self.config.fees,
             allow_short: self.config.allow_short,
         };
-        let mut desk = Broker::new(venue, rules);
+        let mut broker = Broker::new(venue, rules);
         for balance in &self.config.balances {
             let currency = registry.add_currency(&balance.currency, balance.scale)?;
-            desk.deposit(currency, balance.scale, balance.total);
+            broker.deposit(currency, balance.scale, balance.total);
         }
-        let instruments = self.list(registry, venue, &mut desk)?;
-        let balances = desk.balances();
-        self.floor = Some(ExchangeCore::new(&self.config, venue, &instruments, desk));
+        let instruments = self.list(registry, venue, &mut broker)?;
+        let balances = broker.balances();
+        self.core = Some(ExchangeCore::new(&self.config, venue, &instruments, broker));
         Ok(VenueTerms {
             venue,
             instruments,
@@ -106,20 +103,18 @@ impl Gateway for Exchange {
     }
 
     fn send(&mut self, at: Timestamp, command: Command) {
-        if let Some(floor) = &mut self.floor {
-            floor.send(at, command);
+        if let Some(core) = &mut self.core {
+            core.send(at, command);
         }
     }
 
     fn next_due(&mut self) -> Due {
-        self.floor
-            .as_ref()
-            .map_or(Due::Idle, ExchangeCore::next_due)
+        self.core.as_ref().map_or(Due::Idle, ExchangeCore::next_due)
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
-        if let Some(floor) = &mut self.floor {
-            floor.run(until, out);
+        if let Some(core) = &mut self.core {
+            core.run(until, out);
         }
         Ok(())
     }

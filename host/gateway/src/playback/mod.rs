@@ -1,22 +1,22 @@
-//! Plays real Binance captures, with a simulated venue that fills our orders against the real book.
+//! Plays captures of Binance, and fills our orders in a simulation against the recorded book.
 //!
 //! A capture is one or several files, gzip or plain, of `<local nanoseconds> <json>` lines; several are merged by local
-//! time into one tape. They are read as they are played, or beforehand ([`PlaybackConfig::preload`]).
+//! time into one tape. They are read while they play, or in advance ([`PlaybackConfig::preload`]).
 //!
 //! # Time
 //!
 //! The venue's clock is the capture's local clock: an order sent at `t` meets the book of `t + order latency` as our
-//! side saw it then, and its answer comes `answer latency` later. So market data comes without the answer latency and
-//! the matching runs that much behind the tape, whence the same calls give the same events however polls are cut.
-//! At equal times market data is first, then what happens to our orders.
+//! side saw it then, and its answer comes `answer latency` later. Market data therefore comes without the answer latency,
+//! and matching runs behind the tape by that latency, so that the same calls give the same events however they are split
+//! into polls. At equal times market data comes first, then the events of our orders.
 //!
 //! # Fills
 //!
 //! The model is hftbacktest's `PartialFillExchange` with its `RiskAverseQueueModel` (`docs/order_fill.rst` of
-//! nkaz001/hftbacktest), made to remember what we took:
+//! nkaz001/hftbacktest), extended to remember the liquidity that we took:
 //! - The top of the book is the newest `bookTicker`; deeper levels are the depth book's. While the book is stale only
 //!   the top counts. Without any ticker the depth book's top counts.
-//! - A taker walks these levels. What it took stays taken until the exchange reports another size for the level.
+//! - A taker walks these levels. Liquidity that it took stays taken until the exchange reports another size for the level.
 //! - A resting order queues behind the whole size at its price. Trades at its price first use up that queue, then fill
 //!   it; a level reported smaller than the queue ahead shortens the queue; sizes that grow are behind us.
 //! - A trade through its price, or the opposite best reaching its price, fills it whole, at its own price. What is left
@@ -39,47 +39,46 @@ mod tape;
 
 pub use check::{CheckReport, CheckedBook, check};
 pub use config::{PlaybackConfig, SymbolTerms};
+
+use config::CURRENCY_SCALE;
 pub use monitor::{LineProblem, PlaybackMonitor, PlaybackStats};
 
 use crate::broker::Broker;
 use crate::playback::fills::FillSimulator;
-use crate::playback::symbols::SurveyedFile;
+use crate::playback::symbols::CaptureFile;
 use tape::Tape;
 use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Event, Instrument, InstrumentId, Pad, Registry, Timestamp, VenueScope, VenueState, VenueStatus,
 };
 
-/// Decimal digits of every currency of Binance Spot.
-const CURRENCY_SCALE: u8 = 8;
-
-/// A capture as a venue.
+/// A venue that plays a capture.
 #[derive(Debug)]
 pub struct Playback {
     config: PlaybackConfig,
-    files: Vec<SurveyedFile>,
+    files: Vec<CaptureFile>,
     monitor: PlaybackMonitor,
     session: Option<PlaybackSession>,
 }
 
-/// What there is once the registry has given numbers.
+/// The state of a playback once it is registered.
 #[derive(Debug)]
 struct PlaybackSession {
     tape: Tape,
-    floor: FillSimulator,
+    fills: FillSimulator,
 }
 
 impl Playback {
-    /// Looks at the head of each file to learn its symbols and their scales.
+    /// Reads the head of each file to find its symbols and their scales.
     ///
     /// # Errors
-    /// A file can't be read, has no frame of Binance near its start, or a symbol needs its terms configured.
+    /// A file cannot be read, has no Binance frame near its start, or has a symbol whose terms must be configured.
     pub fn open(config: PlaybackConfig) -> Result<Self, GatewayError> {
         let monitor = PlaybackMonitor::default();
-        let files: Result<Vec<SurveyedFile>, GatewayError> = config
+        let files: Result<Vec<CaptureFile>, GatewayError> = config
             .files
             .iter()
-            .map(|path| symbols::survey(path, &config.symbols, config.time_unit))
+            .map(|path| symbols::read_symbols(path, &config.symbols, config.time_unit))
             .collect();
         let files = files?;
         if files.is_empty() {
@@ -98,7 +97,7 @@ impl Playback {
         })
     }
 
-    /// A handle to look at the progress and at what was skipped while the engine owns the capture.
+    /// Returns a handle that shows progress and skipped lines while the engine owns the playback.
     pub fn monitor(&self) -> PlaybackMonitor {
         self.monitor.clone()
     }
@@ -108,9 +107,9 @@ impl Gateway for Playback {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
         let venue = registry.add_venue(&self.config.venue);
         let rules = self.config.rules();
-        let mut desk = Broker::new(venue, rules);
+        let mut broker = Broker::new(venue, rules);
         for (code, amount) in &self.config.balances {
-            desk.deposit(
+            broker.deposit(
                 registry.add_currency(code, CURRENCY_SCALE)?,
                 CURRENCY_SCALE,
                 *amount,
@@ -121,12 +120,12 @@ impl Gateway for Playback {
         for file in &self.files {
             let mut of_file = Vec::new();
             for symbol in &file.symbols {
-                let terms = add_symbol(registry, &mut desk, venue, &self.config.venue, symbol)?;
+                let terms = add_symbol(registry, &mut broker, venue, &self.config.venue, symbol)?;
                 if !instruments.contains(&terms.id) {
                     instruments.push(terms.id);
                 }
                 of_file.push(terms.id);
-                desk.list(terms);
+                broker.list(terms);
             }
             numbered.push(of_file);
         }
@@ -147,10 +146,10 @@ impl Gateway for Playback {
         if self.config.preload {
             tape = tape.preload();
         }
-        let balances = desk.balances();
+        let balances = broker.balances();
         self.session = Some(PlaybackSession {
             tape,
-            floor: FillSimulator::new(desk, rules.latency.answer_ns, &instruments),
+            fills: FillSimulator::new(broker, rules.latency.answer_ns, &instruments),
         });
         Ok(VenueTerms {
             venue,
@@ -162,7 +161,7 @@ impl Gateway for Playback {
 
     fn send(&mut self, at: Timestamp, command: Command) {
         if let Some(session) = &mut self.session {
-            session.floor.send(at, command);
+            session.fills.send(at, command);
         }
     }
 
@@ -171,7 +170,7 @@ impl Gateway for Playback {
             return Due::Idle;
         };
         let market = session.tape.next_due();
-        let ours = session.floor.next_due(&session.tape);
+        let ours = session.fills.next_due(&session.tape);
         match ours.into_iter().chain(market).min() {
             Some(due) => Due::At(due),
             None => Due::Over,
@@ -184,10 +183,10 @@ impl Gateway for Playback {
         };
         let start = out.len();
         let read = session.tape.poll(until, out);
-        let told = out.len();
-        session.floor.run(&mut session.tape, until);
-        session.floor.take_events(until, out);
-        if out.len() > told {
+        let market_end = out.len();
+        session.fills.run(&mut session.tape, until);
+        session.fills.take_events(until, out);
+        if out.len() > market_end {
             // Stable: at equal times market data stays first. Three runs, each in order: a cheap merge.
             out[start..].sort_by_key(|event| event.ts_host);
         }
@@ -197,14 +196,14 @@ impl Gateway for Playback {
 
 fn add_symbol(
     registry: &mut Registry,
-    desk: &mut Broker,
+    broker: &mut Broker,
     venue: tickdeck_model::VenueId,
     venue_name: &str,
     symbol: &SymbolTerms,
 ) -> Result<Instrument, GatewayError> {
     let mut currency = |code: &str| -> Result<_, GatewayError> {
         let id = registry.add_currency(code, CURRENCY_SCALE)?;
-        desk.deposit(id, CURRENCY_SCALE, tickdeck_model::Amount::ZERO);
+        broker.deposit(id, CURRENCY_SCALE, tickdeck_model::Amount::ZERO);
         Ok(id)
     };
     let (base, quote) = (currency(&symbol.base)?, currency(&symbol.quote)?);

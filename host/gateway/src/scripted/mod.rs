@@ -1,8 +1,8 @@
-//! A tiny venue that plays a script: quotes and trades at given times, and our orders filled against the quotes.
+//! A minimal venue that plays a script: quotes and trades at given times, and our orders filled against the quotes.
 //!
-//! For tests and golden accounts. The account is the desk's, with its fees and rounding; there is no book behind the
-//! quotes:
-//! - a quote offers its sizes until the next one; what we take of it is gone. Bid and ask may be equal;
+//! For tests and golden accounts. The [`broker`](crate::broker) keeps the account, with its fees and rounding. There is
+//! no book behind the quotes:
+//! - a quote offers its sizes until the next one; size that we take is used up. Bid and ask may be equal;
 //! - an order that finds its price takes it at the quote; what is left of a resting limit order is filled at its own
 //!   limit once a later quote reaches it, as maker, oldest order first;
 //! - stops trigger on the script's trades, or on a quote whose price for them is at the stop price or beyond.
@@ -11,7 +11,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-pub use parts::{Beat, Script, ScriptedInstrument, ScriptedTick};
+pub use parts::{Script, ScriptStep, ScriptedInstrument, ScriptedTick};
 
 use crate::broker::{Broker, BrokerOrder, BrokerRules, Latency};
 use std::collections::HashMap;
@@ -26,23 +26,23 @@ use tickdeck_model::{
 #[derive(Debug)]
 pub struct ScriptedVenue {
     script: Script,
-    stage: Option<Stage>,
+    open: Option<OpenVenue>,
 }
 
 #[derive(Debug)]
-struct Stage {
+struct OpenVenue {
     venue: VenueId,
-    desk: Broker,
+    broker: Broker,
     latency: Latency,
     instruments: Vec<InstrumentId>,
     quotes: HashMap<InstrumentId, Quoted>,
-    beats: Vec<Beat>,
-    next_beat: usize,
+    steps: Vec<ScriptStep>,
+    next_step: usize,
     connected: bool,
     trades: u64,
 }
 
-/// What is left of the last quote, a pair of price and size for each side; `None` where it quotes nothing.
+/// The remainder of the last quote: price and size of each side, `None` where it quotes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 struct Quoted {
     bid: Option<(Price, Size)>,
@@ -50,22 +50,19 @@ struct Quoted {
 }
 
 impl ScriptedVenue {
-    /// A venue for this script; beats are played in order of time, those of one time in the order given.
+    /// Creates a venue for this script. Steps are played in order of time, those of equal time in the order given.
     pub fn new(script: Script) -> Self {
-        Self {
-            script,
-            stage: None,
-        }
+        Self { script, open: None }
     }
 
-    fn desk(&self, venue: VenueId, latency: Latency) -> Broker {
+    fn broker(&self, venue: VenueId, latency: Latency) -> Broker {
         let Script {
             fees,
             allow_short,
             margin,
             ..
         } = self.script;
-        let desk = Broker::new(
+        let broker = Broker::new(
             venue,
             BrokerRules {
                 latency,
@@ -73,7 +70,7 @@ impl ScriptedVenue {
                 allow_short,
             },
         );
-        if margin { desk.on_margin() } else { desk }
+        if margin { broker.on_margin() } else { broker }
     }
 }
 
@@ -82,24 +79,24 @@ impl Gateway for ScriptedVenue {
         let script = &self.script;
         let latency = script.latency.at_least_one_ns();
         let venue = registry.add_venue(&script.venue);
-        let mut desk = self.desk(venue, latency);
+        let mut broker = self.broker(venue, latency);
         for (code, scale, total) in &script.balances {
-            desk.deposit(registry.add_currency(code, *scale)?, *scale, *total);
+            broker.deposit(registry.add_currency(code, *scale)?, *scale, *total);
         }
         let mut instruments = Vec::new();
         for listed in &script.instruments {
-            let terms = list(registry, venue, &script.venue, listed, &mut desk)?;
+            let terms = list(registry, venue, &script.venue, listed, &mut broker)?;
             instruments.push(terms.id);
-            desk.list(terms);
+            broker.list(terms);
         }
-        if let Some(beat) = script
-            .beats
+        if let Some(step) = script
+            .steps
             .iter()
-            .find(|beat| beat.instrument >= instruments.len())
+            .find(|step| step.instrument >= instruments.len())
         {
             let problem = format!(
-                "a beat is about instrument {}, of {}",
-                beat.instrument,
+                "a step names instrument {}, but there are only {}",
+                step.instrument,
                 instruments.len()
             );
             return Err(GatewayError::Source {
@@ -107,27 +104,27 @@ impl Gateway for ScriptedVenue {
                 problem,
             });
         }
-        let mut beats = script.beats.clone();
-        beats.sort_by_key(|beat| beat.at);
+        let mut steps = script.steps.clone();
+        steps.sort_by_key(|step| step.at);
         let terms = VenueTerms {
             venue,
             instruments: instruments.clone(),
-            balances: desk.balances(),
+            balances: broker.balances(),
             lookahead_ns: latency.lookahead_ns(),
         };
         let quotes = instruments
             .iter()
             .map(|id| (*id, Quoted::default()))
             .collect();
-        let (next_beat, connected, trades) = (0, false, 0);
-        self.stage = Some(Stage {
+        let (next_step, connected, trades) = (0, false, 0);
+        self.open = Some(OpenVenue {
             venue,
-            desk,
+            broker,
             latency,
             instruments,
             quotes,
-            beats,
-            next_beat,
+            steps,
+            next_step,
             connected,
             trades,
         });
@@ -135,32 +132,32 @@ impl Gateway for ScriptedVenue {
     }
 
     fn send(&mut self, at: Timestamp, command: Command) {
-        if let Some(stage) = &mut self.stage {
-            stage.desk.send(at, command);
+        if let Some(venue) = &mut self.open {
+            venue.broker.send(at, command);
         }
     }
 
     fn next_due(&mut self) -> Due {
-        let Some(stage) = &self.stage else {
+        let Some(venue) = &self.open else {
             return Due::Idle;
         };
-        match stage.next() {
-            Some((at, _)) => Due::At(at.saturating_add_unsigned(stage.latency.answer_ns)),
+        match venue.next() {
+            Some((at, _)) => Due::At(at.saturating_add_unsigned(venue.latency.answer_ns)),
             None => Due::Over,
         }
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
-        let Some(stage) = &mut self.stage else {
+        let Some(venue) = &mut self.open else {
             return Ok(());
         };
-        let until = until.saturating_sub_unsigned(stage.latency.answer_ns);
-        while let Some((at, next)) = stage.next().filter(|(at, _)| *at < until) {
+        let until = until.saturating_sub_unsigned(venue.latency.answer_ns);
+        while let Some((at, next)) = venue.next().filter(|(at, _)| *at < until) {
             match next {
-                Next::Beat(beat) => stage.play(beat, out),
-                Next::Command => stage.take_command(at),
+                Next::ScriptStep(step) => venue.play(step, out),
+                Next::Command => venue.take_command(at),
             }
-            while let Some(answer) = stage.desk.take_answer(Timestamp::MAX) {
+            while let Some(answer) = venue.broker.take_answer(Timestamp::MAX) {
                 out.push(answer);
             }
         }
@@ -168,33 +165,33 @@ impl Gateway for ScriptedVenue {
     }
 }
 
-/// What comes next; at the same time beats go first.
+/// The next action; at equal times steps go first.
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    Beat(Beat),
+    ScriptStep(ScriptStep),
     Command,
 }
 
-impl Stage {
+impl OpenVenue {
     fn next(&self) -> Option<(Timestamp, Next)> {
-        let beat = self
-            .beats
-            .get(self.next_beat)
-            .map(|beat| (beat.at, Next::Beat(*beat)));
-        let command = self.desk.next_arrival().map(|at| (at, Next::Command));
-        match (beat, command) {
-            (Some(beat), Some(command)) if command.0 < beat.0 => Some(command),
-            (Some(beat), _) => Some(beat),
+        let step = self
+            .steps
+            .get(self.next_step)
+            .map(|step| (step.at, Next::ScriptStep(*step)));
+        let command = self.broker.next_arrival().map(|at| (at, Next::Command));
+        match (step, command) {
+            (Some(step), Some(command)) if command.0 < step.0 => Some(command),
+            (Some(step), _) => Some(step),
             (None, command) => command,
         }
     }
 
-    /// Shows a beat to the public, then lets our orders meet it.
-    fn play(&mut self, beat: Beat, out: &mut Vec<Event>) {
-        self.next_beat += 1;
-        let at = beat.at;
+    /// Publishes a step, then fills the orders that it reaches.
+    fn play(&mut self, step: ScriptStep, out: &mut Vec<Event>) {
+        self.next_step += 1;
+        let at = step.at;
         let ts_host = at.saturating_add_unsigned(self.latency.answer_ns);
-        let instrument = self.instruments[beat.instrument];
+        let instrument = self.instruments[step.instrument];
         if !self.connected {
             self.connected = true;
             let (scope, state, pad) = (VenueScope::Venue, VenueState::Connected, Pad::ZERO);
@@ -207,7 +204,7 @@ impl Stage {
             };
             out.push(Event::new(at, ts_host, status));
         }
-        match beat.tick {
+        match step.tick {
             ScriptedTick::Quote {
                 bid: (bid, bid_size),
                 ask: (ask, ask_size),
@@ -255,30 +252,30 @@ impl Stage {
         for order in self.resting(instrument) {
             self.match_order(at, order, Liquidity::Maker);
         }
-        self.desk.report_balances(at);
+        self.broker.report_balances(at);
     }
 
     fn resting(&self, instrument: InstrumentId) -> Vec<BrokerOrder> {
-        let mut orders = self.desk.orders();
+        let mut orders = self.broker.orders();
         orders.retain(|order| order.terms.instrument == instrument && !order.waits_for_stop());
         orders
     }
 
     fn trigger_stops(&mut self, at: Timestamp, instrument: InstrumentId, traded: Option<Price>) {
-        for order in self.desk.orders() {
+        for order in self.broker.orders() {
             let side = order.terms.side;
             let price = traded.or_else(|| self.offer(instrument, side).map(|(price, _)| price));
             let reached =
                 price.is_some_and(|price| !is_beyond(side, price, order.terms.stop_price));
             let concerned = order.terms.instrument == instrument && order.waits_for_stop();
-            if concerned && reached && self.desk.trigger(at, order.id, None).is_ok() {
+            if concerned && reached && self.broker.trigger(at, order.id, None).is_ok() {
                 self.work_off(at, order.id);
             }
         }
     }
 
     fn take_command(&mut self, at: Timestamp) {
-        match self.desk.take_arrival(Timestamp::MAX) {
+        match self.broker.take_arrival(Timestamp::MAX) {
             Some((_, Command::Submit { id, order })) => self.submit(at, id, &order),
             Some((
                 _,
@@ -288,24 +285,24 @@ impl Stage {
                     price,
                     size,
                 },
-            )) => match self.desk.check_modify(id, price, size) {
+            )) => match self.broker.check_modify(id, price, size) {
                 Ok(_) => {
-                    self.desk.modify(at, id, price, size);
+                    self.broker.modify(at, id, price, size);
                     self.work_off(at, id);
                 }
-                Err(reason) => self.desk.reject_modify(at, id, instrument, reason),
+                Err(reason) => self.broker.reject_modify(at, id, instrument, reason),
             },
             Some((_, Command::Cancel { id, instrument })) => {
-                if self.desk.order(id).is_some() {
-                    self.desk.cancel(at, id, Reason::Normal);
+                if self.broker.order(id).is_some() {
+                    self.broker.cancel(at, id, Reason::Normal);
                 } else {
-                    self.desk.reject_cancel(at, id, instrument);
+                    self.broker.reject_cancel(at, id, instrument);
                 }
             }
             // A script has no book to show.
             Some((_, Command::Snapshot { .. })) | None => {}
         }
-        self.desk.report_balances(at);
+        self.broker.report_balances(at);
     }
 
     fn submit(&mut self, at: Timestamp, id: ClientOrderId, order: &Submit) {
@@ -314,20 +311,20 @@ impl Stage {
         let crosses = price.is_some_and(|price| {
             !order.kind.has_price() || !is_beyond(order.side, order.price, price)
         });
-        if let Err(reason) = self.desk.check(id, order, price, price) {
-            self.desk.reject(at, id, order, reason);
+        if let Err(reason) = self.broker.check(id, order, price, price) {
+            self.broker.reject(at, id, order, reason);
             return;
         }
         if order.post_only && crosses {
-            self.desk.reject(at, id, order, Reason::WouldCross);
+            self.broker.reject(at, id, order, Reason::WouldCross);
             return;
         }
-        self.desk.accept(at, id, order, price);
+        self.broker.accept(at, id, order, price);
         let offered = offer
             .filter(|_| crosses)
             .map_or(Size::ZERO, |(_, size)| size);
         if order.time_in_force == TimeInForce::Fok && offered < order.size {
-            self.desk.expire(at, id, Reason::FokUnfilled);
+            self.broker.expire(at, id, Reason::FokUnfilled);
             return;
         }
         self.work_off(at, id);
@@ -336,7 +333,7 @@ impl Stage {
     /// Lets an order that just became active take what it finds; what can't rest ends.
     fn work_off(&mut self, at: Timestamp, id: ClientOrderId) {
         let Some(order) = self
-            .desk
+            .broker
             .order(id)
             .filter(|order| !order.waits_for_stop())
             .copied()
@@ -347,9 +344,9 @@ impl Stage {
             return;
         }
         if !order.terms.kind.has_price() {
-            self.desk.cancel(at, id, Reason::NoLiquidity);
+            self.broker.cancel(at, id, Reason::NoLiquidity);
         } else if order.terms.time_in_force == TimeInForce::Ioc {
-            self.desk.expire(at, id, Reason::IocRemainder);
+            self.broker.expire(at, id, Reason::IocRemainder);
         }
     }
 
@@ -371,7 +368,7 @@ impl Stage {
             (Liquidity::Maker, Some(limit)) => limit,
             (Liquidity::Maker | Liquidity::Taker, _) => offered,
         };
-        self.desk.fill(at, order.id, price, taken, liquidity)
+        self.broker.fill(at, order.id, price, taken, liquidity)
     }
 
     /// What an order of `side` could trade with.
@@ -409,12 +406,12 @@ fn list(
     venue: VenueId,
     venue_name: &str,
     listed: &ScriptedInstrument,
-    desk: &mut Broker,
+    broker: &mut Broker,
 ) -> Result<Instrument, GatewayError> {
     let base = registry.add_currency(&listed.base.0, listed.base.1)?;
     let quote = registry.add_currency(&listed.quote.0, listed.quote.1)?;
-    desk.deposit(base, listed.base.1, Amount::ZERO);
-    desk.deposit(quote, listed.quote.1, Amount::ZERO);
+    broker.deposit(base, listed.base.1, Amount::ZERO);
+    broker.deposit(quote, listed.quote.1, Amount::ZERO);
     let mut terms = Instrument {
         id: InstrumentId(0),
         venue,
