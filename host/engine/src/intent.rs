@@ -2,6 +2,7 @@
 
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
+use xxhash_rust::xxh3::Xxh3;
 
 /// The cause of what counts from the end of a window, or of a step of the kernel that runs freely.
 pub(crate) const AT_END: u64 = u64::MAX;
@@ -80,5 +81,15 @@ impl Outlet {
                 }
             }
         }
+    }
+}
+
+/// Takes a decision into the hash of all of them.
+pub(crate) fn hash_intent(hash: &mut Xxh3, intent: &Intent) {
+    if let Decision::Act(action) | Decision::Late(action) = intent.decision {
+        hash.update(&intent.cause.to_le_bytes());
+        hash.update(&intent.strategy.0.to_le_bytes());
+        hash.update(&intent.ordinal.to_le_bytes());
+        hash.update(&action.to_bytes());
     }
 }

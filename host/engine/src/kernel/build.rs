@@ -1,16 +1,18 @@
 //! How an engine is put together.
 
 use crate::config::{EngineConfig, Stepping};
-use crate::effect::{Recording, STATES_EVERY};
+use crate::error::EngineError;
 use crate::handle::{EngineHandle, Hearing};
 use crate::intent::Outlet;
 use crate::kernel::entry::StrategyEntry;
-use crate::kernel::{Engine, EngineError, Venue};
+use crate::kernel::recording::{Recording, STATES_EVERY};
+use crate::kernel::{Engine, Venue};
 use crate::port::{Clock, Gateway, StrategyStart, VenueTerms};
 use crate::router::Router;
+use crate::worker::Worker;
 use crate::worker::pool::WorkerPool;
+use crate::worker::setup::WorkerSetup;
 use crate::worker::slot::Counters;
-use crate::worker::{Worker, WorkerSetup};
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tickdeck_model::{Currency, CurrencyId, Event, Registry};

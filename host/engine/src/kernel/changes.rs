@@ -1,10 +1,11 @@
 //! What changes between two windows: operators' orders, and the versions of strategies.
 
 use crate::effect::{Effect, RecordedChange};
+use crate::error::EngineError;
 use crate::handle::{ChangeResult, Request, StrategyChange, Swapped};
-use crate::intent::{Decision, Intent};
+use crate::intent::{Decision, Intent, hash_intent};
+use crate::kernel::Engine;
 use crate::kernel::entry::StrategyEntry;
-use crate::kernel::{Engine, EngineError, hash_intent};
 use crate::port::StrategyStart;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;

@@ -1,17 +1,14 @@
 //! How things stand, gathered from the router and the workers' counters.
 
-use crate::kernel::Engine;
 use crate::port::{StrategyStart, Version};
-use crate::report::{
-    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, WorkingOrder,
-};
+use crate::report::{ShadowStatus, StrategyResult, StrategyState, StrategyStatus};
 use crate::router::Router;
 use crate::router::strategy::RoutedStrategy;
 use crate::worker::slot::{Counters, TIME_BUCKETS};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use tickdeck_model::{FeedRequest, Instrument, Money, OrderState, StrategyId};
+use tickdeck_model::{FeedRequest, Instrument, Money, StrategyId};
 
 /// What the kernel keeps of a strategy that sits with a worker.
 pub(crate) struct StrategyEntry {
@@ -116,40 +113,6 @@ impl StrategyEntry {
     }
 }
 
-impl Engine {
-    /// How things stand.
-    pub fn status(&self) -> Status {
-        let router = &self.router;
-        let balances = self.currencies.iter().filter_map(|currency| {
-            let balance = router.portfolio.account().balance(currency.id).ok()?;
-            (balance != tickdeck_model::Money::ZERO).then_some((currency.id, balance))
-        });
-        Status {
-            now: self.now,
-            events: self.events,
-            actions: router.tally.actions,
-            orders: router.tally.orders,
-            denied: router.tally.denied.clone(),
-            fills: router.tally.fills,
-            instruments: router
-                .markets
-                .iter()
-                .filter(|(_, market)| market.events > 0)
-                .map(|(id, market)| market.status(id))
-                .collect(),
-            strategies: self
-                .cards
-                .iter()
-                .zip(&router.parties)
-                .map(|(card, party)| card.status(router, party, self.registry.instruments()))
-                .collect(),
-            working: crate::kernel::entry::working_orders(router),
-            capital: balances.collect(),
-            killed: router.killed,
-        }
-    }
-}
-
 fn results(router: &Router, strategy: StrategyId, terms: &[Instrument]) -> Vec<StrategyResult> {
     let Some(book) = router.portfolio.book(strategy) else {
         return Vec::new();
@@ -173,28 +136,6 @@ fn results(router: &Router, strategy: StrategyId, terms: &[Instrument]) -> Vec<S
                 .find(|(other, _)| *other == currency)
                 .map_or(Money::ZERO, |(_, profit)| *profit),
             fees: capital.fees,
-        })
-        .collect()
-}
-
-pub(crate) fn working_orders(router: &Router) -> Vec<WorkingOrder> {
-    router
-        .orders
-        .iter()
-        .map(|(id, live)| {
-            let known = router
-                .portfolio
-                .book(id.strategy)
-                .and_then(|book| book.order(id.number));
-            WorkingOrder {
-                id,
-                instrument: live.instrument,
-                side: live.side,
-                price: live.price,
-                size: live.size,
-                filled: live.filled,
-                state: known.map_or(OrderState::Initialised, |order| order.state),
-            }
         })
         .collect()
 }

@@ -8,8 +8,9 @@
 //! on time is which events the router has taken in when it judges an order: never fewer than the order's cause, perhaps
 //! more.
 
-use crate::intent::{AT_END, Intent};
-use crate::kernel::{Engine, EngineError, Venue, hash_intent};
+use crate::error::EngineError;
+use crate::intent::{AT_END, Intent, hash_intent};
+use crate::kernel::{Engine, Venue};
 use crate::port::Due;
 use crate::report::{Ending, Observer};
 use std::time::Duration;

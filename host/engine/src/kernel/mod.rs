@@ -11,21 +11,25 @@ mod build;
 mod changes;
 mod entry;
 mod free_running;
+mod record;
+mod recording;
+mod status;
 
 use crate::config::Stepping;
-use crate::effect::{Effect, Recording};
+use crate::effect::Effect;
+use crate::error::EngineError;
 use crate::handle::{EngineHandle, Hearing, Request};
-use crate::intent::{Decision, Intent};
+use crate::intent::{Intent, hash_intent};
 use crate::kernel::entry::StrategyEntry;
+use crate::kernel::recording::Recording;
 use crate::middleware::OrderMiddleware;
 use crate::port::{Clock, Due, Gateway, StopReason, VenueTerms};
-use crate::replay::Divergence;
 use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS};
 use crate::router::Router;
-use crate::worker::pool::{WorkerError, WorkerPool};
+use crate::worker::pool::WorkerPool;
 use std::sync::Arc;
 use tickdeck_model::{Currency, Event, Registry, StrategyId, Timestamp};
-use tickdeck_ring::{Producer, RingError};
+use tickdeck_ring::Producer;
 use xxhash_rust::xxh3::Xxh3;
 use zerocopy::IntoBytes;
 
@@ -34,50 +38,6 @@ const WINDOWS_PER_LOOK: u64 = 64;
 
 /// Event time that the venues get at the end to confirm cancels.
 const GRACE_NS: i64 = 5_000_000_000;
-
-/// Why an engine cannot start or go on.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum EngineError {
-    /// There is nothing to take events from; configure a venue.
-    #[error("there is no venue: an engine needs at least one")]
-    NoVenue,
-    /// A setting cannot be; the text names it.
-    #[error("setting `{name}`: {problem}")]
-    Setting {
-        /// The setting.
-        name: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The ring cannot be made that way.
-    #[error(transparent)]
-    Ring(#[from] RingError),
-    /// A worker failed.
-    #[error(transparent)]
-    WorkerPool(#[from] WorkerError),
-    /// A recorded run can't be played.
-    #[error("{0}")]
-    Tape(String),
-    /// A recorded run can't be gone on with.
-    #[error("the run that was recorded can't be gone on with: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
-    Diverged(Box<Divergence>),
-    /// What happens can't be kept, and there is no room left for what waits.
-    #[error("{problem}")]
-    NotKept {
-        /// What is wrong.
-        problem: String,
-    },
-    /// Two replicas of the store came to different results: a bug in Tickdeck.
-    #[error(
-        "the store's replicas differ: worker {worker} and the router disagree on strategy `{strategy}`"
-    )]
-    Replicas {
-        /// Which worker.
-        worker: usize,
-        /// Whose book.
-        strategy: String,
-    },
-}
 
 pub(crate) struct Venue {
     pub(crate) gateway: Box<dyn Gateway>,
@@ -487,15 +447,5 @@ impl Engine {
             elapsed_ns: took.elapsed_ns,
             first_action_ns: took.first_action_ns,
         })
-    }
-}
-
-/// Takes a decision into the hash of all of them.
-pub(crate) fn hash_intent(hash: &mut Xxh3, intent: &Intent) {
-    if let Decision::Act(action) | Decision::Late(action) = intent.decision {
-        hash.update(&intent.cause.to_le_bytes());
-        hash.update(&intent.strategy.0.to_le_bytes());
-        hash.update(&intent.ordinal.to_le_bytes());
-        hash.update(&action.to_bytes());
     }
 }

@@ -8,19 +8,21 @@
 mod cursor;
 mod reapply;
 mod sources;
+mod stop;
 mod tape;
 
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
 use crate::config::Stepping;
 use crate::effect::AppliedAction;
-use crate::intent::{AT_END, Decision};
-use crate::kernel::{Engine, EngineError, hash_intent};
+use crate::error::EngineError;
+use crate::intent::{AT_END, Decision, hash_intent};
+use crate::kernel::Engine;
 use crate::replay::cursor::ReplayCursor;
 use crate::report::{Ending, Observer};
 use crate::worker::Task;
 use crate::worker::recorded_faults::RecordedFault;
-use tape::{ReplayStop, differs};
+use stop::{ReplayStop, differs};
 use tickdeck_model::{Event, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.

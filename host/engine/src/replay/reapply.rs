@@ -1,11 +1,13 @@
 //! Each deed of a tape, once more.
 
-use super::tape::{Finding, ReplayStop, Tape, TapeError, differs};
+use super::stop::{ReplayStop, differs};
+use super::tape::{Finding, Tape, TapeError};
 use crate::config::Stepping;
 use crate::effect::{AppliedAction, Effect, RecordedChange, StrategyOutcome, sent};
+use crate::error::EngineError;
 use crate::handle::{ChangeResult, StrategyChange};
-use crate::intent::{Decision, Intent};
-use crate::kernel::{Engine, EngineError, hash_intent};
+use crate::intent::{Decision, Intent, hash_intent};
+use crate::kernel::Engine;
 use crate::port::{ORDERS_PER_RUN, State, StrategyStart};
 use crate::replay::cursor::ReplayCursor;
 use crate::worker::Task;

@@ -1,6 +1,7 @@
 //! Where an event of the tape came from: from the host itself, which derives it again, or from a venue.
 
-use super::tape::{Finding, ReplayStop, differs};
+use super::stop::{ReplayStop, differs};
+use super::tape::Finding;
 use crate::config::Stepping;
 use crate::kernel::Engine;
 use crate::replay::cursor::ReplayCursor;

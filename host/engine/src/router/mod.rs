@@ -4,6 +4,7 @@
 //! order is exactly what was known as of the event that caused the order, with any number of workers and any batching.
 //! What it answers itself (submitted, denied, pending) reaches the tape one lookahead later, like a venue's answers.
 
+mod changes;
 pub(crate) mod checks;
 pub(crate) mod market;
 mod orders;

@@ -5,10 +5,10 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
+use crate::worker::actions::{MAX_ACTIONS, consumed, intend, wish};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::quota::Quota;
-use crate::worker::refeed::consumed;
-use crate::worker::runner::{MAX_ACTIONS, StrategyRunner, intend, wish};
+use crate::worker::runner::StrategyRunner;
 use tickdeck_model::{Action, Event, Timestamp};
 
 /// What an instance decided while it caught up.

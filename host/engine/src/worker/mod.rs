@@ -5,9 +5,11 @@
 //! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
 //! as of the event that it handles.
 
+mod actions;
 mod catch_up;
 mod dispatch;
 pub(crate) mod dry_run;
+mod force;
 pub(crate) mod handover;
 pub(crate) mod pool;
 mod quota;
@@ -15,38 +17,28 @@ pub(crate) mod recorded_faults;
 mod recovery;
 mod refeed;
 mod runner;
+pub(crate) mod setup;
 mod shadow;
 pub(crate) mod slot;
+mod start;
 
-use crate::config::MiddlewareConfig;
 use crate::intent::{Intent, Outlet};
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
+use crate::worker::actions::FeedChange;
 use crate::worker::dispatch::{Dispatch, SlotIndex};
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::Handover;
 use crate::worker::recorded_faults::RecordedFault;
-use crate::worker::runner::{FeedChange, StrategyRunner};
+use crate::worker::runner::StrategyRunner;
+use crate::worker::setup::WorkerSetup;
 use crate::worker::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tickdeck_model::{Event, Feed, FeedRequest, Instrument, InstrumentId, StrategyId, Timestamp};
+use tickdeck_model::{Event, Feed, FeedRequest, InstrumentId, StrategyId, Timestamp};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::Consumer;
-
-/// How a worker is set up.
-pub(crate) struct WorkerSetup {
-    pub(crate) middleware: MiddlewareConfig,
-    pub(crate) max_batch: usize,
-    pub(crate) split_seed: Option<u64>,
-    pub(crate) max_actions_per_s: u32,
-    /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
-    pub(crate) lookahead_ns: i64,
-    /// By instrument id.
-    pub(crate) instruments: Vec<Instrument>,
-    pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-}
 
 struct RoutedFeedChange {
     due: Timestamp,

@@ -1,7 +1,7 @@
 //! Bringing an instance to where another one was, by the same events.
 
 use crate::port::{Fault, Strategy};
-use crate::worker::runner::MAX_ACTIONS;
+use crate::worker::actions::{MAX_ACTIONS, consumed};
 use std::cell::OnceCell;
 use std::sync::Arc;
 use tickdeck_model::{Action, Event, StrategyId};
@@ -89,15 +89,4 @@ impl RecoveryBudget {
             "took more than {limit} ms to handle the last events once more"
         )))
     }
-}
-
-/// Checks how much of a batch an instance says it handled.
-pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault> {
-    if consumed == 0 || consumed > batch.len() {
-        return Err(Fault(format!(
-            "on-events consumed {consumed} of {} events: 1 to all is the rule",
-            batch.len()
-        )));
-    }
-    Ok(consumed)
 }

@@ -7,11 +7,11 @@
 
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
-use crate::worker::WorkerSetup;
+use crate::worker::actions::{FeedChange, MAX_ACTIONS, consumed, intend, wish};
 use crate::worker::dispatch::{Dispatch, SlotIndex};
 use crate::worker::quota::Quota;
 use crate::worker::recorded_faults::{RecordedFaults, cut_before_fence, recorded};
-use crate::worker::refeed::consumed;
+use crate::worker::setup::WorkerSetup;
 use crate::worker::slot::{
     Backlog, Counters, SAMPLE_EVERY, Slot, SnapshotPoint, StartFrom, snapshot_every,
 };
@@ -19,13 +19,8 @@ use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tickdeck_model::{
-    Action, Body, BookChange, Event, FeedRequest, InstrumentId, Kind, StrategyId, Timestamp,
-};
+use tickdeck_model::{Action, Body, BookChange, Event, InstrumentId, Kind, StrategyId, Timestamp};
 use tickdeck_portfolio::Portfolio;
-
-/// Most actions of one call, as the contract says.
-pub(crate) const MAX_ACTIONS: usize = 256;
 
 /// A strategy that acts leaves the rest of its batch, which was then copied in vain: what it is offered follows what it took
 /// before, from this many events on.
@@ -42,14 +37,6 @@ impl Splitter {
         self.0 ^= self.0 << 17;
         1 + (self.0 % most as u64) as usize
     }
-}
-
-/// A change of feeds that a strategy asked for.
-pub(crate) struct FeedChange {
-    pub(crate) at: Timestamp,
-    pub(crate) place: SlotIndex,
-    pub(crate) request: FeedRequest,
-    pub(crate) wanted: bool,
 }
 
 /// The part of a worker that calls strategies.
@@ -393,32 +380,4 @@ impl StrategyRunner {
             }
         }
     }
-}
-
-/// The change of feeds that an action asks for, if it does.
-pub(crate) fn wish(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
-    let (request, wanted) = match action {
-        Action::Subscribe(request) => (*request, true),
-        Action::Unsubscribe(request) => (*request, false),
-        _ => return None,
-    };
-    Some(FeedChange {
-        at,
-        place,
-        request,
-        wanted,
-    })
-}
-
-/// Puts a new order into its strategy's book at once.
-pub(crate) fn intend(
-    portfolio: &mut Portfolio,
-    strategy: StrategyId,
-    action: &Action,
-) -> Result<(), Fault> {
-    let Action::Submit(order) = action else {
-        return Ok(());
-    };
-    let intended = portfolio.intend(strategy, order);
-    intended.map_err(|error| Fault(format!("order {}: {error}", order.order)))
 }

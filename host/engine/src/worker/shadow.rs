@@ -3,8 +3,8 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
+use crate::worker::actions::consumed;
 use crate::worker::dispatch::SlotIndex;
-use crate::worker::refeed::consumed;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::{Counters, ShadowDifference};
 use tickdeck_model::{Action, Event};
