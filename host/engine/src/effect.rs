@@ -267,10 +267,10 @@ impl StrategyOutcome {
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
         Some(match decision {
             Decision::Act(_) | Decision::Late(_) => return None,
-            Decision::Fenced { offered } => Self::Fenced(*offered),
+            Decision::Faulted { offered } => Self::Fenced(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,
-            Decision::TrialFailed => Self::ProbationFailed,
+            Decision::ProbationFailed => Self::ProbationFailed,
             Decision::ShadowFailed => Self::ShadowFailed,
             Decision::Live { .. } => Self::Live,
         })

@@ -24,6 +24,15 @@ pub enum EngineError {
     /// A worker failed.
     #[error(transparent)]
     WorkerPool(#[from] WorkerError),
+    /// A venue goes on while the host is away, so a run on it cannot be resumed by playing it again.
+    #[error(
+        "the run cannot be resumed: venue `{venue}` lives on while the host is away, and reconciling orders and \
+         positions with it is not supported yet; start a fresh run"
+    )]
+    LivesOn {
+        /// The venue.
+        venue: String,
+    },
     /// A recorded run can't be played.
     #[error("{0}")]
     Tape(String),

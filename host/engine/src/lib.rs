@@ -15,6 +15,7 @@ pub mod port;
 mod replay;
 mod report;
 mod router;
+mod waker;
 mod worker;
 
 pub use crate::effect::{

@@ -45,7 +45,7 @@ use crate::broker::Broker;
 use crate::playback::fills::FillSimulator;
 use crate::playback::symbols::SurveyedFile;
 use tape::Tape;
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Event, Instrument, InstrumentId, Pad, Registry, Timestamp, VenueScope, VenueState, VenueStatus,
 };
@@ -157,6 +157,7 @@ impl Gateway for Playback {
             instruments,
             balances,
             lookahead_ns: rules.latency.lookahead_ns(),
+            continuity: Continuity::Repeats,
         })
     }
 

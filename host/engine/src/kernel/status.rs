@@ -3,23 +3,26 @@
 use crate::kernel::Engine;
 use crate::report::{Status, WorkingOrder};
 use crate::router::Router;
-use tickdeck_model::OrderState;
+use tickdeck_model::{CurrencyId, Money, OrderState};
 
 impl Engine {
-    /// How things stand.
+    /// Returns the status of the engine, its strategies and its orders.
     pub fn status(&self) -> Status {
-        let router = &self.router;
-        let balances = self.currencies.iter().filter_map(|currency| {
-            let balance = router.portfolio.account().balance(currency.id).ok()?;
-            (balance != tickdeck_model::Money::ZERO).then_some((currency.id, balance))
+        let (router, registry) = (&self.router, &self.registry);
+        let currencies = (0..).map(CurrencyId);
+        let currencies = currencies.map_while(|id| registry.currency(id).map(|_| id));
+        let balances = currencies.filter_map(|id| {
+            let balance = router.portfolio.account().balance(id).ok()?;
+            (balance != Money::ZERO).then_some((id, balance))
         });
+        let tally = router.tally();
         Status {
-            now: self.now,
-            events: self.events,
-            actions: router.tally.actions,
-            orders: router.tally.orders,
-            denied: router.tally.denied.clone(),
-            fills: router.tally.fills,
+            now: self.events.now(),
+            events: self.events.next_sequence(),
+            actions: tally.actions,
+            orders: tally.orders,
+            denied: tally.denied.clone(),
+            fills: tally.fills,
             instruments: router
                 .markets
                 .iter()
@@ -27,14 +30,14 @@ impl Engine {
                 .map(|(id, market)| market.status(id))
                 .collect(),
             strategies: self
-                .cards
+                .strategies
                 .iter()
-                .zip(&router.parties)
-                .map(|(card, party)| card.status(router, party, self.registry.instruments()))
+                .zip(router.strategies.iter())
+                .map(|(entry, routed)| entry.status(router, routed, registry.instruments()))
                 .collect(),
             working: working_orders(router),
             capital: balances.collect(),
-            killed: router.killed,
+            killed: router.gate.is_killed(),
         }
     }
 }

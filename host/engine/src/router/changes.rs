@@ -7,50 +7,30 @@ use crate::router::strategy::{RoutedStrategy, books};
 use tickdeck_model::{FeedRequest, InstrumentId, Reason, StrategyId, Timestamp};
 
 impl Router {
-    /// Takes in a strategy; one of the same number may have sat there before, and its mode stays.
-    pub(crate) fn seat(&mut self, seat: &StrategyStart) {
+    /// Takes in a strategy; one of the same number may have run before, and its mode stays.
+    pub(crate) fn start(&mut self, start: &StrategyStart) {
         self.portfolio
-            .open_strategy(seat.id, &seat.allocation, seat.next_order);
-        self.set_limits(seat.id, &seat.version);
-        self.admit(RoutedStrategy::new(seat.id, &seat.version));
+            .open_strategy(start.id, &start.allocation, start.next_order);
+        self.set_limits(start.id, &start.version);
+        let strategy = RoutedStrategy::new(start.id, &start.version);
+        self.strategies.admit(strategy);
     }
 
-    pub(crate) fn admit(&mut self, mut party: RoutedStrategy) {
-        match self.place_of(party.id) {
-            Some(place) => {
-                party.mode = self.parties[place].mode;
-                self.parties[place] = party;
-            }
-            None => {
-                let at = party.id.index();
-                if self.places.len() <= at {
-                    self.places.resize(at + 1, None);
-                }
-                self.places[at] = Some(self.parties.len());
-                self.parties.push(party);
-            }
-        }
-    }
-
-    /// Where a strategy stands among the parties, if it was ever seated.
-    pub(crate) fn place_of(&self, id: StrategyId) -> Option<usize> {
-        self.places.get(id.index()).copied().flatten()
-    }
-
-    /// Asks for the books of a manifest: a strategy that comes while others trade starts with a snapshot of each.
-    pub(crate) fn ask_for_books(&mut self, version: &Version, at: Timestamp) {
+    /// Requests the books of a manifest: a strategy that starts while others trade begins with a snapshot of each.
+    pub(crate) fn request_books(&mut self, version: &Version, at: Timestamp) {
         for target in books(&version.feeds) {
-            let instrument = InstrumentId(target);
-            self.command(instrument, at, Command::Snapshot { instrument });
+            self.request_book(InstrumentId(target), at);
         }
     }
 
-    /// The limits that a version comes with hold from now on.
+    pub(super) fn request_book(&mut self, instrument: InstrumentId, at: Timestamp) {
+        self.command(instrument, at, Command::Snapshot { instrument });
+    }
+
+    /// The limits of a version hold from now on.
     fn set_limits(&mut self, id: StrategyId, version: &Version) {
         if let Some(limits) = &version.limits {
-            for middleware in &mut self.middlewares {
-                middleware.set_limits(id, limits);
-            }
+            self.pre_trade.set_limits(id, limits);
         }
     }
 
@@ -58,85 +38,73 @@ impl Router {
     pub(crate) fn change_version(
         &mut self,
         place: usize,
-        before: &[FeedRequest],
+        feeds_before: &[FeedRequest],
         version: &Version,
         at: Timestamp,
     ) {
-        self.set_limits(self.parties[place].id, version);
-        let party = &mut self.parties[place];
-        party.order_policy = version.order_policy;
-        party.messages.clone_from(&version.messages);
-        let kept: Vec<u32> = books(&version.feeds).collect();
-        let before: Vec<u32> = match std::mem::take(&mut party.ended) {
+        self.set_limits(self.strategies.at(place).id, version);
+        let strategy = self.strategies.at_mut(place);
+        strategy.order_policy = version.order_policy;
+        strategy.messages.clone_from(&version.messages);
+        let after: Vec<u32> = books(&version.feeds).collect();
+        let before: Vec<u32> = match std::mem::take(&mut strategy.ended) {
             true => Vec::new(),
-            false => books(before).collect(),
+            false => books(feeds_before).collect(),
         };
-        for gone in before.iter().filter(|old| !kept.contains(old)) {
-            party.books.remove(gone);
+        for dropped in before.iter().filter(|old| !after.contains(old)) {
+            strategy.books.remove(dropped);
         }
-        for instrument in kept.iter().filter(|new| !before.contains(new)) {
-            if self.parties[place].books.insert(*instrument) {
-                let instrument = InstrumentId(*instrument);
-                self.command(instrument, at, Command::Snapshot { instrument });
+        for added in after.iter().filter(|new| !before.contains(new)) {
+            if self.strategies.at_mut(place).books.insert(*added) {
+                self.request_book(InstrumentId(*added), at);
             }
         }
     }
 
-    /// Ends a strategy: its timers are gone, its orders handled by policy.
+    /// Ends a strategy: its timers are cleared, its orders handled by policy.
     pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
-        let party = &mut self.parties[place];
-        party.ended = true;
-        // Whoever comes back asks for them anew.
-        party.books.clear();
-        let (id, policy) = (party.id, party.order_policy);
+        let strategy = self.strategies.at_mut(place);
+        strategy.ended = true;
+        // A version that comes later requests them anew.
+        strategy.books.clear();
+        let (id, policy) = (strategy.id, strategy.order_policy);
         self.timers.clear_all(id);
         if policy == OrderPolicy::Cancel {
             self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
         }
     }
 
-    /// Carries out an operator's order.
-    pub(crate) fn operate(&mut self, at: Timestamp, order: OperatorCommand) {
-        match order {
-            OperatorCommand::Pause(who) => self.set_mode(who, Mode::Pause),
-            OperatorCommand::Reduce(who) => self.set_mode(who, Mode::Reduce),
-            OperatorCommand::Resume(who) => self.set_mode(who, Mode::Trade),
+    /// Carries out an operator's command.
+    pub(crate) fn operate(&mut self, at: Timestamp, command: OperatorCommand) {
+        match command {
+            OperatorCommand::Pause(strategy) => self.set_mode(strategy, Mode::Pause),
+            OperatorCommand::Reduce(strategy) => self.set_mode(strategy, Mode::Reduce),
+            OperatorCommand::Resume(strategy) => self.set_mode(strategy, Mode::Trade),
             OperatorCommand::Kill => {
-                self.killed = true;
-                let ids: Vec<StrategyId> = self.parties.iter().map(|party| party.id).collect();
-                ids.into_iter()
-                    .for_each(|id| self.cancel_where(id, at, Reason::Operator, |_| true));
-            }
-        }
-    }
-
-    /// What a strategy may do, the deck's mode included.
-    pub(crate) fn mode(&self, party: &RoutedStrategy) -> Mode {
-        party.mode.max(self.deck_mode)
-    }
-
-    fn set_mode(&mut self, who: Option<StrategyId>, mode: Mode) {
-        match who {
-            None => {
-                self.deck_mode = mode;
-                // Whoever says that all go on means those too that were stopped one by one.
-                if mode == Mode::Trade {
-                    self.parties.iter_mut().for_each(|party| party.mode = mode);
-                }
-            }
-            Some(id) => {
-                if let Some(place) = self.place_of(id) {
-                    self.parties[place].mode = mode;
+                self.gate.kill();
+                let ids: Vec<StrategyId> = self.strategies.iter().map(|one| one.id).collect();
+                for id in ids {
+                    self.cancel_where(id, at, Reason::Operator, |_| true);
                 }
             }
         }
     }
 
-    /// Whether any order of a strategy that wants its orders canceled at the end is still at work.
+    fn set_mode(&mut self, strategy: Option<StrategyId>, mode: Mode) {
+        if strategy.is_none() {
+            self.gate.set_deck_mode(mode);
+        }
+        // To resume the deck is to resume those too that were stopped one by one.
+        if strategy.is_some() || mode == Mode::Trade {
+            self.strategies.set_mode(strategy, mode);
+        }
+    }
+
+    /// Whether any order of a strategy that wants its orders canceled at the end is still working.
     pub(crate) fn has_orders_to_cancel(&self) -> bool {
         self.orders.iter().any(|(id, _)| {
-            let place = self.place_of(id.strategy);
-            place.is_some_and(|at| self.parties[at].order_policy == OrderPolicy::Cancel)
+            let place = self.strategies.place_of(id.strategy);
+            place.is_some_and(|at| self.strategies.at(at).order_policy == OrderPolicy::Cancel)
         })
     }
 }

@@ -8,7 +8,7 @@ use tickdeck_portfolio::Portfolio;
 /// Most actions of one call, as the contract says.
 pub(crate) const MAX_ACTIONS: usize = 256;
 
-/// A change of feeds that a strategy asked for.
+/// A change of feeds that a strategy requested.
 pub(crate) struct FeedChange {
     pub(crate) at: Timestamp,
     pub(crate) place: SlotIndex,
@@ -27,8 +27,8 @@ pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault>
     Ok(consumed)
 }
 
-/// The change of feeds that an action asks for, if it does.
-pub(crate) fn wish(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
+/// The change of feeds that an action requests, if it does.
+pub(crate) fn feed_change(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
     let (request, wanted) = match action {
         Action::Subscribe(request) => (*request, true),
         Action::Unsubscribe(request) => (*request, false),

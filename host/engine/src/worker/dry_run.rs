@@ -47,7 +47,7 @@ impl DryRun {
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
-    pub fn seat(
+    pub fn start(
         mut self,
         name: String,
         allocation: Vec<(CurrencyId, Amount)>,
@@ -74,9 +74,9 @@ impl DryRun {
 
 impl StrategyRunner {
     /// Where a strategy stands.
-    pub(crate) fn rehearsal(&mut self, place: SlotIndex) -> DryRun {
+    pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
-        let base = slot.tape.base.as_ref();
+        let base = slot.backlog.base.as_ref();
         let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
         let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
         DryRun {
@@ -86,9 +86,9 @@ impl StrategyRunner {
                 StartFrom::State(state) => Some(Arc::clone(state)),
             }),
             portfolio: self.portfolio.fork(slot.id, book),
-            events: slot.tape.handled().to_vec(),
-            max_batch: self.max_batch,
-            budget: RecoveryBudget::of_rehearsal(&self.now_ns),
+            events: slot.backlog.handled().to_vec(),
+            max_batch: self.batch_size.most(),
+            budget: RecoveryBudget::of_dry_run(&self.now_ns),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(crate) enum RecordedFault {
         /// Whose.
         strategy: StrategyId,
         /// What becomes of it.
-        fate: Option<FaultOutcome>,
+        outcome: Option<FaultOutcome>,
         /// What it was to save was a snapshot: there will be none.
         snapshot: bool,
     },
@@ -36,7 +36,7 @@ pub(crate) struct FaultAt {
     /// The first sequence of the batch.
     pub(crate) offered: u64,
     /// What becomes of it, if the tape goes on so far.
-    pub(crate) fate: Option<FaultOutcome>,
+    pub(crate) outcome: Option<FaultOutcome>,
 }
 
 /// What becomes of a strategy after a fault.
@@ -53,26 +53,28 @@ pub(crate) enum FaultOutcome {
 /// What a worker was told of.
 #[derive(Default)]
 pub(crate) struct RecordedFaults {
-    pub(super) fences: Vec<FaultAt>,
+    pub(super) faults: Vec<FaultAt>,
     /// Of the fault at hand.
-    pub(crate) fate: Option<FaultOutcome>,
+    pub(crate) outcome: Option<FaultOutcome>,
     pub(super) refuses: bool,
     pub(super) loses_state: bool,
-    pub(super) unhurried: bool,
+    pub(super) without_time_limit: bool,
 }
 
 impl RecordedFaults {
     /// The next fault of a strategy.
-    pub(crate) fn fence(&self, strategy: StrategyId) -> Option<FaultAt> {
-        let mut fences = self.fences.iter();
-        fences.find(|fence| fence.strategy == strategy).copied()
+    pub(crate) fn next_of(&self, strategy: StrategyId) -> Option<FaultAt> {
+        let mut faults = self.faults.iter();
+        faults
+            .find(|fault_at| fault_at.strategy == strategy)
+            .copied()
     }
 
     /// Takes the next fault of a strategy, which happens now.
-    pub(crate) fn take_fence(&mut self, strategy: StrategyId) {
-        let next = |fence: &FaultAt| fence.strategy == strategy;
-        if let Some(at) = self.fences.iter().position(next) {
-            self.fate = self.fences.remove(at).fate;
+    pub(crate) fn take(&mut self, strategy: StrategyId) {
+        let next = |fault_at: &FaultAt| fault_at.strategy == strategy;
+        if let Some(at) = self.faults.iter().position(next) {
+            self.outcome = self.faults.remove(at).outcome;
         }
     }
 
@@ -107,13 +109,13 @@ pub(crate) fn recorded() -> Fault {
 }
 
 /// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
-pub(crate) fn cut_before_fence(tape: &Backlog, count: usize, fence: Option<FaultAt>) -> usize {
-    let Some(fence) = fence else {
+pub(crate) fn cut_before_fault(tape: &Backlog, count: usize, fault_at: Option<FaultAt>) -> usize {
+    let Some(fault_at) = fault_at else {
         return count;
     };
     match tape
         .waiting(count)
-        .partition_point(|event| event.sequence < fence.offered)
+        .partition_point(|event| event.sequence < fault_at.offered)
     {
         0 => count,
         before => before,

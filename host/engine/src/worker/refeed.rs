@@ -45,7 +45,7 @@ pub(crate) fn replay(
 const WORKER_BUDGET_NS: u64 = 250_000_000;
 
 /// Time for a rehearsal, for which only other swaps wait.
-const REHEARSAL_BUDGET_NS: u64 = 5_000_000_000;
+const DRY_RUN_BUDGET_NS: u64 = 5_000_000_000;
 
 /// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
 /// thousands.
@@ -60,8 +60,8 @@ impl RecoveryBudget {
         Self::new(now_ns, WORKER_BUDGET_NS)
     }
 
-    pub(crate) fn of_rehearsal(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
-        Self::new(now_ns, REHEARSAL_BUDGET_NS)
+    pub(crate) fn of_dry_run(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self::new(now_ns, DRY_RUN_BUDGET_NS)
     }
 
     /// For an instance that was brought there in time when it was recorded.

@@ -1,6 +1,9 @@
 //! How a worker is set up.
 
 use crate::config::MiddlewareConfig;
+use crate::port::StrategyStart;
+use crate::worker::slot::Counters;
+use crossbeam_utils::CachePadded;
 use std::sync::Arc;
 use tickdeck_model::Instrument;
 
@@ -16,3 +19,6 @@ pub(crate) struct WorkerSetup {
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
+
+/// A strategy with the counters that its worker keeps.
+pub(crate) type CountedStart = (StrategyStart, Arc<CachePadded<Counters>>);

@@ -18,13 +18,13 @@ impl StrategyRunner {
         else {
             return;
         };
-        let batch = slot.tape.waiting(handled);
+        let batch = slot.backlog.waiting(handled);
         let compared = compare(
             &mut *shadow.strategy,
             batch,
             book,
             &self.actions,
-            &mut self.shadow,
+            &mut self.shadow_actions,
             &slot.counters,
         );
         if let Err(fault) = compared {
@@ -37,8 +37,8 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         slot.counters.note(&fault);
         slot.shadow = None;
-        let failed = slot.at_end(Decision::ShadowFailed);
-        self.outlet.publish(&[failed]);
+        let failed = slot.settled_intent(Decision::ShadowFailed);
+        self.output.publish(&[failed]);
     }
 }
 
