@@ -318,7 +318,7 @@ impl StrategyLoader {
         let name = candidate.name.clone();
         let allocation = vec![(money.id, capital)];
         let seat = match left {
-            Some(left) => left.seat(name, allocation, self.first_order, version),
+            Some(left) => left.start(name, allocation, self.first_order, version),
             None => {
                 let named = (candidate.id, name);
                 StrategyStart::start(registry, named, allocation, self.first_order, version)

@@ -10,15 +10,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
 
-/// The engine's end: however it comes to its own end, nobody waits for an answer of it.
-pub(crate) struct Hearing(pub(crate) EngineHandle);
-
-impl Drop for Hearing {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
 /// What an operator can order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorCommand {
@@ -92,13 +83,13 @@ pub struct EngineHandle(Arc<Inner>);
 struct Inner {
     stop: AtomicBool,
     waiting: AtomicBool,
-    asked: Mutex<Asked>,
+    received: Mutex<Received>,
 }
 
 /// What was asked for since the last look.
 #[derive(Default)]
-pub(crate) struct Asked {
-    pub(crate) orders: Vec<OperatorCommand>,
+pub(crate) struct Received {
+    pub(crate) commands: Vec<OperatorCommand>,
     pub(crate) requests: Vec<Request>,
     closed: bool,
 }
@@ -109,14 +100,14 @@ impl EngineHandle {
         self.0.stop.store(true, Ordering::Release);
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub fn stopping(&self) -> bool {
         self.0.stop.load(Ordering::Acquire)
     }
 
     /// Leaves an order for the kernel.
     pub fn order(&self, order: OperatorCommand) {
-        self.asked().orders.push(order);
+        self.received().commands.push(order);
         self.0.waiting.store(true, Ordering::Release);
     }
 
@@ -124,11 +115,11 @@ impl EngineHandle {
     /// first, and then the receiver says so. The inner error says in a sentence why nothing changed.
     pub fn change(&self, change: StrategyChange) -> Receiver<Result<ChangeResult, String>> {
         let (answer, receiver) = channel();
-        let mut asked = self.asked();
-        if !asked.closed {
-            asked.requests.push(Request { change, answer });
+        let mut received = self.received();
+        if !received.closed {
+            received.requests.push(Request { change, answer });
         }
-        drop(asked);
+        drop(received);
         self.0.waiting.store(true, Ordering::Release);
         receiver
     }
@@ -139,29 +130,32 @@ impl EngineHandle {
     }
 
     /// Takes what was asked for since the last look; costs one load when there is nothing.
-    pub(crate) fn take(&self) -> Option<Asked> {
+    pub(crate) fn take(&self) -> Option<Received> {
         if !self.0.waiting.load(Ordering::Relaxed) || !self.0.waiting.swap(false, Ordering::Acquire)
         {
             return None;
         }
-        let mut asked = self.asked();
-        let closed = asked.closed;
-        let open = Asked {
+        let mut received = self.received();
+        let closed = received.closed;
+        let open = Received {
             closed,
-            ..Asked::default()
+            ..Received::default()
         };
-        Some(std::mem::replace(&mut *asked, open))
+        Some(std::mem::replace(&mut *received, open))
     }
 
     /// Nothing is changed any more; those who wait for an answer learn it by their receiver.
     pub(crate) fn close(&self) {
-        let mut asked = self.asked();
-        asked.closed = true;
-        asked.requests.clear();
+        let mut received = self.received();
+        received.closed = true;
+        received.requests.clear();
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
-        self.0.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.0
+            .received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
+use xxhash_rust::xxh3::Xxh3;
 
 /// The cause of what counts from the end of a window, or of a step of the kernel that runs freely.
 pub(crate) const AT_END: u64 = u64::MAX;
@@ -28,9 +29,9 @@ pub(crate) enum Decision {
     Act(Action),
     /// An action decided too late, on events that another version has handled.
     Late(Action),
-    /// An instance was fenced off on a fault; the worker keeps the text.
-    Fenced {
-        /// The first sequence of the batch at which; none: while it saved.
+    /// An instance faulted and is no longer called; the worker keeps the text.
+    Faulted {
+        /// The first sequence of the batch at which it faulted; none: while it saved.
         offered: Option<u64>,
     },
     /// The strategy ended on faults; the worker keeps the text of the last.
@@ -42,9 +43,9 @@ pub(crate) enum Decision {
         /// From the trap to the other one standing where the first one was.
         took_ns: u64,
     },
-    /// A new version trapped within its trial.
-    TrialFailed,
-    /// The version that ran beside trapped.
+    /// A new version faulted within its probation.
+    ProbationFailed,
+    /// The shadow version faulted.
     ShadowFailed,
     /// A new version was offered its first event, this long after the old one had handled its last.
     Live {
@@ -80,5 +81,15 @@ impl Outlet {
                 }
             }
         }
+    }
+}
+
+/// Takes a decision into the hash of all of them.
+pub(crate) fn hash_intent(hash: &mut Xxh3, intent: &Intent) {
+    if let Decision::Act(action) | Decision::Late(action) = intent.decision {
+        hash.update(&intent.cause.to_le_bytes());
+        hash.update(&intent.strategy.0.to_le_bytes());
+        hash.update(&intent.ordinal.to_le_bytes());
+        hash.update(&action.to_bytes());
     }
 }

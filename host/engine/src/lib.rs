@@ -6,6 +6,7 @@
 mod cancel;
 mod config;
 mod effect;
+mod error;
 mod handle;
 mod intent;
 mod kernel;
@@ -14,15 +15,17 @@ pub mod port;
 mod replay;
 mod report;
 mod router;
+mod waker;
 mod worker;
 
 pub use crate::effect::{
     AppliedAction, Effect, RecordError, RecordedChange, Recorder, SentKind, StrategyOutcome,
 };
+pub use crate::error::EngineError;
 pub use crate::handle::{
     ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
 };
-pub use crate::kernel::{Engine, EngineError};
+pub use crate::kernel::Engine;
 pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 pub use crate::router::checks::Checks;
 pub use crate::worker::dry_run::DryRun;

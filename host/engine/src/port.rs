@@ -11,6 +11,8 @@ use tickdeck_model::{
 };
 use tickdeck_portfolio::{Portfolio, StrategyBook};
 
+pub use crate::waker::Waker;
+
 /// A venue: takes commands, gives events.
 ///
 /// Time is event time. A simulated venue is driven by it alone, so the same calls give the same events, however
@@ -23,6 +25,11 @@ pub trait Gateway: Send {
     /// # Errors
     /// The data folder knows them with other terms, or the source can't be read.
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError>;
+
+    /// Takes a handle that wakes the kernel. Called once, after [`Gateway::register`] and before everything else. A gateway
+    /// with a thread of its own keeps it and wakes the kernel whenever that thread has put something in; one that only
+    /// works when it is called needs none.
+    fn set_waker(&mut self, _waker: Waker) {}
 
     /// Sends a command at host time `at`. Whatever becomes of it comes back as events.
     fn send(&mut self, at: Timestamp, command: Command);
@@ -48,6 +55,20 @@ pub struct VenueTerms {
     pub balances: Vec<(CurrencyId, Amount)>,
     /// The least time between a command and the first event it can cause; at least 1.
     pub lookahead_ns: u64,
+    /// Whether it gives its events once more.
+    pub continuity: Continuity,
+}
+
+/// Whether a venue gives the same events once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Continuity {
+    /// It does, for the same commands: it is simulated, or a recorded market. An interrupted run is resumed by playing it
+    /// again.
+    #[default]
+    Repeats,
+    /// It goes on while the host is away. After an interruption, orders, positions and balances have to be reconciled
+    /// with it.
+    LivesOn,
 }
 
 /// When a venue's next event is due.

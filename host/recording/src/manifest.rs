@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tickdeck_engine::port::VenueTerms;
+use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::{Reader, Reel};
 use tickdeck_model::{Amount, CurrencyId, InstrumentId, VenueId};
 
@@ -55,6 +55,9 @@ pub struct RecordedTerms {
     instruments: Vec<u32>,
     balances: Vec<(u32, i64)>,
     lookahead_ns: u64,
+    /// Set for a venue that does not give its events once more; runs of before have none that do not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    lives_on: bool,
 }
 
 impl RecordedTerms {
@@ -66,6 +69,7 @@ impl RecordedTerms {
             instruments: terms.instruments.iter().map(|id| id.0).collect(),
             balances: balances.map(|(id, sum)| (id.0, sum.0)).collect(),
             lookahead_ns: terms.lookahead_ns,
+            lives_on: terms.continuity == Continuity::LivesOn,
         }
     }
 
@@ -79,6 +83,10 @@ impl RecordedTerms {
                 .map(|(id, sum)| (CurrencyId(*id), Amount(*sum)))
                 .collect(),
             lookahead_ns: self.lookahead_ns,
+            continuity: match self.lives_on {
+                true => Continuity::LivesOn,
+                false => Continuity::Repeats,
+            },
         }
     }
 }
@@ -325,5 +333,20 @@ mod tests {
             manifest(same).differs(same, &with(4)).as_deref(),
             Some("`venues.A.seed` changed since (5 then, 4 now)")
         );
+    }
+
+    #[test]
+    fn terms_of_before_repeat_their_events_and_those_of_a_venue_that_lives_on_are_told_apart() {
+        let before = r#"{"venue":1,"instruments":[0],"balances":[[0,5]],"lookahead_ns":7}"#;
+        let read: RecordedTerms = serde_json::from_str(before).unwrap();
+        assert_eq!(read.terms().continuity, Continuity::Repeats);
+        assert_eq!(serde_json::to_string(&read).unwrap(), before);
+        let lives_on = RecordedTerms::of(&VenueTerms {
+            continuity: Continuity::LivesOn,
+            ..read.terms()
+        });
+        let text = serde_json::to_string(&lives_on).unwrap();
+        let read: RecordedTerms = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.terms().continuity, Continuity::LivesOn);
     }
 }

@@ -184,12 +184,15 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
     ///
     /// As [`Self::read`].
     pub fn wait(&mut self, mut stop: impl FnMut() -> bool) -> Result<Wake, RingError> {
-        self.wait_for(|| (!stop()).then_some(PARK_LIMIT))
+        self.wait_for(|| (!stop()).then_some(PARK_LIMIT), || false)
     }
 
     /// As [`Self::wait`], for a caller that knows when it has something else to do: `look` gives how long it may stay
     /// parked at most before it is asked again, or nothing to end the wait. It is never parked for longer than
     /// [`PARK_LIMIT`](crate::PARK_LIMIT).
+    ///
+    /// `is_called` is asked right before it parks: where another thread stores what `is_called` reads and then calls
+    /// [`Ring::wake`](crate::Ring::wake), `look` is asked again without delay, whatever the two threads do in between.
     ///
     /// # Errors
     ///
@@ -197,6 +200,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
     pub fn wait_for(
         &mut self,
         mut look: impl FnMut() -> Option<Duration>,
+        is_called: impl Fn() -> bool,
     ) -> Result<Wake, RingError> {
         if self.dropped_out {
             return Err(RingError::DroppedOut { at: self.position });
@@ -214,7 +218,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
             };
             // An error ends the wait too; the next round of the loop returns it.
             patience.idle_at_most(limit, || {
-                self.is_ready() || self.shared.has_ended(self.position) != Ok(false)
+                is_called() || self.is_ready() || self.shared.has_ended(self.position) != Ok(false)
             });
         }
     }

@@ -17,7 +17,7 @@ use hdrhistogram::Histogram;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Clock, Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_engine::{
     EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
 };
@@ -328,6 +328,7 @@ impl Gateway for Metronome {
             instruments: vec![instrument],
             balances: vec![(quote, Amount(100_000 * 100_000_000))],
             lookahead_ns: 1,
+            continuity: Continuity::Repeats,
         })
     }
 

@@ -1,22 +1,27 @@
 //! How an engine is put together.
 
 use crate::config::{EngineConfig, Stepping};
-use crate::effect::{Recording, STATES_EVERY};
-use crate::handle::{EngineHandle, Hearing};
+use crate::error::EngineError;
 use crate::intent::Outlet;
-use crate::kernel::entry::StrategyEntry;
-use crate::kernel::{Engine, EngineError, Venue};
+use crate::kernel::Engine;
+use crate::kernel::decisions::Decisions;
+use crate::kernel::event_time::EventTime;
+use crate::kernel::inbox::{OperatorInbox, PendingChanges};
+use crate::kernel::publisher::EventPublisher;
+use crate::kernel::recording::Recording;
+use crate::kernel::resume_point::ResumePoint;
+use crate::kernel::status_timer::StatusTimer;
+use crate::kernel::strategies::{StrategyEntries, StrategyEntry};
+use crate::kernel::venues::Venues;
 use crate::port::{Clock, Gateway, StrategyStart, VenueTerms};
 use crate::router::Router;
+use crate::worker::Worker;
 use crate::worker::pool::WorkerPool;
-use crate::worker::slot::Counters;
-use crate::worker::{Worker, WorkerSetup};
-use crossbeam_utils::CachePadded;
+use crate::worker::setup::{CountedStart, WorkerSetup};
 use std::sync::Arc;
 use tickdeck_model::{Currency, CurrencyId, Event, Registry};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy};
-use xxhash_rust::xxh3::Xxh3;
 
 /// Intents that the action ring holds.
 const INTENT_CAPACITY: usize = 1 << 12;
@@ -27,69 +32,55 @@ impl Engine {
     /// `now_ns` is a monotonic clock for measuring only.
     ///
     /// # Errors
-    /// A setting cannot be, or a thread not be started.
+    /// A setting is not valid, or a thread cannot be started.
     pub fn new(
         config: EngineConfig,
         registry: Arc<Registry>,
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
-        seats: Vec<StrategyStart>,
+        strategies: Vec<StrategyStart>,
         clock: Box<dyn Clock>,
         now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     ) -> Result<Self, EngineError> {
         check_stepping(config.stepping, &*clock)?;
         let lookahead_ns = lookahead(&venues)?;
-        let currencies: Vec<Currency> = (0..)
-            .map_while(|id| registry.currency(CurrencyId(id)))
-            .collect();
         let ring = Ring::new(RingConfig {
             capacity: config.ring_capacity,
             wait: config.wait,
         })?;
         // Sequences are stamped before they are claimed, so nobody else may claim any.
         let producer = ring.sole_producer()?;
-        let portfolio = || open_portfolio(&registry, &currencies, &venues);
-        let hands = config.workers.clamp(1, seats.len().max(1));
-        let card = |(at, seat)| StrategyEntry::new(seat, at % hands);
-        let cards: Vec<StrategyEntry> = seats.iter().enumerate().map(card).collect();
-        let router = route(&config, &registry, portfolio(), &seats, lookahead_ns);
-        let setup = || shard_setup(&config, &registry, lookahead_ns, &now_ns);
-        let pool = hire(
+        let portfolio = || open_portfolio(&registry, &venues);
+        let workers = config.workers.clamp(1, strategies.len().max(1));
+        let mut entries = StrategyEntries::default();
+        for (at, start) in strategies.iter().enumerate() {
+            entries.push(StrategyEntry::new(start, at % workers));
+        }
+        let router = new_router(&config, &registry, portfolio(), &strategies, lookahead_ns);
+        let setup = || worker_setup(&config, &registry, lookahead_ns, &now_ns);
+        let pool = start_workers(
             &config,
             &ring,
-            shares(seats, &cards, hands),
-            |events, outlet, seats| Worker::new(events, outlet, portfolio(), seats, setup()),
+            shares(strategies, &entries, workers),
+            |events, outlet, share| Worker::new(events, outlet, portfolio(), share, setup()),
         )?;
+        let mut venues = Venues::new(venues);
+        venues.set_waker(&pool.waker());
         Ok(Self {
-            venues: venues.into_iter().map(Venue::open).collect(),
+            time: EventTime::new(clock, config.stepping, lookahead_ns),
+            events: EventPublisher::new(producer, ring.published()),
+            venues,
             router,
             pool,
-            next_sequence: ring.published(),
-            producer,
-            hearing: Hearing(EngineHandle::default()),
-            clock,
-            cards,
-            registry,
-            currencies,
-            stepping: config.stepping,
-            lookahead_ns,
+            strategies: entries,
+            decisions: Decisions::default(),
+            recording: Recording::default(),
+            inbox: OperatorInbox::default(),
+            pending_changes: PendingChanges::default(),
+            resume_point: ResumePoint::default(),
+            status_timer: StatusTimer::default(),
             max_market_events: config.max_market_events.unwrap_or(u64::MAX),
-            now: 0,
-            events: 0,
-            next_status_ns: 0,
-            tape_hash: Xxh3::new(),
-            actions_hash: Xxh3::new(),
-            window: Vec::new(),
-            intents: Vec::new(),
-            decided: Vec::new(),
-            expected: Vec::new(),
-            failed_trials: Vec::new(),
-            first_action_at: None,
-            keeping: Recording::default(),
-            stopped: false,
-            guided: false,
-            carried: Vec::new(),
-            broken_off: None,
-            next_states: STATES_EVERY,
+            is_replaying: false,
+            registry,
         })
     }
 }
@@ -106,38 +97,26 @@ fn check_stepping(stepping: Stepping, clock: &dyn Clock) -> Result<(), EngineErr
     Ok(())
 }
 
-impl Venue {
-    fn open((gateway, terms): (Box<dyn Gateway>, VenueTerms)) -> Self {
-        Self {
-            gateway,
-            terms,
-            open: true,
-            broken: false,
-        }
-    }
-}
-
 /// The router with the strategies of the start.
-fn route(
+fn new_router(
     config: &EngineConfig,
     registry: &Registry,
     portfolio: Portfolio,
-    seats: &[StrategyStart],
+    strategies: &[StrategyStart],
     lookahead_ns: i64,
 ) -> Router {
     let instruments = registry.instruments().to_vec();
     let mut router = Router::new(instruments, config.risk.clone(), portfolio, lookahead_ns);
-    router.killed = config.killed;
-    for seat in seats {
-        router.seat(seat);
+    if config.killed {
+        router.gate.kill();
+    }
+    for start in strategies {
+        router.start(start);
     }
     router
 }
 
-/// A strategy with the counters that its worker keeps.
-type CountedSeat = (StrategyStart, Arc<CachePadded<Counters>>);
-
-fn shard_setup(
+fn worker_setup(
     config: &EngineConfig,
     registry: &Registry,
     lookahead_ns: i64,
@@ -156,43 +135,43 @@ fn shard_setup(
 
 /// One strategy after another to one worker after another.
 fn shares(
-    seats: Vec<StrategyStart>,
-    cards: &[StrategyEntry],
-    hands: usize,
-) -> Vec<Vec<CountedSeat>> {
-    let mut shares: Vec<Vec<CountedSeat>> = (0..hands).map(|_| Vec::new()).collect();
-    for (at, seat) in seats.into_iter().enumerate() {
-        shares[at % hands].push((seat, Arc::clone(&cards[at].counters)));
+    strategies: Vec<StrategyStart>,
+    entries: &StrategyEntries,
+    workers: usize,
+) -> Vec<Vec<CountedStart>> {
+    let mut shares: Vec<Vec<CountedStart>> = (0..workers).map(|_| Vec::new()).collect();
+    for (start, entry) in strategies.into_iter().zip(entries.iter()) {
+        shares[entry.worker()].push((start, entry.counters()));
     }
     shares
 }
 
-/// Puts the workers to work: one share of the seats on this thread, several on a thread each.
-fn hire(
+/// Starts the workers: a single share of the strategies on this thread, several on a thread each.
+fn start_workers(
     config: &EngineConfig,
     ring: &Ring<Event>,
-    mut shares: Vec<Vec<CountedSeat>>,
-    shard: impl Fn(Consumer<Event>, Outlet, Vec<CountedSeat>) -> Worker,
+    mut shares: Vec<Vec<CountedStart>>,
+    worker: impl Fn(Consumer<Event>, Outlet, Vec<CountedStart>) -> Worker,
 ) -> Result<WorkerPool, EngineError> {
     // A kernel that runs freely is never held up by a strategy, so it shares its thread with none.
     if shares.len() == 1 && config.stepping == Stepping::Lockstep {
-        let seats = shares.pop().unwrap_or_default();
+        let share = shares.pop().unwrap_or_default();
         let outlet = Outlet::Local(Vec::new());
-        let shard = shard(ring.attach(SlowPolicy::Wait), outlet, seats);
-        return Ok(WorkerPool::Inline(Box::new(shard)));
+        let worker = worker(ring.attach(SlowPolicy::Wait), outlet, share);
+        return Ok(WorkerPool::Inline(Box::new(worker)));
     }
     let intents_ring = Ring::new(RingConfig {
         capacity: INTENT_CAPACITY,
         wait: config.wait,
     })?;
     let intents = intents_ring.attach(SlowPolicy::Wait);
-    let start = |seats| {
+    let start = |share| {
         let outlet = Outlet::Ring(intents_ring.producer());
-        shard(ring.attach(SlowPolicy::Wait), outlet, seats)
+        worker(ring.attach(SlowPolicy::Wait), outlet, share)
     };
-    let shards = shares.into_iter().map(start).collect();
+    let workers = shares.into_iter().map(start).collect();
     Ok(WorkerPool::start_threads(
-        shards,
+        workers,
         &config.pin,
         ring.clone(),
         intents_ring,
@@ -200,7 +179,7 @@ fn hire(
     )?)
 }
 
-/// The least of the venues' lookaheads.
+/// The shortest of the venues' lookaheads.
 fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineError> {
     let least = venues
         .iter()
@@ -217,12 +196,11 @@ fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineErr
     Ok(i64::try_from(least).unwrap_or(i64::MAX))
 }
 
-fn open_portfolio(
-    registry: &Registry,
-    currencies: &[Currency],
-    venues: &[(Box<dyn Gateway>, VenueTerms)],
-) -> Portfolio {
-    let mut portfolio = Portfolio::new(registry.instruments(), currencies);
+fn open_portfolio(registry: &Registry, venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Portfolio {
+    let currencies: Vec<Currency> = (0..)
+        .map_while(|id| registry.currency(CurrencyId(id)))
+        .collect();
+    let mut portfolio = Portfolio::new(registry.instruments(), &currencies);
     for (_, terms) in venues {
         for (currency, balance) in &terms.balances {
             portfolio.open_account(terms.venue, *currency, *balance);

@@ -1,72 +1,70 @@
-//! What changes between two windows: operators' orders, and the versions of strategies.
+//! What changes between two windows: the commands of operators, and the versions of strategies.
 
 use crate::effect::{Effect, RecordedChange};
+use crate::error::EngineError;
 use crate::handle::{ChangeResult, Request, StrategyChange, Swapped};
 use crate::intent::{Decision, Intent};
-use crate::kernel::entry::StrategyEntry;
-use crate::kernel::{Engine, EngineError, hash_intent};
+use crate::kernel::Engine;
+use crate::kernel::strategies::StrategyEntry;
 use crate::port::StrategyStart;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::{Done, Task};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tickdeck_model::{StrategyId, Timestamp};
 
-/// What became of a change: the inner error says why nothing changed.
+/// The result of a change: the inner error says why nothing changed.
 type Answer = Result<Result<ChangeResult, String>, EngineError>;
 
 impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
-    pub(crate) fn attend(&mut self, at: Timestamp) -> Result<(), EngineError> {
+    pub(super) fn complete_window(&mut self, at: Timestamp) -> Result<(), EngineError> {
         self.settle(at);
-        self.go_on_with_changes(at)?;
-        let requests = self.hear(at);
+        self.complete_changes(at)?;
+        let requests = self.take_requests(at);
         self.begin_changes(requests, at)
     }
 
-    /// Carries out what operators ordered, and hands back the changes that they asked for.
-    pub(crate) fn hear(&mut self, at: Timestamp) -> Vec<Request> {
-        let Some(asked) = self.hearing.0.take() else {
+    /// Carries out the operators' commands, and returns the changes that they asked for.
+    pub(super) fn take_requests(&mut self, at: Timestamp) -> Vec<Request> {
+        let Some(received) = self.inbox.take() else {
             return Vec::new();
         };
-        for order in asked.orders {
-            self.keeping
-                .effect(self.next_sequence, &Effect::Operated { at, order });
+        for order in received.commands {
+            let position = self.events.next_sequence();
+            self.recording
+                .effect(position, &Effect::Operated { at, order });
             self.router.operate(at, order);
         }
-        asked.requests
+        received.requests
     }
 
-    /// Whether changes were begun that are not done.
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.failed_trials.is_empty() || !self.expected.is_empty()
-    }
-
-    /// Rolls back what failed its trial, and lets new versions take over that were announced.
-    pub(crate) fn go_on_with_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        for strategy in std::mem::take(&mut self.failed_trials) {
-            self.keeping
-                .effect(self.next_sequence, &Effect::GaveUp { at, strategy });
+    /// Rolls back versions that failed their probation, and lets announced ones take over.
+    pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        for strategy in self.pending_changes.take_failed_probations() {
+            let position = self.events.next_sequence();
+            self.recording
+                .effect(position, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
-        for Request { change, answer } in std::mem::take(&mut self.expected) {
-            // Whoever asked may have gone.
+        for Request { change, answer } in self.pending_changes.take_announced_swaps() {
+            // The caller may have gone.
             let _ = answer.send(self.change(change, at)?);
         }
         Ok(())
     }
 
-    /// Changes what can be changed at once; a new version is announced first.
-    pub(crate) fn begin_changes(
+    /// Makes the changes that can be made at once; a new version is announced first.
+    pub(super) fn begin_changes(
         &mut self,
         requests: Vec<Request>,
         at: Timestamp,
     ) -> Result<(), EngineError> {
         for request in requests {
             if let StrategyChange::Swap(strategy, _) = &request.change {
-                self.expect(*strategy);
-                self.expected.push(request);
+                if let Some(entry) = self.strategies.get(*strategy) {
+                    entry.expect_swap();
+                }
+                self.pending_changes.announce_swap(request);
             } else {
                 let Request { change, answer } = request;
                 let _ = answer.send(self.change(change, at)?);
@@ -77,35 +75,37 @@ impl Engine {
 
     /// Carries out what counts from the end of the window.
     pub(crate) fn settle(&mut self, at: Timestamp) {
-        if self.intents.is_empty() || self.guided {
+        if self.is_replaying || self.decisions.pending().is_empty() {
             return;
         }
-        self.hash_decided();
-        let mut intents = std::mem::take(&mut self.intents);
-        intents.sort_unstable_by_key(Intent::key);
+        self.decisions.hash_carried_out();
+        let mut intents = self.decisions.take_settled();
         for mut intent in intents.drain(..) {
             intent.at = at;
-            self.keep_settled(&intent);
-            hash_intent(&mut self.actions_hash, &intent);
+            let position = self.events.next_sequence();
+            self.recording.settled(&intent, position, &self.router);
+            self.decisions.hash(&intent);
             self.router.on_intent(&intent);
-            self.note(&intent);
+            self.note_outcome(&intent);
         }
-        // Nothing of the above decides anything; the room is used again.
-        self.intents = intents;
+        self.decisions.return_memory(intents);
     }
 
-    /// Tells what became of an instance.
-    pub(crate) fn note(&mut self, intent: &Intent) {
+    /// Notes and reports what became of an instance.
+    pub(crate) fn note_outcome(&mut self, intent: &Intent) {
         let strategy = intent.strategy;
-        let Some(card) = self.cards.iter_mut().find(|card| card.id == strategy) else {
+        let Some(place) = self.strategies.place_of(strategy) else {
             return;
         };
-        let problem = card.fault();
+        let entry = self.strategies.at_mut(place);
+        let problem = entry.fault();
         let notice = match intent.decision {
-            Decision::Act(_) | Decision::Late(_) | Decision::Fenced { .. } => return,
-            Decision::TrialFailed => return self.failed_trials.push(strategy),
+            Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
+            Decision::ProbationFailed => {
+                return self.pending_changes.add_failed_probation(strategy);
+            }
             Decision::Ended => {
-                card.shadow = None;
+                entry.end_shadow();
                 Notice::Ended { strategy, problem }
             }
             Decision::Recovered { events, took_ns } => Notice::Recovered {
@@ -115,42 +115,36 @@ impl Engine {
                 took_ns,
             },
             Decision::ShadowFailed => {
-                card.shadow = None;
+                entry.end_shadow();
                 let change = VersionChange::ShadowEnded { problem };
                 Notice::Version { strategy, change }
             }
             Decision::Live { pause_ns } => {
-                card.pause_ns = Some(pause_ns);
+                entry.went_live(pause_ns);
                 let change = VersionChange::Live { pause_ns };
                 Notice::Version { strategy, change }
             }
         };
-        self.router.outbox.notices.push((intent.at, notice));
-    }
-
-    /// From now on the end of every call of a strategy is timed.
-    fn expect(&self, strategy: StrategyId) {
-        if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
-            card.counters.expecting.store(true, Ordering::Relaxed);
-        }
+        self.router.outbox.notice(intent.at, notice);
     }
 
     fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
-        let (kept, position) = (RecordedChange::of(&change), self.next_sequence);
-        if let Some(what) = kept.clone() {
-            self.keeping.effect(position, &Effect::Changed { at, what });
+        let (recorded, position) = (RecordedChange::of(&change), self.events.next_sequence());
+        if let Some(what) = recorded.clone() {
+            self.recording
+                .effect(position, &Effect::Changed { at, what });
         }
         let answer = self.carry_out_change(change, at)?;
-        if let (Some(_), Err(why)) = (kept, &answer) {
+        if let (Some(_), Err(why)) = (recorded, &answer) {
             let why = why.clone();
-            self.keeping.effect(position, &Effect::Refused { why });
+            self.recording.effect(position, &Effect::Refused { why });
         }
         Ok(answer)
     }
 
     pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
         match change {
-            StrategyChange::Start(seat) => self.seat(*seat, at),
+            StrategyChange::Start(start) => self.start_strategy(*start, at),
             StrategyChange::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
             StrategyChange::Promote(id) => self.perform(id, Task::Promote(id), at),
             StrategyChange::RollBack(id) => self.perform(id, Task::RollBack(id), at),
@@ -159,157 +153,152 @@ impl Engine {
         }
     }
 
-    /// Lets a strategy's worker do something, and follows it here.
+    /// Lets a strategy's worker make a change, and makes it here.
     fn perform(&mut self, id: StrategyId, task: Task, at: Timestamp) -> Answer {
-        let Some(place) = self.cards.iter().position(|card| card.id == id) else {
+        let Some(place) = self.strategies.place_of(id) else {
             return Ok(Err(format!("no strategy {id} runs")));
         };
-        let worker = self.cards[place].worker;
-        let done = self.pool.perform(worker, task, &mut self.intents)?;
+        let worker = self.strategies.at(place).worker();
+        let pending = self.decisions.pending();
+        let done = self.pool.perform(worker, task, pending)?;
         // What a version decided while it caught up, too late to be sent.
         self.settle(at);
-        let (changed, change) = match done {
-            Err(why) => return Ok(Err(why)),
-            // Neither is asked for here.
-            Ok(
-                Done::Stopped
-                | Done::Offered
-                | Done::Started
-                | Done::FaultRecorded
-                | Done::States(_),
-            ) => {
-                return Ok(Err("nothing was changed".to_owned()));
+        Ok(done.and_then(|done| self.apply_done(place, done, at)))
+    }
+
+    /// Makes here the change that a worker has made.
+    fn apply_done(
+        &mut self,
+        place: usize,
+        done: Done,
+        at: Timestamp,
+    ) -> Result<ChangeResult, String> {
+        let (result, change) = match done {
+            // None of these is asked for here.
+            Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
+                return Err("nothing was changed".to_owned());
             }
-            Ok(Done::DryRun(rehearsal)) => return Ok(Ok(ChangeResult::DryRun(rehearsal))),
-            Ok(Done::Swapped(handover)) => {
-                let from = self.cards[place].label.clone();
-                self.follow(place, &handover, at);
-                let generation = self.cards[place].generation;
-                let change = VersionChange::Swapped {
-                    from,
-                    to: handover.version.label.clone(),
-                    hash: handover.version.hash.clone(),
-                    generation,
-                    inherited: handover.inherited,
-                    lost: handover.lost.clone(),
-                    took_ns: handover.took_ns,
-                };
-                (
-                    ChangeResult::Swapped(swapped(*handover, generation)),
-                    change,
-                )
-            }
-            Ok(Done::Shadow(handover)) => {
-                let version = &handover.version;
-                self.cards[place].shadow = Some((version.label.clone(), version.hash.clone()));
-                let version = version.label.clone();
+            Done::States(_) => return Err("nothing was changed".to_owned()),
+            Done::DryRun(dry_run) => return Ok(ChangeResult::DryRun(dry_run)),
+            Done::Swapped(handover) => self.apply_swap(place, *handover, at),
+            Done::Shadow(handover) => {
+                let entry = self.strategies.at_mut(place);
+                entry.start_shadow(&handover.version);
+                let version = handover.version.label.clone();
+                let swapped = swapped(*handover, entry.generation());
                 let change = VersionChange::Shadow { version };
-                let generation = self.cards[place].generation;
-                (ChangeResult::Shadow(swapped(*handover, generation)), change)
+                (ChangeResult::Shadow(swapped), change)
             }
-            Ok(Done::ShadowEnded(version)) => {
-                self.cards[place].shadow = None;
+            Done::ShadowEnded(version) => {
+                self.strategies.at_mut(place).end_shadow();
                 let problem = String::new();
                 let change = VersionChange::ShadowEnded { problem };
                 (ChangeResult::ShadowEnded(version.label), change)
             }
-            Ok(Done::Removed(instance)) => {
+            Done::Removed(instance) => {
                 self.router.end(place, at);
-                (self.cards[place].stopped, self.cards[place].shadow) = (true, None);
+                self.strategies.at_mut(place).removed();
                 (ChangeResult::Removed(instance), VersionChange::Removed)
             }
         };
-        self.tell(id, at, change);
-        Ok(Ok(changed))
+        self.report_change(place, at, change);
+        Ok(result)
     }
 
-    /// Another version counts: what the kernel and the router keep of it.
-    fn follow(&mut self, place: usize, handover: &Handover, at: Timestamp) {
+    fn apply_swap(
+        &mut self,
+        place: usize,
+        handover: Handover,
+        at: Timestamp,
+    ) -> (ChangeResult, VersionChange) {
+        let from = self.strategies.at(place).label().to_owned();
+        self.change_version(place, &handover, at);
+        let generation = self.strategies.at(place).generation();
+        let change = VersionChange::Swapped {
+            from,
+            to: handover.version.label.clone(),
+            hash: handover.version.hash.clone(),
+            generation,
+            inherited: handover.inherited,
+            lost: handover.lost.clone(),
+            took_ns: handover.took_ns,
+        };
+        let swapped = swapped(handover, generation);
+        (ChangeResult::Swapped(swapped), change)
+    }
+
+    /// Another version counts: what the kernel and the router keep of it changes.
+    fn change_version(&mut self, place: usize, handover: &Handover, at: Timestamp) {
         let version = &handover.version;
-        self.cards[place].change_version(version);
-        let before = std::mem::replace(&mut self.cards[place].feeds, version.feeds.clone());
-        self.router.change_version(place, &before, version, at);
+        let feeds_before = self.strategies.at_mut(place).change_version(version);
+        self.router
+            .change_version(place, &feeds_before, version, at);
     }
 
-    /// Seats a strategy while others trade; one of the same name may have sat there before.
-    fn seat(&mut self, seat: StrategyStart, at: Timestamp) -> Answer {
-        let id = seat.id;
-        let known = self.cards.iter().position(|card| card.id == id);
-        if known.is_some_and(|place| !self.router.parties[place].ended) {
-            return Ok(Err(format!("`{}` runs already", seat.name)));
+    /// Starts a strategy while others trade; it may have run before and ended.
+    fn start_strategy(&mut self, start: StrategyStart, at: Timestamp) -> Answer {
+        let known = self.strategies.place_of(start.id);
+        if known.is_some_and(|place| !self.router.strategies.has_ended(place)) {
+            return Ok(Err(format!("`{}` runs already", start.name)));
         }
-        let worker = known.map_or_else(|| self.least_busy(), |place| self.cards[place].worker);
-        let mut card = StrategyEntry::new(&seat, worker);
-        self.router.seat(&seat);
-        self.router.ask_for_books(&seat.version, at);
-        let place = known.unwrap_or(self.cards.len());
-        match known {
-            Some(place) => {
-                card.generation = self.cards[place].generation + 1;
-                self.cards[place] = card;
-            }
-            None => self.cards.push(card),
-        }
-        let to = seat.version.label.clone();
-        let (hash, generation) = (seat.version.hash.clone(), self.cards[place].generation);
-        let counters = Arc::clone(&self.cards[place].counters);
-        let task = Task::Start(Box::new(seat), counters);
-        if let Err(why) = self.pool.perform(worker, task, &mut self.intents)? {
-            return Ok(Err(why));
-        }
+        let worker = match known {
+            Some(place) => self.strategies.at(place).worker(),
+            None => self.strategies.least_busy_worker(self.pool.len()),
+        };
+        self.router.start(&start);
+        self.router.request_books(&start.version, at);
+        let entry = StrategyEntry::new(&start, worker);
+        let place = self.strategies.start(known, entry);
+        let entry = self.strategies.at(place);
+        let generation = entry.generation();
         let change = VersionChange::Started {
-            to,
-            hash,
+            to: start.version.label.clone(),
+            hash: start.version.hash.clone(),
             generation,
         };
-        self.tell(id, at, change);
+        let task = Task::Start(Box::new(start), entry.counters());
+        let pending = self.decisions.pending();
+        if let Err(why) = self.pool.perform(worker, task, pending)? {
+            return Ok(Err(why));
+        }
+        self.report_change(place, at, change);
         Ok(Ok(ChangeResult::Started(generation)))
     }
 
-    /// The worker with the fewest strategies.
-    fn least_busy(&self) -> usize {
-        let load = |worker: &usize| {
-            self.cards
-                .iter()
-                .filter(|card| card.worker == *worker)
-                .count()
-        };
-        (0..self.pool.len()).min_by_key(load).unwrap_or(0)
-    }
-
-    /// A new version trapped within its trial: the one before takes over again.
+    /// A new version faulted within its probation: the one before takes over again.
     pub(crate) fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
-        let Some(place) = self.cards.iter().position(|card| card.id == id) else {
+        let Some(place) = self.strategies.place_of(id) else {
             return Ok(());
         };
-        let (from, problem) = (self.cards[place].label.clone(), self.cards[place].fault());
-        let worker = self.cards[place].worker;
-        let done = self
-            .pool
-            .perform(worker, Task::RollBack(id), &mut self.intents)?;
+        let entry = self.strategies.at(place);
+        let (from, problem) = (entry.label().to_owned(), entry.fault());
+        let worker = entry.worker();
+        let pending = self.decisions.pending();
+        let done = self.pool.perform(worker, Task::RollBack(id), pending)?;
         self.settle(at);
         if let Ok(Done::Swapped(handover)) = done {
-            self.follow(place, &handover, at);
+            self.change_version(place, &handover, at);
             let change = VersionChange::RolledBack {
                 from,
                 to: handover.version.label,
                 hash: handover.version.hash,
-                generation: self.cards[place].generation,
+                generation: self.strategies.at(place).generation(),
                 problem,
             };
-            self.tell(id, at, change);
+            self.report_change(place, at, change);
         }
         // Otherwise it has ended, and its worker has said so.
         Ok(())
     }
 
-    fn tell(&mut self, strategy: StrategyId, at: Timestamp, change: VersionChange) {
+    fn report_change(&mut self, place: usize, at: Timestamp, change: VersionChange) {
+        let strategy = self.strategies.at(place).id();
         let notice = Notice::Version { strategy, change };
-        self.router.outbox.notices.push((at, notice));
+        self.router.outbox.notice(at, notice);
     }
 }
 
-/// What is told of a handover.
+/// What is reported of a handover.
 fn swapped(handover: Handover, generation: u32) -> Swapped {
     Swapped {
         label: handover.version.label,

@@ -4,7 +4,7 @@
 //! complete. They are closed by the first event of any kind at or after their end, and are sent before it. Count and
 //! volume bars are closed by the trade that fills them, and are sent after it; a trade is never split.
 
-use super::{Derived, Middleware, Verdict};
+use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Bar, BarBasis, Body, Event, InstrumentId, Kind, Pad, Size, Timestamp, Trade};
 
 /// Which bars to build.

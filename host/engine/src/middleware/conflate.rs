@@ -1,6 +1,6 @@
 //! Thins quotes out by event time.
 
-use super::{Derived, Middleware, Verdict};
+use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Body, Event, InstrumentId, Kind, Quote, Timestamp};
 
 /// Passes at most one quote per instrument in an interval of event time. A quote held back is sent on, the latest

@@ -43,11 +43,11 @@ pub(super) struct ReplayCursor {
     pub(super) extra: Option<AppliedAction>,
     pub(super) ended: bool,
     /// The time of the last event before the last deed that was carried out.
-    pub(super) done_at: Timestamp,
+    pub(super) last_effect_at: Timestamp,
     /// The venues are there and get what they got.
     pub(super) venues: bool,
     /// Faults that must happen again: what a limit in time ended is not ended by it again.
-    pub(super) fences: Vec<FaultAt>,
+    pub(super) faults: Vec<FaultAt>,
     /// Commands that were given rise to and that the tape has not come to.
     pub(super) leaving: VecDeque<Effect>,
     /// How many of the router's commands are among them.
@@ -85,10 +85,10 @@ impl ReplayCursor {
     /// Reads ahead of the events that were `reached`.
     pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
         // What becomes of a fault is known before it happens.
-        let undecided = |fences: &[FaultAt]| fences.iter().any(|fence| fence.fate.is_none());
-        let room = |guide: &Self| guide.queue.len() < AHEAD && guide.states_ahead < STATES_AHEAD;
-        let short = |guide: &Self| guide.windows.is_some() && guide.complete <= reached;
-        while !self.over && (room(self) || short(self) || undecided(&self.fences)) {
+        let undecided = |faults: &[FaultAt]| faults.iter().any(|fault| fault.outcome.is_none());
+        let room = |cursor: &Self| cursor.queue.len() < AHEAD && cursor.states_ahead < STATES_AHEAD;
+        let short = |cursor: &Self| cursor.windows.is_some() && cursor.complete <= reached;
+        while !self.over && (room(self) || short(self) || undecided(&self.faults)) {
             match tape.effect()? {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
@@ -101,7 +101,7 @@ impl ReplayCursor {
                         strategy, outcome, ..
                     } = effect
                     {
-                        self.foretell(strategy, outcome);
+                        self.note_outcome(strategy, outcome);
                     }
                     self.note_window(position, &effect);
                     self.states_ahead += state_bytes(&effect);
@@ -117,8 +117,8 @@ impl ReplayCursor {
     fn note_window(&mut self, position: u64, effect: &Effect) {
         match (self.windows, effect) {
             (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
-            (Some(length), Effect::Applied(acted)) if !acted.is_at_end() => {
-                let window = acted.at.div_euclid(length);
+            (Some(length), Effect::Applied(applied)) if !applied.is_at_end() => {
+                let window = applied.at.div_euclid(length);
                 if self.last_window.is_none_or(|last| last < window) {
                     self.last_window = Some(window);
                     self.complete = self.queue.back().map_or(self.complete, |(at, _)| *at);
@@ -128,18 +128,18 @@ impl ReplayCursor {
         }
     }
 
-    fn foretell(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
+    fn note_outcome(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
         if let StrategyOutcome::Fenced(Some(offered)) = outcome {
-            let fate = None;
-            return self.fences.push(FaultAt {
+            let outcome = None;
+            return self.faults.push(FaultAt {
                 strategy,
                 offered,
-                fate,
+                outcome,
             });
         }
-        let open = |fence: &&mut FaultAt| fence.strategy == strategy && fence.fate.is_none();
-        if let Some(fence) = self.fences.iter_mut().find(open) {
-            fence.fate = Some(fate(outcome));
+        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
+        if let Some(fault) = self.faults.iter_mut().find(open) {
+            fault.outcome = Some(fault_outcome(outcome));
         }
     }
 
@@ -158,9 +158,9 @@ impl ReplayCursor {
     }
 
     /// What becomes of the strategy whose fault is at hand.
-    pub(super) fn fate(&self, strategy: StrategyId) -> Option<FaultOutcome> {
+    pub(super) fn outcome_of_fault(&self, strategy: StrategyId) -> Option<FaultOutcome> {
         self.settled_next(strategy)
-            .map(|(_, outcome)| fate(outcome))
+            .map(|(_, outcome)| fault_outcome(outcome))
     }
 
     /// Whether a strategy that saves now did not when this was recorded, because it faulted.
@@ -190,16 +190,16 @@ impl ReplayCursor {
     }
 
     fn mark_denied(&mut self, denied: u32) {
-        let acted = self
+        let applied = self
             .queue
             .iter_mut()
             .rev()
             .filter_map(|(_, effect)| match effect {
-                Effect::Applied(acted) => Some(acted),
+                Effect::Applied(applied) => Some(applied),
                 _ => None,
             });
-        for acted in acted.take(denied as usize) {
-            acted.late = true;
+        for applied in applied.take(denied as usize) {
+            applied.late = true;
         }
     }
 
@@ -301,7 +301,7 @@ const fn state_bytes(effect: &Effect) -> usize {
 }
 
 /// What becomes of a fault that is followed by this.
-const fn fate(outcome: StrategyOutcome) -> FaultOutcome {
+const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     match outcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
         StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
@@ -312,7 +312,7 @@ const fn fate(outcome: StrategyOutcome) -> FaultOutcome {
 /// Whether the workers must stand exactly at it.
 const fn is_barrier(effect: &Effect) -> bool {
     match effect {
-        Effect::Applied(acted) => acted.is_at_end(),
+        Effect::Applied(applied) => applied.is_at_end(),
         Effect::Sent { .. } | Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {
             false
         }

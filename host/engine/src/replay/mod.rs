@@ -8,19 +8,20 @@
 mod cursor;
 mod reapply;
 mod sources;
+mod stop;
 mod tape;
 
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
-use crate::config::Stepping;
 use crate::effect::AppliedAction;
+use crate::error::EngineError;
 use crate::intent::{AT_END, Decision};
-use crate::kernel::{Engine, EngineError, hash_intent};
+use crate::kernel::{Engine, ResumePoint};
 use crate::replay::cursor::ReplayCursor;
 use crate::report::{Ending, Observer};
 use crate::worker::Task;
 use crate::worker::recorded_faults::RecordedFault;
-use tape::{ReplayStop, differs};
+use stop::{ReplayStop, differs};
 use tickdeck_model::{Event, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
@@ -36,25 +37,25 @@ impl Engine {
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<Replayed, EngineError> {
-        let started = self.clock.now_ns();
-        let mut guide = ReplayCursor::of(self.windows());
-        let divergence = match self.follow_tape(&mut guide, tape, observer) {
+        let started = self.time.now_ns();
+        let mut cursor = ReplayCursor::of(self.time.window_length());
+        let divergence = match self.follow_tape(&mut cursor, tape, observer) {
             Ok(()) => None,
             Err(ReplayStop::Differs(divergence)) => Some(*divergence),
             Err(ReplayStop::Fails(error)) => return Err(error),
         };
-        self.clear_outbox();
-        let took = self.took_since(started);
+        self.router.outbox.clear();
+        let duration = self.duration_since(started);
         let report = match divergence {
-            None => self.finish(Ending::TapeOver, took, observer)?,
+            None => self.finish(Ending::TapeOver, duration, observer)?,
             // The replicas may differ: the router did what was recorded.
-            Some(_) => self.break_off(took)?,
+            Some(_) => self.abandon(duration)?,
         };
         Ok(Replayed {
             report,
-            compared: guide.compared,
-            unkept: guide.unkept,
-            ended: guide.ended,
+            compared: cursor.compared,
+            unkept: cursor.unkept,
+            ended: cursor.ended,
             divergence,
         })
     }
@@ -68,9 +69,9 @@ impl Engine {
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<Standing, EngineError> {
-        let started = self.clock.now_ns();
-        let mut guide = ReplayCursor::of(self.windows());
-        match self.follow_tape(&mut guide, tape, observer) {
+        let started = self.time.now_ns();
+        let mut cursor = ReplayCursor::of(self.time.window_length());
+        match self.follow_tape(&mut cursor, tape, observer) {
             Ok(()) => {}
             Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
             Err(ReplayStop::Fails(error)) => return Err(error),
@@ -78,8 +79,8 @@ impl Engine {
         let status = self.status();
         let states = self.states()?;
         let portfolio = self.router.portfolio.clone();
-        let took = self.took_since(started);
-        self.break_off(took)?;
+        let duration = self.duration_since(started);
+        self.abandon(duration)?;
         Ok(Standing {
             status,
             states,
@@ -97,65 +98,60 @@ impl Engine {
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<Resumed, EngineError> {
-        let mut guide = ReplayCursor::of(self.windows()).with_venues(self.keeping.take());
-        match self.follow_tape(&mut guide, tape, observer) {
+        if let Some(venue) = self.venues.that_lives_on() {
+            let venue = self.registry.venue(venue).unwrap_or_default().to_owned();
+            return Err(EngineError::LivesOn { venue });
+        }
+        let mut cursor =
+            ReplayCursor::of(self.time.window_length()).with_venues(self.recording.take_recorder());
+        match self.follow_tape(&mut cursor, tape, observer) {
             Ok(()) => {}
             Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
             Err(ReplayStop::Fails(error)) => return Err(error),
         }
         // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
         // of instances counts from the end of the window, of which more may come.
-        let lockstep = self.stepping == Stepping::Lockstep;
-        let left = guide.all_left().into_iter();
+        let lockstep = self.time.is_lockstep();
+        let left = cursor.all_left().into_iter();
         let (now, later) = left.partition(|intent| {
             let late = matches!(intent.decision, Decision::Late(_));
             intent.cause == AT_END && (late || !lockstep)
         });
-        self.intents = now;
-        let end = self.window_end(self.now);
-        self.settle(if lockstep {
-            end.saturating_sub(1)
-        } else {
-            self.now
+        self.decisions.set_pending(now);
+        let end = self.time.window_end(self.events.now());
+        self.settle(match lockstep {
+            true => end.saturating_sub(1),
+            false => self.events.now(),
         });
-        self.intents = later;
-        self.broken_off = lockstep.then_some(end);
-        self.carried = guide.own.drain(..).chain(guide.given.drain(..)).collect();
-        self.carried.sort_by_key(|event| event.ts_host);
+        self.decisions.set_pending(later);
+        let left_over = cursor.own.drain(..).chain(cursor.given.drain(..)).collect();
+        self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), cursor.ended);
+        let position = self.events.next_sequence();
         // What left just before it was cut off may not be on the tape.
-        for sent in guide.leaving.drain(..) {
-            self.keeping.effect(self.next_sequence, &sent);
+        for sent in cursor.leaving.drain(..) {
+            self.recording.effect(position, &sent);
         }
-        self.next_states = self.next_sequence;
-        self.stopped = guide.ended;
+        self.recording.states_due_from(position);
         Ok(Resumed {
-            events: self.next_sequence,
-            actions: guide.compared,
-            unkept: guide.unkept,
+            events: position,
+            actions: cursor.compared,
+            unkept: cursor.unkept,
         })
-    }
-
-    /// How long windows are, where the kernel works in windows.
-    const fn windows(&self) -> Option<Timestamp> {
-        match self.stepping {
-            Stepping::Lockstep => Some(self.lookahead_ns),
-            Stepping::Free => None,
-        }
     }
 
     fn follow_tape(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
-        self.guided = true;
+        self.is_replaying = true;
         self.restore_time_limit(false)?;
-        let followed = self.follow_to_end(guide, tape, observer);
+        let followed = self.follow_to_end(cursor, tape, observer);
         self.restore_time_limit(true)?;
-        self.guided = false;
-        if let Some(recorder) = guide.recorder.take() {
-            self.record(recorder);
+        self.is_replaying = false;
+        if let Some(recorder) = cursor.recorder.take() {
+            self.recording.set_recorder(Some(recorder));
         }
         followed
     }
@@ -163,59 +159,59 @@ impl Engine {
     /// Whether the workers have to be quick about bringing an instance somewhere: where it was recorded, it was in time.
     fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
         for worker in 0..self.pool.len() {
-            let task = Task::Force(RecordedFault::WithoutTimeLimit(!restore_time_limit));
-            let _ = self.pool.perform(worker, task, &mut self.intents)?;
+            let task =
+                Task::ApplyRecordedFault(RecordedFault::WithoutTimeLimit(!restore_time_limit));
+            let _ = self.pool.perform(worker, task, self.decisions.pending())?;
         }
         Ok(())
     }
 
     fn follow_to_end(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
         loop {
-            guide.fill(tape, self.next_sequence)?;
-            while let Some((position, effect)) = guide.next_before(self.next_sequence) {
-                guide.done_at = self.now;
-                self.apply_effect(guide, tape, position, effect)?;
-                guide.fill(tape, self.next_sequence)?;
+            cursor.fill(tape, self.events.next_sequence())?;
+            while let Some((position, effect)) = cursor.next_before(self.events.next_sequence()) {
+                cursor.last_effect_at = self.events.now();
+                self.apply_effect(cursor, tape, position, effect)?;
+                cursor.fill(tape, self.events.next_sequence())?;
             }
-            self.visit_venues(guide);
-            self.tell_what_happened(guide, tape.is_watched(), observer)?;
-            let most = guide
-                .limit(self.next_sequence)
-                .saturating_sub(self.next_sequence);
+            self.pass_commands_on(cursor);
+            self.report_progress(cursor, tape.is_watched(), observer)?;
+            let most = cursor
+                .limit(self.events.next_sequence())
+                .saturating_sub(self.events.next_sequence());
             let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
-            self.window.clear();
-            tape.events(most, &mut self.window)?;
-            if self.window.is_empty() {
+            tape.events(most, self.events.begin_window())?;
+            if self.events.window().is_empty() {
                 break;
             }
-            self.play_stretch(guide, tape)?;
+            self.play_stretch(cursor, tape)?;
         }
-        self.at_end_of_tape(guide)
+        self.at_end_of_tape(cursor)
     }
 
-    fn tell_what_happened(
+    fn report_progress(
         &mut self,
-        guide: &ReplayCursor,
+        cursor: &ReplayCursor,
         watched: bool,
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
-        for (at, notice) in self.router.outbox.notices.drain(..) {
+        for (at, notice) in self.router.outbox.drain_notices() {
             // A host that goes on has told all this before it was cut off.
-            if !guide.venues {
+            if !cursor.venues {
                 observer.notice(at, notice);
             }
         }
         if watched {
             observer.status(&self.status());
         } else {
-            self.tell_status(observer);
+            self.report_status(observer);
         }
-        match self.hearing.0.stopping() {
+        match self.inbox.is_stop_requested() {
             true => Err(EngineError::Tape("it was stopped".to_owned()).into()),
             false => Ok(()),
         }
@@ -224,12 +220,12 @@ impl Engine {
     /// Publishes a stretch of the tape, lets the strategies decide, and goes through it with the router.
     fn play_stretch(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
     ) -> Result<(), ReplayStop> {
-        let first = self.next_sequence;
-        if let Some(event) = self
-            .window
+        let first = self.events.next_sequence();
+        let window = self.events.window();
+        if let Some(event) = window
             .iter()
             .zip(first..)
             .find(|(event, at)| event.sequence != *at)
@@ -240,42 +236,42 @@ impl Engine {
             );
             return Err(EngineError::Tape(problem).into());
         }
-        let end = first + self.window.len() as u64;
-        for fence in guide.fences.extract_if(.., |fence| fence.offered < end) {
-            self.force(fence.strategy, RecordedFault::At(fence))?;
+        let end = first + window.len() as u64;
+        for fault in cursor.faults.extract_if(.., |fault| fault.offered < end) {
+            self.impose(fault.strategy, RecordedFault::At(fault))?;
         }
         // These are kept already.
-        let recorder = self.keeping.take();
+        let recorder = self.recording.take_recorder();
         let published = self.publish();
-        self.keeping.put(recorder);
+        self.recording.set_recorder(recorder);
         published?;
-        self.pool.catch_up(self.next_sequence, &mut self.intents)?;
-        guide.sort(&mut self.intents);
-        let window = std::mem::take(&mut self.window);
-        let played = self.go_through(guide, tape, &window);
-        self.window = window;
+        self.catch_up()?;
+        cursor.sort(self.decisions.pending());
+        let window = self.events.take_window();
+        let played = self.carry_out_stretch(cursor, tape, &window);
+        self.events.return_window(window);
         played?;
-        self.visit_venues(guide);
+        self.pass_commands_on(cursor);
         Ok(())
     }
 
-    fn go_through(
+    fn carry_out_stretch(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
         window: &[Event],
     ) -> Result<(), ReplayStop> {
         for event in window {
-            self.look_for_own(guide, event)?;
+            self.match_event(cursor, event)?;
             self.router.on_event(event);
             let position = event.sequence + 1;
-            while let Some((at, effect)) = guide.next_before(position) {
-                guide.done_at = event.ts_host;
-                self.apply_effect(guide, tape, at, effect)?;
-                guide.fill(tape, self.next_sequence)?;
+            while let Some((at, effect)) = cursor.next_before(position) {
+                cursor.last_effect_at = event.ts_host;
+                self.apply_effect(cursor, tape, at, effect)?;
+                cursor.fill(tape, self.events.next_sequence())?;
             }
-            if guide.is_exhausted() && self.stepping == Stepping::Lockstep {
-                self.carry_out_rest(guide, position)?;
+            if cursor.is_exhausted() && self.time.is_lockstep() {
+                self.carry_out_rest(cursor, position)?;
             }
         }
         Ok(())
@@ -284,62 +280,69 @@ impl Engine {
     /// Where the deeds end, so did what was recorded of decisions: what was decided beyond never left, and does now.
     fn carry_out_rest(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         position: u64,
     ) -> Result<(), ReplayStop> {
-        let left = guide.left_before(position);
+        let left = cursor.left_before(position);
         let Some(first) = left.first() else {
             return Ok(());
         };
         // One that was decided in an earlier window than the last deed's would be on the tape; so would any one if the tape
         // is only played no further.
-        if guide.is_cut || self.window_end(first.at) < self.window_end(guide.done_at) {
+        if cursor.is_cut
+            || self.time.window_end(first.at) < self.time.window_end(cursor.last_effect_at)
+        {
             let found =
                 AppliedAction::of(first, Timestamp::MIN).map_or(Finding::Nothing, Finding::Action);
             let (at, strategy) = (first.cause + 1, Some(first.strategy));
             return Err(differs(at, strategy, Finding::Nothing, found));
         }
-        if let Some(recorder) = guide.recorder.take() {
-            self.keeping.put(Some(recorder));
+        if let Some(recorder) = cursor.recorder.take() {
+            self.recording.set_recorder(Some(recorder));
         }
-        guide.unkept += left.len() as u64;
+        cursor.unkept += left.len() as u64;
         let first = left.first();
-        guide.extra = guide
+        cursor.extra = cursor
             .extra
             .or_else(|| AppliedAction::of(first?, Timestamp::MIN));
-        self.intents = left;
-        self.keep_decisions();
-        for intent in std::mem::take(&mut self.intents) {
-            hash_intent(&mut self.actions_hash, &intent);
+        self.decisions.set_pending(left);
+        self.record_decisions();
+        for intent in std::mem::take(self.decisions.pending()) {
+            self.decisions.hash(&intent);
             self.router.on_intent(&intent);
         }
-        self.resume_if_kept();
+        self.resume_if_recorded();
         Ok(())
     }
 
-    fn at_end_of_tape(&mut self, guide: &mut ReplayCursor) -> Result<(), ReplayStop> {
-        if let Some((position, _)) = guide.queue.front() {
+    fn at_end_of_tape(&mut self, cursor: &mut ReplayCursor) -> Result<(), ReplayStop> {
+        if let Some((position, _)) = cursor.queue.front() {
             let problem = format!(
                 "the actions reel goes on to event {position}, but the events reel ends at {}: its tail is lost",
-                self.next_sequence
+                self.events.next_sequence()
             );
             return Err(EngineError::Tape(problem).into());
         }
-        if !guide.ended {
+        if !cursor.ended {
             return Ok(());
         }
         // Answers that a free run stamps when it comes to them are on the tape within a lookahead, or never.
-        let late = self.now.saturating_sub(self.lookahead_ns);
-        if let Some(own) = guide.own.iter().find(|own| own.ts_host < late) {
+        let late = self.events.now().saturating_sub(self.time.lookahead_ns());
+        if let Some(own) = cursor.own.iter().find(|own| own.ts_host < late) {
             let own = Finding::Event(Box::new(*own));
-            return Err(differs(self.next_sequence, None, Finding::Nothing, own));
+            return Err(differs(
+                self.events.next_sequence(),
+                None,
+                Finding::Nothing,
+                own,
+            ));
         }
-        if let Some(extra) = guide.extra.take() {
+        if let Some(extra) = cursor.extra.take() {
             let strategy = Some(extra.strategy);
-            let (at, extra) = (self.next_sequence, Finding::Action(extra));
+            let (at, extra) = (self.events.next_sequence(), Finding::Action(extra));
             return Err(differs(at, strategy, Finding::Nothing, extra));
         }
-        if let Some(intent) = guide.all_left().first() {
+        if let Some(intent) = cursor.all_left().first() {
             let found = AppliedAction::of(intent, Timestamp::MIN);
             let found = found.map_or(
                 Finding::Words("an instance's end".to_owned()),
@@ -347,17 +350,12 @@ impl Engine {
             );
             let strategy = Some(intent.strategy);
             return Err(differs(
-                self.next_sequence,
+                self.events.next_sequence(),
                 strategy,
                 Finding::Nothing,
                 found,
             ));
         }
         Ok(())
-    }
-
-    fn clear_outbox(&mut self) {
-        self.router.outbox.commands.clear();
-        self.router.outbox.notices.clear();
     }
 }

@@ -1,11 +1,12 @@
 //! Each deed of a tape, once more.
 
-use super::tape::{Finding, ReplayStop, Tape, TapeError, differs};
-use crate::config::Stepping;
+use super::stop::{ReplayStop, differs};
+use super::tape::{Finding, Tape, TapeError};
 use crate::effect::{AppliedAction, Effect, RecordedChange, StrategyOutcome, sent};
+use crate::error::EngineError;
 use crate::handle::{ChangeResult, StrategyChange};
 use crate::intent::{Decision, Intent};
-use crate::kernel::{Engine, EngineError, hash_intent};
+use crate::kernel::Engine;
 use crate::port::{ORDERS_PER_RUN, State, StrategyStart};
 use crate::replay::cursor::ReplayCursor;
 use crate::worker::Task;
@@ -16,83 +17,83 @@ impl Engine {
     /// Does what was done then, and looks whether it would have been done now.
     pub(super) fn apply_effect(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
         position: u64,
         effect: Effect,
     ) -> Result<(), ReplayStop> {
         match effect {
-            Effect::Applied(acted) => self.act_again(guide, position, acted)?,
+            Effect::Applied(applied) => self.reapply_action(cursor, position, applied)?,
             Effect::Settled {
                 at,
                 strategy,
                 outcome,
-            } => self.settle_again(guide, position, (at, strategy, outcome))?,
+            } => self.reapply_outcome(cursor, position, (at, strategy, outcome))?,
             Effect::Operated { at, order } => self.router.operate(at, order),
             Effect::GaveUp { at, strategy } => {
-                self.failed_trials.retain(|other| *other != strategy);
-                if guide.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
-                    self.force(strategy, RecordedFault::Refusal)?;
+                self.pending_changes.forget_failed_probation(strategy);
+                if cursor.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
+                    self.impose(strategy, RecordedFault::Refusal)?;
                 }
                 self.give_up(strategy, at)?;
             }
             Effect::Changed { at, what } => {
-                let refused = guide.was_refused(position);
+                let refused = cursor.was_refused(position);
                 let strategy = what.strategy();
-                let hands_over = !matches!(
+                let is_handover = !matches!(
                     what,
                     RecordedChange::Start { .. } | RecordedChange::Remove(_)
                 );
-                if hands_over && refused == Some(true) {
-                    self.force(strategy, RecordedFault::Refusal)?;
+                if is_handover && refused == Some(true) {
+                    self.impose(strategy, RecordedFault::Refusal)?;
                 }
-                let settled = guide.settled_next(strategy);
-                if hands_over && settled == Some((position, StrategyOutcome::Fenced(None))) {
-                    self.force(strategy, RecordedFault::LostState)?;
+                let settled = cursor.settled_next(strategy);
+                if is_handover && settled == Some((position, StrategyOutcome::Fenced(None))) {
+                    self.impose(strategy, RecordedFault::LostState)?;
                 }
-                self.change_again(tape, position, at, (what, refused))?;
+                self.reapply_change(tape, position, at, (what, refused))?;
             }
             Effect::Asked => {
                 let states = self.states()?;
                 for (strategy, _) in &states {
-                    if guide.failed_to_save(position, *strategy) {
-                        self.fault_again(guide, *strategy, false)?;
+                    if cursor.failed_to_save(position, *strategy) {
+                        self.reapply_fault(cursor, *strategy, false)?;
                     }
                 }
-                guide.states = Some((position, states));
+                cursor.states = Some((position, states));
             }
             Effect::Saved { strategy, state } => {
-                self.save_again(guide, position, strategy, &state)?;
+                self.compare_state(cursor, position, strategy, &state)?;
             }
             Effect::Stopping { at } => {
-                guide.ended = true;
+                cursor.ended = true;
                 self.stop_strategies(at)?;
             }
-            effect @ Effect::Sent { .. } => self.send_again(guide, position, &effect)?,
+            effect @ Effect::Sent { .. } => self.compare_command(cursor, position, &effect)?,
             Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {}
         }
-        self.note_commands(guide);
-        guide.sort(&mut self.intents);
+        self.note_commands(cursor);
+        cursor.sort(self.decisions.pending());
         Ok(())
     }
 
     /// Takes in what is to leave.
-    pub(super) fn note_commands(&self, guide: &mut ReplayCursor) {
-        let commands = &self.router.outbox.commands;
-        let new = commands[guide.noted..].iter();
-        guide
+    pub(super) fn note_commands(&self, cursor: &mut ReplayCursor) {
+        let commands = self.router.outbox.commands();
+        let new = commands[cursor.noted..].iter();
+        cursor
             .leaving
             .extend(new.filter_map(|(_, at, command)| sent(*at, command)));
-        guide.noted = commands.len();
+        cursor.noted = commands.len();
     }
 
-    fn send_again(
+    fn compare_command(
         &self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         position: u64,
         taped: &Effect,
     ) -> Result<(), ReplayStop> {
-        let left = guide.leaving.pop_front();
+        let left = cursor.leaving.pop_front();
         if left.as_ref() == Some(taped) {
             return Ok(());
         }
@@ -101,62 +102,62 @@ impl Engine {
         Err(differs(position, None, words(taped), found))
     }
 
-    fn act_again(
+    fn reapply_action(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         position: u64,
-        acted: AppliedAction,
+        applied: AppliedAction,
     ) -> Result<(), ReplayStop> {
-        let found = guide.take(acted.strategy, acted.is_at_end());
-        let mut found = found.and_then(|intent| AppliedAction::of(&intent, acted.leaves_at));
+        let found = cursor.take(applied.strategy, applied.is_at_end());
+        let mut found = found.and_then(|intent| AppliedAction::of(&intent, applied.leaves_at));
         if let Some(found) = &mut found {
             // The kernel says when what counts from an end happened, and what it denies.
-            found.late = acted.late;
-            if acted.is_at_end() {
-                found.at = acted.at;
+            found.late = applied.late;
+            if applied.is_at_end() {
+                found.at = applied.at;
             }
         }
-        if found != Some(acted) {
+        if found != Some(applied) {
             return Err(differs(
                 position,
-                Some(acted.strategy),
-                Finding::Action(acted),
+                Some(applied.strategy),
+                Finding::Action(applied),
                 found.map_or(Finding::Nothing, Finding::Action),
             ));
         }
-        guide.compared += 1;
+        cursor.compared += 1;
         let intent = Intent {
-            cause: acted.cause,
-            at: acted.at,
-            strategy: acted.strategy,
-            ordinal: acted.ordinal,
-            decision: match acted.late {
-                true => Decision::Late(acted.action),
-                false => Decision::Act(acted.action),
+            cause: applied.cause,
+            at: applied.at,
+            strategy: applied.strategy,
+            ordinal: applied.ordinal,
+            decision: match applied.late {
+                true => Decision::Late(applied.action),
+                false => Decision::Act(applied.action),
             },
         };
-        let before = self.router.outbox.commands.len();
-        self.router.leaves_at = acted.leaves_at;
-        hash_intent(&mut self.actions_hash, &intent);
+        let before = self.router.outbox.commands().len();
+        self.router.gate.set_leaves_at(applied.leaves_at);
+        self.decisions.hash(&intent);
         self.router.on_intent(&intent);
-        if self.stepping == Stepping::Free {
-            for (_, at, _) in &mut self.router.outbox.commands[before..] {
-                *at = acted.leaves_at;
-            }
+        if !self.time.is_lockstep() {
+            self.router
+                .outbox
+                .restamp_commands(before, applied.leaves_at);
         }
         Ok(())
     }
 
-    fn settle_again(
+    fn reapply_outcome(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         position: u64,
         (at, strategy, outcome): (Timestamp, StrategyId, StrategyOutcome),
     ) -> Result<(), ReplayStop> {
-        if guide.found_next(strategy) != Some(outcome) {
-            self.bring_about(guide, strategy, outcome)?;
+        if cursor.found_next(strategy) != Some(outcome) {
+            self.impose_outcome(cursor, strategy, outcome)?;
         }
-        let found = guide.take(strategy, true);
+        let found = cursor.take(strategy, true);
         let now = found
             .as_ref()
             .and_then(|intent| StrategyOutcome::of(&intent.decision));
@@ -164,7 +165,7 @@ impl Engine {
             (Some(mut intent), Some(now)) if now == outcome => {
                 intent.at = at;
                 self.router.on_intent(&intent);
-                self.note(&intent);
+                self.note_outcome(&intent);
                 Ok(())
             }
             (_, now) => Err(differs(
@@ -177,54 +178,56 @@ impl Engine {
     }
 
     /// Lets happen again what no batch brings about, if a limit in time may have.
-    fn bring_about(
+    fn impose_outcome(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         strategy: StrategyId,
         outcome: StrategyOutcome,
     ) -> Result<(), ReplayStop> {
         match outcome {
-            StrategyOutcome::Fenced(None) => self.fault_again(guide, strategy, true),
+            StrategyOutcome::Fenced(None) => self.reapply_fault(cursor, strategy, true),
             StrategyOutcome::ShadowFailed => {
-                self.force(strategy, RecordedFault::FaultInShadow(strategy))?;
-                guide.sort_before(strategy, &mut self.intents);
+                self.impose(strategy, RecordedFault::FaultInShadow(strategy))?;
+                cursor.sort_before(strategy, self.decisions.pending());
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn fault_again(
+    fn reapply_fault(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         strategy: StrategyId,
         snapshot: bool,
     ) -> Result<(), ReplayStop> {
-        guide.sort(&mut self.intents);
+        cursor.sort(self.decisions.pending());
         let fault = RecordedFault::Fault {
             strategy,
-            fate: guide.fate(strategy),
+            outcome: cursor.outcome_of_fault(strategy),
             snapshot,
         };
-        self.force(strategy, fault)?;
-        guide.sort_before(strategy, &mut self.intents);
+        self.impose(strategy, fault)?;
+        cursor.sort_before(strategy, self.decisions.pending());
         Ok(())
     }
 
     /// Tells a strategy's worker what must happen.
-    pub(super) fn force(
+    pub(super) fn impose(
         &mut self,
         strategy: StrategyId,
-        forced: RecordedFault,
+        fault: RecordedFault,
     ) -> Result<(), ReplayStop> {
-        if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
-            let task = Task::Force(forced);
-            let _ = self.pool.perform(card.worker, task, &mut self.intents)?;
+        if let Some(entry) = self.strategies.get(strategy) {
+            let task = Task::ApplyRecordedFault(fault);
+            let _ = self
+                .pool
+                .perform(entry.worker(), task, self.decisions.pending())?;
         }
         Ok(())
     }
 
-    fn change_again(
+    fn reapply_change(
         &mut self,
         tape: &mut dyn Tape,
         position: u64,
@@ -243,11 +246,11 @@ impl Engine {
             } => {
                 let version = tape.version(&name, &spec)?;
                 let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
-                let known = self.cards.iter().any(|card| card.id == strategy);
-                let seat = if known {
+                let known = self.strategies.get(strategy).is_some();
+                let start = if known {
                     match self.carry_out_change(StrategyChange::DryRun(strategy), at)? {
                         Ok(ChangeResult::DryRun(left)) => {
-                            left.seat(name, allocation, next_order, version)
+                            left.start(name, allocation, next_order, version)
                         }
                         _ => return Err(EngineError::Tape(format!("`{name}` has no place")).into()),
                     }
@@ -255,11 +258,11 @@ impl Engine {
                     let named = (strategy, name);
                     StrategyStart::start(&self.registry, named, allocation, next_order, version)
                 };
-                StrategyChange::Start(Box::new(seat.map_err(|fault| TapeError(fault.0))?))
+                StrategyChange::Start(Box::new(start.map_err(|fault| TapeError(fault.0))?))
             }
             RecordedChange::Swap { strategy, spec } => {
-                let card = self.cards.iter().find(|card| card.id == strategy);
-                let name = card.map_or_else(String::new, |card| card.name.clone());
+                let entry = self.strategies.get(strategy);
+                let name = entry.map_or_else(String::new, |entry| entry.name().to_owned());
                 StrategyChange::Swap(strategy, Box::new(tape.version(&name, &spec)?))
             }
             RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
@@ -281,18 +284,18 @@ impl Engine {
         ))
     }
 
-    fn save_again(
+    fn compare_state(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         position: u64,
         strategy: StrategyId,
         state: &State,
     ) -> Result<(), ReplayStop> {
         // The first reels do not say that the states were asked for.
-        if guide.states.as_ref().is_none_or(|(at, _)| *at != position) {
-            guide.states = Some((position, self.states()?));
+        if cursor.states.as_ref().is_none_or(|(at, _)| *at != position) {
+            cursor.states = Some((position, self.states()?));
         }
-        let states = guide.states.iter().filter(|(at, _)| *at == position);
+        let states = cursor.states.iter().filter(|(at, _)| *at == position);
         let mut states = states.flat_map(|(_, states)| states);
         let found = states.find(|(id, _)| *id == strategy);
         match found {

@@ -1,29 +1,29 @@
 //! Where an event of the tape came from: from the host itself, which derives it again, or from a venue.
 
-use super::tape::{Finding, ReplayStop, differs};
-use crate::config::Stepping;
+use super::stop::{ReplayStop, differs};
+use super::tape::Finding;
 use crate::kernel::Engine;
 use crate::replay::cursor::ReplayCursor;
 use tickdeck_model::{Event, OrderStatus, Timestamp, View};
 
 impl Engine {
     /// Takes an event of ours off those that must come, if it is one.
-    pub(super) fn look_for_own(
+    pub(super) fn match_event(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         event: &Event,
     ) -> Result<(), ReplayStop> {
-        let until = self.gathered_until(event.ts_host);
+        let until = self.time.gathered_until(event.ts_host);
         if self.router.next_due().is_some_and(|due| due < until) {
             let mut due = Vec::new();
             self.router.poll(until, &mut due);
             due.sort_by_key(|event| event.ts_host);
-            guide.own.extend(due);
+            cursor.own.extend(due);
         }
-        let free = self.stepping == Stepping::Free;
-        if let Some(at) = guide.own.iter().position(|own| is_same(own, event, free)) {
-            guide.own.remove(at);
-        } else if let Some(own) = guide
+        let free = !self.time.is_lockstep();
+        if let Some(at) = cursor.own.iter().position(|own| is_same(own, event, free)) {
+            cursor.own.remove(at);
+        } else if let Some(own) = cursor
             .own
             .front()
             .filter(|own| !free && own.ts_host < event.ts_host)
@@ -41,32 +41,23 @@ impl Engine {
                 Finding::Event(Box::new(*event)),
                 Finding::Nothing,
             ));
-        } else if guide.venues {
-            self.expect_of_venues(guide, event)?;
+        } else if cursor.venues {
+            self.match_venue_event(cursor, event)?;
         }
         Ok(())
     }
 
-    /// Up to when everything was gathered as an event of this time was: to the end of its window, before anything was decided
-    /// in it. What is sent from there on shows after it. Where time goes by, what is ahead has not happened.
-    fn gathered_until(&self, at: Timestamp) -> Timestamp {
-        match self.stepping {
-            Stepping::Lockstep => self.window_end(at),
-            Stepping::Free => at.saturating_add(1),
-        }
-    }
-
     /// What the venues gave must be what the tape has.
-    fn expect_of_venues(
+    fn match_venue_event(
         &mut self,
-        guide: &mut ReplayCursor,
+        cursor: &mut ReplayCursor,
         event: &Event,
     ) -> Result<(), ReplayStop> {
-        if guide.given.is_empty() {
-            self.ask_venues(guide, self.gathered_until(event.ts_host));
+        if cursor.given.is_empty() {
+            self.poll_venues(cursor, self.time.gathered_until(event.ts_host));
         }
-        match guide.given.pop_front() {
-            Some(given) if is_same(&given, event, self.stepping == Stepping::Free) => Ok(()),
+        match cursor.given.pop_front() {
+            Some(given) if is_same(&given, event, !self.time.is_lockstep()) => Ok(()),
             given => Err(differs(
                 event.sequence,
                 None,
@@ -77,33 +68,27 @@ impl Engine {
     }
 
     /// Gives the venues what they were sent, and takes what they have until then.
-    fn ask_venues(&mut self, guide: &mut ReplayCursor, until: Timestamp) {
-        self.note_commands(guide);
-        guide.noted = 0;
-        for (venue, at, command) in self.router.outbox.commands.drain(..) {
-            let mut venues = self.venues.iter_mut();
-            if let Some(venue) = venues.find(|other| other.terms.venue == venue && !other.broken) {
-                venue.gateway.send(at, command);
-            }
+    fn poll_venues(&mut self, cursor: &mut ReplayCursor, until: Timestamp) {
+        self.note_commands(cursor);
+        cursor.noted = 0;
+        for (venue, at, command) in self.router.outbox.drain_commands() {
+            self.venues.send(venue, at, command);
         }
         let mut given = Vec::new();
-        for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
-            if venue.gateway.poll(until, &mut given).is_err() {
-                (venue.open, venue.broken) = (false, true);
-            }
-        }
+        // That a source failed was reported before the interruption.
+        self.venues.poll(until, &mut given, |_| {});
         given.sort_by_key(|event| event.ts_host);
-        guide.given.extend(given);
+        cursor.given.extend(given);
     }
 
     /// Passes commands on to the venues if they are there.
-    pub(super) fn visit_venues(&mut self, guide: &mut ReplayCursor) {
-        if guide.venues {
-            self.ask_venues(guide, self.now.saturating_add(1));
+    pub(super) fn pass_commands_on(&mut self, cursor: &mut ReplayCursor) {
+        if cursor.venues {
+            self.poll_venues(cursor, self.events.now().saturating_add(1));
         } else {
-            self.note_commands(guide);
-            guide.noted = 0;
-            self.router.outbox.commands.clear();
+            self.note_commands(cursor);
+            cursor.noted = 0;
+            self.router.outbox.clear_commands();
         }
     }
 }

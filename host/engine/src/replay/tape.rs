@@ -1,7 +1,6 @@
 //! A recorded run as it is asked for, and what doing it again comes to.
 
 use crate::effect::{AppliedAction, Effect, StrategyOutcome};
-use crate::kernel::EngineError;
 use crate::port::{State, Version};
 use crate::report::{Report, Status};
 use tickdeck_model::{Event, StrategyId};
@@ -108,37 +107,4 @@ pub struct Standing {
     pub states: Vec<(StrategyId, State)>,
     /// The store.
     pub portfolio: Portfolio,
-}
-
-/// A way to stop: a difference, or an error.
-pub(super) enum ReplayStop {
-    Differs(Box<Divergence>),
-    Fails(EngineError),
-}
-
-impl<T: Into<EngineError>> From<T> for ReplayStop {
-    fn from(error: T) -> Self {
-        Self::Fails(error.into())
-    }
-}
-
-impl From<TapeError> for EngineError {
-    fn from(error: TapeError) -> Self {
-        Self::Tape(error.0)
-    }
-}
-
-/// A difference.
-pub(super) fn differs(
-    position: u64,
-    strategy: Option<StrategyId>,
-    recorded: Finding,
-    found: Finding,
-) -> ReplayStop {
-    ReplayStop::Differs(Box::new(Divergence {
-        position,
-        strategy,
-        recorded,
-        found,
-    }))
 }

@@ -1,70 +1,38 @@
-//! Whether an order may pass: what is known as of its cause, put before every middleware.
+//! The checks that every order and change passes before it leaves.
 
-use crate::handle::Mode;
+use crate::config::{OrderLimits, RiskConfig};
 use crate::middleware::{Denial, OrderContext, OrderMiddleware};
-use crate::router::Router;
-use tickdeck_model::{ClientOrderId, InstrumentId, Reason, Size, Timestamp};
+use crate::router::risk::Risk;
+use tickdeck_model::StrategyId;
 
-impl Router {
-    /// Asks every middleware about an order or a change; the first that refuses ends it.
-    pub(crate) fn judge(
-        &mut self,
-        place: usize,
-        now: Timestamp,
-        instrument: InstrumentId,
-        except: Option<ClientOrderId>,
-        mut ask: impl FnMut(&mut dyn OrderMiddleware, &OrderContext<'_>) -> Result<(), Denial>,
-    ) -> Result<(), Denial> {
-        let mut middlewares = std::mem::take(&mut self.middlewares);
-        let verdict = self
-            .situation(place, now, instrument, except)
-            .and_then(|at| {
-                middlewares
-                    .iter_mut()
-                    .try_for_each(|middleware| ask(middleware.as_mut(), &at))
-            });
-        self.middlewares = middlewares;
-        verdict
+/// The order middlewares; the built-in limits come first.
+pub(super) struct PreTrade(Vec<Box<dyn OrderMiddleware>>);
+
+impl PreTrade {
+    pub(super) fn new(risk: RiskConfig) -> Self {
+        Self(vec![Box::new(Risk::new(risk))])
     }
 
-    fn situation(
-        &self,
-        place: usize,
-        now: Timestamp,
-        instrument: InstrumentId,
-        except: Option<ClientOrderId>,
-    ) -> Result<OrderContext<'_>, Denial> {
-        let party = &self.parties[place];
-        let (Some(terms), Some(market)) = (
-            self.instruments.get(instrument.index()),
-            self.markets.get(instrument),
-        ) else {
-            return Err(Denial {
-                reason: Reason::UnknownInstrument,
-                values: format!("instrument={instrument}"),
-            });
-        };
-        let (open_buys, open_sells) = self.orders.exposure(party.id, instrument, except);
-        let position = self
-            .portfolio
-            .book(party.id)
-            .map_or(Size::ZERO, |book| book.position_size(instrument));
-        Ok(OrderContext {
-            now,
-            leaves_at: self.leaves_at.max(now),
-            instrument: terms,
-            strategy: party.id,
-            quote: market.quote,
-            stale: market.stale,
-            killed: self.killed,
-            mode: if self.late || self.halted {
-                Mode::Pause
-            } else {
-                self.mode(party)
-            },
-            position,
-            open_buys,
-            open_sells,
-        })
+    /// Adds a middleware behind the others.
+    pub(super) fn push(&mut self, middleware: Box<dyn OrderMiddleware>) {
+        self.0.push(middleware);
+    }
+
+    /// A strategy has other limits from its next order on.
+    pub(super) fn set_limits(&mut self, strategy: StrategyId, limits: &OrderLimits) {
+        for middleware in &mut self.0 {
+            middleware.set_limits(strategy, limits);
+        }
+    }
+
+    /// Asks every middleware; the first that refuses ends it.
+    pub(super) fn check(
+        &mut self,
+        context: &OrderContext<'_>,
+        mut ask: impl FnMut(&mut dyn OrderMiddleware, &OrderContext<'_>) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
+        self.0
+            .iter_mut()
+            .try_for_each(|middleware| ask(middleware.as_mut(), context))
     }
 }

@@ -1,25 +1,25 @@
-//! What the router knows of a strategy, and what operators and versions change of it.
+//! What the router knows of the strategies.
 
-use crate::handle::{Mode, OperatorCommand};
-use crate::port::{Command, OrderPolicy, StrategyStart, Version};
-use crate::router::Router;
+use crate::handle::Mode;
+use crate::port::{OrderPolicy, Version};
 use std::collections::BTreeSet;
-use tickdeck_model::{Feed, FeedRequest, InstrumentId, Reason, StrategyId, TextId, Timestamp};
+use tickdeck_model::{Feed, FeedRequest, StrategyId, TextId};
 
 /// What the router knows of a strategy.
 #[derive(Debug)]
 pub(crate) struct RoutedStrategy {
-    pub(crate) id: StrategyId,
-    pub(crate) mode: Mode,
-    pub(crate) order_policy: OrderPolicy,
-    pub(crate) messages: Vec<(TextId, String)>,
-    pub(crate) ended: bool,
+    pub(super) id: StrategyId,
+    pub(super) mode: Mode,
+    pub(super) order_policy: OrderPolicy,
+    pub(super) messages: Vec<(TextId, String)>,
+    pub(super) ended: bool,
     /// Instruments whose book it gets.
-    pub(crate) books: BTreeSet<u32>,
+    pub(super) books: BTreeSet<u32>,
 }
 
 impl RoutedStrategy {
-    pub(crate) fn new(id: StrategyId, version: &Version) -> Self {
+    /// One that starts with this version.
+    pub(super) fn new(id: StrategyId, version: &Version) -> Self {
         Self {
             id,
             mode: Mode::Trade,
@@ -29,145 +29,89 @@ impl RoutedStrategy {
             books: books(&version.feeds).collect(),
         }
     }
-}
 
-/// Instruments whose book a manifest names.
-fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
-    let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
-    books.map(|feed| feed.target)
-}
-
-impl Router {
-    /// Takes in a strategy; one of the same number may have sat there before, and its mode stays.
-    pub(crate) fn seat(&mut self, seat: &StrategyStart) {
-        self.portfolio
-            .open_strategy(seat.id, &seat.allocation, seat.next_order);
-        self.set_limits(seat.id, &seat.version);
-        self.admit(RoutedStrategy::new(seat.id, &seat.version));
+    /// One of which nothing but its number is known.
+    pub(super) fn bare(id: StrategyId) -> Self {
+        Self {
+            id,
+            mode: Mode::Trade,
+            order_policy: OrderPolicy::Cancel,
+            messages: Vec::new(),
+            ended: false,
+            books: BTreeSet::new(),
+        }
     }
 
-    pub(crate) fn admit(&mut self, mut party: RoutedStrategy) {
-        match self.place_of(party.id) {
+    /// Whether it ended: by its own faults, or because it was stopped or removed.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Its own mode, without the deck's.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+/// All strategies, in the order in which they were first started: the same order as the kernel's.
+#[derive(Debug, Default)]
+pub(crate) struct RoutedStrategies {
+    list: Vec<RoutedStrategy>,
+    /// By strategy number: its place in the list. Ids are interned, so they are dense.
+    places: Vec<Option<usize>>,
+}
+
+impl RoutedStrategies {
+    /// Takes in a strategy. The mode of one that has been there before stays.
+    pub(super) fn admit(&mut self, mut strategy: RoutedStrategy) {
+        match self.place_of(strategy.id) {
             Some(place) => {
-                party.mode = self.parties[place].mode;
-                self.parties[place] = party;
+                strategy.mode = self.list[place].mode;
+                self.list[place] = strategy;
             }
             None => {
-                let at = party.id.index();
+                let at = strategy.id.index();
                 if self.places.len() <= at {
                     self.places.resize(at + 1, None);
                 }
-                self.places[at] = Some(self.parties.len());
-                self.parties.push(party);
+                self.places[at] = Some(self.list.len());
+                self.list.push(strategy);
             }
         }
     }
 
-    /// Where a strategy stands among the parties, if it was ever seated.
-    pub(crate) fn place_of(&self, id: StrategyId) -> Option<usize> {
+    /// The place of a strategy, if it was ever started.
+    pub(super) fn place_of(&self, id: StrategyId) -> Option<usize> {
         self.places.get(id.index()).copied().flatten()
     }
 
-    /// Asks for the books of a manifest: a strategy that comes while others trade starts with a snapshot of each.
-    pub(crate) fn ask_for_books(&mut self, version: &Version, at: Timestamp) {
-        for target in books(&version.feeds) {
-            let instrument = InstrumentId(target);
-            self.command(instrument, at, Command::Snapshot { instrument });
-        }
+    pub(super) fn at(&self, place: usize) -> &RoutedStrategy {
+        &self.list[place]
     }
 
-    /// The limits that a version comes with hold from now on.
-    fn set_limits(&mut self, id: StrategyId, version: &Version) {
-        if let Some(limits) = &version.limits {
-            for middleware in &mut self.middlewares {
-                middleware.set_limits(id, limits);
-            }
-        }
+    pub(super) fn at_mut(&mut self, place: usize) -> &mut RoutedStrategy {
+        &mut self.list[place]
     }
 
-    /// Another version counts. Orders, timers and the mode stay.
-    pub(crate) fn change_version(
-        &mut self,
-        place: usize,
-        before: &[FeedRequest],
-        version: &Version,
-        at: Timestamp,
-    ) {
-        self.set_limits(self.parties[place].id, version);
-        let party = &mut self.parties[place];
-        party.order_policy = version.order_policy;
-        party.messages.clone_from(&version.messages);
-        let kept: Vec<u32> = books(&version.feeds).collect();
-        let before: Vec<u32> = match std::mem::take(&mut party.ended) {
-            true => Vec::new(),
-            false => books(before).collect(),
-        };
-        for gone in before.iter().filter(|old| !kept.contains(old)) {
-            party.books.remove(gone);
-        }
-        for instrument in kept.iter().filter(|new| !before.contains(new)) {
-            if self.parties[place].books.insert(*instrument) {
-                let instrument = InstrumentId(*instrument);
-                self.command(instrument, at, Command::Snapshot { instrument });
-            }
-        }
+    pub(crate) fn has_ended(&self, place: usize) -> bool {
+        self.list[place].ended
     }
 
-    /// Ends a strategy: its timers are gone, its orders handled by policy.
-    pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
-        let party = &mut self.parties[place];
-        party.ended = true;
-        // Whoever comes back asks for them anew.
-        party.books.clear();
-        let (id, policy) = (party.id, party.order_policy);
-        self.timers.clear_all(id);
-        if policy == OrderPolicy::Cancel {
-            self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RoutedStrategy> {
+        self.list.iter()
+    }
+
+    /// Sets the mode of one strategy, or of all.
+    pub(super) fn set_mode(&mut self, only: Option<StrategyId>, mode: Mode) {
+        let chosen = |strategy: &&mut RoutedStrategy| only.is_none_or(|id| strategy.id == id);
+        for strategy in self.list.iter_mut().filter(chosen) {
+            strategy.mode = mode;
         }
     }
+}
 
-    /// Carries out an operator's order.
-    pub(crate) fn operate(&mut self, at: Timestamp, order: OperatorCommand) {
-        match order {
-            OperatorCommand::Pause(who) => self.set_mode(who, Mode::Pause),
-            OperatorCommand::Reduce(who) => self.set_mode(who, Mode::Reduce),
-            OperatorCommand::Resume(who) => self.set_mode(who, Mode::Trade),
-            OperatorCommand::Kill => {
-                self.killed = true;
-                let ids: Vec<StrategyId> = self.parties.iter().map(|party| party.id).collect();
-                ids.into_iter()
-                    .for_each(|id| self.cancel_where(id, at, Reason::Operator, |_| true));
-            }
-        }
-    }
-
-    /// What a strategy may do, the deck's mode included.
-    pub(crate) fn mode(&self, party: &RoutedStrategy) -> Mode {
-        party.mode.max(self.deck_mode)
-    }
-
-    fn set_mode(&mut self, who: Option<StrategyId>, mode: Mode) {
-        match who {
-            None => {
-                self.deck_mode = mode;
-                // Whoever says that all go on means those too that were stopped one by one.
-                if mode == Mode::Trade {
-                    self.parties.iter_mut().for_each(|party| party.mode = mode);
-                }
-            }
-            Some(id) => {
-                if let Some(place) = self.place_of(id) {
-                    self.parties[place].mode = mode;
-                }
-            }
-        }
-    }
-
-    /// Whether any order of a strategy that wants its orders canceled at the end is still at work.
-    pub(crate) fn has_orders_to_cancel(&self) -> bool {
-        self.orders.iter().any(|(id, _)| {
-            let place = self.place_of(id.strategy);
-            place.is_some_and(|at| self.parties[at].order_policy == OrderPolicy::Cancel)
-        })
-    }
+/// The instruments whose book a manifest names.
+pub(super) fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
+    let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
+    books.map(|feed| feed.target)
 }

@@ -5,10 +5,10 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
+use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::quota::Quota;
-use crate::worker::refeed::consumed;
-use crate::worker::runner::{MAX_ACTIONS, StrategyRunner, intend, wish};
+use crate::worker::runner::StrategyRunner;
 use tickdeck_model::{Action, Event, Timestamp};
 
 /// What an instance decided while it caught up.
@@ -16,7 +16,7 @@ pub(crate) struct CaughtUp {
     /// With the time of the event that caused it.
     decisions: Vec<(Timestamp, Action)>,
     /// What is left of its bounds.
-    allowance: Quota,
+    quota: Quota,
 }
 
 impl StrategyRunner {
@@ -30,7 +30,7 @@ impl StrategyRunner {
         let slot = &self.slots[place];
         let mut done = CaughtUp {
             decisions: Vec::new(),
-            allowance: slot.allowance.clone(),
+            quota: slot.quota.clone(),
         };
         let Some(book) = self.portfolio.book(slot.id) else {
             return Ok(done);
@@ -41,7 +41,7 @@ impl StrategyRunner {
         let mut at = 0;
         while at < events.len() {
             budget.check()?;
-            let batch = &events[at..events.len().min(at + self.max_batch)];
+            let batch = &events[at..events.len().min(at + self.batch_size.most())];
             let Some(book) = copy.book_mut(slot.id) else {
                 break;
             };
@@ -53,7 +53,7 @@ impl StrategyRunner {
                 if matches!(action, Action::Notify(_)) {
                     continue;
                 }
-                done.allowance.admit(cause, action)?;
+                done.quota.admit(cause, action)?;
                 intend(&mut copy, slot.id, action)?;
                 done.decisions.push((cause, *action));
             }
@@ -62,15 +62,16 @@ impl StrategyRunner {
     }
 
     /// Tells what a version decided while it caught up, now that it takes over.
-    pub(crate) fn tell(&mut self, place: SlotIndex, done: CaughtUp) {
+    pub(crate) fn pass_on_late(&mut self, place: SlotIndex, done: CaughtUp) {
         let slot = &mut self.slots[place];
-        slot.allowance = done.allowance;
+        slot.quota = done.quota;
         for (cause, action) in done.decisions {
             // The copy of the book took it, so this one does.
             let _ = intend(&mut self.portfolio, slot.id, &action);
-            self.wishes.extend(wish(cause, place, &action));
-            let late = slot.at_end(Decision::Late(action));
-            self.outlet.publish(&[late]);
+            let change = feed_change(cause, place, &action);
+            self.output.request_feed_change(change);
+            let late = slot.settled_intent(Decision::Late(action));
+            self.output.publish(&[late]);
         }
     }
 }

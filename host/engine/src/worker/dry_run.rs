@@ -1,13 +1,14 @@
 //! Trying a version where its predecessor stands, away from the threads that trade.
 
-use crate::port::{Fault, OtherSchema, State, Strategy, StrategyStart, Version, last_order};
+use crate::port::{Fault, State, StrategyStart, Version, last_order};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::refeed::{RecoveryBudget, replay};
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::StartFrom;
+use crate::worker::start::begin;
 use std::sync::Arc;
 use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
-use tickdeck_portfolio::{Portfolio, StrategyBook};
+use tickdeck_portfolio::Portfolio;
 
 /// Where a strategy stands: what a new version is tried on before it may take over.
 pub struct DryRun {
@@ -46,7 +47,7 @@ impl DryRun {
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
-    pub fn seat(
+    pub fn start(
         mut self,
         name: String,
         allocation: Vec<(CurrencyId, Amount)>,
@@ -71,53 +72,11 @@ impl DryRun {
     }
 }
 
-/// Starts an instance of a version from what there is to inherit, and says from what it did. One that can't read the
-/// state starts afresh where its policy says so.
-pub(crate) fn begin(
-    version: &Version,
-    state: Option<Arc<State>>,
-    book: &mut Box<StrategyBook>,
-) -> Result<(Box<dyn Strategy>, StartFrom), String> {
-    let code = &*version.code;
-    let refused = match state {
-        None => None,
-        Some(state) => match restored(version, &state, book) {
-            Ok(strategy) => return Ok((strategy, StartFrom::State(state))),
-            Err(why) => Some(why),
-        },
-    };
-    match (refused, version.swap.other_schema) {
-        (Some(why), OtherSchema::Refuse) => Err(why),
-        (None, _) | (Some(_), OtherSchema::Fresh) => {
-            let strategy = code.start(book).map_err(|fault| fault.0)?;
-            Ok((strategy, StartFrom::Start))
-        }
-    }
-}
-
-fn restored(
-    version: &Version,
-    state: &State,
-    book: &mut Box<StrategyBook>,
-) -> Result<Box<dyn Strategy>, String> {
-    let reads = version.code.restores();
-    if !reads.contains(&state.schema) {
-        return Err(format!(
-            "version {} reads states of schema {reads:?}, the running version saves {}: let it read that one too (in \
-             Rust by `OLDEST_STATE` and `migrate`), or set other_schema = \"fresh\" under [swap] in its NAME.toml to \
-             start without the state",
-            version.label, state.schema
-        ));
-    }
-    let restored = version.code.restore(book, state);
-    restored.map_err(|fault| fault.0)
-}
-
 impl StrategyRunner {
     /// Where a strategy stands.
-    pub(crate) fn rehearsal(&mut self, place: SlotIndex) -> DryRun {
+    pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
-        let base = slot.tape.base.as_ref();
+        let base = slot.backlog.base.as_ref();
         let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
         let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
         DryRun {
@@ -127,9 +86,9 @@ impl StrategyRunner {
                 StartFrom::State(state) => Some(Arc::clone(state)),
             }),
             portfolio: self.portfolio.fork(slot.id, book),
-            events: slot.tape.handled().to_vec(),
-            max_batch: self.max_batch,
-            budget: RecoveryBudget::of_rehearsal(&self.now_ns),
+            events: slot.backlog.handled().to_vec(),
+            max_batch: self.batch_size.most(),
+            budget: RecoveryBudget::of_dry_run(&self.now_ns),
         }
     }
 }

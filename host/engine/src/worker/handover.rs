@@ -5,9 +5,9 @@ use crate::intent::Decision;
 use crate::port::{Fault, SaveFailed, State, Strategy, Version};
 use crate::worker::catch_up::CaughtUp;
 use crate::worker::dispatch::SlotIndex;
-use crate::worker::dry_run::begin;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::{Previous, Probation, Shadow, Slot, SnapshotPoint, StartFrom};
+use crate::worker::start::begin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::Event;
@@ -101,24 +101,24 @@ impl StrategyRunner {
     /// Lets `to` take over, or run beside if it is to.
     pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
-        let left = self.bequeath(place);
+        let left = self.take_old_state(place);
         if to.swap.shadow {
-            let shadow = self.beside_of(place, &to, &left);
-            self.revive(place);
-            return shadow.map(|heir| self.put_beside(place, to, heir, started));
+            let shadow = self.new_shadow(place, &to, &left);
+            self.recover_from_save(place);
+            return shadow.map(|new| self.install_shadow(place, to, new, started));
         }
         let (state, inherited, since) = left.for_next(to.swap.save_failed);
         match self.take_over(place, &to, state, inherited, since) {
-            Ok(heir) => Ok(self.install(place, to, heir, left, started)),
+            Ok(new) => Ok(self.install(place, to, new, left, started)),
             Err(why) => {
-                self.revive(place);
+                self.recover_from_save(place);
                 Err(why)
             }
         }
     }
 
     /// An instance that can be compared with the one that trades: it must start from where that one is.
-    fn beside_of(
+    fn new_shadow(
         &mut self,
         place: SlotIndex,
         to: &Version,
@@ -158,12 +158,12 @@ impl StrategyRunner {
         let inherited = StateSource::Saved { bytes: bytes.len() };
         let schema = version.code.schema();
         let state = Some(Arc::new(State { schema, bytes }));
-        let left = self.bequeath(place);
+        let left = self.take_old_state(place);
         // A fresh instance, because the order numbers that the old one used are gone by now.
         match self.take_over(place, &version, state, inherited, &[]) {
-            Ok(heir) => Ok(self.install(place, version, heir, left, started)),
+            Ok(new) => Ok(self.install(place, version, new, left, started)),
             Err(why) => {
-                self.revive(place);
+                self.recover_from_save(place);
                 Err(why)
             }
         }
@@ -202,12 +202,12 @@ impl StrategyRunner {
         };
         let started = (self.now_ns)();
         match self.resume(place, &version, &origin, &since) {
-            Ok(heir) => Ok(self.reinstate(place, version, heir, started)),
+            Ok(new) => Ok(self.reinstate(place, version, new, started)),
             Err(fault) => {
                 let slot = &mut self.slots[place];
                 if slot.is_suspended() {
                     slot.counters.note(&fault);
-                    slot.trial = None;
+                    slot.probation = None;
                     self.end(place);
                 } else {
                     slot.previous = Some(Previous {
@@ -224,15 +224,15 @@ impl StrategyRunner {
     /// Takes a strategy's instance out for good.
     pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
         let slot = &mut self.slots[place];
-        slot.seated = false;
-        (slot.shadow, slot.previous, slot.trial) = (None, None, None);
-        slot.tape.rebase(None);
-        slot.tape.clear();
+        slot.active = false;
+        (slot.shadow, slot.previous, slot.probation) = (None, None, None);
+        slot.backlog.rebase(None);
+        slot.backlog.clear();
         slot.strategy.take()
     }
 
     /// What the running version leaves.
-    fn bequeath(&mut self, place: SlotIndex) -> OldState {
+    fn take_old_state(&mut self, place: SlotIndex) -> OldState {
         let slot = &mut self.slots[place];
         let mut left = OldState::default();
         let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
@@ -250,9 +250,9 @@ impl StrategyRunner {
             }
             None => {}
         }
-        if let Some(StartFrom::State(state)) = slot.tape.base.as_ref().map(|base| &base.origin) {
+        if let Some(StartFrom::State(state)) = slot.backlog.base.as_ref().map(|base| &base.origin) {
             left.snapshot = Some(Arc::clone(state));
-            left.since = slot.tape.handled().to_vec();
+            left.since = slot.backlog.handled().to_vec();
         }
         left
     }
@@ -296,7 +296,7 @@ impl StrategyRunner {
     ) -> Result<NewInstance, Fault> {
         self.recorded_faults.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
-        let events = [since, slot.tape.all()].concat();
+        let events = [since, slot.backlog.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {
             return Err(Fault("it has no book".to_owned()));
         };
@@ -320,38 +320,38 @@ impl StrategyRunner {
         &mut self,
         place: SlotIndex,
         to: Version,
-        mut heir: NewInstance,
+        mut new: NewInstance,
         left: OldState,
         started: u64,
     ) -> Handover {
         let lost = left.lost.clone();
         if left.faulted {
-            let fenced = self.slots[place].at_end(Decision::Fenced { offered: None });
-            self.outlet.publish(&[fenced]);
+            let fenced = self.slots[place].settled_intent(Decision::Faulted { offered: None });
+            self.output.publish(&[fenced]);
         }
-        let base = match heir.caught_up.take() {
+        let base = match new.caught_up.take() {
             // What it has caught up with is in no state yet.
             Some(caught_up) => {
-                self.tell(place, caught_up);
-                saved_base(&mut *heir.strategy, &to)
+                self.pass_on_late(place, caught_up);
+                saved_base(&mut *new.strategy, &to)
             }
-            None => Some(heir.origin),
+            None => Some(new.origin),
         };
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        slot.tape.rebase(base.map(|origin| SnapshotPoint {
+        slot.backlog.rebase(base.map(|origin| SnapshotPoint {
             origin,
             book: book.unwrap_or_default(),
         }));
-        slot.tape.hold();
-        slot.trial = Some(Probation::new(&to.swap));
-        let retired = slot.strategy.replace(heir.strategy);
+        slot.backlog.hold();
+        slot.probation = Some(Probation::new(&to.swap));
+        let retired = slot.strategy.replace(new.strategy);
         let version = std::mem::replace(&mut slot.version, to.clone());
         slot.previous = Some(left.for_itself(version));
         slot.begin(started);
         Handover {
-            inherited: heir.inherited,
+            inherited: new.inherited,
             lost,
             took_ns,
             version: to,
@@ -364,28 +364,28 @@ impl StrategyRunner {
         &mut self,
         place: SlotIndex,
         version: Version,
-        mut heir: NewInstance,
+        mut new: NewInstance,
         started: u64,
     ) -> Handover {
-        if let Some(caught_up) = heir.caught_up.take() {
-            self.tell(place, caught_up);
+        if let Some(caught_up) = new.caught_up.take() {
+            self.pass_on_late(place, caught_up);
         }
         // It was brought here by events that are dropped now; without a state of its own it can only start afresh.
-        let base = saved_base(&mut *heir.strategy, &version);
+        let base = saved_base(&mut *new.strategy, &version);
         let book = self.portfolio.book_mut(self.slots[place].id).cloned();
         let took_ns = (self.now_ns)().saturating_sub(started);
         let slot = &mut self.slots[place];
-        let retired = slot.strategy.replace(heir.strategy);
+        let retired = slot.strategy.replace(new.strategy);
         slot.version = version.clone();
-        slot.trial = None;
-        slot.tape.rebase(base.map(|origin| SnapshotPoint {
+        slot.probation = None;
+        slot.backlog.rebase(base.map(|origin| SnapshotPoint {
             origin,
             book: book.unwrap_or_default(),
         }));
-        slot.tape.clear();
+        slot.backlog.clear();
         slot.begin(started);
         Handover {
-            inherited: heir.inherited,
+            inherited: new.inherited,
             lost: None,
             took_ns,
             version,
@@ -394,11 +394,11 @@ impl StrategyRunner {
     }
 
     /// Lets a version run beside the one that trades.
-    fn put_beside(
+    fn install_shadow(
         &mut self,
         place: SlotIndex,
         version: Version,
-        heir: NewInstance,
+        new: NewInstance,
         started: u64,
     ) -> Handover {
         let took_ns = (self.now_ns)().saturating_sub(started);
@@ -406,10 +406,10 @@ impl StrategyRunner {
         slot.counters.begin_shadow();
         let retired = slot.shadow.replace(Shadow {
             version: version.clone(),
-            strategy: heir.strategy,
+            strategy: new.strategy,
         });
         Handover {
-            inherited: heir.inherited,
+            inherited: new.inherited,
             lost: None,
             took_ns,
             version,
@@ -418,7 +418,7 @@ impl StrategyRunner {
     }
 
     /// Brings back a version that trapped while it saved, and goes on.
-    fn revive(&mut self, place: SlotIndex) {
+    fn recover_from_save(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
             let (at, fault) = (slot.last_at, slot.counters.last());
@@ -438,7 +438,7 @@ impl Slot {
     /// A version begins: what its predecessor did is not held against it.
     fn begin(&mut self, started: u64) {
         self.shadow = None;
-        self.seated = true;
+        self.active = true;
         self.traps.clear();
         self.pause_from = Some(self.last_call_ended.take().unwrap_or(started));
         self.counters.expecting.store(false, Ordering::Relaxed);

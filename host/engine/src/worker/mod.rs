@@ -5,50 +5,46 @@
 //! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
 //! as of the event that it handles.
 
+mod actions;
+mod batch_size;
 mod catch_up;
+mod delivery;
 mod dispatch;
 pub(crate) mod dry_run;
+mod force;
 pub(crate) mod handover;
+mod output;
 pub(crate) mod pool;
 mod quota;
 pub(crate) mod recorded_faults;
 mod recovery;
 mod refeed;
 mod runner;
+pub(crate) mod setup;
 mod shadow;
 pub(crate) mod slot;
+mod slots;
+mod start;
 
-use crate::config::MiddlewareConfig;
 use crate::intent::{Intent, Outlet};
 use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
 use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
+use crate::worker::actions::FeedChange;
 use crate::worker::dispatch::{Dispatch, SlotIndex};
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::Handover;
 use crate::worker::recorded_faults::RecordedFault;
-use crate::worker::runner::{FeedChange, StrategyRunner};
+use crate::worker::runner::StrategyRunner;
+use crate::worker::setup::{CountedStart, WorkerSetup};
 use crate::worker::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tickdeck_model::{Event, Feed, FeedRequest, Instrument, InstrumentId, StrategyId, Timestamp};
+use tickdeck_model::{Event, Feed, FeedRequest, InstrumentId, StrategyId, Timestamp};
 use tickdeck_portfolio::Portfolio;
 use tickdeck_ring::Consumer;
 
-/// How a worker is set up.
-pub(crate) struct WorkerSetup {
-    pub(crate) middleware: MiddlewareConfig,
-    pub(crate) max_batch: usize,
-    pub(crate) split_seed: Option<u64>,
-    pub(crate) max_actions_per_s: u32,
-    /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
-    pub(crate) lookahead_ns: i64,
-    /// By instrument id.
-    pub(crate) instruments: Vec<Instrument>,
-    pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-}
-
-struct RoutedFeedChange {
+struct DueFeedChange {
     due: Timestamp,
     place: SlotIndex,
     request: FeedRequest,
@@ -66,7 +62,7 @@ pub(crate) enum Task {
     DryRun(StrategyId),
     Offer,
     States,
-    Force(RecordedFault),
+    ApplyRecordedFault(RecordedFault),
 }
 
 /// What came of it.
@@ -89,10 +85,10 @@ pub(crate) enum Done {
 /// A worker.
 pub(crate) struct Worker {
     events: Consumer<Event>,
-    desk: StrategyRunner,
+    runner: StrategyRunner,
     dispatch: Dispatch,
     chain: Chain,
-    changes: Vec<RoutedFeedChange>,
+    changes: Vec<DueFeedChange>,
     setup: WorkerSetup,
 }
 
@@ -101,30 +97,30 @@ impl Worker {
         events: Consumer<Event>,
         outlet: Outlet,
         portfolio: Portfolio,
-        seats: Vec<(StrategyStart, Arc<CachePadded<Counters>>)>,
+        strategies: Vec<CountedStart>,
         setup: WorkerSetup,
     ) -> Self {
-        let mut desk = StrategyRunner::new(portfolio, outlet, &setup);
+        let mut runner = StrategyRunner::new(portfolio, outlet, &setup);
         let mut dispatch = Dispatch::default();
         let mut bars: BTreeMap<BarSpec, Vec<SlotIndex>> = BTreeMap::new();
-        for (seat, counters) in seats {
-            let place = dispatch.add(&seat.version.feeds, seat.version.accounts);
-            for request in bars_of(&seat.version.feeds) {
+        for (start, counters) in strategies {
+            let place = dispatch.add(&start.version.feeds, start.version.accounts);
+            for request in bars_of(&start.version.feeds) {
                 bars.entry(bar_spec(request)).or_default().push(place);
             }
-            desk.seat(place, seat, counters, &setup);
+            runner.start(place, start, counters, &setup);
         }
-        let mut shard = Self {
+        let mut worker = Self {
             events,
-            desk,
+            runner,
             dispatch,
             chain: Chain::default(),
             changes: Vec::new(),
             setup,
         };
-        shard.build_chain();
-        shard.start_manifest_bars(bars);
-        shard
+        worker.build_chain();
+        worker.start_manifest_bars(bars);
+        worker
     }
 
     /// Handles everything that is on the ring; returns how many events that was.
@@ -133,7 +129,7 @@ impl Worker {
         loop {
             let Self {
                 events,
-                desk,
+                runner,
                 dispatch,
                 chain,
                 changes,
@@ -156,13 +152,13 @@ impl Worker {
             };
             for event in &slots[..stretch] {
                 chain.run(event, |event, audience| {
-                    desk.route(dispatch, event, audience);
+                    runner.route(dispatch, event, audience);
                 });
             }
-            desk.flush_all();
-            take_wishes(desk, changes, setup.lookahead_ns);
-            for place in std::mem::take(&mut desk.ended) {
-                unseat(place, desk, dispatch, chain, changes);
+            runner.flush_all();
+            take_feed_changes(runner, changes, setup.lookahead_ns);
+            for place in runner.output.take_ended() {
+                end_feeds(place, runner, dispatch, chain, changes);
             }
             let reached = stretch < slots.len();
             events.release(stretch);
@@ -183,87 +179,85 @@ impl Worker {
 
     /// Takes what the strategies decided, where the kernel and the worker share a thread.
     pub(crate) fn take_intents(&mut self, into: &mut Vec<Intent>) {
-        if let Outlet::Local(intents) = &mut self.desk.outlet {
-            into.append(intents);
-        }
+        self.runner.output.take_intents(into);
     }
 
     /// Does what the kernel asks between two windows.
     pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
-        let forces = matches!(task, Task::Force(_));
+        let is_recorded_fault = matches!(task, Task::ApplyRecordedFault(_));
         let done = match task {
             Task::Stop(reason) => {
-                self.desk.stop(reason);
+                self.runner.stop(reason);
                 Ok(Done::Stopped)
             }
-            Task::Start(seat, counters) => {
-                self.seat(*seat, counters);
+            Task::Start(start, counters) => {
+                self.start(*start, counters);
                 Ok(Done::Started)
             }
             Task::Swap(id, to) => {
                 let place = self.place_of(id)?;
                 let shadow = to.swap.shadow;
-                let change = |desk: &mut StrategyRunner| desk.swap(place, *to);
+                let change = |runner: &mut StrategyRunner| runner.swap(place, *to);
                 self.change_version(place, shadow, change)
             }
             Task::Promote(id) => {
                 let place = self.place_of(id)?;
-                self.change_version(place, false, |desk| desk.promote(place))
+                self.change_version(place, false, |runner| runner.promote(place))
             }
             Task::RollBack(id) => {
                 let place = self.place_of(id)?;
-                if let Some(version) = self.desk.end_shadow(place) {
+                if let Some(version) = self.runner.end_shadow(place) {
                     return Ok(Done::ShadowEnded(Box::new(version)));
                 }
-                self.change_version(place, false, |desk| desk.roll_back(place))
+                self.change_version(place, false, |runner| runner.roll_back(place))
             }
             Task::Remove(id) => {
                 let place = self.place_of(id)?;
-                let instance = self.desk.remove(place);
-                self.desk.ended.push(place);
+                let instance = self.runner.remove(place);
+                self.runner.output.note_end(place);
                 Ok(Done::Removed(instance))
             }
             Task::Offer => {
-                self.desk.flush_all();
+                self.runner.flush_all();
                 Ok(Done::Offered)
             }
-            Task::Force(forced) => {
-                self.desk.force(forced);
+            Task::ApplyRecordedFault(fault) => {
+                self.runner.apply_recorded_fault(fault);
                 Ok(Done::FaultRecorded)
             }
-            Task::States => Ok(Done::States(self.desk.states())),
+            Task::States => Ok(Done::States(self.runner.states())),
             Task::DryRun(id) => {
                 let place = self.place_of(id)?;
-                Ok(Done::DryRun(Box::new(self.desk.rehearsal(place))))
+                Ok(Done::DryRun(Box::new(self.runner.dry_run(place))))
             }
         };
-        if !forces {
-            self.desk.recorded_faults.forget_change();
+        if !is_recorded_fault {
+            self.runner.recorded_faults.forget_change();
         }
-        take_wishes(&mut self.desk, &mut self.changes, self.setup.lookahead_ns);
-        for place in std::mem::take(&mut self.desk.ended) {
+        take_feed_changes(&mut self.runner, &mut self.changes, self.setup.lookahead_ns);
+        for place in self.runner.output.take_ended() {
             let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
-            unseat(place, &mut self.desk, dispatch, chain, &mut self.changes);
+            end_feeds(place, &mut self.runner, dispatch, chain, &mut self.changes);
         }
         done
     }
 
     fn place_of(&self, id: StrategyId) -> Result<SlotIndex, String> {
-        let place = self.desk.place_of(id);
+        let place = self.runner.slots.place_of(id);
         place.ok_or_else(|| format!("no strategy {id} sits with this worker"))
     }
 
     /// Seats a strategy while others trade, where one of its name sat before if there was one.
-    fn seat(&mut self, seat: StrategyStart, counters: Arc<CachePadded<Counters>>) {
-        let (feeds, accounts) = (seat.version.feeds.clone(), seat.version.accounts);
-        let place = match self.desk.place_of(seat.id) {
+    fn start(&mut self, start: StrategyStart, counters: Arc<CachePadded<Counters>>) {
+        let (feeds, accounts) = (start.version.feeds.clone(), start.version.accounts);
+        let place = match self.runner.slots.place_of(start.id) {
             Some(place) => {
                 self.dispatch.add_again(place, &feeds, accounts);
                 place
             }
             None => self.dispatch.add(&feeds, accounts),
         };
-        self.desk.seat(place, seat, counters, &self.setup);
+        self.runner.start(place, start, counters, &self.setup);
         for request in &feeds {
             self.begin_feed(place, request);
         }
@@ -277,10 +271,10 @@ impl Worker {
         shadow: bool,
         change: impl FnOnce(&mut StrategyRunner) -> Result<Handover, String>,
     ) -> Result<Done, String> {
-        let slot = &self.desk.slots[place];
-        let before = slot.seated.then(|| slot.version.feeds.clone());
-        let changed = change(&mut self.desk);
-        self.desk.touch(place);
+        let slot = &self.runner.slots[place];
+        let before = slot.active.then(|| slot.version.feeds.clone());
+        let changed = change(&mut self.runner);
+        self.runner.touch(place);
         let handover = Box::new(changed?);
         if shadow {
             return Ok(Done::Shadow(handover));
@@ -291,8 +285,8 @@ impl Worker {
             Some(_) => self.dispatch.set_accounts(place, accounts),
         }
         let before = before.unwrap_or_default();
-        let slot = &mut self.desk.slots[place];
-        slot.allowance.change_feeds(&before, feeds);
+        let slot = &mut self.runner.slots[place];
+        slot.quota.change_feeds(&before, feeds);
         for request in before.iter().filter(|old| !feeds.contains(old)) {
             if self.dispatch.change(place, request, false) && request.feed == Feed::Bars {
                 self.chain.end_bars(place, Some(bar_spec(request)));
@@ -311,14 +305,14 @@ impl Worker {
         match request.feed {
             Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
             // The book's first event is the snapshot that the router asks for; deltas before it would mislead.
-            Feed::Book => self.desk.await_snapshot(place, request.target),
+            Feed::Book => self.runner.await_snapshot(place, request.target),
             _ => {}
         }
     }
 
     /// The worker's replica of the store.
     pub(crate) fn portfolio(&self) -> &Portfolio {
-        &self.desk.portfolio
+        &self.runner.portfolio
     }
 
     fn change_feeds(&mut self, due: Timestamp) {
@@ -326,14 +320,14 @@ impl Worker {
             .into_iter()
             .partition(|change| change.due <= due);
         self.changes = later;
-        let now: Vec<RoutedFeedChange> = now;
+        let now: Vec<DueFeedChange> = now;
         for change in now {
             self.change_feed(&change);
         }
     }
 
-    fn change_feed(&mut self, change: &RoutedFeedChange) {
-        let RoutedFeedChange { place, request, .. } = change;
+    fn change_feed(&mut self, change: &DueFeedChange) {
+        let DueFeedChange { place, request, .. } = change;
         let changed = self.dispatch.change(*place, request, change.wanted);
         if !changed {
             return;
@@ -374,28 +368,32 @@ impl Worker {
 }
 
 /// A strategy ended: its feeds do too, those that it had only just asked for among them.
-fn unseat(
+fn end_feeds(
     place: SlotIndex,
-    desk: &mut StrategyRunner,
+    runner: &mut StrategyRunner,
     dispatch: &mut Dispatch,
     chain: &mut Chain,
-    changes: &mut Vec<RoutedFeedChange>,
+    changes: &mut Vec<DueFeedChange>,
 ) {
     dispatch.remove(place);
     chain.end_bars(place, None);
     changes.retain(|change| change.place != place);
-    desk.forget_snapshots(place);
+    runner.forget_snapshots(place);
 }
 
 /// Takes over what strategies asked for; it takes effect later.
-fn take_wishes(desk: &mut StrategyRunner, changes: &mut Vec<RoutedFeedChange>, lookahead_ns: i64) {
-    let change = |wish: FeedChange| RoutedFeedChange {
-        due: wish.at.saturating_add(lookahead_ns),
-        place: wish.place,
-        request: wish.request,
-        wanted: wish.wanted,
+fn take_feed_changes(
+    runner: &mut StrategyRunner,
+    changes: &mut Vec<DueFeedChange>,
+    lookahead_ns: i64,
+) {
+    let change = |change: FeedChange| DueFeedChange {
+        due: change.at.saturating_add(lookahead_ns),
+        place: change.place,
+        request: change.request,
+        wanted: change.wanted,
     };
-    changes.extend(desk.wishes.drain(..).map(change));
+    changes.extend(runner.output.drain_feed_changes().map(change));
 }
 
 fn bars_of(feeds: &[FeedRequest]) -> impl Iterator<Item = &FeedRequest> {

@@ -1,7 +1,8 @@
-//! The workers: one shard on the kernel's own thread, or several with a thread each.
+//! The workers: one worker on the kernel's own thread, or several with a thread each.
 
 use crate::intent::Intent;
 use crate::port::StopReason;
+use crate::waker::Waker;
 use crate::worker::{Done, Task, Worker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,9 +40,9 @@ pub enum WorkerError {
 
 /// The workers.
 pub(crate) enum WorkerPool {
-    /// One shard on the kernel's thread.
+    /// One worker on the kernel's thread.
     Inline(Box<Worker>),
-    /// A thread for each shard.
+    /// A thread for each worker.
     Threads(Threads),
 }
 
@@ -51,6 +52,7 @@ pub(crate) struct Threads {
     events: Ring<Event>,
     intents_ring: Ring<Intent>,
     intents: Consumer<Intent>,
+    waker: Waker,
 }
 
 /// One task at a time for a worker's thread, and its answer.
@@ -98,29 +100,31 @@ impl Mailbox {
 }
 
 impl WorkerPool {
-    /// Starts a thread for each shard, pinned to the cores named.
+    /// Starts a thread for each worker, pinned to the cores named.
     pub(crate) fn start_threads(
-        shards: Vec<Worker>,
+        workers: Vec<Worker>,
         pin: &[usize],
         events: Ring<Event>,
         intents_ring: Ring<Intent>,
         intents: Consumer<Intent>,
     ) -> Result<Self, WorkerError> {
         let (mut handles, mut mailboxes) = (Vec::new(), Vec::new());
-        for (worker, shard) in shards.into_iter().enumerate() {
-            let (mailbox, core) = (Arc::new(Mailbox::default()), pin.get(worker).copied());
+        for (at, worker) in workers.into_iter().enumerate() {
+            let (mailbox, core) = (Arc::new(Mailbox::default()), pin.get(at).copied());
             mailboxes.push(Arc::clone(&mailbox));
             let handle = std::thread::Builder::new()
-                .name(format!("worker-{worker}"))
+                .name(format!("worker-{at}"))
                 .stack_size(STACK)
-                .spawn(move || work(shard, &mailbox, core))
+                .spawn(move || work(worker, &mailbox, core))
                 .map_err(|error| WorkerError::Start {
-                    worker,
+                    worker: at,
                     problem: error.to_string(),
                 })?;
             handles.push(handle);
         }
+        let waker = Waker::of(&intents_ring);
         Ok(Self::Threads(Threads {
+            waker,
             handles,
             mailboxes,
             events,
@@ -159,9 +163,9 @@ impl WorkerPool {
         intents: &mut Vec<Intent>,
     ) -> Result<(), WorkerError> {
         match self {
-            Self::Inline(shard) => {
-                shard.poll();
-                shard.take_intents(intents);
+            Self::Inline(worker) => {
+                worker.poll();
+                worker.take_intents(intents);
             }
             Self::Threads(threads) => {
                 loop {
@@ -187,16 +191,16 @@ impl WorkerPool {
     /// Gathers what was decided so far, without waiting.
     pub(crate) fn gather(&mut self, intents: &mut Vec<Intent>) {
         match self {
-            Self::Inline(shard) => {
-                shard.poll();
-                shard.take_intents(intents);
+            Self::Inline(worker) => {
+                worker.poll();
+                worker.take_intents(intents);
             }
             Self::Threads(threads) => threads.gather(intents),
         }
     }
 
-    /// Waits until something was decided or `look` gives nothing; otherwise it gives how long it need not be asked again.
-    /// Workers on the kernel's own thread decide nothing meanwhile.
+    /// Waits until something was decided, somebody wakes the kernel, or `look` gives nothing; otherwise it gives how long it
+    /// need not be asked again. Workers on the kernel's own thread decide nothing meanwhile.
     pub(crate) fn wait_for_decisions(
         &mut self,
         mut look: impl FnMut() -> Option<Duration>,
@@ -206,8 +210,21 @@ impl WorkerPool {
         };
         let handles = &threads.handles;
         let ended = || handles.iter().any(JoinHandle::is_finished);
-        threads.intents.wait_for(|| look().filter(|_| !ended()))?;
+        let waker = &threads.waker;
+        let look = || match waker.take_request() || ended() {
+            true => None,
+            false => look(),
+        };
+        threads.intents.wait_for(look, || waker.is_requested())?;
         threads.check()
+    }
+
+    /// A handle that ends [`WorkerPool::wait_for_decisions`]. Workers on the kernel's own thread are never waited for.
+    pub(crate) fn waker(&self) -> Waker {
+        match self {
+            Self::Inline(_) => Waker::default(),
+            Self::Threads(threads) => threads.waker.clone(),
+        }
     }
 
     /// How many workers there are.
@@ -239,9 +256,9 @@ impl WorkerPool {
         intents: &mut Vec<Intent>,
     ) -> Result<Result<Done, String>, WorkerError> {
         match self {
-            Self::Inline(shard) => {
-                let done = shard.perform(task);
-                shard.take_intents(intents);
+            Self::Inline(worker) => {
+                let done = worker.perform(task);
+                worker.take_intents(intents);
                 Ok(done)
             }
             Self::Threads(threads) => {
@@ -277,10 +294,10 @@ impl WorkerPool {
         }
     }
 
-    /// Ends the workers and hands their shards back.
+    /// Ends the workers and hands their workers back.
     pub(crate) fn join(self) -> Result<Vec<Worker>, WorkerError> {
         match self {
-            Self::Inline(shard) => Ok(vec![*shard]),
+            Self::Inline(worker) => Ok(vec![*worker]),
             Self::Threads(threads) => {
                 threads.events.close();
                 threads.intents_ring.close();
@@ -296,9 +313,9 @@ impl WorkerPool {
 
     fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
         match self {
-            Self::Inline(shard) => {
-                shard.poll();
-                shard.take_intents(intents);
+            Self::Inline(worker) => {
+                worker.poll();
+                worker.take_intents(intents);
                 Ok(())
             }
             Self::Threads(threads) => {
@@ -347,20 +364,20 @@ fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> WorkerError {
     WorkerError::Panicked { worker, problem }
 }
 
-fn work(mut shard: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
+fn work(mut worker: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
     if let Some(id) = core {
         // A core that is not there leaves the thread where the system puts it; `doctor` tells.
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
     loop {
-        let handled = shard.poll();
+        let handled = worker.poll();
         if let Some(task) = mailbox.take() {
-            mailbox.reply(shard.perform(task));
+            mailbox.reply(worker.perform(task));
             continue;
         }
         let asked = || mailbox.waiting.load(Ordering::Acquire);
-        if handled == 0 && !shard.wait(asked) {
-            return shard;
+        if handled == 0 && !worker.wait(asked) {
+            return worker;
         }
     }
 }

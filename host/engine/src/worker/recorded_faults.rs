@@ -2,9 +2,6 @@
 //! time may have brought about.
 
 use crate::port::Fault;
-use crate::worker::dispatch::SlotIndex;
-use crate::worker::refeed::RecoveryBudget;
-use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::Backlog;
 use tickdeck_model::StrategyId;
 
@@ -19,7 +16,7 @@ pub(crate) enum RecordedFault {
         /// Whose.
         strategy: StrategyId,
         /// What becomes of it.
-        fate: Option<FaultOutcome>,
+        outcome: Option<FaultOutcome>,
         /// What it was to save was a snapshot: there will be none.
         snapshot: bool,
     },
@@ -39,7 +36,7 @@ pub(crate) struct FaultAt {
     /// The first sequence of the batch.
     pub(crate) offered: u64,
     /// What becomes of it, if the tape goes on so far.
-    pub(crate) fate: Option<FaultOutcome>,
+    pub(crate) outcome: Option<FaultOutcome>,
 }
 
 /// What becomes of a strategy after a fault.
@@ -56,26 +53,28 @@ pub(crate) enum FaultOutcome {
 /// What a worker was told of.
 #[derive(Default)]
 pub(crate) struct RecordedFaults {
-    fences: Vec<FaultAt>,
+    pub(super) faults: Vec<FaultAt>,
     /// Of the fault at hand.
-    pub(crate) fate: Option<FaultOutcome>,
-    refuses: bool,
-    loses_state: bool,
-    unhurried: bool,
+    pub(crate) outcome: Option<FaultOutcome>,
+    pub(super) refuses: bool,
+    pub(super) loses_state: bool,
+    pub(super) without_time_limit: bool,
 }
 
 impl RecordedFaults {
     /// The next fault of a strategy.
-    pub(crate) fn fence(&self, strategy: StrategyId) -> Option<FaultAt> {
-        let mut fences = self.fences.iter();
-        fences.find(|fence| fence.strategy == strategy).copied()
+    pub(crate) fn next_of(&self, strategy: StrategyId) -> Option<FaultAt> {
+        let mut faults = self.faults.iter();
+        faults
+            .find(|fault_at| fault_at.strategy == strategy)
+            .copied()
     }
 
     /// Takes the next fault of a strategy, which happens now.
-    pub(crate) fn take_fence(&mut self, strategy: StrategyId) {
-        let next = |fence: &FaultAt| fence.strategy == strategy;
-        if let Some(at) = self.fences.iter().position(next) {
-            self.fate = self.fences.remove(at).fate;
+    pub(crate) fn take(&mut self, strategy: StrategyId) {
+        let next = |fault_at: &FaultAt| fault_at.strategy == strategy;
+        if let Some(at) = self.faults.iter().position(next) {
+            self.outcome = self.faults.remove(at).outcome;
         }
     }
 
@@ -104,67 +103,19 @@ impl RecordedFaults {
     }
 }
 
-impl StrategyRunner {
-    /// Lets something happen, or sees to it that it will.
-    pub(crate) fn force(&mut self, forced: RecordedFault) {
-        match forced {
-            RecordedFault::WithoutTimeLimit(unhurried) => {
-                self.recorded_faults.unhurried = unhurried
-            }
-            RecordedFault::At(fence) => self.recorded_faults.fences.push(fence),
-            RecordedFault::Refusal => self.recorded_faults.refuses = true,
-            RecordedFault::LostState => self.recorded_faults.loses_state = true,
-            RecordedFault::Fault {
-                strategy,
-                fate,
-                snapshot,
-            } => {
-                let Some(place) = self.seated(strategy) else {
-                    return;
-                };
-                self.recorded_faults.fate = fate;
-                let at = self.slots[place].last_at;
-                self.fault(place, at, None, recorded());
-                if snapshot {
-                    self.slots[place].tape.rebase(None);
-                }
-            }
-            RecordedFault::FaultInShadow(strategy) => {
-                let shadow = self.seated(strategy);
-                if let Some(place) = shadow.filter(|place| self.slots[*place].shadow.is_some()) {
-                    self.lose_shadow(place, recorded());
-                }
-            }
-        }
-    }
-
-    fn seated(&self, strategy: StrategyId) -> Option<SlotIndex> {
-        let place = self.place_of(strategy);
-        place.filter(|place| self.slots[*place].seated)
-    }
-
-    /// The time that a worker may take to bring an instance somewhere.
-    pub(crate) fn budget(&self) -> RecoveryBudget {
-        match self.recorded_faults.unhurried {
-            true => RecoveryBudget::endless(&self.now_ns),
-            false => RecoveryBudget::of_worker(&self.now_ns),
-        }
-    }
-}
-
 /// The fault of an instance that did nothing wrong now.
 pub(crate) fn recorded() -> Fault {
     Fault("it faulted here when this was recorded".to_owned())
 }
 
 /// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
-pub(crate) fn cut_before_fence(tape: &Backlog, count: usize, fence: Option<FaultAt>) -> usize {
-    let Some(fence) = fence else {
+pub(crate) fn cut_before_fault(tape: &Backlog, count: usize, fault_at: Option<FaultAt>) -> usize {
+    let Some(fault_at) = fault_at else {
         return count;
     };
     match tape
         .waiting(count)
-        .partition_point(|event| event.sequence < fence.offered)
+        .partition_point(|event| event.sequence < fault_at.offered)
     {
         0 => count,
         before => before,

@@ -41,30 +41,32 @@ impl StrategyRunner {
         fault: Fault,
     ) {
         let trapped = (self.now_ns)();
-        let fate = self.recorded_faults.fate.take();
+        let outcome = self.recorded_faults.outcome.take();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);
-        let fenced = slot.at_end(Decision::Fenced { offered });
-        self.outlet.publish(&[fenced]);
+        let fenced = slot.settled_intent(Decision::Faulted { offered });
+        self.output.publish(&[fenced]);
         let too_many = slot.trapped(at);
-        let on_trial = slot.trial.is_some() && slot.previous.is_some();
-        if fate.map_or(on_trial, |fate| fate == FaultOutcome::FailsProbation) {
+        let on_probation = slot.probation.is_some() && slot.previous.is_some();
+        if outcome.map_or(on_probation, |outcome| {
+            outcome == FaultOutcome::FailsProbation
+        }) {
             // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
             // compared with the wrong version.
             slot.shadow = None;
-            let failed = slot.at_end(Decision::TrialFailed);
-            return self.outlet.publish(&[failed]);
+            let failed = slot.settled_intent(Decision::ProbationFailed);
+            return self.output.publish(&[failed]);
         }
-        if fate.map_or(too_many, |fate| fate == FaultOutcome::Ends) {
+        if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
             return self.end(place);
         }
         match self.recover(place) {
             Ok(events) => {
                 let took_ns = (self.now_ns)().saturating_sub(trapped);
                 let recovered = Decision::Recovered { events, took_ns };
-                let recovered = self.slots[place].at_end(recovered);
-                self.outlet.publish(&[recovered]);
+                let recovered = self.slots[place].settled_intent(recovered);
+                self.output.publish(&[recovered]);
             }
             Err(next) => {
                 let both = format!("{fault}; it could not be brought back: {next}");
@@ -80,7 +82,7 @@ impl StrategyRunner {
         let budget = self.budget();
         let slot = &mut self.slots[place];
         let code = Arc::clone(&slot.version.code);
-        let Some(base) = &slot.tape.base else {
+        let Some(base) = &slot.backlog.base else {
             let Some(book) = self.portfolio.book_mut(slot.id) else {
                 return Err(Fault("it has no book".to_owned()));
             };
@@ -92,13 +94,13 @@ impl StrategyRunner {
             return Err(Fault("it has no book".to_owned()));
         };
         let mut strategy = base.origin.begin(&*code, book)?;
-        let handled = slot.tape.handled();
+        let handled = slot.backlog.handled();
         replay(
             &mut *strategy,
             slot.id,
             &mut past,
             handled,
-            self.max_batch,
+            self.batch_size.most(),
             &budget,
         )?;
         let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
@@ -111,14 +113,14 @@ impl StrategyRunner {
     pub(crate) fn end(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         slot.strategy = None;
-        slot.seated = false;
+        slot.active = false;
         slot.shadow = None;
         // What it did not handle is nobody's: a version that comes later starts from what was handled.
-        slot.tape.drop_waiting();
-        slot.tape.tidy();
-        slot.allowance.timers_are_gone();
-        let ended = slot.at_end(Decision::Ended);
-        self.outlet.publish(&[ended]);
-        self.ended.push(place);
+        slot.backlog.drop_waiting();
+        slot.backlog.tidy();
+        slot.quota.timers_are_gone();
+        let ended = slot.settled_intent(Decision::Ended);
+        self.output.publish(&[ended]);
+        self.output.note_end(place);
     }
 }

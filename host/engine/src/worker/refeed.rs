@@ -1,7 +1,7 @@
 //! Bringing an instance to where another one was, by the same events.
 
 use crate::port::{Fault, Strategy};
-use crate::worker::runner::MAX_ACTIONS;
+use crate::worker::actions::{MAX_ACTIONS, consumed};
 use std::cell::OnceCell;
 use std::sync::Arc;
 use tickdeck_model::{Action, Event, StrategyId};
@@ -45,7 +45,7 @@ pub(crate) fn replay(
 const WORKER_BUDGET_NS: u64 = 250_000_000;
 
 /// Time for a rehearsal, for which only other swaps wait.
-const REHEARSAL_BUDGET_NS: u64 = 5_000_000_000;
+const DRY_RUN_BUDGET_NS: u64 = 5_000_000_000;
 
 /// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
 /// thousands.
@@ -60,8 +60,8 @@ impl RecoveryBudget {
         Self::new(now_ns, WORKER_BUDGET_NS)
     }
 
-    pub(crate) fn of_rehearsal(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
-        Self::new(now_ns, REHEARSAL_BUDGET_NS)
+    pub(crate) fn of_dry_run(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+        Self::new(now_ns, DRY_RUN_BUDGET_NS)
     }
 
     /// For an instance that was brought there in time when it was recorded.
@@ -89,15 +89,4 @@ impl RecoveryBudget {
             "took more than {limit} ms to handle the last events once more"
         )))
     }
-}
-
-/// Checks how much of a batch an instance says it handled.
-pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault> {
-    if consumed == 0 || consumed > batch.len() {
-        return Err(Fault(format!(
-            "on-events consumed {consumed} of {} events: 1 to all is the rule",
-            batch.len()
-        )));
-    }
-    Ok(consumed)
 }

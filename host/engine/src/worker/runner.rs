@@ -7,154 +7,105 @@
 
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
-use crate::worker::WorkerSetup;
+use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
+use crate::worker::batch_size::BatchSize;
+use crate::worker::delivery::Delivery;
 use crate::worker::dispatch::{Dispatch, SlotIndex};
+use crate::worker::output::Output;
 use crate::worker::quota::Quota;
-use crate::worker::recorded_faults::{RecordedFaults, cut_before_fence, recorded};
-use crate::worker::refeed::consumed;
+use crate::worker::recorded_faults::{RecordedFaults, cut_before_fault, recorded};
+use crate::worker::setup::WorkerSetup;
 use crate::worker::slot::{
     Backlog, Counters, SAMPLE_EVERY, Slot, SnapshotPoint, StartFrom, snapshot_every,
 };
+use crate::worker::slots::Slots;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tickdeck_model::{
-    Action, Body, BookChange, Event, FeedRequest, InstrumentId, Kind, StrategyId, Timestamp,
-};
+use tickdeck_model::{Action, Body, Event, Kind, Timestamp};
 use tickdeck_portfolio::Portfolio;
 
-/// Most actions of one call, as the contract says.
-pub(crate) const MAX_ACTIONS: usize = 256;
-
-/// A strategy that acts leaves the rest of its batch, which was then copied in vain: what it is offered follows what it took
-/// before, from this many events on.
-const LEAST_APPETITE: usize = 4;
-
-/// Where random cuts of batches come from (xorshift64), to show that they change nothing.
-#[derive(Debug, Clone)]
-struct Splitter(u64);
-
-impl Splitter {
-    fn next(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        1 + (self.0 % most as u64) as usize
-    }
-}
-
-/// A change of feeds that a strategy asked for.
-pub(crate) struct FeedChange {
-    pub(crate) at: Timestamp,
-    pub(crate) place: SlotIndex,
-    pub(crate) request: FeedRequest,
-    pub(crate) wanted: bool,
-}
-
 /// The part of a worker that calls strategies.
-pub(crate) struct StrategyRunner {
-    pub(crate) slots: Vec<Slot>,
-    /// By strategy number: its place here.
-    places: Vec<Option<SlotIndex>>,
-    pub(crate) portfolio: Portfolio,
-    pub(crate) outlet: Outlet,
-    pub(crate) actions: Vec<Action>,
-    /// What a version that runs beside decided on the batch at hand.
-    pub(crate) shadow: Vec<Action>,
-    batch: Vec<Intent>,
-    /// Where something waits, so that the others cost nothing; a place may stand here twice.
-    touched: Vec<SlotIndex>,
-    splitter: Option<Splitter>,
-    pub(crate) max_batch: usize,
-    pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Changes of feeds asked for since the last look.
-    pub(crate) wishes: Vec<FeedChange>,
-    /// Strategies that ended since the last look.
-    pub(crate) ended: Vec<SlotIndex>,
+pub(super) struct StrategyRunner {
+    pub(super) slots: Slots,
+    /// The worker's replica of the store.
+    pub(super) portfolio: Portfolio,
+    pub(super) output: Output,
+    delivery: Delivery,
+    pub(super) batch_size: BatchSize,
+    /// What the strategy, and its shadow, decided on the batch at hand.
+    pub(super) actions: Vec<Action>,
+    pub(super) shadow_actions: Vec<Action>,
+    intents: Vec<Intent>,
     /// What must happen because a tape says that it did.
-    pub(crate) recorded_faults: RecordedFaults,
-    /// Books that wait for the snapshot of a subscription made at run time.
-    awaiting: Vec<(SlotIndex, InstrumentId)>,
+    pub(super) recorded_faults: RecordedFaults,
+    pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl StrategyRunner {
-    pub(crate) fn new(portfolio: Portfolio, outlet: Outlet, setup: &WorkerSetup) -> Self {
+    pub(super) fn new(portfolio: Portfolio, outlet: Outlet, setup: &WorkerSetup) -> Self {
         Self {
-            slots: Vec::new(),
-            places: Vec::new(),
+            slots: Slots::default(),
             portfolio,
-            outlet,
+            output: Output::new(outlet),
+            delivery: Delivery::default(),
+            batch_size: BatchSize::new(setup.max_batch, setup.split_seed),
             actions: Vec::with_capacity(MAX_ACTIONS),
-            shadow: Vec::with_capacity(MAX_ACTIONS),
-            batch: Vec::with_capacity(MAX_ACTIONS),
-            touched: Vec::new(),
-            splitter: setup.split_seed.map(|seed| Splitter(seed | 1)),
-            max_batch: setup.max_batch.max(1),
-            now_ns: Arc::clone(&setup.now_ns),
-            wishes: Vec::new(),
-            ended: Vec::new(),
+            shadow_actions: Vec::with_capacity(MAX_ACTIONS),
+            intents: Vec::with_capacity(MAX_ACTIONS),
             recorded_faults: RecordedFaults::default(),
-            awaiting: Vec::new(),
+            now_ns: Arc::clone(&setup.now_ns),
         }
     }
 
-    /// Where a strategy sits, if it ever sat here.
-    pub(crate) fn place_of(&self, id: StrategyId) -> Option<SlotIndex> {
-        self.places.get(id.index()).copied().flatten()
-    }
-
     /// Seats a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
-    pub(crate) fn seat(
+    pub(crate) fn start(
         &mut self,
         place: SlotIndex,
-        seat: StrategyStart,
+        start: StrategyStart,
         counters: Arc<CachePadded<Counters>>,
         setup: &WorkerSetup,
     ) {
-        let id = seat.id;
+        let id = start.id;
         self.portfolio
-            .open_strategy(id, &seat.allocation, seat.next_order);
+            .open_strategy(id, &start.allocation, start.next_order);
         let book = self.portfolio.book_mut(id).cloned().unwrap_or_default();
         let base = SnapshotPoint {
             origin: StartFrom::Start,
             book,
         };
-        let allowance = Quota::new(
+        let quota = Quota::new(
             &setup.instruments,
             setup.max_actions_per_s,
-            &seat.version.feeds,
-            seat.last_order,
+            &start.version.feeds,
+            start.last_order,
         );
         let slot = Slot {
             id,
-            strategy: Some(seat.strategy),
-            version: seat.version,
+            strategy: Some(start.strategy),
+            version: start.version,
             previous: None,
-            trial: None,
+            probation: None,
             shadow: None,
-            tape: Backlog::new(base, self.max_batch, snapshot_every(self.slots.len() + 1)),
+            backlog: Backlog::new(
+                base,
+                self.batch_size.most(),
+                snapshot_every(self.slots.len() + 1),
+            ),
             counters,
             calls: 0,
-            allowance,
-            seated: true,
+            quota,
+            active: true,
             traps: VecDeque::new(),
             last_at: 0,
             pause_from: None,
             last_call_ended: None,
             last_cause: (0, 0),
-            at_ends: 0,
-            batch_hint: self.max_batch,
+            settled: 0,
+            batch_hint: self.batch_size.most(),
         };
-        if place == self.slots.len() {
-            self.slots.push(slot);
-        } else {
-            self.slots[place] = slot;
-        }
-        if id.index() >= self.places.len() {
-            self.places.resize(id.index() + 1, None);
-        }
-        self.places[id.index()] = Some(place);
+        self.slots.put(place, slot);
     }
 
     /// Puts an event where it belongs; bars come with their audience.
@@ -175,43 +126,31 @@ impl StrategyRunner {
             return;
         }
         for place in dispatch.subscribers(event) {
-            if self.awaiting.is_empty() || !self.is_awaited(*place, event) {
+            if !self.delivery.is_too_early(*place, event) {
                 self.push(*place, event);
             }
         }
     }
 
     /// From now on a strategy gets no update of a book before its snapshot.
-    pub(crate) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
-        self.awaiting.push((place, InstrumentId(instrument)));
+    pub(super) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
+        self.delivery.await_snapshot(place, instrument);
     }
 
     /// A strategy waits for no book any more.
-    pub(crate) fn forget_snapshots(&mut self, place: SlotIndex) {
-        self.awaiting.retain(|(other, _)| *other != place);
-    }
-
-    /// Whether an update of a book comes before the snapshot that its new subscriber waits for.
-    fn is_awaited(&mut self, place: SlotIndex, event: &Event) -> bool {
-        let Body::Book(update) = event.body() else {
-            return false;
-        };
-        let waits = (place, update.instrument);
-        if update.change == BookChange::Clear {
-            self.awaiting.retain(|other| *other != waits);
-        }
-        self.awaiting.contains(&waits)
+    pub(super) fn forget_snapshots(&mut self, place: SlotIndex) {
+        self.delivery.forget_snapshots(place);
     }
 
     /// Events that change the portfolio go first in a batch, after everything before them was handled.
     fn route_own(&mut self, dispatch: &Dispatch, event: &Event) {
-        let owner = event.owner().and_then(|id| self.place_of(id));
+        let owner = event.owner().and_then(|id| self.slots.place_of(id));
         match (owner, event.kind()) {
             (Some(place), Kind::Timer) => {
                 // Whatever came before may still set or clear timers.
                 self.flush(place);
                 if let Body::Timer(timer) = event.body() {
-                    self.slots[place].allowance.timer_fired(timer.id);
+                    self.slots[place].quota.timer_fired(timer.id);
                 }
                 self.push(place, event);
             }
@@ -235,56 +174,53 @@ impl StrategyRunner {
     #[inline]
     fn push(&mut self, place: SlotIndex, event: &Event) {
         let slot = &mut self.slots[place];
-        if slot.seated {
-            if !slot.tape.has_waiting() {
-                self.touched.push(place);
+        if slot.active {
+            if !slot.backlog.has_waiting() {
+                self.delivery.touch(place);
             }
-            slot.tape.push(event);
+            slot.backlog.push(event);
         }
     }
 
     /// Offers every strategy what is waiting for it.
     pub(crate) fn flush_all(&mut self) {
-        // Who waits longest comes first. Nothing is touched meanwhile, and the room is used again.
-        let mut touched = std::mem::take(&mut self.touched);
+        // The strategy that waits longest comes first. Nothing is touched meanwhile, and the memory is used again.
+        let mut touched = self.delivery.take_touched();
         touched.drain(..).for_each(|place| self.flush(place));
-        self.touched = touched;
+        self.delivery.return_memory(touched);
     }
 
     /// Another instance, or none, is at this place: what waits there is looked at again.
     pub(crate) fn touch(&mut self, place: SlotIndex) {
-        self.touched.push(place);
+        self.delivery.touch(place);
     }
 
     /// Offers a strategy what is waiting for it.
     fn flush(&mut self, place: SlotIndex) {
-        while self.slots[place].tape.has_waiting() && self.slots[place].strategy.is_some() {
+        while self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some() {
             if let Err((at, offered, fault)) = self.offer(place) {
                 self.fault(place, at, offered, fault);
-            } else if self.slots[place].tape.is_due() {
+            } else if self.slots[place].backlog.is_due() {
                 self.snapshot(place);
             }
         }
-        self.slots[place].tape.tidy();
+        self.slots[place].backlog.tidy();
     }
 
     /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; one of our bounds, which
     /// is met again where the same is done again, without.
     fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<u64>, Fault)> {
-        let most = match &mut self.splitter {
-            Some(splitter) => splitter.next(self.max_batch),
-            None => self.max_batch,
-        };
+        let most = self.batch_size.next();
         let slot = &mut self.slots[place];
-        let fence = self.recorded_faults.fence(slot.id);
+        let fault_at = self.recorded_faults.next_of(slot.id);
         let count = slot.next_batch(most.min(slot.batch_hint)).len();
-        let count = cut_before_fence(&slot.tape, count, fence);
+        let count = cut_before_fault(&slot.backlog, count, fault_at);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
-            slot.tape.consume(count);
+            slot.backlog.consume(count);
             return Ok(());
         };
-        let batch = slot.tape.waiting(count);
+        let batch = slot.backlog.waiting(count);
         let (at, first) = (batch[0].ts_host, batch[0].sequence);
         self.actions.clear();
         let expecting = slot.counters.expecting.load(Ordering::Relaxed);
@@ -295,7 +231,7 @@ impl StrategyRunner {
         } else {
             0
         };
-        let faults = fence.is_some_and(|fence| fence.offered == first);
+        let faults = fault_at.is_some_and(|fault_at| fault_at.offered == first);
         if faults {
             strategy.restore_time_limit();
         }
@@ -304,7 +240,7 @@ impl StrategyRunner {
             .and_then(|handled| consumed(handled, batch))
             .map_err(|fault| (at, Some(first), fault));
         if faults {
-            self.recorded_faults.take_fence(slot.id);
+            self.recorded_faults.take(slot.id);
             return Err(handled.err().unwrap_or((at, Some(first), recorded())));
         }
         let handled = handled?;
@@ -315,21 +251,18 @@ impl StrategyRunner {
         }
         if let Some(from) = slot.pause_from.take() {
             let pause_ns = started.saturating_sub(from);
-            let live = slot.at_end(Decision::Live { pause_ns });
-            self.outlet.publish(&[live]);
+            let live = slot.settled_intent(Decision::Live { pause_ns });
+            self.output.publish(&[live]);
         }
-        let cause = slot.tape.waiting(count)[handled - 1];
+        let cause = slot.backlog.waiting(count)[handled - 1];
         if slot.shadow.is_some() {
             self.run_shadow(place, handled);
         }
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
-        slot.tape.consume(handled);
-        slot.batch_hint = match handled {
-            handled if handled < count => (2 * handled).max(LEAST_APPETITE),
-            _ => (2 * slot.batch_hint).min(self.max_batch),
-        };
-        slot.count_trial(handled);
+        slot.backlog.consume(handled);
+        slot.batch_hint = self.batch_size.hint_after(slot.batch_hint, handled, count);
+        slot.count_probation(handled);
         Counters::add(&slot.counters.events, handled);
         if self.actions.is_empty() {
             return Ok(());
@@ -342,19 +275,21 @@ impl StrategyRunner {
     fn pass_on(&mut self, place: SlotIndex, cause: &Event) -> Result<(), Fault> {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
-        self.batch.clear();
+        self.intents.clear();
         let mut refused = Ok(());
         for action in &self.actions {
-            let admitted = slot.allowance.admit(cause.ts_host, action);
+            let admitted = slot.quota.admit(cause.ts_host, action);
             if let Err(fault) = admitted.and_then(|()| intend(&mut self.portfolio, slot.id, action))
             {
                 refused = Err(fault);
                 break;
             }
-            self.wishes.extend(wish(cause.ts_host, place, action));
-            self.batch.push(slot.intent(cause, Decision::Act(*action)));
+            let change = feed_change(cause.ts_host, place, action);
+            self.output.request_feed_change(change);
+            self.intents
+                .push(slot.intent(cause, Decision::Act(*action)));
         }
-        self.outlet.publish(&self.batch);
+        self.output.publish(&self.intents);
         refused
     }
 
@@ -362,26 +297,26 @@ impl StrategyRunner {
     pub(crate) fn snapshot(&mut self, place: SlotIndex) {
         let every = snapshot_every(self.slots.len());
         let slot = &mut self.slots[place];
-        slot.tape.space(every);
+        slot.backlog.space(every);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             return;
         };
-        match strategy.save_into(slot.tape.spare()) {
-            Ok(Ok(())) => slot.tape.move_base(slot.version.code.schema(), book),
+        match strategy.save_into(slot.backlog.spare()) {
+            Ok(Ok(())) => slot.backlog.move_base(slot.version.code.schema(), book),
             // It can't be brought back to here; after a trap it starts afresh.
-            Ok(Err(_)) => slot.tape.rebase(None),
+            Ok(Err(_)) => slot.backlog.rebase(None),
             Err(fault) => {
                 let at = slot.last_at;
                 self.fault(place, at, None, fault);
-                self.slots[place].tape.rebase(None);
+                self.slots[place].backlog.rebase(None);
             }
         }
     }
 
     /// Stops every strategy. Their orders are the router's business.
     pub(crate) fn stop(&mut self, reason: StopReason) {
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             let Some(mut strategy) = slot.strategy.take() else {
                 continue;
             };
@@ -393,32 +328,4 @@ impl StrategyRunner {
             }
         }
     }
-}
-
-/// The change of feeds that an action asks for, if it does.
-pub(crate) fn wish(at: Timestamp, place: SlotIndex, action: &Action) -> Option<FeedChange> {
-    let (request, wanted) = match action {
-        Action::Subscribe(request) => (*request, true),
-        Action::Unsubscribe(request) => (*request, false),
-        _ => return None,
-    };
-    Some(FeedChange {
-        at,
-        place,
-        request,
-        wanted,
-    })
-}
-
-/// Puts a new order into its strategy's book at once.
-pub(crate) fn intend(
-    portfolio: &mut Portfolio,
-    strategy: StrategyId,
-    action: &Action,
-) -> Result<(), Fault> {
-    let Action::Submit(order) = action else {
-        return Ok(());
-    };
-    let intended = portfolio.intend(strategy, order);
-    intended.map_err(|error| Fault(format!("order {}: {error}", order.order)))
 }

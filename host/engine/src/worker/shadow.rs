@@ -3,8 +3,8 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
+use crate::worker::actions::consumed;
 use crate::worker::dispatch::SlotIndex;
-use crate::worker::refeed::consumed;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::slot::{Counters, ShadowDifference};
 use tickdeck_model::{Action, Event};
@@ -18,13 +18,13 @@ impl StrategyRunner {
         else {
             return;
         };
-        let batch = slot.tape.waiting(handled);
+        let batch = slot.backlog.waiting(handled);
         let compared = compare(
             &mut *shadow.strategy,
             batch,
             book,
             &self.actions,
-            &mut self.shadow,
+            &mut self.shadow_actions,
             &slot.counters,
         );
         if let Err(fault) = compared {
@@ -37,8 +37,8 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         slot.counters.note(&fault);
         slot.shadow = None;
-        let failed = slot.at_end(Decision::ShadowFailed);
-        self.outlet.publish(&[failed]);
+        let failed = slot.settled_intent(Decision::ShadowFailed);
+        self.output.publish(&[failed]);
     }
 }
 

@@ -364,14 +364,14 @@ pub(crate) struct Slot {
     pub(crate) strategy: Option<Box<dyn Strategy>>,
     pub(crate) version: Version,
     pub(crate) previous: Option<Previous>,
-    pub(crate) trial: Option<Probation>,
+    pub(crate) probation: Option<Probation>,
     pub(crate) shadow: Option<Shadow>,
-    pub(crate) tape: Backlog,
+    pub(crate) backlog: Backlog,
     pub(crate) counters: Arc<CachePadded<Counters>>,
     pub(crate) calls: u64,
-    pub(crate) allowance: Quota,
+    pub(crate) quota: Quota,
     /// Whether its feeds still reach it: until it ended.
-    pub(crate) seated: bool,
+    pub(crate) active: bool,
     pub(crate) traps: VecDeque<Timestamp>,
     /// When the last event was that it handled.
     pub(crate) last_at: Timestamp,
@@ -381,49 +381,54 @@ pub(crate) struct Slot {
     /// The cause of the last action and how many it caused, to number the next.
     pub(crate) last_cause: (u64, u32),
     /// Numbers what counts from the end of a window.
-    pub(crate) at_ends: u32,
+    pub(crate) settled: u32,
     /// Most events that it is offered next.
     pub(crate) batch_hint: usize,
 }
 
 impl Slot {
+    /// Whether it still gets events.
+    pub(super) const fn is_active(&self) -> bool {
+        self.active
+    }
+
     /// Whether it waits to be rolled back.
     pub(crate) fn is_suspended(&self) -> bool {
-        self.seated && self.strategy.is_none()
+        self.active && self.strategy.is_none()
     }
 
     /// The next batch: at most `most` events, cut where a snapshot is due or a trial ends.
     pub(crate) fn next_batch(&mut self, most: usize) -> &[Event] {
-        let Some(trial) = &mut self.trial else {
-            return self.tape.waiting(most);
+        let Some(probation) = &mut self.probation else {
+            return self.backlog.waiting(most);
         };
-        let most = most.min(usize::try_from(trial.events_left).unwrap_or(usize::MAX));
-        let batch = self.tape.waiting(most);
+        let most = most.min(usize::try_from(probation.events_left).unwrap_or(usize::MAX));
+        let batch = self.backlog.waiting(most);
         let first = batch.first().map_or(0, |event| event.ts_host);
-        let until = *trial
+        let until = *probation
             .until
-            .get_or_insert(first.saturating_add(trial.length_ns));
+            .get_or_insert(first.saturating_add(probation.length_ns));
         let within = batch.partition_point(|event| event.ts_host < until);
         if within > 0 {
-            return &self.tape.waiting(most)[..within];
+            return &self.backlog.waiting(most)[..within];
         }
-        self.end_trial();
-        self.tape.waiting(most.max(1))
+        self.end_probation();
+        self.backlog.waiting(most.max(1))
     }
 
     /// Counts events of a trial that went well.
-    pub(crate) fn count_trial(&mut self, consumed: usize) {
-        if let Some(trial) = &mut self.trial {
-            trial.events_left = trial.events_left.saturating_sub(consumed as u64);
-            if trial.events_left == 0 {
-                self.end_trial();
+    pub(crate) fn count_probation(&mut self, consumed: usize) {
+        if let Some(probation) = &mut self.probation {
+            probation.events_left = probation.events_left.saturating_sub(consumed as u64);
+            if probation.events_left == 0 {
+                self.end_probation();
             }
         }
     }
 
-    pub(crate) fn end_trial(&mut self) {
-        if self.trial.take().is_some() {
-            self.tape.release();
+    pub(crate) fn end_probation(&mut self) {
+        if self.probation.take().is_some() {
+            self.backlog.release();
             if let Some(previous) = &mut self.previous {
                 (previous.state, previous.since) = (None, Vec::new());
             }
@@ -463,13 +468,13 @@ impl Slot {
 
     /// Something that counts from the end of the window, because where in it it happened depends on how batches were
     /// cut.
-    pub(crate) fn at_end(&mut self, decision: Decision) -> Intent {
-        self.at_ends = self.at_ends.wrapping_add(1);
+    pub(crate) fn settled_intent(&mut self, decision: Decision) -> Intent {
+        self.settled = self.settled.wrapping_add(1);
         Intent {
             cause: AT_END,
             at: Timestamp::MAX,
             strategy: self.id,
-            ordinal: self.at_ends,
+            ordinal: self.settled,
             decision,
         }
     }

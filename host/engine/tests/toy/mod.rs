@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickdeck_engine::port::{
-    Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, State, StopReason,
-    Strategy, StrategyStart, SwapPolicy, VenueTerms, Version,
+    Clock, Code, Command, Continuity, Due, Fault, Gateway, GatewayError, OrderPolicy, State,
+    StopReason, Strategy, StrategyStart, SwapPolicy, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, EngineConfig, EngineError, Notice, Observer, Report, Status};
 use tickdeck_model::*;
@@ -224,6 +224,7 @@ impl Gateway for ToyVenue {
             instruments,
             balances,
             lookahead_ns,
+            continuity: Continuity::Repeats,
         })
     }
 

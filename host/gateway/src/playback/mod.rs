@@ -47,7 +47,7 @@ use crate::broker::Broker;
 use crate::playback::fills::FillSimulator;
 use crate::playback::symbols::CaptureFile;
 use tape::Tape;
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Event, Instrument, InstrumentId, Pad, Registry, Timestamp, VenueScope, VenueState, VenueStatus,
 };
@@ -156,6 +156,7 @@ impl Gateway for Playback {
             instruments,
             balances,
             lookahead_ns: rules.latency.lookahead_ns(),
+            continuity: Continuity::Repeats,
         })
     }
 

@@ -15,7 +15,7 @@ pub use parts::{Script, ScriptStep, ScriptedInstrument, ScriptedTick};
 
 use crate::broker::{Broker, BrokerOrder, BrokerRules, Latency};
 use std::collections::HashMap;
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Amount, ClientOrderId, Event, Instrument, InstrumentId, Liquidity, Pad, Price, Quote, Reason,
     Registry, Side, Size, Submit, TimeInForce, Timestamp, Trade, VenueId, VenueScope, VenueState,
@@ -111,6 +111,7 @@ impl Gateway for ScriptedVenue {
             instruments: instruments.clone(),
             balances: broker.balances(),
             lookahead_ns: latency.lookahead_ns(),
+            continuity: Continuity::Repeats,
         };
         let quotes = instruments
             .iter()

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::Recorder;
-use tickdeck_engine::port::VenueTerms;
+use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::{Event, Registry, VenueId};
 use tickdeck_tables::{Row, Source, Table, Value, open};
@@ -168,6 +168,7 @@ fn manifest(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest
                 instruments: vec![terms.id],
                 balances: Vec::new(),
                 lookahead_ns: 1,
+                continuity: Continuity::Repeats,
             }),
         }
     }

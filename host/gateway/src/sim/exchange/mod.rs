@@ -7,7 +7,7 @@ mod tests;
 use self::core::ExchangeCore;
 use super::config::SimConfig;
 use crate::broker::{Broker, BrokerRules};
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{Amount, Event, Instrument, InstrumentId, Registry, Timestamp, VenueId};
 
 /// A simulated exchange.
@@ -99,6 +99,7 @@ impl Gateway for Exchange {
             instruments,
             balances,
             lookahead_ns: latency.lookahead_ns(),
+            continuity: Continuity::Repeats,
         })
     }
 
