@@ -10,12 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
 use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
-<<<<<<< HEAD
-use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
-=======
 use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring};
-use tickdeck_strategy::THREAD_STACK;
->>>>>>> strategy
 
 /// Events a second.
 pub(super) const PACE: u64 = 100_000;
