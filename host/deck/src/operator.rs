@@ -234,7 +234,7 @@ impl Operator {
             size: self.names.size(*id, *size),
         });
         let result = self.names.result(status);
-        let removed = record.is_some_and(|record| record.unseated == Some("removed"));
+        let removed = record.is_some_and(|record| record.inactive == Some("removed"));
         StrategyLine {
             name: status.name.clone(),
             version: status.version.clone(),
@@ -339,11 +339,11 @@ impl Operator {
 
 /// A strategy that has no seat.
 fn unseated(name: &str, record: &StrategyRecord) -> StrategyLine {
-    let (version, hash) = record.asks.clone().unwrap_or_default();
+    let (version, hash) = record.waiting_version.clone().unwrap_or_default();
     StrategyLine {
         name: name.to_owned(),
         version,
-        state: record.unseated.unwrap_or("waiting").to_owned(),
+        state: record.inactive.unwrap_or("waiting").to_owned(),
         generation: 0,
         hash,
         since: String::new(),

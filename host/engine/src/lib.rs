@@ -20,7 +20,7 @@ pub use crate::effect::{
     AppliedAction, Effect, RecordError, RecordedChange, Recorder, SentKind, StrategyOutcome,
 };
 pub use crate::handle::{
-    ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
+    ChangeOrigin, ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
 };
 pub use crate::kernel::{Engine, EngineError};
 pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};

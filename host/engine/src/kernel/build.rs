@@ -82,6 +82,8 @@ impl Engine {
             intents: Vec::new(),
             decided: Vec::new(),
             expected: Vec::new(),
+            origin: None,
+            answers: Vec::new(),
             failed_trials: Vec::new(),
             first_action_at: None,
             keeping: Recording::default(),

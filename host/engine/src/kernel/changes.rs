@@ -1,7 +1,7 @@
 //! What changes between two windows: operators' orders, and the versions of strategies.
 
 use crate::effect::{Effect, RecordedChange};
-use crate::handle::{ChangeResult, Request, StrategyChange, Swapped};
+use crate::handle::{ChangeAnswer, ChangeResult, Request, StrategyChange, Swapped};
 use crate::intent::{Decision, Intent};
 use crate::kernel::entry::StrategyEntry;
 use crate::kernel::{Engine, EngineError, hash_intent};
@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 use tickdeck_model::{StrategyId, Timestamp};
 
 /// What became of a change: the inner error says why nothing changed.
-type Answer = Result<Result<ChangeResult, String>, EngineError>;
+type Answer = Result<ChangeAnswer, EngineError>;
 
 impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
@@ -50,9 +50,8 @@ impl Engine {
                 .effect(self.next_sequence, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
-        for Request { change, answer } in std::mem::take(&mut self.expected) {
-            // Whoever asked may have gone.
-            let _ = answer.send(self.change(change, at)?);
+        for request in std::mem::take(&mut self.expected) {
+            self.answer(request, at)?;
         }
         Ok(())
     }
@@ -68,8 +67,7 @@ impl Engine {
                 self.expect(*strategy);
                 self.expected.push(request);
             } else {
-                let Request { change, answer } = request;
-                let _ = answer.send(self.change(change, at)?);
+                self.answer(request, at)?;
             }
         }
         Ok(())
@@ -117,12 +115,20 @@ impl Engine {
             Decision::ShadowFailed => {
                 card.shadow = None;
                 let change = VersionChange::ShadowEnded { problem };
-                Notice::Version { strategy, change }
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
             }
             Decision::Live { pause_ns } => {
                 card.pause_ns = Some(pause_ns);
                 let change = VersionChange::Live { pause_ns };
-                Notice::Version { strategy, change }
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
             }
         };
         self.router.outbox.notices.push((intent.at, notice));
@@ -133,6 +139,15 @@ impl Engine {
         if let Some(card) = self.cards.iter().find(|card| card.id == strategy) {
             card.counters.expecting.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Carries out a request. Its answer is sent after its notice, so that the asker has both when it has one.
+    fn answer(&mut self, request: Request, at: Timestamp) -> Result<(), EngineError> {
+        self.origin = request.origin;
+        let answer = self.change(request.change, at);
+        self.origin = None;
+        self.answers.push((request.answer, answer?));
+        Ok(())
     }
 
     fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
@@ -304,7 +319,11 @@ impl Engine {
     }
 
     fn tell(&mut self, strategy: StrategyId, at: Timestamp, change: VersionChange) {
-        let notice = Notice::Version { strategy, change };
+        let notice = Notice::Version {
+            strategy,
+            change,
+            origin: self.origin.clone(),
+        };
         self.router.outbox.notices.push((at, notice));
     }
 }

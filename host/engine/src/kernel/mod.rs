@@ -14,7 +14,7 @@ mod free_running;
 
 use crate::config::Stepping;
 use crate::effect::{Effect, Recording};
-use crate::handle::{EngineHandle, Hearing, Request};
+use crate::handle::{ChangeAnswer, ChangeOrigin, EngineHandle, Hearing, Request};
 use crate::intent::{Decision, Intent};
 use crate::kernel::entry::StrategyEntry;
 use crate::middleware::OrderMiddleware;
@@ -24,6 +24,7 @@ use crate::report::{Ending, Notice, Observer, Report, STATUS_INTERVAL_NS};
 use crate::router::Router;
 use crate::worker::pool::{WorkerError, WorkerPool};
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use tickdeck_model::{Currency, Event, Registry, StrategyId, Timestamp};
 use tickdeck_ring::{Producer, RingError};
 use xxhash_rust::xxh3::Xxh3;
@@ -120,6 +121,10 @@ pub struct Engine {
     pub(crate) decided: Vec<Intent>,
     /// New versions that wait for the window in which the old one's last call is timed.
     pub(crate) expected: Vec<Request>,
+    /// The origin of the change at hand.
+    pub(crate) origin: Option<ChangeOrigin>,
+    /// Answers to requests, to be sent after the notices.
+    pub(crate) answers: Vec<(Sender<ChangeAnswer>, ChangeAnswer)>,
     pub(crate) failed_trials: Vec<StrategyId>,
     /// When the first action was carried out, by the clock.
     pub(crate) first_action_at: Option<u64>,
@@ -363,6 +368,10 @@ impl Engine {
         }
         for (at, notice) in self.router.outbox.notices.drain(..) {
             observer.notice(at, notice);
+        }
+        for (sender, answer) in self.answers.drain(..) {
+            // The asker may have given up.
+            let _ = sender.send(answer);
         }
     }
 

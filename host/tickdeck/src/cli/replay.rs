@@ -14,9 +14,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::JoinHandle;
+use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::OperatorFeed;
-use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
@@ -121,7 +122,7 @@ impl Replay {
             manifest: session,
             left_out,
             running,
-        } = replaying(&reels, &run, self.until, &stop)?;
+        } = prepare_replay(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
             let title = &session.title;
@@ -190,13 +191,16 @@ impl Replay {
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
             let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
             let mut progress = Progress { quiet, said: false };
-            return on_large_stack(move || engine.replay(&mut tape, &mut progress));
+            return Ok(run_for_strategies("replay", move || {
+                engine.replay(&mut tape, &mut progress)
+            })??);
         }
         let (display, rhythm) = StepView::new();
         let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
         let feed = OperatorFeed::default();
         let mut observer = feed.clone();
-        let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
+        let kernel =
+            spawn_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))?;
         let watched = display.watch(title, &feed, names);
         stop.ask();
         let played = joined(kernel);
@@ -262,25 +266,6 @@ fn other(text: &str) -> Result<(String, PathBuf), String> {
             "it must be a strategy's name, =, and a module's file: ema-cross=new.wasm".to_owned(),
         ),
     }
-}
-
-/// Strategies need the stack that they have in a host.
-pub(super) fn on_large_stack<T: Send + 'static, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    joined(large_stack(work)?)
-}
-
-fn large_stack<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    let thread = std::thread::Builder::new()
-        .name("replay".to_owned())
-        .stack_size(2 * tickdeck_strategy::THREAD_STACK);
-    Ok(thread.spawn(work)?)
 }
 
 fn joined<T, E>(thread: JoinHandle<Result<T, E>>) -> Result<T>

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickdeck_deck::affinity::{pin, spawn_for_strategies};
 use tickdeck_deck::feed::{FeedLines, OperatorFeed, Topic};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
@@ -21,8 +22,6 @@ const FRAME: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(1);
 /// How often the plain display looks whether the run is over.
 const LOOK: Duration = Duration::from_millis(25);
-/// Stack of the kernel's thread, on which strategies run too if there is one worker.
-const KERNEL_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 /// Working orders that the view shows at most.
 const MOST_ORDERS: usize = 100;
 /// The exit code of a second Ctrl-C.
@@ -87,16 +86,13 @@ impl Console {
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.feed.clone());
         let core = self.core;
-        let kernel = std::thread::Builder::new()
-            .name("kernel".to_owned())
-            .stack_size(KERNEL_STACK)
-            .spawn(move || {
-                if let Some(core) = core {
-                    tickdeck_deck::affinity::pin(core);
-                }
-                engine.run(&mut observer)
-            })
-            .context("cannot start the kernel's thread")?;
+        let kernel = spawn_for_strategies("kernel", move || {
+            if let Some(core) = core {
+                pin(core);
+            }
+            engine.run(&mut observer)
+        })
+        .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let hand = Keyboard {
             feed: self.feed,

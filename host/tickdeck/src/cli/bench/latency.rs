@@ -7,10 +7,10 @@ use super::guest::{Guest, quote};
 use super::span::Span;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
+use tickdeck_deck::affinity::strategy_thread;
 use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
 use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
-use tickdeck_strategy::THREAD_STACK;
 
 /// Events a second.
 pub(super) const PACE: u64 = 100_000;
@@ -49,9 +49,7 @@ pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
         decisions.attach(SlowPolicy::Wait),
     );
     std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new()
-            .name("worker".to_owned())
-            .stack_size(2 * THREAD_STACK)
+        let worker = strategy_thread("worker")
             .spawn_scoped(scope, || work(&mut guest, offered, decisions.producer()))
             .context("cannot start a thread")?;
         // A worker that failed says itself why.
