@@ -330,7 +330,7 @@ fn versions_come_and_go_at_the_operators_word() {
     .unwrap();
     host.deck.put("guest", &counting("1.2.0").component());
     let shadow = |one: &Value| one["shadow"]["version"] == "1.2.0";
-    host.until("1.2.0 runs beside", shadow, "guest");
+    host.until("1.2.0 runs as a shadow", shadow, "guest");
     let text = host.ask("strategies").text();
     let told = text
         .lines()
@@ -352,7 +352,7 @@ fn versions_come_and_go_at_the_operators_word() {
     let done = host.ask("strategies remove guest").text();
     assert_eq!(
         done,
-        "guest left in order, with no position; its file stays, and the next start runs it again\n"
+        "guest stopped cleanly, with no position; its file stays, and the next start runs it again\n"
     );
     host.state("guest", "removed");
     let refused = host.ask("strategies remove guest").error(1);

@@ -9,8 +9,9 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
+use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::lifecycle::StrategyCommand;
-use tickdeck_deck::replay::replaying;
+use tickdeck_deck::replay::prepare_replay;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
@@ -19,18 +20,14 @@ use tickdeck_model::ModuleHash;
 use tickdeck_recording::recorded_actions;
 use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
 
-/// Stack of a thread on which strategies run.
-const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
-
 /// Does the last run of a data folder again.
 fn replay(data: &Path) -> Replayed {
     let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
-    let again = replaying(&reels, &run, None, &CancelToken::default()).unwrap();
+    let again = prepare_replay(&reels, &run, None, &CancelToken::default()).unwrap();
     let mut tape = again.tape;
     let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(work);
-    thread.unwrap().join().unwrap()
+    run_for_strategies("replay", work).unwrap()
 }
 
 /// The market with few quotes, so that quotes are conflated too.
@@ -179,7 +176,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
     let output = host(&killed).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        words.contains("was cut off and goes on at event"),
+        words.contains("was interrupted and resumes at event"),
         "{words}"
     );
     let last = last_object(&output);
@@ -396,7 +393,7 @@ fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let error = error_of(&tickdeck(deck.path(), &run));
     assert!(
-        error.contains("run 1 was cut off, and the seed changed since (3 then, 4 now)"),
+        error.contains("run 1 was interrupted, and the seed changed since (3 then, 4 now)"),
         "{error}"
     );
     assert!(error.contains("--fresh"), "{error}");
@@ -570,7 +567,7 @@ fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_fresh() {
     std::fs::write(&settings, "[venue]\nseed = 3\n[journal]\nenabled = false\n").unwrap();
     let error = error_of(&tickdeck(deck.path(), &run));
     assert!(
-        error.contains("run 1 was cut off, and with `[journal] enabled = false`"),
+        error.contains("run 1 was interrupted, and with `[journal] enabled = false`"),
         "{error}"
     );
     // What is imported meanwhile is no host's run, and how settings are written is nothing.
@@ -583,5 +580,8 @@ fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_fresh() {
     assert!(tickdeck(deck.path(), &import).status.success());
     let output = tickdeck(deck.path(), &run);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("run 1 was cut off and goes on"), "{words}");
+    assert!(
+        words.contains("run 1 was interrupted and resumes"),
+        "{words}"
+    );
 }

@@ -6,19 +6,18 @@ use crate::hosted::{Folder, Hosted, SIM, hash, marked};
 use crate::native::Quiet;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck_deck::assemble::{DeckParts, Overrides};
+use tickdeck_deck::assemble::{DeckParts, assemble};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
 use tickdeck_deck::loading::LoadedStrategy;
 use tickdeck_deck::venues::venue;
-use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
     ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
     VersionChange,
 };
-use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
+use tickdeck_model::{Reason, StrategyId, Timestamp};
 use tickdeck_settings::config::{Config, StrategySettings};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::risk_limits::risk;
@@ -111,22 +110,10 @@ impl Rehearsed {
         let folder = Folder::new();
         folder.put(name, &module(name));
         let parts = DeckParts {
-            config: config.clone(),
-            scan: scan(folder.path()).unwrap(),
-            folder: None,
-            grants: Grants::in_memory(),
-            keep: Box::new(|_| Ok(())),
-            registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
-            pace: Pace::FlatOut,
-            stop: CancelToken::default(),
-            overrides: Overrides::default(),
-            first_order: 1,
-            killed: false,
-            journal: None,
+            ..DeckParts::new(config.clone(), scan(folder.path()).unwrap())
         };
-        let setup = parts
-            .wire()
+        let setup = assemble(parts)
             .unwrap_or_else(|error| panic!("{error:#}"))
             .setup;
         Self {
@@ -138,7 +125,7 @@ impl Rehearsed {
     }
 
     fn candidate(&self, module: &[u8]) -> LoadedStrategy {
-        let name = self.setup.seated[0].name.clone();
+        let name = self.setup.started[0].name.clone();
         let folder = Folder::new();
         folder.put(&name, module);
         let plugin = scan(folder.path()).unwrap().plugins.remove(0);
@@ -146,11 +133,9 @@ impl Rehearsed {
         let settings: StrategySettings = settings.unwrap_or_default();
         let mut registry = (*self.setup.registry).clone();
         let grants = Grants::in_memory();
-        let candidate =
-            self.setup
-                .loader
-                .candidate((&name, settings), &plugin, &grants, &mut registry);
-        candidate.unwrap_or_else(|unfit| panic!("{}", unfit.words()))
+        let loader = &self.setup.loader;
+        let loaded = loader.load((&name, settings), &plugin, &grants, &mut registry);
+        loaded.unwrap_or_else(|failure| panic!("{}", failure.describe()))
     }
 
     fn version(&self, candidate: &LoadedStrategy) -> Version {
@@ -160,16 +145,16 @@ impl Rehearsed {
     }
 
     fn strategy(&self) -> StrategyId {
-        self.setup.seated[0].id
+        self.setup.started[0].id
     }
 
     /// Plays `events` market events, with one of `changes` every so many windows.
     fn play(&self, events: u64, every: u64, changes: Vec<StrategyChange>) -> Outcome {
         let registry = &self.setup.registry;
-        let first = &self.setup.seated[0];
+        let first = &self.setup.started[0];
         let loader = &self.setup.loader;
-        let seat = loader.seat(first, self.version(first), registry, None);
-        let seat = seat.unwrap_or_else(|unfit| panic!("{}", unfit.words()));
+        let start = loader.start(first, self.version(first), registry, None);
+        let start = start.unwrap_or_else(|failure| panic!("{}", failure.describe()));
         let mut gateway = venue(&self.config).unwrap().gateway;
         let terms = gateway.register(&mut (**registry).clone()).unwrap();
         let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
@@ -192,7 +177,7 @@ impl Rehearsed {
             config,
             Arc::clone(registry),
             vec![(gateway, terms)],
-            vec![seat],
+            vec![start],
             Box::new(moments),
             Arc::new(|| 0),
         );
@@ -213,7 +198,7 @@ impl Rehearsed {
 
     /// Plays it once as it is, and once with a swap every so many windows; returns both.
     fn twins(&self, events: u64, every: u64, swaps: u32) -> (Outcome, Outcome) {
-        let name = &self.setup.seated[0].name;
+        let name = &self.setup.started[0].name;
         let candidates: Vec<LoadedStrategy> = (0..MARKS)
             .map(|mark| self.candidate(&marked(&module(name), mark)))
             .collect();

@@ -44,7 +44,7 @@ fn a_new_version_whose_restore_traps_spins_or_refuses_is_refused_in_a_line_and_t
         host.folder.put("guest", &bad);
         let line = host.told(&["guest: a new version was refused"]);
         assert!(line.contains(words), "`{words}` is missing in: {line}");
-        assert!(line.ends_with("; the version before goes on"), "{line}");
+        assert!(line.ends_with("; the old version runs on"), "{line}");
         host.unmoved(&before);
         let note = host.record("guest").note.unwrap();
         assert!(note.contains(words), "{note}");
@@ -106,7 +106,7 @@ fn an_old_version_whose_save_traps_spins_refuses_or_is_too_large_never_blocks_an
         host.folder.put("guest", &new);
         let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
         assert!(
-            line.contains("without state; the one before could not save: "),
+            line.contains("without state; the old version could not save: "),
             "{body}: {line}"
         );
         let now = host.runs("guest", &new);
@@ -167,11 +167,11 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::start(SIM, folder);
     let before = host.goes_on("calm");
-    assert_eq!(host.record("guest").unseated, Some("waiting for approval"));
+    assert_eq!(host.record("guest").inactive, Some("waiting for approval"));
     std::fs::remove_file(host.folder.file("guest.wasm")).unwrap();
     host.until("guest is gone", |host| {
         let record = host.record("guest");
-        (record.unseated == Some("removed") && record.note.is_none()).then_some(())
+        (record.inactive == Some("removed") && record.note.is_none()).then_some(())
     });
     let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
@@ -228,7 +228,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     let mut host = Hosted::with(SIM, &old);
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: 2.0.0 trapped within its trial, 1.0.0 is back"]);
+    let line = host.told(&["guest: 2.0.0 trapped within its trial, rolled back to 1.0.0"]);
     assert!(line.contains("unreachable"), "{line}");
     let back = host.runs("guest", &old);
     assert_eq!(back.generation, 3);
@@ -238,7 +238,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     host.folder.put("guest", &old);
     host.told(&["guest: the file is the version that trades"]);
     host.folder.put("guest", &bad);
-    host.told(&["guest: this version failed before and is not taken again"]);
+    host.told(&["guest: this version failed before and is not loaded again"]);
     host.unmoved(&back);
 
     let record = host.record("guest");
@@ -285,10 +285,10 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     host.folder.settings("guest", "[swap]\nshadow = true\n");
     let new = counting("2.0.0").component();
     host.folder.put("guest", &new);
-    let beside = hash(&new);
-    host.until("the new version runs beside", |host| {
+    let shadow_hash = hash(&new);
+    host.until("the new version runs as a shadow", |host| {
         let shadow = host.find("guest")?.shadow?;
-        (shadow.hash == beside && shadow.differed == 0).then_some(())
+        (shadow.hash == shadow_hash && shadow.differed == 0).then_some(())
     });
     let now = host.goes_on("guest");
     assert_eq!((now.hash, now.generation), (before.hash, before.generation));
@@ -352,18 +352,18 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
     host.folder.settings("guest", "[swap]\nshadow = true\n");
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: the version beside ended: "]);
+    let line = host.told(&["guest: the shadow failed: "]);
     assert!(line.contains("unreachable"), "{line}");
     host.unmoved(&before);
     let good = counting("2.1.0").component();
     host.folder.put("guest", &good);
-    let beside = hash(&good);
-    host.until("the better one runs beside", |host| {
+    let shadow_hash = hash(&good);
+    host.until("the better one runs as a shadow", |host| {
         let shadow = host.find("guest")?.shadow?;
-        (shadow.hash == beside).then_some(())
+        (shadow.hash == shadow_hash).then_some(())
     });
     let done = host.ask("guest", StrategyCommand::RollBack);
-    assert_eq!(done, "version 2.1.0 no longer runs beside guest");
+    assert_eq!(done, "version 2.1.0 no longer runs as a shadow of guest");
     host.unmoved(&before);
 }
 
@@ -450,7 +450,7 @@ fn a_module_that_is_not_signed_by_a_trusted_key_is_refused_and_one_that_is_is_ta
 }
 
 #[test]
-fn a_module_that_was_refused_at_the_start_is_seated_once_it_is_mended() {
+fn a_module_that_was_refused_at_the_start_is_started_once_it_is_fixed() {
     let folder = Folder::new();
     folder.put("calm", &counting("1.0.0").component());
     folder.put("broken", b"this is no module");
@@ -461,24 +461,24 @@ fn a_module_that_was_refused_at_the_start_is_seated_once_it_is_mended() {
     let mut host = Hosted::start(SIM, folder);
     host.goes_on("calm");
     for name in ["broken", "unwilling"] {
-        assert_eq!(host.record(name).unseated, Some("refused"), "{name}");
+        assert_eq!(host.record(name).inactive, Some("refused"), "{name}");
         let good = counting("1.1.0").component();
         host.folder.put(name, &good);
         host.runs(name, &good);
         host.goes_on(name);
         let record = host.record(name);
-        assert_eq!((record.unseated, record.note), (None, None), "{name}");
+        assert_eq!((record.inactive, record.note), (None, None), "{name}");
     }
 }
 
 #[test]
-fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
+fn a_strategy_that_was_removed_is_started_again_by_a_reload_or_by_a_new_file() {
     let one = counting("1.0.0").component();
     let mut host = Hosted::with(SIM, &one);
     let done = host.ask("guest", StrategyCommand::Remove);
     assert_eq!(
         done,
-        "guest left in order, with no position; its file stays, and the next start runs it again"
+        "guest stopped cleanly, with no position; its file stays, and the next start runs it again"
     );
     host.until("it stopped", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
@@ -540,7 +540,7 @@ fn strategies_that_share_a_module_change_together_and_disabled_ones_never_run() 
         });
     }
     for name in ["off", "never"] {
-        assert!(host.find(name).is_none() && host.ledger.record(name).is_none());
+        assert!(host.find(name).is_none() && host.history.record(name).is_none());
         let why = host.refused(name, StrategyCommand::Reload);
         assert!(why.contains("there are guest, second"), "{why}");
     }

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use tickdeck_deck::assemble::{DeckParts, Overrides};
-use tickdeck_deck::clock::Pace;
+use tickdeck_deck::assemble::{DeckParts, assemble};
 use tickdeck_deck::folder::scan;
-use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Notice, Observer, Report, Status};
-use tickdeck_model::{Registry, Timestamp};
+use tickdeck_model::Timestamp;
 use tickdeck_settings::config::Config;
-use tickdeck_settings::grants::Grants;
 use tickdeck_toolchain::rust::{Build, build, examples};
 
 /// The repository.
@@ -116,31 +113,18 @@ impl Play {
             std::fs::copy(module, folder.path().join(name)).unwrap();
         }
         let parts = DeckParts {
-            config,
-            scan: scan(folder.path()).unwrap(),
-            folder: None,
-            grants: Grants::in_memory(),
-            keep: Box::new(|_| Ok(())),
-            registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
-            pace: Pace::FlatOut,
-            stop: CancelToken::default(),
-            overrides: Overrides {
-                events: self.events,
-                split_seed: self.split_seed,
-                ..Overrides::default()
-            },
-            first_order: 1,
-            killed: false,
-            journal: None,
+            events: self.events,
+            split_seed: self.split_seed,
+            ..DeckParts::new(config, scan(folder.path()).unwrap())
         };
-        let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
+        let deck = assemble(parts).unwrap_or_else(|error| panic!("{error:#}"));
         let mut ear = Ear::default();
-        let report = wired.engine.run(&mut ear).unwrap();
+        let report = deck.engine.run(&mut ear).unwrap();
         Played {
             report,
             notices: ear.0,
-            skipped: wired.skipped.into_iter().collect(),
+            skipped: deck.skipped.into_iter().collect(),
         }
     }
 }

@@ -6,20 +6,20 @@ use crate::guests::Guest;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tickdeck_deck::assemble::{DeckParts, Journaling, Overrides};
+use tickdeck_deck::affinity::spawn_for_strategies;
+use tickdeck_deck::assemble::{DeckParts, Journaling};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::{FeedLine, OperatorFeed, Topic};
 use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{
     ManagerHandle, StrategyCommand, StrategyHistory, StrategyManager, StrategyRecord,
 };
+use tickdeck_deck::start;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{EngineError, EngineHandle, Report, Status, StrategyStatus};
-use tickdeck_model::Registry;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{DataReels, RetentionBudget, RunOverrides};
 use tickdeck_settings::config::Config;
-use tickdeck_settings::grants::Grants;
 
 /// How long anything that is expected may take on a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -27,8 +27,6 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(5);
 /// Event time in wall time: fast enough for trials to pass, slow enough to leave a core to the loader.
 const PACE: Pace = Pace::Times(4.0);
-/// Stack of the engine's thread, on which strategies run too.
-const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
 
 /// A market without an end.
 pub(crate) const SIM: &str = "[venue]\nkind = \"sim\"\nseed = 7\n";
@@ -66,12 +64,12 @@ impl Folder {
 pub(crate) struct Hosted {
     pub(crate) folder: Folder,
     pub(crate) feed: OperatorFeed,
-    pub(crate) ledger: StrategyHistory,
+    pub(crate) history: StrategyHistory,
     pub(crate) manager: ManagerHandle,
     pub(crate) controls: EngineHandle,
     names: Names,
     stop: CancelToken,
-    stage: Option<StrategyManager>,
+    lifecycle: Option<StrategyManager>,
     engine: Option<JoinHandle<Result<Report, EngineError>>>,
     lines: Vec<FeedLine>,
 }
@@ -91,7 +89,6 @@ impl Hosted {
     pub(crate) fn kept(settings: &str, folder: Folder, data: &Path) -> Self {
         let journal = Journaling {
             reels: DataReels::in_folder(data),
-            command: "test".to_owned(),
             played: RunOverrides::default(),
             fresh: false,
         };
@@ -103,37 +100,27 @@ impl Hosted {
             Config::parse("tickdeck.toml", settings).unwrap_or_else(|error| panic!("{error}"));
         let stop = CancelToken::default();
         let parts = DeckParts {
-            config,
-            scan: scan(folder.path()).unwrap(),
+            command: "test".to_owned(),
             folder: Some(folder.path().to_owned()),
-            grants: Grants::in_memory(),
-            keep: Box::new(|_| Ok(())),
-            registry: Registry::new(),
             cache: Some(root().join("target/test-cache")),
             pace,
             stop: stop.clone(),
-            overrides: Overrides::default(),
-            first_order: 1,
-            killed: false,
             journal,
+            ..DeckParts::new(config, scan(folder.path()).unwrap())
         };
-        let wired = parts.wire().unwrap_or_else(|error| panic!("{error:#}"));
-        let (controls, ledger) = (wired.engine.controls(), wired.setup.ledger.clone());
-        let stage = StrategyManager::start(wired.setup, controls.clone()).unwrap();
-        let (engine, mut observer) = (wired.engine, wired.feed.clone());
-        let kernel = std::thread::Builder::new()
-            .stack_size(STACK)
-            .spawn(move || engine.run(&mut observer))
-            .unwrap();
+        let deck = start(parts).unwrap_or_else(|error| panic!("{error:#}"));
+        let controls = deck.engine.controls();
+        let (engine, mut observer) = (deck.engine, deck.feed.clone());
+        let kernel = spawn_for_strategies("kernel", move || engine.run(&mut observer)).unwrap();
         Self {
             folder,
-            feed: wired.feed,
-            ledger,
-            manager: stage.manager(),
+            feed: deck.feed,
+            history: deck.history,
+            manager: deck.lifecycle.handle(),
             controls,
-            names: wired.names,
+            names: deck.names,
             stop,
-            stage: Some(stage),
+            lifecycle: Some(deck.lifecycle),
             engine: Some(kernel),
             lines: Vec::new(),
         }
@@ -150,8 +137,8 @@ impl Hosted {
 
     /// Has the host look so often that its reels keep to a budget.
     pub(crate) fn keeps_to(&self, budget: RetentionBudget, every: Duration) {
-        let stage = self.stage.as_ref().expect("it runs");
-        stage.keeps_to(budget, every);
+        let lifecycle = self.lifecycle.as_ref().expect("it runs");
+        lifecycle.keep_to_budget(budget, every);
     }
 
     /// How things stand.
@@ -159,7 +146,7 @@ impl Hosted {
         self.feed.latest()
     }
 
-    /// How a strategy stands, if it has or had a seat.
+    /// How a strategy stands, if it runs or ran.
     pub(crate) fn find(&self, name: &str) -> Option<StrategyStatus> {
         let strategies = self.status().strategies;
         strategies.into_iter().find(|one| one.name == name)
@@ -167,11 +154,11 @@ impl Hosted {
 
     pub(crate) fn strategy(&self, name: &str) -> StrategyStatus {
         self.find(name)
-            .unwrap_or_else(|| panic!("{name} has no seat"))
+            .unwrap_or_else(|| panic!("{name} does not run"))
     }
 
     pub(crate) fn record(&self, name: &str) -> StrategyRecord {
-        self.ledger.record(name).unwrap_or_default()
+        self.history.record(name).unwrap_or_default()
     }
 
     /// Looks until there is something to see.
@@ -199,16 +186,16 @@ impl Hosted {
     /// What stands of every strategy, for a test that failed.
     fn brief(&self) -> Vec<String> {
         let strategies = self.status().strategies.into_iter();
-        let seated = strategies.map(|one| {
+        let running = strategies.map(|one| {
             let state = one.state.as_str();
             format!(
-                "{} {} {} {state}: generation {}, {} events, beside {:?}",
+                "{} {} {} {state}: generation {}, {} events, shadow {:?}",
                 one.name, one.version, one.hash, one.generation, one.events, one.shadow
             )
         });
-        let records = self.ledger.all().into_iter();
+        let records = self.history.all().into_iter();
         let known = records.map(|(name, record)| format!("{name}: {record:?}"));
-        seated.chain(known).collect()
+        running.chain(known).collect()
     }
 
     fn listen(&mut self) {
@@ -282,15 +269,15 @@ impl Hosted {
     }
 
     /// Asks the loader for something and takes it for done.
-    pub(crate) fn ask(&self, name: &str, wish: StrategyCommand) -> String {
-        let answer = self.manager.ask(name, wish.clone());
-        answer.unwrap_or_else(|why| panic!("{wish:?} {name}: {why}"))
+    pub(crate) fn ask(&self, name: &str, command: StrategyCommand) -> String {
+        let answer = self.manager.ask(name, command.clone());
+        answer.unwrap_or_else(|why| panic!("{command:?} {name}: {why}"))
     }
 
     /// Asks the loader for something that it can't do.
-    pub(crate) fn refused(&self, name: &str, wish: StrategyCommand) -> String {
-        match self.manager.ask(name, wish.clone()) {
-            Ok(done) => panic!("{wish:?} {name}: {done}"),
+    pub(crate) fn refused(&self, name: &str, command: StrategyCommand) -> String {
+        match self.manager.ask(name, command.clone()) {
+            Ok(done) => panic!("{command:?} {name}: {done}"),
             Err(why) => why,
         }
     }
@@ -317,7 +304,7 @@ impl Hosted {
         self.controls.stop();
         let engine = self.engine.take()?;
         let report = engine.join().unwrap().unwrap();
-        self.stage.take();
+        self.lifecycle.take();
         Some(report)
     }
 }

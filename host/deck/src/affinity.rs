@@ -1,7 +1,46 @@
-//! Which cores threads run on: trading on those that the settings name, everything else on the others.
+//! Threads and cores: the stack that strategies need, trading on the cores that the settings name, everything else on
+//! the others.
+
+use std::io;
+use std::thread::{Builder, JoinHandle};
+
+/// Stack of a thread on which strategies run: their own, and as much again for the host around them.
+const STRATEGY_STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+
+/// Returns a builder of a thread with the stack that strategies need.
+pub fn strategy_thread(name: &str) -> Builder {
+    Builder::new()
+        .name(name.to_owned())
+        .stack_size(STRATEGY_STACK)
+}
+
+/// Starts a thread that can run strategies.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn spawn_for_strategies<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    strategy_thread(name).spawn(work)
+}
+
+/// Does work on a thread that can run strategies, and waits for it. A panic of the work goes on here.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn run_for_strategies<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = strategy_thread(name).spawn_scoped(scope, work)?;
+        match thread.join() {
+            Ok(done) => Ok(done),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
 
 /// Keeps this thread, and those that it starts from now on, off these cores. Does nothing if no core would be left, or
-/// if the system has no say in it.
+/// if the system does not support it.
 fn keep_off(cores: &[usize]) {
     #[cfg(target_os = "linux")]
     if !cores.is_empty()
@@ -22,20 +61,21 @@ fn keep_off(cores: &[usize]) {
     let _ = cores;
 }
 
-/// Makes way for trading: this thread, and those that it starts from now on, stay off the cores that trade and get what
-/// time is left on the others. Compilation's threads are started by whoever compiles first.
-pub fn make_way(cores: &[usize]) {
+/// Yields to trading: this thread, and those that it starts from now on, stay off the cores that trade and run at a low
+/// priority on the others. The first thread that compiles starts the compiler's threads, so these inherit it.
+pub fn yield_to_trading(cores: &[usize]) {
     keep_off(cores);
-    // Linux has a priority for each thread. Where it is refused, nothing is lost but the precedence.
+    // Linux has a priority for each thread. Where it is refused, only the precedence is lost.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, LOADING_NICE);
 }
 
-/// The priority of what loads and compiles: well behind what trades, well before what idles.
+/// The priority of loading and compiling: well behind trading, well before idle work.
 #[cfg(target_os = "linux")]
 const LOADING_NICE: i32 = 10;
 
-/// Pins this thread to a core. A core that is not there leaves it where the system puts it; `doctor` tells.
+/// Pins this thread to a core. A core that does not exist leaves the thread where the system puts it; `doctor` reports
+/// that.
 pub fn pin(core: usize) {
     #[cfg(target_os = "linux")]
     if core < rustix::thread::CpuSet::MAX_CPU {

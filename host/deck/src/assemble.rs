@@ -1,24 +1,26 @@
-//! Puts a deck together: settings and modules in, an engine that is ready to run out.
+//! Assembles a deck afresh: settings and modules in, an engine that is ready to run out. See
+//! [`resume`](crate::replay::resume) for a deck that resumes an interrupted run.
 //!
-//! The order matters: names are interned first, then kept by the data folder, and only then does the first strategy
+//! The order matters: names are interned first, then saved in the data folder, and only then does the first strategy
 //! start, so that no state ever refers to a number that a crash could take away.
 
-use crate::clock::{Pace, since};
+use crate::affinity::{run_for_strategies, yield_to_trading};
+use crate::clock::{Pace, since, wall_time};
 use crate::feed::OperatorFeed;
-use crate::lifecycle::{Keep, ManagerSetup, StrategyHistory, first_generation, waits};
+use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
 use crate::loading::{
     LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, strategies_of,
 };
-use crate::venues::{Venue, venue};
+use crate::open_venues::{OpenVenues, account_currency};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::CancelToken;
-use tickdeck_engine::port::{StrategyStart, VenueTerms};
+use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_journal::ReelConfig;
-use tickdeck_model::{Currency, OrderNumber, Registry};
+use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
@@ -31,60 +33,54 @@ use tickdeck_settings::grants::Grants;
 use tickdeck_settings::risk_limits::risk;
 use tickdeck_settings::signature::TrustedKeys;
 use tickdeck_strategy::watch::Scan;
-use tickdeck_strategy::{Runtime, RuntimeConfig};
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// What only the command line can say.
-#[derive(Debug, Clone, Default)]
-pub struct Overrides {
-    /// Stops after this many market events.
+/// The parts that a deck is made of.
+pub struct DeckParts {
+    /// The command that runs it, for people: `demo`, `run` or `dev NAME`.
+    pub command: String,
+    /// The settings.
+    pub config: Config,
+    /// The content of the plugins folder.
+    pub scan: Scan,
+    /// The plugins folder, if it is to be watched.
+    pub folder: Option<PathBuf>,
+    /// The operator's approvals.
+    pub grants: Grants,
+    /// The names known from earlier runs.
+    pub registry: Registry,
+    /// Saves names before anything runs that refers to them.
+    pub save_names: SaveNames,
+    /// The folder of compiled modules.
+    pub cache: Option<PathBuf>,
+    /// The speed of event time.
+    pub pace: Pace,
+    /// Ends the run.
+    pub stop: CancelToken,
+    /// Market events after which it stops.
     pub events: Option<u64>,
     /// Cuts batches at random places from this seed.
     pub split_seed: Option<u64>,
     /// Starts even if no strategy can run yet.
     pub idle: bool,
-}
-
-/// What a deck is made of.
-pub struct DeckParts {
-    /// Its settings.
-    pub config: Config,
-    /// What its plugins folder holds.
-    pub scan: Scan,
-    /// The plugins folder, if it is to be watched.
-    pub folder: Option<PathBuf>,
-    /// What was approved.
-    pub grants: Grants,
-    /// Names known from earlier runs.
-    pub registry: Registry,
-    /// Keeps names; called before anything runs on them.
-    pub keep: Keep,
-    /// Where compiled code is kept.
-    pub cache: Option<PathBuf>,
-    /// How fast it plays.
-    pub pace: Pace,
-    /// The wish to stop.
-    pub stop: CancelToken,
-    /// What only the command line says.
-    pub overrides: Overrides,
     /// The first order number that was never used.
     pub first_order: OrderNumber,
     /// Starts with the kill switch on.
     pub killed: bool,
-    /// Where the run is kept, if it is.
+    /// The file that latches a kill, if it is to last.
+    pub latch: Option<PathBuf>,
+    /// Where the run is recorded, if it is.
     pub journal: Option<Journaling>,
 }
 
-/// How a run is kept.
+/// Where and how a run is recorded.
 pub struct Journaling {
-    /// Where.
+    /// The reels of the data folder.
     pub reels: DataReels,
-    /// `demo` or `run`.
-    pub command: String,
-    /// What the command line said.
+    /// The command line's overrides.
     pub played: RunOverrides,
-    /// A run that was cut off is left as it is.
+    /// Leaves an interrupted run behind instead of resuming it.
     pub fresh: bool,
 }
 
@@ -92,110 +88,169 @@ pub struct Journaling {
 pub struct AssembledDeck {
     /// The engine.
     pub engine: Engine,
-    /// What its observer writes on.
+    /// The feed, the engine's observer.
     pub feed: OperatorFeed,
-    /// The words behind its numbers.
+    /// The names behind the numbers.
     pub names: Names,
-    /// What it trades on.
+    /// The venues, for people.
     pub title: String,
-    /// The seed of what is random.
+    /// The seed of the first venue.
     pub seed: u64,
-    /// Its worker threads.
+    /// The number of worker threads.
     pub workers: usize,
-    /// The core that the kernel's thread is pinned to, if it runs the strategies too.
+    /// The core to pin the kernel's thread to, if it runs the strategies too.
     pub core: Option<usize>,
-    /// Strategies that do not run, with why.
+    /// Strategies that do not run, with the reasons.
     pub skipped: Skipped,
-    /// What the loader starts with.
+    /// What the strategy manager starts with.
     pub setup: ManagerSetup,
 }
 
 /// The strategies of a start.
 #[derive(Default)]
-struct LoadedDeck {
-    candidates: Vec<LoadedStrategy>,
-    waiting: Vec<LoadedStrategy>,
-    skipped: Skipped,
+pub(crate) struct LoadedDeck {
+    pub(crate) started: Vec<LoadedStrategy>,
+    pub(crate) waiting: Vec<LoadedStrategy>,
+    pub(crate) skipped: Skipped,
+}
+
+/// Facts about an assembled deck.
+pub(crate) struct DeckFacts {
+    pub(crate) title: String,
+    pub(crate) seed: u64,
+    workers: usize,
+    core: Option<usize>,
+}
+
+impl DeckFacts {
+    pub(crate) fn new(title: String, seed: u64, config: &EngineConfig) -> Self {
+        let is_free = config.stepping == Stepping::Free;
+        // In lockstep, one worker shares the kernel's thread.
+        let shares = config.workers == 1 && !is_free;
+        Self {
+            title: match is_free {
+                true => format!("{title}, freely"),
+                false => title,
+            },
+            seed,
+            workers: config.workers,
+            core: config.pin.first().copied().filter(|_| shares),
+        }
+    }
+}
+
+/// Assembles a deck afresh.
+///
+/// # Errors
+/// The settings do not fit the deck, a venue can't start, or no strategy can run.
+pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
+    let mut registry = std::mem::take(&mut parts.registry);
+    let open = OpenVenues::open(&parts.config, &mut registry)?;
+    let loader = parts.loader(&open, &registry)?;
+    let loaded = parts.load_apart(&loader, &mut registry)?;
+    (parts.save_names)(&registry)?;
+    let config = parts.engine_config(&registry)?;
+    let registry = Arc::new(registry);
+    let (starts, loaded) = start_all(&loader, loaded, &registry)?;
+    if starts.is_empty() && !parts.may_wait(&loaded) {
+        bail!("no strategy can run{}", reasons(&loaded.skipped));
+    }
+    let history = history_of(&loaded);
+    let OpenVenues {
+        venues,
+        title,
+        seed,
+    } = open;
+    let facts = DeckFacts::new(title, seed, &config);
+    let manifest = parts.manifest(&facts.title, &venues, &loaded.started, &registry);
+    let mut engine = parts.engine(config, &registry, venues, starts)?;
+    parts.begin_recording(&mut engine, manifest)?;
+    let scan = std::mem::take(&mut parts.scan);
+    Ok(parts.assembled(engine, facts, (registry, loader), (loaded, scan, history)))
 }
 
 impl DeckParts {
-    /// Puts the deck together.
-    ///
-    /// # Errors
-    /// The settings do not fit the deck, the venue can't start, or no strategy can run.
-    pub fn wire(mut self) -> Result<AssembledDeck> {
-        let Venue {
-            mut gateway,
-            title,
-            seed,
-        } = venue(&self.config)?;
-        let mut registry = std::mem::take(&mut self.registry);
-        let terms = gateway.register(&mut registry)?;
-        if let Some(cut) = self.interrupted()? {
-            return self.go_on(cut, (gateway, terms, title, seed), registry);
+    /// Returns the parts of a deck that runs flat out, keeps nothing and watches no folder.
+    pub fn new(config: Config, scan: Scan) -> Self {
+        Self {
+            command: "run".to_owned(),
+            config,
+            scan,
+            folder: None,
+            grants: Grants::in_memory(),
+            registry: Registry::new(),
+            save_names: Box::new(|_| Ok(())),
+            cache: None,
+            pace: Pace::FlatOut,
+            stop: CancelToken::default(),
+            events: None,
+            split_seed: None,
+            idle: false,
+            first_order: 1,
+            killed: false,
+            latch: None,
+            journal: None,
         }
-        let loader = self.loader(&terms, &registry)?;
-        let LoadedDeck {
-            candidates,
-            waiting,
-            mut skipped,
-        } = {
-            let (scan, grants) = (&self.scan, &self.grants);
-            apart(&self.config.engine.pin, || {
-                cast(&loader, scan, grants, &mut registry)
-            })?
-        };
-        (self.keep)(&registry)?;
-        let engine_config = engine_config(&self.config, &self.overrides, self.killed, &registry)?;
-        let registry = Arc::new(registry);
-        let (seats, seated) = seats(&loader, candidates, &registry, &mut skipped)?;
-        let expected = skipped.is_empty() || !waiting.is_empty() || self.overrides.idle;
-        let may_come = self.folder.is_some() && expected;
-        if seats.is_empty() && !may_come {
-            bail!("no strategy can run{}", found(&skipped));
-        }
-        let ledger = records(&seated, &waiting, &skipped);
-        let workers = engine_config.workers;
-        let (core, title) = (kernel_core(&engine_config), titled(title, &engine_config));
-        let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
-        let now_ns = Arc::new(move || since(epoch));
-        let manifest = self.manifest(&title, &terms, &seated, &registry);
-        let mut engine = Engine::new(
-            engine_config,
-            Arc::clone(&registry),
-            vec![(gateway, terms)],
-            seats,
-            clock,
-            now_ns,
-        )?;
-        self.begin_reels(&mut engine, manifest)?;
-        let names = Names::new(Arc::clone(&registry), Some(loader.money.id));
-        Ok(AssembledDeck {
-            engine,
-            feed: loader.feed.clone(),
-            names: names.clone(),
-            title,
-            seed,
-            workers,
-            core,
-            skipped,
-            setup: ManagerSetup {
-                loader,
-                grants: self.grants,
-                registry,
-                keep: self.keep,
-                names,
-                folder: self.folder,
-                scan: self.scan,
-                seated,
-                waiting,
-                ledger,
-            },
+    }
+
+    /// Makes the loader of the deck.
+    pub(crate) fn loader(&self, open: &OpenVenues, registry: &Registry) -> Result<StrategyLoader> {
+        let trusted = TrustedKeys::parse(&self.config.file, &self.config.wasm.trusted_keys)?;
+        let currency = account_currency(open.terms(), registry)?;
+        let config = self.config.clone();
+        let loader = StrategyLoader::new(config, currency, self.first_order, self.cache.clone())?;
+        Ok(StrategyLoader {
+            trusted,
+            modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
+            ..loader
         })
     }
 
-    /// Keeps the run, if it is to be kept.
-    fn begin_reels(&self, engine: &mut Engine, manifest: Option<RunManifest>) -> Result<()> {
+    /// Loads the strategies on a thread of its own, which yields to trading: the compiler's threads that it starts
+    /// outlive it.
+    fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
+        let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
+        let loaded = run_for_strategies("loading", || {
+            yield_to_trading(cores);
+            load_all(loader, scan, grants, registry)
+        });
+        loaded.context("cannot start a thread for loading")?
+    }
+
+    /// Whether a deck without a running strategy may wait for its first one.
+    fn may_wait(&self, loaded: &LoadedDeck) -> bool {
+        let expected = loaded.skipped.is_empty() || !loaded.waiting.is_empty() || self.idle;
+        self.folder.is_some() && expected
+    }
+
+    /// Returns the configuration of the engine.
+    pub(crate) fn engine_config(&self, registry: &Registry) -> Result<EngineConfig> {
+        Ok(EngineConfig {
+            max_market_events: self.events,
+            split_seed: self.split_seed,
+            killed: self.killed,
+            ..engine_config(&self.config, registry)?
+        })
+    }
+
+    /// Makes the engine.
+    pub(crate) fn engine(
+        &self,
+        config: EngineConfig,
+        registry: &Arc<Registry>,
+        venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
+        starts: Vec<StrategyStart>,
+    ) -> Result<Engine> {
+        let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
+        let now_ns = Arc::new(move || since(epoch));
+        let registry = Arc::clone(registry);
+        Ok(Engine::new(
+            config, registry, venues, starts, clock, now_ns,
+        )?)
+    }
+
+    /// Begins to record the run, if it is to be recorded.
+    fn begin_recording(&self, engine: &mut Engine, manifest: Option<RunManifest>) -> Result<()> {
         if let (Some(journal), Some(manifest)) = (&self.journal, manifest) {
             let config = reel_config(&self.config.journal);
             let run = journal.reels.next_run()?;
@@ -206,71 +261,88 @@ impl DeckParts {
         Ok(())
     }
 
-    pub(crate) fn loader(&self, terms: &VenueTerms, registry: &Registry) -> Result<StrategyLoader> {
-        let wasm = &self.config.wasm;
-        Ok(StrategyLoader {
-            trusted: TrustedKeys::parse(&self.config.file, &wasm.trusted_keys)?,
-            money: account_currency(terms, registry)?,
-            host: Runtime::new(RuntimeConfig {
-                cache: self.cache.clone(),
-                nan_canonicalisation: wasm.nan_canonicalisation.unwrap_or(true),
-            })?,
-            config: self.config.clone(),
-            first_order: self.first_order,
-            feed: OperatorFeed::default(),
-            modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
-        })
-    }
-
     /// Removes old runs, now that this one has its folder, if the settings say so.
     pub(crate) fn make_room(&self) {
         if let Some(mut budget) = self.budget() {
-            for said in budget.make_room() {
-                eprintln!("{}", said.line());
+            for note in budget.make_room() {
+                eprintln!("{}", note.line());
             }
         }
     }
 
-    /// What the reels may take, if the settings say so.
-    pub fn budget(&self) -> Option<RetentionBudget> {
+    /// Returns the budget of the reels, if the settings have one.
+    pub(crate) fn budget(&self) -> Option<RetentionBudget> {
         let (journal, keep_gib) = (self.journal.as_ref()?, self.config.journal.keep_gib?);
         Some(RetentionBudget::new(journal.reels.clone(), keep_gib))
     }
 
-    /// What the run is made of, if it is kept.
+    /// Returns the manifest of the run, if it is to be recorded.
     fn manifest(
         &self,
         title: &str,
-        terms: &VenueTerms,
-        seated: &[LoadedStrategy],
+        venues: &[(Box<dyn Gateway>, VenueTerms)],
+        started: &[LoadedStrategy],
         registry: &Registry,
     ) -> Option<RunManifest> {
         let journal = self.journal.as_ref()?;
-        let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let seats = seated.iter().map(|candidate| RecordedStart {
-            name: candidate.name.clone(),
-            spec: candidate.spec().text(),
+        let starts = started.iter().map(|loaded| RecordedStart {
+            name: loaded.name.clone(),
+            spec: loaded.spec().text(),
         });
         Some(RunManifest {
             tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
-            began_ns: began.map_or(0, |since| {
-                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-            }),
-            command: journal.command.clone(),
+            began_ns: wall_time(),
+            command: self.command.clone(),
             settings: (self.config.file.clone(), self.config.text.clone()),
             played: journal.played.clone(),
             title: title.to_owned(),
             names: registry.to_text(),
-            venues: vec![RecordedTerms::of(terms)],
+            venues: venues
+                .iter()
+                .map(|(_, terms)| RecordedTerms::of(terms))
+                .collect(),
             first_order: self.first_order,
             killed: self.killed,
-            seats: seats.collect(),
+            seats: starts.collect(),
         })
+    }
+
+    /// Puts together what was assembled, with what the strategy manager goes on with.
+    pub(crate) fn assembled(
+        self,
+        engine: Engine,
+        facts: DeckFacts,
+        (registry, loader): (Arc<Registry>, StrategyLoader),
+        (loaded, scan, history): (LoadedDeck, Scan, StrategyHistory),
+    ) -> AssembledDeck {
+        let names = Names::new(Arc::clone(&registry), Some(loader.account_currency.id));
+        AssembledDeck {
+            engine,
+            feed: loader.feed.clone(),
+            names: names.clone(),
+            title: facts.title,
+            seed: facts.seed,
+            workers: facts.workers,
+            core: facts.core,
+            skipped: loaded.skipped,
+            setup: ManagerSetup {
+                loader,
+                grants: self.grants,
+                registry,
+                save_names: self.save_names,
+                names,
+                folder: self.folder,
+                scan,
+                started: loaded.started,
+                waiting: loaded.waiting,
+                history,
+            },
+        }
     }
 }
 
-/// How the reels are written.
-pub fn reel_config(journal: &JournalSettings) -> ReelConfig {
+/// Returns how reels are written.
+pub(crate) fn reel_config(journal: &JournalSettings) -> ReelConfig {
     let default = ReelConfig::default();
     ReelConfig {
         sync: journal.sync(),
@@ -281,16 +353,11 @@ pub fn reel_config(journal: &JournalSettings) -> ReelConfig {
     }
 }
 
-/// How the engine is set up.
+/// Returns the configuration of the engine by the settings.
 ///
 /// # Errors
 /// A limit names what the deck does not have.
-pub fn engine_config(
-    config: &Config,
-    overrides: &Overrides,
-    killed: bool,
-    registry: &Registry,
-) -> Result<EngineConfig> {
+pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<EngineConfig> {
     let (settings, default) = (&config.engine, EngineConfig::default());
     let middleware = &config.middleware;
     Ok(EngineConfig {
@@ -303,8 +370,6 @@ pub fn engine_config(
             .unwrap_or(default.max_actions_per_s),
         wait: settings.wait.unwrap_or(default.wait),
         max_batch: settings.batch.unwrap_or(default.max_batch),
-        split_seed: overrides.split_seed,
-        max_market_events: overrides.events,
         middleware: MiddlewareConfig {
             drop_duplicates: middleware
                 .drop_duplicates
@@ -313,26 +378,12 @@ pub fn engine_config(
             conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
         },
         risk: risk(config, registry)?,
-        killed,
+        ..default
     })
 }
 
-/// The core named for the one worker that shares the kernel's thread, as it does in lockstep only.
-pub(crate) fn kernel_core(config: &EngineConfig) -> Option<usize> {
-    let shared = config.workers == 1 && config.stepping == Stepping::Lockstep;
-    config.pin.first().copied().filter(|_| shared)
-}
-
-/// What is traded on, and how if not in lockstep.
-pub(crate) fn titled(venue: String, config: &EngineConfig) -> String {
-    match config.stepping {
-        Stepping::Lockstep => venue,
-        Stepping::Free => format!("{venue}, freely"),
-    }
-}
-
 /// Loads every strategy that the folder and the settings name.
-fn cast(
+fn load_all(
     loader: &StrategyLoader,
     scan: &Scan,
     grants: &Grants,
@@ -346,71 +397,55 @@ fn cast(
         .map(|plugin| plugin.name.clone())
         .chain(refused.clone().map(|refused| refused.name.clone()));
     check_modules(config, &names.collect())?;
-    let mut cast = LoadedDeck::default();
+    let mut deck = LoadedDeck::default();
     for refused in refused {
-        cast.skipped
+        deck.skipped
             .insert(refused.name.clone(), refused.why.clone());
     }
     for plugin in plugins {
         for (name, settings) in strategies_of(config, &plugin.name) {
-            match loader.candidate((&name, settings), plugin, grants, registry) {
-                Ok(candidate) if candidate.decision.increases.is_empty() => {
-                    cast.candidates.push(candidate);
-                }
-                Ok(candidate) => cast.waiting.push(candidate),
+            match loader.load((&name, settings), plugin, grants, registry) {
+                Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
+                Ok(loaded) => deck.waiting.push(loaded),
                 Err(LoadFailure::Settings(error)) => return Err(error),
-                Err(LoadFailure::Module(why)) => drop(cast.skipped.insert(name, why)),
+                Err(LoadFailure::Module(why)) => drop(deck.skipped.insert(name, why)),
             }
         }
     }
-    // By name, so that a deck's strategies stand in the same order at every start.
-    cast.candidates.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(cast)
+    // By name, so that a deck's strategies have the same order at every start.
+    deck.started.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(deck)
 }
 
-/// Does what takes time on a thread of its own, which makes way for those that trade: what it starts for compiling
-/// outlives it.
-fn apart<T: Send>(cores: &[usize], work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .name("loading".to_owned())
-            .stack_size(2 * tickdeck_strategy::THREAD_STACK)
-            .spawn_scoped(scope, || {
-                crate::affinity::make_way(cores);
-                work()
-            })
-            .context("cannot start a thread for loading")?;
-        match thread.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
-/// Starts the strategies; those that refuse are left out.
-fn seats(
+/// Starts the strategies; those that refuse are skipped.
+fn start_all(
     loader: &StrategyLoader,
-    candidates: Vec<LoadedStrategy>,
+    loaded: LoadedDeck,
     registry: &Arc<Registry>,
-    skipped: &mut Skipped,
-) -> Result<(Vec<StrategyStart>, Vec<LoadedStrategy>)> {
-    let (mut seats, mut seated) = (Vec::new(), Vec::new());
-    for candidate in candidates {
-        let (_, version) = candidate.version(registry, &loader.feed);
-        match loader.seat(&candidate, version, registry, None) {
-            Ok(seat) => {
-                seats.push(seat);
-                seated.push(candidate);
+) -> Result<(Vec<StrategyStart>, LoadedDeck)> {
+    let (mut starts, mut started) = (Vec::new(), Vec::new());
+    let mut skipped = loaded.skipped;
+    for loaded in loaded.started {
+        let (_, version) = loaded.version(registry, &loader.feed);
+        match loader.start(&loaded, version, registry, None) {
+            Ok(start) => {
+                starts.push(start);
+                started.push(loaded);
             }
             Err(LoadFailure::Settings(error)) => return Err(error),
-            Err(LoadFailure::Module(why)) => drop(skipped.insert(candidate.name, why)),
+            Err(LoadFailure::Module(why)) => drop(skipped.insert(loaded.name, why)),
         }
     }
-    Ok((seats, seated))
+    let loaded = LoadedDeck {
+        started,
+        waiting: loaded.waiting,
+        skipped,
+    };
+    Ok((starts, loaded))
 }
 
-/// Why nothing runs.
-fn found(skipped: &Skipped) -> String {
+/// Returns why nothing runs.
+fn reasons(skipped: &Skipped) -> String {
     if skipped.is_empty() {
         return ": the plugins folder is empty".to_owned();
     }
@@ -421,37 +456,20 @@ fn found(skipped: &Skipped) -> String {
     reasons.concat()
 }
 
-/// What is known of the strategies at the start.
-fn records(
-    seated: &[LoadedStrategy],
-    waiting: &[LoadedStrategy],
-    skipped: &Skipped,
-) -> StrategyHistory {
-    let ledger = StrategyHistory::default();
-    for candidate in seated {
-        ledger.change(&candidate.name, |record| {
-            first_generation(record, candidate, 0);
-        });
+/// Returns the history of the strategies at the start.
+fn history_of(loaded: &LoadedDeck) -> StrategyHistory {
+    let history = StrategyHistory::default();
+    for loaded in &loaded.started {
+        history.change(&loaded.name, |record| first_generation(record, loaded, 0));
     }
-    for candidate in waiting {
-        ledger.change(&candidate.name, |record| waits(record, candidate));
+    for loaded in &loaded.waiting {
+        history.change(&loaded.name, |record| waits(record, loaded));
     }
-    for (name, why) in skipped {
-        ledger.change(name, |record| {
+    for (name, why) in &loaded.skipped {
+        history.change(name, |record| {
             record.note = Some(why.clone());
-            record.unseated = Some("refused");
+            record.inactive = Some("refused");
         });
     }
-    ledger
-}
-
-/// The currency that results are shown in: the one that the venue's first instrument is paid in.
-fn account_currency(terms: &VenueTerms, registry: &Registry) -> Result<Currency> {
-    let first = terms
-        .instruments
-        .first()
-        .and_then(|id| registry.instrument(*id));
-    first
-        .and_then(|first| registry.currency(first.quote))
-        .context("the venue has no instrument")
+    history
 }

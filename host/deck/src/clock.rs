@@ -1,14 +1,14 @@
-//! Wall time for the engine, and the wish to stop, which every waiting thread looks at.
+//! Wall time for the engine.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::Clock;
 use tickdeck_model::Timestamp;
 
-/// The longest a clock sleeps before it looks whether to stop.
+/// The longest that a clock sleeps before it checks for a stop.
 const STEP: Duration = Duration::from_millis(20);
 
-/// How fast event time goes by.
+/// The speed of event time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
     /// This many seconds of event time in a second of wall time.
@@ -18,12 +18,12 @@ pub enum Pace {
 }
 
 impl Pace {
-    /// As the market went.
+    /// The speed of the market.
     pub const REAL: Self = Self::Times(1.0);
     /// A minute in a second.
     pub const FAST: Self = Self::Times(60.0);
 
-    /// The clock that plays at this pace until `stop` is set.
+    /// Returns a clock that plays at this pace until `stop` is set.
     pub fn clock(self, stop: CancelToken) -> Box<dyn Clock> {
         match self {
             Self::Times(factor) => Box::new(RealClock {
@@ -55,7 +55,7 @@ impl std::str::FromStr for Pace {
     }
 }
 
-/// Plays event time at a steady factor of wall time, from the first event on.
+/// Plays event time at a steady factor of wall time, starting with the first event.
 struct RealClock {
     factor: f64,
     stop: CancelToken,
@@ -67,7 +67,7 @@ impl Clock for RealClock {
     fn wait_until(&mut self, due: Timestamp) {
         let (wall, event) = *self.start.get_or_insert_with(|| (Instant::now(), due));
         let after_s = due.saturating_sub(event).max(0) as f64 / 1e9 / self.factor;
-        // A due time beyond what a duration holds is never reached: wait for the stop.
+        // A due time that a duration cannot hold is never reached: wait for the stop.
         let target = Duration::try_from_secs_f64(after_s)
             .ok()
             .and_then(|after| wall.checked_add(after));
@@ -90,7 +90,7 @@ impl Clock for RealClock {
         let Some((wall, event)) = self.start else {
             return Timestamp::MIN;
         };
-        // Beyond what a time holds is the end of time.
+        // The cast saturates, and so does the sum.
         event.saturating_add((wall.elapsed().as_nanos() as f64 * self.factor) as i64)
     }
 
@@ -120,7 +120,15 @@ impl Clock for FlatOut {
     }
 }
 
-/// Nanoseconds since `epoch`.
+/// Returns the wall time in nanoseconds since 1970; 0 before that.
+pub fn wall_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
+    })
+}
+
+/// Returns the nanoseconds since `epoch`.
 pub fn since(epoch: Instant) -> u64 {
     u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
@@ -130,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paces_are_words_or_factors() {
+    fn a_pace_is_a_word_or_a_factor() {
         let cases = [
             ("real", Pace::REAL),
             ("fast", Pace::FAST),

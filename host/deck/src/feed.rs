@@ -1,24 +1,24 @@
-//! Where the kernel's thread leaves what the operator is shown, and the display fetches it.
+//! The operator's feed: the kernel's thread puts status and notices in, displays take them out.
 //!
-//! The kernel only copies the status and appends notices under a mutex. What piles up between two fetches is bounded
-//! by kind, and what was left out is counted and said.
+//! The kernel only copies the status and appends notices under a mutex. Between two fetches the number of entries of a
+//! kind is bounded; those beyond it are counted, and the count is shown.
 
 mod entry;
 mod line;
 
-pub use entry::{inherited_words, lost_words, micros};
+pub use entry::{describe_loss, describe_state, micros};
 pub use line::{BuildPhase, BuildProgress, FeedLine, FeedLines, Topic, Weight};
 
-use entry::{FeedEntry, say};
+use entry::{FeedEntry, describe};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tickdeck_engine::{Notice, Observer, Status, VersionChange};
+use tickdeck_engine::{ChangeOrigin, Notice, Observer, Status, VersionChange};
 use tickdeck_model::format::time_of_day;
 use tickdeck_model::{StrategyId, Timestamp};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::{LogLevel, LogSink};
 
-/// Entries of one kind that are kept between two fetches.
+/// Entries of a kind that are kept between two fetches.
 const KEPT_PER_KIND: usize = 20;
 
 #[derive(Default)]
@@ -27,52 +27,60 @@ struct Inner {
     entries: Vec<(Timestamp, FeedEntry)>,
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
-    /// Each strategy's last words, for whoever asks about it.
-    tails: BTreeMap<String, VecDeque<Said>>,
+    /// Each strategy's last lines of log.
+    logs: BTreeMap<String, VecDeque<TimedText>>,
     /// Each strategy's last messages to the operator.
-    messages: BTreeMap<StrategyId, VecDeque<Said>>,
+    messages: BTreeMap<StrategyId, VecDeque<TimedText>>,
     /// Each strategy's last faults.
-    faults: BTreeMap<StrategyId, VecDeque<Said>>,
+    faults: BTreeMap<StrategyId, VecDeque<TimedText>>,
     followers: Vec<Follower>,
-    /// How the module was compiled that is about to take over.
-    compiled: BTreeMap<StrategyId, String>,
-    draft: Option<BuildProgress>,
+    progress: Option<BuildProgress>,
 }
 
-/// Event time, and what was said.
-type Said = (Timestamp, String);
+/// Event time and text.
+type TimedText = (Timestamp, String);
 
-/// Told of every change of a version: event time, whose, what.
-type Follower = Box<dyn Fn(Timestamp, StrategyId, &VersionChange) + Send>;
+/// A change of a strategy's versions, as the engine reported it.
+#[derive(Debug, Clone)]
+pub struct ReportedChange {
+    /// Event time.
+    pub at: Timestamp,
+    /// The strategy.
+    pub strategy: StrategyId,
+    /// The change.
+    pub change: VersionChange,
+    /// The origin that came with the request; `None` if the engine acted by itself.
+    pub origin: Option<ChangeOrigin>,
+}
 
-/// The board; clones share it.
+/// Is called with every change of a version.
+type Follower = Box<dyn Fn(&ReportedChange) + Send>;
+
+/// The operator's feed; clones share it.
 #[derive(Clone, Default)]
 pub struct OperatorFeed(Arc<Mutex<Inner>>);
 
 impl OperatorFeed {
-    /// The last status.
+    /// Returns the last status.
     pub fn latest(&self) -> Status {
         self.inner().status.clone()
     }
 
-    /// Tells `follower` of every change of a version from now on. It is called on the kernel's thread: be quick.
-    pub fn follow(
-        &self,
-        follower: impl Fn(Timestamp, StrategyId, &VersionChange) + Send + 'static,
-    ) {
+    /// Calls `follower` with every change of a version from now on, on the kernel's thread: it must be quick.
+    pub fn follow(&self, follower: impl Fn(&ReportedChange) + Send + 'static) {
         self.inner().followers.push(Box::new(follower));
     }
 
-    /// Says something about a strategy, or another subject.
+    /// Adds a line about a strategy, or another subject.
     pub fn say(&self, topic: Topic, subject: &str, level: LogLevel, text: &str) {
         if topic == Topic::Log {
             let mut inner = self.inner();
-            let line = (inner.status.now, format!("{} {text}", level_words(level)));
-            keep_last(inner.tails.entry(subject.to_owned()).or_default(), line);
+            let line = (inner.status.now, format!("{} {text}", level_label(level)));
+            keep_last(inner.logs.entry(subject.to_owned()).or_default(), line);
         }
         self.add(
             None,
-            FeedEntry::Words {
+            FeedEntry::Text {
                 topic,
                 subject: subject.to_owned(),
                 level,
@@ -81,44 +89,34 @@ impl OperatorFeed {
         );
     }
 
-    /// How the module was compiled that is about to take over: the change itself tells it then. `None` when it did
-    /// not, after all.
-    pub fn compiled(&self, strategy: StrategyId, words: Option<String>) {
-        let compiled = &mut self.inner().compiled;
-        match words {
-            Some(words) => drop(compiled.insert(strategy, words)),
-            None => drop(compiled.remove(&strategy)),
-        }
-    }
-
-    /// How the next version stands that someone works on.
+    /// Returns the state of the build of the next version.
     pub fn draft(&self) -> Option<BuildProgress> {
-        self.inner().draft.clone()
+        self.inner().progress.clone()
     }
 
-    /// Shows how the next version stands.
+    /// Shows the state of the build of the next version.
     pub fn show_draft(&self, draft: BuildProgress) {
-        self.inner().draft = Some(draft);
+        self.inner().progress = Some(draft);
     }
 
-    /// Whether there are lines that the author of a strategy waits for.
+    /// Whether there are lines about a build, which its author waits for.
     pub fn is_awaited(&self) -> bool {
         self.inner().kept[Topic::Build as usize] > 0
     }
 
-    /// A strategy's last lines of log and messages, oldest first; `id` once it has a seat.
+    /// Returns a strategy's last lines of log and messages, oldest first; `id` once it has been started.
     pub fn tail(&self, strategy: &str, id: Option<StrategyId>) -> Vec<String> {
         let inner = self.inner();
         let messages = id.and_then(|id| inner.messages.get(&id));
-        let tails = inner.tails.get(strategy).into_iter().chain(messages);
-        let mut said: Vec<&Said> = tails.flatten().collect();
-        said.sort_by_key(|(at, _)| *at);
-        let last = &said[said.len().saturating_sub(TAIL)..];
-        let line = |(at, text): &&Said| format!("{} {text}", time_of_day(*at));
+        let logs = inner.logs.get(strategy).into_iter().chain(messages);
+        let mut lines: Vec<&TimedText> = logs.flatten().collect();
+        lines.sort_by_key(|(at, _)| *at);
+        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        let line = |(at, text): &&TimedText| format!("{} {text}", time_of_day(*at));
         last.iter().map(line).collect()
     }
 
-    /// A strategy's last faults, oldest first.
+    /// Returns a strategy's last faults, oldest first.
     pub fn faults(&self, strategy: StrategyId) -> Vec<(Timestamp, String)> {
         let inner = self.inner();
         let faults = inner.faults.get(&strategy).into_iter().flatten();
@@ -139,7 +137,7 @@ impl OperatorFeed {
             at: *at,
             topic: entry.topic(),
             weight: entry.weight(),
-            text: say(entry, names),
+            text: describe(entry, names),
         };
         let left_out = Topic::ALL
             .into_iter()
@@ -149,26 +147,6 @@ impl OperatorFeed {
             list: entries.iter().map(shown).collect(),
             left_out: left_out.collect(),
         }
-    }
-
-    fn version(&self, at: Timestamp, strategy: StrategyId, change: VersionChange) {
-        let mut inner = self.inner();
-        for follower in &inner.followers {
-            follower(at, strategy, &change);
-        }
-        let compiled = match change {
-            VersionChange::Started { .. }
-            | VersionChange::Swapped { .. }
-            | VersionChange::Shadow { .. } => inner.compiled.remove(&strategy),
-            _ => None,
-        };
-        drop(inner);
-        let entry = FeedEntry::Version {
-            strategy,
-            change,
-            compiled,
-        };
-        self.add(Some(at), entry);
     }
 
     fn add(&self, at: Option<Timestamp>, entry: FeedEntry) {
@@ -191,8 +169,20 @@ impl OperatorFeed {
 impl Observer for OperatorFeed {
     fn notice(&mut self, at: Timestamp, notice: Notice) {
         match &notice {
-            Notice::Version { strategy, change } => {
-                return self.version(at, *strategy, change.clone());
+            Notice::Version {
+                strategy,
+                change,
+                origin,
+            } => {
+                let reported = ReportedChange {
+                    at,
+                    strategy: *strategy,
+                    change: change.clone(),
+                    origin: origin.clone(),
+                };
+                for follower in &self.inner().followers {
+                    follower(&reported);
+                }
             }
             Notice::Notified {
                 strategy,
@@ -230,7 +220,7 @@ impl LogSink for OperatorFeed {
     }
 }
 
-/// Lines and faults that are kept of one strategy.
+/// Lines, and faults, that are kept for a strategy.
 const TAIL: usize = 20;
 
 fn keep_last<T>(tail: &mut VecDeque<T>, line: T) {
@@ -240,7 +230,7 @@ fn keep_last<T>(tail: &mut VecDeque<T>, line: T) {
     tail.push_back(line);
 }
 
-const fn level_words(level: LogLevel) -> &'static str {
+const fn level_label(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Error => "error:",
         LogLevel::Warn => "warn:",
@@ -252,6 +242,7 @@ const fn level_words(level: LogLevel) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change_cause::{ChangeCause, Requester, content};
     use tickdeck_model::{ClientOrderId, Reason, Registry, StrategyId};
 
     fn names() -> Names {
@@ -303,12 +294,29 @@ mod tests {
         assert_eq!(
             feed.lines(&names()),
             FeedLines::default(),
-            "what was fetched is gone"
+            "fetched lines are not returned again"
         );
     }
 
-    fn swapped(feed: &mut OperatorFeed) {
-        let change = VersionChange::Swapped {
+    fn notice(change: VersionChange, preparation: Option<&str>) -> Notice {
+        let origin = preparation.map(|preparation| {
+            ChangeOrigin::new(ChangeCause::Module {
+                requester: Requester::Folder,
+                content: content(b"guest"),
+                preparation: preparation.to_owned(),
+            })
+        });
+        Notice::Version {
+            strategy: StrategyId(1),
+            change,
+            origin,
+        }
+    }
+
+    #[test]
+    fn a_handover_is_one_line_that_says_how_the_module_was_prepared() {
+        let mut feed = OperatorFeed::default();
+        let swapped = VersionChange::Swapped {
             from: "0.1.0".to_owned(),
             to: "0.2.0".to_owned(),
             hash: String::new(),
@@ -317,19 +325,9 @@ mod tests {
             inherited: tickdeck_engine::StateSource::Saved { bytes: 38 },
             took_ns: 85_000,
         };
-        let strategy = StrategyId(1);
-        feed.notice(7, Notice::Version { strategy, change });
-    }
-
-    #[test]
-    fn a_handover_is_one_line_with_the_time_of_its_compilation_which_is_told_once() {
-        let mut feed = OperatorFeed::default();
-        feed.compiled(StrategyId(1), Some("compiled in 31 ms".to_owned()));
-        swapped(&mut feed);
-        swapped(&mut feed);
-        let change = VersionChange::Live { pause_ns: 130_000 };
-        let strategy = StrategyId(1);
-        feed.notice(8, Notice::Version { strategy, change });
+        feed.notice(7, notice(swapped.clone(), Some("compiled in 31 ms")));
+        feed.notice(7, notice(swapped, None));
+        feed.notice(8, notice(VersionChange::Live { pause_ns: 130_000 }, None));
         let lines = feed.lines(&names()).list.into_iter();
         let texts: Vec<String> = lines.map(|line| line.text).collect();
         assert_eq!(
@@ -337,13 +335,13 @@ mod tests {
             [
                 "ema: 0.1.0 -> 0.2.0 compiled in 31 ms, handed over in 85 us with 38 bytes of state",
                 "ema: 0.1.0 -> 0.2.0 handed over in 85 us with 38 bytes of state",
-                "ema: first event 130 us after the old one's last",
+                "ema: first event 130 us after the old version's last",
             ]
         );
     }
 
     #[test]
-    fn a_strategys_words_carry_the_time_of_the_last_status() {
+    fn a_log_line_carries_the_time_of_the_last_status() {
         let mut feed = OperatorFeed::default();
         feed.status(&Status {
             now: 42,

@@ -1,13 +1,14 @@
-//! From a module and the settings to a version that can take its seat.
+//! Loads strategies: from a module and the settings to a version that can be started.
 //!
-//! A mistake in `tickdeck.toml` stops a start, with its line. A module that is no strategy, is not signed, wants an
-//! instrument that this deck does not have, or comes with settings of its own that make no sense, is left out with a
-//! sentence, and the others run. What a module asks for beyond what was granted makes it wait for the operator.
+//! A mistake in `tickdeck.toml` stops the start of a deck, with its line. A module that is not a strategy, is not signed,
+//! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
+//! message, and the others run. A module that asks for more than was granted waits for the operator.
 
 use crate::feed::OperatorFeed;
 use crate::venues::amount;
 use anyhow::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tickdeck_engine::DryRun;
 use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
@@ -22,43 +23,43 @@ use tickdeck_settings::permissions::Permissions;
 use tickdeck_settings::signature::TrustedKeys;
 use tickdeck_strategy::watch::{Fingerprint, Plugin};
 use tickdeck_strategy::{
-    Inspection, Module, ParameterError, Program, ResourceLimits, Runtime, StartOptions, WantError,
-    Wants,
+    Inspection, Module, ParameterError, Program, ResourceLimits, Runtime, RuntimeConfig,
+    StartOptions, WantError, Wants,
 };
 
-/// A strategy's money unless it is set, in whole units of the account's currency.
+/// A strategy's capital unless it is set, in whole units of the account's currency.
 const DEFAULT_CAPITAL: i64 = 100_000;
 
-/// What every strategy of a deck has in common.
+/// Loads the strategies of a deck.
 pub struct StrategyLoader {
     /// The deck's settings.
     pub config: Config,
-    /// The WebAssembly engine.
-    pub host: Runtime,
-    /// Whose signature a module needs, if any.
+    /// The WebAssembly runtime.
+    pub runtime: Runtime,
+    /// The keys of which one must have signed a module; none: signatures are not checked.
     pub trusted: TrustedKeys,
-    /// The currency that strategies' money is in.
-    pub money: Currency,
+    /// The currency of the account and of strategies' capital.
+    pub account_currency: Currency,
     /// The first order number that was never used.
     pub first_order: OrderNumber,
-    /// Where strategies' words go.
+    /// Takes strategies' log lines.
     pub feed: OperatorFeed,
-    /// Keeps every module that runs, if runs are kept.
+    /// Stores every module that runs, if runs are recorded.
     pub modules: Option<ModuleStore>,
 }
 
-/// Why a strategy does not run.
+/// The reason why a strategy can't be loaded.
 #[derive(Debug)]
 pub enum LoadFailure {
-    /// A mistake in the operator's own settings.
+    /// A mistake in `tickdeck.toml`.
     Settings(Error),
-    /// Something about the module or what lies beside it.
+    /// Something about the module or its own files.
     Module(String),
 }
 
 impl LoadFailure {
-    /// In a sentence.
-    pub fn words(&self) -> String {
+    /// Returns a sentence about it.
+    pub fn describe(&self) -> String {
         match self {
             Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
             Self::Module(why) => why.clone(),
@@ -72,13 +73,13 @@ pub struct LoadedStrategy {
     pub id: StrategyId,
     /// Its name in this deck.
     pub name: String,
-    /// Which content of the plugins folder it is.
+    /// The content of the plugins folder that it was loaded from.
     pub fingerprint: Fingerprint,
-    /// What it asks for and may do.
+    /// The decision on the permissions that it requests.
     pub decision: PermissionDecision,
-    /// What it may do at most.
+    /// The permissions that it can be granted without the operator.
     pub granted: Permissions,
-    /// Its parameters and who gave them.
+    /// Its parameters, with their sources.
     pub given: Vec<ParameterValue>,
     settings: StrategySettings,
     module: Module,
@@ -90,7 +91,7 @@ pub struct LoadedStrategy {
     spec: VersionSpec,
 }
 
-/// Which strategies run a module: the one of its own name, and those that name it.
+/// Returns the strategies that run a module: the one of its name, and those that name it in the settings.
 pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySettings)> {
     let own = config.strategies.get(module).cloned().unwrap_or_default();
     let own = (own.plugin.is_none()).then(|| (module.to_owned(), own));
@@ -107,7 +108,7 @@ pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySett
 /// Checks that every strategy of the settings has its module.
 ///
 /// # Errors
-/// The settings name a module that is not there.
+/// A module is missing.
 pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> {
     for (name, settings) in config.strategies.iter().filter(|(_, own)| own.enabled) {
         let plugin = settings.plugin.as_ref();
@@ -120,7 +121,7 @@ pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> 
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
                 "build it into the plugins folder, which has {}",
-                shown(modules)
+                list_of(modules)
             ),
         };
         let what = format!("there is no module `{module}.wasm`");
@@ -130,11 +131,36 @@ pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> 
 }
 
 impl StrategyLoader {
-    /// Loads a plugin for a strategy, as far as it gets without starting it. Names that it needs go into `registry`.
+    /// Makes a loader that checks no signatures and stores no modules.
+    ///
+    /// # Errors
+    /// The WebAssembly runtime can't start.
+    pub(crate) fn new(
+        config: Config,
+        account_currency: Currency,
+        first_order: OrderNumber,
+        cache: Option<PathBuf>,
+    ) -> Result<Self> {
+        let runtime = Runtime::new(RuntimeConfig {
+            cache,
+            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+        })?;
+        Ok(Self {
+            config,
+            runtime,
+            trusted: TrustedKeys::default(),
+            account_currency,
+            first_order,
+            feed: OperatorFeed::default(),
+            modules: None,
+        })
+    }
+
+    /// Loads a plugin for a strategy, without starting it. Names that it needs are added to `registry`.
     ///
     /// # Errors
     /// The strategy can't run.
-    pub fn candidate(
+    pub fn load(
         &self,
         named: (&str, StrategySettings),
         plugin: &Plugin,
@@ -145,14 +171,14 @@ impl StrategyLoader {
         let signature = plugin.signature.as_deref();
         let verified = self.trusted.verify(&file, &plugin.bytes, signature);
         verified.map_err(LoadFailure::Module)?;
-        self.verified(named, plugin, grants, registry)
+        self.load_verified(named, plugin, grants, registry)
     }
 
-    /// As [`StrategyLoader::candidate`], for a plugin whose signature was looked at before: it is known by its hash.
+    /// As [`StrategyLoader::load`], for a plugin whose signature was checked before: it is identified by its hash.
     ///
     /// # Errors
     /// The strategy can't run.
-    pub(crate) fn verified(
+    pub(crate) fn load_verified(
         &self,
         (name, settings): (&str, StrategySettings),
         plugin: &Plugin,
@@ -161,18 +187,18 @@ impl StrategyLoader {
     ) -> Result<LoadedStrategy, LoadFailure> {
         let file = plugin.path.display().to_string();
         let sidecar = self.sidecar(name, plugin)?;
-        let word = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
+        let rules = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
         let asked = sidecar.request(registry).map_err(in_module)?;
         let grant = grants.granted(name, registry).map_err(in_settings)?;
-        let decision = word.decide(&asked, grant.as_ref());
-        let granted = word.granted(grant.as_ref());
+        let decision = rules.decide(&asked, grant.as_ref());
+        let granted = rules.granted(grant.as_ref());
         let sandbox = self.sandbox(&decision);
-        let loaded = self
-            .host
+        let module = self
+            .runtime
             .load_bytes(&plugin.bytes, &file, name, &sandbox)
             .map_err(|error| LoadFailure::Module(error.to_string()))?;
         let values = sidecar.parameters_under(&settings);
-        let parameters = loaded
+        let parameters = module
             .manifest()
             .resolve(&values)
             .map_err(|errors| self.bad_parameters(name, &settings, &sidecar, &errors))?;
@@ -182,7 +208,7 @@ impl StrategyLoader {
                 LoadFailure::Module(tickdeck_recording::sentence::sentence(&error))
             })?;
         }
-        let wants = loaded
+        let wants = module
             .manifest()
             .wants(&parameters, registry)
             .map_err(|errors| self.bad_wants(name, &settings, &errors))?;
@@ -198,7 +224,7 @@ impl StrategyLoader {
             decision,
             granted,
             settings,
-            module: loaded,
+            module,
             parameters,
             wants,
             swap: swap_policy(&sidecar),
@@ -233,7 +259,7 @@ impl StrategyLoader {
         }
     }
 
-    /// `NAME.toml` speaks for the strategy of that name alone.
+    /// `NAME.toml` applies only to the strategy of that name.
     fn sidecar(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
         match &plugin.settings {
             Some(sidecar) if plugin.name == name => {
@@ -244,8 +270,8 @@ impl StrategyLoader {
         }
     }
 
-    /// Parameters that the operator wrote down wrongly are a mistake in the settings; those of the plugin, and those
-    /// that are only missing, are not.
+    /// A wrong parameter in `tickdeck.toml` is a mistake in the settings; one in the plugin's own file, or a missing one,
+    /// is not.
     fn bad_parameters(
         &self,
         name: &str,
@@ -275,8 +301,7 @@ impl StrategyLoader {
         in_settings(tickdeck_settings::config::Problems { file, list })
     }
 
-    /// A symbol that the operator wrote down wrongly is a mistake in the settings; a default that this deck does not
-    /// have is not.
+    /// A wrong symbol in `tickdeck.toml` is a mistake in the settings; a default that the deck does not have is not.
     fn bad_wants(
         &self,
         name: &str,
@@ -294,47 +319,47 @@ impl StrategyLoader {
                 return in_settings(self.config.problem(value.line, what, fix));
             }
         }
-        let words: Vec<String> = errors.iter().map(WantError::to_string).collect();
-        LoadFailure::Module(words.join("; "))
+        let texts: Vec<String> = errors.iter().map(WantError::to_string).collect();
+        LoadFailure::Module(texts.join("; "))
     }
 
-    /// A strategy in its version, started with its money; `left` is where it stands if it had a seat before.
+    /// Starts a strategy in a version, with its capital; `left`: where it stood, if it ran before.
     ///
     /// # Errors
-    /// Its money does not fit the currency, or it refuses, or traps.
-    pub fn seat(
+    /// Its capital does not fit the currency, or it refuses, or traps.
+    pub fn start(
         &self,
-        candidate: &LoadedStrategy,
+        loaded: &LoadedStrategy,
         version: Version,
         registry: &Registry,
         left: Option<DryRun>,
     ) -> Result<StrategyStart, LoadFailure> {
-        let money = &self.money;
-        let capital = match &candidate.settings.capital {
-            Some(capital) => amount(&self.config, "capital", capital, money.scale)
+        let currency = &self.account_currency;
+        let capital = match &loaded.settings.capital {
+            Some(capital) => amount(&self.config, "capital", capital, currency.scale)
                 .map_err(LoadFailure::Settings)?,
-            None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(money.scale))),
+            None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(currency.scale))),
         };
-        let name = candidate.name.clone();
-        let allocation = vec![(money.id, capital)];
-        let seat = match left {
+        let name = loaded.name.clone();
+        let allocation = vec![(currency.id, capital)];
+        let start = match left {
             Some(left) => left.start(name, allocation, self.first_order, version),
             None => {
-                let named = (candidate.id, name);
+                let named = (loaded.id, name);
                 StrategyStart::start(registry, named, allocation, self.first_order, version)
             }
         };
-        seat.map_err(|fault| LoadFailure::Module(fault.to_string()))
+        start.map_err(|fault| LoadFailure::Module(fault.to_string()))
     }
 }
 
 impl LoadedStrategy {
-    /// All there is to know about its module.
+    /// Returns the inspection of its module.
     pub fn inspection(&self) -> &Inspection {
         self.module.inspection()
     }
 
-    /// Its version as the engine wants it, and the program behind it, which can make instances ahead.
+    /// Returns its version for the engine, and the program behind it, which can make instances ahead.
     pub fn version(
         &self,
         registry: &Arc<Registry>,
@@ -355,7 +380,7 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// As [`LoadedStrategy::version`], with the names in its recipe: there may be more than when the run began.
+    /// As [`LoadedStrategy::version`], with the names in its spec: there may be more than when the run began.
     pub fn late_version(
         &self,
         registry: &Arc<Registry>,
@@ -371,7 +396,7 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// What its version is made from.
+    /// Returns the spec that its version is made from.
     pub const fn spec(&self) -> &VersionSpec {
         &self.spec
     }
@@ -418,7 +443,7 @@ fn in_module(problems: tickdeck_settings::config::Problems) -> LoadFailure {
     LoadFailure::Module(problems.to_string())
 }
 
-fn shown(names: &BTreeSet<String>) -> String {
+fn list_of(names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
@@ -426,7 +451,7 @@ fn shown(names: &BTreeSet<String>) -> String {
     names.join(", ")
 }
 
-/// Strategies that do not run, with why.
+/// Strategies that do not run, with the reasons.
 pub type Skipped = BTreeMap<String, String>;
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl ReadModel {
             size: self.names.size(*id, *size),
         });
         let result = self.names.result(status);
-        let removed = record.is_some_and(|record| record.unseated == Some("removed"));
+        let removed = record.is_some_and(|record| record.inactive == Some("removed"));
         StrategyLine {
             name: status.name.clone(),
             version: status.version.clone(),
@@ -279,11 +279,11 @@ fn with_record(
 
 /// A strategy that does not run.
 fn not_running(name: &str, record: &StrategyRecord) -> StrategyLine {
-    let (version, hash) = record.asks.clone().unwrap_or_default();
+    let (version, hash) = record.waiting_version.clone().unwrap_or_default();
     StrategyLine {
         name: name.to_owned(),
         version,
-        state: record.unseated.unwrap_or("waiting").to_owned(),
+        state: record.inactive.unwrap_or("waiting").to_owned(),
         hash,
         note: record.note.clone(),
         ..StrategyLine::default()
@@ -397,7 +397,7 @@ mod tests {
         let history = StrategyHistory::default();
         history.change("ema", |_| {});
         history.change("asks", |record: &mut StrategyRecord| {
-            record.unseated = Some("waiting for approval");
+            record.inactive = Some("waiting for approval");
         });
         let status = Status {
             strategies: vec![running("ema", StrategyState::Running)],

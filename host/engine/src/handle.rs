@@ -5,6 +5,7 @@ use crate::port::{Strategy, StrategyStart, Version};
 use crate::report::StrategyState;
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::StateSource;
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,10 +70,44 @@ pub struct Swapped {
     pub retired: Option<Box<dyn Strategy>>,
 }
 
+/// Who asked for a change of a strategy and why. Opaque to the engine, which hands it back in the notice of the change.
+///
+/// Two origins are equal if they are the same one.
+#[derive(Clone)]
+pub struct ChangeOrigin(Arc<dyn Any + Send + Sync>);
+
+impl ChangeOrigin {
+    /// Wraps what the asker knows of the change.
+    pub fn new(origin: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(origin))
+    }
+
+    /// Returns what the asker wrapped, if it is of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl PartialEq for ChangeOrigin {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for ChangeOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChangeOrigin")
+    }
+}
+
+/// What an asker gets: the error says in a sentence why nothing changed.
+pub(crate) type ChangeAnswer = Result<ChangeResult, String>;
+
 /// A change that waits for the kernel.
 pub(crate) struct Request {
     pub(crate) change: StrategyChange,
-    pub(crate) answer: Sender<Result<ChangeResult, String>>,
+    pub(crate) origin: Option<ChangeOrigin>,
+    pub(crate) answer: Sender<ChangeAnswer>,
 }
 
 /// A handle that other threads hold.
@@ -114,10 +149,32 @@ impl EngineHandle {
     /// Leaves a change for the kernel. The answer comes after the window at hand; it never comes if the engine ends
     /// first, and then the receiver says so. The inner error says in a sentence why nothing changed.
     pub fn change(&self, change: StrategyChange) -> Receiver<Result<ChangeResult, String>> {
+        self.request(change, None)
+    }
+
+    /// As [`EngineHandle::change`], with an origin that comes back in the notice of the change. Observers get the notice
+    /// before the answer is sent.
+    pub fn change_from(
+        &self,
+        change: StrategyChange,
+        origin: ChangeOrigin,
+    ) -> Receiver<Result<ChangeResult, String>> {
+        self.request(change, Some(origin))
+    }
+
+    fn request(
+        &self,
+        change: StrategyChange,
+        origin: Option<ChangeOrigin>,
+    ) -> Receiver<Result<ChangeResult, String>> {
         let (answer, receiver) = channel();
         let mut received = self.received();
         if !received.closed {
-            received.requests.push(Request { change, answer });
+            received.requests.push(Request {
+                change,
+                origin,
+                answer,
+            });
         }
         drop(received);
         self.0.waiting.store(true, Ordering::Release);

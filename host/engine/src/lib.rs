@@ -23,7 +23,7 @@ pub use crate::effect::{
 };
 pub use crate::error::EngineError;
 pub use crate::handle::{
-    ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
+    ChangeOrigin, ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
 };
 pub use crate::kernel::Engine;
 pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};

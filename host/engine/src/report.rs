@@ -1,5 +1,6 @@
 //! What the engine tells the outside while it runs and when it is done.
 
+use crate::handle::ChangeOrigin;
 use crate::worker::handover::StateSource;
 use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
@@ -66,6 +67,8 @@ pub enum Notice {
         strategy: StrategyId,
         /// What happened.
         change: VersionChange,
+        /// The origin that came with the request; `None` if there was none, or if the engine acted by itself.
+        origin: Option<ChangeOrigin>,
     },
     /// A strategy's instance trapped, and another one took its place where the first one was.
     Recovered {

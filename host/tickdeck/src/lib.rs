@@ -12,5 +12,4 @@ pub mod dev;
 pub mod display;
 pub mod exit;
 pub mod output;
-mod strategy_thread;
 pub mod text_table;

@@ -1,20 +1,15 @@
-//! What waits on the board, and its words.
+//! The entries of the feed, and their text.
 
 use super::{Topic, Weight};
+use crate::change_cause::ChangeCause;
 use tickdeck_engine::{Notice, StateSource, VersionChange};
-use tickdeck_model::{Severity, StrategyId, VenueState};
+use tickdeck_model::{Severity, VenueState};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
 
 pub(super) enum FeedEntry {
     Notice(Notice),
-    /// A version changed; with how its module was compiled, if one was.
-    Version {
-        strategy: StrategyId,
-        change: VersionChange,
-        compiled: Option<String>,
-    },
-    Words {
+    Text {
         topic: Topic,
         subject: String,
         level: LogLevel,
@@ -30,10 +25,9 @@ impl FeedEntry {
             Self::Notice(Notice::Notified { .. }) => Topic::Notified,
             Self::Notice(Notice::Venue { .. }) => Topic::Venue,
             Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
-            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. })
-            | Self::Version { .. } => Topic::Version,
+            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. }) => Topic::Version,
             Self::Notice(_) => Topic::Failure,
-            Self::Words { topic, .. } => *topic,
+            Self::Text { topic, .. } => *topic,
         }
     }
 
@@ -57,18 +51,15 @@ impl FeedEntry {
                 state: VenueState::Connected | VenueState::Live,
                 ..
             }) => Weight::Note,
-            Self::Version { change, .. } | Self::Notice(Notice::Version { change, .. }) => {
-                match change {
-                    VersionChange::RolledBack { .. }
-                    | VersionChange::Swapped { lost: Some(_), .. } => Weight::Warning,
-                    VersionChange::ShadowEnded { problem } if !problem.is_empty() => {
-                        Weight::Warning
-                    }
-                    _ => Weight::Note,
+            Self::Notice(Notice::Version { change, .. }) => match change {
+                VersionChange::RolledBack { .. } | VersionChange::Swapped { lost: Some(_), .. } => {
+                    Weight::Warning
                 }
-            }
+                VersionChange::ShadowEnded { problem } if !problem.is_empty() => Weight::Warning,
+                _ => Weight::Note,
+            },
             Self::Notice(_) => Weight::Warning,
-            Self::Words { level, .. } => match level {
+            Self::Text { level, .. } => match level {
                 LogLevel::Error => Weight::Error,
                 LogLevel::Warn => Weight::Warning,
                 _ => Weight::Note,
@@ -77,23 +68,15 @@ impl FeedEntry {
     }
 }
 
-/// An entry in words.
-pub(super) fn say(entry: &FeedEntry, names: &Names) -> String {
+/// Returns the text of an entry.
+pub(super) fn describe(entry: &FeedEntry, names: &Names) -> String {
     match entry {
-        FeedEntry::Words { subject, text, .. } => format!("{subject}: {text}"),
-        FeedEntry::Version {
-            strategy,
-            change,
-            compiled,
-        } => {
-            let words = version_words(change, compiled.as_deref());
-            format!("{}: {words}", names.strategy(*strategy))
-        }
-        FeedEntry::Notice(notice) => notice_words(notice, names),
+        FeedEntry::Text { subject, text, .. } => format!("{subject}: {text}"),
+        FeedEntry::Notice(notice) => describe_notice(notice, names),
     }
 }
 
-fn notice_words(notice: &Notice, names: &Names) -> String {
+fn describe_notice(notice: &Notice, names: &Names) -> String {
     match notice {
         Notice::Denied {
             order,
@@ -123,9 +106,14 @@ fn notice_words(notice: &Notice, names: &Names) -> String {
         Notice::Ended { strategy, problem } => {
             format!("{} ended: {problem}", names.strategy(*strategy))
         }
-        Notice::Version { strategy, change } => {
-            let words = version_words(change, None);
-            format!("{}: {words}", names.strategy(*strategy))
+        Notice::Version {
+            strategy,
+            change,
+            origin,
+        } => {
+            let cause = ChangeCause::of(origin.as_ref());
+            let text = describe_change(change, cause.and_then(ChangeCause::preparation));
+            format!("{}: {text}", names.strategy(*strategy))
         }
         Notice::Recovered {
             strategy,
@@ -146,17 +134,20 @@ fn notice_words(notice: &Notice, names: &Names) -> String {
             None => format!("{} is {state}", names.venue(*venue)),
         },
         Notice::NotKept { problem } => {
-            format!("{problem}; new orders are denied until it is kept, cancels pass")
+            format!(
+                "{problem}; new orders are denied until the run is recorded again, cancels pass"
+            )
         }
-        Notice::Kept => "everything is kept again: new orders pass".to_owned(),
+        Notice::Kept => "the run is recorded again: new orders pass".to_owned(),
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
     }
 }
 
-fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
-    let compiled = compiled.map_or_else(String::new, |words| format!("{words}, "));
+/// Returns the text of a change; `preparation`: how its module was made ready.
+fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String {
+    let prepared = preparation.map_or_else(String::new, |text| format!("{text}, "));
     match change {
-        VersionChange::Started { to, .. } => format!("{to} {compiled}takes its seat"),
+        VersionChange::Started { to, .. } => format!("{to} {prepared}started"),
         VersionChange::Swapped {
             from,
             to,
@@ -165,54 +156,53 @@ fn version_words(change: &VersionChange, compiled: Option<&str>) -> String {
             took_ns,
             ..
         } => format!(
-            "{from} -> {}{to} {compiled}handed over in {} {}{}",
-            // An author seldom counts versions up while working on one.
+            "{from} -> {}{to} {prepared}handed over in {} {}{}",
+            // Authors seldom raise the version while they work on it.
             if from == to { "another " } else { "" },
             micros(*took_ns),
-            inherited_words(*inherited),
-            lost_words(lost.as_deref())
+            describe_state(*inherited),
+            describe_loss(lost.as_deref())
         ),
         VersionChange::Live { pause_ns } => {
-            format!("first event {} after the old one's last", micros(*pause_ns))
+            format!(
+                "first event {} after the old version's last",
+                micros(*pause_ns)
+            )
         }
         VersionChange::Shadow { version } => {
-            format!("{version} {compiled}runs beside, nothing of it is sent")
+            format!("{version} {prepared}runs as a shadow, its orders are not sent")
         }
         VersionChange::ShadowEnded { problem } if problem.is_empty() => {
-            "no version runs beside any more".to_owned()
+            "the shadow was stopped".to_owned()
         }
-        VersionChange::ShadowEnded { problem } => {
-            format!("the version beside ended: {problem}")
-        }
+        VersionChange::ShadowEnded { problem } => format!("the shadow failed: {problem}"),
         VersionChange::RolledBack {
             from, to, problem, ..
-        } => {
-            format!("{from} trapped within its trial, {to} is back: {problem}")
-        }
-        VersionChange::Removed => "left in order".to_owned(),
+        } => format!("{from} trapped within its trial, rolled back to {to}: {problem}"),
+        VersionChange::Removed => "stopped cleanly".to_owned(),
     }
 }
 
-/// Why a version left no state, in words, if it did not.
-pub fn lost_words(lost: Option<&str>) -> String {
+/// Returns why a version left no state, for people; nothing if it left one.
+pub fn describe_loss(lost: Option<&str>) -> String {
     let why = lost.and_then(|why| why.lines().next());
     why.map_or_else(String::new, |why| {
-        format!("; the one before could not save: {why}")
+        format!("; the old version could not save: {why}")
     })
 }
 
-/// What a version took over, in words.
-pub fn inherited_words(inherited: StateSource) -> String {
+/// Returns the source of a version's state, for people.
+pub fn describe_state(inherited: StateSource) -> String {
     match inherited {
         StateSource::Saved { bytes } => format!("with {bytes} bytes of state"),
         StateSource::Snapshot { bytes, events } => format!(
-            "with a snapshot of {bytes} bytes and the {events} events since, caught up with too late to act on"
+            "with a snapshot of {bytes} bytes and the {events} events since, on which it decides nothing any more"
         ),
         StateSource::Nothing => "without state".to_owned(),
     }
 }
 
-/// A time in microseconds, or in milliseconds from ten of them on.
+/// Returns a time in microseconds, or in milliseconds if it is 10 ms or more.
 pub fn micros(ns: u64) -> String {
     match ns {
         0..10_000_000 => format!("{} us", ns.div_ceil(1_000)),

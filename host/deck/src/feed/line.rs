@@ -1,30 +1,30 @@
-//! What the operator is told, a line at a time.
+//! The lines of the feed.
 
 use std::collections::BTreeMap;
 use tickdeck_model::Timestamp;
 
-/// What a line is about. Lines are limited kind by kind, so that a flood of one never hides another.
+/// The topic of a line. Lines are limited topic by topic, so that a flood of one never hides another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// Orders that we refused.
+    /// Orders that a check of the deck denied.
     Denied,
     /// Orders that a venue refused.
     Refused,
-    /// What strategies tell the operator.
+    /// Messages of strategies to the operator.
     Notified,
-    /// What strategies write to their log.
+    /// Lines of strategies' logs.
     Log,
-    /// Venues that came, went or grew old.
+    /// Venues that connected, disconnected or became stale.
     Venue,
-    /// What should not happen: an impossible transition of an order, a fill of an unknown one.
+    /// Impossible things: an illegal transition of an order, a fill of an unknown order.
     Anomaly,
-    /// Versions of strategies that came, went or trapped.
+    /// Versions of strategies that started, stopped or trapped.
     Version,
-    /// What operators did.
+    /// Actions of operators.
     Operator,
-    /// What `tickdeck dev` builds.
+    /// Builds of `tickdeck dev`.
     Build,
-    /// Strategies that ended, sources that broke.
+    /// Strategies that ended, venues that broke.
     Failure,
 }
 
@@ -42,7 +42,7 @@ impl Topic {
         Self::Failure,
     ];
 
-    /// Whether lines of it stay in sight and are never counted instead of shown: they are rare, and each one matters.
+    /// Whether its lines stay visible and are never counted instead of shown: they are rare, and each one matters.
     pub const fn stays(self) -> bool {
         matches!(
             self,
@@ -50,7 +50,7 @@ impl Topic {
         )
     }
 
-    /// The word for several of them.
+    /// Returns the plural, to count lines.
     pub const fn plural(self) -> &'static str {
         match self {
             Self::Denied => "orders denied",
@@ -60,19 +60,19 @@ impl Topic {
             Self::Venue => "changes of venues",
             Self::Anomaly => "anomalies",
             Self::Version => "changes of versions",
-            Self::Operator => "orders of operators",
+            Self::Operator => "operator actions",
             Self::Build => "lines about builds",
             Self::Failure => "failures",
         }
     }
 }
 
-/// How much a line matters.
+/// The importance of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
     /// For the record.
     Note,
-    /// Look at it.
+    /// Worth a look.
     Warning,
     /// Something failed.
     Error,
@@ -83,25 +83,25 @@ pub enum Weight {
 pub struct FeedLine {
     /// Event time.
     pub at: Timestamp,
-    /// What it is about.
+    /// Its topic.
     pub topic: Topic,
-    /// How much it matters.
+    /// Its importance.
     pub weight: Weight,
-    /// What it says.
+    /// Its text.
     pub text: String,
 }
 
-/// What was fetched from the board.
+/// The lines of one fetch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FeedLines {
     /// The lines, oldest first.
     pub list: Vec<FeedLine>,
-    /// How many more there were that were not kept.
+    /// How many more there were of each topic.
     pub left_out: BTreeMap<Topic, u64>,
 }
 
 impl FeedLines {
-    /// The lines, and one more for each kind of which some were left out.
+    /// Returns the lines, and one more for each topic of which some were left out.
     pub fn told(self) -> Vec<FeedLine> {
         let at = self.list.last().map_or(0, |line| line.at);
         let more = self.left_out.into_iter().map(|(topic, count)| FeedLine {
@@ -114,23 +114,23 @@ impl FeedLines {
     }
 }
 
-/// How the next version of a strategy stands, while its author works on it.
+/// The state of the build of a strategy's next version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildProgress {
     /// `ema-cross builds`, `ema-cross does not build, 2 errors`
     pub headline: String,
-    /// Whether it is live, being made, or broken.
+    /// Whether it is live, being built, or broken.
     pub stand: BuildPhase,
-    /// What the compiler has against it, a line each.
+    /// The compiler's errors, a line each.
     pub errors: Vec<String>,
 }
 
-/// Where a draft stands.
+/// The phase of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuildPhase {
-    /// It is being built or on its way in.
+    /// It is being built or installed.
     Underway,
-    /// It is what trades.
+    /// It trades.
     Live,
     /// It does not build.
     Broken,

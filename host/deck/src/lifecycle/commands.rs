@@ -1,29 +1,29 @@
-//! What operators ask of the loader.
+//! Commands of operators.
 
-use super::StrategyCommand;
-use crate::feed::{Topic, inherited_words, micros};
+use crate::change_cause::{ChangeCause, Requester};
+use crate::clock::wall_time;
+use crate::feed::{Topic, describe_state, micros};
+use crate::lifecycle::changes::UNEXPECTED;
 use crate::lifecycle::history_entries;
-use crate::lifecycle::manager::{Manager, retire};
-use std::time::{SystemTime, UNIX_EPOCH};
-use tickdeck_engine::port::StopReason;
-use tickdeck_engine::{ChangeResult, StrategyChange};
-use tickdeck_model::{StrategyId, Timestamp};
+use crate::lifecycle::manager::Manager;
+use crate::lifecycle::message::StrategyCommand;
+use tickdeck_engine::{StrategyChange, VersionChange};
+use tickdeck_model::StrategyId;
+use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
 
 impl Manager {
-    /// Does what an operator asks.
-    pub(super) fn wish(&mut self, name: &str, wish: StrategyCommand) -> Result<String, String> {
-        let known = self.entries.contains_key(name) || self.ledger.record(name).is_some();
-        if !known {
-            let records = self.ledger.all();
-            let names: Vec<&str> = records.keys().map(String::as_str).collect();
-            let names = match names[..] {
-                [] => "none".to_owned(),
-                _ => names.join(", "),
-            };
-            return Err(format!("there is no strategy `{name}`; there are {names}"));
+    /// Carries out a command.
+    pub(super) fn command(
+        &mut self,
+        name: &str,
+        command: StrategyCommand,
+    ) -> Result<String, String> {
+        let is_known = self.entries.contains_key(name) || self.history.record(name).is_some();
+        if !is_known {
+            return Err(self.history.unknown(name));
         }
-        match wish {
+        match command {
             StrategyCommand::Reload => self.reload(name),
             StrategyCommand::RollBack => self.roll_back(name),
             StrategyCommand::Promote => self.promote(name),
@@ -45,12 +45,12 @@ impl Manager {
         if let Some(watcher) = &self.watcher {
             watcher.rescan_now();
         }
-        self.read(&module)?;
-        self.offer(name, settings, &module, true)
+        self.read_again(&module)?;
+        self.offer(name, settings, &module, Requester::Operator)
     }
 
     /// Reads a module as it is in the folder now.
-    fn read(&mut self, module: &str) -> Result<(), String> {
+    fn read_again(&mut self, module: &str) -> Result<(), String> {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
@@ -66,64 +66,49 @@ impl Manager {
     }
 
     fn roll_back(&mut self, name: &str) -> Result<String, String> {
-        let id = self.seated(name)?;
-        self.entry(name).coming = Some(("rolled back by the operator", String::new()));
-        match self.ask(StrategyChange::RollBack(id))? {
-            ChangeResult::Swapped(swapped) => {
-                self.entry(name).rolled_back(swapped.generation);
-                self.counts(name);
-                retire(swapped.retired, StopReason::Replaced);
-                Ok(format!(
-                    "{name} is {} again, {}",
-                    swapped.label,
-                    inherited_words(swapped.inherited)
-                ))
-            }
-            ChangeResult::ShadowEnded(label) => {
-                self.entry(name).give_up_shadow();
-                self.ledger.change(name, super::StrategyRecord::settle);
-                Ok(format!("version {label} no longer runs beside {name}"))
-            }
-            _ => Err("the engine answered something else".to_owned()),
+        let id = self.running(name)?;
+        let shadow = self.entry(name).shadow.as_ref();
+        let shadow = shadow.map_or_else(String::new, |content| content.version.clone());
+        match self.request(StrategyChange::RollBack(id), ChangeCause::RollBack)? {
+            VersionChange::Swapped { to, inherited, .. } => Ok(format!(
+                "{name} is {to} again, {}",
+                describe_state(inherited)
+            )),
+            VersionChange::ShadowEnded { .. } => Ok(format!(
+                "version {shadow} no longer runs as a shadow of {name}"
+            )),
+            _ => Err(UNEXPECTED.to_owned()),
         }
     }
 
     fn promote(&mut self, name: &str) -> Result<String, String> {
-        let id = self.seated(name)?;
-        self.entry(name).coming = Some(("promoted", String::new()));
-        let ChangeResult::Swapped(swapped) = self.ask(StrategyChange::Promote(id))? else {
-            return Err("the engine answered something else".to_owned());
-        };
-        let entry = self.entry(name);
-        if let Some(content) = entry.shadow.take() {
-            entry.counts(swapped.generation, content);
+        let id = self.running(name)?;
+        match self.request(StrategyChange::Promote(id), ChangeCause::Promote)? {
+            VersionChange::Swapped { to, took_ns, .. } => Ok(format!(
+                "{name} is {to}, handed over in {}",
+                micros(took_ns)
+            )),
+            _ => Err(UNEXPECTED.to_owned()),
         }
-        retire(swapped.retired, StopReason::Replaced);
-        self.counts(name);
-        Ok(format!(
-            "{name} is {}, handed over in {}",
-            swapped.label,
-            micros(swapped.took_ns)
-        ))
     }
 
-    /// Grants what a strategy asks for, unless that is something else by now than what the operator saw.
+    /// Grants what a strategy asks for, unless it asks for something else than the operator saw.
     fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<String, String> {
-        let Some(candidate) = self.entry(name).waiting.take() else {
+        let Some(loaded) = self.entry(name).waiting.take() else {
             return Err(format!("{name} asks for nothing that was not granted"));
         };
-        let asks = history_entries::asks(&candidate);
-        if seen.is_some_and(|seen| seen != asks) {
-            self.entry(name).waiting = Some(candidate);
-            return Err(format!("{name} asks for something else by now: {asks}"));
+        let request = history_entries::request_text(&loaded);
+        if seen.is_some_and(|seen| seen != request) {
+            self.entry(name).waiting = Some(loaded);
+            return Err(format!("{name} asks for something else by now: {request}"));
         }
-        let hash = candidate.inspection().hash.to_string();
-        let approval = &candidate.decision.approval;
-        if let Err(error) = self.grants.approve(name, approval, &hash, now()) {
-            self.entry(name).waiting = Some(candidate);
-            return Err(tickdeck_recording::sentence::sentence(&error));
+        let hash = loaded.inspection().hash.to_string();
+        let approval = &loaded.decision.approval;
+        if let Err(error) = self.grants.approve(name, approval, &hash, wall_time()) {
+            self.entry(name).waiting = Some(loaded);
+            return Err(sentence(&error));
         }
-        let granted = candidate.decision.increases.join("; ");
+        let granted = loaded.decision.increases.join("; ");
         self.feed().say(
             Topic::Operator,
             "operator",
@@ -133,17 +118,10 @@ impl Manager {
         self.reload(name)
     }
 
-    fn seated(&self, name: &str) -> Result<StrategyId, String> {
-        let entry = self.entries.get(name).filter(|entry| entry.seated);
+    fn running(&self, name: &str) -> Result<StrategyId, String> {
+        let entry = self.entries.get(name).filter(|entry| entry.started);
         entry
             .and_then(|entry| entry.id)
             .ok_or_else(|| format!("{name} does not run"))
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
-    })
 }

@@ -1,17 +1,16 @@
-//! What is known of the deck's strategies besides their figures: shared by the loader, which writes it, and whoever
-//! answers an operator.
+//! The history of the deck's strategies: written by the manager, read to answer operators.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::{StrategyId, Timestamp};
 use tickdeck_settings::config::ParameterValue;
 
-/// Generations of one strategy that are remembered.
+/// Generations of a strategy that are kept.
 const GENERATIONS_KEPT: usize = 50;
-/// Faults of one strategy that are remembered.
+/// Faults of a strategy that are kept.
 const FAULTS_KEPT: usize = 20;
 
-/// A version that counted, or counts.
+/// A version that was live, or is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Counts from 1.
@@ -20,46 +19,46 @@ pub struct Generation {
     pub version: String,
     /// Its module's hash.
     pub hash: String,
-    /// Since when, in event time.
+    /// When it became live, in event time.
     pub at: Timestamp,
-    /// Why it came.
+    /// Why it became live.
     pub reason: String,
-    /// What it took over, and how long that took.
+    /// The state that it took over, and how long that took.
     pub handover: String,
 }
 
-/// A permission: what was asked for and what was granted.
+/// A permission, as requested and as granted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPermission {
     /// Its name.
     pub name: String,
-    /// What was asked for.
+    /// As requested.
     pub requested: String,
-    /// What was granted.
+    /// As granted.
     pub granted: String,
 }
 
-/// What is known of a strategy.
+/// The record of a strategy.
 #[derive(Debug, Clone, Default)]
 pub struct StrategyRecord {
-    /// Its number, once it was seated.
+    /// Its number, once it has been started.
     pub id: Option<StrategyId>,
     /// Its parameters.
     pub parameters: Vec<ParameterValue>,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Vec<RecordedPermission>,
-    /// What a version that waits for an approval asks for, and what is granted so far.
+    /// The permissions of a version that waits for an approval.
     pub wanted: Option<Vec<RecordedPermission>>,
     /// Its versions, oldest first.
     pub generations: VecDeque<Generation>,
-    /// What went wrong.
+    /// Its last faults, with event times.
     pub faults: VecDeque<(Timestamp, String)>,
-    /// What the operator should know or do.
+    /// A note for the operator: something to know or to do.
     pub note: Option<String>,
-    /// How it stands if it has no seat: `waiting for approval`, `refused`.
-    pub unseated: Option<&'static str>,
-    /// Version and hash of what has no seat yet.
-    pub asks: Option<(String, String)>,
+    /// Its state if the engine does not have it: `waiting for approval`, `refused`, `removed`.
+    pub inactive: Option<&'static str>,
+    /// Version and hash of a version that waits, while the engine has none.
+    pub waiting_version: Option<(String, String)>,
 }
 
 impl StrategyRecord {
@@ -71,7 +70,7 @@ impl StrategyRecord {
         self.generations.push_back(generation);
     }
 
-    /// There is nothing that the operator should know or do.
+    /// Drops the note: there is nothing to know or to do.
     pub fn settle(&mut self) {
         (self.note, self.wanted) = (None, None);
     }
@@ -85,7 +84,7 @@ impl StrategyRecord {
     }
 }
 
-/// The records of a deck, by strategy name; clones share them.
+/// The records of a deck, by strategy; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct StrategyHistory(Arc<Mutex<BTreeMap<String, StrategyRecord>>>);
 
@@ -95,14 +94,25 @@ impl StrategyHistory {
         change(self.records().entry(name.to_owned()).or_default());
     }
 
-    /// A strategy's record.
+    /// Returns a strategy's record.
     pub fn record(&self, name: &str) -> Option<StrategyRecord> {
         self.records().get(name).cloned()
     }
 
-    /// All records.
+    /// Returns all records.
     pub fn all(&self) -> BTreeMap<String, StrategyRecord> {
         self.records().clone()
+    }
+
+    /// Returns the message for a strategy that is not known.
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let records = self.records();
+        let names: Vec<&str> = records.keys().map(String::as_str).collect();
+        let names = match names[..] {
+            [] => "none".to_owned(),
+            _ => names.join(", "),
+        };
+        format!("there is no strategy `{name}`; there are {names}")
     }
 
     fn records(&self) -> MutexGuard<'_, BTreeMap<String, StrategyRecord>> {

@@ -1,75 +1,56 @@
-//! What is written down of a strategy when something happens to it.
+//! Entries of the history, made from loaded strategies and from changes.
 
-use crate::feed::{inherited_words, lost_words, micros};
+use crate::change_cause::{ChangeCause, Content};
+use crate::feed::{describe_loss, describe_state, micros};
 use crate::lifecycle::history::{Generation, RecordedPermission, StrategyRecord};
 use crate::loading::LoadedStrategy;
 use tickdeck_engine::VersionChange;
 use tickdeck_model::Timestamp;
-use tickdeck_settings::config::ParameterValue;
-use tickdeck_strategy::watch::Fingerprint;
 use tickdeck_strategy::{CacheUse, Inspection};
 
-/// What a candidate asks for beyond what was granted, as a sentence with what to do.
-pub(super) fn asks(candidate: &LoadedStrategy) -> String {
+/// Returns what a version asks for beyond what was granted, with the command that grants it.
+pub(super) fn request_text(loaded: &LoadedStrategy) -> String {
     format!(
         "version {} waits: {}; `tickdeck strategies approve {}` grants it",
-        candidate.inspection().manifest.version,
-        candidate.decision.increases.join("; "),
-        candidate.name
+        loaded.inspection().manifest.version,
+        loaded.decision.increases.join("; "),
+        loaded.name
     )
 }
 
-/// A candidate waits for an approval.
-pub fn waits(record: &mut StrategyRecord, candidate: &LoadedStrategy) {
-    record.note = Some(asks(candidate));
-    record.wanted = Some(permissions(candidate));
+/// Records that a version waits for an approval.
+pub fn waits(record: &mut StrategyRecord, loaded: &LoadedStrategy) {
+    record.note = Some(request_text(loaded));
+    record.wanted = Some(permissions(loaded));
     if record.id.is_none() {
-        let inspection = candidate.inspection();
+        let inspection = loaded.inspection();
         let version = inspection.manifest.version.clone();
-        record.asks = Some((version, inspection.hash.to_string()));
-        record.unseated = Some("waiting for approval");
+        record.waiting_version = Some((version, inspection.hash.to_string()));
+        record.inactive = Some("waiting for approval");
     }
 }
 
-/// A content of the plugins folder, and what a strategy runs with by it.
-#[derive(Debug, Clone)]
-pub(super) struct Content {
-    pub(super) fingerprint: Fingerprint,
-    parameters: Vec<ParameterValue>,
-    permissions: Vec<RecordedPermission>,
-}
-
-impl Content {
-    pub(super) fn of(candidate: &LoadedStrategy) -> Self {
-        Self {
-            fingerprint: candidate.fingerprint,
-            parameters: candidate.given.clone(),
-            permissions: permissions(candidate),
-        }
-    }
-
-    /// One that comes with nothing.
-    #[cfg(test)]
-    pub(super) fn bare(fingerprint: Fingerprint) -> Self {
-        Self {
-            fingerprint,
-            parameters: Vec::new(),
-            permissions: Vec::new(),
-        }
-    }
-
-    /// It is what counts.
-    pub(super) fn counts(&self, record: &mut StrategyRecord) {
-        record.parameters.clone_from(&self.parameters);
-        record.permissions.clone_from(&self.permissions);
+/// Returns the content of the plugins folder that a strategy was loaded from.
+pub(super) fn content(loaded: &LoadedStrategy) -> Content {
+    Content {
+        version: loaded.inspection().manifest.version.clone(),
+        fingerprint: loaded.fingerprint,
+        parameters: loaded.given.clone(),
+        permissions: permissions(loaded),
     }
 }
 
-/// The version that a strategy was started with.
-pub fn first_generation(record: &mut StrategyRecord, candidate: &LoadedStrategy, at: Timestamp) {
-    record.id = Some(candidate.id);
-    Content::of(candidate).counts(record);
-    let inspection = candidate.inspection();
+/// Records the content that a strategy runs with.
+pub(super) fn runs_with(record: &mut StrategyRecord, content: &Content) {
+    record.parameters.clone_from(&content.parameters);
+    record.permissions.clone_from(&content.permissions);
+}
+
+/// Records the version that a strategy was started with.
+pub fn first_generation(record: &mut StrategyRecord, loaded: &LoadedStrategy, at: Timestamp) {
+    record.id = Some(loaded.id);
+    runs_with(record, &content(loaded));
+    let inspection = loaded.inspection();
     record.generation(Generation {
         number: 1,
         version: inspection.manifest.version.clone(),
@@ -80,8 +61,8 @@ pub fn first_generation(record: &mut StrategyRecord, candidate: &LoadedStrategy,
     });
 }
 
-/// How long a module took to compile, in words.
-pub(super) fn compiled_words(inspection: &Inspection) -> String {
+/// Returns how a module was made ready, for people.
+pub(super) fn preparation(inspection: &Inspection) -> String {
     let took = u64::try_from(inspection.compile_time.as_nanos()).unwrap_or(u64::MAX);
     match inspection.cache {
         CacheUse::Hit => format!("loaded in {}", micros(took)),
@@ -89,13 +70,12 @@ pub(super) fn compiled_words(inspection: &Inspection) -> String {
     }
 }
 
-/// Follows what the engine did with a strategy's versions; `coming`: why a version came, and what it took to make it
-/// ready.
-pub(super) fn follow(
+/// Records a change that the engine made.
+pub(super) fn record_change(
     record: &mut StrategyRecord,
     at: Timestamp,
     change: &VersionChange,
-    coming: (&'static str, String),
+    cause: Option<&ChangeCause>,
 ) {
     match change {
         VersionChange::Swapped {
@@ -112,26 +92,31 @@ pub(super) fn follow(
                 last.handover += &format!(", first event after {}", micros(*pause_ns));
             }
         }
-        VersionChange::Removed => record.unseated = Some("removed"),
+        VersionChange::Removed => record.inactive = Some("removed"),
     }
-    if let Some(generation) = generation(at, change, coming) {
-        record.unseated = None;
+    if let Some(generation) = generation(at, change, cause) {
+        record.inactive = None;
         record.generation(generation);
     }
 }
 
-/// The version that counts from now on, if it is another one.
+/// Returns the generation that a change made live, if it made one.
 fn generation(
     at: Timestamp,
     change: &VersionChange,
-    (reason, loading): (&'static str, String),
+    cause: Option<&ChangeCause>,
 ) -> Option<Generation> {
+    let reason = |is_start| cause.map_or("", |cause| cause.reason(is_start)).to_owned();
+    let preparation = cause.and_then(ChangeCause::preparation);
     let (version, hash, number, reason, handover) = match change {
         VersionChange::Started {
             to,
             hash,
             generation,
-        } => (to, hash, generation, reason.to_owned(), loading),
+        } => {
+            let handover = preparation.unwrap_or_default().to_owned();
+            (to, hash, generation, reason(true), handover)
+        }
         VersionChange::Swapped {
             to,
             hash,
@@ -144,14 +129,14 @@ fn generation(
             let took = format!(
                 "{}, {}{}",
                 micros(*took_ns),
-                inherited_words(*inherited),
-                lost_words(lost.as_deref())
+                describe_state(*inherited),
+                describe_loss(lost.as_deref())
             );
-            let words = [loading, took]
-                .into_iter()
-                .filter(|words| !words.is_empty());
-            let handover = words.collect::<Vec<_>>().join(", ");
-            (to, hash, generation, reason.to_owned(), handover)
+            let handover = match preparation {
+                Some(preparation) => format!("{preparation}, {took}"),
+                None => took,
+            };
+            (to, hash, generation, reason(false), handover)
         }
         VersionChange::RolledBack {
             to,
@@ -175,14 +160,14 @@ fn generation(
     })
 }
 
-/// A fault without its frames, which follow in lines of their own.
+/// Returns a fault without its frames, which follow in lines of their own.
 pub(super) fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
 
-fn permissions(candidate: &LoadedStrategy) -> Vec<RecordedPermission> {
-    let decision = &candidate.decision;
-    let rows = decision.asked.rows(&candidate.granted).into_iter();
+fn permissions(loaded: &LoadedStrategy) -> Vec<RecordedPermission> {
+    let decision = &loaded.decision;
+    let rows = decision.asked.rows(&loaded.granted).into_iter();
     rows.map(|(name, requested, granted)| RecordedPermission {
         name,
         requested,

@@ -1,79 +1,87 @@
-//! The loader: takes one thing after another, as long as it takes, and never holds up the engine.
+//! The manager: handles one message after another, however long each takes, and never holds up the engine.
 
-use super::{Keep, ManagerSetup, Message};
-use crate::feed::{OperatorFeed, Topic, inherited_words, micros};
-use crate::lifecycle::history::StrategyHistory;
+use crate::change_cause::{ChangeCause, Requester};
+use crate::feed::{OperatorFeed, ReportedChange, Topic, describe_state, micros};
+use crate::lifecycle::changes::UNEXPECTED;
+use crate::lifecycle::history::{StrategyHistory, StrategyRecord};
 use crate::lifecycle::history_entries;
-use crate::lifecycle::history_entries::Content;
 use crate::lifecycle::managed::ManagedStrategy;
+use crate::lifecycle::message::Message;
+use crate::lifecycle::setup::{ManagerSetup, SaveNames};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tickdeck_engine::port::{StopReason, Strategy, Version};
-use tickdeck_engine::{ChangeResult, DryRun, EngineHandle, VersionChange};
-use tickdeck_model::{Registry, StrategyId, Timestamp};
+use std::sync::mpsc::Receiver;
+use tickdeck_engine::port::Version;
+use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
+use tickdeck_model::{Registry, StrategyId};
 use tickdeck_recording::names::Names;
+use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
 use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::LogLevel;
 use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Watcher};
 
-/// What the loader works on.
+/// Manages the strategies of a running deck.
 pub(super) struct Manager {
     pub(super) loader: StrategyLoader,
     pub(super) grants: Grants,
     pub(super) registry: Arc<Registry>,
-    pub(super) keep: Keep,
+    pub(super) save_names: SaveNames,
     pub(super) names: Names,
-    pub(super) ledger: StrategyHistory,
-    pub(super) controls: EngineHandle,
+    pub(super) history: StrategyHistory,
+    pub(super) engine: EngineHandle,
+    /// Changes that the engine has reported and that are not applied yet.
+    pub(super) reported: Receiver<ReportedChange>,
     pub(super) watcher: Option<Watcher>,
     pub(super) folder: Option<PathBuf>,
     pub(super) entries: BTreeMap<String, ManagedStrategy>,
-    /// By module name: its content as last seen.
+    /// The modules as last seen, by name.
     pub(super) plugins: BTreeMap<String, Plugin>,
 }
 
 impl Manager {
     pub(super) fn new(
         setup: ManagerSetup,
-        controls: EngineHandle,
+        engine: EngineHandle,
+        reported: Receiver<ReportedChange>,
         watcher: Option<Watcher>,
     ) -> Self {
-        let mut loader = Self {
+        let mut manager = Self {
             loader: setup.loader,
             grants: setup.grants,
             registry: setup.registry,
-            keep: setup.keep,
+            save_names: setup.save_names,
             names: setup.names,
-            ledger: setup.ledger,
-            controls,
+            history: setup.history,
+            engine,
+            reported,
             watcher,
             folder: setup.folder,
             entries: BTreeMap::new(),
             plugins: BTreeMap::new(),
         };
         for plugin in setup.scan.plugins {
-            loader.plugins.insert(plugin.name.clone(), plugin);
+            manager.plugins.insert(plugin.name.clone(), plugin);
         }
-        for candidate in setup.seated {
-            let entry = loader.entry(&candidate.name);
-            entry.id = Some(candidate.id);
-            entry.counts(1, Content::of(&candidate));
+        for loaded in setup.started {
+            let entry = manager.entry(&loaded.name);
+            entry.id = Some(loaded.id);
+            entry.set_live(1, history_entries::content(&loaded));
         }
-        for candidate in setup.waiting {
-            let name = candidate.name.clone();
-            loader.entry(&name).waiting = Some(candidate);
+        for loaded in setup.waiting {
+            let name = loaded.name.clone();
+            manager.entry(&name).waiting = Some(loaded);
         }
-        loader
+        manager
     }
 
     pub(super) fn entry(&mut self, name: &str) -> &mut ManagedStrategy {
         self.entries.entry(name.to_owned()).or_default()
     }
 
-    /// The cores that trade.
+    /// Returns the cores that trade.
     pub(super) fn cores(&self) -> &[usize] {
         &self.loader.config.engine.pin
     }
@@ -82,81 +90,79 @@ impl Manager {
         &self.loader.feed
     }
 
-    /// Takes a message.
-    pub(super) fn take(&mut self, message: Message) {
+    /// Adds a line about a strategy's versions to the feed.
+    pub(super) fn say(&self, subject: &str, level: LogLevel, text: &str) {
+        self.feed().say(Topic::Version, subject, level, text);
+    }
+
+    /// Handles a message, after the changes that the engine reported before it.
+    pub(super) fn handle(&mut self, message: Message) {
+        self.apply_reported(None);
         match message {
-            Message::Folder(change) => self.folder(change),
-            Message::Version(at, strategy, change) => self.version(at, strategy, &change),
-            Message::Command(name, wish, reply) => {
-                // Whoever asked may have given up.
-                let _ = reply.send(self.wish(&name, wish));
+            Message::Folder(change) => self.folder_changed(change),
+            Message::Command(name, command, reply) => {
+                // The operator may have given up.
+                let _ = reply.send(self.command(&name, command));
             }
-            // The thread's own.
-            Message::Retention(_) | Message::Stop => {}
+            // The first was handled above, the others belong to the thread.
+            Message::Reported | Message::Retention(_) | Message::Stop => {}
         }
     }
 
-    /// Something panicked over a message: what runs goes on.
-    pub(super) fn failed(&self) {
-        let words = "the loader failed over the last change, a bug in tickdeck; what runs goes on";
+    /// Reports that handling a message panicked.
+    pub(super) fn report_panic(&self) {
+        let text = "the last change failed because of a bug in tickdeck; running strategies are not affected";
         self.feed()
-            .say(Topic::Failure, "plugins", LogLevel::Error, words);
+            .say(Topic::Failure, "plugins", LogLevel::Error, text);
     }
 
-    /// Something changed in the plugins folder.
-    fn folder(&mut self, change: PluginChange) {
+    fn folder_changed(&mut self, change: PluginChange) {
         match change {
-            PluginChange::Ready(plugin) => {
-                let module = plugin.name.clone();
-                self.plugins.insert(module.clone(), plugin);
-                for (name, settings) in strategies_of(&self.loader.config, &module) {
-                    // What came of it stands on the board and in the ledger.
-                    let _ = self.offer(&name, settings, &module, false);
-                }
-            }
-            PluginChange::Gone { name: module } => {
-                self.plugins.remove(&module);
-                for (name, _) in strategies_of(&self.loader.config, &module) {
-                    let seated = self.entry(&name).seated;
-                    // What never had a seat is only forgotten.
-                    match self.remove(&name) {
-                        Err(why) if seated => {
-                            self.feed()
-                                .say(Topic::Version, &name, LogLevel::Error, &why)
-                        }
-                        _ => {}
-                    }
-                }
-            }
+            PluginChange::Ready(plugin) => self.plugin_ready(plugin),
+            PluginChange::Gone { name } => self.plugin_gone(&name),
             PluginChange::Refused(refused) => {
-                let words = format!("{}; what runs as {} goes on", refused.why, refused.name);
-                self.feed()
-                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
+                let text = format!("{}; {} runs on unchanged", refused.why, refused.name);
+                self.say("plugins", LogLevel::Warn, &text);
             }
             PluginChange::FolderGone { why } => {
-                let words = format!("{why}; what runs goes on");
-                self.feed()
-                    .say(Topic::Version, "plugins", LogLevel::Warn, &words);
+                let text = format!("{why}; running strategies are not affected");
+                self.say("plugins", LogLevel::Warn, &text);
             }
             PluginChange::FolderBack => {
-                let words = "the plugins folder is back";
-                self.feed()
-                    .say(Topic::Version, "plugins", LogLevel::Info, words);
+                self.say("plugins", LogLevel::Info, "the plugins folder is back");
             }
-            PluginChange::Note(words) => {
-                self.feed()
-                    .say(Topic::Version, "plugins", LogLevel::Warn, &words)
+            PluginChange::Note(text) => self.say("plugins", LogLevel::Warn, &text),
+        }
+    }
+
+    fn plugin_ready(&mut self, plugin: Plugin) {
+        let module = plugin.name.clone();
+        self.plugins.insert(module.clone(), plugin);
+        for (name, settings) in strategies_of(&self.loader.config, &module) {
+            // The outcome is in the feed and in the history.
+            let _ = self.offer(&name, settings, &module, Requester::Folder);
+        }
+    }
+
+    fn plugin_gone(&mut self, module: &str) {
+        self.plugins.remove(module);
+        for (name, _) in strategies_of(&self.loader.config, module) {
+            let started = self.entry(&name).started;
+            match self.remove(&name) {
+                Err(why) if started => self.say(&name, LogLevel::Error, &why),
+                // One that was never started is only forgotten.
+                _ => {}
             }
         }
     }
 
-    /// Offers a strategy what its module is now; `again` even if it failed before.
+    /// Offers its module to a strategy. Only an operator can offer a content again, or one that failed.
     pub(super) fn offer(
         &mut self,
         name: &str,
         settings: StrategySettings,
         module: &str,
-        again: bool,
+        requester: Requester,
     ) -> Result<String, String> {
         let Some(plugin) = self.plugins.get(module).cloned() else {
             return Err(format!(
@@ -165,35 +171,27 @@ impl Manager {
         };
         let fingerprint = plugin.fingerprint();
         let entry = self.entry(name);
-        let offered = entry.offered.replace(fingerprint);
-        if offered == Some(fingerprint) && !again {
-            // A reload came first.
-            return Ok(format!("{name} was offered this very version"));
+        let is_repeated = entry.offered.replace(fingerprint) == Some(fingerprint);
+        if requester == Requester::Folder {
+            if is_repeated {
+                // An operator's reload was faster than the watcher.
+                return Ok(format!("{name} was offered this very version already"));
+            }
+            if let Some(answer) = self.pass_over(name, fingerprint) {
+                return answer;
+            }
         }
-        // Whatever was asked for before is not what lies there now.
+        let entry = self.entry(name);
+        // A version that waited is no longer the one in the folder.
         entry.waiting = None;
-        if entry.runs(fingerprint) && !again {
-            let words = "the file is the version that trades";
-            self.ledger.change(name, super::StrategyRecord::settle);
-            self.feed().say(Topic::Version, name, LogLevel::Info, words);
-            return Ok(format!("{name}: {words}"));
-        }
-        if entry.failed.contains(&fingerprint) && !again {
-            let words = "this version failed before and is not taken again; change it, or \
-                         `tickdeck strategies reload` it";
-            self.feed().say(Topic::Version, name, LogLevel::Warn, words);
-            self.ledger
-                .change(name, |record| record.note = Some(words.to_owned()));
-            return Err(words.to_owned());
-        }
         entry.failed.remove(&fingerprint);
         let mut registry = (*self.registry).clone();
-        let candidate =
-            self.loader
-                .candidate((name, settings), &plugin, &self.grants, &mut registry);
-        let taken = match candidate {
-            Ok(candidate) => self.admit(candidate, registry),
-            Err(failure) => Err(failure.words()),
+        let loaded = self
+            .loader
+            .load((name, settings), &plugin, &self.grants, &mut registry);
+        let taken = match loaded {
+            Ok(loaded) => self.admit(loaded, registry, requester),
+            Err(failure) => Err(failure.describe()),
         };
         if let Err(why) = &taken {
             self.refuse(name, fingerprint, why);
@@ -201,266 +199,183 @@ impl Manager {
         taken
     }
 
-    /// A version is not taken.
+    /// Passes over a content that runs already, or that failed before; `None` for any other.
+    fn pass_over(
+        &mut self,
+        name: &str,
+        fingerprint: Fingerprint,
+    ) -> Option<Result<String, String>> {
+        let entry = self.entry(name);
+        if entry.runs(fingerprint) {
+            entry.waiting = None;
+            let text = "the file is the version that trades";
+            self.history.change(name, StrategyRecord::settle);
+            self.say(name, LogLevel::Info, text);
+            return Some(Ok(format!("{name}: {text}")));
+        }
+        if entry.failed.contains(&fingerprint) {
+            entry.waiting = None;
+            let text = "this version failed before and is not loaded again; change it, or \
+                        `tickdeck strategies reload` it";
+            self.say(name, LogLevel::Warn, text);
+            self.history
+                .change(name, |record| record.note = Some(text.to_owned()));
+            return Some(Err(text.to_owned()));
+        }
+        None
+    }
+
+    /// Reports that a version was refused.
     fn refuse(&mut self, name: &str, content: Fingerprint, why: &str) {
         let entry = self.entry(name);
         entry.failed.insert(content);
-        let kept = match entry.seated {
-            true => "; the version before goes on",
+        let rest = match entry.started {
+            true => "; the old version runs on",
             false => "",
         };
-        let words = format!(
+        let text = format!(
             "a new version was refused: {}",
             history_entries::first_line(why)
         );
-        self.feed().say(
-            Topic::Version,
-            name,
-            LogLevel::Error,
-            &format!("{words}{kept}"),
-        );
+        self.say(name, LogLevel::Error, &format!("{text}{rest}"));
         let at = self.feed().latest().now;
-        self.ledger.change(name, |record| {
+        self.history.change(name, |record| {
             record.fault(at, why.to_owned());
-            record.note = Some(words);
+            record.note = Some(text);
             if record.id.is_none() {
-                record.unseated = Some("refused");
+                record.inactive = Some("refused");
             }
         });
     }
 
-    /// Takes a candidate as far as its permissions let it.
-    fn admit(&mut self, candidate: LoadedStrategy, registry: Registry) -> Result<String, String> {
-        (self.keep)(&registry).map_err(|error| tickdeck_recording::sentence::sentence(&error))?;
+    /// Saves the names of a loaded strategy, and starts it or swaps it in if its permissions are granted.
+    fn admit(
+        &mut self,
+        loaded: LoadedStrategy,
+        registry: Registry,
+        requester: Requester,
+    ) -> Result<String, String> {
+        (self.save_names)(&registry).map_err(|error| sentence(&error))?;
         self.registry = Arc::new(registry);
         self.names.learn(&self.registry);
-        let name = candidate.name.clone();
-        for words in &candidate.decision.overruled {
-            let words = format!("{words}, as tickdeck.toml has it");
-            self.feed()
-                .say(Topic::Version, &name, LogLevel::Warn, &words);
+        for text in &loaded.decision.overruled {
+            let text = format!("{text}, as tickdeck.toml says");
+            self.say(&loaded.name, LogLevel::Warn, &text);
         }
-        if !candidate.decision.increases.is_empty() {
-            return Ok(self.wait(candidate));
+        if !loaded.decision.increases.is_empty() {
+            return Ok(self.wait(loaded));
         }
-        self.change(&candidate)
+        self.bring_in(&loaded, requester)
     }
 
-    /// It asks for more than was granted: the operator has the word.
-    fn wait(&mut self, candidate: LoadedStrategy) -> String {
-        let name = candidate.name.clone();
-        let words = history_entries::asks(&candidate);
-        self.feed()
-            .say(Topic::Version, &name, LogLevel::Warn, &words);
-        self.ledger
-            .change(&name, |record| history_entries::waits(record, &candidate));
-        self.entry(&name).waiting = Some(candidate);
-        words
+    /// Lets a version wait for the operator, because it asks for more than was granted.
+    fn wait(&mut self, loaded: LoadedStrategy) -> String {
+        let name = loaded.name.clone();
+        let text = history_entries::request_text(&loaded);
+        self.say(&name, LogLevel::Warn, &text);
+        self.history
+            .change(&name, |record| history_entries::waits(record, &loaded));
+        self.entry(&name).waiting = Some(loaded);
+        text
     }
 
-    /// Lets a candidate take over, or take its seat.
-    fn change(&mut self, candidate: &LoadedStrategy) -> Result<String, String> {
-        let name = &candidate.name;
-        let inspection = candidate.inspection();
-        let loading = history_entries::compiled_words(inspection);
-        let (program, version) = candidate.late_version(&self.registry, self.feed());
-        let content = Content::of(candidate);
-        let seated = self.entry(name).seated;
-        let reason = if seated { "replaced" } else { "came" };
-        self.entry(name).coming = Some((reason, loading.clone()));
-        if !seated {
-            return self.seat(candidate, version);
+    /// Starts a strategy, or swaps its new version in.
+    fn bring_in(
+        &mut self,
+        loaded: &LoadedStrategy,
+        requester: Requester,
+    ) -> Result<String, String> {
+        let name = &loaded.name;
+        let preparation = history_entries::preparation(loaded.inspection());
+        let cause = ChangeCause::Module {
+            requester,
+            content: history_entries::content(loaded),
+            preparation: preparation.clone(),
+        };
+        let (program, version) = loaded.late_version(&self.registry, self.feed());
+        let label = version.label.clone();
+        if !self.entry(name).started {
+            let change = self.start_of(loaded, version)?;
+            self.request(change, cause)?;
+            return Ok(format!("{name} {label} trades"));
         }
-        self.rehearse(candidate.id, &version)?;
-        // Made ahead, the handover need not wait for it.
+        self.try_out(loaded.id, &version)?;
+        // Instantiated ahead, so that the handover need not wait for it.
         program.prepare().map_err(|fault| fault.0)?;
-        let label = version.label.clone();
-        let change = tickdeck_engine::StrategyChange::Swap(candidate.id, Box::new(version));
-        match self.bring_in(candidate, change)? {
-            ChangeResult::Swapped(swapped) => {
-                let entry = self.entry(name);
-                entry.counts(swapped.generation, content);
-                entry.shadow = None;
-                self.counts(name);
-                retire(swapped.retired, StopReason::Replaced);
-                Ok(format!(
-                    "{name} is {label}: {loading}, handed over in {}, {}",
-                    micros(swapped.took_ns),
-                    inherited_words(swapped.inherited)
-                ))
-            }
-            ChangeResult::Shadow(swapped) => {
-                self.entry(name).shadow = Some(content);
-                retire(swapped.retired, StopReason::Replaced);
-                // How it does is told with the strategy's figures.
-                self.ledger.change(name, super::StrategyRecord::settle);
-                Ok(format!(
-                    "version {label} runs beside; `tickdeck strategies promote {name}` lets it trade"
-                ))
-            }
-            _ => Err("the engine answered something else".to_owned()),
+        match self.request(StrategyChange::Swap(loaded.id, Box::new(version)), cause)? {
+            VersionChange::Swapped {
+                took_ns, inherited, ..
+            } => Ok(format!(
+                "{name} is {label}: {preparation}, handed over in {}, {}",
+                micros(took_ns),
+                describe_state(inherited)
+            )),
+            VersionChange::Shadow { .. } => Ok(format!(
+                "version {label} runs as a shadow; `tickdeck strategies promote {name}` makes it trade"
+            )),
+            _ => Err(UNEXPECTED.to_owned()),
         }
     }
 
-    fn seat(&mut self, candidate: &LoadedStrategy, version: Version) -> Result<String, String> {
-        let name = &candidate.name;
-        let label = version.label.clone();
-        // It may have sat here before: then it has positions, and has used order numbers.
-        let left = match self.entry(name).id {
-            Some(id) => Some(*self.rehearsal(id)?),
+    /// Makes the start of a strategy, at the first event or where it stood when it was removed.
+    fn start_of(
+        &self,
+        loaded: &LoadedStrategy,
+        version: Version,
+    ) -> Result<StrategyChange, String> {
+        // One that ran before has positions, and has used order numbers.
+        let id = self.entries.get(&loaded.name).and_then(|entry| entry.id);
+        let left = match id {
+            Some(id) => Some(*self.dry_run(id)?),
             None => None,
         };
-        let seat = self
+        let start = self
             .loader
-            .seat(candidate, version, &self.registry, left)
-            .map_err(|failure: LoadFailure| failure.words())?;
-        let seated = self.bring_in(
-            candidate,
-            tickdeck_engine::StrategyChange::Start(Box::new(seat)),
-        )?;
-        let ChangeResult::Started(generation) = seated else {
-            return Err("the engine answered something else".to_owned());
-        };
-        let entry = self.entry(name);
-        (entry.id, entry.shadow) = (Some(candidate.id), None);
-        entry.counts(generation, Content::of(candidate));
-        self.counts(name);
-        Ok(format!("{name} {label} trades"))
+            .start(loaded, version, &self.registry, left)
+            .map_err(|failure: LoadFailure| failure.describe())?;
+        Ok(StrategyChange::Start(Box::new(start)))
     }
 
-    /// Another content counts: that is what is known of the strategy.
-    pub(super) fn counts(&self, name: &str) {
-        let live = self.entries.get(name).and_then(ManagedStrategy::live);
-        self.ledger.change(name, |record| {
-            record.settle();
-            if let Some(live) = live {
-                live.counts(record);
-            }
-        });
-    }
-
-    fn rehearsal(&self, id: StrategyId) -> Result<Box<DryRun>, String> {
-        match self.ask(tickdeck_engine::StrategyChange::DryRun(id))? {
-            ChangeResult::DryRun(rehearsal) => Ok(rehearsal),
-            _ => Err("the engine answered something else".to_owned()),
-        }
-    }
-
-    /// Tries a version where its predecessor stands.
-    fn rehearse(&self, id: StrategyId, version: &Version) -> Result<(), String> {
-        let tried = self.rehearsal(id)?.run(version);
-        tried.map(drop).map_err(|fault| {
-            format!(
-                "version {} failed on the last events: {fault}",
-                version.label
-            )
-        })
-    }
-
-    /// Asks for a change that brings a new module in; the board tells how it was compiled along with it.
-    fn bring_in(
-        &self,
-        candidate: &LoadedStrategy,
-        change: tickdeck_engine::StrategyChange,
-    ) -> Result<ChangeResult, String> {
-        let words = history_entries::compiled_words(candidate.inspection());
-        self.feed().compiled(candidate.id, Some(words));
-        let changed = self.ask(change);
-        if changed.is_err() {
-            self.feed().compiled(candidate.id, None);
-        }
-        changed
-    }
-
-    pub(super) fn ask(
-        &self,
-        change: tickdeck_engine::StrategyChange,
-    ) -> Result<ChangeResult, String> {
-        let answer = self.controls.change(change).recv();
-        answer.unwrap_or_else(|_| Err("the host is shutting down".to_owned()))
-    }
-
+    /// Removes a strategy, or forgets the version that waits.
     pub(super) fn remove(&mut self, name: &str) -> Result<String, String> {
         let entry = self.entry(name);
         let waited = entry.waiting.take().is_some();
         entry.failed.clear();
         entry.offered = None;
-        let seated = entry.seated.then_some(entry.id).flatten();
-        self.ledger.change(name, super::StrategyRecord::settle);
-        let Some(id) = seated else {
-            self.ledger
-                .change(name, |record| record.unseated = Some("removed"));
+        let running = entry.started.then_some(entry.id).flatten();
+        self.history.change(name, StrategyRecord::settle);
+        let Some(id) = running else {
+            self.history
+                .change(name, |record| record.inactive = Some("removed"));
             if !waited {
                 return Err(format!("{name} does not run"));
             }
-            let words = "no longer waits for an approval";
-            self.feed().say(Topic::Version, name, LogLevel::Info, words);
-            return Ok(format!("{name} {words}"));
+            let text = "no longer waits for an approval";
+            self.say(name, LogLevel::Info, text);
+            return Ok(format!("{name} {text}"));
         };
-        let ChangeResult::Removed(instance) =
-            self.ask(tickdeck_engine::StrategyChange::Remove(id))?
-        else {
-            return Err("the engine answered something else".to_owned());
-        };
-        retire(instance, StopReason::Removed);
-        let entry = self.entry(name);
-        entry.seated = false;
-        entry.contents.clear();
-        entry.shadow = None;
+        self.request(StrategyChange::Remove(id), ChangeCause::Remove)?;
         let open = self.open_positions(id);
         if !open.is_empty() {
-            let words = format!("its position stays open, and nobody trades it: {open}");
-            self.feed()
-                .say(Topic::Version, name, LogLevel::Warn, &words);
-            return Ok(format!("{name} left in order; {words}"));
+            let text = format!("its position stays open, and no strategy manages it: {open}");
+            self.say(name, LogLevel::Warn, &text);
+            return Ok(format!("{name} stopped cleanly; {text}"));
         }
-        Ok(format!("{name} left in order, with no position"))
+        Ok(format!("{name} stopped cleanly, with no position"))
     }
 
-    /// What a strategy holds, in words.
+    /// Returns the open positions of a strategy, for people.
     fn open_positions(&self, id: StrategyId) -> String {
         let status = self.feed().latest();
         let found = status.strategies.iter().find(|one| one.id == id);
         let open = found.into_iter().flat_map(|one| &one.positions);
-        let words: Vec<String> = open
+        let texts: Vec<String> = open
             .filter(|(_, size)| size.0 != 0)
             .map(|(instrument, size)| {
                 let symbol = self.names.symbol(*instrument);
                 format!("{} {symbol}", self.names.size(*instrument, *size))
             })
             .collect();
-        words.join(", ")
-    }
-
-    /// The engine changed a version, whoever asked for it.
-    fn version(&mut self, at: Timestamp, id: StrategyId, change: &VersionChange) {
-        let name = self.names.strategy(id);
-        if let VersionChange::RolledBack { generation, .. } = change {
-            self.entry(&name).rolled_back(*generation);
-            self.counts(&name);
-        }
-        if let VersionChange::ShadowEnded { problem } = change
-            && !problem.is_empty()
-        {
-            self.entry(&name).give_up_shadow();
-            self.ledger.change(&name, super::StrategyRecord::settle);
-        }
-        let counts = matches!(
-            change,
-            VersionChange::Started { .. } | VersionChange::Swapped { .. }
-        );
-        let coming = counts.then(|| self.entry(&name).coming.take()).flatten();
-        self.ledger.change(&name, |record| {
-            record.id = Some(id);
-            history_entries::follow(record, at, change, coming.unwrap_or_default());
-        });
-    }
-}
-
-/// Says goodbye to an instance that is done, where there is time.
-pub(super) fn retire(instance: Option<Box<dyn Strategy>>, reason: StopReason) {
-    if let Some(mut instance) = instance {
-        // What it says now matters to nobody; it is dropped either way.
-        let _ = instance.stop(reason);
+        texts.join(", ")
     }
 }

@@ -1,11 +1,11 @@
-//! Keeps the reels of a running host to their budget, a look at a time.
+//! Keeps the reels of a running host to their budget, by a check at an interval.
 
 use crate::feed::{OperatorFeed, Topic};
 use std::time::{Duration, Instant};
 use tickdeck_recording::{RetentionBudget, RetentionNote};
 use tickdeck_strategy::LogLevel;
 
-/// Looks once in a while that the reels keep to their budget.
+/// Checks at an interval that the reels keep to their budget.
 pub(super) struct RetentionTimer {
     budget: RetentionBudget,
     every: Duration,
@@ -13,7 +13,7 @@ pub(super) struct RetentionTimer {
 }
 
 impl RetentionTimer {
-    /// The first look comes after that time, as room was made at the start of the host.
+    /// Makes a timer whose first check is due after one interval, as the start of the host made a check already.
     pub(super) fn new(budget: RetentionBudget, every: Duration) -> Self {
         let next = Instant::now() + every;
         Self {
@@ -23,25 +23,25 @@ impl RetentionTimer {
         }
     }
 
-    /// How long until the next look.
+    /// Returns the time until the next check.
     pub(super) fn left(&self) -> Duration {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// Looks if it is time to, and says on the board what came of it.
-    pub(super) fn look(&mut self, feed: &OperatorFeed) {
+    /// Makes a check if one is due, and reports its outcome in the feed.
+    pub(super) fn check(&mut self, feed: &OperatorFeed) {
         if !self.left().is_zero() {
             return;
         }
-        for said in self.budget.look() {
-            let (topic, level, words) = match &said {
-                // The operator wished it, in the settings.
-                RetentionNote::Removed(words) => (Topic::Operator, LogLevel::Info, words),
-                RetentionNote::Warning(words) => (Topic::Failure, LogLevel::Warn, words),
+        for note in self.budget.look() {
+            let (topic, level, text) = match &note {
+                // The operator asked for it in the settings.
+                RetentionNote::Removed(text) => (Topic::Operator, LogLevel::Info, text),
+                RetentionNote::Warning(text) => (Topic::Failure, LogLevel::Warn, text),
             };
-            feed.say(topic, "journal", level, words);
+            feed.say(topic, "journal", level, text);
         }
-        // From here, so that looks that take long do not follow each other without a pause.
+        // From now, so that checks that take long do not follow each other without a pause.
         self.next = Instant::now() + self.every;
     }
 }

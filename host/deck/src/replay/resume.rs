@@ -1,158 +1,154 @@
-//! A run that was cut off (a kill, a crash, a power cut) is gone on with: the reels say where everything stood.
+//! Resumes an interrupted run (a kill, a crash, a power cut): the reels say where everything stood.
 //!
-//! The venues of a deck are simulated ones and live in the host, so they went with it. Given what they were given, they give
-//! what they gave: while the run is done again from its reels, the venue is brought along, and checked against the reel event
-//! by event. What had been decided and not kept never left, and leaves now; what was kept is not sent again.
+//! The venues of a deck are simulated ones and live in the host, so they ended with it. Given the same commands, they give
+//! the same answers: while the run is replayed from its reels, the venues are brought along, and checked against the reel
+//! event by event. Decisions that were not recorded never left, and leave now; recorded ones are not sent again.
 
-use crate::assemble::reel_config;
-use crate::assemble::{AssembledDeck, DeckParts, engine_config, kernel_core, titled};
+use crate::assemble::{AssembledDeck, DeckFacts, DeckParts, LoadedDeck, reel_config};
 use crate::clock::Pace;
-use crate::lifecycle::{ManagerSetup, StrategyHistory, first_generation};
+use crate::lifecycle::{StrategyHistory, first_generation};
 use crate::loading::LoadedStrategy;
-use crate::replay::{PATIENCE, RecordedVersions};
+use crate::open_venues::OpenVenues;
+use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use anyhow::{Context, Result, anyhow, bail};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
-use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
+use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, NullObserver, OperatorCommand, Status, StrategyState};
 use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
-use tickdeck_recording::names::Names;
-use tickdeck_recording::{JournalRecorder, RecordedRun, ReelTape, RunManifest, VersionSpec};
-use tickdeck_strategy::watch::Scan;
+use tickdeck_recording::{JournalRecorder, RecordedRun, RecordedTerms, ReelTape, RunManifest};
+use tickdeck_strategy::watch::{Plugin, Scan};
 
-/// A run that was cut off.
+/// A run that was interrupted.
 pub(crate) struct InterruptedRun {
     run: RecordedRun,
     manifest: RunManifest,
 }
 
-/// The venue of a start: what it is called, and the seed of what is random about it.
-pub(crate) type Opening = (Box<dyn Gateway>, VenueTerms, String, u64);
+/// Returns the last run of a deck if it was interrupted and is not to be left behind.
+///
+/// # Errors
+/// It was interrupted, and can't be resumed with the deck as it is now.
+pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
+    let Some(journal) = parts.journal.as_ref().filter(|journal| !journal.fresh) else {
+        return Ok(None);
+    };
+    let Some(run) = journal.reels.interrupted()? else {
+        return Ok(None);
+    };
+    let manifest = RunManifest::read(&run.folder)?;
+    let (settings, played) = (&parts.config.text, &journal.played);
+    if let Some(what) = manifest.differs(settings, played) {
+        bail!(
+            "run {} was interrupted, and {what}, so it can't be resumed: put that back, or leave the run and its positions \
+             behind with --fresh ({})",
+            run.number,
+            run.folder.display()
+        );
+    }
+    Ok(Some(InterruptedRun { run, manifest }))
+}
+
+/// Assembles a deck as it was when its run was interrupted.
+///
+/// # Errors
+/// A venue or a module is missing, or the replay of the run differs.
+pub(crate) fn resume(mut parts: DeckParts, interrupted: InterruptedRun) -> Result<AssembledDeck> {
+    let InterruptedRun { run, manifest } = interrupted;
+    let mut registry = std::mem::take(&mut parts.registry);
+    let open = OpenVenues::open(&parts.config, &mut registry)?;
+    let open = open
+        .in_order_of(&venue_names(&manifest)?, &registry)
+        .with_context(|| {
+            format!(
+                "run {} can't be resumed; --fresh leaves it and its positions behind",
+                run.number
+            )
+        })?;
+    let mut loader = parts.loader(&open, &registry)?;
+    loader.first_order = manifest.first_order;
+    (parts.save_names)(&registry)?;
+    let config = EngineConfig {
+        killed: manifest.killed,
+        ..parts.engine_config(&registry)?
+    };
+    let mut facts = DeckFacts::new(open.title, open.seed, &config);
+    facts.title += &format!(", resuming run {}", run.number);
+    let (loader, registry) = (Arc::new(loader), Arc::new(registry));
+    let modules = loader.modules.clone();
+    let modules = modules.context("a run that is recorded has modules")?;
+    let versions = RecordedVersions::new(Arc::clone(&loader), Arc::clone(&registry), modules);
+    // A call that met its time limit then must meet it now.
+    loader.runtime.set_time_limit_factor(TIME_LIMIT_FACTOR);
+    let engine = parts.resume_engine(
+        (&run, &manifest),
+        config,
+        (&registry, &versions),
+        open.venues,
+    )?;
+    loader.runtime.set_time_limit_factor(1);
+    let status = engine.status();
+    restore_kill(parts.killed, &run, &engine, &status);
+    let (started, plugins) = running(&versions, &status).into_iter().unzip();
+    drop(versions);
+    let loader = Arc::into_inner(loader).context("nobody else makes versions any more")?;
+    let loaded = LoadedDeck {
+        started,
+        ..LoadedDeck::default()
+    };
+    let history = StrategyHistory::default();
+    for loaded in &loaded.started {
+        history.change(&loaded.name, |record| {
+            first_generation(record, loaded, status.now);
+        });
+    }
+    let scan = Scan {
+        plugins,
+        ..Scan::default()
+    };
+    Ok(parts.assembled(engine, facts, (registry, loader), (loaded, scan, history)))
+}
+
+/// Returns the names of a run's venues, in their order.
+fn venue_names(manifest: &RunManifest) -> Result<Vec<String>> {
+    let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
+    let name = |recorded: &RecordedTerms| {
+        let name = registry.venue(recorded.terms().venue);
+        name.map(str::to_owned)
+            .context("the reel has a venue without a name")
+    };
+    manifest.venues.iter().map(name).collect()
+}
 
 impl DeckParts {
-    /// The last run, if it was cut off.
-    ///
-    /// # Errors
-    /// It was, and can't be gone on with as the deck is now.
-    pub(crate) fn interrupted(&self) -> Result<Option<InterruptedRun>> {
-        let Some(journal) = self.journal.as_ref().filter(|journal| !journal.fresh) else {
-            return Ok(None);
-        };
-        let Some(run) = journal.reels.interrupted()? else {
-            return Ok(None);
-        };
-        let manifest = RunManifest::read(&run.folder)?;
-        let (settings, played) = (&self.config.text, &journal.played);
-        if let Some(what) = manifest.differs(settings, played) {
-            bail!(
-                "run {} was cut off, and {what}, so it can't be gone on with: put that back, or leave it and its positions \
-                 behind with --fresh ({})",
-                run.number,
-                run.folder.display()
-            );
-        }
-        Ok(Some(InterruptedRun { run, manifest }))
-    }
-
-    /// Puts the deck together as it stood where its run was cut off.
-    ///
-    /// # Errors
-    /// A module is missing, or the run comes out differently now.
-    pub(crate) fn go_on(
-        self,
-        cut: InterruptedRun,
-        (gateway, terms, title, seed): Opening,
-        registry: Registry,
-    ) -> Result<AssembledDeck> {
-        let InterruptedRun { run, manifest } = cut;
-        let mut loader = self.loader(&terms, &registry)?;
-        loader.first_order = manifest.first_order;
-        (self.keep)(&registry)?;
-        let config = engine_config(&self.config, &self.overrides, manifest.killed, &registry)?;
-        let (workers, core) = (config.workers, kernel_core(&config));
-        let title = titled(title, &config);
-        let (loader, registry) = (Arc::new(loader), Arc::new(registry));
-        let modules = loader.modules.clone();
-        let modules = modules.context("a run that is kept has modules")?;
-        let maker = RecordedVersions::new(Arc::clone(&loader), Arc::clone(&registry), modules);
-        let venue = (gateway, terms);
-        // What was in time then is in time now.
-        loader.host.set_time_limit_factor(PATIENCE);
-        let engine = self.stood(&run, config, (&registry, &maker), (&manifest, venue))?;
-        loader.host.set_time_limit_factor(1);
-        let status = engine.status();
-        self.tell_kill(&run, &engine, &status);
-        let seated = running(&maker, &status);
-        drop(maker);
-        let ledger = StrategyHistory::default();
-        for (candidate, _) in &seated {
-            ledger.change(&candidate.name, |record| {
-                first_generation(record, candidate, status.now);
-            });
-        }
-        let (seated, plugins) = seated.into_iter().unzip();
-        let names = Names::new(Arc::clone(&registry), Some(loader.money.id));
-        let loader = Arc::into_inner(loader).context("nobody else makes versions any more")?;
-        Ok(AssembledDeck {
-            engine,
-            feed: loader.feed.clone(),
-            names: names.clone(),
-            title: format!("{title}, going on with run {}", run.number),
-            seed,
-            workers,
-            core,
-            skipped: BTreeMap::new(),
-            setup: ManagerSetup {
-                loader,
-                grants: self.grants,
-                registry,
-                keep: self.keep,
-                names,
-                folder: self.folder,
-                scan: Scan {
-                    plugins,
-                    ..Scan::default()
-                },
-                seated,
-                waiting: Vec::new(),
-                ledger,
-            },
-        })
-    }
-
-    /// An engine that stands where the run was cut off, and keeps on keeping it.
-    fn stood(
+    /// Makes an engine that stands where the run was interrupted, and goes on recording it.
+    fn resume_engine(
         &self,
-        run: &RecordedRun,
+        (run, manifest): (&RecordedRun, &RunManifest),
         config: EngineConfig,
-        (registry, maker): (&Arc<Registry>, &RecordedVersions),
-        (manifest, venue): (&RunManifest, (Box<dyn Gateway>, VenueTerms)),
+        (registry, versions): (&Arc<Registry>, &RecordedVersions),
+        venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
     ) -> Result<Engine> {
-        let (began, seats) = (Instant::now(), maker.seats(manifest)?);
-        let journal = reel_config(&self.config.journal);
-        let (recorder, opened) = JournalRecorder::open(run, &journal, None)?;
-        tell_torn(&opened);
+        let (began, starts) = (Instant::now(), versions.start_all(manifest)?);
+        let reels = reel_config(&self.config.journal);
+        let (recorder, opened) = JournalRecorder::open(run, &reels, None)?;
+        report_torn(&opened);
         self.make_room();
-        let clock = self.pace.clock(self.stop.clone());
-        let now_ns = Arc::new(move || crate::clock::since(began));
-        let registry = Arc::clone(registry);
-        let mut engine = Engine::new(config, registry, vec![venue], seats, clock, now_ns)?;
-        let waits = self.pace == Pace::FlatOut;
-        engine.record(Box::new(recorder.waiting(waits)));
-        let mut tape = ReelTape::open(&run.folder, Box::new(maker.clone()))?;
+        let mut engine = self.engine(config, registry, venues, starts)?;
+        engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
+        let mut tape = ReelTape::open(&run.folder, Box::new(versions.clone()))?;
         let resumed = engine.resume(&mut tape, &mut NullObserver);
         let resumed = resumed.map_err(|error| {
             anyhow!(
-                "run {} was cut off and can't be gone on with: {error}; `tickdeck replay {}` shows more, and --fresh \
-                 leaves it and its positions behind",
+                "run {} was interrupted and can't be resumed: {error}; `tickdeck replay {}` shows more, and --fresh \
+                 leaves the run and its positions behind",
                 run.number,
                 run.folder.display()
             )
         })?;
         eprintln!(
-            "run {} was cut off and goes on at event {}: {} actions were kept, {} decided and not yet sent; {} ms",
+            "run {} was interrupted and resumes at event {}: {} actions were recorded, {} decided and not yet sent; {} ms",
             run.number,
             resumed.events,
             resumed.actions,
@@ -161,45 +157,42 @@ impl DeckParts {
         );
         Ok(engine)
     }
+}
 
-    /// The latch and the run may not agree on the kill switch: the safer of the two holds.
-    fn tell_kill(&self, run: &RecordedRun, engine: &Engine, status: &Status) {
-        match (self.killed, status.killed) {
-            (true, false) => engine.controls().order(OperatorCommand::Kill),
-            (false, true) => eprintln!(
-                "run {} was killed by the operator, and so it goes on: --fresh leaves it behind",
-                run.number
-            ),
-            _ => {}
-        }
+/// Sets the kill switch if either the latch or the run has it on: the safer of the two holds.
+fn restore_kill(latched: bool, run: &RecordedRun, engine: &Engine, status: &Status) {
+    match (latched, status.killed) {
+        (true, false) => engine.controls().order(OperatorCommand::Kill),
+        (false, true) => eprintln!(
+            "run {} was killed by the operator, and resumes with the kill switch on: --fresh leaves the run behind",
+            run.number
+        ),
+        _ => {}
     }
 }
 
-/// The strategies that run, with the plugins that they run.
-fn running(
-    maker: &RecordedVersions,
-    status: &Status,
-) -> Vec<(LoadedStrategy, tickdeck_strategy::watch::Plugin)> {
-    let seated = status.strategies.iter().filter(|one| {
+/// Returns the strategies that run, with their plugins.
+fn running(versions: &RecordedVersions, status: &Status) -> Vec<(LoadedStrategy, Plugin)> {
+    let running = status.strategies.iter().filter(|one| {
         !matches!(
             one.state,
             StrategyState::Stopped | StrategyState::Quarantined
         )
     });
-    seated
+    running
         .filter_map(|one| {
-            let candidate = maker.take(&one.name, &one.hash)?;
-            let plugin = maker.plugin(candidate.spec()).ok()?;
-            Some((candidate, plugin))
+            let loaded = versions.take(&one.name, &one.hash)?;
+            let plugin = versions.plugin(loaded.spec()).ok()?;
+            Some((loaded, plugin))
         })
         .collect()
 }
 
-/// Nothing that a crash left is cut away silently.
-fn tell_torn(opened: &[Opened; 2]) {
+/// Reports what was cut off the reels: nothing that a crash left is removed silently.
+fn report_torn(opened: &[Opened; 2]) {
     for torn in opened.iter().filter_map(|opened| opened.torn.as_ref()) {
         let what = match torn.durable {
-            false => "a record was half written when the run was cut off",
+            false => "a record was half written when the run was interrupted",
             true => {
                 "WARNING: the last records were on the disk and are damaged now; check the disk"
             }
@@ -209,24 +202,10 @@ fn tell_torn(opened: &[Opened; 2]) {
     }
     for beyond in opened.iter().filter_map(|opened| opened.beyond.as_ref()) {
         eprintln!(
-            "WARNING: the machine ended before all was on the disk; where one reel is longer than the other, its end is put \
-             aside in {} ({} bytes), and the run goes on before it",
+            "WARNING: the machine ended before everything was on the disk; where one reel is longer than the other, its \
+             end is moved to {} ({} bytes), and the run resumes before it",
             beyond.file.display(),
             beyond.bytes
         );
-    }
-}
-
-impl RecordedVersions {
-    /// The strategies of a run's start, started.
-    ///
-    /// # Errors
-    /// One can't be made, or started.
-    pub(crate) fn seats(&self, manifest: &RunManifest) -> Result<Vec<StrategyStart>> {
-        let seat = |kept: &tickdeck_recording::RecordedStart| {
-            let spec = VersionSpec::read(&kept.spec)?;
-            self.seat(&kept.name, &spec)
-        };
-        manifest.seats.iter().map(seat).collect()
     }
 }

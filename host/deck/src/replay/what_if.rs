@@ -1,19 +1,17 @@
-//! A recorded run as it would have gone with another module: the venue is played again from its seed or its capture, so that
-//! it answers what is decided now, and the operator does what they did, when they did it.
+//! Plays a recorded run with another module: the venues play again from their seeds or captures, so that they answer the
+//! new decisions, and the operator's commands come again when they came.
 
-use crate::assemble::{Overrides, engine_config};
 use crate::clock::{Pace, since};
-use crate::replay::settings;
-use crate::replay::{RecordedVersions, loader, plugin};
-use crate::venues::venue;
+use crate::open_venues::OpenVenues;
+use crate::replay::command_clock::{CommandClock, TimedCommand};
+use crate::replay::prepare::{recorded_engine_config, recorded_loader, settings};
+use crate::replay::recorded_versions::{RecordedVersions, plugin};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
-use tickdeck_engine::CancelToken;
-use tickdeck_engine::port::{Clock, StrategyStart};
 use tickdeck_engine::{
-    AppliedAction, Effect, Engine, EngineHandle, OperatorCommand, RecordError, RecordedChange,
+    AppliedAction, CancelToken, Effect, Engine, EngineConfig, RecordError, RecordedChange,
     Recorder, Stepping, StrategyChange,
 };
 use tickdeck_journal::{Reader, segments};
@@ -24,13 +22,13 @@ use tickdeck_recording::{
     effects,
 };
 
-/// A run with another module, ready to be played.
+/// A recorded run with another module, ready to be played.
 pub struct WhatIf {
     /// The engine.
     pub engine: Engine,
-    /// What is decided, as it is.
-    pub acted: DecidedActions,
-    /// The words behind its numbers.
+    /// Its actions, as they are decided.
+    pub decided: DecidedActions,
+    /// The names behind the numbers.
     pub names: Names,
 }
 
@@ -39,7 +37,7 @@ pub struct WhatIf {
 pub struct DecidedActions(Arc<Mutex<Vec<AppliedAction>>>);
 
 impl DecidedActions {
-    /// Takes them.
+    /// Takes the actions so far.
     pub fn take(&self) -> Vec<AppliedAction> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -49,11 +47,11 @@ impl Recorder for DecidedActions {
     fn events(&mut self, _: &[Event]) {}
 
     fn effect(&mut self, _: u64, effect: &Effect) {
-        if let Effect::Applied(acted) = effect {
+        if let Effect::Applied(action) = effect {
             self.0
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(*acted);
+                .push(*action);
         }
     }
 
@@ -66,78 +64,70 @@ impl Recorder for DecidedActions {
     }
 }
 
-/// Puts a run together with another module for a strategy, in all its versions.
+/// Prepares a recorded run with another module for a strategy, in all its versions.
 ///
 /// # Errors
-/// The run has no such strategy, the module can't be loaded, or the venue can't be played again.
-pub fn otherwise(
+/// The run has no such strategy, the module can't be loaded, or a venue can't play again.
+pub fn prepare_what_if(
     reels: &DataReels,
     run: &RecordedRun,
     (name, file): (&str, &Path),
     stop: &CancelToken,
 ) -> Result<WhatIf> {
     let manifest = RunManifest::read(&run.folder)?;
-    let spec = recipe_of(&manifest, name, run)?;
+    let spec = spec_of(&manifest, name, run)?;
     let config = settings(&manifest)?;
     let mut registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
-    let mut gateway = venue(&config)?.gateway;
-    let terms = gateway.register(&mut registry)?;
-    let loader = loader(
-        config,
-        std::slice::from_ref(&terms),
-        &registry,
-        manifest.first_order,
-    )?;
+    let open = OpenVenues::open(&config, &mut registry)?;
+    let loader = recorded_loader(config, open.terms(), &registry, manifest.first_order)?;
+    let currency = loader.account_currency.id;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let other = plugin(&spec.plugin, file.to_owned(), bytes, spec.sidecar.as_ref())?;
-    let overrides = Overrides {
-        events: manifest.played.events,
-        ..Overrides::default()
+    let config = EngineConfig {
+        stepping: Stepping::Lockstep,
+        ..recorded_engine_config(&manifest, &loader.config, &registry)?
     };
-    let mut config = engine_config(&loader.config, &overrides, manifest.killed, &registry)?;
-    (config.stepping, config.pin) = (Stepping::Lockstep, Vec::new());
-    let loader = Arc::new(loader);
-    let maker = RecordedVersions::new(Arc::clone(&loader), Arc::new(registry), reels.modules());
-    let maker = maker.with_other(name.to_owned(), other)?;
-    let seats: Vec<StrategyStart> = maker.seats(&manifest)?;
-    let named = seats.iter().find(|seat| seat.name == name);
-    let named = named.map(|seat| seat.id);
-    let mut wishes = wishes(effects(run)?, &maker, named)?;
-    if !matches!(wishes.last(), Some((_, CommandAt::Stop))) {
-        wishes.push((last_moment(run)?, CommandAt::Stop));
-    }
-    let controls = Arc::new(OnceLock::new());
+    let versions = RecordedVersions::new(Arc::new(loader), Arc::new(registry), reels.modules());
+    let versions = versions.with_replacement(name.to_owned(), other)?;
+    let starts = versions.start_all(&manifest)?;
+    let replaced = starts.iter().find(|start| start.name == name);
+    let replaced = replaced.map(|start| start.id);
+    let lookaheads = open.terms().map(|terms| terms.lookahead_ns);
+    let lookahead_ns = lookaheads.min().unwrap_or_default();
+    let handle = Arc::new(OnceLock::new());
     let clock = CommandClock {
         clock: Pace::FlatOut.clock(stop.clone()),
-        controls: Arc::clone(&controls),
-        wishes: wishes.into_iter().peekable(),
-        lookahead_ns: i64::try_from(terms.lookahead_ns).unwrap_or(i64::MAX),
+        engine: Arc::clone(&handle),
+        commands: commands_until_end(run, &versions, replaced)?
+            .into_iter()
+            .peekable(),
+        lookahead_ns: i64::try_from(lookahead_ns).unwrap_or(i64::MAX),
     };
-    let (epoch, registry) = (Instant::now(), maker.registry());
+    let (epoch, registry) = (Instant::now(), versions.registry());
     let mut engine = Engine::new(
         config,
         Arc::clone(&registry),
-        vec![(gateway, terms)],
-        seats,
+        open.venues,
+        starts,
         Box::new(clock),
         Arc::new(move || since(epoch)),
     )?;
-    let acted = DecidedActions::default();
-    engine.record(Box::new(acted.clone()));
-    let _ = controls.set(engine.controls());
+    let decided = DecidedActions::default();
+    engine.record(Box::new(decided.clone()));
+    let _ = handle.set(engine.controls());
     Ok(WhatIf {
         engine,
-        acted,
-        names: Names::new(registry, Some(loader.money.id)),
+        decided,
+        names: Names::new(registry, Some(currency)),
     })
 }
 
-fn recipe_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
-    let Some(seat) = manifest.seats.iter().find(|seat| seat.name == name) else {
+fn spec_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
+    let Some(start) = manifest.seats.iter().find(|start| start.name == name) else {
         let names: Vec<&str> = manifest
             .seats
             .iter()
-            .map(|seat| seat.name.as_str())
+            .map(|start| start.name.as_str())
             .collect();
         bail!(
             "run {} began without a strategy `{name}`: it had {}",
@@ -145,18 +135,10 @@ fn recipe_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<Ve
             names.join(", ")
         );
     };
-    VersionSpec::read(&seat.spec)
+    VersionSpec::read(&start.spec)
 }
 
-/// What the operator did, and when it counted.
-enum CommandAt {
-    Operator(OperatorCommand),
-    Change(StrategyChange),
-    /// It ended there.
-    Stop,
-}
-
-/// The time of the last event.
+/// Returns the time of the last event.
 fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
     let last = segments(&run.folder, EVENTS)?;
     let end = last.last().map_or(0, |last| last.first + last.records);
@@ -171,14 +153,26 @@ fn last_moment(run: &RecordedRun) -> Result<Timestamp> {
     Ok(moment)
 }
 
-/// What the operator did, but for versions of the strategy that has another module.
-fn wishes(
+/// Returns the commands of a run, but for versions of the strategy that is replaced; the last one ends the run.
+fn commands_until_end(
+    run: &RecordedRun,
+    versions: &RecordedVersions,
+    replaced: Option<StrategyId>,
+) -> Result<Vec<(Timestamp, TimedCommand)>> {
+    let mut commands = commands(effects(run)?, versions, replaced)?;
+    if !matches!(commands.last(), Some((_, TimedCommand::Stop))) {
+        commands.push((last_moment(run)?, TimedCommand::Stop));
+    }
+    Ok(commands)
+}
+
+fn commands(
     effects: Vec<Effect>,
-    maker: &RecordedVersions,
-    named: Option<StrategyId>,
-) -> Result<Vec<(Timestamp, CommandAt)>> {
-    let mut wishes = Vec::new();
-    // What became of instances may stand between a change and its refusal.
+    versions: &RecordedVersions,
+    replaced: Option<StrategyId>,
+) -> Result<Vec<(Timestamp, TimedCommand)>> {
+    let mut commands = Vec::new();
+    // Outcomes of instances may stand between a change and its refusal.
     let settled = |effect: &Effect| matches!(effect, Effect::Settled { .. } | Effect::Applied(_));
     let mut effects = effects
         .into_iter()
@@ -186,87 +180,38 @@ fn wishes(
         .peekable();
     while let Some(effect) = effects.next() {
         match effect {
-            Effect::Stopping { at } => wishes.push((at, CommandAt::Stop)),
-            Effect::Operated { at, order } => wishes.push((at, CommandAt::Operator(order))),
+            Effect::Stopping { at } => commands.push((at, TimedCommand::Stop)),
+            Effect::Operated { at, order } => commands.push((at, TimedCommand::Operator(order))),
             Effect::Changed { at, what } => {
                 let refused = effects
                     .next_if(|next| matches!(next, Effect::Refused { .. }))
                     .is_some();
-                if refused || Some(what.strategy()) == named {
+                if refused || Some(what.strategy()) == replaced {
                     continue;
                 }
-                wishes.extend(change(what, maker)?.map(|change| (at, CommandAt::Change(change))));
+                commands.push((at, TimedCommand::Change(change(what, versions)?)));
             }
             _ => {}
         }
     }
-    Ok(wishes)
+    Ok(commands)
 }
 
-/// A change as it is asked for once more. A strategy that came later is left out: it would start where the other run stood.
-fn change(what: RecordedChange, maker: &RecordedVersions) -> Result<Option<StrategyChange>> {
-    Ok(Some(match what {
+/// Makes a recorded change again.
+fn change(what: RecordedChange, versions: &RecordedVersions) -> Result<StrategyChange> {
+    Ok(match what {
         RecordedChange::Start { name, spec, .. } => {
             let spec = VersionSpec::read(&spec)?;
-            StrategyChange::Start(Box::new(maker.seat(&name, &spec)?))
+            StrategyChange::Start(Box::new(versions.start(&name, &spec)?))
         }
         RecordedChange::Swap { strategy, spec } => {
             let spec = VersionSpec::read(&spec)?;
-            let name = maker
-                .registry()
-                .strategy(strategy)
-                .unwrap_or_default()
-                .to_owned();
-            StrategyChange::Swap(strategy, Box::new(maker.version(&name, &spec)?))
+            let registry = versions.registry();
+            let name = registry.strategy(strategy).unwrap_or_default();
+            StrategyChange::Swap(strategy, Box::new(versions.version(name, &spec)?))
         }
         RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
         RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
         RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
-    }))
-}
-
-/// Says what the operator said when event time comes to it; the kernel asks it at every window.
-struct CommandClock {
-    clock: Box<dyn Clock>,
-    controls: Arc<OnceLock<EngineHandle>>,
-    wishes: std::iter::Peekable<std::vec::IntoIter<(Timestamp, CommandAt)>>,
-    lookahead_ns: i64,
-}
-
-impl Clock for CommandClock {
-    fn wait_until(&mut self, due: Timestamp) {
-        let Some(controls) = self.controls.get() else {
-            return;
-        };
-        let ahead = self.lookahead_ns;
-        let is_due = |(at, wish): &(Timestamp, CommandAt)| {
-            // A new version is announced one window before it takes over.
-            let windows = match wish {
-                CommandAt::Change(StrategyChange::Swap(..)) => 2,
-                CommandAt::Operator(_) | CommandAt::Change(_) => 1,
-                CommandAt::Stop => 0,
-            };
-            due > at.saturating_sub(ahead.saturating_mul(windows))
-        };
-        while let Some((_, wish)) = self.wishes.next_if(is_due) {
-            match wish {
-                CommandAt::Operator(order) => controls.order(order),
-                CommandAt::Stop => controls.stop(),
-                // Nobody waits for the answer; a refusal shows in what is decided.
-                CommandAt::Change(change) => drop(controls.change(change)),
-            }
-        }
-    }
-
-    fn paces(&self) -> bool {
-        false
-    }
-
-    fn reached(&self) -> Timestamp {
-        self.clock.reached()
-    }
-
-    fn now_ns(&self) -> u64 {
-        self.clock.now_ns()
-    }
+    })
 }

@@ -2,7 +2,7 @@
 
 use crate::effect::{Effect, RecordedChange};
 use crate::error::EngineError;
-use crate::handle::{ChangeResult, Request, StrategyChange, Swapped};
+use crate::handle::{ChangeAnswer, ChangeResult, Request, StrategyChange, Swapped};
 use crate::intent::{Decision, Intent};
 use crate::kernel::Engine;
 use crate::kernel::strategies::StrategyEntry;
@@ -13,7 +13,7 @@ use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
 /// The result of a change: the inner error says why nothing changed.
-type Answer = Result<Result<ChangeResult, String>, EngineError>;
+type Answer = Result<ChangeAnswer, EngineError>;
 
 impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
@@ -46,9 +46,8 @@ impl Engine {
                 .effect(position, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
-        for Request { change, answer } in self.pending_changes.take_announced_swaps() {
-            // The caller may have gone.
-            let _ = answer.send(self.change(change, at)?);
+        for request in self.pending_changes.take_announced_swaps() {
+            self.answer(request, at)?;
         }
         Ok(())
     }
@@ -66,8 +65,7 @@ impl Engine {
                 }
                 self.pending_changes.announce_swap(request);
             } else {
-                let Request { change, answer } = request;
-                let _ = answer.send(self.change(change, at)?);
+                self.answer(request, at)?;
             }
         }
         Ok(())
@@ -117,15 +115,31 @@ impl Engine {
             Decision::ShadowFailed => {
                 entry.end_shadow();
                 let change = VersionChange::ShadowEnded { problem };
-                Notice::Version { strategy, change }
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
             }
             Decision::Live { pause_ns } => {
                 entry.went_live(pause_ns);
                 let change = VersionChange::Live { pause_ns };
-                Notice::Version { strategy, change }
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
             }
         };
         self.router.outbox.notice(intent.at, notice);
+    }
+
+    /// Carries out a request. Its answer is sent after its notice, so that the asker has both when it has one.
+    fn answer(&mut self, request: Request, at: Timestamp) -> Result<(), EngineError> {
+        self.pending_changes.begin(request.origin);
+        let answer = self.change(request.change, at);
+        self.pending_changes.end(request.answer, answer?);
+        Ok(())
     }
 
     fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
@@ -292,8 +306,11 @@ impl Engine {
     }
 
     fn report_change(&mut self, place: usize, at: Timestamp, change: VersionChange) {
-        let strategy = self.strategies.at(place).id();
-        let notice = Notice::Version { strategy, change };
+        let notice = Notice::Version {
+            strategy: self.strategies.at(place).id(),
+            change,
+            origin: self.pending_changes.origin(),
+        };
         self.router.outbox.notice(at, notice);
     }
 }

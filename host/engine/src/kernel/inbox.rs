@@ -1,6 +1,7 @@
 //! What operators asked for, and the changes of strategies that are under way.
 
-use crate::handle::{EngineHandle, Received, Request};
+use crate::handle::{ChangeAnswer, ChangeOrigin, EngineHandle, Received, Request};
+use std::sync::mpsc::Sender;
 use tickdeck_model::StrategyId;
 
 /// The engine's end of the operators' handle. However the engine ends, nobody is left waiting for an answer.
@@ -47,6 +48,10 @@ pub(crate) struct PendingChanges {
     announced_swaps: Vec<Request>,
     /// Strategies whose new version failed its probation.
     failed_probations: Vec<StrategyId>,
+    /// The origin of the change that is carried out now.
+    origin: Option<ChangeOrigin>,
+    /// Answers to requests, sent after the notices.
+    answers: Vec<(Sender<ChangeAnswer>, ChangeAnswer)>,
 }
 
 impl PendingChanges {
@@ -79,5 +84,29 @@ impl PendingChanges {
     pub(super) fn clear(&mut self) {
         self.announced_swaps.clear();
         self.failed_probations.clear();
+    }
+
+    /// A requested change is carried out from now on; its notices carry this origin.
+    pub(super) fn begin(&mut self, origin: Option<ChangeOrigin>) {
+        self.origin = origin;
+    }
+
+    /// The origin of the change that is carried out now.
+    pub(super) fn origin(&self) -> Option<ChangeOrigin> {
+        self.origin.clone()
+    }
+
+    /// The requested change is carried out, with this answer.
+    pub(super) fn end(&mut self, sender: Sender<ChangeAnswer>, answer: ChangeAnswer) {
+        self.origin = None;
+        self.answers.push((sender, answer));
+    }
+
+    /// Sends the answers of completed requests.
+    pub(super) fn send_answers(&mut self) {
+        for (sender, answer) in self.answers.drain(..) {
+            // The caller may have given up.
+            let _ = sender.send(answer);
+        }
     }
 }

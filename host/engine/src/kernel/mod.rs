@@ -244,5 +244,6 @@ impl Engine {
         for (at, notice) in self.router.outbox.drain_notices() {
             observer.notice(at, notice);
         }
+        self.pending_changes.send_answers();
     }
 }

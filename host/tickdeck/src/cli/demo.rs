@@ -1,14 +1,15 @@
 //! `tickdeck demo`: the example strategies on the simulated exchange, with nothing to set up.
 
 use super::repository::Repository;
-use crate::cli::run_options::{RunOptions, RunRequest};
+use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tickdeck_deck::folder::{Deck, PLUGINS, module_name};
-use tickdeck_deck::lifecycle::Keep;
+use tickdeck_deck::lifecycle::SaveNames;
+use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
 use tickdeck_recording::data_folder::Data;
@@ -56,28 +57,33 @@ impl Demo {
             Some(data) => (data.ids()?, data.reserve_orders()?),
             None => (Registry::new(), 1),
         };
-        let keep: Keep = match data {
+        let save_names: SaveNames = match data {
             Some(data) => Box::new(move |registry| data.keep_ids(registry)),
             None => Box::new(|_| Ok(())),
         };
-        let source = RunRequest {
+        let request = RunRequest {
+            command: "demo".to_owned(),
             config,
-            deck,
+            overrides: self.playing.overrides(),
             plugins,
             grants: Grants::in_memory(),
             registry,
-            keep,
+            save_names,
             first_order,
-            since,
             killed: false,
-            command: "demo".to_owned(),
-            stop: CancelToken::default(),
-            workshop: None,
-            kept: self.data.map(|data| (data, self.fresh)),
             latch: None,
-            ends_unattended: true,
+            stop: CancelToken::default(),
+            idle: false,
+            data: self.data,
+            fresh: self.fresh,
         };
-        self.playing.play(source)
+        let shown = Shown {
+            deck,
+            since,
+            ends_unattended: true,
+            dev_loop: None,
+        };
+        self.playing.play(request, shown)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tickdeck dev`: a strategy is built and swapped at every save.
 
-use crate::cli::run_options::{RunOptions, RunRequest};
+use crate::cli::run_options::{RunOptions, Shown};
 use crate::dev::{BuildPrinter, DevLoop};
 use crate::display::console::on_interrupt;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tickdeck_deck::folder::Deck;
+use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
 use tickdeck_settings::config::Config;
@@ -73,25 +74,30 @@ impl Dev {
         if !workshop.build_first(&stop, &mut BuildPrinter) {
             return Ok(ExitCode::SUCCESS);
         }
-        let source = RunRequest {
+        let request = RunRequest {
+            command: format!("dev {}", workshop.name()),
             config,
-            // By which operators find it: the folder of the deck has a name that nobody knows.
-            deck: workshop.folder().to_owned(),
+            overrides: self.playing.overrides(),
             plugins,
             grants: Grants::in_memory(),
             registry: Registry::new(),
-            keep: Box::new(|_| Ok(())),
+            save_names: Box::new(|_| Ok(())),
             first_order: 1,
-            since,
             killed: false,
-            command: format!("dev {}", workshop.name()),
             latch: None,
-            ends_unattended: false,
             stop,
-            workshop: Some(workshop),
-            kept: None,
+            idle: true,
+            data: None,
+            fresh: false,
         };
-        self.playing.play(source)
+        let shown = Shown {
+            // The folder of the deck has a name that nobody knows.
+            deck: workshop.folder().to_owned(),
+            since,
+            ends_unattended: false,
+            dev_loop: Some(workshop),
+        };
+        self.playing.play(request, shown)
     }
 }
 

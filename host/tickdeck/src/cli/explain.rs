@@ -1,14 +1,14 @@
 //! `tickdeck explain`: why an order was sent, and what became of it.
 
 use crate::output::{print, print_json};
-use crate::strategy_thread;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
@@ -180,16 +180,16 @@ fn standing(
     run: &RecordedRun,
     order_history: &OrderHistory,
 ) -> Result<(Standing, Names)> {
-    let again = replaying(
+    let again = prepare_replay(
         reels,
         run,
         Some(order_history.handled),
         &CancelToken::default(),
     )?;
     let (engine, mut tape) = (again.engine, again.tape);
-    let stood = strategy_thread::run("replay", move || {
+    let stood = run_for_strategies("replay", move || {
         engine.state_at(&mut tape, &mut NullObserver)
-    });
+    })?;
     let mut standing = stood.with_context(|| {
         format!(
             "run {} can't be done again up to event {}",
@@ -208,13 +208,13 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
     let last = order_history.became.first().map(|event| event.sequence + 1);
     let PreparedReplay {
         engine, mut tape, ..
-    } = replaying(reels, run, last, &CancelToken::default())?;
+    } = prepare_replay(reels, run, last, &CancelToken::default())?;
     let heard = Heard::default();
     let (mut observer, order) = (
         Listening(heard.clone(), order_history.order),
         order_history.order,
     );
-    let replayed = strategy_thread::run("replay", move || engine.replay(&mut tape, &mut observer))?;
+    let replayed = run_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))??;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not come out as recorded: `tickdeck replay` says where",

@@ -7,16 +7,17 @@ use crate::cli::what_if::Asked;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
 use crate::output::{print, print_json};
-use crate::strategy_thread;
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread::JoinHandle;
+use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::OperatorFeed;
-use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
@@ -26,9 +27,6 @@ use tickdeck_recording::names::Names;
 use tickdeck_recording::{
     DataReels, IMPORTED, PacedTape, Pacing, RecordedRun, ReelTape, RunManifest,
 };
-
-/// The thread that replays.
-const THREAD: &str = "replay";
 
 /// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
 /// must be what was recorded, byte for byte.
@@ -124,7 +122,7 @@ impl Replay {
             manifest: session,
             left_out,
             running,
-        } = replaying(&reels, &run, self.until, &stop)?;
+        } = prepare_replay(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
             let title = &session.title;
@@ -193,17 +191,19 @@ impl Replay {
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
             let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
             let mut progress = Progress { quiet, said: false };
-            return strategy_thread::run(THREAD, move || engine.replay(&mut tape, &mut progress));
+            return Ok(run_for_strategies("replay", move || {
+                engine.replay(&mut tape, &mut progress)
+            })??);
         }
         let (display, rhythm) = StepView::new();
         let mut tape = PacedTape::new(tape, rhythm, from, stop.clone());
         let feed = OperatorFeed::default();
         let mut observer = feed.clone();
         let kernel =
-            strategy_thread::spawn(THREAD, move || engine.replay(&mut tape, &mut observer))?;
+            spawn_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))?;
         let watched = display.watch(title, &feed, names);
         stop.ask();
-        let played = strategy_thread::join(kernel);
+        let played = joined(kernel);
         watched?;
         played
     }
@@ -265,6 +265,16 @@ fn other(text: &str) -> Result<(String, PathBuf), String> {
         _ => Err(
             "it must be a strategy's name, =, and a module's file: ema-cross=new.wasm".to_owned(),
         ),
+    }
+}
+
+fn joined<T, E>(thread: JoinHandle<Result<T, E>>) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    match thread.join() {
+        Ok(done) => Ok(done?),
+        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

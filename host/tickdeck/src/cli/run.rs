@@ -1,12 +1,13 @@
 //! `tickdeck run`: the deck in a folder, with a memory.
 
-use crate::cli::run_options::{RunOptions, RunRequest};
+use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tickdeck_deck::folder::Deck;
+use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
 use tickdeck_settings::config::{Config, FILE_NAME};
 
@@ -59,24 +60,29 @@ impl Run {
                 data.latch().display()
             );
         }
-        let source = RunRequest {
+        let request = RunRequest {
+            command: "run".to_owned(),
             config,
-            deck: deck.root().to_owned(),
+            overrides: self.playing.overrides(),
             plugins: deck.plugins(),
             grants: tickdeck_settings::grants::Grants::load(data.folder())?,
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
-            since,
             killed,
-            command: "run".to_owned(),
-            stop: CancelToken::default(),
-            workshop: None,
-            kept: Some((deck.data(), self.fresh)),
             latch: Some(data.latch()),
-            ends_unattended: false,
-            keep: Box::new(move |registry| data.keep_ids(registry)),
+            stop: CancelToken::default(),
+            idle: false,
+            data: Some(deck.data()),
+            fresh: self.fresh,
+            save_names: Box::new(move |registry| data.keep_ids(registry)),
         };
-        self.playing.play(source)
+        let shown = Shown {
+            deck: deck.root().to_owned(),
+            since,
+            ends_unattended: false,
+            dev_loop: None,
+        };
+        self.playing.play(request, shown)
     }
 
     fn deck(&self) -> Deck {

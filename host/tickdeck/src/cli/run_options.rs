@@ -10,26 +10,19 @@ use clap::Args;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickdeck_control::{Server, socket_path};
-use tickdeck_deck::assemble::{AssembledDeck, DeckParts, Journaling, Overrides};
+use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
-use tickdeck_deck::folder::scan;
-use tickdeck_deck::lifecycle::{Keep, StrategyManager};
 use tickdeck_deck::operator::Operator;
-use tickdeck_engine::CancelToken;
+use tickdeck_deck::request::{Overrides, RunRequest};
 use tickdeck_engine::{Ending, Report};
-use tickdeck_model::{OrderNumber, Registry};
-use tickdeck_recording::{DataReels, RunOverrides};
+use tickdeck_recording::names::Names;
 use tickdeck_settings::config::Config;
-use tickdeck_settings::grants::Grants;
 
 /// How long a demonstration plays when nobody can press a key.
 const UNATTENDED: Duration = Duration::from_secs(30);
-
-/// How often it is looked whether the reels keep to their budget.
-const LOOK_AT_BUDGET: Duration = Duration::from_secs(60);
 
 /// How the tape is played.
 #[derive(Debug, Clone, Args)]
@@ -69,133 +62,85 @@ pub(super) struct RunOptions {
     pub(super) json: bool,
 }
 
-/// What there is to be played.
-pub(super) struct RunRequest {
-    pub(super) config: Config,
+/// How a run is shown, and to whom.
+pub(super) struct Shown {
     /// The deck's folder, by which operators find the host.
     pub(super) deck: PathBuf,
-    pub(super) plugins: PathBuf,
-    pub(super) grants: Grants,
-    pub(super) registry: Registry,
-    /// Keeps names; called before anything runs on them.
-    pub(super) keep: Keep,
-    /// The first order number that was never used.
-    pub(super) first_order: OrderNumber,
-    pub(super) killed: bool,
     /// When the command started.
     pub(super) since: Instant,
-    /// `demo`, `run` or `dev NAME`.
-    pub(super) command: String,
-    pub(super) latch: Option<PathBuf>,
     /// Whether it ends by itself when nobody can press a key.
     pub(super) ends_unattended: bool,
-    /// The wish to stop, which may come before anything runs.
-    pub(super) stop: CancelToken,
     /// Builds the strategy while it trades.
-    pub(super) workshop: Option<DevLoop>,
-    /// The data folder that keeps the run, and whether a run that was cut off is left behind.
-    pub(super) kept: Option<(PathBuf, bool)>,
-}
-
-/// A deck that keeps nothing would not go on with a run that was cut off.
-fn refuse_to_forget(kept: Option<&(PathBuf, bool)>) -> Result<()> {
-    let Some((data, false)) = kept else {
-        return Ok(());
-    };
-    if let Some(run) = DataReels::in_folder(data).interrupted()? {
-        bail!(
-            "run {} was cut off, and with `[journal] enabled = false` it and its positions would be left behind: take that \
-             out to go on with it, or leave it with --fresh ({})",
-            run.number,
-            run.folder.display()
-        );
-    }
-    Ok(())
+    pub(super) dev_loop: Option<DevLoop>,
 }
 
 impl RunOptions {
-    /// Plays it and prints what came of it.
-    pub(super) fn play(self, source: RunRequest) -> Result<ExitCode> {
+    /// Starts a deck, shows it until it ends, and prints the outcome.
+    pub(super) fn play(self, request: RunRequest, shown: Shown) -> Result<ExitCode> {
         let display = self.display();
-        let config = self.over(source.config)?;
-        let limit = self.limit(source.ends_unattended && display != Display::Live, &config);
-        let stop = source.stop;
-        if config.journal.off {
-            refuse_to_forget(source.kept.as_ref())?;
-        }
-        let kept = source.kept.filter(|_| !config.journal.off);
-        let journal = kept.map(|(data, fresh)| self.journaling(&data, fresh, &source.command));
-        let parts = DeckParts {
-            config,
-            scan: scan(&source.plugins)?,
-            folder: (!self.no_watch).then_some(source.plugins),
-            grants: source.grants,
-            registry: source.registry,
-            keep: source.keep,
-            cache: tickdeck_deck::folder::cache_folder(),
-            pace: self.pace,
-            stop: stop.clone(),
-            overrides: Overrides {
-                events: self.events,
-                split_seed: self.split_seed,
-                idle: source.workshop.is_some(),
-            },
-            first_order: source.first_order,
-            killed: source.killed,
-            journal,
-        };
-        let budget = parts.budget();
-        let wired = parts.wire()?;
-        tell_left_out(&wired);
-        let title = format!("{} on {}", source.command, wired.title);
+        let unattended = shown.ends_unattended && display != Display::Live;
+        let limit = self.limit(unattended, &request.config);
+        let (stop, latch) = (request.stop.clone(), request.latch.clone());
+        let deck = tickdeck_deck::start(request.parts()?)?;
+        report_inactive(&deck);
         if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
                 format!(", for {} s", limit.as_secs_f64())
             });
-            print(&format!("{title}{time}\n"))?;
+            print(&format!("{}{time}\n", deck.title))?;
         }
-        let mut about = RunFacts {
-            seed: wired.seed,
-            workers: wired.workers,
-            start_up: Duration::ZERO,
-            skipped: wired.skipped.clone(),
-        };
-        let (names, latch) = (wired.names.clone(), source.latch);
-        let bench = source
-            .workshop
-            .map(|workshop| workshop.beside(wired.feed.clone()));
-        let bench = bench.transpose()?;
-        let (session, stage, operator) = staged(wired, title, latch, display, (limit, stop))?;
-        if let Some(budget) = budget {
-            stage.keeps_to(budget, LOOK_AT_BUDGET);
-        }
+        let dev_loop = shown
+            .dev_loop
+            .map(|dev_loop| dev_loop.beside(deck.feed.clone()));
+        let dev_loop = dev_loop.transpose()?;
         // Last to come and first to go: while it answers, everything that it asks is there.
-        let server = listen(&source.deck, operator, display);
-        about.start_up = source.since.elapsed();
-        let report = session.run();
-        drop(bench);
+        let server = listen(&shown.deck, deck.operator, display);
+        let facts = RunFacts {
+            seed: deck.seed,
+            workers: deck.workers,
+            start_up: shown.since.elapsed(),
+            skipped: deck.skipped,
+        };
+        let names = deck.names.clone();
+        let console = Console {
+            engine: deck.engine,
+            feed: deck.feed,
+            names: deck.names,
+            stop,
+            title: deck.title,
+            display,
+            limit,
+            latch,
+            core: deck.core,
+        };
+        let report = console.run();
+        drop(dev_loop);
         drop(server);
-        drop(stage);
-        let report = report?;
-        if self.json {
-            let summary = summary(&report, about, &names);
-            print(&(serde_json::to_string(&summary)? + "\n"))?;
-        } else {
-            print(&closing(&report, &names))?;
-        }
-        outcome(&report)
+        drop(deck.lifecycle);
+        self.print_outcome(&report?, facts, &names)
     }
 
-    fn journaling(&self, data: &Path, fresh: bool, command: &str) -> Journaling {
-        Journaling {
-            reels: DataReels::in_folder(data),
-            command: command.to_owned(),
-            played: RunOverrides {
-                seed: self.seed,
-                events: self.events,
-                capture: self.capture.clone(),
-            },
-            fresh,
+    fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {
+        if self.json {
+            let summary = summary(report, facts, names);
+            print(&(serde_json::to_string(&summary)? + "\n"))?;
+        } else {
+            print(&closing(report, names))?;
+        }
+        outcome(report)
+    }
+
+    /// Returns what the command line says over the settings.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            seed: self.seed,
+            capture: self.capture.clone(),
+            workers: self.workers.map(usize::from),
+            batch: self.batch.map(|batch| batch as usize),
+            events: self.events,
+            split_seed: self.split_seed,
+            pace: self.pace,
+            watch: !self.no_watch,
         }
     }
 
@@ -214,78 +159,25 @@ impl RunOptions {
         }
     }
 
-    /// Returns the settings with the options of the command line applied.
-    fn over(&self, mut config: Config) -> Result<Config> {
-        if !self.capture.is_empty() {
-            config.play_captures(self.capture.clone())?;
-        }
-        if let Some(seed) = self.seed {
-            config.set_seed(seed);
-        }
-        config.engine.workers = self.workers.map(usize::from).or(config.engine.workers);
-        config.engine.batch = self
-            .batch
-            .map(|batch| batch as usize)
-            .or(config.engine.batch);
-        Ok(config)
-    }
-
     /// Wall time after which it ends. Without one, an unattended demonstration would play for ever unless it is
     /// counted in events, or is a capture that plays to its end at once.
     fn limit(&self, unattended: bool, config: &Config) -> Option<Duration> {
         let counted = self.events.is_some();
-        let ends_soon = config.plays_captures_only() && self.pace == Pace::FlatOut;
+        let ends_soon = (!self.capture.is_empty() || config.plays_captures_only())
+            && self.pace == Pace::FlatOut;
         self.time
             .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
     }
 }
 
-/// Says which strategies do not run, or not yet.
-fn tell_left_out(wired: &AssembledDeck) {
-    for (name, why) in &wired.skipped {
+/// Reports which strategies do not run, or not yet.
+fn report_inactive(deck: &RunningDeck) {
+    for (name, why) in &deck.skipped {
         eprintln!("{name} does not run: {why}");
     }
-    for candidate in &wired.setup.waiting {
-        let asks = candidate.decision.increases.join("; ");
-        let name = &candidate.name;
+    for (name, asks) in &deck.waiting {
         eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
     }
-}
-
-/// The session, the loader beside it, and what answers operators.
-fn staged(
-    wired: AssembledDeck,
-    title: String,
-    latch: Option<PathBuf>,
-    display: Display,
-    (limit, stop): (Option<Duration>, CancelToken),
-) -> Result<(Console, StrategyManager, Operator)> {
-    let controls = wired.engine.controls();
-    let ledger = wired.setup.ledger.clone();
-    let stage = StrategyManager::start(wired.setup, controls.clone())?;
-    let operator = Operator {
-        title: title.clone(),
-        feed: wired.feed.clone(),
-        names: wired.names.clone(),
-        history: ledger,
-        controls,
-        manager: stage.manager(),
-        latch: latch.clone(),
-        since: Instant::now(),
-        rate: Mutex::default(),
-    };
-    let session = Console {
-        engine: wired.engine,
-        feed: wired.feed,
-        names: wired.names,
-        stop,
-        title,
-        display,
-        limit,
-        latch,
-        core: wired.core,
-    };
-    Ok((session, stage, operator))
 }
 
 /// Lets operators speak to this host. Without a socket it trades all the same.
@@ -370,8 +262,7 @@ mod tests {
     fn an_unattended_demonstration_ends_unless_it_is_counted_or_ends_by_itself() {
         let limit = |line: &str, unattended| {
             let playing = playing(line);
-            let config = playing.over(Config::default()).unwrap();
-            playing.limit(unattended, &config)
+            playing.limit(unattended, &Config::default())
         };
         assert_eq!(limit("", true), Some(UNATTENDED));
         assert_eq!(limit("", false), None);
@@ -390,7 +281,7 @@ mod tests {
         let config =
             Config::parse("t", "[engine]\nworkers = 3\nbatch = 9\n[venue]\nseed = 1").unwrap();
         let line = playing("--seed 5 --workers 2 --capture a.gz b.gz");
-        let over = line.over(config).unwrap();
+        let over = line.overrides().apply(config).unwrap();
         assert_eq!((over.engine.workers, over.engine.batch), (Some(2), Some(9)));
         let VenueKind::Capture(capture) = &over.venues[0].kind else {
             panic!("{:?}", over.venues);
@@ -401,13 +292,16 @@ mod tests {
     #[test]
     fn one_seed_gives_each_venue_a_seed_of_its_own_and_captures_replace_a_single_venue() {
         let several = || Config::parse("t", "[venues.B]\nseed = 1\n[venues.A]\n").unwrap();
-        let over = playing("--seed 5").over(several()).unwrap();
+        let over = playing("--seed 5").overrides().apply(several()).unwrap();
         let seeds = over.venues.iter().map(|venue| match &venue.kind {
             VenueKind::Sim(sim) => (venue.name.as_str(), sim.seed),
             VenueKind::Capture(_) => panic!("{venue:?}"),
         });
         assert_eq!(seeds.collect::<Vec<_>>(), [("A", Some(5)), ("B", Some(6))]);
-        let error = playing("--capture a.gz").over(several()).unwrap_err();
+        let error = playing("--capture a.gz")
+            .overrides()
+            .apply(several())
+            .unwrap_err();
         assert!(error.to_string().contains("t has 2"), "{error}");
     }
 }

@@ -2,13 +2,12 @@
 
 use crate::display::console::on_interrupt;
 use crate::output::{print, print_json};
-use crate::strategy_thread;
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
-use tickdeck_deck::replay::what_if::otherwise;
-use tickdeck_deck::replay::{PreparedReplay, replaying};
+use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay, prepare_what_if};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, Report, Status};
 use tickdeck_model::format::signed;
@@ -74,14 +73,14 @@ pub(super) fn run(
 ) -> Result<ExitCode> {
     let recorded = recorded_actions(run)?;
     let before = as_recorded(reels, run, stop)?;
-    let played = otherwise(reels, run, (asked.name, asked.file), stop)?;
+    let played = prepare_what_if(reels, run, (asked.name, asked.file), stop)?;
     on_interrupt(stop.clone(), Some(played.engine.controls()))?;
     let (engine, names) = (played.engine, played.names);
-    let after = strategy_thread::run("replay", move || engine.run(&mut NullObserver))?;
+    let after = run_for_strategies("replay", move || engine.run(&mut NullObserver))??;
     if stop.asked() {
         bail!("it was stopped before the end, so there is nothing to compare");
     }
-    let comparison = compare(&recorded, &played.acted.take());
+    let comparison = compare(&recorded, &played.decided.take());
     let outcome = Outcome {
         run: run.number,
         strategy: asked.name.to_owned(),
@@ -101,11 +100,11 @@ pub(super) fn run(
 fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
     let PreparedReplay {
         engine, mut tape, ..
-    } = replaying(reels, run, None, stop)?;
+    } = prepare_replay(reels, run, None, stop)?;
     on_interrupt(stop.clone(), Some(engine.controls()))?;
-    let replayed = strategy_thread::run("replay", move || {
+    let replayed = run_for_strategies("replay", move || {
         engine.replay(&mut tape, &mut NullObserver)
-    })?;
+    })??;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not come out as it was recorded even with its own modules, so nothing can be compared with it: \

@@ -138,8 +138,9 @@ impl DevLoop {
     pub fn beside(mut self, feed: OperatorFeed) -> Result<DevLoopHandle> {
         let mailbox = self.mailbox.clone();
         // Only this strategy is in that deck.
-        feed.follow(move |_, _, change| {
-            let _ = mailbox.send(Message::Version(Instant::now(), change.clone()));
+        feed.follow(move |reported| {
+            let change = reported.change.clone();
+            let _ = mailbox.send(Message::Version(Instant::now(), change));
         });
         self.feed = Some(feed.clone());
         let stop = CancelToken::default();

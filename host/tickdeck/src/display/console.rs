@@ -4,13 +4,13 @@ use crate::display::lines::{figures, notices};
 use crate::display::{KeyCommand, MessageLog, Rate, Screen, view};
 use crate::exit::INTERRUPTED;
 use crate::output::print;
-use crate::strategy_thread;
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickdeck_control::protocol::HostStatus;
+use tickdeck_deck::affinity::{pin, spawn_for_strategies};
 use tickdeck_deck::feed::{FeedLines, OperatorFeed, Topic};
 use tickdeck_deck::read_model::ReadModel;
 use tickdeck_engine::CancelToken;
@@ -88,12 +88,13 @@ impl Console {
         let display = self.display;
         let (engine, mut observer) = (self.engine, self.feed.clone());
         let core = self.core;
-        let kernel = strategy_thread::spawn("kernel", move || {
+        let kernel = spawn_for_strategies("kernel", move || {
             if let Some(core) = core {
-                tickdeck_deck::affinity::pin(core);
+                pin(core);
             }
             engine.run(&mut observer)
-        })?;
+        })
+        .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let running = Running {
             feed: self.feed,

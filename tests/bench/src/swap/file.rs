@@ -7,15 +7,14 @@ use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use tickdeck_deck::assemble::{AssembledDeck, DeckParts, Overrides};
+use tickdeck_deck::assemble::DeckParts;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::OperatorFeed;
-use tickdeck_deck::lifecycle::StrategyManager;
+use tickdeck_deck::start;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Notice, Observer, Status, VersionChange};
-use tickdeck_model::{Registry, Timestamp};
+use tickdeck_model::Timestamp;
 use tickdeck_settings::config::Config;
-use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::watch::scan;
 
 const PLUGIN: &str = "ema-cross";
@@ -41,16 +40,21 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
         std::fs::copy(file, plugins.join(format!("{name}.wasm")))?;
     }
     let stop = CancelToken::default();
-    let wired = wire(&plugins, &folders.path().join("cache"), stop.clone())?;
-    let controls = wired.engine.controls();
+    let deck = start(DeckParts {
+        folder: Some(plugins.clone()),
+        cache: Some(folders.path().join("cache")),
+        pace: Pace::REAL,
+        stop: stop.clone(),
+        ..DeckParts::new(Config::default(), scan(&plugins)?)
+    })?;
+    let controls = deck.engine.controls();
     let (tell, live) = channel();
     let mut observer = Forwarding {
-        feed: wired.feed,
+        feed: deck.feed,
         live: tell,
     };
-    let stage = StrategyManager::start(wired.setup, controls.clone())?;
     let (warm, cold) = std::thread::scope(|scope| {
-        let engine = scope.spawn(|| wired.engine.run(&mut observer));
+        let engine = scope.spawn(|| deck.engine.run(&mut observer));
         let measured = measure(&plugins, &live, rounds);
         stop.ask();
         controls.stop();
@@ -59,7 +63,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
             .map_err(|_| anyhow!("the engine panicked"))??;
         measured
     })?;
-    drop(stage);
+    drop(deck.lifecycle);
     let claim = |bench, goal| Claim {
         bench,
         unit: "ms",
@@ -72,25 +76,6 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
         claim("swap/file-to-event/warm-cache", 400.0).row(&warm, &settle),
         claim("swap/file-to-event/cold-cache", 1_500.0).row(&cold, &settle),
     ])
-}
-
-fn wire(plugins: &Path, cache: &Path, stop: CancelToken) -> Result<AssembledDeck> {
-    let parts = DeckParts {
-        config: Config::default(),
-        scan: scan(plugins)?,
-        folder: Some(plugins.to_owned()),
-        grants: Grants::in_memory(),
-        registry: Registry::new(),
-        keep: Box::new(|_| Ok(())),
-        cache: Some(cache.to_owned()),
-        pace: Pace::Times(1.0),
-        stop,
-        overrides: Overrides::default(),
-        first_order: 1,
-        killed: false,
-        journal: None,
-    };
-    parts.wire()
 }
 
 /// Milliseconds of every round, with code from the cache and with code that has to be compiled.

@@ -5,9 +5,9 @@
 
 use super::guest::{Guest, quote};
 use super::span::Span;
-use crate::strategy_thread;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
+use tickdeck_deck::affinity::strategy_thread;
 use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
 use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring};
@@ -49,7 +49,7 @@ pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
         decisions.attach(SlowPolicy::Wait),
     );
     std::thread::scope(|scope| {
-        let worker = strategy_thread::builder("worker")
+        let worker = strategy_thread("worker")
             .spawn_scoped(scope, || work(&mut guest, offered, decisions.producer()))
             .context("cannot start a thread")?;
         // A worker that failed says itself why.
