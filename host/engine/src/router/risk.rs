@@ -22,7 +22,7 @@ pub struct Risk {
     instruments: Vec<InstrumentLimits>,
 }
 
-/// What is known of a strategy.
+/// The limits and the recent orders of a strategy.
 #[derive(Debug, Default)]
 struct StrategyRisk {
     limits: Option<OrderLimits>,
@@ -46,7 +46,7 @@ impl Risk {
         risk
     }
 
-    /// The limits that hold in a situation, and what the strategy sent lately.
+    /// The limits that hold for an order, and what the strategy sent lately.
     fn parts<'a>(&'a mut self, at: &'a OrderContext<'a>) -> (Check<'a>, &'a mut History) {
         let StrategyRisk { limits, history } = place(&mut self.strategies, at.strategy.index());
         let instrument = self.instruments.get(at.instrument.id.index());
@@ -59,7 +59,7 @@ impl Risk {
     }
 }
 
-/// What stands at this place, made if there is nothing yet.
+/// The entry at this place, made if there is none yet.
 fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
     if places.len() <= at {
         places.resize_with(at + 1, T::default);
