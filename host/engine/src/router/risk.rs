@@ -467,10 +467,10 @@ mod tests {
         }
 
         fn verdict(&self, risk: &mut Risk) -> Result<(), Denial> {
-            self.situation(risk, |risk, at| risk.check(&self.order, at))
+            self.context(risk, |risk, at| risk.check(&self.order, at))
         }
 
-        fn situation(
+        fn context(
             &self,
             risk: &mut Risk,
             check: impl FnOnce(&mut Risk, &OrderContext<'_>) -> Result<(), Denial>,
@@ -484,7 +484,7 @@ mod tests {
                 ask: Price(10_010),
                 ask_size: Size(1_000),
             };
-            let situation = OrderContext {
+            let context = OrderContext {
                 now: self.now,
                 leaves_at: self.now,
                 instrument: &terms,
@@ -500,7 +500,7 @@ mod tests {
             risk.default = self.limits.clone();
             let limits = self.instrument_limits;
             *place(&mut risk.instruments, 0) = limits;
-            check(risk, &situation)
+            check(risk, &context)
         }
 
         fn text(&self) -> String {
@@ -610,7 +610,7 @@ mod tests {
         };
         let mut risk = Risk::new(RiskConfig::default());
         let mut changes = |case: &Case| {
-            case.situation(&mut risk, |risk, at| risk.check_change(&change, at))
+            case.context(&mut risk, |risk, at| risk.check_change(&change, at))
                 .map_err(|denial| denial.reason)
         };
         assert_eq!(changes(&case), Ok(()));
