@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct CancelToken(Arc<AtomicBool>);
 
 impl CancelToken {
-    /// Asks for it; answers whether it was asked for before.
+    /// Requests it; returns whether it had been requested before.
     pub fn ask(&self) -> bool {
         self.0.swap(true, Ordering::AcqRel)
     }
 
-    /// Whether it was asked for.
+    /// Whether it was requested.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

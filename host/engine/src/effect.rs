@@ -1,7 +1,7 @@
-//! What the kernel keeps of a run: every event, and everything that it did, in the order in which it did it.
+//! The record of a run: every event, and every effect of the kernel, in order.
 //!
-//! The kernel hands events over as it publishes them and deeds before it does them, so nothing leaves the host before its
-//! cause and the wish itself are kept. From the two, `guided` does the same once more.
+//! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
+//! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
 
 use crate::handle::{OperatorCommand, StrategyChange};
 use crate::intent::{AT_END, Decision, Intent};
@@ -11,45 +11,45 @@ use tickdeck_model::{
     Action, Amount, ClientOrderId, CurrencyId, Event, OrderNumber, StrategyId, Timestamp,
 };
 
-/// Keeps what happens. Called on the kernel's thread: be quick.
+/// Records a run. Called on the kernel's thread, so every method must be quick.
 ///
-/// What can't be kept at once stays with the recorder until it can: nothing is dropped.
+/// The recorder holds what it cannot write at once until it can: nothing is dropped.
 pub trait Recorder: Send {
     /// Takes events, in the order of the tape.
     fn events(&mut self, events: &[Event]);
 
-    /// Takes what the kernel does, when it has taken in every event before `position` and none from there on.
+    /// Takes an effect. The kernel has taken in every event before `position` and none from there on.
     fn effect(&mut self, position: u64, effect: &Effect);
 
-    /// Whether all of it is kept; `orders` says that orders wait for the answer.
+    /// Makes sure that everything handed over is recorded; `orders` says that orders wait for the answer.
     ///
     /// # Errors
-    /// It is not; until it is, no new order leaves.
+    /// Something is not recorded; until it is, no new order leaves.
     fn commit(&mut self, orders: bool) -> Result<(), RecordError>;
 
-    /// The run ended in order; nothing more comes.
+    /// Completes the record: the run ended cleanly, and nothing more comes.
     ///
     /// # Errors
-    /// Not all of it could be kept: as far as the recorder is concerned, the run was cut off.
+    /// Not everything could be recorded, so the run counts as interrupted.
     fn end(&mut self) -> Result<(), RecordError>;
 }
 
-/// Why something could not be kept. The text names the thing, the place and the fix.
+/// Why something could not be recorded. The text names the thing, the place and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct RecordError {
     /// What is wrong.
     pub problem: String,
-    /// There is no room left for what waits: the run has to end.
+    /// There is no space left for what waits: the run has to end.
     pub overflows: bool,
 }
 
-/// Something that the kernel did.
+/// An effect of the kernel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Carried out an action of a strategy.
+    /// An action of a strategy was carried out.
     Applied(AppliedAction),
-    /// Took in what became of an instance.
+    /// The outcome of an instance was taken in.
     Settled {
         /// When.
         at: Timestamp,
@@ -58,51 +58,51 @@ pub enum Effect {
         /// What.
         outcome: StrategyOutcome,
     },
-    /// Carried out an operator's order.
+    /// An operator's command was carried out.
     Operated {
         /// When.
         at: Timestamp,
         /// Which.
         order: OperatorCommand,
     },
-    /// Gave up a version that had failed its trial.
+    /// A version that had failed its probation was rolled back.
     GaveUp {
         /// When.
         at: Timestamp,
         /// Whose.
         strategy: StrategyId,
     },
-    /// Changed the strategies that run.
+    /// A change of the strategies that run was carried out.
     Changed {
         /// When.
         at: Timestamp,
         /// What.
         what: RecordedChange,
     },
-    /// The last change came to nothing.
+    /// The last change was refused.
     Refused {
         /// Why.
         why: String,
     },
-    /// Asked the strategies for their states; those that can save follow.
+    /// The strategies were asked for their states; those that can save follow.
     Asked,
-    /// Kept a strategy's state.
+    /// A strategy's state was saved.
     Saved {
         /// Whose.
         strategy: StrategyId,
         /// The state.
         state: State,
     },
-    /// Denied new orders from here on because something could not be kept; those actions are marked as late.
+    /// New orders are denied from here on because something could not be recorded; those actions are marked as late.
     Halted {
         /// Why.
         problem: String,
-        /// How many of the last actions are denied by it that are not marked.
+        /// How many of the last actions are denied by it without being marked.
         denied: u32,
     },
-    /// Everything is kept again.
+    /// Everything is recorded again.
     Kept,
-    /// Sent a command to a venue.
+    /// A command was sent to a venue.
     Sent {
         /// When, in event time.
         at: Timestamp,
@@ -111,7 +111,7 @@ pub enum Effect {
         /// What.
         what: SentKind,
     },
-    /// Began to end: the strategies are stopped and their orders handled.
+    /// The run began to end: the strategies are stopped and their orders handled.
     Stopping {
         /// When.
         at: Timestamp,
@@ -121,40 +121,40 @@ pub enum Effect {
 /// An action of a strategy that was carried out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AppliedAction {
-    /// Sequence of the event that caused it; the highest number there is where no single one did.
+    /// Sequence of the event that caused it; `u64::MAX` where no single event did.
     pub cause: u64,
     /// Host time of the cause.
     pub at: Timestamp,
-    /// When it left, if that was later.
+    /// When it left, if that is later.
     pub leaves_at: Timestamp,
-    /// Who decided it.
+    /// The strategy that decided it.
     pub strategy: StrategyId,
     /// Its place among everything the strategy decided because of that sequence.
     pub ordinal: u32,
-    /// It was decided too late to open anything.
+    /// Whether it was decided too late to open anything.
     pub late: bool,
-    /// What was decided.
+    /// The action.
     pub action: Action,
 }
 
-/// What became of an instance.
+/// The outcome of a strategy's instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyOutcome {
-    /// It was fenced off on a fault at a batch that began with this sequence; none: while it saved.
-    Fenced(Option<u64>),
-    /// Another took its place.
+    /// It faulted at a batch that began with this sequence; none: while it saved.
+    Faulted(Option<u64>),
+    /// Another instance took its place.
     Recovered,
     /// The strategy ended.
     Ended,
-    /// A new version trapped within its trial.
+    /// A new version faulted within its probation.
     ProbationFailed,
-    /// The version beside trapped.
+    /// The shadow version faulted.
     ShadowFailed,
-    /// A new version got its first event.
+    /// A new version was offered its first event.
     Live,
 }
 
-/// What a command was.
+/// The kind of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SentKind {
     /// A new order.
@@ -168,7 +168,7 @@ pub enum SentKind {
 /// A change of the strategies that run, without the instances themselves.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecordedChange {
-    /// A strategy came.
+    /// A strategy started.
     Start {
         /// Its number.
         strategy: StrategyId,
@@ -180,26 +180,26 @@ pub enum RecordedChange {
         next_order: OrderNumber,
         /// The last one.
         last_order: OrderNumber,
-        /// What its version is made from.
+        /// What its version was made from.
         spec: Arc<str>,
     },
-    /// Another version took over, or began to run beside.
+    /// Another version took over, or began to run as a shadow.
     Swap {
         /// Whose.
         strategy: StrategyId,
-        /// What it is made from.
+        /// What the version was made from.
         spec: Arc<str>,
     },
-    /// The version beside took over.
+    /// The shadow version took over.
     Promote(StrategyId),
-    /// The version before took over again, or the one beside ended.
+    /// The version before took over again, or the shadow ended.
     RollBack(StrategyId),
-    /// It left.
+    /// The strategy was removed.
     Remove(StrategyId),
 }
 
 impl RecordedChange {
-    /// Whom it is about.
+    /// The strategy that it is about.
     pub const fn strategy(&self) -> StrategyId {
         match self {
             Self::Start { strategy, .. }
@@ -210,16 +210,16 @@ impl RecordedChange {
         }
     }
 
-    /// What is kept of a change; nothing of one that changes nothing.
+    /// The record of a change; none of one that changes nothing.
     pub(crate) fn of(change: &StrategyChange) -> Option<Self> {
         Some(match change {
-            StrategyChange::Start(seat) => Self::Start {
-                strategy: seat.id,
-                name: seat.name.clone(),
-                allocation: seat.allocation.clone(),
-                next_order: seat.next_order,
-                last_order: seat.last_order,
-                spec: Arc::clone(&seat.version.spec),
+            StrategyChange::Start(start) => Self::Start {
+                strategy: start.id,
+                name: start.name.clone(),
+                allocation: start.allocation.clone(),
+                next_order: start.next_order,
+                last_order: start.last_order,
+                spec: Arc::clone(&start.version.spec),
             },
             StrategyChange::Swap(strategy, version) => Self::Swap {
                 strategy: *strategy,
@@ -234,7 +234,7 @@ impl RecordedChange {
 }
 
 impl AppliedAction {
-    /// Nothing if it is no action.
+    /// The record of an intent; none if it is no action.
     pub(crate) fn of(intent: &Intent, leaves_at: Timestamp) -> Option<Self> {
         let (late, action) = match intent.decision {
             Decision::Act(action) => (false, action),
@@ -252,12 +252,12 @@ impl AppliedAction {
         })
     }
 
-    /// Whether no single event caused it.
+    /// Whether it counts from the end of a window, not from a single event.
     pub const fn is_at_end(&self) -> bool {
         self.cause == AT_END
     }
 
-    /// Whether it may open something.
+    /// Whether it may open a position.
     pub(crate) const fn is_order(&self) -> bool {
         matches!(self.action, Action::Submit(_) | Action::Modify(_))
     }
@@ -267,7 +267,7 @@ impl StrategyOutcome {
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
         Some(match decision {
             Decision::Act(_) | Decision::Late(_) => return None,
-            Decision::Faulted { offered } => Self::Fenced(*offered),
+            Decision::Faulted { offered } => Self::Faulted(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,
             Decision::ProbationFailed => Self::ProbationFailed,
@@ -277,7 +277,7 @@ impl StrategyOutcome {
     }
 }
 
-/// What is kept of a command that leaves; nothing of one that is about no order.
+/// The record of a command that leaves; none of one that is about no order.
 pub(crate) const fn sent(at: Timestamp, command: &Command) -> Option<Effect> {
     let (order, what) = match command {
         Command::Submit { id, .. } => (*id, SentKind::Submit),

@@ -10,7 +10,7 @@ pub enum EngineError {
     /// There is nothing to take events from; configure a venue.
     #[error("there is no venue: an engine needs at least one")]
     NoVenue,
-    /// A setting cannot be; the text names it.
+    /// A setting is not valid; the text names it.
     #[error("setting `{name}`: {problem}")]
     Setting {
         /// The setting.
@@ -18,7 +18,7 @@ pub enum EngineError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The ring cannot be made that way.
+    /// The ring cannot be created.
     #[error(transparent)]
     Ring(#[from] RingError),
     /// A worker failed.
@@ -26,20 +26,20 @@ pub enum EngineError {
     WorkerPool(#[from] WorkerError),
     /// A venue goes on while the host is away, so a run on it cannot be resumed by playing it again.
     #[error(
-        "the run cannot be resumed: venue `{venue}` lives on while the host is away, and reconciling orders and \
-         positions with it is not supported yet; start a fresh run"
+        "venue `{venue}` lives on while the host is away, and reconciling orders and positions with it is not supported \
+         yet, so a run on it cannot be resumed; start a fresh run"
     )]
     LivesOn {
         /// The venue.
         venue: String,
     },
-    /// A recorded run can't be played.
+    /// A recorded run cannot be replayed.
     #[error("{0}")]
     Tape(String),
-    /// A recorded run can't be gone on with.
-    #[error("the run that was recorded can't be gone on with: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
+    /// A recorded run cannot be resumed: it came out differently.
+    #[error("the recorded run cannot be resumed: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
     Diverged(Box<Divergence>),
-    /// What happens can't be kept, and there is no room left for what waits.
+    /// The run cannot be recorded, and there is no space left for what waits.
     #[error("{problem}")]
     NotKept {
         /// What is wrong.

@@ -1,5 +1,5 @@
-//! The operator's hand on a running engine: stop, pause, reduce, kill, and the change of strategies. Taken at the next
-//! window.
+//! The operators' handle of a running engine: stop, pause, reduce, kill, and changes of strategies. Each takes effect at
+//! the next window.
 
 use crate::port::{Strategy, StrategyStart, Version};
 use crate::report::StrategyState;
@@ -11,14 +11,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
 
-/// What an operator can order.
+/// A command of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperatorCommand {
     /// New orders of one strategy, or of all, are denied; cancels pass.
     Pause(Option<StrategyId>),
     /// Only orders that reduce a position pass.
     Reduce(Option<StrategyId>),
-    /// Back to normal; does not lift a kill.
+    /// Returns to normal; does not lift a kill.
     Resume(Option<StrategyId>),
     /// Cancels every order and denies new ones until the latch is cleared.
     Kill,
@@ -26,47 +26,47 @@ pub enum OperatorCommand {
 
 /// A change of the strategies that run.
 pub enum StrategyChange {
-    /// A strategy comes, or comes back.
+    /// Starts a strategy, or one that ended once more.
     Start(Box<StrategyStart>),
-    /// Another version takes over, or runs beside if its policy says so.
+    /// Lets another version take over, or run as a shadow if its policy says so.
     Swap(StrategyId, Box<Version>),
-    /// The version that runs beside takes over.
+    /// Lets the shadow version take over.
     Promote(StrategyId),
-    /// The version before takes over again; a version that runs beside ends.
+    /// Lets the version before take over again; a shadow version ends instead.
     RollBack(StrategyId),
-    /// It leaves in order.
+    /// Removes a strategy.
     Remove(StrategyId),
-    /// Nothing changes: where it stands, to try a new version on.
+    /// Changes nothing: returns where the strategy stands, to try a new version on it.
     DryRun(StrategyId),
 }
 
-/// What became of a change.
+/// The result of a change.
 pub enum ChangeResult {
-    /// The strategy gets events, as the version of this number.
+    /// The strategy gets events; the number counts its versions.
     Started(u32),
-    /// Another version counts.
+    /// Another version took over.
     Swapped(Swapped),
-    /// A version runs beside the one that counts.
+    /// A version runs as a shadow of the one that counts.
     Shadow(Swapped),
-    /// The version of this label no longer runs beside.
+    /// The shadow version of this label ended.
     ShadowEnded(String),
-    /// The strategy gets no more events. Its instance, to be stopped and dropped where there is time.
+    /// The strategy gets no more events. Its instance is returned, to be stopped and dropped off the trading threads.
     Removed(Option<Box<dyn Strategy>>),
-    /// Where it stands.
+    /// Where the strategy stands.
     DryRun(Box<DryRun>),
 }
 
 /// A handover that worked.
 pub struct Swapped {
-    /// The version that now counts, or runs beside.
+    /// The version that now counts, or runs as a shadow.
     pub label: String,
-    /// How many versions there were, this one included; of one that runs beside, those that counted so far.
+    /// Number of versions so far, this one included; for a shadow, of those that counted so far.
     pub generation: u32,
-    /// What it took over.
+    /// The state that it started from.
     pub inherited: StateSource,
-    /// From `save` to the new instance standing ready.
+    /// Time from `save` until the new instance was ready.
     pub took_ns: u64,
-    /// The instance that is done, to be stopped and dropped where there is time.
+    /// The instance that was replaced, to be stopped and dropped off the trading threads.
     pub retired: Option<Box<dyn Strategy>>,
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Request {
     pub(crate) answer: Sender<ChangeAnswer>,
 }
 
-/// A handle that other threads hold.
+/// A handle for other threads; clones share it.
 #[derive(Clone, Default)]
 pub struct EngineHandle(Arc<Inner>);
 
@@ -121,7 +121,7 @@ struct Inner {
     received: Mutex<Received>,
 }
 
-/// What was asked for since the last look.
+/// What was requested since the last look.
 #[derive(Default)]
 pub(crate) struct Received {
     pub(crate) commands: Vec<OperatorCommand>,
@@ -130,7 +130,7 @@ pub(crate) struct Received {
 }
 
 impl EngineHandle {
-    /// Ends the run in order: strategies are stopped, their orders handled by policy.
+    /// Requests a clean end of the run: strategies are stopped, their orders handled by policy.
     pub fn stop(&self) {
         self.0.stop.store(true, Ordering::Release);
     }
@@ -140,14 +140,14 @@ impl EngineHandle {
         self.0.stop.load(Ordering::Acquire)
     }
 
-    /// Leaves an order for the kernel.
+    /// Leaves a command for the kernel.
     pub fn order(&self, order: OperatorCommand) {
         self.received().commands.push(order);
         self.0.waiting.store(true, Ordering::Release);
     }
 
-    /// Leaves a change for the kernel. The answer comes after the window at hand; it never comes if the engine ends
-    /// first, and then the receiver says so. The inner error says in a sentence why nothing changed.
+    /// Leaves a change for the kernel. The answer comes after the current window; if the engine ends first, the receiver
+    /// reports that the sender is gone. The inner error says in a sentence why nothing changed.
     pub fn change(&self, change: StrategyChange) -> Receiver<Result<ChangeResult, String>> {
         self.request(change, None)
     }
@@ -181,12 +181,12 @@ impl EngineHandle {
         receiver
     }
 
-    /// Whether something was asked for since the last look.
+    /// Whether anything was requested since the last look.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes what was asked for since the last look; costs one load when there is nothing.
+    /// Takes what was requested since the last look; costs one load when there is nothing.
     pub(crate) fn take(&self) -> Option<Received> {
         if !self.0.waiting.load(Ordering::Relaxed) || !self.0.waiting.swap(false, Ordering::Acquire)
         {
@@ -201,7 +201,7 @@ impl EngineHandle {
         Some(std::mem::replace(&mut *received, open))
     }
 
-    /// Nothing is changed any more; those who wait for an answer learn it by their receiver.
+    /// Accepts no more changes; those who wait for an answer learn it by their receiver.
     pub(crate) fn close(&self) {
         let mut received = self.received();
         received.closed = true;

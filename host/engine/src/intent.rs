@@ -1,28 +1,28 @@
-//! What flows through the second ring, from the workers to the router.
+//! Decisions, as they flow through the second ring from the workers to the router.
 
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The cause of what counts from the end of a window, or of a step of the kernel that runs freely.
+/// The cause of what counts from the end of a window, or of a step of the free-running kernel.
 pub(crate) const AT_END: u64 = u64::MAX;
 
-/// What a strategy decided, and because of what.
+/// A decision with its cause.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Intent {
     /// Sequence of the event that caused it.
     pub(crate) cause: u64,
     /// Host time of that event.
     pub(crate) at: Timestamp,
-    /// Who decided.
+    /// The strategy that decided.
     pub(crate) strategy: StrategyId,
     /// Its place among everything the strategy decided because of that sequence, from 0.
     pub(crate) ordinal: u32,
-    /// What it decided.
+    /// The decision.
     pub(crate) decision: Decision,
 }
 
-/// What a strategy decided, or what became of its instance. All but the first count from the end of a window.
+/// What a strategy decided, or the outcome of its instance. All but the first count from the end of a window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Decision {
     /// An action of the contract.
@@ -34,22 +34,22 @@ pub(crate) enum Decision {
         /// The first sequence of the batch at which it faulted; none: while it saved.
         offered: Option<u64>,
     },
-    /// The strategy ended on faults; the worker keeps the text of the last.
+    /// The strategy ended after faults; the worker keeps the text of the last.
     Ended,
-    /// An instance trapped and another took its place, brought there by this many events.
+    /// An instance faulted and another took its place.
     Recovered {
-        /// How many.
+        /// Events that the other was offered once more.
         events: u32,
-        /// From the trap to the other one standing where the first one was.
+        /// Time from the fault until the other stood where the first had.
         took_ns: u64,
     },
     /// A new version faulted within its probation.
     ProbationFailed,
     /// The shadow version faulted.
     ShadowFailed,
-    /// A new version was offered its first event, this long after the old one had handled its last.
+    /// A new version was offered its first event.
     Live {
-        /// How long.
+        /// Time since the old version had handled its last.
         pause_ns: u64,
     },
 }
@@ -76,7 +76,7 @@ impl Outlet {
             Self::Local(intents) => intents.extend_from_slice(batch),
             Self::Ring(producer) => {
                 for chunk in batch.chunks(producer.max_batch().max(1)) {
-                    // Closed means the engine is coming down: nobody reads intents any more.
+                    // Closed means that the engine is coming down: intents are not read any more.
                     let _ = producer.publish(chunk);
                 }
             }

@@ -1,5 +1,5 @@
-//! What stands between the ring and the strategies, and between the strategies and the venues: pure folds that let an
-//! event or an order pass or not, and derive other events.
+//! Middlewares between the ring and the strategies, and between the strategies and the venues: pure folds that pass or
+//! stop an event or an order, and derive other events.
 //!
 //! A middleware sees every event of the ring in order and nothing else, so each worker can run its own copy and all
 //! come to the same. What it derives carries the sequence and host time of the event that caused it and is never

@@ -213,7 +213,7 @@ fn the_story_has_all_that_can_happen_in_it() {
     assert!(has(|effect| matches!(
         effect,
         Effect::Settled {
-            outcome: StrategyOutcome::Fenced(Some(_)),
+            outcome: StrategyOutcome::Faulted(Some(_)),
             ..
         }
     )));

@@ -462,7 +462,7 @@ impl RareEffect {
 impl RecordedOutcome {
     const fn of(outcome: StrategyOutcome) -> Self {
         match outcome {
-            StrategyOutcome::Fenced(offered) => Self::Fenced(offered),
+            StrategyOutcome::Faulted(offered) => Self::Fenced(offered),
             StrategyOutcome::Recovered => Self::Recovered,
             StrategyOutcome::Ended => Self::Ended,
             StrategyOutcome::ProbationFailed => Self::TrialFailed,
@@ -473,7 +473,7 @@ impl RecordedOutcome {
 
     const fn outcome(self) -> StrategyOutcome {
         match self {
-            Self::Fenced(offered) => StrategyOutcome::Fenced(offered),
+            Self::Fenced(offered) => StrategyOutcome::Faulted(offered),
             Self::Recovered => StrategyOutcome::Recovered,
             Self::Ended => StrategyOutcome::Ended,
             Self::TrialFailed => StrategyOutcome::ProbationFailed,

@@ -38,7 +38,7 @@ fn finding(finding: &Finding, names: &Names) -> String {
         Finding::State(schema, bytes) => {
             format!("a state of {bytes} bytes in schema {schema}, with other content")
         }
-        Finding::Words(words) => words.clone(),
+        Finding::Text(words) => words.clone(),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn submit(order: &Submit, names: &Names) -> String {
 /// What became of an instance.
 pub const fn outcome(outcome: StrategyOutcome) -> &'static str {
     match outcome {
-        StrategyOutcome::Fenced(_) => "it faulted",
+        StrategyOutcome::Faulted(_) => "it faulted",
         StrategyOutcome::Recovered => "it recovered",
         StrategyOutcome::Ended => "it ended",
         StrategyOutcome::ProbationFailed => "it failed its trial",

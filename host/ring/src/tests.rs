@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use crate::{
-    Consumer, MAX_CONSUMERS, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring,
+    RingConfig, Consumer, MAX_CONSUMERS, PARK_LIMIT, Read, Ring, RingError, SlowPolicy, Wait, Wake,
+    ring,
 };
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -385,6 +387,24 @@ fn a_waiting_consumer_obeys_stop_after_a_wake() {
         ring.wake();
         assert_eq!(waiting.join().unwrap(), Ok(Wake::Stopped));
     });
+}
+
+#[test]
+fn a_call_after_the_last_look_keeps_a_consumer_from_parking() {
+    let ring = ring_of(8);
+    let mut consumer = ring.attach(SlowPolicy::Wait);
+    let (looks, calls) = (Cell::new(0), Cell::new(0));
+    let look = || {
+        looks.set(looks.get() + 1);
+        (calls.get() == 0).then_some(PARK_LIMIT)
+    };
+    // Asked for the first time right before the consumer would park.
+    let is_called = || {
+        calls.set(calls.get() + 1);
+        true
+    };
+    assert_eq!(consumer.wait_for(look, is_called), Ok(Wake::Stopped));
+    assert_eq!((looks.get(), calls.get()), (4, 1), "after two spins");
 }
 
 #[test]

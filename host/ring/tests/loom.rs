@@ -7,8 +7,12 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
-use tickdeck_ring::{Consumer, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring};
+use tickdeck_ring::{
+    RingConfig, Consumer, PARK_LIMIT, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring,
+};
 
 /// Two words, which tear if anything does.
 type Item = (u64, u64);
@@ -459,5 +463,44 @@ fn a_barrier_orders_what_the_consumers_did_before_it() {
         // SAFETY: the consumer does not touch it after its release; loom checks it.
         assert_eq!(folded.with(|folded| unsafe { *folded }), !0);
         consuming.join().unwrap();
+    });
+}
+
+/// What another thread has made ready without the ring, and its call to look at it: the protocol of the engine's waker.
+#[derive(Default)]
+struct Call {
+    ready: AtomicUsize,
+    requested: AtomicBool,
+}
+
+impl Call {
+    fn make_ready(&self, ring: &Ring<Item>) {
+        self.ready.fetch_add(1, Ordering::Relaxed);
+        if !self.requested.swap(true, Ordering::AcqRel) {
+            ring.wake();
+        }
+    }
+
+    fn take_request(&self) -> bool {
+        self.requested.load(Ordering::Relaxed) && self.requested.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[test]
+fn a_call_is_not_lost_between_the_last_look_and_the_parking() {
+    model(3, || {
+        let ring = ring_of(4);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let call = Arc::new(Call::default());
+        let caller = {
+            let (ring, call) = (ring.clone(), Arc::clone(&call));
+            thread::spawn(move || (0..2).for_each(|_| call.make_ready(&ring)))
+        };
+        while call.ready.load(Ordering::Relaxed) < 2 {
+            let look = || (!call.take_request()).then_some(PARK_LIMIT);
+            let woken = consumer.wait_for(look, || call.requested.load(Ordering::Relaxed));
+            assert_eq!(woken, Ok(Wake::Stopped));
+        }
+        caller.join().unwrap();
     });
 }

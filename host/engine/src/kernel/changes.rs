@@ -1,4 +1,4 @@
-//! What changes between two windows: the commands of operators, and the versions of strategies.
+//! Changes between two windows: the commands of operators, and the versions of strategies.
 
 use crate::effect::{Effect, RecordedChange};
 use crate::error::EngineError;

@@ -1,4 +1,4 @@
-//! What the strategies decided: gathered from the workers, merged with its causes, hashed.
+//! Decisions of the strategies: gathered from the workers, merged with their causes, hashed.
 
 use crate::intent::{AT_END, Intent, hash_intent};
 use crate::router::Router;

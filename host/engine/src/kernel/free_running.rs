@@ -4,7 +4,7 @@
 //! it is there; no worker ever waits for another, nor the kernel for any of them. Only a change (another version, say)
 //! lets the workers catch up first, so that it counts from one sequence for all.
 //!
-//! Every strategy still gets the same events in the same order, and reads the store as of the event at hand. What depends
+//! Every strategy still gets the same events in the same order, and reads the store as of the event that they handle. What depends
 //! on time is which events the router has taken in when it checks an order: never fewer than the order's cause, perhaps
 //! more.
 
@@ -47,7 +47,8 @@ impl Engine {
                 self.report_status(observer);
                 self.pool.check()?;
             }
-            if !did_something && self.pending_changes.is_empty() {
+            // A feed may have been found over meanwhile: there is nothing to wait for then.
+            if !did_something && self.pending_changes.is_empty() && self.ending().is_none() {
                 self.wait_for_work()?;
             }
         }

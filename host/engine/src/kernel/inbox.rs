@@ -1,4 +1,4 @@
-//! What operators asked for, and the changes of strategies that are under way.
+//! Requests of operators, and the changes of strategies that are under way.
 
 use crate::handle::{ChangeAnswer, ChangeOrigin, EngineHandle, Received, Request};
 use std::sync::mpsc::Sender;

@@ -46,7 +46,7 @@ impl EventPublisher {
         self.hash.digest128()
     }
 
-    /// The window at hand.
+    /// The current window.
     pub(crate) fn window(&self) -> &[Event] {
         &self.window
     }

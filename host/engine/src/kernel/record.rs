@@ -1,4 +1,4 @@
-//! The kernel's side of recording: what is handed over when.
+//! The kernel's side of recording: it decides what is handed over, and when.
 
 use crate::effect::{Effect, Recorder};
 use crate::error::EngineError;

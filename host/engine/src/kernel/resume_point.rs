@@ -1,4 +1,4 @@
-//! What an interrupted run left to the run that resumes it.
+//! The rest of an interrupted run, for the run that resumes it.
 
 use tickdeck_model::{Event, Timestamp};
 
@@ -41,7 +41,7 @@ impl ResumePoint {
         self.left_over.first().map(|event| event.ts_host)
     }
 
-    /// Moves them to the window at hand.
+    /// Moves them to the current window.
     pub(super) fn append_left_over(&mut self, window: &mut Vec<Event>) {
         window.append(&mut self.left_over);
     }

@@ -7,12 +7,12 @@
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Bar, BarBasis, Body, Event, InstrumentId, Kind, Pad, Size, Timestamp, Trade};
 
-/// Which bars to build.
+/// A specification of bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BarSpec {
-    /// Of which instrument.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// What closes one.
+    /// What closes a bar.
     pub basis: BarBasis,
     /// Milliseconds, trades or lots; above zero.
     pub step: u32,
@@ -46,7 +46,7 @@ impl BarBuilder {
         }
     }
 
-    /// Which bars it builds.
+    /// Returns the specification of its bars.
     pub fn spec(&self) -> BarSpec {
         self.spec
     }

@@ -11,7 +11,7 @@ pub struct Chain {
     /// Behind the links, so that bars are made of what passes.
     bars: Vec<Bars>,
     derived: Derived,
-    /// Bars of the event at hand with their builder's place in `bars`.
+    /// Bars of the current event with their builder's place in `bars`.
     before: Vec<(usize, Event)>,
     after: Vec<(usize, Event)>,
 }
@@ -29,12 +29,12 @@ impl Chain {
         self.links.push(link);
     }
 
-    /// Starts bars for an audience, given as numbers that [`Chain::run`] hands back.
+    /// Starts bars for an audience, given as numbers that [`Chain::run`] passes on.
     pub fn start_bars(&mut self, builder: BarBuilder, audience: Vec<usize>) {
         self.bars.push(Bars { builder, audience });
     }
 
-    /// Ends a listener's bars of `spec`, or all of them; builders that nobody listens to are gone.
+    /// Ends a listener's bars of `spec`, or all of them; builders without listeners are dropped.
     pub fn end_bars(&mut self, listener: usize, spec: Option<BarSpec>) {
         for bars in &mut self.bars {
             if spec.is_none_or(|spec| spec == bars.builder.spec()) {

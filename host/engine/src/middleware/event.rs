@@ -4,20 +4,20 @@ use tickdeck_model::Event;
 
 /// A pure fold between the ring and the strategies.
 pub trait Middleware: Send {
-    /// Takes an event in; says whether it goes on, and adds what follows from it.
+    /// Takes an event in, adds what follows from it to `derived`, and returns whether it goes on.
     fn on_event(&mut self, event: &Event, derived: &mut Derived) -> Verdict;
 }
 
 /// Whether an event goes on to the strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It goes on.
     Pass,
     /// It ends here; later middlewares do not see it.
     Drop,
 }
 
-/// What middlewares made of one event.
+/// The events that middlewares derived from one event.
 #[derive(Debug, Default)]
 pub struct Derived {
     pub(super) before: Vec<Event>,

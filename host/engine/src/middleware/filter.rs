@@ -1,4 +1,4 @@
-//! Drops what came twice and what came too late.
+//! Filters of events that came twice or too late.
 
 use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Event, Kind, View};

@@ -1,4 +1,4 @@
-//! What stands between the strategies and the venues.
+//! A middleware between the strategies and the venues: a check of orders.
 
 use crate::config::OrderLimits;
 use crate::handle::Mode;
@@ -15,13 +15,13 @@ pub trait OrderMiddleware: Send {
     /// A strategy has other limits from its next order or change on: it was swapped, or the operator said so.
     fn set_limits(&mut self, _strategy: StrategyId, _limits: &OrderLimits) {}
 
-    /// Judges a new order. The first middleware that refuses denies it; later ones do not see it.
+    /// Checks a new order. The first middleware that refuses denies it; later ones do not see it.
     ///
     /// # Errors
     /// The deny code and the values.
     fn check(&mut self, order: &Submit, at: &OrderContext<'_>) -> Result<(), Denial>;
 
-    /// Judges a change of a working order, which is not among the situation's open ones.
+    /// Checks a change of a working order, which is not counted among the context's open orders.
     ///
     /// # Errors
     /// The deny code and the values.
@@ -69,14 +69,14 @@ pub struct OrderChange {
     pub reduce_only: bool,
 }
 
-/// What is known when an order is judged: the state as of the event that caused it.
+/// What is known when an order is checked: the state as of the event that caused it.
 #[derive(Debug)]
 pub struct OrderContext<'a> {
     /// Host time of the cause.
     pub now: Timestamp,
-    /// When the order leaves: in a host that runs freely later than its cause, and never earlier.
+    /// When the order leaves: later than its cause where the kernel runs freely, and never earlier.
     pub leaves_at: Timestamp,
-    /// Whose order.
+    /// The strategy that sends it.
     pub strategy: StrategyId,
     /// What it trades.
     pub instrument: &'a Instrument,

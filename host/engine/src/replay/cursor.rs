@@ -1,4 +1,4 @@
-//! What stands between the tape and the kernel: deeds read ahead, and what was done now and was not compared yet.
+//! The state of a replay: effects read ahead of the kernel, and what was done now and has not been compared yet.
 
 use super::tape::{Tape, TapeError};
 use crate::effect::{AppliedAction, Effect, Recorder, StrategyOutcome};
@@ -8,29 +8,29 @@ use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
 use std::collections::{BTreeMap, VecDeque};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 
-/// Deeds that are read ahead, to see where the next change stands.
+/// Effects that are read ahead, to see where the next change stands.
 const AHEAD: usize = 8_192;
 
 /// Bytes of strategies' states among them, beyond which no more are read.
 const STATES_AHEAD: usize = 64 << 20;
 
-/// What stands between the tape and the kernel.
+/// The state of a replay between the tape and the kernel.
 #[derive(Default)]
 pub(super) struct ReplayCursor {
     pub(super) queue: VecDeque<(u64, Effect)>,
     /// Bytes of the states in it.
     states_ahead: usize,
-    /// Positions of the deeds in the queue that the workers must not be ahead of.
+    /// Positions of the effects in the queue that the workers must not be ahead of.
     barriers: VecDeque<u64>,
-    /// No deed comes any more.
+    /// No effect comes any more.
     over: bool,
-    /// There are deeds that the tape does not give.
+    /// The record has effects that the tape does not give.
     pub(super) is_cut: bool,
-    /// How long windows are, where the kernel works in windows.
+    /// The length of a window, where the kernel works in windows.
     windows: Option<Timestamp>,
     /// The window of the last action in the queue, by its number.
     last_window: Option<Timestamp>,
-    /// Up to here everything that was done is in the queue, or was.
+    /// Up to here every effect is in the queue, or was.
     complete: u64,
     decided: BTreeMap<StrategyId, Decided>,
     /// Events of ours that must be on the tape.
@@ -42,23 +42,23 @@ pub(super) struct ReplayCursor {
     /// The first of those that are not on the tape.
     pub(super) extra: Option<AppliedAction>,
     pub(super) ended: bool,
-    /// The time of the last event before the last deed that was carried out.
+    /// The time of the last event before the last effect that was applied.
     pub(super) last_effect_at: Timestamp,
-    /// The venues are there and get what they got.
+    /// The venues take part: the run is being resumed.
     pub(super) venues: bool,
-    /// Faults that must happen again: what a limit in time ended is not ended by it again.
+    /// Faults that must be reproduced: what a time limit ended is not ended by it again.
     pub(super) faults: Vec<FaultAt>,
-    /// Commands that were given rise to and that the tape has not come to.
+    /// Commands that the tape has not come to.
     pub(super) leaving: VecDeque<Effect>,
     /// How many of the router's commands are among them.
     pub(super) noted: usize,
-    /// What the venues gave that the tape has not come to.
+    /// Events of the venues that the tape has not come to.
     pub(super) given: VecDeque<Event>,
-    /// Takes over where the deeds end.
+    /// Takes over where the effects end.
     pub(super) recorder: Option<Box<dyn Recorder>>,
 }
 
-/// What a strategy decided now and was not compared yet.
+/// Decisions of a strategy that have not been compared yet.
 #[derive(Default)]
 struct Decided {
     acts: VecDeque<Intent>,
@@ -73,7 +73,7 @@ impl ReplayCursor {
         }
     }
 
-    /// For a host that goes on: the venues are there, and the recorder takes over where the deeds end.
+    /// For a run that is resumed: the venues take part, and the recorder takes over where the effects end.
     pub(super) fn with_venues(self, recorder: Option<Box<dyn Recorder>>) -> Self {
         Self {
             venues: true,
@@ -84,11 +84,12 @@ impl ReplayCursor {
 
     /// Reads ahead of the events that were `reached`.
     pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
-        // What becomes of a fault is known before it happens.
+        // The outcome of a fault is known before it happens.
         let undecided = |faults: &[FaultAt]| faults.iter().any(|fault| fault.outcome.is_none());
-        let room = |cursor: &Self| cursor.queue.len() < AHEAD && cursor.states_ahead < STATES_AHEAD;
+        let has_space =
+            |cursor: &Self| cursor.queue.len() < AHEAD && cursor.states_ahead < STATES_AHEAD;
         let short = |cursor: &Self| cursor.windows.is_some() && cursor.complete <= reached;
-        while !self.over && (room(self) || short(self) || undecided(&self.faults)) {
+        while !self.over && (has_space(self) || short(self) || undecided(&self.faults)) {
             match tape.effect()? {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
@@ -112,8 +113,8 @@ impl ReplayCursor {
         Ok(())
     }
 
-    /// What becomes of instances is told at the end of the window in which it happened. So it is known up to where the
-    /// window of the last action begins, and up to what comes after that at the end of a window.
+    /// The outcomes of instances are recorded at the end of the window in which they happened. So they are known up to where
+    /// the window of the last action begins, and up to what comes after that at the end of a window.
     fn note_window(&mut self, position: u64, effect: &Effect) {
         match (self.windows, effect) {
             (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
@@ -129,7 +130,7 @@ impl ReplayCursor {
     }
 
     fn note_outcome(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
-        if let StrategyOutcome::Fenced(Some(offered)) = outcome {
+        if let StrategyOutcome::Faulted(Some(offered)) = outcome {
             let outcome = None;
             return self.faults.push(FaultAt {
                 strategy,
@@ -143,7 +144,7 @@ impl ReplayCursor {
         }
     }
 
-    /// What is settled next about a strategy, and where.
+    /// Returns the next outcome of a strategy, and its position.
     pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, StrategyOutcome)> {
         self.queue
             .iter()
@@ -157,7 +158,7 @@ impl ReplayCursor {
             })
     }
 
-    /// What becomes of the strategy whose fault is at hand.
+    /// Returns the outcome of a strategy's current fault.
     pub(super) fn outcome_of_fault(&self, strategy: StrategyId) -> Option<FaultOutcome> {
         self.settled_next(strategy)
             .map(|(_, outcome)| fault_outcome(outcome))
@@ -170,17 +171,17 @@ impl ReplayCursor {
             |(_, effect)| matches!(effect, Effect::Saved { strategy: other, .. } if *other == strategy),
         );
         let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
-        !saved && next == Some(StrategyOutcome::Fenced(None))
+        !saved && next == Some(StrategyOutcome::Faulted(None))
     }
 
-    /// What a strategy's instance came to now, and was not compared yet.
+    /// Returns the next outcome of a strategy in this replay that has not been compared yet.
     pub(super) fn found_next(&self, strategy: StrategyId) -> Option<StrategyOutcome> {
         let decided = self.decided.get(&strategy)?;
         let next = decided.at_end.front()?;
         StrategyOutcome::of(&next.decision)
     }
 
-    /// Takes in what was brought about: it comes before what the strategy's instance came to of itself.
+    /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
     pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
         let decided = self.decided.entry(strategy).or_default();
         let later = std::mem::take(&mut decided.at_end);
@@ -211,7 +212,7 @@ impl ReplayCursor {
         }
         let known = match self.windows {
             Some(_) => self.complete,
-            // Where time goes by, what becomes of an instance is told some time later.
+            // Where the kernel runs freely, outcomes are recorded some time later.
             None => {
                 let middle = self.queue.get(self.queue.len() / 2).map(|(at, _)| *at);
                 let last = self.queue.back().map(|(at, _)| *at);
@@ -233,7 +234,7 @@ impl ReplayCursor {
         Some(next)
     }
 
-    /// Whether the change at hand was refused; not known where the tape ends before it was done.
+    /// Whether the current change was refused; not known where the tape ends before it was made.
     pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
         let after = self.queue.iter().take_while(|(at, _)| *at == position);
         for (_, effect) in after {
@@ -300,7 +301,7 @@ const fn state_bytes(effect: &Effect) -> usize {
     }
 }
 
-/// What becomes of a fault that is followed by this.
+/// Returns the outcome of a fault that is followed by this.
 const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     match outcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
@@ -309,7 +310,7 @@ const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     }
 }
 
-/// Whether the workers must stand exactly at it.
+/// Returns whether the workers must stand exactly at this effect.
 const fn is_barrier(effect: &Effect) -> bool {
     match effect {
         Effect::Applied(applied) => applied.is_at_end(),

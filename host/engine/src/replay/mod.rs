@@ -1,9 +1,9 @@
-//! Doing a recorded run once more: the events come off the tape, the strategies decide on them again, and every decision
-//! must be the recorded one.
+//! Replay of a recorded run: the events come off the tape, the strategies decide on them again, and every decision must
+//! be the recorded one.
 //!
 //! The router carries out what was recorded, in the order in which it was. What it answers itself is derived again and
 //! looked for on the tape. So a replay shows that the whole host does the same, not only the strategies; and where the tape
-//! ends, the host stands where it stood, and can go on ([`Engine::resume`]).
+//! ends, the host stands where it stood, and the run can be resumed ([`Engine::resume`]).
 
 mod cursor;
 mod reapply;
@@ -28,10 +28,10 @@ use tickdeck_model::{Event, Timestamp};
 const STRETCH: usize = 4_096;
 
 impl Engine {
-    /// Does a recorded run once more, as fast as may be, up to its end or the first difference. The venues are not asked.
+    /// Replays a recorded run, as fast as possible, up to its end or the first difference. The venues are not asked.
     ///
     /// # Errors
-    /// The tape can't be read, or a worker panicked.
+    /// The tape cannot be read, or a worker panicked.
     pub fn replay(
         mut self,
         tape: &mut dyn Tape,
@@ -60,10 +60,10 @@ impl Engine {
         })
     }
 
-    /// Does a recorded run once more up to the tape's end, and asks the strategies there what they would save.
+    /// Replays a recorded run up to the tape's end, and returns what the strategies would save there.
     ///
     /// # Errors
-    /// The tape can't be read, a worker panicked, or the run came out differently.
+    /// The tape cannot be read, a worker panicked, or the run came out differently.
     pub fn state_at(
         mut self,
         tape: &mut dyn Tape,
@@ -88,11 +88,11 @@ impl Engine {
         })
     }
 
-    /// Brings the host to where a recorded run ends, for [`Engine::run`] to go on from there. The venues are simulated
-    /// ones: they get the commands that they got, and must give the events that they gave.
+    /// Resumes an interrupted run: brings the host to where the tape ends, for [`Engine::run`] to continue from there. The
+    /// venues get the commands that they got, and must give the events that they gave.
     ///
     /// # Errors
-    /// The run can't be done again as it was, and so not be gone on with; the text says where they differ.
+    /// A venue lives on while the host is away, or the run comes out differently now; the text says where they differ.
     pub fn resume(
         &mut self,
         tape: &mut dyn Tape,
@@ -127,7 +127,7 @@ impl Engine {
         let left_over = cursor.own.drain(..).chain(cursor.given.drain(..)).collect();
         self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), cursor.ended);
         let position = self.events.next_sequence();
-        // What left just before it was cut off may not be on the tape.
+        // What left just before the interruption may not be on the tape.
         for sent in cursor.leaving.drain(..) {
             self.recording.effect(position, &sent);
         }
@@ -156,7 +156,7 @@ impl Engine {
         followed
     }
 
-    /// Whether the workers have to be quick about bringing an instance somewhere: where it was recorded, it was in time.
+    /// Sets whether recoveries have a time limit: those on the tape were in time.
     fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
         for worker in 0..self.pool.len() {
             let task =
@@ -201,7 +201,7 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), ReplayStop> {
         for (at, notice) in self.router.outbox.drain_notices() {
-            // A host that goes on has told all this before it was cut off.
+            // A resumed run has reported all this before the interruption.
             if !cursor.venues {
                 observer.notice(at, notice);
             }
@@ -277,7 +277,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Where the deeds end, so did what was recorded of decisions: what was decided beyond never left, and does now.
+    /// Where the effects end, so did the record of decisions: what was decided beyond never left, and does now.
     fn carry_out_rest(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -287,8 +287,8 @@ impl Engine {
         let Some(first) = left.first() else {
             return Ok(());
         };
-        // One that was decided in an earlier window than the last deed's would be on the tape; so would any one if the tape
-        // is only played no further.
+        // A decision of an earlier window than the last effect's would be on the tape; so would any if the tape is only
+        // played no further.
         if cursor.is_cut
             || self.time.window_end(first.at) < self.time.window_end(cursor.last_effect_at)
         {
@@ -345,7 +345,7 @@ impl Engine {
         if let Some(intent) = cursor.all_left().first() {
             let found = AppliedAction::of(intent, Timestamp::MIN);
             let found = found.map_or(
-                Finding::Words("an instance's end".to_owned()),
+                Finding::Text("an instance's end".to_owned()),
                 Finding::Action,
             );
             let strategy = Some(intent.strategy);

@@ -1,4 +1,4 @@
-//! Each deed of a tape, once more.
+//! Reapplying the effects of a tape, one by one.
 
 use super::stop::{ReplayStop, differs};
 use super::tape::{Finding, Tape, TapeError};
@@ -14,7 +14,7 @@ use crate::worker::recorded_faults::RecordedFault;
 use tickdeck_model::{StrategyId, Timestamp};
 
 impl Engine {
-    /// Does what was done then, and looks whether it would have been done now.
+    /// Applies a recorded effect, and compares it with what would have been done now.
     pub(super) fn apply_effect(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -48,7 +48,7 @@ impl Engine {
                     self.impose(strategy, RecordedFault::Refusal)?;
                 }
                 let settled = cursor.settled_next(strategy);
-                if is_handover && settled == Some((position, StrategyOutcome::Fenced(None))) {
+                if is_handover && settled == Some((position, StrategyOutcome::Faulted(None))) {
                     self.impose(strategy, RecordedFault::LostState)?;
                 }
                 self.reapply_change(tape, position, at, (what, refused))?;
@@ -77,7 +77,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes in what is to leave.
+    /// Notes the commands that are to leave.
     pub(super) fn note_commands(&self, cursor: &mut ReplayCursor) {
         let commands = self.router.outbox.commands();
         let new = commands[cursor.noted..].iter();
@@ -97,9 +97,9 @@ impl Engine {
         if left.as_ref() == Some(taped) {
             return Ok(());
         }
-        let words = |effect: &Effect| Finding::Words(format!("{effect:?}"));
-        let found = left.as_ref().map_or(Finding::Nothing, words);
-        Err(differs(position, None, words(taped), found))
+        let text = |effect: &Effect| Finding::Text(format!("{effect:?}"));
+        let found = left.as_ref().map_or(Finding::Nothing, text);
+        Err(differs(position, None, text(taped), found))
     }
 
     fn reapply_action(
@@ -177,7 +177,7 @@ impl Engine {
         }
     }
 
-    /// Lets happen again what no batch brings about, if a limit in time may have.
+    /// Reproduces what no batch causes, if a time limit may have caused it.
     fn impose_outcome(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -185,7 +185,7 @@ impl Engine {
         outcome: StrategyOutcome,
     ) -> Result<(), ReplayStop> {
         match outcome {
-            StrategyOutcome::Fenced(None) => self.reapply_fault(cursor, strategy, true),
+            StrategyOutcome::Faulted(None) => self.reapply_fault(cursor, strategy, true),
             StrategyOutcome::ShadowFailed => {
                 self.impose(strategy, RecordedFault::FaultInShadow(strategy))?;
                 cursor.sort_before(strategy, self.decisions.pending());
@@ -212,7 +212,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells a strategy's worker what must happen.
+    /// Lets a strategy's worker reproduce a fault.
     pub(super) fn impose(
         &mut self,
         strategy: StrategyId,
@@ -252,7 +252,7 @@ impl Engine {
                         Ok(ChangeResult::DryRun(left)) => {
                             left.start(name, allocation, next_order, version)
                         }
-                        _ => return Err(EngineError::Tape(format!("`{name}` has no place")).into()),
+                        _ => return Err(EngineError::Tape(format!("`{name}` never ran")).into()),
                     }
                 } else {
                     let named = (strategy, name);
@@ -279,8 +279,8 @@ impl Engine {
         Err(differs(
             position,
             Some(strategy),
-            Finding::Words(recorded),
-            Finding::Words(found),
+            Finding::Text(recorded),
+            Finding::Text(found),
         ))
     }
 

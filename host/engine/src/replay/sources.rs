@@ -1,4 +1,4 @@
-//! Where an event of the tape came from: from the host itself, which derives it again, or from a venue.
+//! The sources of the tape's events: the host itself, which derives them again, or a venue.
 
 use super::stop::{ReplayStop, differs};
 use super::tape::Finding;
@@ -7,7 +7,7 @@ use crate::replay::cursor::ReplayCursor;
 use tickdeck_model::{Event, OrderStatus, Timestamp, View};
 
 impl Engine {
-    /// Takes an event of ours off those that must come, if it is one.
+    /// Matches an event of the tape with one of ours that must come, or with a venue's.
     pub(super) fn match_event(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -47,7 +47,7 @@ impl Engine {
         Ok(())
     }
 
-    /// What the venues gave must be what the tape has.
+    /// Matches an event of the tape with what the venues gave.
     fn match_venue_event(
         &mut self,
         cursor: &mut ReplayCursor,
@@ -67,7 +67,7 @@ impl Engine {
         }
     }
 
-    /// Gives the venues what they were sent, and takes what they have until then.
+    /// Sends the venues the recorded commands, and takes their events before `until`.
     fn poll_venues(&mut self, cursor: &mut ReplayCursor, until: Timestamp) {
         self.note_commands(cursor);
         cursor.noted = 0;
@@ -81,7 +81,7 @@ impl Engine {
         cursor.given.extend(given);
     }
 
-    /// Passes commands on to the venues if they are there.
+    /// Passes commands on to the venues, if they take part.
     pub(super) fn pass_commands_on(&mut self, cursor: &mut ReplayCursor) {
         if cursor.venues {
             self.poll_venues(cursor, self.events.now().saturating_add(1));
@@ -93,7 +93,7 @@ impl Engine {
     }
 }
 
-/// Whether only the host itself can have made an event.
+/// Returns whether only the host itself can have made an event.
 fn is_ours(event: &Event) -> bool {
     match event.view() {
         View::Timer(_) | View::Signal(_) => true,
@@ -108,7 +108,7 @@ fn is_ours(event: &Event) -> bool {
     }
 }
 
-/// Whether an event of the tape is this one; a kernel that runs freely stamps what comes late anew.
+/// Returns whether an event of the tape is this one; a free-running kernel restamps what comes late.
 fn is_same(one: &Event, taped: &Event, free: bool) -> bool {
     let mut one = *one;
     one.sequence = taped.sequence;

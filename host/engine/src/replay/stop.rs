@@ -4,7 +4,7 @@ use super::tape::{Divergence, Finding};
 use crate::error::EngineError;
 use tickdeck_model::StrategyId;
 
-/// A way to stop: a difference, or an error.
+/// Why a replay stops: a difference, or an error.
 pub(super) enum ReplayStop {
     Differs(Box<Divergence>),
     Fails(EngineError),
@@ -16,7 +16,7 @@ impl<T: Into<EngineError>> From<T> for ReplayStop {
     }
 }
 
-/// A difference.
+/// Returns a difference as a reason to stop.
 pub(super) fn differs(
     position: u64,
     strategy: Option<StrategyId>,

@@ -1,4 +1,4 @@
-//! A recorded run as it is asked for, and what doing it again comes to.
+//! A recorded run as the replay reads it, and the results of a replay.
 
 use crate::effect::{AppliedAction, Effect, StrategyOutcome};
 use crate::port::{State, Version};
@@ -8,50 +8,51 @@ use tickdeck_portfolio::Portfolio;
 
 /// A recorded run.
 pub trait Tape {
-    /// Appends the next events, `most` at most; none at the end.
+    /// Appends the next events, at most `most`; none at the end.
     ///
     /// # Errors
-    /// The tape can't be read.
+    /// The tape cannot be read.
     fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError>;
 
-    /// The next deed with its position; none at the end.
+    /// Returns the next effect with its position; none at the end.
     ///
     /// # Errors
-    /// The tape can't be read.
+    /// The tape cannot be read.
     fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError>;
 
-    /// Makes a version again.
+    /// Makes a version again from its recorded spec.
     ///
     /// # Errors
-    /// What it was made from is not there, or can't be loaded.
+    /// The module is missing, or cannot be loaded.
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError>;
 
-    /// Whether there are deeds behind those that are given: all that were about the events given are among these then.
+    /// Returns whether the record has effects behind those that the tape gives; then it gives all those that concern its
+    /// events.
     fn is_cut(&self) -> bool {
         false
     }
 
-    /// Whether somebody looks at every event, and wants to see each time how everything stands.
+    /// Returns whether a status is to be reported at every event.
     fn is_watched(&self) -> bool {
         false
     }
 }
 
-/// Why a tape can't be played on. The text names the thing, the place and the fix.
+/// Why a tape cannot be played further. The text names the thing, the place and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TapeError(pub String);
 
-/// Where a run did something else than was recorded.
+/// The first difference between a replay and its record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Divergence {
-    /// Events that both had taken in.
+    /// The number of events that both had taken in.
     pub position: u64,
-    /// Whose, if it is about one strategy.
+    /// The strategy, if it is about one.
     pub strategy: Option<StrategyId>,
-    /// What was recorded.
+    /// The recorded side.
     pub recorded: Finding,
-    /// What was done now.
+    /// The replayed side.
     pub found: Finding,
 }
 
@@ -62,48 +63,48 @@ pub enum Finding {
     Nothing,
     /// An action.
     Action(AppliedAction),
-    /// What became of an instance.
+    /// The outcome of an instance.
     Outcome(StrategyOutcome),
     /// An event.
     Event(Box<Event>),
     /// A state, of this schema and this many bytes.
     State(u32, usize),
-    /// Something else, in words.
-    Words(String),
+    /// Anything else, as a text.
+    Text(String),
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug)]
 pub struct Replayed {
-    /// As of a run; its hashes are over what was done now.
+    /// The report as of a run; its hashes are over what was done now.
     pub report: Report,
-    /// Actions that were compared.
+    /// Number of actions that were compared.
     pub compared: u64,
-    /// Actions that were decided now and are not on the tape because it ends before they could be recorded.
+    /// Number of actions that were decided now and are not on the tape because it ends before they could be recorded.
     pub unkept: u64,
-    /// Whether the recorded run ended in order.
+    /// Whether the recorded run ended cleanly.
     pub ended: bool,
     /// The first difference; nothing after it was played.
     pub divergence: Option<Divergence>,
 }
 
-/// How far a host came that goes on where a recorded run ends.
+/// How far a resumed run had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resumed {
-    /// Events on the tape.
+    /// Number of events on the tape.
     pub events: u64,
-    /// Actions on the tape.
+    /// Number of actions on the tape.
     pub actions: u64,
-    /// Actions that had been decided and not recorded: they never left, and do now.
+    /// Number of actions that had been decided and not recorded: they never left, and do now.
     pub unkept: u64,
 }
 
-/// Where a host stood.
+/// Where a recorded run stood at the end of a tape.
 #[derive(Debug)]
 pub struct Standing {
-    /// All that can be told of it.
+    /// The status.
     pub status: Status,
-    /// What the strategies that save would have saved.
+    /// The states of the strategies that can save.
     pub states: Vec<(StrategyId, State)>,
     /// The store.
     pub portfolio: Portfolio,

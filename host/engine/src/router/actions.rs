@@ -1,4 +1,4 @@
-//! What each action of a strategy sets in motion.
+//! The actions of strategies, carried out.
 
 use crate::middleware::{Denial, OrderChange};
 use crate::port::Command;

@@ -1,4 +1,4 @@
-//! What operators and versions change of the strategies that the router knows.
+//! Changes that operators and versions make to the router's strategies.
 
 use crate::handle::{Mode, OperatorCommand};
 use crate::port::{Command, OrderPolicy, StrategyStart, Version};

@@ -1,4 +1,4 @@
-//! What the deck, the operators and the recorder allow at the moment.
+//! The switches of the deck, the operators and the recorder that hold for orders of every strategy.
 
 use crate::handle::Mode;
 use tickdeck_model::Timestamp;
@@ -10,7 +10,7 @@ pub(crate) struct OrderGate {
     killed: bool,
     /// What happens cannot be recorded: new orders and changes are denied, as if the deck were paused.
     halted: bool,
-    /// The decision at hand came too late: new orders and changes are denied, as if the strategy were paused.
+    /// The current decision came too late: new orders and changes are denied, as if the strategy were paused.
     late: bool,
     /// When what is decided leaves, if that is later than its cause.
     leaves_at: Timestamp,
@@ -34,7 +34,7 @@ impl OrderGate {
         own.max(self.deck_mode)
     }
 
-    /// As [`OrderGate::mode_with`], for the decision at hand.
+    /// As [`OrderGate::mode_with`], for the current decision.
     pub(super) fn mode_now(&self, own: Mode) -> Mode {
         match self.late || self.halted {
             true => Mode::Pause,

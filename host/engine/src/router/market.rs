@@ -6,7 +6,7 @@ use tickdeck_model::{
     VenueStatus, View,
 };
 
-/// What is known of one instrument's market.
+/// The last prices of one instrument.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Market {
     pub(crate) quote: Option<(Quote, Timestamp)>,

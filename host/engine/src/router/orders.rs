@@ -1,4 +1,4 @@
-//! Orders at work at the venues, as the router knows them: from the moment they leave until they are done.
+//! Working orders, as the router knows them: from the moment they leave until they are done.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
@@ -7,7 +7,7 @@ use tickdeck_model::{
     Size, StrategyId, Submit,
 };
 
-/// An order at work.
+/// A working order.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenOrder {
     pub(crate) instrument: InstrumentId,
@@ -75,7 +75,7 @@ impl OpenOrder {
     }
 }
 
-/// All orders at work, in the order of their ids, so that what is done to all of them is done in one order.
+/// All working orders, in the order of their ids, so that what is done to all of them is done in one order.
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     live: BTreeMap<ClientOrderId, OpenOrder>,
@@ -102,7 +102,7 @@ impl Orders {
         self.live.get(&id)
     }
 
-    /// Changes an order, if it is at work, and what follows from that.
+    /// Changes an order, if it is working, and what follows from that.
     pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut OpenOrder)) {
         let Some(live) = self.live.get_mut(&id) else {
             return;
@@ -161,7 +161,7 @@ impl Orders {
         )
     }
 
-    /// Takes in what became of an order. `own`: it may be an answer of ours, which has no venue time of its own.
+    /// Takes in an update of an order. `own`: it may be an answer of ours, which has no venue time of its own.
     pub(crate) fn update(&mut self, update: &OrderUpdate, own: bool) {
         let id = ClientOrderId {
             strategy: update.strategy,

@@ -1,4 +1,4 @@
-//! What follows from decisions, for the kernel to send and to report.
+//! Commands and notices that follow from decisions, for the kernel to send and to report.
 
 use crate::port::Command;
 use crate::report::Notice;

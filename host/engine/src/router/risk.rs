@@ -22,7 +22,7 @@ pub struct Risk {
     instruments: Vec<InstrumentLimits>,
 }
 
-/// What is known of a strategy.
+/// The limits and the recent orders of a strategy.
 #[derive(Debug, Default)]
 struct StrategyRisk {
     limits: Option<OrderLimits>,
@@ -46,7 +46,7 @@ impl Risk {
         risk
     }
 
-    /// The limits that hold in a situation, and what the strategy sent lately.
+    /// The limits that hold for an order, and what the strategy sent lately.
     fn parts<'a>(&'a mut self, at: &'a OrderContext<'a>) -> (Check<'a>, &'a mut History) {
         let StrategyRisk { limits, history } = place(&mut self.strategies, at.strategy.index());
         let instrument = self.instruments.get(at.instrument.id.index());
@@ -59,7 +59,7 @@ impl Risk {
     }
 }
 
-/// What stands at this place, made if there is nothing yet.
+/// The entry at this place, made if there is none yet.
 fn place<T: Default>(places: &mut Vec<T>, at: usize) -> &mut T {
     if places.len() <= at {
         places.resize_with(at + 1, T::default);
@@ -467,10 +467,10 @@ mod tests {
         }
 
         fn verdict(&self, risk: &mut Risk) -> Result<(), Denial> {
-            self.situation(risk, |risk, at| risk.check(&self.order, at))
+            self.context(risk, |risk, at| risk.check(&self.order, at))
         }
 
-        fn situation(
+        fn context(
             &self,
             risk: &mut Risk,
             check: impl FnOnce(&mut Risk, &OrderContext<'_>) -> Result<(), Denial>,
@@ -484,7 +484,7 @@ mod tests {
                 ask: Price(10_010),
                 ask_size: Size(1_000),
             };
-            let situation = OrderContext {
+            let context = OrderContext {
                 now: self.now,
                 leaves_at: self.now,
                 instrument: &terms,
@@ -500,7 +500,7 @@ mod tests {
             risk.default = self.limits.clone();
             let limits = self.instrument_limits;
             *place(&mut risk.instruments, 0) = limits;
-            check(risk, &situation)
+            check(risk, &context)
         }
 
         fn text(&self) -> String {
@@ -610,7 +610,7 @@ mod tests {
         };
         let mut risk = Risk::new(RiskConfig::default());
         let mut changes = |case: &Case| {
-            case.situation(&mut risk, |risk, at| risk.check_change(&change, at))
+            case.context(&mut risk, |risk, at| risk.check_change(&change, at))
                 .map_err(|denial| denial.reason)
         };
         assert_eq!(changes(&case), Ok(()));

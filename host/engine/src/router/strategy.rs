@@ -1,11 +1,11 @@
-//! What the router knows of the strategies.
+//! The strategies as the router knows them.
 
 use crate::handle::Mode;
 use crate::port::{OrderPolicy, Version};
 use std::collections::BTreeSet;
 use tickdeck_model::{Feed, FeedRequest, StrategyId, TextId};
 
-/// What the router knows of a strategy.
+/// A strategy as the router knows it.
 #[derive(Debug)]
 pub(crate) struct RoutedStrategy {
     pub(super) id: StrategyId,
@@ -13,7 +13,7 @@ pub(crate) struct RoutedStrategy {
     pub(super) order_policy: OrderPolicy,
     pub(super) messages: Vec<(TextId, String)>,
     pub(super) ended: bool,
-    /// Instruments whose book it gets.
+    /// The instruments whose book it gets.
     pub(super) books: BTreeSet<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! What a strategy's call returns, checked against the contract, and what follows from its actions at once.
+//! The result of a strategy's call, checked against the contract, and what follows from its actions at once.
 
 use crate::port::Fault;
 use crate::worker::dispatch::SlotIndex;
@@ -16,7 +16,7 @@ pub(crate) struct FeedChange {
     pub(crate) wanted: bool,
 }
 
-/// Checks how much of a batch an instance says it handled.
+/// Checks the number of events that an instance reports as handled.
 pub(crate) fn consumed(consumed: usize, batch: &[Event]) -> Result<usize, Fault> {
     if consumed == 0 || consumed > batch.len() {
         return Err(Fault(format!(

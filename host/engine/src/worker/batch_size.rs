@@ -1,4 +1,4 @@
-//! How many events a strategy is offered in one call.
+//! The number of events that a strategy is offered in one call.
 
 /// A strategy that acts leaves the rest of its batch, which was then copied in vain: what it is offered follows what it
 /// took before, from this many events on.

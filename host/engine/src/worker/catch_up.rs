@@ -1,7 +1,7 @@
-//! Events that a version is offered after another one has handled them. What is decided on them comes too late: the
-//! router denies new orders and changes, so that the strategy learns what became of them, and carries out the rest.
+//! Catching up: a version is offered events that another one has handled. What it decides on them comes too late: the
+//! router denies new orders and changes, so that the strategy learns their outcome, and carries out the rest.
 //!
-//! Nothing is told before the version really takes over: until then its decisions only reach a copy of the book.
+//! Nothing is published before the version takes over: until then its decisions only reach a copy of the book.
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
@@ -11,11 +11,11 @@ use crate::worker::quota::Quota;
 use crate::worker::runner::StrategyRunner;
 use tickdeck_model::{Action, Event, Timestamp};
 
-/// What an instance decided while it caught up.
+/// The decisions of an instance while it caught up.
 pub(crate) struct CaughtUp {
-    /// With the time of the event that caused it.
+    /// Each with the time of the event that caused it.
     decisions: Vec<(Timestamp, Action)>,
-    /// What is left of its bounds.
+    /// The rest of its quota.
     quota: Quota,
 }
 
@@ -61,7 +61,7 @@ impl StrategyRunner {
         Ok(done)
     }
 
-    /// Tells what a version decided while it caught up, now that it takes over.
+    /// Publishes what a version decided while it caught up, now that it takes over.
     pub(crate) fn pass_on_late(&mut self, place: SlotIndex, done: CaughtUp) {
         let slot = &mut self.slots[place];
         slot.quota = done.quota;

@@ -1,4 +1,4 @@
-//! Which strategies have events waiting, and which books wait for their snapshot.
+//! Delivery of events: which strategies have some waiting, and which books wait for their snapshot.
 
 use crate::worker::dispatch::SlotIndex;
 use tickdeck_model::{Body, BookChange, Event, InstrumentId};

@@ -1,5 +1,5 @@
-//! Who gets what: an index from (instrument, kind) to the subscribers, so that an event costs what its subscribers
-//! cost, with ten strategies or a thousand.
+//! The dispatch index: from (instrument, kind) to the subscribers, so that an event costs what its subscribers cost, with
+//! ten strategies or a thousand.
 
 use std::collections::{BTreeSet, HashMap};
 use tickdeck_model::{Body, Event, Feed, FeedRequest, InstrumentId, Kind, TextId, VenueScope};
@@ -100,7 +100,7 @@ impl Dispatch {
         changed
     }
 
-    /// Who gets `event`. Own events (orders, fills, timers) are not looked up here.
+    /// Returns the subscribers of `event`. Own events (orders, fills, timers) are not looked up here.
     pub(crate) fn subscribers(&self, event: &Event) -> &[SlotIndex] {
         match event.kind() {
             Kind::Quote => self.market_feed(event, 0),

@@ -1,4 +1,4 @@
-//! Trying a version where its predecessor stands, away from the threads that trade.
+//! Dry runs: trying a version where its predecessor stands, off the trading threads.
 
 use crate::port::{Fault, State, StrategyStart, Version, last_order};
 use crate::worker::dispatch::SlotIndex;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
 use tickdeck_portfolio::Portfolio;
 
-/// Where a strategy stands: what a new version is tried on before it may take over.
+/// Where a strategy stands, to try a new version on before it may take over.
 pub struct DryRun {
     id: StrategyId,
     origin: Option<Arc<State>>,
@@ -21,11 +21,11 @@ pub struct DryRun {
 }
 
 impl DryRun {
-    /// Lets a version start as it will and handle the strategy's last events, away from the trading threads. What it
-    /// decides is discarded. Returns how many events it handled.
+    /// Starts a version and lets it handle the strategy's last events, off the trading threads. Its decisions are discarded.
+    /// Returns how many events it handled.
     ///
     /// # Errors
-    /// It does not read the state, or it traps; the text says why.
+    /// The version does not read the state, or it traps; the text says why.
     pub fn run(mut self, version: &Version) -> Result<usize, Fault> {
         let Some(book) = self.portfolio.book_mut(self.id) else {
             return Ok(0);
@@ -42,8 +42,8 @@ impl DryRun {
         Ok(self.events.len())
     }
 
-    /// Starts a strategy that left where its book stands now, for it to be seated again: its positions are in it, and
-    /// the order numbers that it used are gone.
+    /// Starts a strategy that was removed once more, with its book as it stands: its positions are in it, and the order
+    /// numbers that it used are taken.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
@@ -73,7 +73,7 @@ impl DryRun {
 }
 
 impl StrategyRunner {
-    /// Where a strategy stands.
+    /// Returns where a strategy stands.
     pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
         let base = slot.backlog.base.as_ref();

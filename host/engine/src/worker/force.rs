@@ -1,11 +1,11 @@
-//! Making happen again what a tape says happened.
+//! Reproduction of recorded faults in a replay.
 
 use crate::worker::recorded_faults::{RecordedFault, recorded};
 use crate::worker::refeed::RecoveryBudget;
 use crate::worker::runner::StrategyRunner;
 
 impl StrategyRunner {
-    /// Lets something happen, or sees to it that it will.
+    /// Reproduces a recorded fault now, or prepares to reproduce it.
     pub(crate) fn apply_recorded_fault(&mut self, fault: RecordedFault) {
         match fault {
             RecordedFault::WithoutTimeLimit(without_time_limit) => {
@@ -38,7 +38,7 @@ impl StrategyRunner {
         }
     }
 
-    /// The time that a worker may take to bring an instance somewhere.
+    /// Returns the time that a worker may take to bring an instance to where another one was.
     pub(crate) fn budget(&self) -> RecoveryBudget {
         match self.recorded_faults.without_time_limit {
             true => RecoveryBudget::endless(&self.now_ns),

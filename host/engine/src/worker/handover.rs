@@ -1,4 +1,4 @@
-//! One version of a strategy takes over from another, between two windows: everything offered has been handled, and
+//! Handover from one version of a strategy to another, between two windows: everything offered has been handled, and
 //! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
 
 use crate::intent::Decision;
@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::Event;
 
-/// What a version took over.
+/// The state that a version started from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateSource {
-    /// The state that the version before saved there and then.
+    /// The state that the version before saved for the handover.
     Saved {
         /// Its size.
         bytes: usize,
@@ -24,27 +24,27 @@ pub enum StateSource {
     Snapshot {
         /// Its size.
         bytes: usize,
-        /// How many events; what was decided on them came too late to be sent.
+        /// Number of events since; what was decided on them came too late to be sent.
         events: usize,
     },
     /// Nothing: it started afresh.
     Nothing,
 }
 
-/// What a handover came to.
+/// The result of a handover.
 pub(crate) struct Handover {
     pub(crate) inherited: StateSource,
     /// Why the version before could not save, if it was asked and could not.
     pub(crate) lost: Option<String>,
-    /// From `save` to the new instance standing ready.
+    /// Time from `save` until the new instance was ready.
     pub(crate) took_ns: u64,
     /// The version that now counts.
     pub(crate) version: Version,
-    /// The instance that is done. It is stopped and dropped by whoever has the time.
+    /// The instance that was replaced, to be stopped and dropped off this thread.
     pub(crate) retired: Option<Box<dyn Strategy>>,
 }
 
-/// An instance that stands ready to take over.
+/// An instance that is ready to take over.
 struct NewInstance {
     strategy: Box<dyn Strategy>,
     inherited: StateSource,
@@ -52,14 +52,14 @@ struct NewInstance {
     caught_up: Option<CaughtUp>,
 }
 
-/// What a version leaves: to the next, and to itself if it is rolled back to.
+/// What a version leaves: for the next one, and for itself if it takes over again.
 #[derive(Default)]
 struct OldState {
     /// Its state as of now.
     saved: Option<Arc<State>>,
     /// Why there is none, if it was asked for.
     lost: Option<String>,
-    /// Asked for it, the instance faulted.
+    /// The instance faulted while it saved.
     faulted: bool,
     /// Without one as of now: its last snapshot, and the events since.
     snapshot: Option<Arc<State>>,
@@ -67,7 +67,7 @@ struct OldState {
 }
 
 impl OldState {
-    /// What the next version starts from: a state, what it is, and the events that are missing in it.
+    /// Returns what the next version starts from: a state, its source, and the events that are missing in it.
     fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, StateSource, &[Event]) {
         if let Some(state) = &self.saved {
             let bytes = state.bytes.len();
@@ -83,7 +83,7 @@ impl OldState {
         }
     }
 
-    /// What the version that leaves would start from again.
+    /// Returns what the version that leaves would start from again.
     fn for_itself(self, version: Version) -> Previous {
         let (state, since) = match self.saved {
             Some(state) => (Some(state), Vec::new()),
@@ -98,7 +98,7 @@ impl OldState {
 }
 
 impl StrategyRunner {
-    /// Lets `to` take over, or run beside if it is to.
+    /// Lets `to` take over, or run as a shadow if it is to.
     pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
         let left = self.take_old_state(place);
@@ -117,7 +117,7 @@ impl StrategyRunner {
         }
     }
 
-    /// An instance that can be compared with the one that trades: it must start from where that one is.
+    /// Starts a shadow. To be compared with the instance that trades, it must start from where that one is.
     fn new_shadow(
         &mut self,
         place: SlotIndex,
@@ -127,7 +127,7 @@ impl StrategyRunner {
         let Some(state) = &left.saved else {
             let why = left.lost.as_deref().unwrap_or("it does not run");
             return Err(format!(
-                "a version beside must start from where the running one is, and that can't save: {why}; set shadow = \
+                "a shadow version must start from where the running one is, and that cannot save: {why}; set shadow = \
                  false to replace it"
             ));
         };
@@ -137,17 +137,17 @@ impl StrategyRunner {
         self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
     }
 
-    /// The version that runs beside takes over, with the state that it has come to.
+    /// Lets the shadow version take over, with the state that it has reached.
     pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let started = (self.now_ns)();
         let slot = &mut self.slots[place];
         let Some(shadow) = &mut slot.shadow else {
-            return Err("no version runs beside it".to_owned());
+            return Err("it has no shadow version".to_owned());
         };
         let label = &shadow.version.label;
         let bytes = match shadow.strategy.save() {
             Ok(Ok(bytes)) => bytes,
-            Ok(Err(why)) => return Err(format!("version {label} can't save: {why}")),
+            Ok(Err(why)) => return Err(format!("version {label} cannot save: {why}")),
             Err(fault) => {
                 let why = format!("version {label} ended while it saved: {fault}");
                 self.lose_shadow(place, fault);
@@ -159,7 +159,7 @@ impl StrategyRunner {
         let schema = version.code.schema();
         let state = Some(Arc::new(State { schema, bytes }));
         let left = self.take_old_state(place);
-        // A fresh instance, because the order numbers that the old one used are gone by now.
+        // A fresh instance, because the order numbers that the old one used are taken by now.
         match self.take_over(place, &version, state, inherited, &[]) {
             Ok(new) => Ok(self.install(place, version, new, left, started)),
             Err(why) => {
@@ -169,14 +169,14 @@ impl StrategyRunner {
         }
     }
 
-    /// Ends the version that runs beside, if there is one.
+    /// Ends the shadow version, if there is one.
     pub(crate) fn end_shadow(&mut self, place: SlotIndex) -> Option<Version> {
         let shadow = self.slots[place].shadow.take();
         shadow.map(|shadow| shadow.version)
     }
 
-    /// The version before takes over again. Within the trial it gets the state that it had left and the events since;
-    /// later, the state of the version that it replaces.
+    /// Lets the version before take over again. Within the probation it gets the state that it had left and the events
+    /// since; later, the state of the version that it replaces.
     pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let slot = &mut self.slots[place];
         let Some(previous) = slot.previous.take() else {
@@ -231,7 +231,7 @@ impl StrategyRunner {
         slot.strategy.take()
     }
 
-    /// What the running version leaves.
+    /// Takes the state of the running version.
     fn take_old_state(&mut self, place: SlotIndex) -> OldState {
         let slot = &mut self.slots[place];
         let mut left = OldState::default();
@@ -257,7 +257,7 @@ impl StrategyRunner {
         left
     }
 
-    /// Starts an instance of `to` from what was left to it. Nothing is changed yet, and nothing told.
+    /// Starts an instance of `to` from `state`. Nothing is changed yet, and nothing published.
     fn take_over(
         &mut self,
         place: SlotIndex,
@@ -315,7 +315,7 @@ impl StrategyRunner {
         })
     }
 
-    /// Puts a new version in place, on trial; the one before leaves `left`.
+    /// Puts a new version in place, on probation; the one before leaves `left`.
     fn install(
         &mut self,
         place: SlotIndex,
@@ -326,8 +326,8 @@ impl StrategyRunner {
     ) -> Handover {
         let lost = left.lost.clone();
         if left.faulted {
-            let fenced = self.slots[place].settled_intent(Decision::Faulted { offered: None });
-            self.output.publish(&[fenced]);
+            let faulted = self.slots[place].settled_intent(Decision::Faulted { offered: None });
+            self.output.publish(&[faulted]);
         }
         let base = match new.caught_up.take() {
             // What it has caught up with is in no state yet.
@@ -393,7 +393,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Lets a version run beside the one that trades.
+    /// Puts a shadow version in place.
     fn install_shadow(
         &mut self,
         place: SlotIndex,
@@ -417,7 +417,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Brings back a version that trapped while it saved, and goes on.
+    /// Recovers a version that faulted while it saved.
     fn recover_from_save(&mut self, place: SlotIndex) {
         let slot = &mut self.slots[place];
         if slot.is_suspended() {
@@ -427,7 +427,7 @@ impl StrategyRunner {
     }
 }
 
-/// What an instance can be brought back from, if it saves. One that traps on it is found out at its next call.
+/// Saves the state that an instance can be recovered from. An instance that traps on it faults at its next call.
 fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
     let bytes = strategy.save().ok()?.ok()?;
     let schema = version.code.schema();
@@ -435,7 +435,7 @@ fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFro
 }
 
 impl Slot {
-    /// A version begins: what its predecessor did is not held against it.
+    /// Resets what counts against a version: the faults of its predecessor do not.
     fn begin(&mut self, started: u64) {
         self.shadow = None;
         self.active = true;

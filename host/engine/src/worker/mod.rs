@@ -51,7 +51,7 @@ struct DueFeedChange {
     wanted: bool,
 }
 
-/// What the kernel asks of a worker between two windows.
+/// A request of the kernel to a worker between two windows.
 pub(crate) enum Task {
     Stop(StopReason),
     Start(Box<StrategyStart>, Arc<CachePadded<Counters>>),
@@ -65,7 +65,7 @@ pub(crate) enum Task {
     ApplyRecordedFault(RecordedFault),
 }
 
-/// What came of it.
+/// The result of a task.
 pub(crate) enum Done {
     Stopped,
     Offered,
@@ -73,9 +73,9 @@ pub(crate) enum Done {
     FaultRecorded,
     /// Another version counts.
     Swapped(Box<Handover>),
-    /// A version runs beside the one that counts.
+    /// A version runs as a shadow of the one that counts.
     Shadow(Box<Handover>),
-    /// It does no longer.
+    /// The shadow ended.
     ShadowEnded(Box<Version>),
     Removed(Option<Box<dyn Strategy>>),
     DryRun(Box<DryRun>),
@@ -177,12 +177,12 @@ impl Worker {
         )
     }
 
-    /// Takes what the strategies decided, where the kernel and the worker share a thread.
+    /// Takes the decisions, where the kernel and the worker share a thread.
     pub(crate) fn take_intents(&mut self, into: &mut Vec<Intent>) {
         self.runner.output.take_intents(into);
     }
 
-    /// Does what the kernel asks between two windows.
+    /// Performs a task between two windows.
     pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
         let is_recorded_fault = matches!(task, Task::ApplyRecordedFault(_));
         let done = match task {
@@ -244,10 +244,10 @@ impl Worker {
 
     fn place_of(&self, id: StrategyId) -> Result<SlotIndex, String> {
         let place = self.runner.slots.place_of(id);
-        place.ok_or_else(|| format!("no strategy {id} sits with this worker"))
+        place.ok_or_else(|| format!("no strategy {id} runs on this worker"))
     }
 
-    /// Seats a strategy while others trade, where one of its name sat before if there was one.
+    /// Starts a strategy while others trade, in the place of its predecessor of the same name if there was one.
     fn start(&mut self, start: StrategyStart, counters: Arc<CachePadded<Counters>>) {
         let (feeds, accounts) = (start.version.feeds.clone(), start.version.accounts);
         let place = match self.runner.slots.place_of(start.id) {
@@ -263,8 +263,8 @@ impl Worker {
         }
     }
 
-    /// Another version counts from now on, unless it only runs beside: feeds that only the old manifest named end, those
-    /// that only the new one names begin, and what was changed at run time stays.
+    /// Lets another version count from now on, unless it only runs as a shadow: feeds that only the old manifest named end,
+    /// those that only the new one names begin, and what was changed at run time stays.
     fn change_version(
         &mut self,
         place: SlotIndex,
@@ -300,7 +300,7 @@ impl Worker {
         Ok(Done::Swapped(handover))
     }
 
-    /// What a feed needs besides its place in the index.
+    /// Sets up what a feed needs besides its place in the index.
     fn begin_feed(&mut self, place: SlotIndex, request: &FeedRequest) {
         match request.feed {
             Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
@@ -367,7 +367,7 @@ impl Worker {
     }
 }
 
-/// A strategy ended: its feeds do too, those that it had only just asked for among them.
+/// Ends the feeds of a strategy that ended, those that it had only just requested among them.
 fn end_feeds(
     place: SlotIndex,
     runner: &mut StrategyRunner,
@@ -381,7 +381,7 @@ fn end_feeds(
     runner.forget_snapshots(place);
 }
 
-/// Takes over what strategies asked for; it takes effect later.
+/// Takes over the changes of feeds that strategies requested; they take effect later.
 fn take_feed_changes(
     runner: &mut StrategyRunner,
     changes: &mut Vec<DueFeedChange>,

@@ -1,4 +1,4 @@
-//! What leaves a worker's strategies: decisions for the router, and changes for the worker itself.
+//! The output of a worker's strategies: decisions for the router, and changes for the worker itself.
 
 use crate::intent::{Intent, Outlet};
 use crate::worker::actions::FeedChange;

@@ -1,4 +1,4 @@
-//! The workers: one worker on the kernel's own thread, or several with a thread each.
+//! The workers: one on the kernel's own thread, or several with a thread each.
 
 use crate::intent::Intent;
 use crate::port::StopReason;
@@ -14,21 +14,21 @@ use tickdeck_ring::{Consumer, Producer, Ring, RingError};
 /// Stack of a worker's thread: guests get their own limit within it, host calls need the rest.
 const STACK: usize = 8 << 20;
 
-/// A worker's thread panicked: a bug in the host. The engine can't go on.
+/// A worker failed; the engine cannot continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkerError {
     /// A thread could not be started.
     #[error("worker {worker} could not be started: {problem}")]
     Start {
-        /// Which.
+        /// Its number.
         worker: usize,
-        /// What the system says.
+        /// The system's error.
         problem: String,
     },
     /// A thread panicked.
     #[error("worker {worker} panicked: {problem}; this is a bug in Tickdeck")]
     Panicked {
-        /// Which.
+        /// Its number.
         worker: usize,
         /// The panic's text.
         problem: String,
@@ -40,9 +40,9 @@ pub enum WorkerError {
 
 /// The workers.
 pub(crate) enum WorkerPool {
-    /// One worker on the kernel's thread.
+    /// A worker on the kernel's thread.
     Inline(Box<Worker>),
-    /// A thread for each worker.
+    /// Several workers, with a thread each.
     Threads(Threads),
 }
 
@@ -100,7 +100,7 @@ impl Mailbox {
 }
 
 impl WorkerPool {
-    /// Starts a thread for each worker, pinned to the cores named.
+    /// Starts a thread for each worker, pinned to the cores in `pin`.
     pub(crate) fn start_threads(
         workers: Vec<Worker>,
         pin: &[usize],
@@ -248,7 +248,7 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// Lets a worker do something, at a point where all workers have caught up. The inner error says why it did not.
+    /// Lets a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
     pub(crate) fn perform(
         &mut self,
         worker: usize,
@@ -294,7 +294,7 @@ impl WorkerPool {
         }
     }
 
-    /// Ends the workers and hands their workers back.
+    /// Ends the workers and returns them.
     pub(crate) fn join(self) -> Result<Vec<Worker>, WorkerError> {
         match self {
             Self::Inline(worker) => Ok(vec![*worker]),
@@ -366,7 +366,7 @@ fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> WorkerError {
 
 fn work(mut worker: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
     if let Some(id) = core {
-        // A core that is not there leaves the thread where the system puts it; `doctor` tells.
+        // A core that is not there leaves the thread where the system puts it; `doctor` reports it.
         core_affinity::set_for_current(core_affinity::CoreId { id });
     }
     loop {

@@ -1,4 +1,4 @@
-//! What a strategy may make the host do: named bounds on what its actions set in motion, beyond the 256 of one call.
+//! Quotas of a strategy: named bounds on what its actions set in motion, beyond the 256 of one call.
 //!
 //! A strategy that answers its own timers or signals would otherwise keep event time from going on, and one that names
 //! ever new feeds would fill the memory. All of it is counted by event time, so the bounds bite at the same action on
@@ -17,14 +17,14 @@ const MAX_BARS: usize = 64;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
-/// What one strategy has used of its bounds.
+/// What one strategy has used of its quota.
 #[derive(Debug, Clone)]
 pub(crate) struct Quota {
     instruments: u32,
     max_actions_per_s: u32,
     feeds: HashSet<FeedRequest>,
     timers: HashSet<u32>,
-    /// The second of event time at hand, and the actions in it.
+    /// The current second of event time, and the actions in it.
     second: (Timestamp, u32),
     last_order: OrderNumber,
 }
@@ -46,7 +46,7 @@ impl Quota {
         }
     }
 
-    /// Lets an action pass, or says which bound it breaks.
+    /// Admits an action, or returns the bound that it exceeds.
     pub(crate) fn admit(&mut self, at: Timestamp, action: &Action) -> Result<(), Fault> {
         self.count(at)?;
         match action {
@@ -78,7 +78,7 @@ impl Quota {
         self.feeds.extend(after);
     }
 
-    /// The strategy ended, and with it its timers.
+    /// Clears the timers of a strategy that ended.
     pub(crate) fn timers_are_gone(&mut self) {
         self.timers.clear();
     }

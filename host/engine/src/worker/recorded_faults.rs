@@ -1,60 +1,60 @@
-//! What a tape says happened, and must happen again wherever the time goes now: faults, ends and refusals that a limit in
-//! time may have brought about.
+//! Faults, ends and refusals that are on the tape and must happen again in a replay, because a time limit may have caused
+//! them.
 
 use crate::port::Fault;
 use crate::worker::slot::Backlog;
 use tickdeck_model::StrategyId;
 
-/// Something that a worker is told to let happen.
+/// A fault that a worker has to reproduce.
 pub(crate) enum RecordedFault {
-    /// Bringing an instance somewhere may take as long as it will, or not.
+    /// Recoveries may take as long as they will, or not.
     WithoutTimeLimit(bool),
-    /// At this batch a strategy faults, whatever it does.
+    /// A strategy faults at this batch, whatever it does.
     At(FaultAt),
-    /// A strategy faults now: it did when it was to save.
+    /// A strategy faults now: it did when it was asked to save.
     Fault {
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
-        /// What becomes of it.
+        /// The outcome, if the tape goes on so far.
         outcome: Option<FaultOutcome>,
-        /// What it was to save was a snapshot: there will be none.
+        /// It was to save a snapshot: there will be none.
         snapshot: bool,
     },
-    /// The version beside a strategy faults now.
+    /// The shadow version of a strategy faults now.
     FaultInShadow(StrategyId),
     /// The next change is refused.
     Refusal,
-    /// The instance that is to leave its state with the next change faults instead.
+    /// The instance that is to save its state for the next change faults instead.
     LostState,
 }
 
 /// A fault at a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultAt {
-    /// Whose.
+    /// The strategy.
     pub(crate) strategy: StrategyId,
     /// The first sequence of the batch.
     pub(crate) offered: u64,
-    /// What becomes of it, if the tape goes on so far.
+    /// The outcome, if the tape goes on so far.
     pub(crate) outcome: Option<FaultOutcome>,
 }
 
-/// What becomes of a strategy after a fault.
+/// The outcome of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FaultOutcome {
     /// Another instance takes its place.
     Recovers,
     /// It ends.
     Ends,
-    /// It was on trial, and the version before comes back.
+    /// It was on probation, and the version before takes over again.
     FailsProbation,
 }
 
-/// What a worker was told of.
+/// The faults that a worker still has to reproduce.
 #[derive(Default)]
 pub(crate) struct RecordedFaults {
     pub(super) faults: Vec<FaultAt>,
-    /// Of the fault at hand.
+    /// The outcome of the current fault.
     pub(crate) outcome: Option<FaultOutcome>,
     pub(super) refuses: bool,
     pub(super) loses_state: bool,
@@ -78,12 +78,12 @@ impl RecordedFaults {
         }
     }
 
-    /// The change is done, or failed before it came to what was foretold of it.
+    /// Forgets what was to happen at a change, which is done or failed before.
     pub(crate) fn forget_change(&mut self) {
         (self.refuses, self.loses_state) = (false, false);
     }
 
-    /// What an instance saved, unless it is to have faulted.
+    /// Passes on what an instance saved, unless it has to fault.
     pub(crate) fn saved<T>(&mut self, saved: Result<T, Fault>) -> Result<T, Fault> {
         match std::mem::take(&mut self.loses_state) {
             true => saved.and(Err(recorded())),
@@ -91,10 +91,10 @@ impl RecordedFaults {
         }
     }
 
-    /// Whether the change at hand is to be refused.
+    /// Refuses the current change if it was refused when it was recorded.
     ///
     /// # Errors
-    /// It is.
+    /// It was refused.
     pub(crate) fn refusal(&mut self) -> Result<(), String> {
         match std::mem::take(&mut self.refuses) {
             true => Err("it was refused when this was recorded".to_owned()),
@@ -103,17 +103,21 @@ impl RecordedFaults {
     }
 }
 
-/// The fault of an instance that did nothing wrong now.
+/// Returns the fault of an instance that did nothing wrong in this replay.
 pub(crate) fn recorded() -> Fault {
     Fault("it faulted here when this was recorded".to_owned())
 }
 
-/// Cuts a batch of this many events so that a fault that a tape says happened comes at the beginning of one.
-pub(crate) fn cut_before_fault(tape: &Backlog, count: usize, fault_at: Option<FaultAt>) -> usize {
+/// Cuts a batch of this many events so that a recorded fault comes at the beginning of one.
+pub(crate) fn cut_before_fault(
+    backlog: &Backlog,
+    count: usize,
+    fault_at: Option<FaultAt>,
+) -> usize {
     let Some(fault_at) = fault_at else {
         return count;
     };
-    match tape
+    match backlog
         .waiting(count)
         .partition_point(|event| event.sequence < fault_at.offered)
     {

@@ -1,5 +1,5 @@
-//! What becomes of an instance that traps, or breaks the contract: it is fenced off, another takes its place from the last
-//! snapshot, and a strategy that keeps trapping ends. Where a tape says that it happened, it happens again.
+//! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
+//! the last snapshot, and a strategy that keeps faulting ends. A fault that is on the tape happens again in a replay.
 
 use crate::intent::Decision;
 use crate::port::{Fault, State};
@@ -31,8 +31,8 @@ impl StrategyRunner {
         states
     }
 
-    /// An instance trapped or broke the contract, at a batch that began with `offered` if it was offered one: it is fenced
-    /// off, and another takes its place if it may.
+    /// Handles a fault at a batch that began with `offered`, if a batch was offered: the instance is not called again, and
+    /// another takes its place if it may.
     pub(crate) fn fault(
         &mut self,
         place: SlotIndex,
@@ -40,20 +40,20 @@ impl StrategyRunner {
         offered: Option<u64>,
         fault: Fault,
     ) {
-        let trapped = (self.now_ns)();
+        let faulted_at = (self.now_ns)();
         let outcome = self.recorded_faults.outcome.take();
         let slot = &mut self.slots[place];
         slot.strategy = None;
         slot.counters.note(&fault);
-        let fenced = slot.settled_intent(Decision::Faulted { offered });
-        self.output.publish(&[fenced]);
+        let faulted = slot.settled_intent(Decision::Faulted { offered });
+        self.output.publish(&[faulted]);
         let too_many = slot.trapped(at);
         let on_probation = slot.probation.is_some() && slot.previous.is_some();
         if outcome.map_or(on_probation, |outcome| {
             outcome == FaultOutcome::FailsProbation
         }) {
-            // The kernel has it rolled back at the end of the window; until then its events wait. What ran beside it was
-            // compared with the wrong version.
+            // The kernel has it rolled back at the end of the window; until then its events wait. Its shadow was compared
+            // with the wrong version.
             slot.shadow = None;
             let failed = slot.settled_intent(Decision::ProbationFailed);
             return self.output.publish(&[failed]);
@@ -63,13 +63,13 @@ impl StrategyRunner {
         }
         match self.recover(place) {
             Ok(events) => {
-                let took_ns = (self.now_ns)().saturating_sub(trapped);
+                let took_ns = (self.now_ns)().saturating_sub(faulted_at);
                 let recovered = Decision::Recovered { events, took_ns };
                 let recovered = self.slots[place].settled_intent(recovered);
                 self.output.publish(&[recovered]);
             }
             Err(next) => {
-                let both = format!("{fault}; it could not be brought back: {next}");
+                let both = format!("{fault}; it could not be recovered: {next}");
                 self.slots[place].counters.note(&Fault(both));
                 self.end(place);
             }

@@ -1,4 +1,4 @@
-//! Bringing an instance to where another one was, by the same events.
+//! Feeding events to an instance once more, to bring it to where another one was.
 
 use crate::port::{Fault, Strategy};
 use crate::worker::actions::{MAX_ACTIONS, consumed};
@@ -21,7 +21,7 @@ pub(crate) fn replay(
     let mut at = 0;
     while at < events.len() {
         budget.check()?;
-        // An event that changes the portfolio comes first in a batch. That it can't be folded was told the first time.
+        // An event that changes the portfolio comes first in a batch. That it cannot be folded was reported the first time.
         let _ = portfolio.apply(&events[at]);
         let rest = &events[at + 1..events.len().min(at + max_batch)];
         let more = rest.iter().take_while(|event| !event.changes_portfolio());
@@ -33,7 +33,7 @@ pub(crate) fn replay(
         at += consumed(strategy.on_events(batch, book, &mut actions)?, batch)?;
         for action in &actions {
             if let Action::Submit(order) = action {
-                // Refused the first time too, if it is; another version's orders are nobody's business.
+                // If it is refused, it was the first time too; another version's orders do not matter.
                 let _ = portfolio.intend(id, order);
             }
         }
@@ -41,10 +41,10 @@ pub(crate) fn replay(
     Ok(())
 }
 
-/// Time for everything that a worker, and with it the others, waits for while an instance is brought somewhere.
+/// Time for a recovery on a worker, for which the other workers wait.
 const WORKER_BUDGET_NS: u64 = 250_000_000;
 
-/// Time for a rehearsal, for which only other swaps wait.
+/// Time for a dry run, for which only other swaps wait.
 const DRY_RUN_BUDGET_NS: u64 = 5_000_000_000;
 
 /// How long an instance may take in all to handle events once more. Each call has a limit of its own, but there may be
@@ -64,7 +64,7 @@ impl RecoveryBudget {
         Self::new(now_ns, DRY_RUN_BUDGET_NS)
     }
 
-    /// For an instance that was brought there in time when it was recorded.
+    /// For a replay: the recovery was in time when it was recorded.
     pub(crate) fn endless(now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
         Self::new(now_ns, u64::MAX)
     }
@@ -78,7 +78,7 @@ impl RecoveryBudget {
         }
     }
 
-    /// Time runs from the first check.
+    /// Checks that there is time left. Time runs from the first check.
     pub(crate) fn check(&self) -> Result<(), Fault> {
         let now = (self.now_ns)();
         if now.saturating_sub(*self.started.get_or_init(|| now)) <= self.limit_ns {

@@ -1,9 +1,9 @@
 //! The part of a worker that calls strategies: it offers each its events, in order and none twice, and passes on what
 //! they decide.
 //!
-//! A trap costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered
-//! the events since once more without what it decides being sent again, and goes on with the event at which the first
-//! one trapped. Only a strategy that keeps trapping ends.
+//! A fault costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered
+//! the events since once more without its decisions being sent again, and continues with the event at which the first
+//! one faulted. Only a strategy that keeps faulting ends.
 
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
@@ -34,7 +34,7 @@ pub(super) struct StrategyRunner {
     pub(super) output: Output,
     delivery: Delivery,
     pub(super) batch_size: BatchSize,
-    /// What the strategy, and its shadow, decided on the batch at hand.
+    /// The decisions of the strategy, and of its shadow, on the current batch.
     pub(super) actions: Vec<Action>,
     pub(super) shadow_actions: Vec<Action>,
     intents: Vec<Intent>,
@@ -59,7 +59,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Seats a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
+    /// Starts a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
     pub(crate) fn start(
         &mut self,
         place: SlotIndex,
@@ -108,7 +108,7 @@ impl StrategyRunner {
         self.slots.put(place, slot);
     }
 
-    /// Puts an event where it belongs; bars come with their audience.
+    /// Routes an event to its subscribers; bars come with their audience.
     pub(crate) fn route(
         &mut self,
         dispatch: &Dispatch,
@@ -161,7 +161,7 @@ impl StrategyRunner {
                     .iter()
                     .chain(subscribers)
                     .for_each(|place| self.flush(*place));
-                // An impossible event is the router's to report, once; every replica treats it alike.
+                // The router reports an impossible event, once; every replica treats it alike.
                 let _ = self.portfolio.apply(event);
                 for place in owner.iter().chain(subscribers) {
                     self.push(*place, event);
@@ -170,7 +170,7 @@ impl StrategyRunner {
         }
     }
 
-    /// Events still come to a strategy that has just ended; nobody is there to handle them.
+    /// Queues an event, unless the strategy has just ended and nothing handles it any more.
     #[inline]
     fn push(&mut self, place: SlotIndex, event: &Event) {
         let slot = &mut self.slots[place];
@@ -190,7 +190,7 @@ impl StrategyRunner {
         self.delivery.return_memory(touched);
     }
 
-    /// Another instance, or none, is at this place: what waits there is looked at again.
+    /// Looks again at what waits at this place: another instance, or none, is there.
     pub(crate) fn touch(&mut self, place: SlotIndex) {
         self.delivery.touch(place);
     }
@@ -207,8 +207,8 @@ impl StrategyRunner {
         self.slots[place].backlog.tidy();
     }
 
-    /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; one of our bounds, which
-    /// is met again where the same is done again, without.
+    /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; the breach of a quota,
+    /// which a replay meets again by itself, without.
     fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<u64>, Fault)> {
         let most = self.batch_size.next();
         let slot = &mut self.slots[place];
@@ -271,7 +271,7 @@ impl StrategyRunner {
             .map_err(|fault| (at, None, fault))
     }
 
-    /// Puts what a strategy decided into its book and onto the action ring.
+    /// Puts the decisions of a strategy into its book and onto the action ring.
     fn pass_on(&mut self, place: SlotIndex, cause: &Event) -> Result<(), Fault> {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
@@ -304,7 +304,7 @@ impl StrategyRunner {
         };
         match strategy.save_into(slot.backlog.spare()) {
             Ok(Ok(())) => slot.backlog.move_base(slot.version.code.schema(), book),
-            // It can't be brought back to here; after a trap it starts afresh.
+            // It cannot be recovered to here; after a fault it starts afresh.
             Ok(Err(_)) => slot.backlog.rebase(None),
             Err(fault) => {
                 let at = slot.last_at;
@@ -314,13 +314,13 @@ impl StrategyRunner {
         }
     }
 
-    /// Stops every strategy. Their orders are the router's business.
+    /// Stops every strategy. The router handles their orders.
     pub(crate) fn stop(&mut self, reason: StopReason) {
         for slot in self.slots.iter_mut() {
             let Some(mut strategy) = slot.strategy.take() else {
                 continue;
             };
-            // What it recovered from is past; only what goes wrong now counts against its end.
+            // Faults that it recovered from are past; only one that comes now is reported with its end.
             slot.counters.forget();
             strategy.restore_time_limit();
             if let Err(fault) = strategy.stop(reason) {

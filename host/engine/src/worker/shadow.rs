@@ -1,5 +1,5 @@
-//! A version that runs beside the one that trades: it handles the same events, and nothing of it is sent. What it
-//! decides is compared, and where it differs it is recorded.
+//! Shadow versions: each handles the same events as the version that trades, and nothing of it is sent. Its decisions are
+//! compared, and differences recorded.
 
 use crate::intent::Decision;
 use crate::port::{Fault, Strategy};
@@ -11,7 +11,7 @@ use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
 impl StrategyRunner {
-    /// Offers a version that runs beside what the running one just handled, and compares what they decided.
+    /// Offers the shadow version what the running one has just handled, and compares their decisions.
     pub(crate) fn run_shadow(&mut self, place: SlotIndex, handled: usize) {
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
@@ -32,7 +32,7 @@ impl StrategyRunner {
         }
     }
 
-    /// The version that runs beside trapped.
+    /// Ends a shadow version that faulted.
     pub(crate) fn lose_shadow(&mut self, place: SlotIndex, fault: Fault) {
         let slot = &mut self.slots[place];
         slot.counters.note(&fault);

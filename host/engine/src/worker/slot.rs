@@ -1,4 +1,4 @@
-//! A strategy's place with a worker: its instance, its versions, and its events since the last snapshot.
+//! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
@@ -19,12 +19,12 @@ const SNAPSHOT_EVERY: usize = 1_024;
 /// Events between two snapshots where there are many strategies: a snapshot costs as much as some tens of events.
 const SNAPSHOT_WITH_MANY: usize = 128;
 
-/// Events between two snapshots of all strategies of a worker together: their tapes then stay in a core's cache.
-const ALL_TAPES: usize = 16_384;
+/// Events between two snapshots of all strategies of a worker together: their backlogs then stay in a core's cache.
+const ALL_BACKLOGS: usize = 16_384;
 
 /// Events between two snapshots of a small state where a worker has so many strategies.
 pub(crate) fn snapshot_every(strategies: usize) -> usize {
-    (ALL_TAPES / strategies.max(1)).clamp(SNAPSHOT_WITH_MANY, SNAPSHOT_EVERY)
+    (ALL_BACKLOGS / strategies.max(1)).clamp(SNAPSHOT_WITH_MANY, SNAPSHOT_EVERY)
 }
 
 /// Events between two snapshots of the largest state: what may have to be offered again.
@@ -42,10 +42,10 @@ pub(crate) const TRAP_WINDOW_NS: i64 = 60_000_000_000;
 /// Buckets of the histogram of time per event; bucket `n` counts events below `2^n` nanoseconds.
 pub const TIME_BUCKETS: usize = 32;
 
-/// Differences that are recorded of a version that runs beside.
+/// Differences that are recorded of a shadow version.
 const DIFFERENCES_KEPT: usize = 32;
 
-/// What the version that trades and the one beside it decided differently because of one event.
+/// Decisions of a version and of its shadow on one event that differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShadowDifference {
     /// Host time of the event.
@@ -54,11 +54,11 @@ pub struct ShadowDifference {
     pub sequence: u64,
     /// What was sent.
     pub sent: Vec<Action>,
-    /// What the version beside would have sent.
+    /// What the shadow version would have sent.
     pub shadow: Vec<Action>,
 }
 
-/// What a worker counts for others to read.
+/// A worker's counters of a strategy, for other threads to read.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) events: AtomicU64,
@@ -68,12 +68,12 @@ pub(crate) struct Counters {
     /// Sampled calls by time per event.
     pub(crate) times: [AtomicU64; TIME_BUCKETS],
     pub(crate) traps: AtomicU64,
-    /// Decisions of the version on trial beside the running one that were the same, and those that were not.
+    /// Decisions of the shadow version that were the same, and those that were not.
     pub(crate) agreed: AtomicU64,
     pub(crate) differed: AtomicU64,
-    /// The last events after which they differed.
+    /// The last differences.
     pub(crate) differences: Mutex<VecDeque<ShadowDifference>>,
-    /// A version waits to take over: the end of every call is timed, so that the pause can be told exactly.
+    /// A version waits to take over: the end of every call is timed, so that the pause is exact.
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
     pub(crate) fault: Mutex<Option<String>>,
@@ -112,7 +112,7 @@ impl Counters {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another version runs beside from now on.
+    /// Another shadow version runs from now on.
     pub(crate) fn begin_shadow(&self) {
         self.agreed.store(0, Ordering::Relaxed);
         self.differed.store(0, Ordering::Relaxed);
@@ -134,7 +134,7 @@ impl Counters {
     }
 }
 
-/// What a strategy was, or is to be, started from.
+/// Where a strategy starts from.
 #[derive(Debug, Clone)]
 pub(crate) enum StartFrom {
     /// `init`.
@@ -195,11 +195,11 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    pub(crate) fn new(base: SnapshotPoint, room: usize, every: usize) -> Self {
+    pub(crate) fn new(base: SnapshotPoint, waiting: usize, every: usize) -> Self {
         Self {
             base: Some(base),
             // What is handled up to the next snapshot, and behind it what waits.
-            events: Vec::with_capacity(every + room),
+            events: Vec::with_capacity(every + waiting),
             handled: 0,
             due: every,
             every,
@@ -241,13 +241,13 @@ impl Backlog {
         self.base.is_some() && self.handled >= self.due
     }
 
-    /// Takes what was handled for done: `base` stands where it ended. Without one nothing is kept from now on.
+    /// Forgets what was handled: `base` stands where it ended. Without one nothing is kept from now on.
     pub(crate) fn rebase(&mut self, base: Option<SnapshotPoint>) {
         self.base = base;
         self.begin_again();
     }
 
-    /// From the next snapshot on they are so many events apart.
+    /// Sets the number of events between two snapshots, from the next one on.
     pub(crate) fn space(&mut self, every: usize) {
         self.every = every;
     }
@@ -303,7 +303,7 @@ impl Backlog {
         self.due = self.handled;
     }
 
-    /// Forgets what is not needed any more.
+    /// Forgets what is no longer needed.
     pub(crate) fn tidy(&mut self) {
         if self.base.is_none() {
             self.events.drain(..self.handled);
@@ -311,12 +311,12 @@ impl Backlog {
         }
     }
 
-    /// Forgets what waits: nobody will handle it, and whoever comes later must not take it for new.
+    /// Forgets what waits: it will never be handled, and a later instance must not take it for new.
     pub(crate) fn drop_waiting(&mut self) {
         self.events.truncate(self.handled);
     }
 
-    /// Forgets everything: nobody is there to handle it.
+    /// Forgets everything: no instance is there to handle it.
     pub(crate) fn clear(&mut self) {
         self.events.clear();
         self.handled = 0;
@@ -342,22 +342,22 @@ impl Probation {
     }
 }
 
-/// The version before, and what it left.
+/// The version before, and its state.
 pub(crate) struct Previous {
     pub(crate) version: Version,
-    /// Dropped when the trial is over: by then it is old.
+    /// Dropped when the probation is over: by then it is old.
     pub(crate) state: Option<StartFrom>,
-    /// What it had handled since that state.
+    /// The events that it had handled since that state.
     pub(crate) since: Vec<Event>,
 }
 
-/// A version that runs beside the one that trades.
+/// A shadow version: it handles the same events, and nothing of it is sent.
 pub(crate) struct Shadow {
     pub(crate) version: Version,
     pub(crate) strategy: Box<dyn Strategy>,
 }
 
-/// A strategy's place with a worker.
+/// A strategy on its worker.
 pub(crate) struct Slot {
     pub(crate) id: StrategyId,
     /// None: it ended, or waits to be rolled back.
@@ -370,7 +370,7 @@ pub(crate) struct Slot {
     pub(crate) counters: Arc<CachePadded<Counters>>,
     pub(crate) calls: u64,
     pub(crate) quota: Quota,
-    /// Whether its feeds still reach it: until it ended.
+    /// Whether it still gets events: until it ended.
     pub(crate) active: bool,
     pub(crate) traps: VecDeque<Timestamp>,
     /// When the last event was that it handled.
@@ -397,7 +397,7 @@ impl Slot {
         self.active && self.strategy.is_none()
     }
 
-    /// The next batch: at most `most` events, cut where a snapshot is due or a trial ends.
+    /// The next batch: at most `most` events, cut where a snapshot is due or a probation ends.
     pub(crate) fn next_batch(&mut self, most: usize) -> &[Event] {
         let Some(probation) = &mut self.probation else {
             return self.backlog.waiting(most);
@@ -416,7 +416,7 @@ impl Slot {
         self.backlog.waiting(most.max(1))
     }
 
-    /// Counts events of a trial that went well.
+    /// Counts events of a probation that were handled without a fault.
     pub(crate) fn count_probation(&mut self, consumed: usize) {
         if let Some(probation) = &mut self.probation {
             probation.events_left = probation.events_left.saturating_sub(consumed as u64);
@@ -435,7 +435,7 @@ impl Slot {
         }
     }
 
-    /// Notes a trap; true if it was one too many.
+    /// Notes a fault; returns whether it was one too many.
     pub(crate) fn trapped(&mut self, at: Timestamp) -> bool {
         Counters::add(&self.counters.traps, 1);
         self.traps.push_back(at);
@@ -466,7 +466,7 @@ impl Slot {
         }
     }
 
-    /// Something that counts from the end of the window, because where in it it happened depends on how batches were
+    /// An intent that counts from the end of the window, because its place within the window depends on how batches were
     /// cut.
     pub(crate) fn settled_intent(&mut self, decision: Decision) -> Intent {
         self.settled = self.settled.wrapping_add(1);
