@@ -54,7 +54,7 @@ fn as_nobody(program: &Path, socket: &Path) -> String {
         .args([
             "--exact",
             "--nocapture",
-            "another_user_can_neither_reach_the_socket_nor_command_the_host",
+            "another_user_can_neither_reach_the_socket_nor_control_the_host",
         ])
         .env(SOCKET, socket)
         .current_dir("/")
