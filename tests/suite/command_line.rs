@@ -214,7 +214,7 @@ fn bench_needs_nothing_but_the_binary_and_prints_every_figure_beside_what_is_usu
 }
 
 #[test]
-fn an_interrupt_breaks_bench_off_without_a_result() {
+fn an_interrupt_ends_bench_without_a_result() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(binary())
         .args(["bench", "--for", "5m", "--json"])
@@ -235,7 +235,7 @@ fn an_interrupt_breaks_bench_off_without_a_result() {
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(output.stdout, b"");
     let rest: Vec<String> = progress.map_while(Result::ok).collect();
-    assert!(rest[0].starts_with("broken off"), "{rest:?}");
+    assert!(rest[0].starts_with("interrupted"), "{rest:?}");
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
     let rest = rest.join().unwrap();
     let table: Vec<&String> = rest
         .iter()
-        .skip_while(|line| !line.contains("stopped in order"))
+        .skip_while(|line| !line.contains("stopped cleanly"))
         .collect();
     let stopped = table
         .iter()

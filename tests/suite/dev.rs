@@ -170,13 +170,13 @@ fn a_save_becomes_the_version_that_trades_and_one_that_does_not_build_leaves_it_
     println!("{live}");
 
     copy.edit(LINE, LINE.trim_end_matches(';'));
-    dev.tells("does not build, 1 error; the version before goes on");
+    dev.tells("does not build, 1 error; the previous version keeps running");
     dev.hears(&[&copy.place(LINE.trim_end_matches(';'))]);
     let before = dev.orders();
     while dev.orders() <= before {}
 
     copy.edit(LINE.trim_end_matches(';'), LINE);
-    dev.tells("builds, to the same module as before");
+    dev.tells("built, with no change to the module");
     copy.edit("default = 22", "default = 24");
     dev.tells("saved -> live in ");
     assert_eq!(dev.interrupt().code(), Some(0));

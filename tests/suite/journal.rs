@@ -404,7 +404,7 @@ fn ls_and_show_say_what_is_there_in_words_and_json() {
 
     let beyond = deck.say("journal show --at 9999999");
     let error = String::from_utf8_lossy(&beyond.stderr).into_owned();
-    assert!(error.contains("none there"), "{error}");
+    assert!(error.contains("none at that place"), "{error}");
 }
 
 #[test]

@@ -284,8 +284,8 @@ fn every_command_answers_people_in_words_and_programs_in_json() {
 
     for (command, words, state) in [
         ("pause", "market-maker is paused\n", "paused"),
-        ("reduce", "market-maker is only reducing\n", "reducing"),
-        ("resume", "market-maker is back to normal\n", "running"),
+        ("reduce", "market-maker is reduce-only\n", "reducing"),
+        ("resume", "market-maker has resumed\n", "running"),
     ] {
         let done = host.ask(&format!("strategies {command} market-maker"));
         assert_eq!(done.text(), words);
@@ -426,10 +426,7 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let status = host.ask("status --json").json();
     assert_eq!(status["status"]["killed"], false);
     let done = host.ask("kill --yes").text();
-    assert_eq!(
-        done,
-        "killed: every order is canceled, new ones are denied\n"
-    );
+    assert_eq!(done, "killed: canceling every order, denying new ones\n");
     let deadline = Instant::now() + DEADLINE;
     loop {
         let status = host.ask("status --json").json()["status"].clone();

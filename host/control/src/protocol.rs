@@ -295,16 +295,16 @@ pub struct StrategyDetail {
     pub parameters: Vec<ParameterLine>,
     /// The permissions that it requests and has been granted.
     pub permissions: Vec<PermissionLine>,
-    /// Its generations, oldest first.
+    /// The generations, oldest first.
     pub generations: Vec<GenerationLine>,
     /// Histogram of the time per event, in ascending order.
     pub event_times: Vec<TimeBucket>,
     /// The latest decisions in which the shadow version differed from the running one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<DifferenceLine>,
-    /// Its faults, oldest first.
+    /// The faults, oldest first.
     pub faults: Vec<FaultLine>,
-    /// Its latest messages and log lines, oldest first.
+    /// The latest messages and log lines, oldest first.
     pub log: Vec<String>,
 }
 

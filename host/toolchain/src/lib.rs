@@ -1,7 +1,8 @@
-//! Toolchains of guest languages: a new crate from its template, a build, the sources watched for a change.
+//! Toolchains of guest languages: creates a new crate from a template, builds it, and watches its sources.
 //!
-//! One folder a language; start reading at [`rust`]. It must never see a host: what it makes is a file in a plugins
-//! folder, and from there a module takes the way of every module.
+//! It must never see a host: it produces a file in a plugins folder, which the host's watcher picks up like any other.
+//!
+//! There is one folder per language; start reading at [`rust`].
 #![forbid(unsafe_code)]
 
 pub mod rust;

@@ -1,4 +1,4 @@
-//! Makes the folder of a new strategy: a crate with one strategy, a passing test and a page that says what to do next.
+//! Creates a new strategy: a crate with one strategy, a passing test, and a page with the next steps.
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ const SOURCE: &str = include_str!("../templates/lib.rs.txt");
 const README: &str = include_str!("../templates/README.md.txt");
 const IGNORED: &str = "/target\n";
 
-/// Where the SDK is published, for who has no checkout.
+/// Where the SDK is published, for users without a checkout.
 const SDK_GIT: &str = "https://github.com/tickdeck/tickdeck";
 
-/// The longest name of a strategy.
+/// Longest name of a strategy, in characters.
 const MAX_NAME: usize = 40;
 
-/// Names that Rust or the host keep for themselves.
+/// Names that Rust or the host reserve.
 const RESERVED: [&str; 12] = [
     "host",
     "test",
@@ -30,21 +30,21 @@ const RESERVED: [&str; 12] = [
     "deps",
 ];
 
-/// Where the SDK is found.
+/// The location of the SDK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sdk {
-    /// The folder is a member of the SDK's own workspace.
+    /// In the same workspace as the new crate.
     Workspace,
     /// At this path.
     Path(PathBuf),
-    /// Where it is published.
+    /// In the published repository.
     Git,
 }
 
 /// Checks a strategy's name.
 ///
 /// # Errors
-/// It is no name for a crate and a file.
+/// The name is not valid for a crate and a file.
 pub fn check_name(name: &str) -> Result<()> {
     let fits = name.len() <= MAX_NAME
         && name.starts_with(|char: char| char.is_ascii_lowercase())
@@ -55,8 +55,8 @@ pub fn check_name(name: &str) -> Result<()> {
             .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '-');
     if !fits {
         bail!(
-            "`{name}` cannot name a strategy: take lower-case letters, digits and single dashes, \
-             a letter first, at most {MAX_NAME} characters (my-strategy)"
+            "`{name}` is not a valid name for a strategy: use lower-case letters, digits and single dashes, \
+             starting with a letter, at most {MAX_NAME} characters (my-strategy)"
         );
     }
     if RESERVED.contains(&name) || KEYWORDS.contains(&name) {
@@ -65,15 +65,15 @@ pub fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the crate `name` into `folder`, which must not be there yet; answers the files.
+/// Writes the crate `name` into `folder`, which must not exist yet, and returns its files.
 ///
 /// # Errors
-/// The name is none, the folder is there, or it can't be written.
+/// The name is invalid, the folder exists, or it cannot be written.
 pub fn scaffold(name: &str, folder: &Path, sdk: &Sdk) -> Result<Vec<PathBuf>> {
     check_name(name)?;
     if folder.exists() {
         bail!(
-            "{} is there already: choose another name or --path",
+            "{} already exists: choose another name or --path",
             folder.display()
         );
     }
@@ -88,7 +88,7 @@ pub fn scaffold(name: &str, folder: &Path, sdk: &Sdk) -> Result<Vec<PathBuf>> {
         let path = folder.join(file);
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
+            .with_context(|| format!("cannot create the folder {}", parent.display()))?;
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         written.push(path);
     }
@@ -104,11 +104,11 @@ fn fill(template: &str, name: &str, sdk: &Sdk) -> String {
         ),
         Sdk::Git => format!("tickdeck-sdk = {{ git = \"{SDK_GIT}\" }}"),
     };
-    // A crate within someone's workspace must say whether it belongs to it; a member of ours does.
+    // A crate inside a workspace must be a member of it or a workspace of its own; a crate in ours is a member.
     let workspace = if *sdk == Sdk::Workspace {
         ""
     } else {
-        "\n# A workspace of its own, wherever it lies.\n[workspace]\n"
+        "\n# A workspace of its own, wherever the crate is.\n[workspace]\n"
     };
     template
         .replace("{{name}}", name)
@@ -117,7 +117,7 @@ fn fill(template: &str, name: &str, sdk: &Sdk) -> String {
         .replace("{{workspace}}", workspace)
 }
 
-/// `my-strategy` as a type: `MyStrategy`.
+/// Converts a name to the name of a type: `my-strategy` to `MyStrategy`.
 fn type_name(name: &str) -> String {
     let capital = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     name.split('-')
@@ -126,7 +126,7 @@ fn type_name(name: &str) -> String {
         .collect()
 }
 
-/// Words that no Rust crate may be called.
+/// Keywords of Rust, which no crate can be called.
 const KEYWORDS: [&str; 38] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_a_crate_and_refuses_a_folder_that_is_there() {
+    fn writes_a_crate_and_refuses_an_existing_folder() {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("my-strategy");
         let files = scaffold("my-strategy", &at, &Sdk::Path("/sdk \"x\"/rust".into())).unwrap();
@@ -188,6 +188,6 @@ mod tests {
             Some("/sdk \"x\"/rust")
         );
         let error = scaffold("my-strategy", &at, &Sdk::Git).unwrap_err();
-        assert!(error.to_string().contains("is there already"), "{error}");
+        assert!(error.to_string().contains("already exists"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
+//! `tickdeck build`: compiles a strategy's crate to a module in the plugins folder.
 
 use super::module::{self, Module};
 use crate::output::{print, print_json};
@@ -12,10 +12,10 @@ use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 use tickdeck_toolchain::rust;
 
-/// Build strategies and put their modules into the plugins folder.
+/// Build strategies and install their modules in the plugins folder.
 ///
-/// Adds the compiler's WebAssembly target with rustup if it is missing. The module appears whole or not at all, and is
-/// checked like `check` does.
+/// Adds the WebAssembly target with rustup if it is missing. A module is installed atomically, and then checked as `check`
+/// does.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck build plugins/ema-cross
@@ -28,7 +28,7 @@ pub(super) struct Build {
     /// The plugins folder
     #[arg(long, value_name = "DIR", default_value = PLUGINS)]
     out: PathBuf,
-    /// Build for the world `strategy-bytes`: the same strategy on events as bytes
+    /// Build for the world `strategy-bytes`, which passes events as bytes
     #[arg(long)]
     bytes: bool,
     /// Print one JSON object
@@ -58,7 +58,7 @@ impl Build {
             let inspection = host
                 .inspect(&module.file, &ResourceLimits::default())
                 .with_context(|| {
-                    format!("{} was built, but the host does not take it", module.name)
+                    format!("{} was built, but the host does not accept it", module.name)
                 })?;
             if !self.json {
                 print(&format!("{}\n", module::line(&module.file, &inspection)))?;

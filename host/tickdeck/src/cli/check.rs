@@ -1,4 +1,4 @@
-//! `tickdeck check`: all there is to know about a module without running it on events.
+//! `tickdeck check`: describes a module without running it on events.
 
 use super::module::{Signer, module, subscription};
 use crate::output::{print, print_json};
@@ -12,7 +12,7 @@ use tickdeck_model::format;
 use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig};
 
-/// Say what a module is, what it wants and whether this host runs it.
+/// Show what a module is, what it subscribes to, and whether this host can run it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck check plugins/ema-cross.wasm
@@ -28,7 +28,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
-        // Without the cache: what is printed is how long it takes to compile.
+        // Without the cache, so that the time printed is that of a compilation.
         let host = Runtime::new(RuntimeConfig::default())?;
         let inspection = host.inspect(&self.file, &ResourceLimits::default())?;
         let signer = signer_of(&self.file);
@@ -43,7 +43,7 @@ impl Check {
 
 fn text(file: &Path, inspection: &Inspection, signer: &Signer) -> String {
     let mut rows = facts(file, inspection);
-    rows.push(("signature", signature_in_words(signer)));
+    rows.push(("signature", describe_signature(signer)));
     rows.retain(|(_, value)| !value.is_empty());
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
@@ -77,11 +77,11 @@ fn facts(file: &Path, inspection: &Inspection) -> Vec<(&'static str, String)> {
         ),
         ("imports", list(&inspection.imports)),
         ("exports", list(&inspection.exports)),
-        ("wants", list(&wants)),
+        ("subscribes", list(&wants)),
         ("messages", list(&manifest.messages)),
         (
             "orders",
-            format!("{} when it ends", policy_in_words(manifest.order_policy)),
+            format!("{} when it stops", describe_policy(manifest.order_policy)),
         ),
         (
             "state",
@@ -106,7 +106,7 @@ fn parameters(parameters: &[Parameter]) -> String {
         let default = parameter
             .default
             .clone()
-            .unwrap_or_else(|| "(must be given)".to_owned());
+            .unwrap_or_else(|| "(required)".to_owned());
         let range = range(parameter.minimum, parameter.maximum);
         [
             parameter.name.clone(),
@@ -119,7 +119,7 @@ fn parameters(parameters: &[Parameter]) -> String {
     let rows: Vec<_> = parameters.iter().map(row).collect();
     "\n".to_owned()
         + &aligned(
-            &["<parameter", "<kind", "<default", "<range", "<what for"],
+            &["<parameter", "<kind", "<default", "<range", "<description"],
             &rows,
         )
 }
@@ -133,15 +133,15 @@ fn range(minimum: Option<f64>, maximum: Option<f64>) -> String {
     }
 }
 
-fn signature_in_words(signer: &Signer) -> String {
+fn describe_signature(signer: &Signer) -> String {
     match signer {
         Ok(None) => "none".to_owned(),
         Ok(Some(key)) => format!("names key {key}; a deck with trusted_keys verifies it"),
-        Err(why) => format!("of no use, {why}"),
+        Err(why) => format!("unusable, {why}"),
     }
 }
 
-const fn policy_in_words(policy: OrderPolicy) -> &'static str {
+const fn describe_policy(policy: OrderPolicy) -> &'static str {
     match policy {
         OrderPolicy::Cancel => "canceled",
         OrderPolicy::Hold => "held",
@@ -154,21 +154,21 @@ mod tests {
     use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
     #[test]
-    fn a_signature_beside_the_module_is_told_with_its_key() {
+    fn a_signature_file_is_shown_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let (module, key_file) = (folder.path().join("a.wasm"), folder.path().join("k"));
-        let words = || signature_in_words(&signer_of(&module));
-        assert_eq!(words(), "none");
+        let text = || describe_signature(&signer_of(&module));
+        assert_eq!(text(), "none");
         let key = NewKey::make(None).unwrap();
         std::fs::write(&key_file, &key.secret).unwrap();
         let signing = SigningKey::read(&key_file, || Ok(String::new())).unwrap();
         let minisig = signing.sign("a.wasm", 7, &b"a module"[..]).unwrap();
         std::fs::write(signature_file(&module), minisig).unwrap();
-        assert!(words().starts_with(&format!("names key {};", key.id)));
+        assert!(text().starts_with(&format!("names key {};", key.id)));
         std::fs::write(signature_file(&module), "junk").unwrap();
         assert_eq!(
-            words(),
-            "of no use, it is damaged, it does not have minisign's four lines: sign it again"
+            text(),
+            "unusable, it is damaged, it does not have minisign's four lines: sign it again"
         );
     }
 }

@@ -1,11 +1,11 @@
-//! `tickdeck completions`: what a shell needs to complete the command line.
+//! `tickdeck completions`: prints completions of the command line for a shell.
 
 use anyhow::Result;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
-/// Print completions for a shell.
+/// Print command-line completions for a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck completions bash > ~/.local/share/bash-completion/completions/tickdeck

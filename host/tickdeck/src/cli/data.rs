@@ -1,4 +1,4 @@
-//! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
+//! `tickdeck data check`: checks captures for gaps, and the book built from them against the exchange's own quotes.
 
 use crate::output::{print, print_json};
 use anyhow::Result;
@@ -11,7 +11,7 @@ use tickdeck_engine::port::GatewayError;
 use tickdeck_gateway::playback::{CheckReport, CheckedBook, check};
 use tickdeck_model::format::{date, grouped, time_of_day};
 
-/// Look after recorded market data.
+/// Check recorded market data.
 #[derive(Debug, Subcommand)]
 pub(super) enum Data {
     Check(DataCheck),
@@ -25,7 +25,7 @@ impl Data {
     }
 }
 
-/// Check captures: lines, kinds, gaps, duplicates, and whether the local book agrees with the exchange's best quote.
+/// Check captures for gaps and duplicates, and the order book against the exchange's best quotes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck data check btcusdt_20240808.gz
@@ -34,7 +34,7 @@ pub(super) struct DataCheck {
     /// Binance captures, gzip or plain
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print one JSON object, with one entry a file
+    /// Print one JSON object with one entry per file
     #[arg(long)]
     json: bool,
 }
@@ -55,10 +55,10 @@ enum DataFile {
 
 impl DataCheck {
     fn run(self) -> Result<ExitCode> {
-        let tells = std::io::stderr().is_terminal();
-        let (mut wire, mut failed) = (DataFiles { files: Vec::new() }, false);
+        let is_terminal = std::io::stderr().is_terminal();
+        let (mut output, mut failed) = (DataFiles { files: Vec::new() }, false);
         for file in &self.files {
-            if tells {
+            if is_terminal {
                 eprintln!("checking {}", file.display());
             }
             let result = check(file);
@@ -68,7 +68,7 @@ impl DataCheck {
             if !self.json {
                 print(&text(file, &result))?;
             }
-            wire.files.push(match result {
+            output.files.push(match result {
                 Ok(report) => DataFile::Checked(Box::new(report)),
                 Err(error) => DataFile::Unreadable {
                     file: file.display().to_string(),
@@ -77,7 +77,7 @@ impl DataCheck {
             });
         }
         if self.json {
-            print_json(&wire)?;
+            print_json(&output)?;
         }
         Ok(if failed {
             ExitCode::FAILURE
@@ -105,7 +105,7 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
         grouped(report.damaged),
     );
     text += &format!(
-        "  {} gaps, {} duplicates; the book agreed with the exchange {} of {} times\n",
+        "  {} gaps, {} duplicates; the book matched the exchange {} of {} times\n",
         grouped(report.gaps),
         grouped(report.duplicates),
         grouped(report.tops_agreed),
@@ -133,7 +133,7 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
 fn verdict(report: &CheckReport) -> String {
     match &report.broken {
         Some(broken) => format!("broken, {broken}"),
-        None if report.is_clean() => "whole".to_owned(),
+        None if report.is_clean() => "complete".to_owned(),
         None => "has faults".to_owned(),
     }
 }
@@ -143,7 +143,11 @@ fn ending(book: &CheckedBook) -> String {
         Some((price, size)) => format!("{price} x {size}"),
         None => "nothing".to_owned(),
     };
-    let state = if book.is_live { "whole" } else { "not whole" };
+    let state = if book.is_live {
+        "complete"
+    } else {
+        "incomplete"
+    };
     format!(
         "{} ends {state} at update {} with {} levels: bid {}, ask {}",
         book.symbol,

@@ -22,6 +22,7 @@ pub(super) enum Level {
 }
 
 impl Finding {
+    /// Passed.
     pub(super) fn ok(what: &'static str, found: impl Into<String>) -> Self {
         Self::new(what, Level::Ok, found, None)
     }

@@ -1,4 +1,4 @@
-//! What the operator's commands have in common: which host they speak to, and what becomes of its answer.
+//! The client that operator commands share: finds the host, sends a request and prints the answer.
 
 use crate::cli::status_text;
 use crate::output::{print, print_json};
@@ -12,7 +12,7 @@ use tickdeck_control::{Answer, Client, ControlError, Request, socket_path};
 /// The host that runs a deck.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Host {
-    /// The deck that the host runs
+    /// Folder of the deck that the host runs
     #[arg(long, value_name = "DIR", default_value = ".", global = true)]
     deck: PathBuf,
     /// Print the host's answer as one JSON object
@@ -21,7 +21,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Asks the host and prints its answer.
+    /// Sends a request to the host and prints the answer.
     pub(super) fn run(&self, request: &Request) -> Result<ExitCode> {
         let answer = self.ask(request)?;
         if self.json {
@@ -32,31 +32,31 @@ impl Host {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// How the host stands.
+    /// Returns the status of the host.
     pub(super) fn status(&self) -> Result<HostStatus> {
         match self.ask(&Request::Status)? {
             Answer::Status(status) => Ok(*status),
-            _ => bail!("the host answered something else than its status"),
+            _ => bail!("the host did not answer with its status"),
         }
     }
 
-    /// What a strategy has to tell its operator, if it has something.
+    /// Returns the note that a strategy has for its operator, if any.
     pub(super) fn note(&self, name: &str) -> Result<Option<String>> {
         let name = name.to_owned();
         match self.ask(&Request::Show { name })? {
             Answer::Strategy(detail) => Ok(detail.line.note),
-            _ => bail!("the host answered something else than the strategy"),
+            _ => bail!("the host did not answer with the strategy"),
         }
     }
 
-    /// Looks whether a host is there.
-    pub(super) fn reach(&self) -> Result<Client, ControlError> {
+    /// Connects to the host.
+    pub(super) fn connect(&self) -> Result<Client, ControlError> {
         Client::connect(&socket_path(&self.deck)?)
     }
 
-    /// Asks; a refusal is an error.
+    /// Sends a request; a refusal is an error.
     fn ask(&self, request: &Request) -> Result<Answer> {
-        match self.reach()?.ask(request)? {
+        match self.connect()?.ask(request)? {
             Answer::Refused { message } => bail!(status_text::printable(&message)),
             answer => Ok(answer),
         }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deck_s_host_is_found_by_the_deck_s_folder_and_its_refusals_are_errors() {
+    fn a_host_is_found_by_its_deck_and_its_refusals_are_errors() {
         let deck = tempfile::tempdir().unwrap();
         let path = socket_path(deck.path()).unwrap();
         let server = Server::open(&path, Arc::new(Fake)).unwrap();
@@ -105,12 +105,12 @@ mod tests {
         assert_eq!(refused.to_string(), message);
 
         drop(server);
-        let gone = host.status().unwrap_err();
-        assert_eq!(crate::exit::exit_code(&gone), ExitCode::from(3));
+        let error = host.status().unwrap_err();
+        assert_eq!(crate::exit::exit_code(&error), ExitCode::from(3));
     }
 
     #[test]
-    fn a_deck_that_is_not_there_is_named_and_is_no_missing_host() {
+    fn a_missing_deck_is_named_and_is_not_a_missing_host() {
         let deck = tempfile::tempdir().unwrap();
         let host = Host {
             deck: deck.path().join("none"),

@@ -38,7 +38,7 @@ use clap::{CommandFactory, Parser};
 use command_table::command_table;
 use std::process::ExitCode;
 
-/// Trades with strategies compiled to WebAssembly, each in its own sandbox, all on one tape.
+/// Run trading strategies compiled to WebAssembly, each in its own sandbox, all on one tape.
 #[derive(Debug, Parser)]
 #[command(
     name = "tickdeck",

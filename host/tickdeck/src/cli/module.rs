@@ -126,7 +126,7 @@ pub(super) fn module(file: &Path, inspection: &Inspection, signer: &Signer) -> M
     }
 }
 
-/// Describes a subscription in words.
+/// Describes a subscription.
 pub(super) fn subscription(subscription: &Subscription) -> String {
     match subscription {
         Subscription::Quotes(target) => format!("quotes of {target}"),
@@ -138,6 +138,6 @@ pub(super) fn subscription(subscription: &Subscription) -> String {
             step,
         } => format!("bars of {instrument} by {basis}, {step}"),
         Subscription::Signals(name) => format!("signals `{name}`"),
-        Subscription::Accounts => "the account's balances".to_owned(),
+        Subscription::Accounts => "account balances".to_owned(),
     }
 }

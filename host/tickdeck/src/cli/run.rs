@@ -1,4 +1,4 @@
-//! `tickdeck run`: the deck in a folder, with a memory.
+//! `tickdeck run`: runs the deck in a folder and keeps its state.
 
 use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Result, ensure};
@@ -13,8 +13,8 @@ use tickdeck_settings::config::{Config, FILE_NAME};
 
 /// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
 ///
-/// One host runs a deck at a time. Ctrl-C stops the strategies, handles their orders by their policy and ends; a second
-/// one ends at once.
+/// Only one host can run a deck at a time. An interrupted run is resumed. Ctrl-C stops the strategies, handles their
+/// orders according to their policy and exits; a second Ctrl-C exits at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck run
@@ -23,13 +23,13 @@ use tickdeck_settings::config::{Config, FILE_NAME};
 pub(super) struct Run {
     #[command(flatten)]
     playing: RunOptions,
-    /// The deck's settings; the deck is the folder they lie in [default: tickdeck.toml]
+    /// The deck's settings; the deck is the folder that contains them [default: tickdeck.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Lift the kill switch that an earlier run was ended with
+    /// Lift the kill switch of an earlier run
     #[arg(long)]
     clear_kill: bool,
-    /// Leave a run that was cut off behind, with its positions, instead of going on with it
+    /// Start a new run instead of resuming an interrupted one, whose positions are left behind
     #[arg(long, alias = "afresh")]
     fresh: bool,
 }
@@ -43,7 +43,7 @@ impl Run {
             None => {
                 ensure!(
                     deck.config_file().exists() || deck.plugins().is_dir(),
-                    "this folder is no deck, it has neither {FILE_NAME} nor plugins/: go to one, name one with --config, \
+                    "this folder is not a deck, it has neither {FILE_NAME} nor plugins/: change to one, name one with --config, \
                      or try `tickdeck demo`"
                 );
                 deck.config()?

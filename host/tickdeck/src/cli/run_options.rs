@@ -27,37 +27,37 @@ const UNATTENDED: Duration = Duration::from_secs(30);
 /// How the tape is played.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunOptions {
-    /// Seed of all that is random: the same seed plays the same market [default: 7]
+    /// Seed of everything random: the same seed gives the same market [default: 7]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: Option<u64>,
     /// Stop after this many market events (quotes, trades, book updates)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     events: Option<u64>,
-    /// How fast event time goes by: real, fast (a minute in a second), max, or a factor such as 10
+    /// Speed of event time: real, fast (one minute per second), max, or a factor such as 10
     #[arg(long, default_value = "real")]
     pace: Pace,
     /// Play Binance captures instead of the simulated exchange
     #[arg(long, value_name = "FILE", num_args = 1..)]
     capture: Vec<PathBuf>,
-    /// Threads that run strategies; in lockstep results never depend on it [default: 1]
+    /// Number of threads that run strategies; does not affect results in lockstep [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: Option<u16>,
-    /// Most events in one call of a strategy; in lockstep results never depend on it [default: 1024]
+    /// Most events in one call of a strategy; does not affect results in lockstep [default: 1024]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     batch: Option<u32>,
-    /// Cut batches at random places from this seed, to see that it changes nothing
+    /// Split batches at random places from this seed, to test that it changes nothing
     #[arg(long, value_name = "N")]
     split_seed: Option<u64>,
-    /// Stop after this wall time, such as 30s or 5m
+    /// Stop after this much wall time, such as 30s or 5m
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
-    /// Leave the plugins folder alone once it was read
+    /// Do not watch the plugins folder for changes
     #[arg(long)]
     no_watch: bool,
-    /// Lines instead of the live view, also on a terminal
+    /// Print lines instead of the live view, even on a terminal
     #[arg(long)]
     plain: bool,
-    /// Print one JSON object at the end, and nothing else
+    /// Print one JSON object at the end and nothing else
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -91,7 +91,7 @@ impl RunOptions {
         }
         let dev_loop = shown
             .dev_loop
-            .map(|dev_loop| dev_loop.beside(deck.feed.clone()));
+            .map(|dev_loop| dev_loop.spawn(deck.feed.clone()));
         let dev_loop = dev_loop.transpose()?;
         // Last to come and first to go: while it answers, everything that it asks is there.
         let server = listen(&shown.deck, deck.operator, display);

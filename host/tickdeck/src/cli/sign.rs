@@ -1,4 +1,4 @@
-//! `tickdeck sign`: vouch for modules, and make the key to do so. Keys and signatures are minisign's.
+//! `tickdeck sign`: signs modules, and generates signing keys, both in the format of minisign.
 
 use crate::output::print;
 use anyhow::{Context, Result, ensure};
@@ -13,8 +13,8 @@ use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
 /// Sign modules, so that decks that trust your key run them.
 ///
-/// The signature goes into FILE.minisig beside the file, in the format of the `minisign` tool, whose keys can be used as
-/// well. A deck trusts the keys that its tickdeck.toml lists: [wasm] trusted_keys = ["RWQ..."].
+/// Writes the signature to FILE.minisig next to the file, in the format of the `minisign` tool, whose keys work as well. A
+/// deck trusts the keys listed in its tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck sign --new-key ~/.tickdeck.key
@@ -37,10 +37,10 @@ pub(super) struct Sign {
         conflicts_with = "new_key"
     )]
     key: Option<PathBuf>,
-    /// Make a key pair: the secret key in KEYFILE, the public key in KEYFILE.pub
+    /// Generate a key pair: the secret key in KEYFILE, the public key in KEYFILE.pub
     #[arg(long, value_name = "KEYFILE")]
     new_key: Option<PathBuf>,
-    /// Protect the new key with no password: whoever reads the file can sign
+    /// Do not protect the new key with a password: anyone who can read the file can sign
     #[arg(long, requires = "new_key", conflicts_with_all = ["files", "key"])]
     no_password: bool,
     /// Print one JSON object
@@ -55,7 +55,7 @@ struct SignedFiles {
     files: Vec<SignedFile>,
 }
 
-/// A file that was signed.
+/// A signed file.
 #[derive(Debug, Serialize)]
 struct SignedFile {
     file: String,
@@ -76,7 +76,7 @@ impl Sign {
         let text = match (&self.new_key, &self.key) {
             (Some(file), _) => self.make_key(file)?,
             (None, key) => {
-                let key = key.as_deref().context("name the secret key with --key")?;
+                let key = key.as_deref().context("give the secret key with --key")?;
                 self.sign(key)?
             }
         };
@@ -84,13 +84,13 @@ impl Sign {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Makes a key pair; what is to be printed.
+    /// Generates a key pair and returns the text to print.
     fn make_key(&self, file: &Path) -> Result<String> {
         let public_file = public_file(file);
         for taken in [file, &public_file] {
             ensure!(
                 !taken.exists(),
-                "{} is there already, and a key is never overwritten: name another file",
+                "{} already exists, and a key is never overwritten: choose another file",
                 taken.display()
             );
         }
@@ -112,8 +112,8 @@ impl Sign {
             return Ok(serde_json::to_string(&made)? + "\n");
         }
         Ok(format!(
-            "made key {}: {} is secret, {} is public\n\n\
-             tickdeck.toml of decks that trust it:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
+            "generated key {}: {} is secret, {} is public\n\n\
+             To trust it, add to tickdeck.toml:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
             key.id,
             file.display(),
             public_file.display(),
@@ -121,7 +121,7 @@ impl Sign {
         ))
     }
 
-    /// Signs every file; what is to be printed.
+    /// Signs every file and returns the text to print.
     fn sign(&self, key_file: &Path) -> Result<String> {
         let key = SigningKey::read(key_file, || {
             prompt(&format!("password of {}: ", key_file.display()))
@@ -167,18 +167,18 @@ fn new_password() -> Result<String> {
     let password = prompt("password of the new key: ")?;
     ensure!(
         !password.is_empty(),
-        "the password is empty: give one, or make a key without with --no-password"
+        "the password is empty: enter one, or generate a key without a password with --no-password"
     );
     ensure!(
-        prompt("the same again: ")? == password,
-        "the passwords differ: try again"
+        prompt("repeat the password: ")? == password,
+        "the passwords do not match: try again"
     );
     Ok(password)
 }
 
 fn prompt(question: &str) -> Result<String> {
     rpassword::prompt_password(question).context(
-        "cannot ask for the password here: run it in a terminal, or use a key that was made with --no-password",
+        "cannot ask for the password here: run this in a terminal, or use a key generated with --no-password",
     )
 }
 
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_signed_with_a_key_or_a_key_is_made_and_not_both() {
+    fn files_are_signed_or_a_key_is_generated_but_not_both() {
         assert!(parse(&["a.wasm", "b.wasm", "--key", "k"]).is_ok());
         assert!(parse(&["--new-key", "k", "--no-password"]).is_ok());
         for wrong in [
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_signs_files_that_decks_trusting_it_take() {
+    fn a_new_key_signs_files_for_decks_that_trust_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (key, module) = (path("k"), path("a.wasm"));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_never_overwritten_and_says_what_to_trust() {
+    fn a_key_is_never_overwritten_and_the_output_shows_how_to_trust_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("k");
         let sign = parse(&["--new-key", "k", "--no-password"]).unwrap();
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_signed_is_named() {
+    fn files_that_cannot_be_signed_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(path("a.wasm"), "a module").unwrap();

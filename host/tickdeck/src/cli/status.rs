@@ -1,4 +1,4 @@
-//! `tickdeck status`: how the running host stands.
+//! `tickdeck status`: shows the status of the running host.
 
 use crate::cli::host_client::Host;
 use anyhow::Result;
@@ -6,7 +6,7 @@ use clap::Args;
 use std::process::ExitCode;
 use tickdeck_control::Request;
 
-/// Show how the running host stands: figures, strategies and prices.
+/// Show the status of the running host: figures, strategies and prices.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck status

@@ -1,4 +1,4 @@
-//! A host's answers as plain text.
+//! Formats the answers of a host as plain text.
 
 mod times;
 
@@ -9,12 +9,12 @@ use tickdeck_control::protocol::{
 };
 use tickdeck_model::format::{date, grouped, money_text, short, span, time_of_day};
 
-/// Digits of a hash in a table; `show` and `--json` have all of them.
+/// Digits of a hash shown in a table; `show` and `--json` have all of them.
 const HASH_SHOWN: usize = 12;
 /// Characters of the longest bar.
 const BAR: u64 = 30;
 
-/// What a command prints.
+/// Formats an answer.
 pub(super) fn answer(answer: &Answer) -> String {
     match answer {
         Answer::Done { message } | Answer::Refused { message } => printable(message) + "\n",
@@ -24,12 +24,12 @@ pub(super) fn answer(answer: &Answer) -> String {
     }
 }
 
-/// How a host stands.
+/// Formats the status of a host.
 pub(super) fn status(status: &HostStatus) -> String {
     printable(&(figures(status) + &notes(&status.strategies)))
 }
 
-/// How a host stands, with the times of its strategies.
+/// Formats the status of a host with the times of its strategies.
 pub(super) fn top(status: &HostStatus) -> String {
     let times = times::times(&status.strategies);
     printable(&(figures(status) + &times + &notes(&status.strategies)))
@@ -48,7 +48,7 @@ fn figures(status: &HostStatus) -> String {
     text
 }
 
-/// Text without what would steer a terminal: titles, notes and logs are other people's words.
+/// Replaces control characters, which would steer the terminal: titles, notes and logs are foreign text.
 pub(super) fn printable(text: &str) -> String {
     let safe = |char: char| {
         if char.is_control() && char != '\n' {
@@ -91,7 +91,7 @@ fn head(status: &HostStatus) -> String {
     text + "\n"
 }
 
-/// The strategies within a status.
+/// The columns of the strategies in a status.
 const STRATEGY_HEADER: [&str; 8] = [
     "<strategy",
     "<version",
@@ -130,7 +130,7 @@ fn instrument_row(line: &InstrumentLine) -> [String; 6] {
     ]
 }
 
-/// The strategies by themselves.
+/// The columns of the list of strategies.
 const LIST_HEADER: [&str; 9] = [
     "<strategy",
     "<version",
@@ -164,19 +164,19 @@ fn strategies(lines: &[StrategyLine]) -> String {
     aligned(&LIST_HEADER, &rows) + &notes(lines)
 }
 
-/// What an operator should know or do, a line each, after an empty one.
+/// Formats what an operator should know or do, one line each, after an empty line.
 fn notes(lines: &[StrategyLine]) -> String {
-    let told = |line: &StrategyLine| {
+    let of_line = |line: &StrategyLine| {
         let shadow = line
             .shadow
             .as_ref()
-            .map(|shadow| shadow_words(shadow, &line.name));
-        let words = line.note.clone().into_iter().chain(shadow);
-        words
-            .map(|words| format!("{}: {words}\n", line.name))
+            .map(|shadow| describe_shadow(shadow, &line.name));
+        let notes = line.note.clone().into_iter().chain(shadow);
+        notes
+            .map(|note| format!("{}: {note}\n", line.name))
             .collect::<String>()
     };
-    let text: String = lines.iter().map(told).collect();
+    let text: String = lines.iter().map(of_line).collect();
     if text.is_empty() {
         text
     } else {
@@ -184,7 +184,7 @@ fn notes(lines: &[StrategyLine]) -> String {
     }
 }
 
-fn shadow_words(shadow: &ShadowLine, name: &str) -> String {
+fn describe_shadow(shadow: &ShadowLine, name: &str) -> String {
     let hash: String = shadow.hash.chars().take(HASH_SHOWN).collect();
     format!(
         "{} ({hash}) runs in the shadow: {} decisions agreed, {} differed; `tickdeck strategies promote {name}`",
@@ -225,7 +225,7 @@ fn detail(detail: &StrategyDetail) -> String {
         + &section("log", &log.collect::<String>())
 }
 
-/// A heading with its lines, indented; `none` if there are none.
+/// Formats a heading with its lines indented, or with `none` if there are none.
 fn section(title: &str, body: &str) -> String {
     if body.is_empty() {
         return format!("\n{title}: none\n");
@@ -234,7 +234,7 @@ fn section(title: &str, body: &str) -> String {
     format!("\n{title}\n{}", lines.collect::<String>())
 }
 
-/// Where the version in the shadow differs; nothing is said where there is none.
+/// Formats the differences of the shadow version; empty if there are none.
 fn differences(detail: &StrategyDetail) -> String {
     if detail.differences.is_empty() {
         return String::new();
@@ -305,7 +305,7 @@ fn histogram(buckets: &[TimeBucket]) -> String {
             u64::MAX => "longer".to_owned(),
             bound => format!("{} ns", grouped(bound)),
         };
-        // At least a mark for what happened at all.
+        // At least one mark for a bucket that is not empty.
         let length = u128::from(bucket.count) * u128::from(BAR) / u128::from(most);
         let length = (length as usize).max(usize::from(bucket.count > 0));
         [bound, grouped(bucket.count), "#".repeat(length)]
@@ -329,10 +329,10 @@ fn position(positions: &[PositionLine]) -> String {
     if positions.is_empty() {
         return "flat".to_owned();
     }
-    let words = positions
+    let texts = positions
         .iter()
         .map(|line| format!("{} {}", line.size, line.symbol));
-    words.collect::<Vec<_>>().join(", ")
+    texts.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `tickdeck replay --strategy NAME=new.wasm`: a recorded run as it would have gone with another module.
+//! `tickdeck replay --strategy NAME=new.wasm`: plays a recorded run with another module for a strategy.
 
 use crate::display::console::on_interrupt;
 use crate::output::{print, print_json};
@@ -16,24 +16,24 @@ use tickdeck_recording::names::{Names, net};
 use tickdeck_recording::recorded_actions;
 use tickdeck_recording::{Comparison, Counts, DataReels, RecordedRun, compare};
 
-/// What was asked for.
-pub(super) struct Asked<'a> {
+/// The options of a what-if replay.
+pub(super) struct WhatIf<'a> {
     pub(super) name: &'a str,
     pub(super) file: &'a Path,
-    /// Most differences that are told.
+    /// Most differences to report.
     pub(super) most: usize,
     pub(super) json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     run: u32,
     strategy: String,
-    /// Decisions that only one of the runs made, of all strategies.
+    /// Decisions of all strategies that only one of the runs made.
     differences: usize,
     strategies: Vec<Row>,
-    /// The first of them.
+    /// The first differences.
     first: Vec<Line>,
 }
 
@@ -47,10 +47,10 @@ struct Row {
     new: Side,
 }
 
-/// What a strategy came to.
+/// The result of a strategy.
 #[derive(Debug, Serialize, Default)]
 struct Side {
-    /// Realised and unrealised, less fees, in the account's currency.
+    /// Realised and unrealised profit less fees, in the account's currency.
     pnl: String,
     position: String,
 }
@@ -64,39 +64,39 @@ struct Line {
     decision: String,
 }
 
-/// Plays both and prints what differs.
+/// Plays both runs and prints the differences.
 pub(super) fn run(
     reels: &DataReels,
     run: &RecordedRun,
-    asked: &Asked<'_>,
+    what_if: &WhatIf<'_>,
     stop: &CancelToken,
 ) -> Result<ExitCode> {
     let recorded = recorded_actions(run)?;
     let before = as_recorded(reels, run, stop)?;
-    let played = prepare_what_if(reels, run, (asked.name, asked.file), stop)?;
+    let played = prepare_what_if(reels, run, (what_if.name, what_if.file), stop)?;
     on_interrupt(stop.clone(), Some(played.engine.controls()))?;
     let (engine, names) = (played.engine, played.names);
     let after = run_for_strategies("replay", move || engine.run(&mut NullObserver))??;
     if stop.asked() {
-        bail!("it was stopped before the end, so there is nothing to compare");
+        bail!("interrupted before the end, so there is nothing to compare");
     }
     let comparison = compare(&recorded, &played.decided.take());
     let outcome = Outcome {
         run: run.number,
-        strategy: asked.name.to_owned(),
+        strategy: what_if.name.to_owned(),
         differences: comparison.differences.len(),
         strategies: rows(&comparison, (&before, &after), &names),
-        first: lines(&comparison, asked.most, &names),
+        first: lines(&comparison, what_if.most, &names),
     };
-    if asked.json {
+    if what_if.json {
         print_json(&outcome)?;
     } else {
-        print(&words(&outcome, &names))?;
+        print(&text(&outcome, &names))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the recorded run came to: it is done again, which also says that its reels are whole.
+/// Replays the recorded run for its results, which also verifies that its recording is intact.
 fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
     let PreparedReplay {
         engine, mut tape, ..
@@ -107,8 +107,8 @@ fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Resu
     })??;
     if replayed.divergence.is_some() {
         bail!(
-            "run {} does not come out as it was recorded even with its own modules, so nothing can be compared with it: \
-             `tickdeck replay` says where",
+            "run {} does not replay as recorded even with its own modules, so nothing can be compared with it: \
+             `tickdeck replay` shows where",
             run.number
         );
     }
@@ -166,10 +166,10 @@ fn lines(comparison: &Comparison, most: usize, names: &Names) -> Vec<Line> {
     first.map(line).collect()
 }
 
-fn words(outcome: &Outcome, names: &Names) -> String {
+fn text(outcome: &Outcome, names: &Names) -> String {
     if outcome.differences == 0 {
         return format!(
-            "the same: with this module {} decides what it decided, and so does everyone else\n",
+            "no difference: with this module {} makes the same decisions, and so do all others\n",
             outcome.strategy
         );
     }
@@ -183,7 +183,7 @@ fn words(outcome: &Outcome, names: &Names) -> String {
     }
     let more = outcome.differences - outcome.first.len();
     if more > 0 {
-        text += &format!("  ... and {more} more (--differences N tells more)\n");
+        text += &format!("  ... and {more} more (--differences N shows more)\n");
     }
     text += &format!("\nresults in {}, recorded -> new\n", names.money_code());
     for row in &outcome.strategies {

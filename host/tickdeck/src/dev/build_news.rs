@@ -1,4 +1,4 @@
-//! What the author of a strategy is told, on a terminal or on the board of a host.
+//! Reports the progress of builds to the author of a strategy, on a terminal or through the feed of a host.
 
 use crate::output::print;
 use std::path::PathBuf;
@@ -7,94 +7,96 @@ use tickdeck_deck::feed::{BuildPhase, BuildProgress, OperatorFeed, Topic, micros
 use tickdeck_strategy::LogLevel;
 use tickdeck_toolchain::rust::Failure;
 
-/// Errors of a build that are kept for the view.
+/// Most errors of a build shown in the view.
 const MOST_ERRORS: usize = 50;
 
-/// How long the steps from a save to the version that trades took.
+/// The times of the steps from a save to the version that trades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BuildTimes {
     /// From the save to the first event.
     pub total: Duration,
-    /// In cargo.
+    /// Time in cargo.
     pub build: Duration,
-    /// From the module in the plugins folder to the handover: the watcher's patience, compiling, the rehearsal.
+    /// From the module in the plugins folder to the handover: the watcher's delay, compiling, the dry run.
     pub settle: Duration,
-    /// The handover itself, if there was a version before.
+    /// The handover itself, if there was a previous version.
     pub swap_ns: Option<u64>,
 }
 
-/// What there is to tell.
+/// News about a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BuildNews {
     /// The sources are watched.
     Watching(PathBuf),
-    /// Something was saved and is being built.
-    Builds,
-    /// It does not build.
+    /// A build has started.
+    Building,
+    /// The build failed.
     Broken(Failure),
-    /// It builds, to the module that is there already.
-    Same,
-    /// A module is in the plugins folder.
+    /// The build produced the module that is installed already.
+    Unchanged,
+    /// A module was installed in the plugins folder.
     Built {
-        /// How long cargo took.
+        /// Time in cargo.
         took: Duration,
-        /// What the compiler warns of, in numbers.
+        /// Number of compiler warnings.
         warnings: usize,
-        /// Where it lies.
+        /// The installed module.
         file: PathBuf,
     },
-    /// It trades.
+    /// The new version trades.
     Live(BuildTimes),
-    /// It runs beside the one that trades.
+    /// The new version runs in the shadow of the one that trades.
     Shadow(BuildTimes),
-    /// Something is wrong with the machine rather than with the strategy.
+    /// The build could not be run.
     Trouble(String),
 }
 
-/// Who hears the news.
+/// Reports news about builds.
 pub trait BuildReporter: Send {
-    /// Tells what there is of the strategy `name`.
-    fn tell(&mut self, name: &str, news: &BuildNews);
+    /// Reports news about the strategy `name`.
+    fn report(&mut self, name: &str, news: &BuildNews);
 }
 
-/// Prints lines, as long as there is no host.
+/// Prints lines while there is no host.
 #[derive(Debug, Default)]
 pub struct BuildPrinter;
 
 impl BuildReporter for BuildPrinter {
-    fn tell(&mut self, name: &str, news: &BuildNews) {
-        // Without a reader it goes on: the builds matter, not the words.
-        let words = news.words("waiting for the next save");
-        let _ = print(&format!("{name}: {words}\n"));
+    fn report(&mut self, name: &str, news: &BuildNews) {
+        // Without a reader the loop continues: the builds matter, not the lines.
+        let text = news.text("waiting for the next save");
+        let _ = print(&format!("{name}: {text}\n"));
     }
 }
 
-/// Writes on the board of a host.
+/// Writes to the feed of a host.
 pub struct FeedReporter(pub OperatorFeed);
 
 impl BuildReporter for FeedReporter {
-    fn tell(&mut self, name: &str, news: &BuildNews) {
+    fn report(&mut self, name: &str, news: &BuildNews) {
         let level = match news {
             BuildNews::Broken(_) | BuildNews::Trouble(_) => LogLevel::Error,
             _ => LogLevel::Info,
         };
-        let meanwhile = "the version before goes on";
+        let meanwhile = "the previous version keeps running";
         self.0.show_draft(news.draft(name, meanwhile));
         if news.is_worth_a_line() {
-            self.0
-                .say(Topic::Build, name, level, &news.words(meanwhile));
+            self.0.say(Topic::Build, name, level, &news.text(meanwhile));
         }
     }
 }
 
 impl BuildNews {
-    /// Steps on the way are shown while they last.
+    /// Returns whether the news are worth a line in the log; other steps are only shown while they last.
     const fn is_worth_a_line(&self) -> bool {
-        !matches!(self, Self::Watching(_) | Self::Builds | Self::Built { .. })
+        !matches!(
+            self,
+            Self::Watching(_) | Self::Building | Self::Built { .. }
+        )
     }
 
-    /// With all that the compiler says; `meanwhile` is what happens if it does not build.
-    fn words(&self, meanwhile: &str) -> String {
+    /// Formats the news with the compiler's messages; `meanwhile` says what happens after a failed build.
+    fn text(&self, meanwhile: &str) -> String {
         let headline = self.headline(meanwhile);
         match self {
             Self::Broken(failure) => format!("{headline}\n{}\n", failure.rendered),
@@ -102,16 +104,19 @@ impl BuildNews {
         }
     }
 
-    /// On one line.
+    /// Formats the news in one line.
     fn headline(&self, meanwhile: &str) -> String {
         match self {
-            Self::Watching(folder) => format!("save something in {} to swap it", folder.display()),
-            Self::Builds => "building".to_owned(),
+            Self::Watching(folder) => format!(
+                "watching {}; save a file to swap the strategy",
+                folder.display()
+            ),
+            Self::Building => "building".to_owned(),
             Self::Broken(failure) => match failure.errors.len() {
                 1 => format!("does not build, 1 error; {meanwhile}"),
                 count => format!("does not build, {count} errors; {meanwhile}"),
             },
-            Self::Same => "builds, to the same module as before".to_owned(),
+            Self::Unchanged => "built, with no change to the module".to_owned(),
             Self::Built {
                 took,
                 warnings,
@@ -125,9 +130,9 @@ impl BuildNews {
                 let took = took.as_secs_f64();
                 format!("built in {took:.2} s{warnings}: {}", file.display())
             }
-            Self::Live(times) => format!("saved -> live in {}", times.words()),
-            Self::Shadow(times) => format!("saved -> runs beside in {}", times.words()),
-            Self::Trouble(words) => words.clone(),
+            Self::Live(times) => format!("saved -> live in {}", times.text()),
+            Self::Shadow(times) => format!("saved -> in the shadow in {}", times.text()),
+            Self::Trouble(problem) => problem.clone(),
         }
     }
 
@@ -135,8 +140,8 @@ impl BuildNews {
         let (stand, errors) = match self {
             Self::Broken(failure) => (BuildPhase::Broken, failure.errors.clone()),
             Self::Trouble(_) => (BuildPhase::Broken, Vec::new()),
-            Self::Live(_) | Self::Same => (BuildPhase::Live, Vec::new()),
-            Self::Watching(_) | Self::Builds | Self::Built { .. } | Self::Shadow(_) => {
+            Self::Live(_) | Self::Unchanged => (BuildPhase::Live, Vec::new()),
+            Self::Watching(_) | Self::Building | Self::Built { .. } | Self::Shadow(_) => {
                 (BuildPhase::Underway, Vec::new())
             }
         };
@@ -150,7 +155,7 @@ impl BuildNews {
 
 impl BuildTimes {
     /// `1.34 s (build 0.9 s, settle 0.2 s, swap 85 us)`
-    fn words(&self) -> String {
+    fn text(&self) -> String {
         let swap = self
             .swap_ns
             .map_or_else(String::new, |ns| format!(", swap {}", micros(ns)));
@@ -168,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_of_a_save_is_told_step_by_step() {
+    fn the_times_of_a_save_are_shown_step_by_step() {
         let times = BuildTimes {
             total: Duration::from_millis(1_340),
             build: Duration::from_millis(900),
@@ -176,7 +181,7 @@ mod tests {
             swap_ns: Some(85_000),
         };
         assert_eq!(
-            BuildNews::Live(times).words(""),
+            BuildNews::Live(times).text(""),
             "saved -> live in 1.34 s (build 0.9 s, settle 0.2 s, swap 85 us)"
         );
         let first = BuildTimes {
@@ -184,13 +189,13 @@ mod tests {
             ..times
         };
         assert_eq!(
-            BuildNews::Live(first).words(""),
+            BuildNews::Live(first).text(""),
             "saved -> live in 1.34 s (build 0.9 s, settle 0.2 s)"
         );
     }
 
     #[test]
-    fn a_broken_build_stands_in_the_view_line_by_line_and_in_the_lines_as_the_compiler_prints_it() {
+    fn a_failed_build_has_one_line_per_error_in_the_view_and_the_compilers_output_in_the_log() {
         let failure = Failure {
             errors: vec!["src/lib.rs:81:23: mismatched types".to_owned()],
             rendered: "error[E0308]: mismatched types\n --> src/lib.rs:81:23".to_owned(),
@@ -202,6 +207,6 @@ mod tests {
             (draft.stand, draft.errors),
             (BuildPhase::Broken, failure.errors)
         );
-        assert!(news.words("it waits").contains("\n --> src/lib.rs:81:23"));
+        assert!(news.text("it waits").contains("\n --> src/lib.rs:81:23"));
     }
 }

@@ -1,4 +1,4 @@
-//! The loop behind `tickdeck dev`: look, build, install, and say what became of it.
+//! The loop behind `tickdeck dev`: watch, build, install, and report the outcome.
 
 use crate::dev::build_news::{BuildNews, BuildReporter, BuildTimes, FeedReporter};
 use anyhow::{Context, Result};
@@ -16,7 +16,7 @@ use tickdeck_toolchain::rust::{Job, Outcome, Project};
 use tickdeck_toolchain::watch::debounce::{Debounce, DebounceStep, SourceState};
 use tickdeck_toolchain::watch::sources::{Changed, LOOK_EVERY, Sources};
 
-/// What wakes the workshop before its next look.
+/// A message that wakes the loop before its next look.
 enum Message {
     /// The build of this number has ended.
     Ended(u64),
@@ -24,40 +24,40 @@ enum Message {
     Version(Instant, VersionChange),
 }
 
-/// A build at work.
-struct Building {
+/// A running build.
+struct RunningBuild {
     number: u64,
     since: Instant,
     job: Job,
 }
 
-/// A module on its way from the plugins folder to its first event.
+/// A module between its installation and its first event.
 struct Delivery {
     hash: String,
     saved: Instant,
     build: Duration,
     installed: Instant,
-    /// When it took over, and how long that took.
+    /// When it took over, and how long the handover took, in nanoseconds.
     swapped: Option<(Instant, u64)>,
-    /// When it was offered its first event, took its seat, or came to run beside.
-    there: Option<Instant>,
+    /// When it got its first event, was started, or started in the shadow.
+    arrived: Option<Instant>,
 }
 
-/// Builds a strategy whenever its sources change, and puts the module into a plugins folder.
+/// Builds a strategy whenever its sources change, and installs the module in a plugins folder.
 pub struct DevLoop {
     project: Project,
     plugins: PathBuf,
-    /// Whether `NAME.toml` of the crate goes along.
+    /// Whether to install `NAME.toml` of the crate too.
     with_settings: bool,
     sources: Sources,
-    rhythm: Debounce,
+    debounce: Debounce,
     epoch: Instant,
     last_look: Instant,
     saved: Instant,
-    building: Option<Building>,
+    building: Option<RunningBuild>,
     builds: u64,
-    /// Whether cargo's progress is shown.
-    aloud: bool,
+    /// Whether to show cargo's progress.
+    verbose: bool,
     installed: Option<(ModuleHash, Option<Vec<u8>>)>,
     delivery: Option<Delivery>,
     feed: Option<OperatorFeed>,
@@ -65,12 +65,12 @@ pub struct DevLoop {
     inbox: Receiver<Message>,
 }
 
-/// The settings of a strategy that brings none: while it is worked on, a state whose fields changed is no loss.
+/// Settings of a strategy that has none: during development, losing a state whose fields changed does no harm.
 const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
 
 impl DevLoop {
-    /// For a strategy and the folder that its module goes to. With `with_settings`, `NAME.toml` of the crate's folder
-    /// goes there too.
+    /// Creates a loop for a strategy that installs its module in `plugins`, and with `with_settings` also `NAME.toml` of the
+    /// crate's folder.
     pub fn new(project: Project, plugins: PathBuf, with_settings: bool) -> Self {
         let (mailbox, inbox) = channel();
         let now = Instant::now();
@@ -79,13 +79,13 @@ impl DevLoop {
             project,
             plugins,
             with_settings,
-            rhythm: Debounce::default(),
+            debounce: Debounce::default(),
             epoch: now,
             last_look: now,
             saved: now,
             building: None,
             builds: 0,
-            aloud: true,
+            verbose: true,
             installed: None,
             delivery: None,
             feed: None,
@@ -94,48 +94,48 @@ impl DevLoop {
         }
     }
 
-    /// The strategy's name.
+    /// Returns the strategy's name.
     pub fn name(&self) -> &str {
         self.project.name()
     }
 
-    /// The crate's folder.
+    /// Returns the crate's folder.
     pub fn folder(&self) -> &Path {
         self.project.folder()
     }
 
-    /// Builds for the first time, and again at every save until it succeeds; `false` if it is asked to stop before.
-    pub fn build_first(&mut self, stop: &CancelToken, teller: &mut dyn BuildReporter) -> bool {
-        self.rhythm = Debounce::Building;
-        self.build(teller);
+    /// Builds, and rebuilds on every save until a build succeeds. Returns `false` if asked to stop before that.
+    pub fn build_first(&mut self, stop: &CancelToken, reporter: &mut dyn BuildReporter) -> bool {
+        self.debounce = Debounce::Building;
+        self.build(reporter);
         while self.installed.is_none() {
             if stop.asked() {
                 return false;
             }
-            self.turn(teller);
+            self.turn(reporter);
         }
-        (self.aloud, self.delivery) = (false, None);
+        (self.verbose, self.delivery) = (false, None);
         true
     }
 
-    /// Goes on until it is asked to stop.
-    pub fn work(&mut self, stop: &CancelToken, teller: &mut dyn BuildReporter) {
-        teller.tell(
+    /// Watches and builds until asked to stop.
+    pub fn work(&mut self, stop: &CancelToken, reporter: &mut dyn BuildReporter) {
+        reporter.report(
             self.project.name(),
             &BuildNews::Watching(self.project.folder().to_owned()),
         );
         while !stop.asked() {
-            self.turn(teller);
+            self.turn(reporter);
         }
-        // Given up, should it be at work.
+        // Cancels a running build.
         self.building = None;
     }
 
-    /// Goes on beside a host, on a thread of its own, and tells its board.
+    /// Watches and builds on a thread of its own, for the host of this feed.
     ///
     /// # Errors
-    /// There is no thread to be had.
-    pub fn beside(mut self, feed: OperatorFeed) -> Result<DevLoopHandle> {
+    /// The thread cannot be started.
+    pub fn spawn(mut self, feed: OperatorFeed) -> Result<DevLoopHandle> {
         let mailbox = self.mailbox.clone();
         // Only this strategy is in that deck.
         feed.follow(move |reported| {
@@ -155,72 +155,78 @@ impl DevLoop {
         })
     }
 
-    /// Waits for something to happen, or for the next look, and sees to it.
-    fn turn(&mut self, teller: &mut dyn BuildReporter) {
-        // It never disconnects: a sender is in here.
+    /// Waits for a message or for the next look, and handles it.
+    fn turn(&mut self, reporter: &mut dyn BuildReporter) {
+        // It never disconnects: `self` holds a sender.
         match self.inbox.recv_timeout(LOOK_EVERY) {
-            Ok(Message::Ended(number)) => self.ended(number, teller),
+            Ok(Message::Ended(number)) => self.ended(number, reporter),
             Ok(Message::Version(at, change)) => self.follow(at, &change),
             Err(_) => {}
         }
-        self.look(teller);
-        self.deliver(teller);
+        self.look(reporter);
+        self.deliver(reporter);
     }
 
-    fn look(&mut self, teller: &mut dyn BuildReporter) {
+    fn look(&mut self, reporter: &mut dyn BuildReporter) {
         let before = std::mem::replace(&mut self.last_look, Instant::now());
-        let sight = match self.sources.look() {
+        let seen = match self.sources.look() {
             Some(changed) => {
                 self.saved = moment(changed, before, self.last_look);
                 SourceState::Changed
             }
             None => SourceState::Same,
         };
-        match self.rhythm.go_on(sight, self.epoch.elapsed()) {
+        match self.debounce.advance(seen, self.epoch.elapsed()) {
             DebounceStep::Wait => {}
-            DebounceStep::GiveUp => self.building = None,
-            DebounceStep::Build => self.build(teller),
+            DebounceStep::Cancel => self.building = None,
+            DebounceStep::Build => self.build(reporter),
         }
     }
 
-    fn build(&mut self, teller: &mut dyn BuildReporter) {
-        teller.tell(self.project.name(), &BuildNews::Builds);
+    fn build(&mut self, reporter: &mut dyn BuildReporter) {
+        reporter.report(self.project.name(), &BuildNews::Building);
         self.builds += 1;
         let (number, mailbox) = (self.builds, self.mailbox.clone());
-        // Whoever would hear it may be gone.
+        // The loop may have ended.
         let on_end = move || drop(mailbox.send(Message::Ended(number)));
         let since = Instant::now();
-        match Job::start(&self.project, self.aloud, on_end) {
-            Ok(job) => self.building = Some(Building { number, since, job }),
+        match Job::start(&self.project, self.verbose, on_end) {
+            Ok(job) => self.building = Some(RunningBuild { number, since, job }),
             Err(error) => {
-                self.rhythm.go_on(SourceState::Ended, self.epoch.elapsed());
-                teller.tell(self.project.name(), &BuildNews::Trouble(sentence(&error)));
+                self.debounce
+                    .advance(SourceState::Ended, self.epoch.elapsed());
+                reporter.report(self.project.name(), &BuildNews::Trouble(sentence(&error)));
             }
         }
     }
 
-    fn ended(&mut self, number: u64, teller: &mut dyn BuildReporter) {
+    fn ended(&mut self, number: u64, reporter: &mut dyn BuildReporter) {
         let Some(building) = self.building.take_if(|building| building.number == number) else {
-            return; // It was given up.
+            return; // It was canceled.
         };
-        self.rhythm.go_on(SourceState::Ended, self.epoch.elapsed());
-        let came_of_it = building.job.finish().and_then(|outcome| {
+        self.debounce
+            .advance(SourceState::Ended, self.epoch.elapsed());
+        let outcome = building.job.finish().and_then(|outcome| {
             let took = building.since.elapsed();
             match outcome {
                 Outcome::Built { module, warnings } => self.install(&module, took, warnings),
                 Outcome::Failed(failure) => Ok(BuildNews::Broken(failure)),
             }
         });
-        let news = came_of_it.unwrap_or_else(|error| BuildNews::Trouble(sentence(&error)));
-        teller.tell(self.project.name(), &news);
+        let news = outcome.unwrap_or_else(|error| BuildNews::Trouble(sentence(&error)));
+        reporter.report(self.project.name(), &news);
     }
 
-    /// Puts what was built into the plugins folder, each file whole.
+    /// Installs the module in the plugins folder, each file atomically.
     fn install(&mut self, module: &Path, build: Duration, warnings: usize) -> Result<BuildNews> {
-        let bytes = std::fs::read(module)
-            .with_context(|| format!("cannot read what cargo built, {}", module.display()))?;
+        let bytes = std::fs::read(module).with_context(|| {
+            format!(
+                "cannot read the module that cargo built, {}",
+                module.display()
+            )
+        })?;
         let settings = match self.with_settings {
-            // Unreadable settings are as good as none here; the build goes on.
+            // Settings that cannot be read count as none.
             true => std::fs::read(self.sources.settings())
                 .ok()
                 .or_else(|| Some(SETTINGS.to_vec())),
@@ -228,14 +234,16 @@ impl DevLoop {
         };
         let hash = ModuleHash::of(&bytes);
         if self.installed.as_ref() == Some(&(hash, settings.clone())) {
-            return Ok(BuildNews::Same);
+            return Ok(BuildNews::Unchanged);
         }
         let name = self.project.name();
-        let beside = self.plugins.join(format!("{name}.toml"));
+        let settings_file = self.plugins.join(format!("{name}.toml"));
         match &settings {
-            Some(settings) => install(&beside, settings)?,
-            None if matches!(&self.installed, Some((_, Some(_)))) => std::fs::remove_file(&beside)
-                .with_context(|| format!("cannot remove {}", beside.display()))?,
+            Some(settings) => install(&settings_file, settings)?,
+            None if matches!(&self.installed, Some((_, Some(_)))) => {
+                std::fs::remove_file(&settings_file)
+                    .with_context(|| format!("cannot remove {}", settings_file.display()))?
+            }
             None => {}
         }
         let file = self.plugins.join(format!("{name}.wasm"));
@@ -247,7 +255,7 @@ impl DevLoop {
             build,
             installed: Instant::now(),
             swapped: None,
-            there: None,
+            arrived: None,
         });
         Ok(BuildNews::Built {
             took: build,
@@ -256,50 +264,50 @@ impl DevLoop {
         })
     }
 
-    /// Notes when the host did what with the version that is on its way.
+    /// Records when the host changed the version that is being delivered.
     fn follow(&mut self, at: Instant, change: &VersionChange) {
         let Some(delivery) = &mut self.delivery else {
             return;
         };
         match change {
             VersionChange::Swapped { took_ns, .. } => {
-                (delivery.swapped, delivery.there) = (Some((at, *took_ns)), None);
+                (delivery.swapped, delivery.arrived) = (Some((at, *took_ns)), None);
             }
             VersionChange::Live { .. }
             | VersionChange::Started { .. }
-            | VersionChange::Shadow { .. } => delivery.there = Some(at),
+            | VersionChange::Shadow { .. } => delivery.arrived = Some(at),
             _ => {}
         }
     }
 
-    /// Tells that the version on its way has arrived, once the host says that it is this very module.
-    fn deliver(&mut self, teller: &mut dyn BuildReporter) {
+    /// Reports that the version has arrived, once the host's status has this very module.
+    fn deliver(&mut self, reporter: &mut dyn BuildReporter) {
         let (Some(delivery), Some(feed)) = (&self.delivery, &self.feed) else {
             return;
         };
-        let Some(there) = delivery.there else {
+        let Some(arrived) = delivery.arrived else {
             return;
         };
         let name = self.project.name();
         let status = feed.latest();
         let strategy = status.strategies.iter().find(|one| one.name == name);
-        let news = strategy.and_then(|strategy| delivery.arrival(strategy, there));
+        let news = strategy.and_then(|strategy| delivery.news(strategy, arrived));
         if let Some(news) = news {
-            teller.tell(name, &news);
+            reporter.report(name, &news);
             self.delivery = None;
         }
     }
 }
 
 impl Delivery {
-    /// That it arrived, if it is what counts or runs beside.
-    fn arrival(&self, strategy: &StrategyStatus, there: Instant) -> Option<BuildNews> {
+    /// Returns the news of the arrival, if this module is the running version or the one in the shadow.
+    fn news(&self, strategy: &StrategyStatus, arrived: Instant) -> Option<BuildNews> {
         let (took_over, swap_ns) = match self.swapped {
             Some((at, took_ns)) => (at, Some(took_ns)),
-            None => (there, None),
+            None => (arrived, None),
         };
         let times = BuildTimes {
-            total: there.saturating_duration_since(self.saved),
+            total: arrived.saturating_duration_since(self.saved),
             build: self.build,
             settle: took_over.saturating_duration_since(self.installed),
             swap_ns,
@@ -315,7 +323,8 @@ impl Delivery {
     }
 }
 
-/// When a change that was found between two looks happened: what the file says, if it lies between them.
+/// Estimates when a change found between two looks happened: the file's time if that lies between them, or else the
+/// first look.
 fn moment(changed: Changed, before: Instant, now: Instant) -> Instant {
     let since = changed
         .at
@@ -325,7 +334,7 @@ fn moment(changed: Changed, before: Instant, now: Instant) -> Instant {
         .map_or(before, |at| at.clamp(before, now))
 }
 
-/// A workshop at work beside a host. Dropped, it ends, and the build with it.
+/// A running development loop. Dropping it ends the loop and cancels its build.
 pub struct DevLoopHandle {
     stop: CancelToken,
     thread: Option<JoinHandle<()>>,
@@ -335,7 +344,7 @@ impl Drop for DevLoopHandle {
     fn drop(&mut self) {
         self.stop.ask();
         if let Some(thread) = self.thread.take() {
-            // A panic was reported where it happened.
+            // A panic has been reported where it happened.
             let _ = thread.join();
         }
     }
@@ -346,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_moment_of_a_save_is_what_the_file_says_if_that_can_be() {
+    fn the_moment_of_a_save_is_the_files_time_if_that_is_possible() {
         let now = Instant::now() + Duration::from_secs(1_000);
         let before = now - Duration::from_millis(50);
         let of = |ago: Duration| {
@@ -355,7 +364,7 @@ mod tests {
         };
         let recent = of(Duration::from_millis(20));
         assert!((Duration::from_millis(20)..Duration::from_millis(50)).contains(&recent));
-        // Files that are copied with their times, and files from a future.
+        // Files copied with their times, and files from the future.
         assert_eq!(of(Duration::from_secs(500)), Duration::from_millis(50));
         let future = Some(SystemTime::now() + Duration::from_secs(9));
         assert_eq!(moment(Changed { at: future }, before, now), before);

@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Most working orders in the view.
 const MOST_ORDERS: usize = 100;
 
-/// How to show a run.
+/// A way to show a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Display {
     /// The live view on the terminal.
@@ -51,7 +51,7 @@ pub struct Console {
     pub stop: CancelToken,
     /// The run's title.
     pub title: String,
-    /// How to show it.
+    /// The display.
     pub display: Display,
     /// Wall time after which it ends.
     pub limit: Option<Duration>,
@@ -272,7 +272,7 @@ impl Running {
     }
 }
 
-/// What the signal handler stops: set again by every run within the process.
+/// The run that the signal handler stops; set again by every run within the process.
 static TARGET: Mutex<Option<(CancelToken, Option<EngineHandle>)>> = Mutex::new(None);
 
 /// Makes the first Ctrl-C, SIGTERM or SIGHUP end the run cleanly, and the second one at once.

@@ -45,12 +45,12 @@ pub fn notices(lines: &FeedLines, errors_only: bool) -> Vec<String> {
         }
     }
     for (topic, count) in seen {
-        let told = if topic.stays() {
+        let listed = if topic.stays() {
             count
         } else {
             count.min(LINES_PER_KIND)
         };
-        let hidden = count - told + lines.left_out.get(&topic).copied().unwrap_or(0);
+        let hidden = count - listed + lines.left_out.get(&topic).copied().unwrap_or(0);
         if hidden > 0 {
             shown.push(format!("         ... and {hidden} more {}", topic.plural()));
         }

@@ -88,7 +88,7 @@ pub struct Head {
 /// An instrument.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct InstrumentRow {
-    /// Its symbol.
+    /// The symbol.
     pub symbol: String,
     /// Size at the best bid.
     pub bid_size: String,
@@ -100,7 +100,7 @@ pub struct InstrumentRow {
     pub ask_size: String,
     /// The last trade.
     pub last: String,
-    /// Its events so far.
+    /// Events so far.
     pub events: String,
     /// `live` or `stale`.
     pub state: (String, Tone),
@@ -109,11 +109,11 @@ pub struct InstrumentRow {
 /// A strategy.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StrategyRow {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its version and generation: `0.1.0 g2`.
+    /// The version and generation: `0.1.0 g2`.
     pub version: String,
-    /// Its state.
+    /// The state.
     pub state: (String, Tone),
     /// Realised and unrealised, less fees.
     pub profit: (String, Tone),
@@ -123,7 +123,7 @@ pub struct StrategyRow {
     pub unrealised: String,
     /// Fees paid.
     pub fees: String,
-    /// Its open positions: `0.05 BTCUSDT`.
+    /// Open positions: `0.05 BTCUSDT`.
     pub position: String,
     /// Actions so far.
     pub actions: String,
@@ -142,13 +142,13 @@ pub struct OrderRow {
     pub id: String,
     /// The instrument's ticker.
     pub symbol: String,
-    /// Its side.
+    /// The side.
     pub side: (String, Tone),
     /// Filled size and size: `0.0025/0.01`.
     pub size: String,
-    /// Its price.
+    /// The price.
     pub price: String,
-    /// Its state.
+    /// The state.
     pub state: String,
 }
 

@@ -1,4 +1,4 @@
-//! Draws a [`ViewModel`]: the same model on the same area is always the same picture.
+//! Draws a [`ViewModel`]; the same model on the same area always gives the same picture.
 
 use super::model::{
     Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel,
@@ -9,16 +9,16 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
 
-/// Lines that orders and log get at least.
+/// Fewest lines for orders and log.
 const LEAST_LOWER: u16 = 5;
 
-/// Columns that the working orders need; the log takes the rest.
+/// Columns for the working orders; the log takes the rest.
 const ORDERS_WIDTH: u16 = 73;
 
-/// Changes of versions that are in sight at most.
+/// Most changes of versions shown.
 const MOST_CHANGES: usize = 4;
 
-/// Lines of what is worked on or looked at that are in sight at most.
+/// Most lines shown of a build or an event.
 const MOST_LINES: usize = 6;
 
 /// Draws the model on the whole frame.
@@ -62,30 +62,30 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     frame.render_widget(Paragraph::new(keys_line(model)), keys);
 }
 
-/// Rows of a table with its header, in a border.
+/// Returns the height of a table with header and border.
 fn table_rows(rows: usize) -> u16 {
     u16::try_from(rows + 3).unwrap_or(u16::MAX)
 }
 
-/// Rows of the focus and of the changes: what they need, as far as the rest leaves room. The focus goes first, for
-/// somebody looks at it; of the changes one is always shown.
+/// Returns the heights of the focus and of the changes, as far as the rest leaves space. The focus comes first, because the
+/// operator is looking at it; at least one change is always shown.
 fn middle(height: u16, model: &ViewModel) -> (u16, u16) {
     let tables = table_rows(model.instruments.len())
         .saturating_add(table_rows(model.strategies.len()))
         .saturating_add(3 + LEAST_LOWER);
-    let room = usize::from(height.saturating_sub(tables));
-    let boxed = |lines: usize, most: usize, room: usize| match lines.min(most) {
+    let space = usize::from(height.saturating_sub(tables));
+    let boxed = |lines: usize, most: usize, space: usize| match lines.min(most) {
         0 => 0,
-        lines => 2 + lines.min(room.saturating_sub(2)).max(1),
+        lines => 2 + lines.min(space.saturating_sub(2)).max(1),
     };
     let lines = model.focus.as_ref().map(|focus| 1 + focus.lines.len());
     let least_changes = boxed(model.changes.len(), 1, 0);
-    let room_of_focus = room.saturating_sub(least_changes);
-    let focus = boxed(lines.unwrap_or(0), 1 + MOST_LINES, room_of_focus);
+    let space_for_focus = space.saturating_sub(least_changes);
+    let focus = boxed(lines.unwrap_or(0), 1 + MOST_LINES, space_for_focus);
     let changes = boxed(
         model.changes.len(),
         MOST_CHANGES,
-        room.saturating_sub(focus),
+        space.saturating_sub(focus),
     );
     let rows = |rows| u16::try_from(rows).unwrap_or(u16::MAX);
     (rows(focus), rows(changes))
@@ -245,13 +245,13 @@ fn draw_orders(frame: &mut Frame<'_>, area: Rect, rows: &[OrderRow]) {
 fn draw_focus(frame: &mut Frame<'_>, area: Rect, row: &Focus) {
     let block = block(row.title.to_owned());
     let inner = block.inner(area);
-    let room = usize::from(inner.height).saturating_sub(1);
+    let space = usize::from(inner.height).saturating_sub(1);
     let (headline, tone) = &row.headline;
     let mut lines = vec![Line::styled(fitting(headline, inner.width), style(*tone))];
-    // The last line that there is room for says how many there are not.
-    let shown = match row.lines.len() > room {
-        true => room.saturating_sub(1),
-        false => room,
+    // If there are too many lines, the last one says how many are missing.
+    let shown = match row.lines.len() > space {
+        true => space.saturating_sub(1),
+        false => space,
     };
     let first = row.lines.iter().take(shown);
     lines.extend(first.map(|line| Line::raw(fitting(line, inner.width))));
@@ -262,7 +262,7 @@ fn draw_focus(frame: &mut Frame<'_>, area: Rect, row: &Focus) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
-/// Lines with their times, as many of the last as there is room for.
+/// Draws the last lines that fit, with their times.
 fn draw_lines(frame: &mut Frame<'_>, area: Rect, title: &str, rows: &[LogRow]) {
     let block = block(title.to_owned());
     let inner = block.inner(area);
@@ -282,7 +282,7 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, title: &str, rows: &[LogRow]) {
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
-/// A text on one line of so many columns; an ellipsis says that it goes on.
+/// Fits a text on one line; an ellipsis marks that it was cut.
 fn fitting(text: &str, columns: u16) -> String {
     let one_line = text.replace(char::is_control, " ");
     let most = usize::from(columns);
@@ -309,8 +309,8 @@ fn keys_line(model: &ViewModel) -> Line<'_> {
     ];
     let step = [
         ("q", "quit"),
-        ("Enter", "the next event"),
-        ("1-9", "and Enter: so many events"),
+        ("Enter", "next event"),
+        ("1-9", "and Enter: that many events"),
     ];
     let (keys, typed) = match model.prompt {
         Prompt::Step(typed) => (&step[..], Some(typed)),
@@ -330,8 +330,8 @@ fn keys_line(model: &ViewModel) -> Line<'_> {
     Line::from(spans)
 }
 
-/// A table; a header that starts with `<` stands left, the others right. Where it is too narrow for all columns, those
-/// of `dispensable` are left out, the first of them first.
+/// Draws a table. A column whose header starts with `<` is left-aligned, any other right-aligned. If the area is too narrow
+/// for all columns, those in `dispensable` are left out, in that order.
 fn draw_table(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -369,7 +369,7 @@ fn draw_table(
     frame.render_widget(table, area);
 }
 
-/// The cells of the columns that are shown.
+/// Returns the cells of the columns that are shown.
 fn kept<'c>(cells: Vec<Cell<'c>>, shown: &[bool]) -> Row<'c> {
     let cells = cells.into_iter().zip(shown);
     Row::new(cells.filter_map(|(cell, shown)| shown.then_some(cell)))

@@ -35,7 +35,7 @@ impl Screen {
     /// Takes over the terminal.
     ///
     /// # Errors
-    /// It cannot be put into raw mode.
+    /// The terminal cannot be put into raw mode.
     pub fn open() -> Result<Self> {
         Self::asking(Prompt::None)
     }

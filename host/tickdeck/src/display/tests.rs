@@ -164,7 +164,8 @@ fn broken() -> ViewModel {
         )
     };
     messages.draft = Some(BuildProgress {
-        headline: "ema-cross does not build, 8 errors; the version before goes on".to_owned(),
+        headline: "ema-cross does not build, 8 errors; the previous version keeps running"
+            .to_owned(),
         stand: BuildPhase::Broken,
         errors: (81..89).map(error).collect(),
     });

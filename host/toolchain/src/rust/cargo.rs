@@ -1,4 +1,4 @@
-//! Runs cargo: what a folder holds, and compiling it.
+//! Runs cargo: reads the metadata of a crate, and compiles it.
 
 use super::diagnostic::Diagnostic;
 use super::environment::clean;
@@ -22,16 +22,16 @@ const PROFILE: [(&str, &str); 5] = [
     ("CARGO_PROFILE_RELEASE_PANIC", "abort"),
 ];
 
-/// What makes the SDK export the world `strategy-bytes`.
+/// The feature that makes the SDK export the world `strategy-bytes`.
 const BYTES_FEATURE: &str = "tickdeck-sdk/bytes";
 
 /// A crate that can be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Package {
     pub(super) name: String,
-    /// Its Cargo.toml, by which cargo's messages are told apart: it stays when the version changes.
+    /// The Cargo.toml, which identifies it in cargo's messages even if the version changes.
     manifest: PathBuf,
-    /// The crates that it depends on.
+    /// Names of its dependencies.
     pub(super) depends_on: Vec<String>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Message {
     manifest_path: PathBuf,
     #[serde(default)]
     filenames: Vec<PathBuf>,
-    /// What the compiler says.
+    /// The compiler's message.
     pub(super) message: Option<Diagnostic>,
 }
 
@@ -78,7 +78,7 @@ fn cargo() -> Command {
     command
 }
 
-/// The crate in the folder `path` and the root of its workspace.
+/// Returns the crate in the folder `path` and the root of its workspace.
 pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
     let manifest = if path.ends_with("Cargo.toml") {
         path.to_owned()
@@ -87,12 +87,12 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
     };
     if !manifest.is_file() {
         let inside = Path::new(PLUGINS).join(path);
-        let meant = match inside.join("Cargo.toml").is_file() {
+        let suggestion = match inside.join("Cargo.toml").is_file() {
             true => format!("; did you mean {}?", inside.display()),
             false => String::new(),
         };
         bail!(
-            "{} is not a Rust crate: there is no {}{meant}",
+            "{} is not a Rust crate: there is no {}{suggestion}",
             path.display(),
             manifest.display()
         );
@@ -108,7 +108,7 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
         .find(|package| package.manifest_path == manifest);
     let package = found.ok_or_else(|| {
         anyhow!(
-            "{} is a workspace, not a crate; name the folder of the strategy in it",
+            "{} is a workspace, not a crate: name the folder of a strategy in it",
             manifest.display()
         )
     })?;
@@ -136,7 +136,7 @@ pub(super) fn package(path: &Path) -> Result<(PathBuf, Package)> {
     ))
 }
 
-/// What cargo says of a manifest, run in `folder`.
+/// Returns cargo's metadata of a manifest, read in `folder`.
 fn metadata(manifest: &Path, folder: &Path) -> Result<Metadata> {
     let output = cargo()
         .args([
@@ -153,14 +153,14 @@ fn metadata(manifest: &Path, folder: &Path) -> Result<Metadata> {
         .context("cannot start cargo; install Rust from https://rustup.rs")?;
     if !output.status.success() {
         bail!(
-            "cargo cannot read {}: its words are above",
+            "cargo cannot read {}: see its messages above",
             manifest.display()
         );
     }
-    serde_json::from_slice(&output.stdout).context("cargo metadata answered what cannot be read")
+    serde_json::from_slice(&output.stdout).context("cannot read the output of `cargo metadata`")
 }
 
-/// The command that compiles packages of one workspace and writes messages of `format` to its piped output.
+/// Builds the command that compiles packages of one workspace and writes messages of `format` to its piped output.
 pub(super) fn command(root: &Path, packages: &[Package], bytes: bool, format: &str) -> Command {
     let mut command = cargo();
     command.args(["build", "--release", "--lib", "--target", WASM_TARGET]);
@@ -180,7 +180,7 @@ pub(super) fn command(root: &Path, packages: &[Package], bytes: bool, format: &s
     command
 }
 
-/// Compiles packages of one workspace; answers each package's name and its module.
+/// Compiles packages of one workspace, and returns each package's name and module.
 pub(super) fn compile(
     root: &Path,
     packages: &[Package],
@@ -194,14 +194,14 @@ pub(super) fn compile(
     let messages: Vec<Message> = serde_json::Deserializer::from_reader(BufReader::new(stdout))
         .into_iter::<Message>()
         .collect::<Result<_, _>>()
-        .context("cargo build answered what cannot be read")?;
+        .context("cannot read the output of `cargo build`")?;
     let names: Vec<&str> = packages
         .iter()
         .map(|package| package.name.as_str())
         .collect();
     if !child.wait().context("cannot wait for cargo")?.success() {
         bail!(
-            "cargo could not build {}: its words are above",
+            "cargo could not build {}: see its messages above",
             names.join(", ")
         );
     }
@@ -211,19 +211,19 @@ pub(super) fn compile(
         .collect()
 }
 
-/// The module of a package among what cargo built.
+/// Finds the module of a package in cargo's messages.
 pub(super) fn module(package: &Package, messages: &[Message]) -> Result<PathBuf> {
-    let made = |message: &&Message| {
+    let is_artifact = |message: &&Message| {
         message.reason == "compiler-artifact" && message.manifest_path == package.manifest
     };
     messages
         .iter()
-        .filter(made)
+        .filter(is_artifact)
         .flat_map(|message| &message.filenames)
         .find(|file| {
             file.extension()
                 .is_some_and(|extension| extension == "wasm")
         })
         .cloned()
-        .ok_or_else(|| anyhow!("cargo built {} but named no .wasm file", package.name))
+        .ok_or_else(|| anyhow!("cargo built {} but reported no .wasm file", package.name))
 }

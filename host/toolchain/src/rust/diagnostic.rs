@@ -1,4 +1,4 @@
-//! What the compiler says, in cargo's JSON.
+//! Messages of the compiler, in cargo's JSON.
 
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ struct Span {
 
 impl Diagnostic {
     pub(super) fn is_error(&self) -> bool {
-        // What it ends with only counts what came before.
+        // The last message only counts the ones before.
         self.level.starts_with("error") && !self.message.starts_with("aborting due to")
     }
 
@@ -31,12 +31,12 @@ impl Diagnostic {
         self.level == "warning" && !self.spans.is_empty()
     }
 
-    /// As the compiler would print it.
+    /// Returns the message as the compiler prints it.
     pub(super) fn rendered(&self) -> &str {
         self.rendered.as_deref().unwrap_or(&self.message)
     }
 
-    /// On one line: `src/lib.rs:81:23: mismatched types: expected `u32`, found `f64``.
+    /// Formats the message on one line: `src/lib.rs:81:23: mismatched types: expected `u32`, found `f64``.
     pub(super) fn line(&self) -> String {
         let message = self.message.lines().next().unwrap_or_default();
         let Some(span) = self.spans.iter().find(|span| span.is_primary) else {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_told_on_one_line_with_its_place_and_what_the_compiler_points_at() {
+    fn an_error_fits_on_one_line_with_its_place_and_label() {
         let mismatch = diagnostic(
             r#"{"message":"mismatched types","level":"error","rendered":"error[E0308]: mismatched types\n --> src/lib.rs:81:23\n",
                 "code":{"code":"E0308","explanation":""},"children":[],

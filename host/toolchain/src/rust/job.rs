@@ -1,4 +1,4 @@
-//! A build that runs in the background, can be given up at any moment, and keeps the compiler's words.
+//! A build that runs in the background, can be canceled at any time, and keeps the compiler's messages.
 
 use super::cargo::{self, Message, Package};
 use super::target::ensure_wasm_target;
@@ -12,35 +12,35 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Messages of one build that are kept.
+/// Most messages kept of one build.
 const MOST_MESSAGES: usize = 10_000;
 
-/// Lines of cargo's own words that are kept.
-const MOST_WORDS: usize = 200;
+/// Most lines kept of cargo's own output.
+const MOST_LINES: usize = 200;
 
-/// How long cargo's last words may take once its messages have ended.
-const LAST_WORDS_WITHIN: Duration = Duration::from_millis(500);
+/// How long to wait for cargo's own output after its messages have ended.
+const OUTPUT_WITHIN: Duration = Duration::from_millis(500);
 
-/// What a crate depends on, if it is a strategy: the SDK, or the bindings of the contract.
-const MARKS_OF_A_STRATEGY: [&str; 2] = ["tickdeck-sdk", "wit-bindgen"];
+/// A strategy's crate depends on one of these: the SDK, or the bindings of the contract.
+const STRATEGY_DEPENDENCIES: [&str; 2] = ["tickdeck-sdk", "wit-bindgen"];
 
-/// A strategy's crate that is built again and again.
+/// A strategy's crate that is built repeatedly.
 #[derive(Debug, Clone)]
 pub struct Project {
     folder: PathBuf,
-    /// Of its workspace.
+    /// The root of its workspace.
     root: PathBuf,
     package: Package,
 }
 
 impl Project {
-    /// Looks at the crate in `folder`, and gets the compiler's target if it is missing.
+    /// Opens the crate in `folder`, and adds the compiler's target if it is missing.
     ///
     /// # Errors
-    /// It is no crate, no strategy, or the wasm target can't be had: one sentence with the fix.
+    /// The folder is not a crate, the crate is not a strategy, or the wasm target cannot be added: one sentence with the fix.
     pub fn open(folder: &Path) -> Result<Self> {
         let (root, package) = cargo::package(folder)?;
-        let is_strategy = |name: &String| MARKS_OF_A_STRATEGY.contains(&name.as_str());
+        let is_strategy = |name: &String| STRATEGY_DEPENDENCIES.contains(&name.as_str());
         if !package.depends_on.iter().any(is_strategy) {
             bail!(
                 "{} is not a strategy, it does not depend on tickdeck-sdk: add that to its Cargo.toml, or start with \
@@ -59,76 +59,76 @@ impl Project {
         })
     }
 
-    /// The package's name, which is the strategy's.
+    /// Returns the package's name, which is also the strategy's.
     pub fn name(&self) -> &str {
         &self.package.name
     }
 
-    /// Where it lies.
+    /// Returns the crate's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 }
 
-/// What a build came to.
+/// The outcome of a build.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A module.
+    /// The build succeeded.
     Built {
-        /// Where cargo left it.
+        /// The module in cargo's target folder.
         module: PathBuf,
-        /// What the compiler warns of, in numbers.
+        /// Number of compiler warnings.
         warnings: usize,
     },
-    /// It does not build.
+    /// The build failed.
     Failed(Failure),
 }
 
-/// Why something does not build.
+/// The errors of a failed build.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failure {
     /// Each error on one line, with its place.
     pub errors: Vec<String>,
-    /// Everything as the compiler would print it.
+    /// The errors as the compiler prints them.
     pub rendered: String,
 }
 
-/// A build at work. Dropped, it is given up: nothing of it goes on running.
+/// A running build. Dropping it cancels the build with all of its processes.
 pub struct Job {
     cargo: Child,
     package: Package,
     messages: Option<JoinHandle<Vec<Message>>>,
-    words: Receiver<Vec<String>>,
+    output: Receiver<Vec<String>>,
 }
 
 impl Job {
-    /// Starts to build. `on_end` is called on another thread once there is nothing more to come: then call
-    /// [`finish`](Self::finish). With `aloud`, cargo's progress goes to standard error.
+    /// Starts a build. `on_end` is called on another thread when the messages have ended; then call
+    /// [`finish`](Self::finish). With `verbose`, cargo's progress goes to standard error.
     ///
     /// # Errors
-    /// Cargo can't be started.
+    /// Cargo cannot be started.
     pub fn start(
         project: &Project,
-        aloud: bool,
+        verbose: bool,
         on_end: impl FnOnce() + Send + 'static,
     ) -> Result<Self> {
         let package = project.package.clone();
         let packages = std::slice::from_ref(&package);
         let mut cargo = cargo::command(&project.root, packages, false, "json")
             .stderr(Stdio::piped())
-            // A group of its own, so that it can be ended with the compilers that it started.
+            // A group of its own, so that it can be killed with the compilers that it started.
             .process_group(0)
             .spawn()
             .context("cannot start cargo; install Rust from https://rustup.rs")?;
         let stdout = cargo.stdout.take().expect("the output was piped above");
         let stderr = cargo.stderr.take().expect("the errors were piped above");
-        let (told, words) = channel();
+        let (sender, output) = channel();
         std::thread::spawn(move || {
-            // Whoever listened may have given up.
-            let _ = told.send(words_of(stderr, aloud));
+            // The receiver may be gone.
+            let _ = sender.send(read_output(stderr, verbose));
         });
         let messages = std::thread::spawn(move || {
-            let messages = messages_of(stdout);
+            let messages = read_messages(stdout);
             on_end();
             messages
         });
@@ -136,29 +136,29 @@ impl Job {
             cargo,
             package,
             messages: Some(messages),
-            words,
+            output,
         })
     }
 
-    /// What it came to; waits for it.
+    /// Waits for the build and returns its outcome.
     ///
     /// # Errors
-    /// Cargo can't be waited for, or names no module.
+    /// Cargo cannot be waited for, or reports no module.
     pub fn finish(mut self) -> Result<Outcome> {
         let messages = self.messages.take().and_then(|thread| thread.join().ok());
         let messages = messages.unwrap_or_default();
         let status = self.cargo.wait().context("cannot wait for cargo")?;
-        let said = messages.iter().filter_map(|one| one.message.as_ref());
+        let diagnostics = messages.iter().filter_map(|one| one.message.as_ref());
         if status.success() {
             return Ok(Outcome::Built {
                 module: cargo::module(&self.package, &messages)?,
-                warnings: said.filter(|one| one.is_warning()).count(),
+                warnings: diagnostics.filter(|one| one.is_warning()).count(),
             });
         }
-        let errors: Vec<_> = said.filter(|one| one.is_error()).collect();
+        let errors: Vec<_> = diagnostics.filter(|one| one.is_error()).collect();
         if errors.is_empty() {
-            let words = self.words.recv_timeout(LAST_WORDS_WITHIN);
-            return Ok(Outcome::Failed(of_cargo(&words.unwrap_or_default())));
+            let output = self.output.recv_timeout(OUTPUT_WITHIN);
+            return Ok(Outcome::Failed(cargo_failure(&output.unwrap_or_default())));
         }
         let rendered = errors.iter().map(|error| error.rendered().trim_end());
         Ok(Outcome::Failed(Failure {
@@ -170,7 +170,7 @@ impl Job {
 
 impl Drop for Job {
     fn drop(&mut self) {
-        // Its number can't mean another process: until it is waited for, it stays taken.
+        // Until the process is waited for, its id cannot be taken by another one.
         if matches!(self.cargo.try_wait(), Ok(None)) {
             let group = i32::try_from(self.cargo.id()).ok().and_then(Pid::from_raw);
             // An error means that it has just ended.
@@ -180,11 +180,11 @@ impl Drop for Job {
     }
 }
 
-/// Cargo's messages up to the last one. A helper that cargo started may keep the pipe open for longer.
-fn messages_of(stdout: ChildStdout) -> Vec<Message> {
+/// Reads cargo's messages up to the last one. A process that cargo started may keep the pipe open for longer.
+fn read_messages(stdout: ChildStdout) -> Vec<Message> {
     let lines = BufReader::new(stdout).lines().map_while(Result::ok);
     let mut messages = Vec::new();
-    // What is no message is a build script's or a tool's own.
+    // Other lines come from build scripts or tools.
     for message in lines.filter_map(|line| serde_json::from_str::<Message>(&line).ok()) {
         if message.reason == "build-finished" {
             break;
@@ -196,38 +196,38 @@ fn messages_of(stdout: ChildStdout) -> Vec<Message> {
     messages
 }
 
-fn words_of(stderr: ChildStderr, aloud: bool) -> Vec<String> {
-    let mut words = Vec::new();
+fn read_output(stderr: ChildStderr, verbose: bool) -> Vec<String> {
+    let mut output = Vec::new();
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-        if aloud {
+        if verbose {
             eprintln!("{line}");
         }
-        if words.len() < MOST_WORDS {
-            words.push(line);
+        if output.len() < MOST_LINES {
+            output.push(line);
         }
     }
-    words
+    output
 }
 
-/// A failure that the compiler did not get to see: a Cargo.toml that makes no sense, a crate that can't be had.
-fn of_cargo(words: &[String]) -> Failure {
-    let first = words.iter().position(|line| line.starts_with("error"));
-    let words = &words[first.unwrap_or(0)..];
-    // Without the headings and the picture of the place.
-    let is_told = |line: &&str| {
-        let is_picture = line.starts_with('|') || line.contains(" | ");
-        !line.is_empty() && *line != "Caused by:" && !is_picture
+/// Returns the failure of a build that did not reach the compiler: an invalid Cargo.toml, a missing dependency.
+fn cargo_failure(output: &[String]) -> Failure {
+    let first = output.iter().position(|line| line.starts_with("error"));
+    let output = &output[first.unwrap_or(0)..];
+    // Without the headings and the excerpt of the file.
+    let is_message = |line: &&str| {
+        let is_excerpt = line.starts_with('|') || line.contains(" | ");
+        !line.is_empty() && *line != "Caused by:" && !is_excerpt
     };
-    let told = words.iter().map(|line| line.trim()).filter(is_told);
-    let told: Vec<&str> = told
+    let lines = output.iter().map(|line| line.trim()).filter(is_message);
+    let lines: Vec<&str> = lines
         .map(|line| line.trim_start_matches("error: "))
         .collect();
-    let error = match told[..] {
-        [] => "cargo failed without a word".to_owned(),
-        _ => told.join(": "),
+    let error = match lines[..] {
+        [] => "cargo failed without a message".to_owned(),
+        _ => lines.join(": "),
     };
     Failure {
-        rendered: words.join("\n"),
+        rendered: output.join("\n"),
         errors: vec![error],
     }
 }
@@ -237,8 +237,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cargo_itself_has_against_a_crate_is_told_too() {
-        let words = [
+    fn errors_of_cargo_itself_are_reported_too() {
+        let output = [
             "   Compiling nothing",
             "error: failed to parse manifest at `Cargo.toml`",
             "",
@@ -249,12 +249,12 @@ mod tests {
             "  3 | [workspace]",
         ]
         .map(str::to_owned);
-        let failure = of_cargo(&words);
+        let failure = cargo_failure(&output);
         assert_eq!(
             failure.errors,
             ["failed to parse manifest at `Cargo.toml`: TOML parse error: --> Cargo.toml:3:1"]
         );
         assert!(failure.rendered.starts_with("error: failed"));
-        assert_eq!(of_cargo(&[]).errors.len(), 1);
+        assert_eq!(cargo_failure(&[]).errors.len(), 1);
     }
 }

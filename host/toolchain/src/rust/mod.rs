@@ -1,4 +1,4 @@
-//! Builds strategy crates to WebAssembly and puts the modules into a plugins folder.
+//! Builds strategy crates to WebAssembly and installs the modules in a plugins folder.
 
 mod cargo;
 mod diagnostic;
@@ -16,30 +16,31 @@ use anyhow::{Context, Result, bail};
 use cargo::Package;
 use std::path::{Path, PathBuf};
 
-/// What a build is to do.
+/// A request to build.
 #[derive(Debug, Clone)]
 pub struct Build {
     /// Folders of strategy crates.
     pub crates: Vec<PathBuf>,
-    /// Where the modules go.
+    /// The folder for the modules.
     pub out: PathBuf,
-    /// Whether they become modules of the world `strategy-bytes`.
+    /// Whether to build for the world `strategy-bytes`.
     pub bytes: bool,
 }
 
-/// A module that was built.
+/// A built module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
     /// The package's name.
     pub name: String,
-    /// Where the module lies.
+    /// The module's file.
     pub file: PathBuf,
 }
 
-/// Builds every crate, those of one workspace in one go.
+/// Builds every crate, those of one workspace together.
 ///
 /// # Errors
-/// A crate is none, the wasm target can't be had, or the compiler refuses: its words have gone to standard error.
+/// A folder is not a crate, the wasm target is missing and cannot be added, or the build fails; the compiler's messages go
+/// to standard error.
 pub fn build(build: &Build) -> Result<Vec<Built>> {
     let mut groups: Vec<(PathBuf, Vec<Package>)> = Vec::new();
     for path in &build.crates {
@@ -53,16 +54,20 @@ pub fn build(build: &Build) -> Result<Vec<Built>> {
     for (root, packages) in &groups {
         ensure_wasm_target(root)?;
         for (package, wasm) in cargo::compile(root, packages, build.bytes)? {
-            built.push(put(&package, &wasm, &build.out)?);
+            built.push(install_module(&package, &wasm, &build.out)?);
         }
     }
     Ok(built)
 }
 
-fn put(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
+fn install_module(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
     let file = out.join(format!("{package}.wasm"));
-    let bytes = std::fs::read(wasm)
-        .with_context(|| format!("cannot read what cargo built, {}", wasm.display()))?;
+    let bytes = std::fs::read(wasm).with_context(|| {
+        format!(
+            "cannot read the module that cargo built, {}",
+            wasm.display()
+        )
+    })?;
     install(&file, &bytes)?;
     Ok(Built {
         name: package.to_owned(),
@@ -70,10 +75,10 @@ fn put(package: &str, wasm: &Path, out: &Path) -> Result<Built> {
     })
 }
 
-/// The example plugins of a repository: every crate right below `plugins/`.
+/// Returns the example plugins of a repository: every crate directly below `plugins/`.
 ///
 /// # Errors
-/// The folder can't be read, or holds no crate.
+/// The folder cannot be read, or contains no crate.
 pub fn examples(plugins: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(plugins)
         .with_context(|| format!("cannot read the folder {}", plugins.display()))?;

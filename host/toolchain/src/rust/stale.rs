@@ -1,13 +1,13 @@
-//! Whether a built module is older than what it was built from.
+//! Detects modules that are older than their sources.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// Folders that hold no sources.
+/// Folders without sources.
 const SKIPPED: [&str; 2] = ["target", ".git"];
 
-/// Whether `module` is missing, or older than a file in any of `sources`. What can't be read counts as newer: then
-/// the build says why.
+/// Returns whether `module` is missing, or older than a file in any of `sources`. A source that cannot be read counts as
+/// newer, so that the build reports it.
 pub fn out_of_date(module: &Path, sources: &[PathBuf]) -> bool {
     match std::fs::metadata(module).and_then(|data| data.modified()) {
         Ok(built) => sources.iter().any(|source| changed_after(source, built)),
@@ -42,7 +42,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn a_module_is_built_again_when_it_is_missing_or_a_source_is_newer() {
+    fn a_module_is_out_of_date_if_it_is_missing_or_a_source_is_newer() {
         let folder = tempfile::tempdir().unwrap();
         let (module, sources) = (folder.path().join("a.wasm"), folder.path().join("a"));
         std::fs::create_dir_all(sources.join("target")).unwrap();
@@ -65,7 +65,7 @@ mod tests {
         set(&sources.join("target/x"), 20);
         assert!(
             !out_of_date(&module, std::slice::from_ref(&sources)),
-            "what was built is no source"
+            "build output is not a source"
         );
         set(&sources.join("lib.rs"), 20);
         assert!(

@@ -1,14 +1,14 @@
-//! The compiler's WebAssembly target: is it there, and if not, get it.
+//! The compiler's WebAssembly target: detects it, and adds it with rustup.
 
 use super::environment::clean;
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What strategies are compiled to: no system interface at all.
+/// The target of strategies: it has no system interface at all.
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Whether the toolchain that is active in `folder` has the target.
+/// Returns whether the toolchain that is active in `folder` has the target.
 pub fn wasm_target_present(folder: &Path) -> bool {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let output = clean(&mut Command::new(rustc))
@@ -25,7 +25,7 @@ pub fn wasm_target_present(folder: &Path) -> bool {
 /// Adds the target to the toolchain that is active in `folder`, if it is missing.
 ///
 /// # Errors
-/// There is no rustup, or it fails: the sentence says what to run.
+/// There is no rustup, or it fails; the error says what to run.
 pub fn ensure_wasm_target(folder: &Path) -> Result<()> {
     if wasm_target_present(folder) {
         return Ok(());
@@ -41,12 +41,12 @@ pub fn ensure_wasm_target(folder: &Path) -> Result<()> {
         Ok(status) if status.success() && wasm_target_present(folder) => Ok(()),
         Ok(_) => bail!(
             "the Rust toolchain has no target {WASM_TARGET} and rustup could not add it; \
-             run `rustup target add {WASM_TARGET}` in {} and see what it says",
+             run `rustup target add {WASM_TARGET}` in {} to see why",
             folder.display()
         ),
         Err(error) => bail!(
             "the Rust toolchain has no target {WASM_TARGET} and rustup did not start ({error}); install the target \
-             with your system's packages, or Rust from https://rustup.rs and run `rustup target add {WASM_TARGET}`"
+             from your system's packages, or Rust from https://rustup.rs and run `rustup target add {WASM_TARGET}`"
         ),
     }
 }

@@ -1,57 +1,57 @@
-//! When to build: what was saved settles first, there is one build at a time, and a save during a build ends it.
+//! Decides when to build: sources must settle first, there is one build at a time, and a save during a build cancels it.
 //!
-//! A build of something that is no longer what the author wants is given up rather than waited for: cargo ends at once,
-//! keeps what it finished of the dependencies, and the compiler of the one crate has to start over either way.
-//! Pure: times come from the caller, as time since some moment.
+//! A build of outdated sources is canceled rather than awaited: cargo ends at once and keeps the dependencies that it has
+//! finished, and the crate itself has to be compiled again either way. The logic is pure: times come from the caller, as
+//! time since some moment.
 
 use std::time::Duration;
 
-/// How long the sources must be left alone before they are built: editors and formatters save in several steps.
+/// How long the sources must be unchanged before they are built: editors and formatters save in several steps.
 pub const DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// Where the builds stand.
+/// The state of the builds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Debounce {
-    /// What was saved was built.
+    /// Everything saved has been built.
     #[default]
     Idle,
-    /// Something was saved and may not be all.
+    /// Something was saved, and more may follow.
     Settling {
-        /// When something was last seen to change.
+        /// When the last change was seen.
         changed: Duration,
     },
-    /// What was saved is being built.
+    /// A build is running.
     Building,
 }
 
-/// What is seen.
+/// An observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceState {
-    /// The sources are as they were at the look before.
+    /// The sources are the same as at the last look.
     Same,
-    /// Something in them changed.
+    /// The sources have changed.
     Changed,
     /// The build has ended.
     Ended,
 }
 
-/// What to do about it.
+/// The step to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DebounceStep {
-    /// Nothing yet.
+    /// Nothing to do yet.
     Wait,
-    /// Build now.
+    /// Start a build.
     Build,
-    /// Stop the build that runs: its sources are old.
-    GiveUp,
+    /// Cancel the running build, whose sources are outdated.
+    Cancel,
 }
 
 impl Debounce {
-    /// Goes on by what is seen at `now`.
-    pub fn go_on(&mut self, sight: SourceState, now: Duration) -> DebounceStep {
-        let (next, step) = match (*self, sight) {
+    /// Advances the state by an observation at `now`, and returns the step to take.
+    pub fn advance(&mut self, seen: SourceState, now: Duration) -> DebounceStep {
+        let (next, step) = match (*self, seen) {
             (Self::Building, SourceState::Changed) => {
-                (Self::Settling { changed: now }, DebounceStep::GiveUp)
+                (Self::Settling { changed: now }, DebounceStep::Cancel)
             }
             (_, SourceState::Changed) => (Self::Settling { changed: now }, DebounceStep::Wait),
             (Self::Settling { changed }, SourceState::Same)
@@ -60,7 +60,7 @@ impl Debounce {
                 (Self::Building, DebounceStep::Build)
             }
             (Self::Building, SourceState::Ended) => (Self::Idle, DebounceStep::Wait),
-            // A build that was given up may still say that it ended.
+            // A canceled build may still report its end.
             (state, SourceState::Same | SourceState::Ended) => (state, DebounceStep::Wait),
         };
         *self = next;
@@ -73,27 +73,27 @@ mod tests {
     use super::SourceState::{Changed, Ended, Same};
     use super::*;
 
-    /// What is done about sights at these milliseconds, waiting left out.
-    fn steps(sights: &[(u64, SourceState)]) -> Vec<(u64, DebounceStep)> {
-        let mut rhythm = Debounce::default();
-        let steps = sights
+    /// Returns the steps for observations at these milliseconds, without waiting.
+    fn steps(observations: &[(u64, SourceState)]) -> Vec<(u64, DebounceStep)> {
+        let mut debounce = Debounce::default();
+        let steps = observations
             .iter()
-            .map(|(ms, sight)| (*ms, rhythm.go_on(*sight, Duration::from_millis(*ms))));
+            .map(|(ms, seen)| (*ms, debounce.advance(*seen, Duration::from_millis(*ms))));
         steps
             .filter(|(_, step)| *step != DebounceStep::Wait)
             .collect()
     }
 
     #[test]
-    fn a_save_is_built_once_it_was_left_alone_for_the_debounce() {
-        let sights = [(0, Same), (50, Changed), (100, Same), (150, Same)];
-        assert_eq!(steps(&sights), [(150, DebounceStep::Build)]);
+    fn a_save_is_built_once_it_has_settled() {
+        let observations = [(0, Same), (50, Changed), (100, Same), (150, Same)];
+        assert_eq!(steps(&observations), [(150, DebounceStep::Build)]);
         assert_eq!(steps(&[(0, Same), (500, Same)]), []);
     }
 
     #[test]
     fn saves_in_quick_succession_are_one_build() {
-        let sights = [
+        let observations = [
             (0, Changed),
             (50, Same),
             (90, Changed),
@@ -103,16 +103,16 @@ mod tests {
             (280, Same),
             (330, Same),
         ];
-        assert_eq!(steps(&sights), [(280, DebounceStep::Build)]);
+        assert_eq!(steps(&observations), [(280, DebounceStep::Build)]);
     }
 
     #[test]
-    fn a_save_during_a_build_gives_it_up_and_builds_what_is_there_then() {
-        let sights = [
+    fn a_save_during_a_build_cancels_it_and_builds_again() {
+        let observations = [
             (0, Changed),
             (100, Same),
             (400, Changed),
-            // The one that was given up still speaks.
+            // The canceled build reports its end.
             (410, Ended),
             (450, Same),
             (500, Same),
@@ -120,10 +120,10 @@ mod tests {
             (950, Same),
         ];
         assert_eq!(
-            steps(&sights),
+            steps(&observations),
             [
                 (100, DebounceStep::Build),
-                (400, DebounceStep::GiveUp),
+                (400, DebounceStep::Cancel),
                 (500, DebounceStep::Build)
             ]
         );
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn there_is_one_build_at_a_time() {
-        let sights = [(0, Changed), (100, Same), (200, Same), (300, Same)];
-        assert_eq!(steps(&sights), [(100, DebounceStep::Build)]);
+        let observations = [(0, Changed), (100, Same), (200, Same), (300, Same)];
+        assert_eq!(steps(&observations), [(100, DebounceStep::Build)]);
         let again = [
             (0, Changed),
             (100, Same),

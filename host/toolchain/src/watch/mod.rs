@@ -1,4 +1,4 @@
-//! The sources of a crate, looked at until they stand still.
+//! Watches the sources of a crate and decides when to build them.
 
 pub mod debounce;
 pub mod sources;

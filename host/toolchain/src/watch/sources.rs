@@ -1,9 +1,9 @@
-//! What a strategy is built from, and whether it changed since the last look.
+//! Detects changes of the files that a strategy is built from.
 //!
-//! The files are looked at every [`LOOK_EVERY`] rather than waited for with the system's notices. A strategy has a
-//! handful of them, so a look costs some microseconds; and it sees the same thing whatever the editor does (write in
-//! place, rename over, move away and write anew) and whatever the folder lies on (network shares and containers give no
-//! notices), with no limits to run out of. A file that is missing for a moment is a change, which the next one corrects.
+//! The files are polled every [`LOOK_EVERY`] instead of watched with the system's notifications. A strategy has a handful of
+//! files, so a look costs some microseconds. It works the same whatever an editor does (write in place, rename over, move
+//! away and write again) and whatever the folder is on (network shares and containers send no notifications), without any
+//! system limits. A file that is missing for a moment counts as a change, which the next look corrects.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,16 +11,16 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Between two looks.
+/// Time between two looks.
 pub const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Files that are looked at; of more, the first.
+/// Most files checked; any more are ignored.
 const MOST_FILES: usize = 2_000;
 
-/// How deep folders are followed.
+/// Most levels of subfolders.
 const MOST_LEVELS: usize = 16;
 
-/// What shows from outside that a file changed.
+/// The metadata that shows that a file has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
@@ -36,15 +36,15 @@ pub struct Sources {
     seen: BTreeMap<PathBuf, Stamp>,
 }
 
-/// What a look found changed.
+/// A change found by a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Changed {
-    /// When the newest of the files was written, if that can be told.
+    /// When the newest of the changed files was written, if known.
     pub at: Option<SystemTime>,
 }
 
 impl Sources {
-    /// Those of the crate in `folder`, whose strategy is called `name`, as they are now.
+    /// Takes the current state of the crate in `folder`, whose strategy is called `name`.
     pub fn new(folder: &Path, name: &str) -> Self {
         let mut sources = Self {
             folder: folder.to_owned(),
@@ -55,12 +55,12 @@ impl Sources {
         sources
     }
 
-    /// `NAME.toml` in the crate's folder, whether or not it is there: it goes along with the module.
+    /// Returns the path of `NAME.toml` in the crate's folder, whether or not it exists; it is installed with the module.
     pub fn settings(&self) -> &Path {
         &self.settings
     }
 
-    /// What changed since the last look.
+    /// Returns the change since the last look, if any.
     pub fn look(&mut self) -> Option<Changed> {
         let before = std::mem::take(&mut self.seen);
         self.seen = self.stamps();
@@ -95,7 +95,7 @@ fn walk(folder: &Path, levels: usize, stamps: &mut BTreeMap<PathBuf, Stamp>) {
     let Some(levels) = levels.checked_sub(1) else {
         return;
     };
-    // A folder that can't be read now may be by the next look.
+    // A folder that cannot be read now may be readable at the next look.
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| !is_an_editors(&entry.file_name())) {
         if stamps.len() >= MOST_FILES {
@@ -121,7 +121,7 @@ fn add(stamps: &mut BTreeMap<PathBuf, Stamp>, file: PathBuf) {
     }
 }
 
-/// Whether a file is an editor's own: hidden, a backup, a lock, or a trial of whether the folder can be written.
+/// Returns whether a file is an editor's own: hidden, a backup, a lock, or a test whether the folder is writable.
 fn is_an_editors(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(['.', '#'])
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_of_saving_is_a_change_and_an_editors_own_files_are_none() {
+    fn every_way_of_saving_is_a_change_and_editor_files_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("src/lib.rs");
         std::fs::create_dir(folder.path().join("src")).unwrap();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_carries_the_time_of_its_newest_file() {
+    fn a_change_has_the_time_of_its_newest_file() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("src")).unwrap();
         let mut sources = Sources::new(folder.path(), "ema");

@@ -1,4 +1,4 @@
-//! How fast events go from one thread to another.
+//! Measures the throughput of events from one thread to another.
 
 use super::guest::trades;
 use super::span::Span;
@@ -9,12 +9,12 @@ use tickdeck_ring::{Consumer, RingConfig, SlowPolicy, Wait, Wake};
 
 /// Slots, as in the engine.
 const CAPACITY: usize = 1 << 14;
-/// Events that are published at once.
+/// Events published at once.
 const BURST: usize = 64;
-/// Bursts of one round.
+/// Bursts per round.
 const BURSTS: usize = 1 << 12;
 
-/// Events a second from one thread to another, by round.
+/// Returns the events per second from one thread to another, by round.
 pub(super) fn measure(span: &Span) -> Result<Vec<f64>> {
     let burst = trades(BURST);
     let [rates] = span.rounds(|| Ok([rate(&burst)?]))?;
@@ -51,7 +51,7 @@ fn rate(burst: &[Event]) -> Result<f64> {
     })
 }
 
-/// Looks at every event until the ring is closed; answers how many there were.
+/// Reads every event until the ring is closed, and returns their number.
 fn read(mut consumer: Consumer<Event>) -> Result<u64> {
     let mut count = 0;
     while consumer.wait(|| false)? == Wake::Ready {

@@ -1,4 +1,4 @@
-//! `tickdeck journal export`: a run as tables.
+//! `tickdeck journal export`: exports a run as tables.
 
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
@@ -17,8 +17,8 @@ use tickdeck_recording::{DataReels, SeekTo};
 
 /// Export a run as tables, one file each, for DuckDB, Polars, pandas or a spreadsheet.
 ///
-/// Prices, sizes and amounts are exact decimals, times have nanoseconds and are UTC. docs/JOURNAL.md has the tables. Whatever
-/// breaks it off, there is no half a file.
+/// Prices, sizes and amounts are exact decimals; times are in UTC with nanoseconds. docs/JOURNAL.md describes the tables.
+/// Files are written atomically: an interrupted export leaves no partial file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal export
@@ -26,25 +26,25 @@ use tickdeck_recording::{DataReels, SeekTo};
   tickdeck journal export --run 2 --from 2024-08-08T16:00 --until 2024-08-08T17:00 --json
   duckdb -c \"select instrument, sum(price * size) from 'export-000001/trades.parquet' group by 1\"")]
 pub(crate) struct Export {
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// As what
+    /// Format of the files
     #[arg(long, value_enum, default_value_t = Format::Parquet)]
     format: Format,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// Where to [default: export-NUMBER, of the run]
+    /// Folder to write to [default: export-NUMBER, with the run's number]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The first event: its number, or a time in UTC
+    /// Start at this event: its sequence, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
     from: Option<SeekTo>,
     /// Stop before this event
     #[arg(long, value_name = "TIME|SEQUENCE")]
     until: Option<SeekTo>,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -56,7 +56,7 @@ enum Format {
     Jsonl,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     run: u32,
@@ -64,7 +64,7 @@ struct Outcome {
     #[serde(rename = "deeds")]
     effects: u64,
     bytes: u64,
-    /// What its reels take.
+    /// Size of the run's reels.
     reel_bytes: u64,
     files: Vec<FileOut>,
 }
@@ -105,7 +105,7 @@ impl Export {
         if self.json {
             print_json(&outcome)?;
         } else {
-            print(&words(&outcome))?;
+            print(&text(&outcome))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -127,7 +127,7 @@ fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     }
 }
 
-fn words(outcome: &Outcome) -> String {
+fn text(outcome: &Outcome) -> String {
     let rows: Vec<[String; 3]> = outcome
         .files
         .iter()
@@ -136,7 +136,7 @@ fn words(outcome: &Outcome) -> String {
     let share = outcome.bytes as f64 / outcome.reel_bytes.max(1) as f64;
     aligned(&["<file", "rows", "size"], &rows)
         + &format!(
-            "run {}: {} events, {} in all, {share:.2} of what the reels take\n",
+            "run {}: {} events, {} in total, {share:.2} times the size of the reels\n",
             outcome.run,
             grouped(outcome.events),
             bytes(outcome.bytes)

@@ -1,4 +1,4 @@
-//! `tickdeck journal ls`: the runs of a data folder.
+//! `tickdeck journal ls`: lists the runs of a data folder.
 
 use crate::output::{print, print_json};
 use crate::text_table::aligned;
@@ -14,21 +14,21 @@ use tickdeck_recording::describe::moment;
 use tickdeck_recording::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
 use tickdeck_tables::time;
 
-/// List the runs that are kept: when each began, how long it was in event time, what is in it, and how it ended.
+/// List the recorded runs: when each began, how long it lasted in event time, its contents, and how it ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal ls
   tickdeck journal ls tape --json")]
 pub(crate) struct Ls {
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Listed {
     runs: Vec<Line>,
@@ -38,9 +38,9 @@ struct Listed {
 #[derive(Debug, Serialize)]
 struct Line {
     run: u32,
-    /// By the wall.
+    /// Wall time.
     begun: Option<String>,
-    /// Host time of the first and of the last event.
+    /// Host time of the first and the last event.
     first: Option<String>,
     last: Option<String>,
     seconds: Option<f64>,
@@ -59,13 +59,13 @@ struct Line {
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode> {
         let reels = DataReels::in_folder(&self.folder);
-        // A folder without any is told as by every other command.
+        // Fails for a folder without runs, as every other command does.
         reels.run(None)?;
         let runs: Vec<Line> = reels.runs()?.iter().map(line).collect();
         if self.json {
             print_json(&Listed { runs })?;
         } else {
-            print(&words(&runs))?;
+            print(&text(&runs))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -94,11 +94,11 @@ fn line(run: &RecordedRun) -> Line {
 }
 
 fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
-    let session = RunManifest::read(&run.folder)?;
-    line.begun = Some(time(session.began_ns));
-    line.began = Some(session.began_ns);
-    line.command = Some(session.command);
-    line.title = Some(session.title);
+    let manifest = RunManifest::read(&run.folder)?;
+    line.begun = Some(time(manifest.began_ns));
+    line.began = Some(manifest.began_ns);
+    line.command = Some(manifest.command);
+    line.title = Some(manifest.title);
     line.events = run.events()?;
     if line.events > 0 {
         let at = |sequence| -> Result<Option<Timestamp>> {
@@ -125,7 +125,7 @@ fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
     Ok(())
 }
 
-fn words(runs: &[Line]) -> String {
+fn text(runs: &[Line]) -> String {
     let header = [
         "run", "<begun", "lasted", "events", "actions", "size", "<state", "<what",
     ];

@@ -1,4 +1,4 @@
-//! `tickdeck journal show`: what happened at a place, and what was decided because of it.
+//! `tickdeck journal show`: prints an event of a run with its effects.
 
 use crate::output::print;
 use anyhow::{Result, ensure};
@@ -17,28 +17,28 @@ use tickdeck_recording::{
     DataReels, EffectReader, EventReader, RecordedRun, RunItem, SeekTo, TimedEffect,
 };
 
-/// Show the event at a place of a run, what was decided and sent because of it, and the events around it.
+/// Print an event of a run, the actions decided and sent because of it, and the events around it.
 ///
-/// A time means the first event at or after it, by the host's clock.
+/// A time selects the first event at or after it, by the host's clock.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal show --at 250000
   tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
   tickdeck journal show tape --run 2 --at 17 --json")]
 pub(crate) struct Show {
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// An event's number, or a time in UTC
+    /// The event's sequence, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
     at: SeekTo,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// How many events before and after
+    /// Number of events to show before and after
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     around: u64,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -53,7 +53,7 @@ struct ShownPlace {
     after: Vec<Box<RawValue>>,
 }
 
-/// What is shown.
+/// The event with its effects and its neighbors.
 struct Shown {
     before: Vec<Event>,
     event: Event,
@@ -65,21 +65,21 @@ struct Shown {
 impl Show {
     pub(super) fn run(self) -> Result<ExitCode> {
         let run = DataReels::in_folder(&self.folder).run(self.run)?;
-        let shown = self.look(&run)?;
+        let shown = self.find(&run)?;
         let registry = run.names()?;
         print(&if self.json {
             shown.json(run.number, &registry)? + "\n"
         } else {
-            shown.words(run.number, &Names::new(Arc::new(registry), None))
+            shown.text(run.number, &Names::new(Arc::new(registry), None))
         })?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn look(&self, run: &RecordedRun) -> Result<Shown> {
+    fn find(&self, run: &RecordedRun) -> Result<Shown> {
         let (count, at) = (run.events()?, run.find(self.at)?);
         ensure!(
             at < count,
-            "run {} has {count} events and none there: `tickdeck journal ls {}` shows when it was",
+            "run {} has {count} events and none at that place: `tickdeck journal ls {}` shows its times",
             run.number,
             self.folder.display()
         );
@@ -104,7 +104,8 @@ impl Show {
     }
 }
 
-/// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
+/// Collects the effects of an event: actions decided because of it, effects applied right after it, and what was sent
+/// for those actions.
 fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderInstruments)> {
     let mut effects = EffectReader::open(run)?;
     let (mut found, mut orders) = (Vec::new(), Vec::new());
@@ -123,7 +124,7 @@ fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderI
                 if let Some(number) = order {
                     let strategy = acted.strategy;
                     let order = ClientOrderId { strategy, number };
-                    // What is sent for an order after another decision about it was not sent for this one.
+                    // After another decision about the order, what is sent for it no longer belongs to this one.
                     orders.retain(|known| *known != order);
                     orders.extend(because.then_some(order));
                 }
@@ -141,7 +142,7 @@ fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderI
 }
 
 impl Shown {
-    fn words(&self, run: u32, names: &Names) -> String {
+    fn text(&self, run: u32, names: &Names) -> String {
         let line = |event: &Event| {
             format!(
                 "{:>12}  {}\n",
@@ -153,8 +154,8 @@ impl Shown {
         self.before.iter().for_each(|event| text += &line(event));
         text += &format!(">{}", &line(&self.event)[1..]);
         for kept in &self.decided {
-            if let Some(words) = describe::effect(&kept.effect, names) {
-                text += &format!("{:>12}  => {words}\n", "");
+            if let Some(effect) = describe::effect(&kept.effect, names) {
+                text += &format!("{:>12}  => {effect}\n", "");
             }
         }
         self.after.iter().for_each(|event| text += &line(event));

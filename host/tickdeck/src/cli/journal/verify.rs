@@ -1,4 +1,4 @@
-//! `tickdeck journal verify`: is everything as it was written?
+//! `tickdeck journal verify`: verifies the checksums of a data folder.
 
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
@@ -13,25 +13,25 @@ use tickdeck_engine::CancelToken;
 use tickdeck_model::format::{bytes, grouped};
 use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 
-/// Read every byte of a data folder and tell everything that is not as it was written, with file and place.
+/// Read every byte of a data folder and report any damage, with file and offset.
 ///
-/// The reels have a checksum a record, modules are named by theirs, and the small files end with one: any changed bit is
-/// found. What people edit, `grants.toml` and `killed`, has none, and what a crash left half written has none: they are
-/// named. A running host is not disturbed. Exit code 0: all is as it was written. 1: something is not.
+/// Every record of a reel has a checksum, modules are named by theirs, and small files end with one, so any changed bit is
+/// found. Files that people edit, `grants.toml` and `killed`, have none, nor does what a crash left half written: these are
+/// listed as not covered. A running host is not disturbed. Exit code 0: intact. 1: damaged.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal verify
   tickdeck journal verify tape --json")]
 pub(crate) struct Verify {
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     whole: bool,
@@ -64,7 +64,7 @@ impl Verify {
         if self.json {
             print_json(&Outcome::of(&checked))?;
         } else {
-            print(&words(&checked))?;
+            print(&text(&checked))?;
         }
         Ok(match checked.damage.is_empty() {
             true => ExitCode::SUCCESS,
@@ -94,7 +94,7 @@ impl Outcome {
     }
 }
 
-fn words(checked: &VerifiedFolder) -> String {
+fn text(checked: &VerifiedFolder) -> String {
     let line = |mark: &str, found: &VerifyFault| {
         let place = found
             .offset
@@ -117,8 +117,8 @@ fn words(checked: &VerifiedFolder) -> String {
         grouped(checked.records)
     );
     text + &match checked.damage.len() {
-        0 => format!("whole: {what}\n"),
-        1 => format!("1 place is not as it was written: {what}\n"),
-        count => format!("{count} places are not as they were written: {what}\n"),
+        0 => format!("intact: {what}\n"),
+        1 => format!("damaged in 1 place: {what}\n"),
+        count => format!("damaged in {count} places: {what}\n"),
     }
 }

@@ -1,4 +1,4 @@
-//! The texts that the commands print. They are the examples of `docs/OPERATING.md`, which must hold them word by word.
+//! The texts that the commands print, which are the examples in `docs/OPERATING.md`, word for word.
 
 use super::*;
 use tickdeck_control::protocol::{FaultLine, GenerationLine, ParameterLine, PermissionLine};
@@ -134,7 +134,7 @@ fn everything() -> StrategyDetail {
     }
 }
 
-/// The text as it stands in the docs, four columns in.
+/// Indents a text by four columns, as the docs do.
 fn in_docs(text: &str) -> String {
     let indented = |line: &str| {
         if line.is_empty() {
@@ -161,7 +161,7 @@ fn the_docs_show_what_the_commands_print() {
 }
 
 #[test]
-fn top_shows_the_status_with_the_times_before_what_needs_a_look() {
+fn top_shows_the_times_between_the_figures_and_the_notes() {
     let (top, times) = (top(&host()), times::times(&host().strategies));
     assert_eq!(top.replacen(&times, "", 1), status(&host()));
     assert!(top.find(&times) < top.find("runs in the shadow"), "{top}");
@@ -182,7 +182,7 @@ fn the_docs_show_lines_of_the_protocol_as_it_is() {
 }
 
 #[test]
-fn a_kill_is_shown_with_the_way_out_of_it() {
+fn a_kill_is_shown_with_how_to_lift_it() {
     let killed = HostStatus {
         killed: true,
         ..host()
@@ -192,7 +192,7 @@ fn a_kill_is_shown_with_the_way_out_of_it() {
 }
 
 #[test]
-fn a_strategy_of_which_nothing_is_known_is_shown_without_gaps() {
+fn an_empty_strategy_is_shown_without_gaps() {
     let nothing = Answer::Strategy(Box::default());
     let text = answer(&nothing);
     for title in [
@@ -209,14 +209,14 @@ fn a_strategy_of_which_nothing_is_known_is_shown_without_gaps() {
 }
 
 #[test]
-fn nothing_that_a_strategy_says_steers_the_terminal() {
-    let mut told = everything();
-    told.log = vec!["\u{1b}[2Jgone\r".to_owned()];
-    told.line.note = Some("\u{7}".to_owned());
+fn no_text_of_a_strategy_steers_the_terminal() {
+    let mut detail = everything();
+    detail.log = vec!["\u{1b}[2Jgone\r".to_owned()];
+    detail.line.note = Some("\u{7}".to_owned());
     let mut host = host();
     host.title = "\u{9b}31m".to_owned();
     for text in [
-        answer(&Answer::Strategy(Box::new(told))),
+        answer(&Answer::Strategy(Box::new(detail))),
         answer(&Answer::Status(Box::new(host))),
         answer(&Answer::done("\u{1b}c")),
     ] {

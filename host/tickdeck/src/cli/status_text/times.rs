@@ -1,17 +1,17 @@
-//! How long strategies took for an event: quantiles, and a histogram each in a line of text.
+//! Time per event of each strategy: quantiles, and a histogram in a line of text.
 //!
-//! The host counts in buckets that double, so a quantile is a bound: so many took no longer.
+//! The host counts in buckets that double in width, so a quantile is an upper bound.
 
 use crate::text_table::aligned;
 use tickdeck_control::protocol::{StrategyLine, TimeBucket};
 use tickdeck_model::format::grouped;
 
-/// Heights of a bar, from a mark for what happened at all.
+/// Heights of a bar; even the smallest count gets the lowest.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// The place of the last bucket, which has no bound.
+/// Index of the last bucket, which has no bound.
 const LAST: u32 = 31;
 
-/// A table with a line for each strategy that was timed, after an empty one; nothing if none was.
+/// Formats a table of the strategies that were timed, after an empty line; empty if none was.
 pub(super) fn times(lines: &[StrategyLine]) -> String {
     let timed = lines.iter().filter(|line| !line.event_times.is_empty());
     let timed: Vec<&StrategyLine> = timed.collect();
@@ -38,7 +38,7 @@ pub(super) fn times(lines: &[StrategyLine]) -> String {
     format!("\n{}", aligned(&header, &rows))
 }
 
-/// Which bucket it is: bucket `n` holds what took less than `2^n` nanoseconds.
+/// Returns the index of a bucket: bucket `n` counts times below `2^n` nanoseconds.
 fn place(bucket: &TimeBucket) -> u32 {
     bucket.up_to_ns.max(1).ilog2().min(LAST)
 }
@@ -54,7 +54,7 @@ fn bound(ns: u64) -> String {
     }
 }
 
-/// The bound that this part of what was counted does not exceed; none if nothing was.
+/// Returns the bound that this part of the counts does not exceed; none if the histogram is empty.
 fn quantile(buckets: &[TimeBucket], part: f64) -> Option<u64> {
     let all: u128 = buckets.iter().map(|bucket| u128::from(bucket.count)).sum();
     let wanted = ((all as f64 * part).ceil() as u128).clamp(1, all.max(1));
@@ -66,7 +66,7 @@ fn quantile(buckets: &[TimeBucket], part: f64) -> Option<u64> {
     reached.map(|bucket| bucket.up_to_ns)
 }
 
-/// A character for each bucket between two, as high as its part of the fullest one.
+/// Draws one character per bucket, its height relative to the fullest bucket.
 fn bars(buckets: &[TimeBucket], from: u32, to: u32) -> String {
     let count = |at| -> u128 {
         let here = buckets.iter().filter(|bucket| place(bucket) == at);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms_stand_on_one_scale_with_their_quantiles() {
+    fn histograms_share_one_scale() {
         let lines = [
             line("a", &[(256, 1_000), (512, 500), (4_096, 1)]),
             line("untimed", &[]),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_took_longest_has_no_bound_and_bounds_that_make_no_sense_do_no_harm() {
+    fn the_last_bucket_has_no_bound_and_senseless_bounds_do_no_harm() {
         let text = times(&[line("a", &[(1, 1), (u64::MAX, 3)])]);
         assert!(
             text.contains("longer  longer  longer  ▂                              █"),
