@@ -225,7 +225,7 @@ impl DeckParts {
     /// Removes old runs, now that this one has its folder, if the settings say so.
     pub(crate) fn make_room(&self) {
         if let Some(mut budget) = self.budget() {
-            for said in budget.make_room() {
+            for said in budget.enforce() {
                 eprintln!("{}", said.line());
             }
         }
@@ -246,25 +246,22 @@ impl DeckParts {
         registry: &Registry,
     ) -> Option<RunManifest> {
         let journal = self.journal.as_ref()?;
-        let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seats = seated.iter().map(|candidate| RecordedStart {
             name: candidate.name.clone(),
             spec: candidate.spec().text(),
         });
         Some(RunManifest {
             tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
-            began_ns: began.map_or(0, |since| {
-                i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-            }),
+            began_ns: tickdeck_journal::unix_ns(),
             command: journal.command.clone(),
             settings: (self.config.file.clone(), self.config.text.clone()),
-            played: journal.played.clone(),
+            overrides: journal.played.clone(),
             title: title.to_owned(),
             names: registry.to_text(),
             venues: vec![RecordedTerms::of(terms)],
             first_order: self.first_order,
             killed: self.killed,
-            seats: seats.collect(),
+            strategies: seats.collect(),
         })
     }
 }

@@ -17,7 +17,7 @@ use tickdeck_engine::{
 use tickdeck_model::format::{time_of_day, trimmed};
 use tickdeck_model::{Money, StrategyId, Timestamp};
 use tickdeck_recording::data_folder::latch_kill;
-use tickdeck_recording::describe::decisions::words;
+use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
 use tickdeck_strategy::LogLevel;
 
@@ -270,8 +270,8 @@ impl Operator {
             .map(|one| DifferenceLine {
                 at: time_of_day(one.at),
                 event: one.sequence,
-                sent: words(&one.sent, &self.names),
-                shadow: words(&one.shadow, &self.names),
+                sent: actions(&one.sent, &self.names),
+                shadow: actions(&one.shadow, &self.names),
             })
             .collect()
     }

@@ -13,4 +13,5 @@ pub mod permissions;
 pub mod public_key;
 pub mod resolver;
 pub mod risk_limits;
+pub mod run_difference;
 pub mod signature;

@@ -4,10 +4,9 @@ use super::StrategyCommand;
 use crate::feed::{Topic, inherited_words, micros};
 use crate::lifecycle::history_entries;
 use crate::lifecycle::manager::{Manager, retire};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::port::StopReason;
 use tickdeck_engine::{ChangeResult, StrategyChange};
-use tickdeck_model::{StrategyId, Timestamp};
+use tickdeck_model::StrategyId;
 use tickdeck_strategy::LogLevel;
 
 impl Manager {
@@ -119,7 +118,10 @@ impl Manager {
         }
         let hash = candidate.inspection().hash.to_string();
         let approval = &candidate.decision.approval;
-        if let Err(error) = self.grants.approve(name, approval, &hash, now()) {
+        if let Err(error) = self
+            .grants
+            .approve(name, approval, &hash, tickdeck_journal::unix_ns())
+        {
             self.entry(name).waiting = Some(candidate);
             return Err(tickdeck_recording::sentence::sentence(&error));
         }
@@ -139,11 +141,4 @@ impl Manager {
             .and_then(|entry| entry.id)
             .ok_or_else(|| format!("{name} does not run"))
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
-    })
 }

@@ -33,7 +33,7 @@ impl RetentionTimer {
         if !self.left().is_zero() {
             return;
         }
-        for said in self.budget.look() {
+        for said in self.budget.check() {
             let (topic, level, words) = match &said {
                 // The operator wished it, in the settings.
                 RetentionNote::Removed(words) => (Topic::Operator, LogLevel::Info, words),

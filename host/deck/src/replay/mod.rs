@@ -203,7 +203,7 @@ pub fn settings(manifest: &RunManifest) -> Result<Config> {
             *capture = folder.join(&*capture);
         }
     }
-    let RunOverrides { seed, capture, .. } = &manifest.played;
+    let RunOverrides { seed, capture, .. } = &manifest.overrides;
     config.venue.seed = seed.or(config.venue.seed);
     if !capture.is_empty() {
         (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
@@ -227,7 +227,7 @@ pub fn replaying(
     let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();
     let loader = loader(config, &terms, &registry, manifest.first_order)?;
     let overrides = Overrides {
-        events: manifest.played.events,
+        events: manifest.overrides.events,
         ..Overrides::default()
     };
     let mut engine_config = engine_config(&loader.config, &overrides, manifest.killed, &registry)?;
@@ -263,7 +263,7 @@ pub fn replaying(
         (false, true) => (run.events()?, false),
         // The reels may not reach equally far.
         (false, false) => {
-            let reach = run.reach()?;
+            let reach = run.usable_range()?;
             (reach.events, reach.leaves())
         }
     };

@@ -20,6 +20,7 @@ use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{JournalRecorder, RecordedRun, ReelTape, RunManifest, VersionSpec};
+use tickdeck_settings::run_difference::{RunSettings, run_difference};
 use tickdeck_strategy::watch::Scan;
 
 /// A run that was cut off.
@@ -44,8 +45,12 @@ impl DeckParts {
             return Ok(None);
         };
         let manifest = RunManifest::read(&run.folder)?;
-        let (settings, played) = (&self.config.text, &journal.played);
-        if let Some(what) = manifest.differs(settings, played) {
+        let settings = |text, seed| RunSettings { text, seed };
+        let was = settings(&manifest.settings.1, manifest.overrides.seed);
+        let is = settings(&self.config.text, journal.played.seed);
+        let differs =
+            run_difference(was, is).or_else(|| manifest.overrides_differ(&journal.played));
+        if let Some(what) = differs {
             bail!(
                 "run {} was cut off, and {what}, so it can't be gone on with: put that back, or leave it and its positions \
                  behind with --fresh ({})",
@@ -227,6 +232,6 @@ impl RecordedVersions {
             let spec = VersionSpec::read(&kept.spec)?;
             self.seat(&kept.name, &spec)
         };
-        manifest.seats.iter().map(seat).collect()
+        manifest.strategies.iter().map(seat).collect()
     }
 }

@@ -91,7 +91,7 @@ pub fn otherwise(
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let other = plugin(&spec.plugin, file.to_owned(), bytes, spec.sidecar.as_ref())?;
     let overrides = Overrides {
-        events: manifest.played.events,
+        events: manifest.overrides.events,
         ..Overrides::default()
     };
     let mut config = engine_config(&loader.config, &overrides, manifest.killed, &registry)?;
@@ -133,9 +133,9 @@ pub fn otherwise(
 }
 
 fn recipe_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
-    let Some(seat) = manifest.seats.iter().find(|seat| seat.name == name) else {
+    let Some(seat) = manifest.strategies.iter().find(|seat| seat.name == name) else {
         let names: Vec<&str> = manifest
-            .seats
+            .strategies
             .iter()
             .map(|seat| seat.name.as_str())
             .collect();

@@ -203,7 +203,10 @@ fn standing(
 
 /// What the checks said when the order was denied, with figures: the run is done again up to there.
 fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) -> Result<String> {
-    let last = order_history.became.first().map(|event| event.sequence + 1);
+    let last = order_history
+        .updates
+        .first()
+        .map(|event| event.sequence + 1);
     let PreparedReplay {
         engine, mut tape, ..
     } = replaying(reels, run, last, &CancelToken::default())?;
@@ -228,7 +231,7 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
 }
 
 fn is_denied(order_history: &OrderHistory) -> bool {
-    order_history.became.iter().any(
+    order_history.updates.iter().any(
         |event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Denied),
     )
 }
@@ -270,7 +273,7 @@ fn steps(
     };
     let at = order_history.decided.at;
     let cause = match &order_history.cause {
-        Some(cause) => describe::happening(cause, names),
+        Some(cause) => describe::untimed_event(cause, names),
         None => "no single event: a version that took over handled what the one before had, and what it decides on that \
                  comes too late to be sent"
             .to_owned(),
@@ -295,7 +298,7 @@ fn steps(
             at,
             denied
                 .unwrap_or(
-                    match order_history.sent.is_empty() && order_history.became.is_empty() {
+                    match order_history.sent.is_empty() && order_history.updates.is_empty() {
                         true => "not known: the run was cut off before them",
                         false => "every check passed",
                     },
@@ -317,16 +320,20 @@ fn steps(
         });
     }
     for later in &order_history.later {
-        steps.push(step("later", later.at, describe::acted(later, names)));
+        steps.push(step(
+            "later",
+            later.at,
+            describe::applied_action(later, names),
+        ));
     }
-    for event in &order_history.became {
+    for event in &order_history.updates {
         let what = match event.body() {
             Body::Fill(_) => "fill",
             _ => "answer",
         };
         steps.push(Step {
             event: Some(event.sequence),
-            ..step(what, event.ts_host, describe::happening(event, names))
+            ..step(what, event.ts_host, describe::untimed_event(event, names))
         });
     }
     // The chain of the decision first; the rest as it happened.

@@ -111,7 +111,7 @@ fn led_to(event: &Event, shown: &Focus) -> Vec<FeedLine> {
 
 /// An event, and what it led to.
 fn looked_at(event: &Event, effects: &[Effect], names: &Names) -> Focus {
-    let words = describe::happening(event, names);
+    let words = describe::untimed_event(event, names);
     let led_to = effects
         .iter()
         .filter_map(|effect| describe::effect(effect, names));
