@@ -164,7 +164,7 @@ impl RunManifest {
     }
 
     /// Describes the difference between the recorded overrides and those of a start that would resume the run, apart from the
-    /// seed, which settings may say too. Settings are compared by whoever may read TOML.
+    /// seed, which settings may say too. The settings crate compares settings, because it may read TOML.
     pub fn overrides_differ(&self, overrides: &RunOverrides) -> Option<String> {
         (self.overrides.capture != overrides.capture).then(|| "--capture changed since".to_owned())
     }

@@ -42,7 +42,7 @@ impl ReelTape {
             Reader::open(folder, EVENTS)?,
             Reader::open(folder, ACTIONS)?,
         );
-        // The manifest was read by whoever made `versions`.
+        // The manifest was read by the caller, who made `versions`.
         let _ = events.next()?;
         Ok(Self {
             folder: folder.to_owned(),

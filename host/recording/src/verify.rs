@@ -201,8 +201,8 @@ impl Check<'_> {
     fn reel(&mut self, folder: &Path, reel: &str) -> Result<Option<Verified>> {
         let (before, most) = (self.checked.bytes, self.total);
         let progress = &mut self.progress;
-        let mut tell = |done: u64, _: u64| progress(before + done, most.max(before + done));
-        match tickdeck_journal::verify(folder, reel, &mut tell) {
+        let mut report = |done: u64, _: u64| progress(before + done, most.max(before + done));
+        match tickdeck_journal::verify(folder, reel, &mut report) {
             Ok(mut verified) => {
                 self.checked.files += verified.segments;
                 self.checked.bytes += verified.bytes;

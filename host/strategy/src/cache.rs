@@ -14,7 +14,7 @@ use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::NamedTempFile;
 use tickdeck_model::ModuleHash;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -90,29 +90,25 @@ impl Cache {
         }
     }
 
-    /// Writes beside and renames, so that a reader sees a whole entry or none.
+    /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. Not synced into the folder: an entry that
+    /// a power cut takes away costs a compilation.
     fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
-        let beside = temporary(&self.folder);
-        let written = new_private_file(&beside).and_then(|mut file| {
-            file.write_all(MAGIC)?;
-            file.write_all(&xxh3_128(code).to_le_bytes())?;
-            file.write_all(code)?;
-            file.sync_all()?;
-            fs::rename(&beside, entry)
-        });
-        if written.is_err() {
-            // Nothing to be done if even that fails; the next write takes another name.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        let mut file = temporary(&self.folder)?;
+        file.write_all(MAGIC)?;
+        file.write_all(&xxh3_128(code).to_le_bytes())?;
+        file.write_all(code)?;
+        file.as_file().sync_all()?;
+        file.persist(entry)?;
+        Ok(())
     }
 }
 
-/// A name in the folder that nobody else uses.
-fn temporary(folder: &Path) -> PathBuf {
-    static NAMES: AtomicU64 = AtomicU64::new(0);
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".{}-{number}.tmp", std::process::id()))
+/// Creates a file with an unused name in the folder, for this user alone.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        .tempfile_in(folder)
 }
 
 /// The code in an entry, if the entry is whole.
@@ -141,9 +137,7 @@ fn prepare(folder: &Path) -> Result<(), String> {
         ));
     }
     // A new file belongs to this process's user, whoever that is.
-    let probe = temporary(folder);
-    let owner = new_private_file(&probe).and_then(|file| file.metadata());
-    let _ = fs::remove_file(&probe);
+    let owner = temporary(folder).and_then(|probe| probe.as_file().metadata());
     match owner {
         Ok(owner) if owner.uid() == about.uid() => Ok(()),
         Ok(_) => Err("belongs to another user".to_owned()),
@@ -154,15 +148,6 @@ fn prepare(folder: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 fn prepare(_folder: &Path) -> Result<(), String> {
     Err("who may write a folder is only known on Unix".to_owned())
-}
-
-/// Makes a file that was not there, for this user alone.
-fn new_private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]
