@@ -547,7 +547,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     std::fs::write(deck.path("tickdeck.toml"), "[journal]\nkeep_gib = 1\n").unwrap();
     deck.json("run --seed 3 --pace max --no-watch --json --events 100 --afresh");
     assert_eq!(runs(), [2, 4, 5]);
-    let said = RetentionBudget::new(DataReels::in_folder(&data), 0).make_room();
+    let said = RetentionBudget::new(DataReels::in_folder(&data), 0).enforce();
     assert!(
         said.len() == 1 && said[0].line().starts_with("removed run 4, "),
         "{said:?}"

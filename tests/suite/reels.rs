@@ -540,8 +540,8 @@ fn a_run_of_the_first_schema_is_read() {
     let reels = DataReels::in_folder(&first_schema());
     let run = reels.run(None).unwrap();
     let session = tickdeck_recording::RunManifest::read(&run.folder).unwrap();
-    assert_eq!(session.seats.len(), 1);
-    assert_eq!(session.seats[0].name, "guest");
+    assert_eq!(session.strategies.len(), 1);
+    assert_eq!(session.strategies[0].name, "guest");
     let replayed = replay(&first_schema());
     assert_eq!(replayed.divergence, None);
     assert!(replayed.ended);

@@ -5,7 +5,7 @@
 //! start, so that no state ever refers to a number that a crash could take away.
 
 use crate::affinity::{run_for_strategies, yield_to_trading};
-use crate::clock::{Pace, since, wall_time};
+use crate::clock::{Pace, since};
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
 use crate::loading::{
@@ -264,7 +264,7 @@ impl DeckParts {
     /// Removes old runs, now that this one has its folder, if the settings say so.
     pub(crate) fn make_room(&self) {
         if let Some(mut budget) = self.budget() {
-            for note in budget.make_room() {
+            for note in budget.enforce() {
                 eprintln!("{}", note.line());
             }
         }
@@ -291,10 +291,10 @@ impl DeckParts {
         });
         Some(RunManifest {
             tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
-            began_ns: wall_time(),
+            began_ns: tickdeck_journal::unix_ns(),
             command: self.command.clone(),
             settings: (self.config.file.clone(), self.config.text.clone()),
-            played: journal.played.clone(),
+            overrides: journal.played.clone(),
             title: title.to_owned(),
             names: registry.to_text(),
             venues: venues
@@ -303,7 +303,7 @@ impl DeckParts {
                 .collect(),
             first_order: self.first_order,
             killed: self.killed,
-            seats: starts.collect(),
+            strategies: starts.collect(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Wall time for the engine.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::Clock;
 use tickdeck_model::Timestamp;
@@ -118,14 +118,6 @@ impl Clock for FlatOut {
     fn now_ns(&self) -> u64 {
         since(self.epoch)
     }
-}
-
-/// Returns the wall time in nanoseconds since 1970; 0 before that.
-pub fn wall_time() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        Timestamp::try_from(since.as_nanos()).unwrap_or(Timestamp::MAX)
-    })
 }
 
 /// Returns the nanoseconds since `epoch`.

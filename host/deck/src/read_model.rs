@@ -17,7 +17,7 @@ use tickdeck_engine::{
 };
 use tickdeck_model::format::{time_of_day, trimmed};
 use tickdeck_model::{Money, OrderState, Timestamp, Working};
-use tickdeck_recording::describe::decisions::words;
+use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
 
 /// Strategies up to which a status includes the times of each: it must fit into a line of the protocol.
@@ -230,8 +230,8 @@ impl ReadModel {
             .map(|one| DifferenceLine {
                 at: time_of_day(one.at),
                 event: one.sequence,
-                sent: words(&one.sent, &self.names),
-                shadow: words(&one.shadow, &self.names),
+                sent: actions(&one.sent, &self.names),
+                shadow: actions(&one.shadow, &self.names),
             })
             .collect()
     }

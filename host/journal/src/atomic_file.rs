@@ -87,7 +87,7 @@ enum Readers {
     Owner,
 }
 
-/// Writes `bytes` to `file` through a hidden temporary file in the same folder, so that whoever watches the folder never sees a
+/// Writes `bytes` to `file` through a hidden temporary file in the same folder, so that a watcher of the folder never sees a
 /// part. Missing folders are created. The new content survives the end of the machine once this returns.
 ///
 /// # Errors
@@ -208,7 +208,7 @@ fn make_folder(folder: &Path) -> Result<(), Failure> {
     }
     let synced = sync_folder(parent);
     if synced.is_err() {
-        // Whoever tries again shall not take an entry for durable that is not.
+        // Another attempt must not take the entry for durable.
         let _ = fs::remove_dir(folder);
     }
     synced.map_err(at(WriteStep::SyncParent))

@@ -1,17 +1,17 @@
-//! How a reel is written.
+//! The settings of a reel's writer.
 
 use std::time::Duration;
 
-/// When records become durable.
+/// The time at which records become durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sync {
-    /// At this interval, by a thread of the reel's own. The end of the machine costs what was appended within about that time;
-    /// the end of the process costs nothing.
+    /// At this interval, by a thread of the reel. The end of the machine costs the records appended within about that time; the end of
+    /// the process costs nothing.
     Interval(Duration),
-    /// As every 50 ms, and the host calls [`Reel::sync`] before an order leaves. So no venue knows of an order that is not
-    /// on the disk, at the price of a disk's sync on the way of each.
+    /// Every 50 ms, and the host calls [`Reel::sync`](crate::Reel::sync) before an order is sent. So no venue knows of an order that is
+    /// not on the disk, at the price of one disk sync for each order.
     Order,
-    /// Only when [`Reel::sync`] or [`Reel::close`] is called. For backtests, which can be run again.
+    /// Only when [`Reel::sync`](crate::Reel::sync) or [`Reel::close`](crate::Reel::close) is called. For backtests, which can be repeated.
     Never,
 }
 
@@ -21,15 +21,15 @@ impl Default for Sync {
     }
 }
 
-/// How a reel is written.
+/// The settings of a reel's writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReelConfig {
-    /// When records become durable.
+    /// The time at which records become durable.
     pub sync: Sync,
-    /// Bytes of a segment, rounded up to whole pages. A record must fit into one. A changed size counts from the first segment
-    /// that is begun after the reel was closed in order.
+    /// The bytes of a segment, rounded up to whole pages. Every record must fit into one. A changed size applies from the first segment
+    /// that is started after the reel was closed cleanly.
     pub segment_bytes: u64,
-    /// Version of what the records mean; stands in the header of every segment begun with it.
+    /// The version of the records' meaning, which is written into the header of every new segment.
     pub schema: u16,
 }
 

@@ -6,28 +6,28 @@ use crate::scan::{Scan, Step};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is known of a segment without reading it through.
+/// Facts about a segment that are known without reading all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// The file.
     pub file: PathBuf,
-    /// Counted from 1.
+    /// The number of the segment, counted from 1.
     pub number: u64,
-    /// Index of its first record.
+    /// The index of its first record.
     pub first: u64,
-    /// Its records, as far as they are there at this moment.
+    /// The number of its records at this moment.
     pub records: u64,
-    /// Length of the file.
+    /// The length of the file.
     pub bytes: u64,
-    /// Whether it is complete and will not change.
+    /// Whether the segment is complete and will not change.
     pub sealed: bool,
-    /// When it was begun, in nanoseconds since 1970.
+    /// The time of its creation, in nanoseconds since 1970.
     pub created_ns: u64,
-    /// Version of what the records mean.
+    /// The version of the records' meaning.
     pub schema: u16,
 }
 
-/// Lists the segments of a reel, oldest first. Reads the open one through to count its records.
+/// Lists the segments of a reel, oldest first. Reads all of the open one to count its records.
 ///
 /// # Errors
 /// The folder or a file cannot be read, or a header is damaged.
@@ -41,18 +41,18 @@ pub fn segments(folder: &Path, name: &str) -> Result<Vec<SegmentInfo>, JournalEr
     Ok(infos)
 }
 
-/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; gives what was deleted. The last segment
-/// stays in any case: it is the open one, or it tells which index comes next.
+/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; returns the deleted ones. The last segment is
+/// always kept: it is the open one, or it says which index comes next.
 ///
 /// # Errors
-/// The folder cannot be read or a file cannot be deleted; those before it are gone then.
+/// The folder cannot be read or a file cannot be deleted; the files before it are deleted then.
 pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentInfo>, JournalError> {
     let mut segments = Vec::new();
     for (number, path) in list(folder, name)? {
         segments.extend(info(name, number, path, false)?);
     }
     let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
-    let mut gone = Vec::new();
+    let mut deleted = Vec::new();
     let closed = segments.len().saturating_sub(1);
     for segment in segments.into_iter().take(closed) {
         if total <= keep_bytes || !segment.sealed {
@@ -60,12 +60,12 @@ pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentIn
         }
         fs::remove_file(&segment.file).map_err(JournalError::io("delete", &segment.file))?;
         total -= segment.bytes;
-        gone.push(segment);
+        deleted.push(segment);
     }
-    Ok(gone)
+    Ok(deleted)
 }
 
-/// Looks at one segment; its records are counted if it is sealed or `count` says so.
+/// Inspects one segment; its records are counted if it is sealed or `count` says so.
 fn info(
     name: &str,
     number: u64,
@@ -100,12 +100,12 @@ fn info(
     Ok(Some(info))
 }
 
-/// The file of a segment.
+/// Returns the file of a segment.
 pub(crate) fn segment_file(folder: &Path, name: &str, number: u64) -> PathBuf {
     folder.join(format!("{name}-{number:06}.reel"))
 }
 
-/// The numbers and files of a reel's segments, lowest first.
+/// Lists the numbers and files of a reel's segments, lowest first.
 pub(crate) fn list(folder: &Path, name: &str) -> Result<Vec<(u64, PathBuf)>, JournalError> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).map_err(JournalError::io("read the folder", folder))?;
@@ -140,7 +140,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), JournalError> {
     }
     Err(JournalError::Setting {
         what: format!(
-            "`{name}` is no name for a reel: use 1 to {NAME} letters, digits, `-` and `_`"
+            "`{name}` is not a valid name of a reel: use 1 to {NAME} letters, digits, `-` and `_`"
         ),
     })
 }

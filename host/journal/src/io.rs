@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Makes the folder's entries durable.
+/// Makes the entries of a folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Reads as much as there is at an offset, at most what fits.
+/// Reads what the file has at an offset, at most as much as fits.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < buffer.len() {
@@ -25,12 +25,12 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
     Ok(done)
 }
 
-/// Writes all the bytes at an offset.
+/// Writes all bytes at an offset.
 pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     file.write_all_at(bytes, offset)
 }
 
-/// Where from an offset on the first byte is that is not zero, and where the last one ends.
+/// Returns the span from the first to the last byte that is not zero, from an offset on.
 pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
     let mut chunk = vec![0; 64 << 10];
     let mut offset = from;
@@ -52,7 +52,7 @@ pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
     }
 }
 
-/// Whether all is zero. Goes through all of it, which the machine does many bytes at a time, rather than stop at the first.
+/// Returns whether all bytes are zero. Reads all of them, many at a time, which is faster than stopping at the first.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

@@ -1,13 +1,19 @@
 //! Reels on disk: append, read while written, recover, verify.
 //!
 //! A *reel* is an append-only sequence of records, `(index, kind, payload)`, in segment files `NAME-000001.reel`,
-//! `NAME-000002.reel`, ... of one folder. The host keeps two: the events and the actions.
+//! `NAME-000002.reel`, ... of one folder. The host writes two: the events and the actions.
 //!
-//! - **Visible after append.** A record that [`Reel::append`] has returned is in the file as every process sees it, and
-//!   survives the end of this one by whatever signal. Appending enters the system only where a segment ends.
-//! - **Durable after sync.** A record below [`Reel::durable`] survives the end of the machine. See [`Sync`] for when that is.
-//! - **Nothing is cut silently.** What a crash left half written is copied aside and told ([`Opened::torn`]); anything else
-//!   that is not as it was written is an error that names file and offset, and [`verify`] finds any single changed bit.
+//! - **Visible after append.** Once [`Reel::append`] has returned, the record is in the file for every process, and survives the end
+//!   of this one by whatever signal. Appending makes system calls only where a segment ends.
+//! - **Durable after sync.** A record below [`Reel::durable`] survives the end of the machine. See [`Sync`] for the times.
+//! - **Nothing is cut silently.** A record that a crash left half written is put aside and reported ([`Opened::torn`]); any other
+//!   difference from what was written is an error that names file and offset, and [`verify`] finds any single changed bit.
+//!
+//! Two smaller things live here because several crates need them: files that are replaced as a whole and durably ([`atomic_file`])
+//! or carry a checksum ([`sealed`]), and the wall clock ([`unix_ns`]).
+//!
+//! This crate must never see another crate of ours: records are bytes to it. Start reading at `format.rs` (the bytes), then `reel.rs`
+//! (the writer), `reader.rs`, and `recover.rs` (opening after a crash).
 //!
 //! ```
 //! use tickdeck_journal::{Reader, Reel, ReelConfig};
@@ -19,7 +25,7 @@
 //! assert_eq!(opened.records, 0);
 //! assert_eq!(reel.append(7, b"a quote")?, 0);
 //!
-//! // Readers need nothing of the writer and see a record at once.
+//! // Readers are independent of the writer and see a record at once.
 //! let mut reader = Reader::open(folder, "events")?;
 //! let record = reader.next()?.expect("it has been appended");
 //! assert_eq!((record.index, record.kind, record.payload), (0, 7, &b"a quote"[..]));
@@ -36,6 +42,7 @@
 #![deny(unsafe_code)]
 
 pub mod atomic_file;
+mod clock;
 mod config;
 mod error;
 mod files;
@@ -53,6 +60,7 @@ mod shared;
 mod syncing;
 mod verify;
 
+pub use clock::unix_ns;
 pub use config::{ReelConfig, Sync};
 pub use error::JournalError;
 pub use files::{SegmentInfo, prune, segments};

@@ -1,7 +1,7 @@
 //! Text files with a checksum as their last line: `# xxh3 0123456789abcdef`.
 //!
-//! The line is found by where it stands, at the very end and always of the same length, so that a changed bit in the line
-//! itself can't hide it.
+//! The line is found by its place, at the very end and always of the same length, so that a changed bit in the line itself can't
+//! hide it.
 
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_64;
@@ -9,10 +9,10 @@ use xxhash_rust::xxh3::xxh3_64;
 const MARK: &str = "# xxh3 ";
 /// Bytes of the last line: the mark, 16 digits, the line's end.
 const LINE: usize = MARK.len() + 16 + 1;
-/// As many bytes of a last line must be as they should for it to be taken as one, which may be damaged.
+/// The number of correct bytes that make a last line count as one, which may be damaged.
 const ALIKE: usize = MARK.len();
 
-/// A sealed text that is not what was written. Restore it from a copy; nothing in it may be used.
+/// A sealed text that differs from what was written. Restore it from a copy; nothing in it may be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// Its checksum is wrong.
@@ -27,21 +27,21 @@ pub enum SealError {
         found: u64,
     },
     /// It is not UTF-8.
-    #[error("{} is damaged: it is no text: {source}", file.display())]
+    #[error("{} is damaged: it is not a text: {source}", file.display())]
     NoText {
         /// The file.
         file: PathBuf,
-        /// Where.
+        /// The place.
         source: std::str::Utf8Error,
     },
 }
 
-/// The text with its checksum.
+/// Appends the checksum to a text.
 pub fn seal(text: &str) -> String {
     format!("{text}{}", line(text.as_bytes()))
 }
 
-/// Reads a sealed text. Gives what is sealed, and whether there was a checksum: a file from before has none.
+/// Reads a sealed text. Returns the text, and whether it had a checksum: files of older versions have none.
 ///
 /// # Errors
 /// The checksum is wrong.
@@ -67,7 +67,7 @@ fn line(bytes: &[u8]) -> String {
     format!("{MARK}{:016x}\n", xxh3_64(bytes))
 }
 
-/// Whether it is a last line, or one in which a bit or two were changed.
+/// Returns whether these bytes are a last line, or one with a bit or two changed.
 fn is_line(last: &[u8]) -> bool {
     let fixed = MARK.bytes().enumerate().chain([(LINE - 1, b'\n')]);
     last.len() == LINE && fixed.filter(|(at, byte)| last[*at] == *byte).count() >= ALIKE

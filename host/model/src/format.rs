@@ -1,9 +1,8 @@
-//! How numbers and times are shown to people.
+//! Text forms of numbers, times and sizes for people.
 
 use crate::{Money, Timestamp};
-
-const NS_PER_S: i64 = 1_000_000_000;
-const S_PER_DAY: i64 = 86_400;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 /// `1,234,567`
 pub fn grouped(number: u64) -> String {
@@ -80,32 +79,23 @@ pub fn span(seconds: u64) -> String {
 
 /// The time of day of a timestamp, UTC: `12:00:03`.
 pub fn time_of_day(at: Timestamp) -> String {
-    let second = at.div_euclid(NS_PER_S).rem_euclid(S_PER_DAY);
-    format!(
-        "{:02}:{:02}:{:02}",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{:.0}", civil(at).time())
 }
 
 /// The date of a timestamp, UTC: `2024-08-08`.
 pub fn date(at: Timestamp) -> String {
-    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
-    let day = at.div_euclid(NS_PER_S * S_PER_DAY) + 719_468;
-    let (era, day_of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day_of_month:02}")
+    civil(at).date().to_string()
+}
+
+/// A date and a time to the microsecond, UTC: `2024-08-08 12:00:03.000001`.
+pub fn date_time(at: Timestamp) -> String {
+    let at = civil(at);
+    format!("{} {:.6}", at.date(), at.time())
+}
+
+fn civil(at: Timestamp) -> DateTime {
+    let at = jiff::Timestamp::from_nanosecond(at.into());
+    Offset::UTC.to_datetime(at.expect("64 bits of nanoseconds are within the calendar"))
 }
 
 /// A size in bytes: `36.5 kB`.

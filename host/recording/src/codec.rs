@@ -1,6 +1,6 @@
-//! Records as bytes.
+//! The binary form of records.
 //!
-//! What comes often has a fixed layout, little-endian; what comes seldom is JSON, so that it can be read without this code.
+//! Frequent records have a fixed layout, little-endian; rare ones are JSON, so that they can be read without this code.
 
 use anyhow::{Result, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -9,32 +9,33 @@ use tickdeck_engine::port::State;
 use tickdeck_engine::{
     AppliedAction, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
 };
+use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
 
 /// The kinds of record, in both reels. A number is never used for something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u16)]
 pub enum RecordKind {
-    /// What the run was made of: JSON, [`super::Session`]. The first record of both reels.
+    /// The run's manifest in JSON, [`RunManifest`](crate::RunManifest). The first record of both reels.
     Session = 1,
     /// An event, in its canonical layout.
     Event = 2,
     /// An action that was carried out.
     Applied = 3,
-    /// A command that left.
+    /// A command that was sent to the venue.
     Sent = 4,
     /// A strategy's state.
     Saved = 5,
-    /// Anything else that the kernel did: JSON.
+    /// Any other effect of the kernel, in JSON.
     Effect = 6,
-    /// The run ended in order.
+    /// The clean end of the run.
     End = 7,
-    /// All that was done before some position is on the reel. Of schema 2.
+    /// Everything that was done before some position is on the reel. Since schema 2.
     Mark = 8,
 }
 
 impl RecordKind {
-    /// The kind of this number.
+    /// Returns the kind with this number.
     pub const fn of(number: u16) -> Option<Self> {
         Some(match number {
             1 => Self::Session,
@@ -53,37 +54,37 @@ impl RecordKind {
 /// A record of the actions reel.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionsRecord {
-    /// Something that the kernel did, and its position.
+    /// An effect of the kernel, and its position.
     Effect(u64, Effect),
-    /// A command that left, and when by the wall: nanoseconds since 1970.
+    /// A command that was sent, its position, and the wall time in nanoseconds since 1970.
     Sent(u64, Effect, i64),
-    /// What the run was made of.
+    /// The run's manifest.
     Session,
-    /// The run ended in order.
+    /// The clean end of the run.
     End,
-    /// All that was done before this position is on the reel, and which start of the machine wrote it.
+    /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
     Mark(u64, u64),
 }
 
 /// Bytes of an action's record.
-const ACTED: usize = 48 + Action::SIZE;
+const APPLIED: usize = 48 + Action::SIZE;
 /// Bytes of a command's record.
 const SENT: usize = 48;
 /// Bytes before a state's own.
 const SAVED: usize = 16;
 
-/// Writes a deed behind what is in `out`.
+/// Appends an effect to `out`.
 pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> RecordKind {
     match effect {
-        Effect::Applied(acted) => {
+        Effect::Applied(applied) => {
             out.extend(position.to_le_bytes());
-            out.extend(acted.cause.to_le_bytes());
-            out.extend(acted.at.to_le_bytes());
-            out.extend(acted.leaves_at.to_le_bytes());
-            out.extend(acted.strategy.0.to_le_bytes());
-            out.extend(acted.ordinal.to_le_bytes());
-            out.extend(u64::from(acted.late).to_le_bytes());
-            out.extend(acted.action.to_bytes());
+            out.extend(applied.cause.to_le_bytes());
+            out.extend(applied.at.to_le_bytes());
+            out.extend(applied.leaves_at.to_le_bytes());
+            out.extend(applied.strategy.0.to_le_bytes());
+            out.extend(applied.ordinal.to_le_bytes());
+            out.extend(u64::from(applied.late).to_le_bytes());
+            out.extend(applied.action.to_bytes());
             RecordKind::Applied
         }
         Effect::Sent { at, order, what } => {
@@ -92,7 +93,7 @@ pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> Recor
             out.extend(order.number.to_le_bytes());
             out.extend(u64::from(order.strategy.0).to_le_bytes());
             out.extend((*what as u64).to_le_bytes());
-            out.extend(wall_ns().to_le_bytes());
+            out.extend(unix_ns().to_le_bytes());
             RecordKind::Sent
         }
         Effect::Saved { strategy, state } => {
@@ -110,14 +111,7 @@ pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> Recor
     }
 }
 
-fn wall_ns() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-    })
-}
-
-/// The payload of a mark.
+/// Returns the payload of a mark.
 pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&position.to_le_bytes());
@@ -125,10 +119,10 @@ pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
     bytes
 }
 
-/// Reads a record of the actions reel.
+/// Parses a record of the actions reel.
 ///
 /// # Errors
-/// It is none, or of a newer version.
+/// The payload is malformed, or of a newer version.
 pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
     match RecordKind::of(kind) {
         Some(RecordKind::Session) => Ok(ActionsRecord::Session),
@@ -140,13 +134,13 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
         }
         Some(RecordKind::Applied) => {
             ensure!(
-                payload.len() == ACTED,
+                payload.len() == APPLIED,
                 "an action has {} bytes",
                 payload.len()
             );
             let mut fields = Fields(payload);
             let position = fields.u64();
-            let acted = AppliedAction {
+            let applied = AppliedAction {
                 cause: fields.u64(),
                 at: fields.u64().cast_signed(),
                 leaves_at: fields.u64().cast_signed(),
@@ -155,7 +149,7 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
                 late: fields.u64() != 0,
                 action: Action::from_bytes(&fields.take())?,
             };
-            Ok(ActionsRecord::Effect(position, Effect::Applied(acted)))
+            Ok(ActionsRecord::Effect(position, Effect::Applied(applied)))
         }
         Some(RecordKind::Sent) => {
             ensure!(
@@ -200,14 +194,14 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             ))
         }
         Some(RecordKind::Effect) => {
-            let (position, seldom): (u64, RareEffect) = serde_json::from_slice(payload)?;
-            Ok(ActionsRecord::Effect(position, seldom.effect()?))
+            let (position, rare): (u64, RareEffect) = serde_json::from_slice(payload)?;
+            Ok(ActionsRecord::Effect(position, rare.effect()?))
         }
         Some(RecordKind::Event) | None => bail!("a record of kind {kind}"),
     }
 }
 
-/// Fixed fields, one after the other; the length was checked before.
+/// Fixed fields in order; the length has been checked.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -226,7 +220,7 @@ impl Fields<'_> {
     }
 }
 
-/// What comes seldom, as JSON.
+/// The JSON form of rare effects.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "did", rename_all = "kebab-case")]
 enum RareEffect {
@@ -244,7 +238,8 @@ enum RareEffect {
         at: Timestamp,
         strategy: u32,
     },
-    Seat {
+    #[serde(rename = "seat")]
+    Start {
         at: Timestamp,
         strategy: u32,
         name: String,
@@ -293,8 +288,10 @@ enum RecordedOutcome {
     Fenced(Option<u64>),
     Recovered,
     Ended,
-    TrialFailed,
-    BesideFailed,
+    #[serde(rename = "trial-failed")]
+    ProbationFailed,
+    #[serde(rename = "beside-failed")]
+    ShadowFailed,
     Live,
 }
 
@@ -344,7 +341,7 @@ impl RareEffect {
             },
             Effect::Asked => Self::Asked,
             Effect::Stopping { at } => Self::Stopping { at: *at },
-            // The first three have a layout of their own.
+            // The first three have a fixed layout.
             Effect::Applied(_) | Effect::Sent { .. } | Effect::Saved { .. } | Effect::Kept => {
                 Self::Kept
             }
@@ -361,7 +358,7 @@ impl RareEffect {
                 last_order,
                 spec,
                 ..
-            } => Self::Seat {
+            } => Self::Start {
                 at,
                 strategy,
                 name: name.clone(),
@@ -422,10 +419,10 @@ impl RareEffect {
         })
     }
 
-    /// A change of the strategies that run.
+    /// Converts a change of the running strategies.
     fn changed(self) -> Result<(Timestamp, RecordedChange)> {
         Ok(match self {
-            Self::Seat {
+            Self::Start {
                 at,
                 strategy,
                 name,
@@ -465,8 +462,8 @@ impl RecordedOutcome {
             StrategyOutcome::Faulted(offered) => Self::Fenced(offered),
             StrategyOutcome::Recovered => Self::Recovered,
             StrategyOutcome::Ended => Self::Ended,
-            StrategyOutcome::ProbationFailed => Self::TrialFailed,
-            StrategyOutcome::ShadowFailed => Self::BesideFailed,
+            StrategyOutcome::ProbationFailed => Self::ProbationFailed,
+            StrategyOutcome::ShadowFailed => Self::ShadowFailed,
             StrategyOutcome::Live => Self::Live,
         }
     }
@@ -476,8 +473,8 @@ impl RecordedOutcome {
             Self::Fenced(offered) => StrategyOutcome::Faulted(offered),
             Self::Recovered => StrategyOutcome::Recovered,
             Self::Ended => StrategyOutcome::Ended,
-            Self::TrialFailed => StrategyOutcome::ProbationFailed,
-            Self::BesideFailed => StrategyOutcome::ShadowFailed,
+            Self::ProbationFailed => StrategyOutcome::ProbationFailed,
+            Self::ShadowFailed => StrategyOutcome::ShadowFailed,
             Self::Live => StrategyOutcome::Live,
         }
     }

@@ -1,27 +1,27 @@
-//! Two runs side by side: which decisions are the same, and which only one of them made.
+//! Compares the decisions of two runs: which of them are the same, and which only one run made.
 
 use std::collections::{BTreeMap, HashMap};
 use tickdeck_engine::AppliedAction;
 use tickdeck_model::{Action, OrderNumber, StrategyId, Timestamp};
 
-/// What two runs decided differently.
+/// The decisions in which two runs differ.
 #[derive(Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// By strategy.
+    /// The counts of each strategy.
     pub strategies: BTreeMap<StrategyId, Counts>,
-    /// Decisions of one run only, by time.
+    /// Decisions of one run only, ordered by time.
     pub differences: Vec<Difference>,
 }
 
-/// Decisions of one strategy.
+/// Counts of one strategy's decisions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Of both runs.
+    /// Made by both runs.
     pub same: u64,
-    /// Of the recorded run only.
-    pub gone: u64,
-    /// Of the new run only.
-    pub new: u64,
+    /// Made by the recorded run only.
+    pub only_recorded: u64,
+    /// Made by the new run only.
+    pub only_new: u64,
 }
 
 /// A decision of one run only.
@@ -30,20 +30,20 @@ pub struct Difference {
     /// Whether the recorded run made it, or the new one.
     pub recorded: bool,
     /// The decision.
-    pub acted: AppliedAction,
+    pub applied: AppliedAction,
 }
 
-/// A decision apart from how orders are numbered: numbers shift with the first order more or less.
+/// A decision without its order number: one order more or less shifts all numbers after it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     at: Timestamp,
     strategy: StrategyId,
     action: [u8; Action::SIZE],
-    /// When the order that it is about was sent, and as which of that time.
+    /// When the order that it concerns was sent, and its place among the orders of that time.
     about: Option<(Timestamp, u32)>,
 }
 
-/// Compares what two runs decided.
+/// Compares the decisions of two runs.
 pub fn compare(recorded: &[AppliedAction], new: &[AppliedAction]) -> Comparison {
     let (before, after) = (keys(recorded), keys(new));
     let mut open: HashMap<&Key, u64> = HashMap::new();
@@ -51,53 +51,57 @@ pub fn compare(recorded: &[AppliedAction], new: &[AppliedAction]) -> Comparison 
         *open.entry(key).or_default() += 1;
     }
     let mut comparison = Comparison::default();
-    for (key, acted) in after.iter().zip(new) {
-        let counts = comparison.strategies.entry(acted.strategy).or_default();
+    for (key, applied) in after.iter().zip(new) {
+        let counts = comparison.strategies.entry(applied.strategy).or_default();
         match open.get_mut(key).filter(|left| **left > 0) {
             Some(left) => {
                 *left -= 1;
                 counts.same += 1;
             }
             None => {
-                counts.new += 1;
-                let (recorded, acted) = (false, *acted);
-                comparison.differences.push(Difference { recorded, acted });
+                counts.only_new += 1;
+                let (recorded, applied) = (false, *applied);
+                comparison
+                    .differences
+                    .push(Difference { recorded, applied });
             }
         }
     }
     // From the end: of equal ones, the first were found.
-    for (key, acted) in before.iter().zip(recorded).rev() {
+    for (key, applied) in before.iter().zip(recorded).rev() {
         if let Some(left) = open.get_mut(key).filter(|left| **left > 0) {
             *left -= 1;
             comparison
                 .strategies
-                .entry(acted.strategy)
+                .entry(applied.strategy)
                 .or_default()
-                .gone += 1;
-            let (recorded, acted) = (true, *acted);
-            comparison.differences.push(Difference { recorded, acted });
+                .only_recorded += 1;
+            let (recorded, applied) = (true, *applied);
+            comparison
+                .differences
+                .push(Difference { recorded, applied });
         }
     }
     comparison.differences.sort_by_key(|difference| {
         (
-            difference.acted.at,
-            difference.acted.strategy,
+            difference.applied.at,
+            difference.applied.strategy,
             !difference.recorded,
         )
     });
     comparison
 }
 
-fn keys(acted: &[AppliedAction]) -> Vec<Key> {
+fn keys(applied: &[AppliedAction]) -> Vec<Key> {
     let mut sent: HashMap<(StrategyId, OrderNumber), (Timestamp, u32)> = HashMap::new();
     let mut last: HashMap<StrategyId, (Timestamp, u32)> = HashMap::new();
-    let mut keys = Vec::with_capacity(acted.len());
+    let mut keys = Vec::with_capacity(applied.len());
     for AppliedAction {
         at,
         strategy,
         action,
         ..
-    } in acted
+    } in applied
     {
         let (mut action, mut about) = (*action, None);
         match &mut action {
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_more_is_the_only_difference() {
+    fn an_additional_decision_is_the_only_difference() {
         let recorded = [timer(1, 1), timer(2, 2), timer(2, 2)];
         let new = [timer(1, 1), timer(2, 2), timer(2, 2), timer(2, 2)];
         let comparison = compare(&recorded, &new);
@@ -162,26 +166,29 @@ mod tests {
             comparison.differences,
             [Difference {
                 recorded: false,
-                acted: timer(2, 2)
+                applied: timer(2, 2)
             }]
         );
         let counts = comparison.strategies[&StrategyId(1)];
-        assert_eq!((counts.same, counts.gone, counts.new), (3, 0, 1));
+        assert_eq!(
+            (counts.same, counts.only_recorded, counts.only_new),
+            (3, 0, 1)
+        );
     }
 
     #[test]
-    fn a_decision_at_another_time_is_one_less_and_one_more() {
+    fn a_decision_at_another_time_counts_once_for_each_run() {
         let comparison = compare(&[timer(1, 1), timer(5, 2)], &[timer(1, 1), timer(4, 2)]);
         let found: Vec<_> = comparison
             .differences
             .iter()
-            .map(|difference| (difference.recorded, difference.acted.at))
+            .map(|difference| (difference.recorded, difference.applied.at))
             .collect();
         assert_eq!(found, [(false, 4), (true, 5)]);
     }
 
     #[test]
-    fn numbers_of_orders_alone_are_no_difference() {
+    fn order_numbers_alone_are_no_difference() {
         // Orders that were never seen sent count as one.
         assert!(
             compare(&[cancel(3, 7)], &[cancel(3, 9)])

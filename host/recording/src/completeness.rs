@@ -1,22 +1,24 @@
-//! What is missing of a run, though every segment that is there is as it was written: what the reels say about each other.
+//! Finds the missing parts of a run whose existing segments are intact, from what the reels say about each other.
 //!
-//! A run that is being written is only asked what is true at every moment. A run that was cut off is no damage: its last
-//! segments may be open, and the end of the machine may have taken more of one reel than of the other.
+//! A run that is being written is held only to what is true at every moment. An interrupted run is not damaged: its last segments
+//! may be open, and the end of the machine may have taken more of one reel than of the other.
 
-use super::codec::RecordKind;
-use super::{ACTIONS, EVENTS, RecordedRun, VerifyFault};
+use crate::codec::RecordKind;
+use crate::layout::{ACTIONS, EVENTS};
+use crate::runs::RecordedRun;
+use crate::verify_fault::VerifyFault;
 use anyhow::Result;
 use std::path::PathBuf;
 use tickdeck_journal::{Reader, Verified};
 
-/// What was found of both reels, each if it is there at all.
+/// The results for both reels of a run, each if the reel exists.
 pub(super) struct ReelPair<'a> {
     pub(super) run: &'a RecordedRun,
     pub(super) events: Option<&'a Verified>,
     pub(super) actions: Option<&'a Verified>,
 }
 
-/// What is missing, and what can't be told.
+/// The missing parts of a run, and the files that can't be judged.
 #[derive(Default)]
 pub(super) struct MissingParts {
     pub(super) damage: Vec<VerifyFault>,
@@ -24,106 +26,103 @@ pub(super) struct MissingParts {
 }
 
 impl ReelPair<'_> {
-    /// Whether there is a record on the events reel, and so what the run was made of.
+    /// Returns whether the events reel has a record, and so the run's manifest.
     pub(super) fn has_begun(&self) -> bool {
         self.events.is_some_and(|events| events.records > 0)
     }
 
-    /// Looks for what is missing; `written`: a host writes the run now.
+    /// Finds the missing parts; `written` says that a host writes the run now.
     ///
     /// # Errors
     /// A reel can't be read.
-    pub(super) fn gaps(&self, written: bool) -> Result<MissingParts> {
-        let mut gaps = MissingParts::default();
+    pub(super) fn missing_parts(&self, written: bool) -> Result<MissingParts> {
+        let mut missing = MissingParts::default();
         for (reel, verified) in [(EVENTS, self.events), (ACTIONS, self.actions)] {
-            // Runs go as a whole, so a reel keeps its first segment as long as it is there.
+            // Runs are removed as a whole, so a reel has its first segment as long as it exists.
             if verified.is_some_and(|verified| verified.first > 1) {
-                gaps.damage(
-                    self.segment(reel, 1),
-                    "it is missing, and later ones are there",
-                );
+                missing.damage(self.segment(reel, 1), "it is missing, and later ones exist");
             }
         }
         if written {
-            return Ok(gaps);
+            return Ok(missing);
         }
         match (self.events, self.actions) {
-            (Some(events), Some(actions)) => self.between(events, actions, &mut gaps)?,
+            (Some(events), Some(actions)) => self.between(events, actions, &mut missing)?,
             (None, Some(actions)) if actions.records > 0 => {
-                let what = "it is missing, and the run's actions are there";
-                gaps.damage(self.segment(EVENTS, 1), what);
+                let what = "it is missing, and the run's actions exist";
+                missing.damage(self.segment(EVENTS, 1), what);
             }
-            // What the run was made of is durable on both reels before its first event.
+            // The manifest is durable on both reels before the first event.
             (Some(events), None) if events.records > 1 => {
-                let what = "it is missing, and the run's events are there";
-                gaps.damage(self.segment(ACTIONS, 1), what);
+                let what = "it is missing, and the run's events exist";
+                missing.damage(self.segment(ACTIONS, 1), what);
             }
-            (None, None) => gaps.uncovered(
+            (None, None) => missing.uncovered(
                 self.run.folder.clone(),
-                "there is nothing of the run: a host that is cut off as it begins leaves that",
+                "nothing of the run exists: a host that is ended while it starts leaves that",
             ),
-            // It was cut off as it began.
+            // The run was interrupted while it started.
             _ => {}
         }
-        Ok(gaps)
+        Ok(missing)
     }
 
-    /// Compares how far the reels reach.
+    /// Compares the ends of the reels.
     fn between(
         &self,
         events: &Verified,
         actions: &Verified,
-        gaps: &mut MissingParts,
+        missing: &mut MissingParts,
     ) -> Result<()> {
         if events.records == 0 && actions.records > 0 {
-            let what = "it has no record, and the run's actions are there";
-            gaps.damage(self.segment(EVENTS, events.first), what);
+            let what = "it has no record, and the run's actions exist";
+            missing.damage(self.segment(EVENTS, events.first), what);
             return Ok(());
         }
         if self.is_of_another_run()? {
-            let what = "it begins with what another run was made of";
-            gaps.damage(self.segment(ACTIONS, actions.first), what);
+            let what = "it begins with the manifest of another run";
+            missing.damage(self.segment(ACTIONS, actions.first), what);
         }
         let ended = self.run.has_ended();
         if !ended && actions.finished {
             let what = "it is missing: the one before it is closed, and the run does not end there";
-            gaps.damage(self.segment(ACTIONS, actions.last + 1), what);
+            missing.damage(self.segment(ACTIONS, actions.last + 1), what);
         }
-        // Without an end and a whole last segment, the end of the machine may have taken the events.
-        if (ended || events.finished) && self.run.reach()?.beyond.is_some() {
+        // Without a clean end and a whole last segment, the end of the machine may have taken the events.
+        if (ended || events.finished) && self.run.usable_range()?.beyond.is_some() {
             let (number, what) = match events.sealed {
                 true => (
                     events.last + 1,
-                    "it is missing: what was decided on its events is there",
+                    "it is missing: decisions on its events exist",
                 ),
                 false => (
                     events.last,
-                    "events are missing at its end: what was decided on them is there",
+                    "events are missing at its end: decisions on them exist",
                 ),
             };
-            gaps.damage(self.segment(EVENTS, number), what);
+            missing.damage(self.segment(EVENTS, number), what);
         }
         match (ended, events.sealed, actions.sealed) {
             // The events are closed before the actions are.
             (true, false, true) => {
                 let what = "it is not closed, though the run has ended";
-                gaps.damage(self.segment(EVENTS, events.last), what);
+                missing.damage(self.segment(EVENTS, events.last), what);
             }
-            (true, _, false) => gaps.uncovered(
+            (true, _, false) => missing.uncovered(
                 self.segment(ACTIONS, actions.last),
-                "the host was ended while it closed the run, so it is not certain that the last events are all there",
+                "the host was ended while it closed the run, so the last events may not all be there",
             ),
             _ => {}
         }
         Ok(())
     }
 
-    /// Whether the actions begin with another session than the events.
+    /// Returns whether the actions reel begins with another manifest than the events reel.
     fn is_of_another_run(&self) -> Result<bool> {
         let first = |reel| -> Result<Option<Vec<u8>>> {
             let mut reader = Reader::open(&self.run.folder, reel)?;
             let record = reader.next()?;
-            // A run that was cut off as it began, and went on, has it on the events reel only.
+            // A run that was interrupted while it started, and resumed, has it on the events reel only.
             let manifest = record.filter(|record| record.kind == RecordKind::Session as u16);
             Ok(manifest.map(|record| record.payload.to_vec()))
         };

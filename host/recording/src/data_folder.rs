@@ -1,24 +1,24 @@
-//! The data folder of a deck: interned names, order numbers, the kill latch, and the lock of the one host that may use
-//! it.
+//! The data folder of a deck: interned names, order numbers, the kill latch, and the lock of the one host that may use it. All but
+//! the lock survive the end of the machine.
 
 use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::ORDERS_PER_RUN;
-use tickdeck_journal::atomic_file::install;
+use tickdeck_journal::atomic_file::{create_folder, install, remove, sync_entry};
 use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_model::{OrderNumber, Registry};
 
-/// Held by the host that runs, whose process number is in it.
+/// The lock of the running host; it contains the host's process number.
 pub const LOCK: &str = "lock";
 /// The interned names.
 pub const IDS: &str = "ids";
-/// What the operator approved.
+/// The operator's grants.
 pub const GRANTS: &str = "grants.toml";
-/// There while the kill switch is on.
+/// The kill latch, which exists while the kill switch is on.
 pub const KILLED: &str = "killed";
-/// The first order number that no run has had.
+/// The first order number that no run has reserved.
 pub const ORDERS: &str = "orders";
 
 /// An open data folder; the lock is held until it is dropped.
@@ -30,19 +30,18 @@ pub struct Data {
 
 impl Drop for Data {
     fn drop(&mut self) {
-        // Nobody holds it any more; a number that stays after a crash does no harm.
+        // The lock ends with the process; a number that is left after a crash does no harm.
         let _ = self.lock.set_len(0);
     }
 }
 
 impl Data {
-    /// Opens a data folder for this host alone, making it if need be.
+    /// Opens a data folder for this host alone, and creates it if necessary.
     ///
     /// # Errors
-    /// Another host holds it, or it can't be written.
+    /// Another host holds the folder, or it can't be written.
     pub fn open(folder: PathBuf) -> Result<Self> {
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        create_folder(&folder)?;
         let path = folder.join(LOCK);
         let mut lock = File::options()
             .read(true)
@@ -80,7 +79,7 @@ impl Data {
         Ok(Self { folder, lock })
     }
 
-    /// The interned names of this folder; an empty registry if it is new.
+    /// Returns the interned names of this folder; an empty registry for a new folder.
     ///
     /// # Errors
     /// The file can't be read or is damaged: numbers in saved states would be misread, so nothing may start.
@@ -97,20 +96,21 @@ impl Data {
         })
     }
 
-    /// Keeps the interned names if they changed. Must be done before any strategy runs on them.
+    /// Writes the interned names if they changed. Must be done before any strategy runs with them.
     ///
     /// # Errors
     /// The file can't be written.
     pub fn keep_ids(&self, registry: &Registry) -> Result<()> {
         let (path, text) = (self.folder.join(IDS), seal(&registry.to_text()));
         if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
-            return Ok(());
+            // It may stand there because an earlier start was ended before its last step.
+            return Ok(sync_entry(&path)?);
         }
         Ok(install(&path, text.as_bytes())?)
     }
 
-    /// Sets order numbers aside for this run and gives the first. They are on disk before any is used, so that a
-    /// number is never used twice, whatever ends a run.
+    /// Reserves order numbers for this run and returns the first. The reservation is durable before any number is used, so that no
+    /// number is used twice, whatever ends a run or the machine.
     ///
     /// # Errors
     /// The file can't be read or written, or is damaged: guessing could use a number again.
@@ -119,7 +119,7 @@ impl Data {
         let first: OrderNumber = match read(&path)? {
             Some(text) => text.trim().parse().with_context(|| {
                 format!(
-                    "cannot use {}: it must hold the first order number that was never used",
+                    "cannot use {}: it must contain the first order number that was never used",
                     path.display()
                 )
             })?,
@@ -132,17 +132,17 @@ impl Data {
         Ok(first)
     }
 
-    /// Its folder.
+    /// Returns the path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Whether the kill switch is on.
+    /// Returns whether the kill switch is on.
     pub fn killed(&self) -> bool {
         self.latch().exists()
     }
 
-    /// The file that is there while the kill switch is on.
+    /// Returns the path of the kill latch, which exists while the kill switch is on.
     pub fn latch(&self) -> PathBuf {
         self.folder.join(KILLED)
     }
@@ -150,18 +150,13 @@ impl Data {
     /// Turns the kill switch off.
     ///
     /// # Errors
-    /// The latch can't be removed.
+    /// The latch can't be removed, or not durably; the error says whether it still stands.
     pub fn clear_kill(&self) -> Result<()> {
-        match std::fs::remove_file(self.latch()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", self.latch().display()))
-            }
-            _ => Ok(()),
-        }
+        Ok(remove(&self.latch())?)
     }
 }
 
-/// A text file of the data folder, if it is there.
+/// Reads a text file of the data folder, if it exists.
 fn read(path: &Path) -> Result<Option<String>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(unseal(path, &bytes)?.0.to_owned())),
@@ -170,10 +165,10 @@ fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Turns the kill switch on for every later start, until someone removes the file.
+/// Turns the kill switch on for every later start, until the latch is removed.
 ///
 /// # Errors
-/// It can't be written.
+/// The latch can't be written, or not durably; the error says whether it stands.
 pub fn latch_kill(latch: &Path) -> Result<()> {
     Ok(install(
         latch,

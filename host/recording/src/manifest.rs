@@ -1,29 +1,29 @@
-//! What a run was made of.
+//! The manifest of a run: the first record of both reels.
 
-use super::EVENTS;
-use super::codec::RecordKind;
+use crate::codec::RecordKind;
+use crate::layout::EVENTS;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::{Reader, Reel};
 use tickdeck_model::{Amount, CurrencyId, InstrumentId, VenueId};
 
-/// What a run was made of: the first record of both reels.
+/// The manifest of a run: everything needed to assemble its deck again. The first record of both reels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunManifest {
     /// The version of tickdeck that wrote it.
     pub tickdeck: String,
-    /// When it began: nanoseconds since 1970.
+    /// Start of the run, in nanoseconds since 1970.
     pub began_ns: i64,
-    /// `demo` or `run`.
+    /// `demo`, `run` or `import`.
     pub command: String,
-    /// The settings as they were written, and the name of their file.
+    /// The name of the settings file, and its text.
     pub settings: (String, String),
-    /// What the command line said over them.
-    pub played: RunOverrides,
-    /// What it traded on, for people.
+    /// The command line's overrides of the settings.
+    #[serde(rename = "played")]
+    pub overrides: RunOverrides,
+    /// The market that was traded, for people.
     pub title: String,
     /// The interned names, as in the data folder's `ids`.
     pub names: String,
@@ -33,22 +33,23 @@ pub struct RunManifest {
     pub first_order: u64,
     /// Whether the kill switch was on.
     pub killed: bool,
-    /// The strategies of the start, in the order they were seated.
-    pub seats: Vec<RecordedStart>,
+    /// The strategies of the start, in the order in which they were started.
+    #[serde(rename = "seats")]
+    pub strategies: Vec<RecordedStart>,
 }
 
-/// What the command line said over the settings.
+/// The command line's overrides of the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunOverrides {
-    /// The seed of all that is random.
+    /// The seed of the random generators.
     pub seed: Option<u64>,
-    /// Market events after which it stops.
+    /// The number of market events after which the run stops.
     pub events: Option<u64>,
-    /// Captures to play.
+    /// Captures to play back.
     pub capture: Vec<PathBuf>,
 }
 
-/// A venue.
+/// The recorded terms of a venue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedTerms {
     venue: u32,
@@ -61,7 +62,7 @@ pub struct RecordedTerms {
 }
 
 impl RecordedTerms {
-    /// What is kept of a venue's terms.
+    /// Returns the recorded form of a venue's terms.
     pub fn of(terms: &VenueTerms) -> Self {
         let balances = terms.balances.iter();
         Self {
@@ -73,7 +74,7 @@ impl RecordedTerms {
         }
     }
 
-    /// The terms.
+    /// Returns the terms.
     pub fn terms(&self) -> VenueTerms {
         let balances = self.balances.iter();
         VenueTerms {
@@ -91,75 +92,76 @@ impl RecordedTerms {
     }
 }
 
-/// A strategy of the start.
+/// A strategy that was started with the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedStart {
     /// Its name in the deck.
     pub name: String,
-    /// What its version was made from: JSON, [`VersionSpec`].
+    /// The source of its version, in JSON: a [`VersionSpec`].
     #[serde(rename = "recipe")]
     pub spec: String,
 }
 
-/// What a version was made from, besides the deck's settings.
+/// The source of a version, apart from the deck's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionSpec {
     /// The plugin, which may run under several names.
     pub plugin: String,
     /// The hash of its module.
     pub module: String,
-    /// The name and text of what lay beside it.
+    /// The name and text of the module's sidecar file.
     #[serde(rename = "beside")]
     pub sidecar: Option<(String, String)>,
-    /// What the operator had granted, as in `grants.toml`.
+    /// The operator's grants, as in `grants.toml`.
     pub grants: String,
-    /// The interned names, if there were more than at the start.
+    /// The interned names, where there were more than at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
 }
 
 impl VersionSpec {
-    /// Reads one.
+    /// Parses a specification.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is not one.
     pub fn read(text: &str) -> Result<Self> {
-        serde_json::from_str(text).context("the reel has a version whose origin can't be read")
+        serde_json::from_str(text)
+            .context("the reel has a version whose specification can't be read")
     }
 
-    /// As it is kept.
+    /// Returns the recorded form.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
 impl RunManifest {
-    /// Reads what a run was made of.
+    /// Reads the manifest of the run in `folder`.
     ///
     /// # Errors
-    /// The reel is not there, or does not begin with it.
+    /// The reel does not exist, or does not begin with a manifest.
     pub fn read(folder: &Path) -> Result<Self> {
         let mut reader = Reader::open(folder, EVENTS)?;
         let record = reader.next()?;
         let record = record.with_context(|| format!("{} has no record", folder.display()))?;
         ensure!(
             record.kind == RecordKind::Session as u16,
-            "{}: the events reel does not begin with what the run was made of, but with a record of kind {}",
+            "{}: the events reel does not begin with the run's manifest, but with a record of kind {}",
             folder.display(),
             record.kind
         );
         serde_json::from_slice(record.payload).with_context(|| {
             format!(
-                "{}: what the run was made of can't be read; it may be of a newer tickdeck",
+                "{}: the run's manifest can't be read; it may have been written by a newer tickdeck",
                 folder.display()
             )
         })
     }
 
-    /// Begins both reels with it.
+    /// Writes the manifest as the first record of both reels.
     ///
     /// # Errors
-    /// It can't be written.
+    /// A reel can't be written.
     pub fn begin(&self, events: &mut Reel, actions: &mut Reel) -> Result<()> {
         let text = serde_json::to_vec(self)?;
         for reel in [events, actions] {
@@ -169,171 +171,16 @@ impl RunManifest {
         Ok(())
     }
 
-    /// What would make the run go on as another one, in words: what it is, and how it was and is.
-    pub fn differs(&self, settings: &str, played: &RunOverrides) -> Option<String> {
-        let (was, is) = (values(&self.settings.1), values(settings));
-        let keys = was.keys().chain(is.keys());
-        let mut keys = keys.filter(|key| !is_seed(key) && !is_indifferent(key));
-        let told = |what: &str, was: Option<&String>, is: Option<&String>| {
-            let word = |value: Option<&String>| value.map_or("not set".to_owned(), Clone::clone);
-            format!(
-                "{what} changed since ({} then, {} now)",
-                word(was),
-                word(is)
-            )
-        };
-        if let Some(key) = keys.find(|key| was.get(*key) != is.get(*key)) {
-            return Some(told(&format!("`{key}`"), was.get(key), is.get(key)));
-        }
-        let seeds = seeds(&self.played, &was).into_iter();
-        for ((name, was), (_, is)) in seeds.zip(self::seeds(played, &is)) {
-            if was != is {
-                return Some(told(&name, was.as_ref(), is.as_ref()));
-            }
-        }
-        let captures = self.played.capture != played.capture;
-        captures.then(|| "--capture changed since".to_owned())
+    /// Describes the difference between the recorded overrides and those of a start that would resume the run, apart from the
+    /// seed, which settings may say too. The settings crate compares settings, because it may read TOML.
+    pub fn overrides_differ(&self, overrides: &RunOverrides) -> Option<String> {
+        (self.overrides.capture != overrides.capture).then(|| "--capture changed since".to_owned())
     }
-}
-
-/// Settings by their keys: `risk.max_notional`.
-type Values = BTreeMap<String, String>;
-
-/// Returns whether the key is the seed of a venue: `venue.seed` or `venues.NAME.seed`. The command line can set it too.
-fn is_seed(key: &str) -> bool {
-    key == "venue.seed" || (key.starts_with("venues.") && key.ends_with(".seed"))
-}
-
-/// Returns the seed of each venue with its name in messages: of several venues in the order of their names, where a seed
-/// of the command line counts up, as `Config::set_seed` does it.
-fn seeds(played: &RunOverrides, values: &Values) -> Vec<(String, Option<String>)> {
-    let names = values.keys().filter_map(|key| {
-        let name = key.strip_prefix("venues.")?;
-        name.strip_suffix(".kind")
-    });
-    let effective = |place: u64, key: &str| match played.seed {
-        Some(seed) => Some(seed.wrapping_add(place).to_string()),
-        None => values.get(key).cloned(),
-    };
-    let named = (0..).zip(names).map(|(place, name)| {
-        let key = format!("venues.{name}.seed");
-        (format!("`{key}`"), effective(place, &key))
-    });
-    let named: Vec<_> = named.collect();
-    if named.is_empty() {
-        return vec![("the seed".to_owned(), effective(0, "venue.seed"))];
-    }
-    named
-}
-
-/// Whether a run comes out the same whatever this setting is.
-fn is_indifferent(key: &str) -> bool {
-    let engine = ["workers", "batch", "ring_capacity", "wait", "pin"];
-    let of_engine = key.strip_prefix("engine.");
-    key.starts_with("journal.") || of_engine.is_some_and(|key| engine.contains(&key))
-}
-
-/// What settings say, comments and order aside. They were read before, so they are TOML.
-fn values(text: &str) -> Values {
-    fn gather(prefix: &str, value: &toml::Value, into: &mut Values) {
-        match value {
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    let dot = if prefix.is_empty() { "" } else { "." };
-                    gather(&format!("{prefix}{dot}{key}"), value, into);
-                }
-            }
-            other => drop(into.insert(prefix.to_owned(), other.to_string())),
-        }
-    }
-    let mut values = Values::new();
-    if let Ok(table) = text.parse::<toml::Table>() {
-        // A section without a key is a venue all the same.
-        let venues = table.get("venues").and_then(toml::Value::as_table);
-        for name in venues.into_iter().flat_map(toml::Table::keys) {
-            values.insert(format!("venues.{name}.kind"), "\"sim\"".to_owned());
-        }
-        gather("", &toml::Value::Table(table), &mut values);
-    }
-    values
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn differs(was: &str, is: &str) -> Option<String> {
-        manifest(was).differs(is, &RunOverrides::default())
-    }
-
-    fn manifest(was: &str) -> RunManifest {
-        RunManifest {
-            tickdeck: String::new(),
-            began_ns: 0,
-            command: "run".to_owned(),
-            settings: ("tickdeck.toml".to_owned(), was.to_owned()),
-            played: RunOverrides::default(),
-            title: String::new(),
-            names: String::new(),
-            venues: Vec::new(),
-            first_order: 1,
-            killed: false,
-            seats: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_run_is_another_one_by_what_settings_mean_and_not_by_how_they_are_written() {
-        let was = "[venue]\nseed = 7\n[risk]\nmax_notional = 100\n[engine]\nworkers = 1\n";
-        let same = "# a comment\n[risk]\nmax_notional = 100\n[venue]\nseed=7\n[journal]\nsync = \"order\"\n";
-        assert_eq!(differs(was, same), None);
-        let other = was.replace("100", "200");
-        let words = "`risk.max_notional` changed since (100 then, 200 now)";
-        assert_eq!(differs(was, &other).as_deref(), Some(words));
-        let unset = was.replace("seed = 7", "");
-        let words = "the seed changed since (7 then, not set now)";
-        assert_eq!(differs(was, &unset).as_deref(), Some(words));
-    }
-
-    #[test]
-    fn a_run_on_several_venues_is_another_one_with_another_venue_or_seed() {
-        let was = "[venues.A]\nseed = 7\n[venues.B]\nkind = \"sim\"\n";
-        assert_eq!(differs(was, "[venues.B]\n[venues.A]\nseed = 7\n"), None);
-        for (is, words) in [
-            (
-                "[venues.A]\nseed = 8\n[venues.B]\n",
-                "`venues.A.seed` changed since (7 then, 8 now)",
-            ),
-            (
-                "[venues.A]\nseed = 7\n[venues.B]\nseed = 9\n",
-                "`venues.B.seed` changed since (not set then, 9 now)",
-            ),
-            (
-                "[venues.A]\nseed = 7\n",
-                "`venues.B.kind` changed since (\"sim\" then, not set now)",
-            ),
-            (
-                "[venue]\nseed = 7\n",
-                "`venues.A.kind` changed since (\"sim\" then, not set now)",
-            ),
-        ] {
-            assert_eq!(differs(was, is).as_deref(), Some(words), "{is}");
-        }
-    }
-
-    #[test]
-    fn a_seed_of_the_command_line_is_compared_with_those_of_the_settings() {
-        let same = "[venues.A]\nseed = 5\n[venues.B]\nseed = 6\n";
-        let with = |seed| RunOverrides {
-            seed: Some(seed),
-            ..RunOverrides::default()
-        };
-        assert_eq!(manifest(same).differs(same, &with(5)), None);
-        assert_eq!(
-            manifest(same).differs(same, &with(4)).as_deref(),
-            Some("`venues.A.seed` changed since (5 then, 4 now)")
-        );
-    }
 
     #[test]
     fn terms_of_before_repeat_their_events_and_those_of_a_venue_that_lives_on_are_told_apart() {

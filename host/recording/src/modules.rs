@@ -1,8 +1,8 @@
-//! Every module that ran, by its hash: a reel names modules, and can be played as long as they are here.
+//! Every module that ran, by its hash: reels name modules, and can be replayed as long as the modules are kept here.
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
-use tickdeck_journal::atomic_file::install;
+use tickdeck_journal::atomic_file::{install, sync_entry};
 use tickdeck_model::ModuleHash;
 
 /// The modules of a data folder.
@@ -16,28 +16,29 @@ impl ModuleStore {
         Self { folder }
     }
 
-    /// The file of a module, whether or not it is there.
+    /// Returns the file of a module, whether or not it exists.
     pub fn file(&self, hash: &str) -> PathBuf {
         self.folder.join(format!("{hash}.wasm"))
     }
 
-    /// Keeps a module.
+    /// Stores a module durably, unless it is stored.
     ///
     /// # Errors
-    /// It can't be written.
+    /// The module can't be written.
     pub fn keep(&self, hash: ModuleHash, bytes: &[u8]) -> Result<()> {
         let file = self.file(&hash.to_string());
         let kept = std::fs::metadata(&file).is_ok_and(|about| about.len() == bytes.len() as u64);
         if kept {
-            return Ok(());
+            // It may stand there because an earlier start was ended before its last step.
+            return Ok(sync_entry(&file)?);
         }
         Ok(install(&file, bytes)?)
     }
 
-    /// A module that was kept.
+    /// Reads a stored module.
     ///
     /// # Errors
-    /// It is not there, or is not what it was.
+    /// The module does not exist, or is damaged.
     pub fn get(&self, hash: &str) -> Result<Vec<u8>> {
         let file = self.file(hash);
         let shown = file.display();
@@ -51,7 +52,7 @@ impl ModuleStore {
         Ok(bytes)
     }
 
-    /// The hashes of what is kept, by the files' names.
+    /// Lists the hashes of the stored modules, from the names of the files.
     ///
     /// # Errors
     /// The folder can't be read.

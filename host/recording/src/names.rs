@@ -1,4 +1,4 @@
-//! The words behind a running deck's numbers.
+//! Names and decimals for the numbers of a running deck.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{Status, StrategyResult, StrategyStatus};
@@ -12,12 +12,12 @@ use tickdeck_model::{
 pub struct Names {
     registry: Arc<Registry>,
     money: Option<CurrencyId>,
-    /// Names of strategies that came later; the rest of the registry does not change while a deck runs.
+    /// Names of all strategies; the rest of the registry does not change while a deck runs.
     strategies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Names {
-    /// Names of `registry`; results in `money`.
+    /// Uses the names of `registry`, and shows results in `money`.
     pub fn new(registry: Arc<Registry>, money: Option<CurrencyId>) -> Self {
         let names = Self {
             registry: Arc::clone(&registry),
@@ -28,7 +28,7 @@ impl Names {
         names
     }
 
-    /// Takes in the names of strategies that came.
+    /// Adds the names of strategies that were started later.
     pub fn learn(&self, registry: &Registry) {
         let names = (0..)
             .map_while(|id| registry.strategy(StrategyId(id)))
@@ -39,24 +39,24 @@ impl Names {
             .unwrap_or_else(PoisonError::into_inner) = names.collect();
     }
 
-    /// The currency that results are shown in.
+    /// Returns the currency that results are shown in.
     pub fn money(&self) -> Option<CurrencyId> {
         self.money
     }
 
-    /// Its code.
+    /// Returns the code of the currency that results are shown in.
     pub fn money_code(&self) -> String {
         self.money.map_or_else(String::new, |id| self.currency(id))
     }
 
-    /// A currency's code.
+    /// Returns a currency's code.
     pub fn currency(&self, id: CurrencyId) -> String {
         self.registry
             .currency(id)
             .map_or_else(|| format!("currency {id}"), |currency| currency.code)
     }
 
-    /// A strategy's name.
+    /// Returns a strategy's name.
     pub fn strategy(&self, id: StrategyId) -> String {
         let names = self
             .strategies
@@ -68,21 +68,21 @@ impl Names {
             .unwrap_or_else(|| format!("strategy {id}"))
     }
 
-    /// A venue's name.
+    /// Returns a venue's name.
     pub fn venue(&self, id: VenueId) -> String {
         self.registry
             .venue(id)
             .map_or_else(|| format!("venue {id}"), str::to_owned)
     }
 
-    /// An interned text, such as the name of a signal.
+    /// Returns an interned text, such as the name of a signal.
     pub fn text(&self, id: TextId) -> String {
         self.registry
             .text(id)
             .map_or_else(|| format!("text {id}"), str::to_owned)
     }
 
-    /// An amount of a currency, without zeros at its end.
+    /// Formats an amount of a currency without trailing zeros.
     pub fn amount(&self, id: CurrencyId, amount: Amount) -> String {
         let scale = self
             .registry
@@ -96,24 +96,24 @@ impl Names {
         )
     }
 
-    /// An instrument's symbol.
+    /// Returns an instrument's symbol.
     pub fn symbol(&self, id: InstrumentId) -> String {
         self.instrument(id)
             .map_or_else(|| format!("instrument {id}"), |terms| terms.symbol.clone())
     }
 
-    /// An instrument's terms.
+    /// Returns an instrument's terms.
     pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
         self.registry.instrument(id)
     }
 
-    /// A price of an instrument.
+    /// Formats a price of an instrument.
     pub fn price(&self, id: InstrumentId, price: Price) -> String {
         self.instrument(id)
             .map_or_else(String::new, |terms| price.at(terms.price_scale).to_string())
     }
 
-    /// A size of an instrument, without zeros at its end.
+    /// Formats a size of an instrument without trailing zeros.
     pub fn size(&self, id: InstrumentId, size: Size) -> String {
         let shown = self
             .instrument(id)
@@ -123,7 +123,7 @@ impl Names {
         })
     }
 
-    /// A strategy's result in the currency that results are shown in.
+    /// Returns a strategy's result in the currency that results are shown in.
     pub fn result(&self, strategy: &StrategyStatus) -> Option<StrategyResult> {
         strategy
             .results
@@ -132,7 +132,7 @@ impl Names {
             .copied()
     }
 
-    /// What all strategies made: realised and unrealised, less fees.
+    /// Returns the result of all strategies: realised and unrealised, less fees.
     pub fn profit(&self, status: &Status) -> Money {
         status
             .strategies
@@ -143,7 +143,7 @@ impl Names {
             })
     }
 
-    /// The account's balance in the currency that results are shown in.
+    /// Returns the account's balance in the currency that results are shown in.
     pub fn capital(&self, status: &Status) -> Option<Money> {
         status
             .capital
@@ -153,7 +153,7 @@ impl Names {
     }
 }
 
-/// Realised and unrealised, less fees. For display: an overflow, far beyond any account, shows as the limit.
+/// Returns the realised and unrealised result less fees. For display: an overflow, far beyond any account, shows as the limit.
 pub fn net(result: &StrategyResult) -> Money {
     Money(
         result

@@ -1,7 +1,10 @@
-//! The story of one order, from the event that caused it to its last fill, as the reels have it.
+//! The history of one order from the reels, from the event that caused it to its last fill.
 
-use super::codec::{ActionsRecord, decode};
-use super::{ACTIONS, EventReader, RecordedRun, RunManifest};
+use crate::codec::{ActionsRecord, decode};
+use crate::layout::ACTIONS;
+use crate::manifest::RunManifest;
+use crate::reader::{EventReader, recorded_actions};
+use crate::runs::RecordedRun;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use tickdeck_engine::{AppliedAction, Effect, RecordedChange, SentKind};
@@ -10,31 +13,31 @@ use tickdeck_model::{
     Action, Body, ClientOrderId, Event, OrderNumber, Registry, StrategyId, Submit, Timestamp,
 };
 
-/// An order's life.
+/// The history of an order.
 #[derive(Debug)]
 pub struct OrderHistory {
-    /// Which order.
+    /// The order.
     pub order: ClientOrderId,
-    /// What caused it; nothing if no single event did.
+    /// The event that caused it; nothing if no single event did.
     pub cause: Option<Event>,
-    /// How many events its strategy had handled when it decided, that one not among them.
+    /// The number of events that its strategy had handled before the decision, without the cause.
     pub handled: u64,
-    /// What was decided.
+    /// The decision to submit it.
     pub decided: AppliedAction,
-    /// The order as it was decided.
+    /// The order as it was submitted.
     pub submit: Submit,
-    /// What was decided about it later.
+    /// Later decisions about it.
     pub later: Vec<AppliedAction>,
-    /// What left, with event time, and wall time in nanoseconds since 1970.
+    /// The commands that were sent, with event time, and wall time in nanoseconds since 1970.
     pub sent: Vec<(SentKind, Timestamp, i64)>,
-    /// What became of it: the updates and fills.
-    pub became: Vec<Event>,
+    /// The updates and fills that followed.
+    pub updates: Vec<Event>,
 }
 
-/// Finds an order's story.
+/// Reads an order's history.
 ///
 /// # Errors
-/// There is no such order, or the reels can't be read.
+/// The run has no such order, or the reels can't be read.
 pub fn order_history(
     run: &RecordedRun,
     strategy: &str,
@@ -59,7 +62,7 @@ pub fn order_history(
         true => position,
         false => decided.cause,
     };
-    let (cause, became) = events_of(run, &decided, number)?;
+    let (cause, updates) = events_of(run, &decided, number)?;
     Ok(OrderHistory {
         order,
         cause,
@@ -68,18 +71,18 @@ pub fn order_history(
         submit,
         later: found.later,
         sent: found.sent,
-        became,
+        updates,
     })
 }
 
-/// What the actions reel has about an order.
+/// The records about an order on the actions reel.
 #[derive(Default)]
 struct OrderTrace {
-    /// With its position.
+    /// The decision, with its position.
     decided: Option<(u64, AppliedAction, Submit)>,
     later: Vec<AppliedAction>,
     sent: Vec<(SentKind, Timestamp, i64)>,
-    /// The order numbers that the strategy used.
+    /// The first and last order number that the strategy used.
     numbers: Option<(OrderNumber, OrderNumber)>,
 }
 
@@ -114,10 +117,10 @@ impl OrderTrace {
                         id = Some(*strategy);
                     }
                 }
-                ActionsRecord::Effect(position, Effect::Applied(acted))
-                    if Some(acted.strategy) == id =>
+                ActionsRecord::Effect(position, Effect::Applied(applied))
+                    if Some(applied.strategy) == id =>
                 {
-                    self.acted(position, acted, number);
+                    self.add(position, applied, number);
                 }
                 ActionsRecord::Sent(_, Effect::Sent { at, order, what }, wall)
                     if Some(order.strategy) == id && order.number == number =>
@@ -130,40 +133,40 @@ impl OrderTrace {
         Ok(())
     }
 
-    fn acted(&mut self, position: u64, acted: AppliedAction, number: OrderNumber) {
-        match acted.action {
+    fn add(&mut self, position: u64, applied: AppliedAction, number: OrderNumber) {
+        match applied.action {
             Action::Submit(submit) => {
                 let (first, _) = self.numbers.unwrap_or((submit.order, submit.order));
                 self.numbers = Some((first, submit.order));
                 if submit.order == number {
-                    self.decided = Some((position, acted, submit));
+                    self.decided = Some((position, applied, submit));
                 }
             }
-            Action::Modify(modify) if modify.order == number => self.later.push(acted),
-            Action::Cancel(order) if order == number => self.later.push(acted),
-            Action::CancelAll(_) if self.decided.is_some() => self.later.push(acted),
+            Action::Modify(modify) if modify.order == number => self.later.push(applied),
+            Action::Cancel(order) if order == number => self.later.push(applied),
+            Action::CancelAll(_) if self.decided.is_some() => self.later.push(applied),
             _ => {}
         }
     }
 }
 
-/// Finds the event that caused an order, and gathers what became of it.
+/// Finds the event that caused an order, and collects its updates and fills.
 fn events_of(
     run: &RecordedRun,
     decided: &AppliedAction,
     number: OrderNumber,
 ) -> Result<(Option<Event>, Vec<Event>)> {
-    let (mut cause, mut became) = (None, Vec::new());
+    let (mut cause, mut updates) = (None, Vec::new());
     let mut events = EventReader::open(run, 0)?;
     while let Some(event) = events.next()? {
         if event.sequence == decided.cause {
             cause = Some(event);
         }
         if is_about(&event, decided.strategy, number) {
-            became.push(event);
+            updates.push(event);
         }
     }
-    Ok((cause, became))
+    Ok((cause, updates))
 }
 
 fn is_about(event: &Event, strategy: StrategyId, number: OrderNumber) -> bool {
@@ -174,15 +177,15 @@ fn is_about(event: &Event, strategy: StrategyId, number: OrderNumber) -> bool {
     }
 }
 
-/// Strategies that sent orders, with how many.
+/// Returns the strategies that sent orders, each with their number.
 ///
 /// # Errors
 /// The reel can't be read.
 pub fn senders(run: &RecordedRun) -> Result<BTreeMap<StrategyId, u64>> {
     let mut senders = BTreeMap::new();
-    for acted in super::recorded_actions(run)? {
-        if matches!(acted.action, Action::Submit(_)) {
-            *senders.entry(acted.strategy).or_default() += 1;
+    for applied in recorded_actions(run)? {
+        if matches!(applied.action, Action::Submit(_)) {
+            *senders.entry(applied.strategy).or_default() += 1;
         }
     }
     Ok(senders)

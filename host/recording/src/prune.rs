@@ -1,29 +1,31 @@
 //! Removes old runs.
 
-use super::{ACTIONS, DataReels, EVENTS, REELS, RecordedRun};
+use crate::layout::{ACTIONS, EVENTS, REELS};
+use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
 use std::path::Path;
+use tickdeck_journal::atomic_file::sync_entry;
 
-/// What is to stay.
+/// The amount that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepRule {
-    /// As many runs, the last ones.
+    /// This number of runs, the last ones.
     Runs(u64),
-    /// As many bytes of reels, the last ones.
+    /// This many bytes of reels, the last ones.
     Bytes(u64),
 }
 
-/// A run that may go.
+/// A run that may be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrunableRun {
-    /// Which.
+    /// The run.
     pub run: RecordedRun,
-    /// What it takes.
+    /// Bytes of its reels.
     pub bytes: u64,
 }
 
 impl RecordedRun {
-    /// Bytes of its reels.
+    /// Returns the bytes of the run's reels.
     ///
     /// # Errors
     /// Its folder can't be read.
@@ -32,15 +34,15 @@ impl RecordedRun {
         for entry in std::fs::read_dir(&self.folder)
             .with_context(|| format!("cannot read {}", self.folder.display()))?
         {
-            // A segment that is gone by now takes nothing.
+            // A segment that was removed meanwhile takes nothing.
             bytes += entry?.metadata().map_or(0, |about| about.len());
         }
         Ok(bytes)
     }
 
-    /// Whether a host writes it now.
+    /// Returns whether a host is writing the run.
     pub fn is_written(&self) -> bool {
-        // The events' lock is the first to be taken, the actions' the last to be given back.
+        // The events' lock is taken first, the actions' lock is released last.
         [ACTIONS, EVENTS].iter().any(|reel| {
             let lock = std::fs::File::open(self.folder.join(format!("{reel}.lock")));
             lock.is_ok_and(|lock| {
@@ -52,19 +54,19 @@ impl RecordedRun {
         })
     }
 
-    /// Whether it ended in order.
+    /// Returns whether the run has ended cleanly and no host holds it.
     fn is_finished(&self) -> bool {
         self.has_ended() && !self.is_written()
     }
 }
 
 impl DataReels {
-    /// The runs that have to go so that no more stays than is to be kept, oldest first. The last run never goes, and neither
-    /// does one that is running or was cut off: it may be gone on with.
+    /// Lists the runs to remove so that no more than the rule allows is kept, oldest first. Neither the last run is among them nor
+    /// one that is running or was interrupted: it may be resumed.
     ///
     /// # Errors
     /// The folder can't be read.
-    pub fn too_many(&self, keep: KeepRule) -> Result<Vec<PrunableRun>> {
+    pub fn prunable(&self, keep: KeepRule) -> Result<Vec<PrunableRun>> {
         let mut runs = Vec::new();
         for run in self.runs()? {
             let bytes = run.bytes()?;
@@ -73,7 +75,7 @@ impl DataReels {
         let mut bytes: u64 = runs.iter().map(|old| old.bytes).sum();
         let mut count = runs.len() as u64;
         runs.pop();
-        let mut gone = Vec::new();
+        let mut prunable = Vec::new();
         for old in runs {
             let enough = match keep {
                 KeepRule::Runs(most) => count <= most,
@@ -85,28 +87,30 @@ impl DataReels {
             if old.run.is_finished() {
                 count -= 1;
                 bytes -= old.bytes;
-                gone.push(old);
+                prunable.push(old);
             }
         }
-        Ok(gone)
+        Ok(prunable)
     }
 
-    /// Removes a run. Whatever breaks it off, the run is there whole or not at all.
+    /// Removes a run. Whatever interrupts this, the run is there whole or not at all.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The run can't be renamed, synced or removed.
     pub fn remove(&self, run: &RecordedRun) -> Result<()> {
         let reels = self.data().join(REELS);
-        let gone = reels.join(format!(".{:06}.gone", run.number));
-        std::fs::rename(&run.folder, &gone)
+        let hidden = reels.join(format!(".{:06}.gone", run.number));
+        std::fs::rename(&run.folder, &hidden)
             .with_context(|| format!("cannot remove {}", run.folder.display()))?;
-        clear(&gone)
+        // Else a power cut could bring back the run's name with only some of its files.
+        sync_entry(&hidden).with_context(|| format!("cannot remove {}", run.folder.display()))?;
+        clear(&hidden)
     }
 
-    /// Removes what a removal that was broken off left.
+    /// Removes the remains of interrupted removals.
     ///
     /// # Errors
-    /// The system refuses.
+    /// They can't be removed.
     pub fn clear_leftovers(&self) -> Result<()> {
         let reels = self.data().join(REELS);
         let Ok(listed) = std::fs::read_dir(&reels) else {
@@ -128,7 +132,7 @@ impl DataReels {
 
 fn clear(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
-        // Somebody else who makes room was faster.
+        // Another process that prunes was faster.
         Err(_) if !folder.exists() => Ok(()),
         cleared => cleared.with_context(|| format!("cannot remove {}", folder.display())),
     }

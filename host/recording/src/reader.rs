@@ -1,7 +1,9 @@
-//! The two reels of a run read together: what happened, and what was done about it, in the order of the tape.
+//! Reads the two reels of a run: events, effects, and both merged in the order of the tape.
 
-use super::codec::{ActionsRecord, RecordKind, decode};
-use super::{ACTIONS, EVENTS, RecordedRun, RunManifest, VersionSpec};
+use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::layout::{ACTIONS, EVENTS};
+use crate::manifest::{RunManifest, VersionSpec};
+use crate::runs::RecordedRun;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,40 +11,40 @@ use tickdeck_engine::{AppliedAction, Effect, RecordedChange};
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::{Event, Registry, Timestamp};
 
-/// The events of a run. After the last one, there may be more later.
+/// Reads the events of a run. More may follow later after the last one.
 pub struct EventReader {
     folder: PathBuf,
     reader: Reader,
 }
 
-/// What was done in a run. After the last deed, there may be more later.
+/// Reads the effects of a run. More may follow later after the last one.
 pub struct EffectReader {
     folder: PathBuf,
     reader: Reader,
     ended: bool,
 }
 
-/// A deed from a reel.
+/// An effect from a reel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimedEffect {
-    /// How many events had been taken in before it.
+    /// The number of events that had been taken in before it.
     pub position: u64,
-    /// What was done.
+    /// The effect.
     pub effect: Effect,
-    /// When by the wall, for a command that left: nanoseconds since 1970.
+    /// The wall time of a command that was sent, in nanoseconds since 1970.
     pub wall: Option<i64>,
 }
 
-/// Something on the reels.
+/// An event or an effect from the reels.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunItem {
     /// An event.
     Event(Event),
-    /// A deed.
+    /// An effect.
     Effect(TimedEffect),
 }
 
-/// Both reels, merged by position.
+/// Reads both reels, merged by position.
 pub struct RunReader {
     events: EventReader,
     effects: EffectReader,
@@ -50,12 +52,12 @@ pub struct RunReader {
     effect: Option<TimedEffect>,
 }
 
-/// A place on the tape, as people say it.
+/// A position on the tape, as people state it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SeekTo {
-    /// An event's number.
+    /// The sequence of an event.
     Sequence(u64),
-    /// A time, in host time.
+    /// A host time.
     Time(Timestamp),
 }
 
@@ -63,20 +65,20 @@ impl EventReader {
     /// Opens the events at a sequence.
     ///
     /// # Errors
-    /// The reel is not there, is damaged, or has not come so far.
+    /// The reel does not exist, is damaged, or ends before that.
     pub fn open(run: &RecordedRun, from: u64) -> Result<Self> {
         let mut reader = Reader::open(&run.folder, EVENTS)?;
-        // The first record is what the run was made of.
+        // The first record is the manifest.
         reader.seek(from + 1)?;
         let folder = run.folder.clone();
         Ok(Self { folder, reader })
     }
 
-    /// The next event.
+    /// Reads the next event.
     ///
     /// # Errors
     /// The reel is damaged.
-    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    #[allow(clippy::should_implement_trait, reason = "as the journal's reader")]
     pub fn next(&mut self) -> Result<Option<Event>> {
         let Some(record) = self.reader.next()? else {
             return Ok(None);
@@ -91,17 +93,17 @@ impl EventReader {
         Ok(Some(Event::from_bytes(record.payload).with_context(place)?))
     }
 
-    /// Sequence of the event that comes next.
+    /// Returns the sequence of the next event.
     pub const fn position(&self) -> u64 {
         self.reader.position().saturating_sub(1)
     }
 }
 
 impl EffectReader {
-    /// Opens the deeds of a run.
+    /// Opens the effects of a run.
     ///
     /// # Errors
-    /// The reel is not there, or is damaged.
+    /// The reel does not exist, or is damaged.
     pub fn open(run: &RecordedRun) -> Result<Self> {
         Ok(Self {
             folder: run.folder.clone(),
@@ -110,11 +112,11 @@ impl EffectReader {
         })
     }
 
-    /// The next deed.
+    /// Reads the next effect.
     ///
     /// # Errors
     /// The reel is damaged, or of a newer version.
-    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    #[allow(clippy::should_implement_trait, reason = "as the journal's reader")]
     pub fn next(&mut self) -> Result<Option<TimedEffect>> {
         while let Some(record) = self.reader.next()? {
             let entry = decode(record.kind, record.payload)
@@ -137,15 +139,15 @@ impl EffectReader {
         Ok(None)
     }
 
-    /// Goes on at a record of the reel.
+    /// Continues at a record of the reel.
     ///
     /// # Errors
-    /// It is not there.
+    /// The record does not exist.
     pub fn seek(&mut self, index: u64) -> Result<()> {
         Ok(self.reader.seek(index)?)
     }
 
-    /// Whether the end of the run was read.
+    /// Returns whether the clean end of the run was read.
     pub const fn has_ended(&self) -> bool {
         self.ended
     }
@@ -156,7 +158,7 @@ fn place(folder: &Path, reel: &str, index: u64) -> String {
 }
 
 impl RunReader {
-    /// Both from where they stand.
+    /// Merges both readers from their positions on.
     pub const fn new(events: EventReader, effects: EffectReader) -> Self {
         Self {
             events,
@@ -166,11 +168,11 @@ impl RunReader {
         }
     }
 
-    /// What comes next: a deed stands before the event that it came before.
+    /// Reads the next item. An effect precedes the event before which it was done.
     ///
     /// # Errors
     /// A reel is damaged.
-    #[allow(clippy::should_implement_trait, reason = "as the reader's")]
+    #[allow(clippy::should_implement_trait, reason = "as the journal's reader")]
     pub fn next(&mut self) -> Result<Option<RunItem>> {
         if self.effect.is_none() {
             self.effect = self.effects.next()?;
@@ -178,18 +180,18 @@ impl RunReader {
         if self.event.is_none() {
             self.event = self.events.next()?;
         }
-        let deed_first = match (&self.effect, &self.event) {
-            (Some(kept), Some(event)) => kept.position <= event.sequence,
+        let effect_first = match (&self.effect, &self.event) {
+            (Some(timed), Some(event)) => timed.position <= event.sequence,
             (effect, _) => effect.is_some(),
         };
-        Ok(if deed_first {
+        Ok(if effect_first {
             self.effect.take().map(RunItem::Effect)
         } else {
             self.event.take().map(RunItem::Event)
         })
     }
 
-    /// Whether the end of the run was read.
+    /// Returns whether the clean end of the run was read.
     pub const fn has_ended(&self) -> bool {
         self.effects.has_ended()
     }
@@ -211,7 +213,7 @@ impl FromStr for SeekTo {
 }
 
 impl RecordedRun {
-    /// How many events are kept.
+    /// Returns the number of recorded events.
     ///
     /// # Errors
     /// The reel can't be read.
@@ -221,12 +223,12 @@ impl RecordedRun {
         Ok(records.saturating_sub(1))
     }
 
-    /// The sequence of the first event at or after a place; after the last event, the one that would come next.
+    /// Finds the sequence of the first event at or after a position; behind the last event, the sequence of the next one.
     ///
     /// # Errors
     /// The reel can't be read.
-    pub fn find(&self, place: SeekTo) -> Result<u64> {
-        let time = match place {
+    pub fn find(&self, target: SeekTo) -> Result<u64> {
+        let time = match target {
             SeekTo::Sequence(sequence) => return Ok(sequence.min(self.events()?)),
             SeekTo::Time(time) => time,
         };
@@ -248,7 +250,7 @@ impl RecordedRun {
         Ok(events.position())
     }
 
-    /// The names behind the numbers on the reels, also those that came while it ran.
+    /// Reads the names behind the numbers on the reels, including those that were added while the run went on.
     ///
     /// # Errors
     /// The reels can't be read.
@@ -256,8 +258,8 @@ impl RecordedRun {
         let manifest = RunManifest::read(&self.folder)?;
         let mut text = manifest.names;
         let mut effects = EffectReader::open(self)?;
-        while let Some(kept) = effects.next()? {
-            if let Some(names) = names_in(&kept.effect)? {
+        while let Some(timed) = effects.next()? {
+            if let Some(names) = names_in(&timed.effect)? {
                 text = names;
             }
         }
@@ -265,10 +267,10 @@ impl RecordedRun {
     }
 }
 
-/// All names as of a deed that brought new ones.
+/// Returns all names as of an effect that added some.
 ///
 /// # Errors
-/// It can't be read.
+/// Its specification can't be read.
 pub fn names_in(effect: &Effect) -> Result<Option<String>> {
     let Effect::Changed { what, .. } = effect else {
         return Ok(None);
@@ -283,7 +285,7 @@ pub fn names_in(effect: &Effect) -> Result<Option<String>> {
     }
 }
 
-/// Every action of a recorded run.
+/// Reads every action of a recorded run.
 ///
 /// # Errors
 /// The reel can't be read.
@@ -291,13 +293,13 @@ pub fn recorded_actions(run: &RecordedRun) -> Result<Vec<AppliedAction>> {
     let effects = effects(run)?.into_iter();
     Ok(effects
         .filter_map(|effect| match effect {
-            Effect::Applied(acted) => Some(acted),
+            Effect::Applied(applied) => Some(applied),
             _ => None,
         })
         .collect())
 }
 
-/// Everything but commands that the kernel did, in order.
+/// Reads every effect except commands, in order.
 ///
 /// # Errors
 /// The reel can't be read.

@@ -1,10 +1,12 @@
 //! Writes both reels while a deck runs.
 //!
-//! It stands in the kernel's own loop: what is handed over is in the files when the call returns, without a syscall. What
-//! can't be written waits here, and while it does no new order leaves.
+//! The recorder runs in the kernel's own loop: a record is in the files when the call returns, without a syscall. Records that
+//! can't be written wait here, and meanwhile no new order is sent.
 
-use super::codec::{RecordKind, encode, mark};
-use super::{ACTIONS, EVENTS, RecordedRun, RunManifest};
+use crate::codec::{RecordKind, encode, mark};
+use crate::layout::{ACTIONS, EVENTS};
+use crate::manifest::RunManifest;
+use crate::runs::RecordedRun;
 use crate::usable::machine;
 use anyhow::Result;
 use std::collections::VecDeque;
@@ -13,86 +15,87 @@ use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
 use tickdeck_model::{Event, Timestamp};
 use zerocopy::IntoBytes;
 
-/// Most bytes that wait to be written: some ten seconds of a busy market.
+/// The most bytes that wait to be written: some ten seconds of a busy market.
 const MOST_WAITING: usize = 256 << 20;
 
 /// Writes both reels.
 pub struct JournalRecorder {
-    reels: Option<Both>,
+    reels: Option<OpenReels>,
     sync: Sync,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     problem: Option<JournalError>,
     buffer: Vec<u8>,
-    /// Nobody's time goes by: a slow disk is waited for.
+    /// Event time does not go by on its own, so a slow disk is waited for.
     waits: bool,
     marks: Marks,
 }
 
-/// Events without a deed after which a mark is made.
+/// Events without an effect after which a mark is written.
 const MARK_EVENTS: u64 = 256;
-/// Event time after which one is made, if there was any event.
+/// Event time after which a mark is written, if there was any event, in nanoseconds.
 const MARK_NS: i64 = 10_000_000;
 
-/// Says on the actions reel, where nothing else does, up to which event it is whole.
+/// Decides when the actions reel gets a mark: where no other record says up to which event the reel is whole.
 #[derive(Default)]
 struct Marks {
-    /// Events handed over.
+    /// Events that were recorded.
     events: u64,
-    /// Of these, before the last time.
+    /// Events before the last batch.
     before: u64,
-    /// Host time of the last one.
+    /// Host time of the last event.
     now: Timestamp,
-    /// The last position on the actions reel, and the time then.
-    told: u64,
-    told_at: Timestamp,
+    /// The last position on the actions reel, and its time.
+    last_position: u64,
+    last_time: Timestamp,
 }
 
 impl Marks {
-    /// The position of a mark, if one is due.
+    /// Returns the position of a mark, if one is due.
     fn due(&mut self) -> Option<u64> {
         let events = self
             .before
-            .checked_sub(self.told)
+            .checked_sub(self.last_position)
             .filter(|events| *events > 0)?;
-        if events < MARK_EVENTS && self.now.saturating_sub(self.told_at) < MARK_NS {
+        if events < MARK_EVENTS && self.now.saturating_sub(self.last_time) < MARK_NS {
             return None;
         }
-        (self.told, self.told_at) = (self.before, self.now);
+        (self.last_position, self.last_time) = (self.before, self.now);
         Some(self.before)
     }
 }
 
-struct Both {
+struct OpenReels {
     events: Reel,
     actions: Reel,
 }
 
-/// What could not be written yet.
+/// Records that could not be written yet.
 struct Waiting {
     kind: RecordKind,
     bytes: Vec<u8>,
 }
 
 impl JournalRecorder {
-    /// Opens the reels of a run, and begins them if it is new. Gives what a crash had left half written, too; what the end of
-    /// the machine left of one reel beyond the other is put aside ([`RecordedRun::reach`]).
+    /// Opens the reels of a run, and starts them with the manifest if the run is new. Also returns what a crash left half written.
+    /// Records of one reel that the end of the machine left behind the end of the other are put aside
+    /// ([`RecordedRun::usable_range`]).
     ///
     /// # Errors
-    /// They can't be opened or written.
+    /// A reel can't be opened or written.
     pub fn open(
         run: &RecordedRun,
         config: &ReelConfig,
         manifest: Option<&RunManifest>,
     ) -> Result<(Self, [Opened; 2])> {
-        // Nobody writes meanwhile: there is one host on a data folder.
+        // Nothing else writes meanwhile: one host holds the data folder.
         let (mut events_until, mut actions_until) = (u64::MAX, u64::MAX);
         if manifest.is_none() && run.has_begun() {
-            let reach = run.reach()?;
-            actions_until = reach.beyond.unwrap_or(u64::MAX);
-            if reach.more_events {
-                // The first record is what the run was made of.
-                events_until = reach.events + 1;
+            let usable = run.usable_range()?;
+            actions_until = usable.beyond.unwrap_or(u64::MAX);
+            if usable.more_events {
+                // The first record is the manifest.
+                events_until = usable.events + 1;
             }
         }
         let (mut events, first) = Reel::open_until(&run.folder, EVENTS, config, events_until)?;
@@ -101,14 +104,14 @@ impl JournalRecorder {
             manifest.begin(&mut events, &mut actions)?;
         }
         actions.append(RecordKind::Mark as u16, &mark(0, machine()))?;
-        let kept = events.next_index().saturating_sub(1);
+        let recorded = events.next_index().saturating_sub(1);
         let marks = Marks {
-            events: kept,
-            before: kept,
+            events: recorded,
+            before: recorded,
             ..Marks::default()
         };
         let recorder = Self {
-            reels: Some(Both { events, actions }),
+            reels: Some(OpenReels { events, actions }),
             sync: config.sync,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
@@ -120,13 +123,13 @@ impl JournalRecorder {
         Ok((recorder, [first, second]))
     }
 
-    /// Waits for a slow disk instead of letting orders be denied: for runs that go as fast as they may.
+    /// Waits for a slow disk instead of denying orders: for runs that go as fast as possible.
     pub const fn waiting(mut self, waits: bool) -> Self {
         self.waits = waits;
         self
     }
 
-    /// Writes, or lets it wait behind what waits already.
+    /// Writes records, or queues them behind those that wait already.
     fn keep(&mut self, kind: RecordKind, bytes: &[u8]) {
         let mut written = 0;
         if self.waiting.is_empty()
@@ -167,7 +170,7 @@ impl JournalRecorder {
     }
 
     fn durable(&mut self, orders: bool) -> Result<(), JournalError> {
-        let Some(Both { events, actions }) = &mut self.reels else {
+        let Some(OpenReels { events, actions }) = &mut self.reels else {
             return Ok(());
         };
         for reel in [&mut *events, &mut *actions] {
@@ -184,8 +187,8 @@ impl JournalRecorder {
     }
 }
 
-impl Both {
-    /// Writes records of one kind; if it fails, says how many bytes of them were written.
+impl OpenReels {
+    /// Writes records of one kind; a failure says how many of their bytes were written.
     fn write(&mut self, kind: RecordKind, bytes: &[u8]) -> Result<(), (usize, JournalError)> {
         if kind != RecordKind::Event {
             let written = self.actions.append(kind as u16, bytes);
@@ -214,7 +217,7 @@ impl Recorder for JournalRecorder {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         let kind = encode(position, effect, &mut buffer);
-        (self.marks.told, self.marks.told_at) = (position, self.marks.now);
+        (self.marks.last_position, self.marks.last_time) = (position, self.marks.now);
         self.keep(kind, &buffer);
         self.buffer = buffer;
     }
@@ -234,7 +237,7 @@ impl Recorder for JournalRecorder {
             },
         };
         Err(RecordError {
-            problem: format!("what happens can't be kept: {problem}"),
+            problem: format!("the run can't be recorded: {problem}"),
             overflows: self.waiting_bytes > MOST_WAITING,
         })
     }
@@ -242,7 +245,7 @@ impl Recorder for JournalRecorder {
     fn end(&mut self) -> Result<(), RecordError> {
         self.catch_up();
         if self.waiting.is_empty() {
-            // The end is told only once all events are on the disk.
+            // The end is recorded only once all events are on the disk.
             let synced = self
                 .reels
                 .as_mut()
@@ -253,25 +256,25 @@ impl Recorder for JournalRecorder {
             }
         }
         if let Some(problem) = self.problem.take() {
-            // Left unsealed, the reels say that the run was cut off; what waits is lost with this process.
+            // Unsealed reels say that the run was interrupted; waiting records are lost with this process.
             let waiting = self.waiting.len();
-            return Err(not_kept(&format!(
-                "{problem}; the run ends with {waiting} records that could not be written, and counts as cut off: make \
-                 room and start again"
+            return Err(not_recorded(&format!(
+                "{problem}; the run ends with {waiting} records that could not be written, and counts as interrupted: free \
+                 space and start again"
             )));
         }
-        if let Some(Both { events, actions }) = self.reels.take() {
-            // The events first: an action never stands on disk without its cause.
+        if let Some(OpenReels { events, actions }) = self.reels.take() {
+            // The events first: no action is on disk without its cause.
             let closed = events.close().and_then(|()| actions.close());
-            closed.map_err(|problem| not_kept(&problem.to_string()))?;
+            closed.map_err(|problem| not_recorded(&problem.to_string()))?;
         }
         Ok(())
     }
 }
 
-fn not_kept(problem: &str) -> RecordError {
+fn not_recorded(problem: &str) -> RecordError {
     RecordError {
-        problem: format!("what happens can't be kept: {problem}"),
+        problem: format!("the run can't be recorded: {problem}"),
         overflows: false,
     }
 }

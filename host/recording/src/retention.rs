@@ -1,74 +1,75 @@
-//! What reels may take on the disk, kept to at the start of a host and while it runs.
+//! The disk budget of the reels, enforced at the start of a host and while it runs.
 
-use super::{DataReels, KeepRule};
+use crate::prune::KeepRule;
+use crate::runs::DataReels;
 use anyhow::Result;
 use tickdeck_model::format::bytes;
 
-/// What the reels of a data folder may take, as `[journal] keep_gib` says.
+/// The disk budget of a data folder's reels: `[journal] keep_gib`.
 #[derive(Debug)]
 pub struct RetentionBudget {
     reels: DataReels,
     keep_gib: u64,
-    /// What was wrong at the last look, so that it is not told again at every one.
-    wrong: Option<String>,
-    /// Whether it was told that the last run alone takes more.
+    /// The last failure, so that it is not reported again at every check.
+    failure: Option<String>,
+    /// Whether it was reported that the last run alone takes more.
     exceeded: bool,
 }
 
-/// Something about the budget.
+/// A message about the budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RetentionNote {
-    /// What was removed.
+    /// A run was removed.
     Removed(String),
-    /// What the operator should look at.
+    /// The operator should look at this.
     Warning(String),
 }
 
 impl RetentionBudget {
-    /// So many GiB for the reels of a data folder.
+    /// Allows the reels of a data folder `keep_gib` GiB.
     pub const fn new(reels: DataReels, keep_gib: u64) -> Self {
         Self {
             reels,
             keep_gib,
-            wrong: None,
+            failure: None,
             exceeded: false,
         }
     }
 
-    /// Removes old runs that ended, until the reels keep to the budget or nothing more may go, and gives what there is to say
-    /// about it. The host trades all the same if that fails.
-    pub fn make_room(&mut self) -> Vec<RetentionNote> {
-        let mut said = Vec::new();
-        let removed = self.remove_old(&mut said);
-        self.tell_wrong(removed, &mut said);
-        said
+    /// Removes old runs that have ended until the reels are within the budget or nothing more may be removed, and returns messages
+    /// about it. A failure is a message too: the host trades all the same.
+    pub fn enforce(&mut self) -> Vec<RetentionNote> {
+        let mut notes = Vec::new();
+        let removed = self.remove_old(&mut notes);
+        self.report_failure(removed, &mut notes);
+        notes
     }
 
-    /// The same while a host runs; tells too, once, that its run alone takes more.
-    pub fn look(&mut self) -> Vec<RetentionNote> {
-        let mut said = Vec::new();
-        let looked = self
-            .remove_old(&mut said)
-            .and_then(|()| self.look_at_last(&mut said));
-        self.tell_wrong(looked, &mut said);
-        said
+    /// Enforces the budget while a host runs; also reports, once, that its run alone takes more.
+    pub fn check(&mut self) -> Vec<RetentionNote> {
+        let mut notes = Vec::new();
+        let checked = self
+            .remove_old(&mut notes)
+            .and_then(|()| self.check_last(&mut notes));
+        self.report_failure(checked, &mut notes);
+        notes
     }
 
-    fn tell_wrong(&mut self, done: Result<()>, said: &mut Vec<RetentionNote>) {
-        let wrong = done.err().map(|error| format!("{error:#}"));
-        if let Some(error) = wrong.as_ref().filter(|_| wrong != self.wrong) {
-            let words = format!("no room was made for new runs: {error}");
-            said.push(RetentionNote::Warning(words));
+    fn report_failure(&mut self, done: Result<()>, notes: &mut Vec<RetentionNote>) {
+        let failure = done.err().map(|error| format!("{error:#}"));
+        if let Some(error) = failure.as_ref().filter(|_| failure != self.failure) {
+            let text = format!("old runs could not be removed: {error}");
+            notes.push(RetentionNote::Warning(text));
         }
-        self.wrong = wrong;
+        self.failure = failure;
     }
 
-    fn remove_old(&self, said: &mut Vec<RetentionNote>) -> Result<()> {
+    fn remove_old(&self, notes: &mut Vec<RetentionNote>) -> Result<()> {
         self.reels.clear_leftovers()?;
-        for old in self.reels.too_many(KeepRule::Bytes(self.keep_gib << 30))? {
+        for old in self.reels.prunable(KeepRule::Bytes(self.keep_gib << 30))? {
             self.reels.remove(&old.run)?;
             let (number, bytes) = (old.run.number, bytes(old.bytes));
-            said.push(RetentionNote::Removed(format!(
+            notes.push(RetentionNote::Removed(format!(
                 "removed run {number}, {bytes}: [journal] keep_gib is {}",
                 self.keep_gib
             )));
@@ -76,8 +77,8 @@ impl RetentionBudget {
         Ok(())
     }
 
-    /// The run that goes on is never cut, whatever it takes: to go on after a crash, it is done again from its beginning.
-    fn look_at_last(&mut self, said: &mut Vec<RetentionNote>) -> Result<()> {
+    /// The running run is never shortened, whatever it takes: to resume it after a crash, it is replayed from its beginning.
+    fn check_last(&mut self, notes: &mut Vec<RetentionNote>) -> Result<()> {
         let runs = self.reels.runs()?;
         let Some(last) = runs.last().filter(|_| !self.exceeded) else {
             return Ok(());
@@ -85,9 +86,9 @@ impl RetentionBudget {
         let size = last.bytes()?;
         if size > self.keep_gib << 30 && last.is_written() {
             self.exceeded = true;
-            said.push(RetentionNote::Warning(format!(
-                "run {} alone takes {}, more than [journal] keep_gib = {} allows, and nothing of it goes while it runs, as going \
-                 on after a crash needs all of it: raise keep_gib, or end this host and start it anew",
+            notes.push(RetentionNote::Warning(format!(
+                "run {} alone takes {}, more than [journal] keep_gib = {} allows, and nothing of it is removed while it runs, as \
+                 resuming it after a crash needs all of it: raise keep_gib, or stop this host and start it again",
                 last.number,
                 bytes(size),
                 self.keep_gib
@@ -98,11 +99,11 @@ impl RetentionBudget {
 }
 
 impl RetentionNote {
-    /// As a line on standard error.
+    /// Returns the message as a line on standard error.
     pub fn line(&self) -> String {
         match self {
-            Self::Removed(words) => words.clone(),
-            Self::Warning(words) => format!("warning: {words}"),
+            Self::Removed(text) => text.clone(),
+            Self::Warning(text) => format!("warning: {text}"),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Errors in words.
+//! Errors as text.
 
-/// An error with its causes as one sentence. Causes that the text above them already tells are not told twice.
+/// Returns an error with its causes as one sentence. A cause that the text before it contains is left out.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -18,7 +18,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_stated_once() {
         let error = anyhow::anyhow!("no such file")
             .context("a.wasm: cannot be read: no such file")
             .context("cannot check");

@@ -1,7 +1,9 @@
-//! A run read from its reels, to be done again.
+//! The tape of a recorded run, for a replay.
 
-use super::codec::{ActionsRecord, RecordKind, decode};
-use super::{ACTIONS, EVENTS, VersionSpec};
+use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::layout::{ACTIONS, EVENTS};
+use crate::manifest::VersionSpec;
+use crate::sentence::sentence;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::Version;
@@ -9,38 +11,38 @@ use tickdeck_engine::{Effect, Tape, TapeError};
 use tickdeck_journal::Reader;
 use tickdeck_model::Event;
 
-/// Makes the version that a reel names, so that this crate needs no strategy host.
+/// Makes the versions that a reel names, so that this crate needs no strategy host.
 pub trait VersionFactory: Send {
-    /// The version of strategy `name` that was made from `spec`.
+    /// Makes the version of strategy `name` that `spec` describes.
     ///
     /// # Errors
-    /// The module is not there, or can't be loaded.
+    /// The module does not exist, or can't be loaded.
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version>;
 }
 
-/// A run read from its reels.
+/// The tape of a recorded run.
 pub struct ReelTape {
     folder: PathBuf,
     events: Reader,
     actions: Reader,
     versions: Box<dyn VersionFactory>,
     until: u64,
-    given: u64,
-    /// A deed behind `until` was seen.
+    next: u64,
+    /// Whether an effect behind `until` was seen.
     cut: bool,
 }
 
 impl ReelTape {
-    /// The reels in `folder`; `versions` makes the versions that they name.
+    /// Opens the reels in `folder`; `versions` makes the versions that they name.
     ///
     /// # Errors
-    /// They are not there, or damaged.
+    /// A reel does not exist, or is damaged.
     pub fn open(folder: &Path, versions: Box<dyn VersionFactory>) -> Result<Self> {
         let (mut events, actions) = (
             Reader::open(folder, EVENTS)?,
             Reader::open(folder, ACTIONS)?,
         );
-        // What the run was made of was read by whoever knows the versions.
+        // The manifest was read by the caller, who made `versions`.
         let _ = events.next()?;
         Ok(Self {
             folder: folder.to_owned(),
@@ -48,25 +50,25 @@ impl ReelTape {
             actions,
             versions,
             until: u64::MAX,
-            given: 0,
+            next: 0,
             cut: false,
         })
     }
 
-    /// The run as if it had been cut off before this event.
+    /// Ends the tape before this event, as if the run had been interrupted there.
     pub fn until(mut self, event: Option<u64>) -> Self {
         self.until = event.unwrap_or(u64::MAX);
         self
     }
 
-    /// The sequence of the event that comes next.
+    /// Returns the sequence of the next event.
     pub const fn next_event(&self) -> u64 {
-        self.given
+        self.next
     }
 
     fn read_events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<()> {
         for _ in 0..most {
-            if self.given >= self.until {
+            if self.next >= self.until {
                 break;
             }
             let Some(record) = self.events.next()? else {
@@ -80,13 +82,13 @@ impl ReelTape {
             );
             let event = Event::from_bytes(record.payload)
                 .with_context(|| format!("record {} of the events reel", record.index))?;
-            self.given += 1;
+            self.next += 1;
             out.push(event);
         }
         Ok(())
     }
 
-    fn read_deed(&mut self) -> Result<Option<(u64, Effect)>> {
+    fn read_effect(&mut self) -> Result<Option<(u64, Effect)>> {
         loop {
             let Some(record) = self.actions.next()? else {
                 return Ok(None);
@@ -109,25 +111,25 @@ impl ReelTape {
         }
     }
 
-    fn in_words(&self, error: &anyhow::Error) -> TapeError {
+    fn error(&self, error: &anyhow::Error) -> TapeError {
         let folder = self.folder.display();
-        TapeError(format!("{folder}: {}", crate::sentence::sentence(error)))
+        TapeError(format!("{folder}: {}", sentence(error)))
     }
 }
 
 impl Tape for ReelTape {
     fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
         self.read_events(most, out)
-            .map_err(|error| self.in_words(&error))
+            .map_err(|error| self.error(&error))
     }
 
     fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
-        self.read_deed().map_err(|error| self.in_words(&error))
+        self.read_effect().map_err(|error| self.error(&error))
     }
 
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
         let made = VersionSpec::read(spec).and_then(|spec| self.versions.version(name, &spec));
-        made.map_err(|error| TapeError(crate::sentence::sentence(&error)))
+        made.map_err(|error| TapeError(sentence(&error)))
     }
 
     fn is_cut(&self) -> bool {

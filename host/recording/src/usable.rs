@@ -1,28 +1,29 @@
-//! How far the reels of a run that did not end can be relied on.
+//! Finds the range of an interrupted run's reels that can be used.
 //!
-//! What was appended survives the end of the process, so then they reach equally far. Each is made durable by itself, though,
-//! and the end of the *machine* may leave more of one than of the other. Actions whose events are lost mean nothing. Events
-//! whose actions are lost mean something else than they did: an order that was sent would be decided anew. So both end where
-//! both are whole; what is behind that is put aside.
+//! Appended records survive the end of the process, so after that both reels end at the same event. Each is made durable by itself,
+//! though, and the end of the *machine* may leave more of one than of the other. Actions whose events are lost mean nothing. Events
+//! whose actions are lost mean something else than before: an order that was sent would be decided again. So both reels end where
+//! both are whole; later records are put aside.
 
-use super::codec::{ActionsRecord, decode};
-use super::{ACTIONS, RecordedRun};
+use crate::codec::{ActionsRecord, decode};
+use crate::layout::ACTIONS;
+use crate::runs::RecordedRun;
 use anyhow::{Context, Result};
 use std::sync::OnceLock;
 use tickdeck_journal::{JournalError, Reader, segments};
 
-/// How far the reels of a run reach.
+/// The range of a run's reels that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsableRange {
-    /// Events that are there with all that was done before the last of them was kept.
+    /// The number of events whose effects are all there.
     pub events: u64,
-    /// Whether there are more, without that.
+    /// Whether there are more events, without all their effects.
     pub more_events: bool,
-    /// The record of the actions reel from which on they are about events that are not there.
+    /// The first record of the actions reel about an event that is not there.
     pub beyond: Option<u64>,
 }
 
-/// This start of the machine: a number that no other has, or 0 where the system does not tell.
+/// Identifies this boot of the machine; 0 where the system does not say.
 pub(super) fn machine() -> u64 {
     static MACHINE: OnceLock<u64> = OnceLock::new();
     *MACHINE.get_or_init(|| {
@@ -31,24 +32,24 @@ pub(super) fn machine() -> u64 {
     })
 }
 
-/// What the end of the actions reel tells.
+/// The state of the actions reel according to its last records.
 #[derive(Default)]
-struct Told {
-    /// Everything before this position is on it.
+struct ActionsEnd {
+    /// Everything that was done before this position is on the reel.
     position: u64,
-    /// The start of the machine in which it was last written.
+    /// The boot of the machine that wrote the last mark.
     machine: Option<u64>,
 }
 
 impl RecordedRun {
-    /// How far the reels can be relied on.
+    /// Finds the range of the reels that can be used.
     ///
     /// # Errors
     /// A reel can't be read.
-    pub fn reach(&self) -> Result<UsableRange> {
+    pub fn usable_range(&self) -> Result<UsableRange> {
         let events = self.events()?;
         let mut reader = match Reader::open(&self.folder, ACTIONS) {
-            // It was cut off before it had decided anything.
+            // The run was interrupted before its first effect.
             Err(JournalError::Missing { .. }) => {
                 return Ok(UsableRange {
                     events,
@@ -58,30 +59,40 @@ impl RecordedRun {
             }
             reader => reader?,
         };
-        let (mut told, mut beyond) = (Told::default(), None);
+        let (mut actions_end, mut beyond) = (ActionsEnd::default(), None);
         for segment in segments(&self.folder, ACTIONS)?.iter().rev() {
             reader.seek(segment.first)?;
             let end = segment.first + segment.records;
-            let (here, first) = self.look(&mut reader, end, events)?;
-            told.position = told.position.max(here.position);
-            told.machine = told.machine.or(here.machine);
+            let (here, first) = self.scan_actions(&mut reader, end, events)?;
+            actions_end.position = actions_end.position.max(here.position);
+            actions_end.machine = actions_end.machine.or(here.machine);
             beyond = first.or(beyond);
-            if told.machine.is_some() && first != Some(segment.first) {
+            if actions_end.machine.is_some() && first != Some(segment.first) {
                 break;
             }
         }
-        let ended = |then| ![then, machine()].contains(&0) && then != machine();
-        let more_events = told.machine.is_some_and(ended) && told.position < events;
+        let rebooted = |then| ![then, machine()].contains(&0) && then != machine();
+        let more_events =
+            actions_end.machine.is_some_and(rebooted) && actions_end.position < events;
         Ok(UsableRange {
-            events: if more_events { told.position } else { events },
+            events: if more_events {
+                actions_end.position
+            } else {
+                events
+            },
             more_events,
             beyond,
         })
     }
 
-    /// Goes through a part of the actions reel; finds the first record that is about what came after so many events, too.
-    fn look(&self, reader: &mut Reader, end: u64, events: u64) -> Result<(Told, Option<u64>)> {
-        let (mut told, mut beyond) = (Told::default(), None);
+    /// Reads a part of the actions reel; also finds the first record about an event behind the first `events`.
+    fn scan_actions(
+        &self,
+        reader: &mut Reader,
+        end: u64,
+        events: u64,
+    ) -> Result<(ActionsEnd, Option<u64>)> {
+        let (mut actions_end, mut beyond) = (ActionsEnd::default(), None);
         while reader.position() < end
             && let Some(record) = reader.next()?
         {
@@ -93,22 +104,22 @@ impl RecordedRun {
             let position = match entry {
                 ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..) => position,
                 ActionsRecord::Mark(position, machine) => {
-                    told.machine = Some(machine);
+                    actions_end.machine = Some(machine);
                     position
                 }
                 ActionsRecord::Session | ActionsRecord::End => continue,
             };
-            told.position = told.position.max(position);
+            actions_end.position = actions_end.position.max(position);
             if position > events {
                 beyond = beyond.or(Some(index));
             }
         }
-        Ok((told, beyond))
+        Ok((actions_end, beyond))
     }
 }
 
 impl UsableRange {
-    /// Whether something is left behind.
+    /// Returns whether some records can't be used.
     pub const fn leaves(&self) -> bool {
         self.more_events || self.beyond.is_some()
     }

@@ -1,12 +1,14 @@
-//! Looks at every byte of a data folder.
+//! Verifies every byte of a data folder.
 
-use super::codec::{ActionsRecord, decode};
-use super::{
-    ACTIONS, DataReels, EVENTS, MODULES, ModuleStore, REELS, RecordedRun, RunManifest, VersionSpec,
-};
+use crate::codec::{ActionsRecord, RecordKind, decode};
 use crate::completeness::ReelPair;
 use crate::data_folder::{GRANTS, IDS, KILLED, LOCK, ORDERS};
+use crate::layout::{ACTIONS, EVENTS, MODULES, REELS};
+use crate::manifest::{RunManifest, VersionSpec};
+use crate::modules::ModuleStore;
 use crate::rows::archive;
+use crate::runs::{DataReels, RecordedRun};
+use crate::verify_fault::VerifyFault;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs::DirEntry;
@@ -17,36 +19,25 @@ use tickdeck_journal::sealed::unseal;
 use tickdeck_journal::{JournalError, Reader, Verified};
 use tickdeck_model::Registry;
 
-/// What is known of a data folder.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifiedFolder {
-    /// Files that were looked at.
+    /// The number of files that were read.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Records of the reels.
+    /// The number of records on the reels.
     pub records: u64,
-    /// Everything that is not as it was written.
+    /// Everything that differs from what was written.
     pub damage: Vec<VerifyFault>,
-    /// Files in which a changed byte can't be told, and why.
+    /// Files in which a changed byte can't be found, and the reason.
     pub uncovered: Vec<VerifyFault>,
 }
 
-/// Something about a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifyFault {
-    /// The file.
-    pub file: PathBuf,
-    /// Where in it, if that can be told.
-    pub offset: Option<u64>,
-    /// What.
-    pub what: String,
-}
-
-/// Checks every file of a data folder; nothing if it was asked to stop. `progress` is told the bytes done and their total.
+/// Verifies every file of a data folder; returns nothing if it was asked to stop. `progress` receives the bytes done and their total.
 ///
 /// # Errors
-/// It is no data folder, or can't be read.
+/// The folder is no data folder, or can't be read.
 pub fn verify_folder(
     reels: &DataReels,
     stop: &CancelToken,
@@ -78,7 +69,7 @@ pub fn verify_folder(
 
 struct Check<'a> {
     modules: ModuleStore,
-    /// The modules that the reels name, each with who names it.
+    /// The modules that the reels name, each with the run that names it.
     named: BTreeSet<(String, PathBuf)>,
     checked: VerifiedFolder,
     total: u64,
@@ -99,7 +90,7 @@ impl Check<'_> {
                 first.map_or(Ok(()), |number| Ok(number.parse::<u64>().map(drop)?))
             }),
             KILLED | GRANTS => {
-                self.uncovered(path, "it is for people's hands and has no checksum");
+                self.uncovered(path, "people edit it, so it has no checksum");
                 Ok(())
             }
             other => {
@@ -139,39 +130,39 @@ impl Check<'_> {
                 entry.file_name().to_str().unwrap_or_default(),
             );
         }
-        let told = self.checked.damage.len();
+        let known = self.checked.damage.len();
         let run = RecordedRun {
             number,
             folder: folder.to_owned(),
         };
-        // Asked before and after, as a host may begin or end meanwhile: then the reels were not read at one moment.
+        // Checked before and after, as a host may start or stop meanwhile: then the reels were not read at one moment.
         let mut written = run.is_written();
         let events = self.reel(folder, EVENTS)?;
         let actions = self.reel(folder, ACTIONS)?;
         written |= run.is_written();
-        let both = ReelPair {
+        let reels = ReelPair {
             run: &run,
             events: events.as_ref(),
             actions: actions.as_ref(),
         };
-        let looked = both.gaps(written).map(|gaps| {
-            self.checked.damage.extend(gaps.damage);
-            self.checked.uncovered.extend(gaps.uncovered);
+        let looked = reels.missing_parts(written).map(|missing| {
+            self.checked.damage.extend(missing.damage);
+            self.checked.uncovered.extend(missing.uncovered);
         });
-        let named = match both.has_begun() {
+        let named = match reels.has_begun() {
             true => self.modules_of(&run),
             false => Ok(()),
         };
         if let Err(error) = looked.and(named) {
-            // What can't be read because it is damaged or missing has been told.
-            if self.checked.damage.len() == told {
+            // Files that can't be read because they are damaged or missing are in the list already.
+            if self.checked.damage.len() == known {
                 self.damage(folder, None, &format!("{error:#}"));
             }
         }
         Ok(())
     }
 
-    /// Names and files of a run that are no segments.
+    /// Files of a run that are not segments.
     fn in_run(&mut self, path: &Path, name: &str) {
         let of_reel = |end: &str| {
             [EVENTS, ACTIONS]
@@ -193,19 +184,15 @@ impl Check<'_> {
         if of_reel(".lock") {
             self.checked.files += 1;
             if path.metadata().is_ok_and(|about| about.len() > 0) {
-                self.damage(
-                    path,
-                    Some(0),
-                    "there is something in it, and it should be empty",
-                );
+                self.damage(path, Some(0), "it should be empty");
             }
         } else if of_reel(".next") {
             self.uncovered(
                 path.to_owned(),
-                "it is a segment that is being made; where no host runs, the next one deletes it",
+                "it is a segment that is being created; where no host runs, the next one deletes it",
             );
         } else if name.contains(".torn-") {
-            self.uncovered(path.to_owned(), "a crash left it, and it was kept aside");
+            self.uncovered(path.to_owned(), "a crash left it, and it was put aside");
         } else if !is_segment(".reel") {
             self.other(path.to_owned(), name);
         }
@@ -214,8 +201,8 @@ impl Check<'_> {
     fn reel(&mut self, folder: &Path, reel: &str) -> Result<Option<Verified>> {
         let (before, most) = (self.checked.bytes, self.total);
         let progress = &mut self.progress;
-        let mut tell = |done: u64, _: u64| progress(before + done, most.max(before + done));
-        match tickdeck_journal::verify(folder, reel, &mut tell) {
+        let mut report = |done: u64, _: u64| progress(before + done, most.max(before + done));
+        match tickdeck_journal::verify(folder, reel, &mut report) {
             Ok(mut verified) => {
                 self.checked.files += verified.segments;
                 self.checked.bytes += verified.bytes;
@@ -242,20 +229,20 @@ impl Check<'_> {
         }
     }
 
-    /// Notes the modules that a run names.
+    /// Collects the modules that a run names.
     fn modules_of(&mut self, run: &RecordedRun) -> Result<()> {
         let manifest = RunManifest::read(&run.folder)?;
-        for seat in &manifest.seats {
+        for start in &manifest.strategies {
             self.named
-                .insert((VersionSpec::read(&seat.spec)?.module, run.folder.clone()));
+                .insert((VersionSpec::read(&start.spec)?.module, run.folder.clone()));
         }
         let mut actions = match Reader::open(&run.folder, ACTIONS) {
-            // It was cut off as it began, or that has been told.
+            // The run was interrupted while it started, or the missing reel is in the list already.
             Err(JournalError::Missing { .. }) => return Ok(()),
             actions => actions?,
         };
         while let Some(record) = actions.next()? {
-            if record.kind != super::RecordKind::Effect as u16 {
+            if record.kind != RecordKind::Effect as u16 {
                 continue;
             }
             let ActionsRecord::Effect(_, Effect::Changed { what, .. }) =
@@ -286,14 +273,14 @@ impl Check<'_> {
             self.other(path.to_owned(), name);
             return Ok(());
         };
-        self.looked_at(path);
+        self.count(path);
         if let Err(error) = self.modules.get(hash) {
             self.damage(path, None, &format!("{error:#}"));
         }
         Ok(())
     }
 
-    /// A run that is kept as tables.
+    /// A run that is archived as tables.
     fn tables(&mut self, folder: &Path, name: &str) -> Result<()> {
         if !folder.is_dir() {
             self.other(folder.to_owned(), name);
@@ -303,7 +290,7 @@ impl Check<'_> {
         for entry in entries(folder)? {
             let path = entry.path();
             match known.contains(&path) {
-                true => self.looked_at(&path),
+                true => self.count(&path),
                 false => self.other(path, entry.file_name().to_str().unwrap_or_default()),
             }
         }
@@ -314,7 +301,7 @@ impl Check<'_> {
     }
 
     fn text(&mut self, path: &Path, read: fn(&str) -> Result<()>) -> Result<()> {
-        self.looked_at(path);
+        self.count(path);
         let bytes =
             std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let unsealed = unseal(path, &bytes).map_err(anyhow::Error::from);
@@ -322,7 +309,7 @@ impl Check<'_> {
             Ok(sealed) if sealed || bytes.is_empty() => {}
             Ok(_) => self.uncovered(
                 path.to_owned(),
-                "it has no checksum yet: the next start of the host gives it one",
+                "it has no checksum yet: the next start of the host adds one",
             ),
             Err(error) => self.damage(path, None, &format!("{error:#}")),
         }
@@ -331,20 +318,17 @@ impl Check<'_> {
 
     fn other(&mut self, path: PathBuf, name: &str) {
         if name.starts_with(".tickdeck-") || (name.starts_with('.') && name.ends_with(".gone")) {
-            self.uncovered(
-                path,
-                "it is left over from a write or a removal that was broken off: delete it",
-            );
+            self.uncovered(path, "an interrupted write or removal left it: delete it");
         } else {
             self.damage(
                 &path,
                 None,
-                "tickdeck keeps nothing of this name here: move it away",
+                "tickdeck has no file of this name here: move it away",
             );
         }
     }
 
-    fn looked_at(&mut self, path: &Path) {
+    fn count(&mut self, path: &Path) {
         self.checked.files += 1;
         self.checked.bytes += path.metadata().map_or(0, |about| about.len());
         (self.progress)(self.checked.bytes, self.total.max(self.checked.bytes));
@@ -363,7 +347,7 @@ impl Check<'_> {
     }
 }
 
-/// What is in a folder, by name.
+/// Lists a folder, ordered by name.
 fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
     let listed = std::fs::read_dir(folder).and_then(Iterator::collect);
     let mut listed: Vec<DirEntry> =
@@ -372,11 +356,11 @@ fn entries(folder: &Path) -> Result<Vec<DirEntry>> {
     Ok(listed)
 }
 
-/// Bytes of all files in a folder.
+/// Returns the bytes of all files in a folder.
 fn size(folder: &Path) -> Result<u64> {
     let mut total = 0;
     for entry in entries(folder)? {
-        // A file that is gone by now has none.
+        // A file that was removed meanwhile has none.
         total += match entry.metadata() {
             Ok(about) if about.is_dir() => size(&entry.path())?,
             about => about.map_or(0, |about| about.len()),

@@ -15,4 +15,5 @@ pub mod public_key;
 mod reader;
 pub mod resolver;
 pub mod risk_limits;
+pub mod run_difference;
 pub mod signature;

@@ -14,7 +14,7 @@ use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::NamedTempFile;
 use tickdeck_model::ModuleHash;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -90,29 +90,25 @@ impl Cache {
         }
     }
 
-    /// Writes a temporary file and renames it, so that a reader sees a complete entry or none.
+    /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. Not synced into the folder: an entry that
+    /// a power cut takes away costs a compilation.
     fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
-        let beside = temporary(&self.folder);
-        let written = new_private_file(&beside).and_then(|mut file| {
-            file.write_all(MAGIC)?;
-            file.write_all(&xxh3_128(code).to_le_bytes())?;
-            file.write_all(code)?;
-            file.sync_all()?;
-            fs::rename(&beside, entry)
-        });
-        if written.is_err() {
-            // If this fails too, nothing is lost: the next write uses another name.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        let mut file = temporary(&self.folder)?;
+        file.write_all(MAGIC)?;
+        file.write_all(&xxh3_128(code).to_le_bytes())?;
+        file.write_all(code)?;
+        file.as_file().sync_all()?;
+        file.persist(entry)?;
+        Ok(())
     }
 }
 
-/// Returns a path in the folder that nothing else uses.
-fn temporary(folder: &Path) -> PathBuf {
-    static NAMES: AtomicU64 = AtomicU64::new(0);
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".{}-{number}.tmp", std::process::id()))
+/// Creates a file with an unused name in the folder, for this user alone.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        .tempfile_in(folder)
 }
 
 /// Returns the code in an entry, if the entry is complete.
@@ -140,10 +136,8 @@ fn prepare(folder: &Path) -> Result<(), String> {
             about.mode() & 0o777
         ));
     }
-    // A new file belongs to the user of this process.
-    let probe = temporary(folder);
-    let owner = new_private_file(&probe).and_then(|file| file.metadata());
-    let _ = fs::remove_file(&probe);
+    // A new file belongs to this process's user, whoever that is.
+    let owner = temporary(folder).and_then(|probe| probe.as_file().metadata());
     match owner {
         Ok(owner) if owner.uid() == about.uid() => Ok(()),
         Ok(_) => Err("belongs to another user".to_owned()),
@@ -154,15 +148,6 @@ fn prepare(folder: &Path) -> Result<(), String> {
 #[cfg(not(unix))]
 fn prepare(_folder: &Path) -> Result<(), String> {
     Err("write permissions of a folder can only be checked on Unix".to_owned())
-}
-
-/// Creates a file that must not exist yet, readable and writable by this user alone.
-fn new_private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Comma-separated values, as RFC 4180 has them but with plain line ends.
+//! Comma-separated values as in RFC 4180, but with plain line ends.
 
+use crate::error::TableError;
 use crate::partial::Partial;
+use crate::port::Sink;
 use crate::table::{Table, Value};
-use crate::{Sink, TableError, text};
+use crate::text;
 use std::borrow::Cow;
 use std::path::Path;
 

@@ -1,33 +1,33 @@
-//! What can go wrong with a table's file.
+//! The errors of this crate.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a table could not be written or read.
+/// A failure to write or read a table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The system refused. Remove the cause (a full disk, a missing right) and do it again.
+    /// A system call failed. Remove the cause (a full disk, a missing permission) and repeat.
     #[error("cannot {doing} {}: {source}", .file.display())]
     Io {
-        /// What was tried, as words that fit between "cannot" and the file.
+        /// The operation, as a verb that fits between "cannot" and the file.
         doing: &'static str,
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The system's answer.
         source: io::Error,
     },
-    /// The file is not what it should be. Export it again.
+    /// The content of the file is invalid. Export it again.
     #[error("{}: {what}", .file.display())]
     Content {
         /// The file.
         file: PathBuf,
-        /// What is wrong, and where.
+        /// The fault, and its place.
         what: String,
     },
 }
 
 impl TableError {
-    /// Gives a function that turns what the system said into an error about this file.
+    /// Returns a function that turns an I/O error into one about this file.
     pub(crate) fn io(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_owned();
         move |source| Self::Io {
@@ -37,7 +37,7 @@ impl TableError {
         }
     }
 
-    /// Gives a function that turns what the Parquet library said into an error about this file.
+    /// Returns a function that turns an error of the Parquet library into one about this file.
     pub(crate) fn parquet(
         file: &Path,
     ) -> impl FnOnce(parquet::errors::ParquetError) -> Self + use<> {

@@ -1,8 +1,10 @@
-//! JSON lines. Decimals are strings, so that no reader makes floats of them; so are times.
+//! JSON lines. Decimals are strings, so that no reader turns them into floats; so are times.
 
+use crate::error::TableError;
 use crate::partial::Partial;
+use crate::port::{Sink, Source};
 use crate::table::{Column, Kind, Row, Table, Value};
-use crate::{Sink, Source, TableError, text};
+use crate::text;
 use serde_json::Value as Json;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -32,7 +34,7 @@ impl Sink for LineSink {
     }
 }
 
-/// A row as one JSON object, without a line's end.
+/// Returns a row as one JSON object, without a line end.
 ///
 /// # Panics
 /// The row does not fit the table.
@@ -79,7 +81,7 @@ impl LineSource {
         })
     }
 
-    fn wrong(&self, what: &str) -> TableError {
+    fn invalid(&self, what: &str) -> TableError {
         TableError::content(&self.file, format!("line {}: {what}", self.line))
     }
 }
@@ -92,21 +94,21 @@ impl Source for LineSource {
         self.line += 1;
         let line = line.map_err(TableError::io("read", &self.file))?;
         let object: Json =
-            serde_json::from_str(&line).map_err(|error| self.wrong(&error.to_string()))?;
+            serde_json::from_str(&line).map_err(|error| self.invalid(&error.to_string()))?;
         let columns = self.table.columns.iter();
         let row: Option<Row> = columns
             .clone()
             .map(|column| value(column, object.get(column.name).unwrap_or(&Json::Null)))
             .collect();
-        let wrong = || {
+        let invalid = || {
             let mut columns = columns.clone();
-            let lacking = columns.find(|column| {
+            let missing = columns.find(|column| {
                 value(column, object.get(column.name).unwrap_or(&Json::Null)).is_none()
             });
-            let name = lacking.map_or("", |column| column.name);
-            self.wrong(&format!("`{name}` is missing or not of its type"))
+            let name = missing.map_or("", |column| column.name);
+            self.invalid(&format!("`{name}` is missing or not of its type"))
         };
-        row.map(Some).ok_or_else(wrong)
+        row.map(Some).ok_or_else(invalid)
     }
 }
 

@@ -1,7 +1,8 @@
-//! Parquet as [`crate::create`] writes it, read back row by row.
+//! Reads Parquet as [`crate::create`] writes it, row by row.
 
+use crate::error::TableError;
+use crate::port::Source;
 use crate::table::{Column, DECIMAL_SCALE, Kind, Row, Table, Value};
-use crate::{Source, TableError};
 use parquet::basic::Type as Physical;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
@@ -11,21 +12,21 @@ use parquet::schema::types::ColumnDescriptor;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Rows that are read at once.
+/// The number of rows that are read at once.
 const BATCH: usize = 1 << 13;
 
 pub(crate) struct ParquetSource {
     file: PathBuf,
     reader: SerializedFileReader<File>,
     table: &'static Table,
-    /// Where in the file each column of the table is.
+    /// The place of each of the table's columns in the file.
     places: Vec<usize>,
     /// The next row group.
     group: usize,
     columns: Vec<ColumnReader>,
-    /// Rows of this group that are still to be read.
+    /// Rows of this group that are not read yet.
     left: usize,
-    /// What was read of each column, last row first.
+    /// The values that were read of each column, last row first.
     batch: Vec<Vec<Value<'static>>>,
 }
 
@@ -38,7 +39,7 @@ impl ParquetSource {
         for column in table.columns {
             let mut there = schema.columns().iter();
             let place =
-                there.position(|there| there.name() == column.name && is_as(there, column.kind));
+                there.position(|there| there.name() == column.name && has_type(there, column.kind));
             let what = || {
                 format!(
                     "it has no column `{}` of the type that an export gives it",
@@ -59,7 +60,7 @@ impl ParquetSource {
         })
     }
 
-    /// Whether there are rows in the batch; reads the next one if need be.
+    /// Reads the next batch if this one is empty; returns whether there are rows.
     fn fill(&mut self) -> Result<bool, ParquetError> {
         if self.batch.first().is_some_and(|column| !column.is_empty()) {
             return Ok(true);
@@ -100,8 +101,8 @@ impl Source for ParquetSource {
     }
 }
 
-/// Whether a column of a file is written as ours of this kind are.
-fn is_as(there: &ColumnDescriptor, kind: Kind) -> bool {
+/// Returns whether a column of a file has the type that [`crate::create`] gives this kind.
+fn has_type(there: &ColumnDescriptor, kind: Kind) -> bool {
     there.max_rep_level() == 0
         && match kind {
             Kind::Time | Kind::Integer | Kind::Number => there.physical_type() == Physical::INT64,
@@ -146,7 +147,7 @@ fn values(
             Some(Value::Text(text.to_owned().into()))
         }),
         _ => Err(ParquetError::General(format!(
-            "column `{}` is of another type",
+            "column `{}` has another type",
             column.name
         ))),
     }
@@ -169,7 +170,7 @@ fn rows<T: DataType>(
     }
     let wrong = || {
         ParquetError::General(format!(
-            "column `{}` holds what an export does not write",
+            "column `{}` has a value that an export does not write",
             column.name
         ))
     };

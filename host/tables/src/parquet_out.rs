@@ -1,8 +1,9 @@
-//! Parquet written column by column, a row group at a time.
+//! Writes Parquet column by column, one row group at a time.
 
+use crate::error::TableError;
 use crate::partial::Partial;
+use crate::port::Sink;
 use crate::table::{Column, DECIMAL_SCALE, Kind, Table, Value};
-use crate::{Sink, TableError};
 use parquet::basic::{
     Compression, Encoding, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel,
 };
@@ -19,29 +20,29 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Rows of a row group: what is held in memory, and what readers skip at once.
+/// The rows of a row group, which is pending in memory, and which readers skip at once.
 const GROUP: usize = 1 << 18;
 
-/// Digits of a decimal, which fit any 64-bit number at any scale; and the bytes that these take.
+/// The digits of a decimal, enough for any 64-bit number at any scale; and their bytes.
 const PRECISION: i32 = 28;
 const WIDTH: usize = 12;
 
-/// Levels above it take twice the time for a few percent.
+/// The compression level; higher ones take twice the time for a few percent.
 const LEVEL: i32 = 3;
 
-/// Most different values of a column that are kept to be shared by rows.
+/// The most different values of a column that are kept to be shared by rows.
 const SHARED: usize = 1 << 16;
 
 pub(crate) struct ParquetSink {
     out: Partial,
     writer: SerializedFileWriter<File>,
     table: &'static Table,
-    columns: Vec<Held>,
+    columns: Vec<PendingColumn>,
     rows: usize,
 }
 
 /// The values of a column that wait for the end of their row group.
-struct Held {
+struct PendingColumn {
     values: Values,
     /// 1 for each row with a value, 0 for one without; for optional columns.
     levels: Vec<i16>,
@@ -71,18 +72,18 @@ impl ParquetSink {
             out,
             writer,
             table,
-            columns: table.columns.iter().map(Held::new).collect(),
+            columns: table.columns.iter().map(PendingColumn::new).collect(),
             rows: 0,
         })
     }
 
     fn write_group(&mut self) -> Result<(), ParquetError> {
         let mut group = self.writer.next_row_group()?;
-        for (held, column) in self.columns.iter_mut().zip(self.table.columns) {
+        for (pending, column) in self.columns.iter_mut().zip(self.table.columns) {
             let writer = group.next_column()?;
-            let mut writer =
-                writer.ok_or_else(|| ParquetError::General("a column too many".to_owned()))?;
-            held.write(&mut writer, column.optional)?;
+            let mut writer = writer
+                .ok_or_else(|| ParquetError::General("there is no such column".to_owned()))?;
+            pending.write(&mut writer, column.optional)?;
             writer.close()?;
         }
         group.close()?;
@@ -99,8 +100,8 @@ impl ParquetSink {
 impl Sink for ParquetSink {
     fn push(&mut self, row: &[Value<'_>]) -> Result<(), TableError> {
         self.table.check(row);
-        for (held, value) in self.columns.iter_mut().zip(row) {
-            held.push(value);
+        for (pending, value) in self.columns.iter_mut().zip(row) {
+            pending.push(value);
         }
         self.rows += 1;
         if self.rows == GROUP {
@@ -120,7 +121,7 @@ impl Sink for ParquetSink {
     }
 }
 
-impl Held {
+impl PendingColumn {
     fn new(column: &Column) -> Self {
         Self {
             values: match column.kind {
@@ -134,28 +135,28 @@ impl Held {
         }
     }
 
-    /// Takes a value that was checked to fit the column.
+    /// Adds a value that was checked to fit the column.
     fn push(&mut self, value: &Value<'_>) {
         self.levels.push(i16::from(*value != Value::Null));
         match (&mut self.values, value) {
-            (Values::Whole(held), Value::Time(number) | Value::Integer(number)) => {
-                held.push(*number)
+            (Values::Whole(pending), Value::Time(number) | Value::Integer(number)) => {
+                pending.push(*number)
             }
-            (Values::Whole(held), Value::Number(number)) => held.push(number.cast_signed()),
-            (Values::Decimal(held, shared), Value::Decimal(units)) => {
+            (Values::Whole(pending), Value::Number(number)) => pending.push(number.cast_signed()),
+            (Values::Decimal(pending, shared), Value::Decimal(units)) => {
                 if shared.len() >= SHARED {
                     shared.clear();
                 }
-                held.push(
+                pending.push(
                     shared
                         .entry(*units)
                         .or_insert_with(|| decimal(*units))
                         .clone(),
                 );
             }
-            (Values::Text(held, shared), Value::Text(text)) => {
+            (Values::Text(pending, shared), Value::Text(text)) => {
                 if let Some(known) = shared.get(text.as_ref()) {
-                    held.push(known.clone());
+                    pending.push(known.clone());
                     return;
                 }
                 if shared.len() >= SHARED {
@@ -163,10 +164,10 @@ impl Held {
                 }
                 let bytes = ByteArray::from(text.as_bytes().to_vec());
                 shared.insert(text.as_ref().to_owned(), bytes.clone());
-                held.push(bytes);
+                pending.push(bytes);
             }
-            (Values::Bool(held), Value::Bool(is)) => held.push(*is),
-            (Values::Float(held), Value::Float(number)) => held.push(*number),
+            (Values::Bool(pending), Value::Bool(is)) => pending.push(*is),
+            (Values::Float(pending), Value::Float(number)) => pending.push(*number),
             _ => {}
         }
     }
@@ -178,33 +179,35 @@ impl Held {
     ) -> Result<(), ParquetError> {
         let levels = optional.then_some(self.levels.as_slice());
         match &mut self.values {
-            Values::Whole(held) => {
+            Values::Whole(pending) => {
                 writer
                     .typed::<Int64Type>()
-                    .write_batch(held, levels, None)?;
-                held.clear();
+                    .write_batch(pending, levels, None)?;
+                pending.clear();
             }
-            Values::Decimal(held, _) => {
+            Values::Decimal(pending, _) => {
                 writer
                     .typed::<FixedLenByteArrayType>()
-                    .write_batch(held, levels, None)?;
-                held.clear();
+                    .write_batch(pending, levels, None)?;
+                pending.clear();
             }
-            Values::Text(held, _) => {
+            Values::Text(pending, _) => {
                 writer
                     .typed::<ByteArrayType>()
-                    .write_batch(held, levels, None)?;
-                held.clear();
+                    .write_batch(pending, levels, None)?;
+                pending.clear();
             }
-            Values::Bool(held) => {
-                writer.typed::<BoolType>().write_batch(held, levels, None)?;
-                held.clear();
+            Values::Bool(pending) => {
+                writer
+                    .typed::<BoolType>()
+                    .write_batch(pending, levels, None)?;
+                pending.clear();
             }
-            Values::Float(held) => {
+            Values::Float(pending) => {
                 writer
                     .typed::<DoubleType>()
-                    .write_batch(held, levels, None)?;
-                held.clear();
+                    .write_batch(pending, levels, None)?;
+                pending.clear();
             }
         }
         self.levels.clear();
@@ -212,7 +215,7 @@ impl Held {
     }
 }
 
-/// Big-endian two's complement, as the format has it.
+/// Encodes a decimal as big-endian two's complement, as the format prescribes.
 fn decimal(units: i128) -> FixedLenByteArray {
     units.to_be_bytes()[16 - WIDTH..].to_vec().into()
 }
@@ -267,7 +270,7 @@ fn properties(table: &Table) -> Result<WriterProperties, ParquetError> {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true);
     for column in table.columns {
-        // Times and numbers that count on differ little from row to row.
+        // Times and counters differ little from row to row.
         if matches!(column.kind, Kind::Time | Kind::Integer | Kind::Number) {
             let path = ColumnPath::from(column.name);
             builder = builder

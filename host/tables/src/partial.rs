@@ -1,4 +1,4 @@
-//! A file that comes to be when it is whole.
+//! A file that gets its name when it is complete, durably.
 
 use crate::TableError;
 use std::fs::{File, Permissions};
@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// A file that is written under another name, and is gone if it is dropped.
+/// A file that is written under a temporary name, and deleted if it is dropped before it is finished.
 pub(crate) struct Partial {
     file: PathBuf,
     out: BufWriter<NamedTempFile>,
@@ -15,15 +15,12 @@ pub(crate) struct Partial {
 
 impl Partial {
     pub(crate) fn create(file: &Path) -> Result<Self, TableError> {
-        let folder = file
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
         let temporary = tempfile::Builder::new()
             .prefix(".tickdeck-")
             .suffix(".tmp")
             .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
-            .map_err(TableError::io("make", file))?;
+            .tempfile_in(folder_of(file))
+            .map_err(TableError::io("create", file))?;
         Ok(Self {
             file: file.to_owned(),
             out: BufWriter::with_capacity(1 << 16, temporary),
@@ -34,7 +31,7 @@ impl Partial {
         &self.file
     }
 
-    /// The file itself, for a writer that buffers by itself.
+    /// Returns a handle to the file for a writer with a buffer of its own.
     pub(crate) fn handle(&self) -> Result<File, TableError> {
         let file = self.out.get_ref().as_file().try_clone();
         file.map_err(TableError::io("write", &self.file))
@@ -46,7 +43,7 @@ impl Partial {
             .map_err(TableError::io("write", &self.file))
     }
 
-    /// Puts it in its place; gives its length.
+    /// Gives the file its name, durably; returns its length in bytes.
     pub(crate) fn finish(mut self) -> Result<u64, TableError> {
         let file = self.file;
         let failed = |error| TableError::io("write", &file)(error);
@@ -58,6 +55,15 @@ impl Partial {
         temporary
             .persist(&file)
             .map_err(|error| failed(error.error))?;
+        // A power cut could take the name of a file away that is only renamed.
+        let synced = File::open(folder_of(&file)).and_then(|folder| folder.sync_all());
+        synced.map_err(TableError::io("sync the folder of", &file))?;
         Ok(bytes)
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

@@ -2,22 +2,22 @@
 
 use std::borrow::Cow;
 
-/// Digits behind the point of every decimal: prices, sizes and amounts have at most nine, so that all are exact, and the
-/// product of two still fits what databases calculate with.
+/// The digits after the point of every decimal: prices, sizes and amounts have at most nine, so that all are exact, and a product
+/// of two still fits the decimals of databases.
 pub const DECIMAL_SCALE: u8 = 9;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Nanoseconds since 1970, UTC.
     Time,
-    /// A whole number with a sign.
+    /// A signed integer.
     Integer,
-    /// A whole number without one.
+    /// An unsigned integer.
     Number,
-    /// An exact decimal with [`DECIMAL_SCALE`] digits behind the point.
+    /// An exact decimal with [`DECIMAL_SCALE`] digits after the point.
     Decimal,
-    /// Words, each kept once.
+    /// Text; equal values are stored once where the format allows it.
     Text,
     /// True or false.
     Bool,
@@ -28,16 +28,16 @@ pub enum Kind {
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
+    /// The name of the column.
     pub name: &'static str,
-    /// What it holds.
+    /// The type of its values.
     pub kind: Kind,
-    /// Whether there may be nothing in a row.
+    /// Whether a row may have no value.
     pub optional: bool,
 }
 
 impl Column {
-    /// A column with a value in every row.
+    /// Creates a column with a value in every row.
     pub const fn new(name: &'static str, kind: Kind) -> Self {
         Self {
             name,
@@ -46,7 +46,7 @@ impl Column {
         }
     }
 
-    /// A column that may be empty in a row.
+    /// Creates a column that may be empty in a row.
     pub const fn optional(name: &'static str, kind: Kind) -> Self {
         Self {
             name,
@@ -59,17 +59,17 @@ impl Column {
 /// A table without its rows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Its name, and that of its file.
+    /// The name of the table and of its file.
     pub name: &'static str,
-    /// Its columns.
+    /// The columns, in order.
     pub columns: &'static [Column],
 }
 
-/// What stands in a row and column.
+/// The value of a row and column.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "`Kind` has the docs")]
 pub enum Value<'a> {
-    /// Nothing, in an optional column.
+    /// No value, in an optional column.
     Null,
     Time(i64),
     Integer(i64),
@@ -85,7 +85,7 @@ pub enum Value<'a> {
 pub type Row = Vec<Value<'static>>;
 
 impl<'a> Value<'a> {
-    /// The decimal `units * 10^-scale`.
+    /// Creates the decimal `units * 10^-scale`.
     ///
     /// # Panics
     /// `scale` is above [`DECIMAL_SCALE`].
@@ -98,12 +98,12 @@ impl<'a> Value<'a> {
         Self::Decimal(i128::from(units) * factor)
     }
 
-    /// Words.
+    /// Creates a text.
     pub fn text(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }
 
-    /// The units of a decimal at another scale; nothing if it has more digits or does not fit.
+    /// Returns the units of a decimal at another scale; nothing if it has more digits or does not fit.
     pub fn units(&self, scale: u8) -> Option<i64> {
         let Self::Decimal(units) = self else {
             return None;
@@ -114,7 +114,7 @@ impl<'a> Value<'a> {
             .flatten()
     }
 
-    /// Whether it may stand in this column.
+    /// Returns whether the value may stand in this column.
     pub(crate) const fn fits(&self, column: &Column) -> bool {
         match self {
             Self::Null => column.optional,
@@ -130,6 +130,8 @@ impl<'a> Value<'a> {
 }
 
 impl Table {
+    /// Asserts that a row fits the table.
+    ///
     /// # Panics
     /// The row does not fit the table.
     pub(crate) fn check(&self, row: &[Value<'_>]) {

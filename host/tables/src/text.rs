@@ -1,25 +1,19 @@
-//! Times and decimals as text.
+//! The text forms of times and decimals.
 
 use crate::table::DECIMAL_SCALE;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
 
-const NS_PER_S: i64 = 1_000_000_000;
-const S_PER_DAY: i64 = 86_400;
-
-/// A time in UTC with nanoseconds: `2024-08-08T16:00:03.000000001Z`.
+/// Formats a time in UTC with nanoseconds: `2024-08-08T16:00:03.000000001Z`.
 pub fn time(at: i64) -> String {
-    let (second, ns) = (at.div_euclid(NS_PER_S), at.rem_euclid(NS_PER_S));
-    let (day, of_day) = (second.div_euclid(S_PER_DAY), second.rem_euclid(S_PER_DAY));
-    let (year, month, day) = civil(day);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{ns:09}Z",
-        of_day / 3_600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    let at = Timestamp::from_nanosecond(at.into());
+    let at = at.expect("64 bits of nanoseconds are within the calendar");
+    format!("{:.9}Z", Offset::UTC.to_datetime(at))
 }
 
-/// Reads a time in UTC: a date, then maybe `T` or a space and the time of day with up to nine digits of a second, then maybe
-/// `Z`. Nothing if it is none.
+/// Parses a time in UTC: a date, optionally followed by `T` or a space and the time of day with up to nine digits of a second, and
+/// optionally by `Z`. Returns nothing for any other text.
 pub fn read_time(text: &str) -> Option<i64> {
     let text = text.strip_suffix('Z').unwrap_or(text);
     let (date, clock) = match text.split_once(['T', ' ']) {
@@ -27,18 +21,22 @@ pub fn read_time(text: &str) -> Option<i64> {
         None => (text, "00:00:00"),
     };
     let mut parts = date.splitn(3, '-');
-    let mut next = || -> Option<i64> { digits(parts.next()?) };
-    let day = days(next()?, next()?, next()?)?;
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    let date = Date::new(small(year)?, small(month)?, small(day)?).ok()?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let mut parts = clock.split(':');
-    let mut next = |most| digits(parts.next().unwrap_or("0")).filter(|value| *value < most);
-    let second = next(24)? * 3_600 + next(60)? * 60 + next(60)?;
+    let mut next = |most: i8| small(parts.next().unwrap_or("0")).filter(|value| *value < most);
+    let (hour, minute, second) = (next(24)?, next(60)?, next(60)?);
     if parts.next().is_some() || fraction.len() > 9 {
         return None;
     }
-    let ns = digits(&format!("{fraction:0<9}"))?;
-    let seconds = day.checked_mul(S_PER_DAY)?.checked_add(second)?;
-    seconds.checked_mul(NS_PER_S)?.checked_add(ns)
+    let ns = small(&format!("{fraction:0<9}"))?;
+    let at = Offset::UTC.to_timestamp(date.at(hour, minute, second, ns));
+    at.ok()?.as_nanosecond().try_into().ok()
+}
+
+fn small<T: TryFrom<i64>>(text: &str) -> Option<T> {
+    digits(text)?.try_into().ok()
 }
 
 fn digits(text: &str) -> Option<i64> {
@@ -46,7 +44,7 @@ fn digits(text: &str) -> Option<i64> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-/// A decimal without zeros at its end: `0.5`.
+/// Formats a decimal without trailing zeros: `0.5`.
 pub(crate) fn decimal(units: i128) -> String {
     let factor = 10u128.pow(u32::from(DECIMAL_SCALE));
     let sign = if units < 0 { "-" } else { "" };
@@ -58,7 +56,7 @@ pub(crate) fn decimal(units: i128) -> String {
     format!("{sign}{whole}.{}", fraction.trim_end_matches('0'))
 }
 
-/// Reads a plain decimal; nothing if it is none or has too many digits.
+/// Parses a plain decimal; returns nothing for other text and for too many digits.
 pub(crate) fn read_decimal(text: &str) -> Option<i128> {
     let (sign, plain) = match text.strip_prefix('-') {
         Some(plain) => (-1, plain),
@@ -71,35 +69,6 @@ pub(crate) fn read_decimal(text: &str) -> Option<i128> {
     let whole = i128::from(digits(whole)?);
     let fraction = i128::from(digits(&format!("{fraction:0<9}"))?);
     Some(sign * (whole * 10i128.pow(u32::from(DECIMAL_SCALE)) + fraction))
-}
-
-/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
-fn civil(day: i64) -> (i64, i64, i64) {
-    let day = day + 719_468;
-    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, of_year - (153 * shifted + 2) / 5 + 1)
-}
-
-/// The same, `days_from_civil`; nothing if there is no such day.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(0..=9_999).contains(&year) {
-        return None;
-    }
-    let shifted_year = year - i64::from(month <= 2);
-    let (era, of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    (civil(days) == (year, month, day)).then_some(days)
 }
 
 #[cfg(test)]

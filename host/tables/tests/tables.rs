@@ -109,7 +109,7 @@ fn csv_is_quoted_where_it_must_be_and_empty_where_there_is_nothing() {
 }
 
 #[test]
-fn a_file_that_is_not_finished_does_not_come_to_be() {
+fn a_file_that_is_not_finished_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     for format in [Format::Parquet, Format::Csv, Format::JsonLines] {
         let file = folder.path().join(format.extension());
@@ -121,7 +121,7 @@ fn a_file_that_is_not_finished_does_not_come_to_be() {
 }
 
 #[test]
-fn a_file_that_holds_something_else_is_refused_by_name_and_place() {
+fn a_file_with_other_content_is_refused_by_name_and_place() {
     static OTHER: Table = Table {
         name: "other",
         columns: &[Column::new("price", Kind::Text)],

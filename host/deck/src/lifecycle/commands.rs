@@ -1,13 +1,13 @@
 //! Commands of operators.
 
 use crate::change_cause::{ChangeCause, Requester};
-use crate::clock::wall_time;
 use crate::feed::{Topic, describe_state, micros};
 use crate::lifecycle::changes::UNEXPECTED;
 use crate::lifecycle::history_entries;
 use crate::lifecycle::manager::Manager;
 use crate::lifecycle::message::StrategyCommand;
 use tickdeck_engine::{StrategyChange, VersionChange};
+use tickdeck_journal::unix_ns;
 use tickdeck_model::StrategyId;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
@@ -104,7 +104,7 @@ impl Manager {
         }
         let hash = loaded.inspection().hash.to_string();
         let approval = &loaded.decision.approval;
-        if let Err(error) = self.grants.approve(name, approval, &hash, wall_time()) {
+        if let Err(error) = self.grants.approve(name, approval, &hash, unix_ns()) {
             self.entry(name).waiting = Some(loaded);
             return Err(sentence(&error));
         }

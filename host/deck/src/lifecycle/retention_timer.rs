@@ -33,7 +33,7 @@ impl RetentionTimer {
         if !self.left().is_zero() {
             return;
         }
-        for note in self.budget.look() {
+        for note in self.budget.check() {
             let (topic, level, text) = match &note {
                 // The operator asked for it in the settings.
                 RetentionNote::Removed(text) => (Topic::Operator, LogLevel::Info, text),

@@ -48,7 +48,7 @@ pub fn settings(manifest: &RunManifest) -> Result<Config> {
     if let Some(folder) = Path::new(file).parent() {
         config.locate_files(folder);
     }
-    let RunOverrides { seed, capture, .. } = &manifest.played;
+    let RunOverrides { seed, capture, .. } = &manifest.overrides;
     if let Some(seed) = seed {
         config.set_seed(*seed);
     }
@@ -65,7 +65,7 @@ pub(super) fn recorded_engine_config(
     registry: &Registry,
 ) -> Result<EngineConfig> {
     Ok(EngineConfig {
-        max_market_events: manifest.played.events,
+        max_market_events: manifest.overrides.events,
         killed: manifest.killed,
         pin: Vec::new(),
         ..engine_config(config, registry)?
@@ -153,7 +153,7 @@ impl Usable {
             (false, true) => (run.events()?, false),
             // One reel may be longer than the other.
             (false, false) => {
-                let reach = run.reach()?;
+                let reach = run.usable_range()?;
                 (reach.events, reach.leaves())
             }
         };

@@ -104,7 +104,7 @@ impl RecordedVersions {
             let spec = VersionSpec::read(&recorded.spec)?;
             self.start(&recorded.name, &spec)
         };
-        manifest.seats.iter().map(start).collect()
+        manifest.strategies.iter().map(start).collect()
     }
 
     /// Takes the last strategy out that was loaded by this name with this module.

@@ -19,6 +19,7 @@ use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
 use tickdeck_recording::{JournalRecorder, RecordedRun, RecordedTerms, ReelTape, RunManifest};
 use tickdeck_strategy::watch::{Plugin, Scan};
+use tickdeck_settings::run_difference::{RunSettings, run_difference};
 
 /// A run that was interrupted.
 pub(crate) struct InterruptedRun {
@@ -38,8 +39,11 @@ pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
         return Ok(None);
     };
     let manifest = RunManifest::read(&run.folder)?;
-    let (settings, played) = (&parts.config.text, &journal.played);
-    if let Some(what) = manifest.differs(settings, played) {
+    let settings = |text, seed| RunSettings { text, seed };
+    let was = settings(&manifest.settings.1, manifest.overrides.seed);
+    let is = settings(&parts.config.text, journal.played.seed);
+    let differs = run_difference(was, is).or_else(|| manifest.overrides_differ(&journal.played));
+    if let Some(what) = differs {
         bail!(
             "run {} was interrupted, and {what}, so it can't be resumed: put that back, or leave the run and its positions \
              behind with --fresh ({})",

@@ -123,9 +123,9 @@ pub fn prepare_what_if(
 }
 
 fn spec_of(manifest: &RunManifest, name: &str, run: &RecordedRun) -> Result<VersionSpec> {
-    let Some(start) = manifest.seats.iter().find(|start| start.name == name) else {
+    let Some(start) = manifest.strategies.iter().find(|start| start.name == name) else {
         let names: Vec<&str> = manifest
-            .seats
+            .strategies
             .iter()
             .map(|start| start.name.as_str())
             .collect();

@@ -22,8 +22,8 @@ pub(crate) fn replaces(folder: &Path, task: &str) {
         other => panic!("no such task: {other}"),
     };
     match done {
-        Ok(()) => child::tell("done"),
-        Err(error) => child::tell(&format!("failed {error}")),
+        Ok(()) => child::report("done"),
+        Err(error) => child::report(&format!("failed {error}")),
     }
 }
 
@@ -57,11 +57,11 @@ impl Task {
         command
     }
 
-    fn told(&self, command: &mut Command) -> String {
+    fn report(&self, command: &mut Command) -> String {
         let output = command.output().unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{}: {told}", self.task);
-        told
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{}: {report}", self.task);
+        report
     }
 
     /// Runs it with the `n`th of these calls failing.
@@ -69,7 +69,7 @@ impl Task {
         let n = n.to_string();
         let mut command = self.command();
         command.env("FAULT_CALL", call);
-        self.told(command.env("FAULT_FROM", &n).env("FAULT_TO", &n))
+        self.report(command.env("FAULT_FROM", &n).env("FAULT_TO", &n))
     }
 
     /// Names in the folder of the file.
@@ -97,7 +97,7 @@ fn a_replacement_and_a_removal_survive_the_end_of_the_machine() {
         let task = Task::new(&library, task, false);
         let log = task.shim.with_file_name("log");
         let _ = std::fs::remove_file(&log);
-        assert_eq!(task.told(task.command().env("FAULT_LOG", &log)), "done\n");
+        assert_eq!(task.report(task.command().env("FAULT_LOG", &log)), "done\n");
         let root = task.folder.path();
         let disk = ForgetfulDisk::after(&log, root);
         if task.task == "creates-folder" {
@@ -118,7 +118,7 @@ fn a_replacement_and_a_removal_survive_the_end_of_the_machine() {
             ..task
         };
         assert_eq!(
-            removes.told(removes.command().env("FAULT_LOG", &log)),
+            removes.report(removes.command().env("FAULT_LOG", &log)),
             "done\n"
         );
         let disk = ForgetfulDisk::after(&log, removes.folder.path());
@@ -151,26 +151,26 @@ fn after_a_failed_step_the_old_file_stands_or_the_error_says_that_the_new_one_do
     for task in ["installs", "installs-private"] {
         for (call, n, problem, action) in steps {
             let task = Task::new(&library, task, true);
-            let told = task.failing(call, n);
+            let report = task.failing(call, n);
             let installed = (call, n) == ("fsync", 2);
             let state = match installed {
                 true => "the new file stands, but a power cut may bring the old one back",
                 false => "nothing was replaced",
             };
             assert!(
-                told.starts_with(&format!("failed cannot write {}: ", task.file().display())),
-                "{told}"
+                report.starts_with(&format!("failed cannot write {}: ", task.file().display())),
+                "{report}"
             );
             for part in [problem, action, state] {
-                assert!(told.contains(part), "{call} {n}: {part}: {told}");
+                assert!(report.contains(part), "{call} {n}: {part}: {report}");
             }
             let expected = if installed { NEW } else { OLD };
             assert_eq!(
                 std::fs::read(task.file()).unwrap(),
                 expected,
-                "{call} {n}: {told}"
+                "{call} {n}: {report}"
             );
-            assert_eq!(task.names(), ["file"], "{call} {n}: {told}");
+            assert_eq!(task.names(), ["file"], "{call} {n}: {report}");
         }
     }
 }
@@ -185,12 +185,15 @@ fn a_folder_that_could_not_be_created_durably_is_not_there() {
             ("fsync", "while syncing the folder above"),
         ] {
             let task = Task::new(&library, task, false);
-            let told = task.failing(call, 1);
+            let report = task.failing(call, 1);
             assert!(
-                told.contains(action) && told.contains("nothing was replaced"),
-                "{told}"
+                report.contains(action) && report.contains("nothing was replaced"),
+                "{report}"
             );
-            assert!(!task.folder.path().join("data").exists(), "{call}: {told}");
+            assert!(
+                !task.folder.path().join("data").exists(),
+                "{call}: {report}"
+            );
         }
     }
 }
@@ -204,11 +207,11 @@ fn a_failed_removal_says_whether_the_file_still_stands() {
         ("fsync", "it is removed, but a power cut may bring it back"),
     ] {
         let task = Task::new(&library, "removes", true);
-        let told = task.failing(call, 1);
+        let report = task.failing(call, 1);
         assert!(
-            told.starts_with("failed cannot remove ") && told.contains(state),
-            "{told}"
+            report.starts_with("failed cannot remove ") && report.contains(state),
+            "{report}"
         );
-        assert_eq!(task.file().exists(), call == "unlink", "{told}");
+        assert_eq!(task.file().exists(), call == "unlink", "{report}");
     }
 }

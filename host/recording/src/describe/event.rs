@@ -1,12 +1,36 @@
-//! What an event says, in words.
+//! Events: their kind, instrument and content.
 
 use crate::names::Names;
+use tickdeck_model::format::date_time;
 use tickdeck_model::{
-    Body, Event, Fill, InstrumentId, OrderUpdate, Price, Reason, Size, VenueScope,
+    Body, Event, Fill, InstrumentId, OrderUpdate, Price, Reason, Size, StrategyId, VenueScope,
 };
 
+/// Describes an event with its time, to the microsecond.
+pub fn event(event: &Event, names: &Names) -> String {
+    let (at, body) = (date_time(event.ts_host), body(event, names));
+    format!("{} at {at}: {body}", about(event, names))
+}
+
+/// Describes an event whose time is shown elsewhere.
+pub fn untimed_event(event: &Event, names: &Names) -> String {
+    format!("{}: {}", about(event, names), body(event, names))
+}
+
+/// `fill BTCUSDT.SIM of pairs`
+fn about(event: &Event, names: &Names) -> String {
+    let symbol = event
+        .instrument()
+        .map_or_else(String::new, |id| format!(" {}", names.symbol(id)));
+    let owner = event
+        .owner()
+        .filter(|owner| *owner != StrategyId::default())
+        .map_or_else(String::new, |id| format!(" of {}", names.strategy(id)));
+    format!("{}{symbol}{owner}", event.kind().as_str())
+}
+
 /// `61000.10 x 0.5 bid, 61000.20 x 1.2 asked`
-pub(super) fn body(event: &Event, names: &Names) -> String {
+fn body(event: &Event, names: &Names) -> String {
     let (price, size) = (
         |id: InstrumentId, it: Price| names.price(id, it),
         |id: InstrumentId, it: Size| names.size(id, it),
@@ -98,7 +122,7 @@ fn rare(body: &Body, names: &Names) -> String {
                 it.value
             )
         }
-        Body::Timer(it) => format!("number {}, due {}", it.id, super::moment(it.due)),
+        Body::Timer(it) => format!("number {}, due {}", it.id, date_time(it.due)),
         Body::Venue(it) => match it.scope {
             VenueScope::Venue => format!("{} is {}", names.venue(it.venue), it.state),
             VenueScope::Instrument => {

@@ -1,7 +1,7 @@
-//! Runs that are kept as Parquet in place of their reels: `data/parquet/000001/`, with checksums of the files in `sums`.
+//! Archived runs: Parquet files in place of the reels, in `data/parquet/000001/`, with the files' checksums in `sums`.
 
 use super::{ExportRequest, Exported, export};
-use crate::{DataReels, RecordedRun};
+use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
@@ -10,28 +10,28 @@ use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_tables::Format;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// The folder in a data folder.
+/// The folder of the archives in a data folder.
 pub const FOLDER: &str = "parquet";
-/// The checksums.
+/// The file of checksums.
 const SUMS: &str = "sums";
 
-/// Keeps a run as Parquet; nothing if it was asked to stop.
+/// Archives a run as Parquet; returns nothing if it was asked to stop.
 ///
 /// # Errors
 /// The reels can't be read, or the tables not be written.
-pub fn roll(
+pub fn write(
     reels: &DataReels,
     run: &RecordedRun,
     stop: &CancelToken,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Exported>> {
     let folder = reels.data().join(FOLDER).join(format!("{:06}", run.number));
-    let wanted = ExportRequest {
+    let request = ExportRequest {
         format: Format::Parquet,
         from: None,
         until: None,
     };
-    let Some(exported) = export(run, wanted, &folder, stop, progress)? else {
+    let Some(exported) = export(run, request, &folder, stop, progress)? else {
         return Ok(None);
     };
     let mut sums = String::new();
@@ -43,16 +43,16 @@ pub fn roll(
     Ok(Some(exported))
 }
 
-/// What a run that is kept as Parquet holds.
+/// The files of an archived run.
 #[derive(Debug, Default)]
 pub struct ArchiveSums {
-    /// The files that belong to it.
+    /// The files that belong to the archive.
     pub known: Vec<PathBuf>,
-    /// What is wrong with which.
+    /// Files with a fault, and the fault.
     pub wrong: Vec<(PathBuf, String)>,
 }
 
-/// Checks a run that is kept as Parquet.
+/// Verifies an archived run.
 ///
 /// # Errors
 /// A file can't be read.
@@ -61,7 +61,7 @@ pub fn check(folder: &Path) -> Result<ArchiveSums> {
     let bytes = match std::fs::read(&sums) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let what = "it is missing: remove the folder, or roll the run again".to_owned();
+            let what = "it is missing: remove the folder, or archive the run again".to_owned();
             return Ok(ArchiveSums::damaged(sums, what));
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", sums.display())),
@@ -90,7 +90,7 @@ pub fn check(folder: &Path) -> Result<ArchiveSums> {
 }
 
 impl ArchiveSums {
-    /// The file of checksums itself is of no use.
+    /// The file of checksums itself is damaged or missing.
     fn damaged(sums: PathBuf, what: String) -> Self {
         Self {
             known: Vec::new(),

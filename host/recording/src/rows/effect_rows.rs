@@ -1,9 +1,9 @@
-//! What was decided and done, as rows.
+//! The rows of effects.
 
-use super::schema::{ACTIONS, COMMANDS, DEEDS};
+use super::schema::{ACTIONS, COMMANDS, EFFECTS};
 use crate::describe;
 use crate::names::Names;
-use crate::rows::event_rows::{Words, order, price, price_if_any, size};
+use crate::rows::event_rows::{RowNames, order, price, price_if_any, size};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,51 +11,51 @@ use tickdeck_engine::{AppliedAction, Effect, SentKind};
 use tickdeck_model::{Action, InstrumentId, OrderNumber, Registry, StrategyId, TextId};
 use tickdeck_tables::{Table, Value};
 
-/// What orders are about: a change of an order does not say it, so it is remembered from where the order was sent.
+/// The instruments of orders: a modification does not name its order's instrument, so it is remembered from the submission.
 #[derive(Debug, Default)]
 pub struct OrderInstruments(HashMap<(StrategyId, OrderNumber), InstrumentId>);
 
 impl OrderInstruments {
-    /// Takes a deed in.
-    pub fn pass(&mut self, effect: &Effect) {
-        if let Effect::Applied(acted) = effect
-            && let Action::Submit(submit) = &acted.action
+    /// Remembers the instrument of an order that is submitted.
+    pub fn add(&mut self, effect: &Effect) {
+        if let Effect::Applied(applied) = effect
+            && let Action::Submit(submit) = &applied.action
         {
             self.0
-                .insert((acted.strategy, submit.order), submit.instrument);
+                .insert((applied.strategy, submit.order), submit.instrument);
         }
     }
 }
 
-/// Makes rows of deeds.
+/// Makes the rows of effects.
 pub(super) struct EffectRows<'a> {
-    words: Words<'a>,
-    /// The same names for people; made when first needed.
+    row_names: RowNames<'a>,
+    /// The same names for descriptions; made when first needed.
     names: Option<Names>,
-    pub(super) about: OrderInstruments,
+    pub(super) instruments: OrderInstruments,
 }
 
 impl<'a> EffectRows<'a> {
-    pub(super) const fn new(registry: &'a Registry, about: OrderInstruments) -> Self {
+    pub(super) const fn new(registry: &'a Registry, instruments: OrderInstruments) -> Self {
         Self {
-            words: Words(registry),
+            row_names: RowNames(registry),
             names: None,
-            about,
+            instruments,
         }
     }
 
-    /// The row of a deed, and its table; `wall` is when a command left.
+    /// Returns the row of an effect, and its table; `wall` is the wall time of a command.
     pub(super) fn row(
         &mut self,
         position: u64,
         effect: &Effect,
         wall: Option<i64>,
     ) -> Result<(&'static Table, Vec<Value<'a>>)> {
-        self.about.pass(effect);
+        self.instruments.add(effect);
         let mut row = vec![Value::Integer(position.cast_signed())];
         match effect {
-            Effect::Applied(acted) => {
-                self.acted(acted, &mut row)?;
+            Effect::Applied(applied) => {
+                self.applied(applied, &mut row)?;
                 Ok((&ACTIONS, row))
             }
             Effect::Sent {
@@ -71,7 +71,7 @@ impl<'a> EffectRows<'a> {
                 row.extend([
                     Value::Time(*at),
                     Value::Time(wall.unwrap_or(*at)),
-                    self.words.strategy(it.strategy)?,
+                    self.row_names.strategy(it.strategy)?,
                     order(it.number),
                     Value::text(what),
                 ]);
@@ -79,36 +79,36 @@ impl<'a> EffectRows<'a> {
             }
             other => {
                 self.other(other, &mut row)?;
-                Ok((&DEEDS, row))
+                Ok((&EFFECTS, row))
             }
         }
     }
 
-    fn acted(&self, acted: &AppliedAction, row: &mut Vec<Value<'a>>) -> Result<()> {
+    fn applied(&self, applied: &AppliedAction, row: &mut Vec<Value<'a>>) -> Result<()> {
         row.extend([
-            match acted.is_at_end() {
+            match applied.is_at_end() {
                 true => Value::Null,
-                false => Value::Integer(acted.cause.cast_signed()),
+                false => Value::Integer(applied.cause.cast_signed()),
             },
-            Value::Time(acted.at),
-            Value::Time(acted.leaves_at.max(acted.at)),
-            self.words.strategy(acted.strategy)?,
-            Value::Integer(i64::from(acted.ordinal)),
-            Value::Bool(acted.late),
-            Value::text(acted.action.name()),
+            Value::Time(applied.at),
+            Value::Time(applied.leaves_at.max(applied.at)),
+            self.row_names.strategy(applied.strategy)?,
+            Value::Integer(i64::from(applied.ordinal)),
+            Value::Bool(applied.late),
+            Value::text(applied.action.name()),
         ]);
         row.resize(ACTIONS.columns.len(), Value::Null);
         let mut put = |column: &str, value: Value<'a>| {
             let at = ACTIONS.columns.iter().position(|it| it.name == column);
             row[at.expect("the table has the columns that are put")] = value;
         };
-        self.action(acted, &mut put)
+        self.action(applied, &mut put)
     }
 
-    fn action(&self, acted: &AppliedAction, put: &mut impl FnMut(&str, Value<'a>)) -> Result<()> {
-        match &acted.action {
+    fn action(&self, applied: &AppliedAction, put: &mut impl FnMut(&str, Value<'a>)) -> Result<()> {
+        match &applied.action {
             Action::Submit(it) => {
-                let terms = self.words.instrument(it.instrument)?;
+                let terms = self.row_names.instrument(it.instrument)?;
                 put("order", order(it.order));
                 put("instrument", Value::text(&terms.symbol));
                 put("side", Value::text(it.side.as_str()));
@@ -122,8 +122,8 @@ impl<'a> EffectRows<'a> {
             }
             Action::Modify(it) => {
                 put("order", order(it.order));
-                if let Some(instrument) = self.about.0.get(&(acted.strategy, it.order)) {
-                    let terms = self.words.instrument(*instrument)?;
+                if let Some(instrument) = self.instruments.0.get(&(applied.strategy, it.order)) {
+                    let terms = self.row_names.instrument(*instrument)?;
                     put("instrument", Value::text(&terms.symbol));
                     put("price", price(terms, it.price));
                     put("size", size(terms, it.size));
@@ -134,7 +134,7 @@ impl<'a> EffectRows<'a> {
                 if it.scope == tickdeck_model::CancelScope::Instrument {
                     put(
                         "instrument",
-                        Value::text(&self.words.instrument(it.instrument)?.symbol),
+                        Value::text(&self.row_names.instrument(it.instrument)?.symbol),
                     );
                 }
             }
@@ -151,7 +151,7 @@ impl<'a> EffectRows<'a> {
             Action::Subscribe(it) | Action::Unsubscribe(it) => {
                 put("feed", Value::Text(self.feed(it).into()));
                 if it.feed != tickdeck_model::Feed::Signals {
-                    let terms = self.words.0.instrument(InstrumentId(it.target));
+                    let terms = self.row_names.0.instrument(InstrumentId(it.target));
                     put(
                         "instrument",
                         terms.map_or(Value::Null, |terms| Value::text(&terms.symbol)),
@@ -168,7 +168,11 @@ impl<'a> EffectRows<'a> {
         match feed.feed {
             Feed::Bars => format!("bars {} {}", feed.basis, feed.step),
             Feed::Signals => {
-                let name = self.words.0.text(TextId(feed.target)).unwrap_or_default();
+                let name = self
+                    .row_names
+                    .0
+                    .text(TextId(feed.target))
+                    .unwrap_or_default();
                 format!("signals {name}")
             }
             other => other.as_str().to_owned(),
@@ -188,7 +192,7 @@ impl<'a> EffectRows<'a> {
             Effect::Stopping { at } => (Some(*at), None, "stopping"),
             Effect::Kept | Effect::Applied(_) | Effect::Sent { .. } => (None, None, "kept"),
         };
-        let words = match effect {
+        let text = match effect {
             Effect::Saved { state, .. } => {
                 format!(
                     "a state of {} bytes in schema {}",
@@ -197,7 +201,7 @@ impl<'a> EffectRows<'a> {
                 )
             }
             other => {
-                let registry = self.words.0;
+                let registry = self.row_names.0;
                 let names = self
                     .names
                     .get_or_insert_with(|| Names::new(Arc::new(registry.clone()), None));
@@ -206,11 +210,11 @@ impl<'a> EffectRows<'a> {
         };
         row.extend([
             at.map_or(Value::Null, Value::Time),
-            who.map(|who| self.words.strategy(who))
+            who.map(|who| self.row_names.strategy(who))
                 .transpose()?
                 .unwrap_or(Value::Null),
             Value::text(what),
-            Value::Text(words.into()),
+            Value::Text(text.into()),
         ]);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! An event as a row.
+//! The rows of events.
 
 use anyhow::{Context, Result};
 use tickdeck_model::{
@@ -7,11 +7,11 @@ use tickdeck_model::{
 };
 use tickdeck_tables::Value;
 
-/// Turns numbers into the names and decimals of a row.
+/// Turns numbers into the names of a row.
 #[derive(Clone, Copy)]
-pub(super) struct Words<'a>(pub(super) &'a Registry);
+pub(super) struct RowNames<'a>(pub(super) &'a Registry);
 
-impl<'a> Words<'a> {
+impl<'a> RowNames<'a> {
     pub(super) fn instrument(self, id: InstrumentId) -> Result<&'a Instrument> {
         self.0
             .instrument(id)
@@ -55,7 +55,7 @@ pub(super) fn size(terms: &Instrument, size: Size) -> Value<'static> {
     Value::decimal(size.0, terms.size_scale)
 }
 
-/// Nothing for a price of zero, where an order type has none.
+/// Returns a price; nothing for zero, which order types without a price have.
 pub(super) fn price_if_any(terms: &Instrument, it: Price) -> Value<'static> {
     match it.0 {
         0 => Value::Null,
@@ -63,7 +63,7 @@ pub(super) fn price_if_any(terms: &Instrument, it: Price) -> Value<'static> {
     }
 }
 
-/// An order's number, which counts from 1.
+/// Returns an order's number, which counts from 1.
 pub(super) fn order(number: OrderNumber) -> Value<'static> {
     Value::Integer(number.cast_signed())
 }
@@ -72,8 +72,8 @@ pub(super) fn amount(currency: &Currency, amount: Amount) -> Value<'static> {
     Value::decimal(amount.0, currency.scale)
 }
 
-/// The row of an event in the table of its kind.
-pub(super) fn row<'a>(event: &Event, words: Words<'a>) -> Result<Vec<Value<'a>>> {
+/// Returns the row of an event in the table of its kind.
+pub(super) fn row<'a>(event: &Event, names: RowNames<'a>) -> Result<Vec<Value<'a>>> {
     let mut row = Vec::with_capacity(13);
     row.extend([
         Value::Integer(event.sequence.cast_signed()),
@@ -82,34 +82,34 @@ pub(super) fn row<'a>(event: &Event, words: Words<'a>) -> Result<Vec<Value<'a>>>
     ]);
     match event.body() {
         Body::Quote(_) | Body::Trade(_) | Body::Book(_) | Body::Bar(_) => {
-            market(event, words, &mut row)?
+            market(event, names, &mut row)?
         }
-        Body::Order(_) | Body::Fill(_) => ours(event, words, &mut row)?,
+        Body::Order(_) | Body::Fill(_) => own_orders(event, names, &mut row)?,
         Body::Signal(it) => {
             row.extend([
-                words.strategy(it.source)?,
-                words.text(it.name)?,
+                names.strategy(it.source)?,
+                names.text(it.name)?,
                 Value::Float(it.value),
             ]);
         }
         Body::Timer(it) => row.extend([
-            words.strategy(it.strategy)?,
+            names.strategy(it.strategy)?,
             Value::Integer(i64::from(it.id)),
             Value::Time(it.due),
         ]),
         Body::Venue(it) => row.extend([
-            words.venue(it.venue)?,
+            names.venue(it.venue)?,
             match it.scope {
                 VenueScope::Venue => Value::Null,
-                VenueScope::Instrument => Value::text(&words.instrument(it.instrument)?.symbol),
+                VenueScope::Instrument => Value::text(&names.instrument(it.instrument)?.symbol),
             },
             Value::text(it.state.as_str()),
         ]),
         Body::Account(it) => {
-            let currency = words.currency(it.currency)?;
+            let currency = names.currency(it.currency)?;
             let (total, free) = (amount(&currency, it.total), amount(&currency, it.free));
             row.extend([
-                words.venue(it.venue)?,
+                names.venue(it.venue)?,
                 Value::Text(currency.code.into()),
                 total,
                 free,
@@ -124,8 +124,8 @@ pub(super) fn row<'a>(event: &Event, words: Words<'a>) -> Result<Vec<Value<'a>>>
     Ok(row)
 }
 
-fn market<'a>(event: &Event, words: Words<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
-    let terms = words.instrument(event.instrument().unwrap_or_default())?;
+fn market<'a>(event: &Event, names: RowNames<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
+    let terms = names.instrument(event.instrument().unwrap_or_default())?;
     row.push(Value::text(&terms.symbol));
     match event.body() {
         Body::Quote(it) => {
@@ -167,12 +167,12 @@ fn market<'a>(event: &Event, words: Words<'a>, row: &mut Vec<Value<'a>>) -> Resu
     Ok(())
 }
 
-fn ours<'a>(event: &Event, words: Words<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
-    let terms = words.instrument(event.instrument().unwrap_or_default())?;
+fn own_orders<'a>(event: &Event, names: RowNames<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
+    let terms = names.instrument(event.instrument().unwrap_or_default())?;
     row.push(Value::text(&terms.symbol));
     match event.body() {
         Body::Order(it) => row.extend([
-            words.strategy(it.strategy)?,
+            names.strategy(it.strategy)?,
             order(it.order),
             Value::text(it.status.as_str()),
             Value::text(it.reason.as_str()),
@@ -182,9 +182,9 @@ fn ours<'a>(event: &Event, words: Words<'a>, row: &mut Vec<Value<'a>>) -> Result
             size(terms, it.filled),
         ]),
         Body::Fill(it) => {
-            let currency = words.currency(it.fee_currency)?;
+            let currency = names.currency(it.fee_currency)?;
             row.extend([
-                words.strategy(it.strategy)?,
+                names.strategy(it.strategy)?,
                 order(it.order),
                 Value::text(it.side.as_str()),
                 Value::text(it.liquidity.as_str()),
@@ -200,16 +200,16 @@ fn ours<'a>(event: &Event, words: Words<'a>, row: &mut Vec<Value<'a>>) -> Result
     Ok(())
 }
 
-/// The rows of the instruments.
-pub(super) fn instruments(words: Words<'_>) -> Result<Vec<Vec<Value<'_>>>> {
-    let terms = words.0.instruments().iter();
+/// Returns the rows of the instruments.
+pub(super) fn instruments(names: RowNames<'_>) -> Result<Vec<Vec<Value<'_>>>> {
+    let terms = names.0.instruments().iter();
     terms
         .map(|it| {
             let scale = |scale: u8| Value::Integer(i64::from(scale));
-            let (base, quote) = (words.currency(it.base)?, words.currency(it.quote)?);
+            let (base, quote) = (names.currency(it.base)?, names.currency(it.quote)?);
             Ok(vec![
                 Value::text(&it.symbol),
-                words.venue(it.venue)?,
+                names.venue(it.venue)?,
                 Value::Text(base.code.into()),
                 Value::Text(quote.code.into()),
                 scale(it.price_scale),
@@ -223,7 +223,7 @@ pub(super) fn instruments(words: Words<'_>) -> Result<Vec<Vec<Value<'_>>>> {
         .collect()
 }
 
-/// The rows of the currencies.
+/// Returns the rows of the currencies.
 pub(super) fn currencies(registry: &Registry) -> Vec<Vec<Value<'static>>> {
     let known = (0..).map_while(|id| registry.currency(CurrencyId(id)));
     known

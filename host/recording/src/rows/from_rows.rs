@@ -1,4 +1,4 @@
-//! A row as an event.
+//! Events, instruments and currencies from rows.
 
 use super::schema;
 use anyhow::{Context, Result, anyhow, bail};
@@ -10,7 +10,7 @@ use tickdeck_model::{
 };
 use tickdeck_tables::{Row, Table, Value};
 
-/// Takes the values of a row one after the other.
+/// Reads the values of a row in order.
 struct Fields<'a> {
     table: &'static Table,
     values: std::vec::IntoIter<Value<'static>>,
@@ -18,7 +18,7 @@ struct Fields<'a> {
     registry: &'a mut Registry,
 }
 
-/// The event of a row, with the sequence that it had. Names of strategies and of signals that are new are added.
+/// Returns the event of a row, with its recorded sequence. New names of strategies and signals are added to the registry.
 pub(super) fn event(table: &'static Table, row: Row, registry: &mut Registry) -> Result<Event> {
     let mut fields = Fields {
         table,
@@ -45,7 +45,7 @@ pub(super) fn event(table: &'static Table, row: Row, registry: &mut Registry) ->
     Ok(Event::new(ts_venue, ts_host, body).with_sequence(sequence))
 }
 
-/// Adds the currencies of an export.
+/// Adds the currency of a row to the registry.
 pub(super) fn currency(row: Row, registry: &mut Registry) -> Result<()> {
     let mut fields = Fields::of(&schema::CURRENCIES, row, registry);
     let (code, scale) = (fields.text()?, fields.scale()?);
@@ -53,7 +53,7 @@ pub(super) fn currency(row: Row, registry: &mut Registry) -> Result<()> {
     Ok(())
 }
 
-/// Adds the instruments of an export.
+/// Adds the instrument of a row to the registry.
 pub(super) fn instrument(row: Row, registry: &mut Registry) -> Result<()> {
     let mut fields = Fields::of(&schema::INSTRUMENTS, row, registry);
     let symbol = fields.text()?;
@@ -94,34 +94,34 @@ impl<'a> Fields<'a> {
         self.values.next().context("the row is too short")
     }
 
-    fn wrong(&self) -> anyhow::Error {
+    fn invalid(&self) -> anyhow::Error {
         let name = self
             .table
             .columns
             .get(self.at - 1)
             .map_or("", |column| column.name);
-        anyhow!("`{name}` has a value that can't be")
+        anyhow!("`{name}` has an impossible value")
     }
 
     fn time(&mut self) -> Result<i64> {
         match self.next()? {
             Value::Time(at) => Ok(at),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 
-    /// A number of ours, kept with a sign, or one of a venue's.
+    /// Reads a number of the host, which is stored with a sign, or one of a venue.
     fn number(&mut self) -> Result<u64> {
         match self.next()? {
-            Value::Integer(number) => u64::try_from(number).map_err(|_| self.wrong()),
+            Value::Integer(number) => u64::try_from(number).map_err(|_| self.invalid()),
             Value::Number(number) => Ok(number),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 
     fn small(&mut self) -> Result<u32> {
         let number = self.number()?;
-        u32::try_from(number).map_err(|_| self.wrong())
+        u32::try_from(number).map_err(|_| self.invalid())
     }
 
     fn scale(&mut self) -> Result<u8> {
@@ -129,33 +129,33 @@ impl<'a> Fields<'a> {
         u8::try_from(number)
             .ok()
             .filter(|scale| *scale <= Instrument::MAX_SCALE)
-            .ok_or_else(|| self.wrong())
+            .ok_or_else(|| self.invalid())
     }
 
     fn bool(&mut self) -> Result<bool> {
         match self.next()? {
             Value::Bool(is) => Ok(is),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 
     fn text(&mut self) -> Result<String> {
         match self.next()? {
             Value::Text(text) => Ok(text.into_owned()),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 
     fn word<T>(&mut self, read: fn(&str) -> Option<T>) -> Result<T> {
         let text = self.text()?;
-        read(&text).ok_or_else(|| self.wrong())
+        read(&text).ok_or_else(|| self.invalid())
     }
 
-    /// A decimal at a scale; nothing is 0.
+    /// Reads a decimal at a scale; an empty value is 0.
     fn units(&mut self, scale: u8) -> Result<i64> {
         match self.next()? {
             Value::Null => Ok(0),
-            value => value.units(scale).ok_or_else(|| self.wrong()),
+            value => value.units(scale).ok_or_else(|| self.invalid()),
         }
     }
 
@@ -265,7 +265,7 @@ impl<'a> Fields<'a> {
             self.word(Liquidity::from_name)?,
         );
         let (price, size) = (Price(self.units(price)?), Size(self.units(size)?));
-        // The fee stands before its currency, which has its scale.
+        // The fee precedes its currency, which has its scale.
         let fee = self.next()?;
         let currency = self.currency()?;
         Ok(Body::Fill(Fill {
@@ -277,7 +277,7 @@ impl<'a> Fields<'a> {
             size,
             fee: Amount(
                 fee.units(currency.scale)
-                    .context("`fee` has a value that can't be")?,
+                    .context("`fee` has an impossible value")?,
             ),
             fee_currency: currency.id,
             side,
@@ -295,7 +295,7 @@ impl<'a> Fields<'a> {
                 name,
                 value,
             })),
-            _ => Err(self.wrong()),
+            _ => Err(self.invalid()),
         }
     }
 

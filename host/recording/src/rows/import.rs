@@ -1,40 +1,43 @@
-//! Exported tables as a run again.
+//! Imports exported tables as a run.
 //!
-//! What comes of it holds the events, in their order, and nothing that was decided: it can be looked at, verified and exported
-//! like any other run, and it is a market for whoever reads reels. It can't be replayed, because no strategy ran on it.
+//! An imported run holds the events in their order and no decisions: it can be shown, verified and exported like any other run, and
+//! serves as a market for programs that read reels. It can't be replayed, because no strategy ran on it.
 
 use super::schema;
 use crate::data_folder::Data;
+use crate::layout::{IMPORTED, SCHEMA};
+use crate::manifest::{RecordedTerms, RunManifest, RunOverrides};
+use crate::recorder::JournalRecorder;
 use crate::rows::from_rows;
-use crate::{DataReels, JournalRecorder, RecordedRun, RecordedTerms, RunManifest, RunOverrides};
+use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::Recorder;
 use tickdeck_engine::port::{Continuity, VenueTerms};
-use tickdeck_journal::ReelConfig;
+use tickdeck_journal::{ReelConfig, unix_ns};
 use tickdeck_model::{Event, Registry, VenueId};
 use tickdeck_tables::{Row, Source, Table, Value, open};
 
-/// Events that are written at once.
+/// The number of events that are written at once.
 const BATCH: usize = 1 << 12;
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The run that it is now.
+    /// The new run.
     pub run: RecordedRun,
-    /// Its events.
+    /// The number of its events.
     pub events: u64,
-    /// Sequences that no table had: events of tables that were not there, or left out by the export.
+    /// Sequences that no table had: events of missing tables, or left out by the export.
     pub gaps: u64,
 }
 
-/// Makes a run of the tables in a folder, or of one of them, in a data folder; nothing if it was asked to stop. `progress` is
-/// told the events done.
+/// Imports the tables of a folder, or one of them, as a run of a data folder; returns nothing if it was asked to stop. `progress`
+/// receives the events done.
 ///
 /// # Errors
-/// A table is not there or damaged, or the data folder belongs to someone else.
+/// A table is missing or damaged, or another host holds the data folder.
 pub fn import(
     from: &Path,
     into: &Path,
@@ -50,7 +53,7 @@ pub fn import(
     let data = Data::open(into.to_owned())?;
     let mut registry = data.ids()?;
     let instruments = names(folder, &mut registry)?;
-    // Whoever reads the reel needs all names at its beginning.
+    // Readers of the reel need all names at its beginning.
     for (table, file) in &files {
         if matches!(
             table.name,
@@ -69,7 +72,7 @@ pub fn import(
     match written {
         Ok(Some((events, gaps))) => Ok(Some(Imported { run, events, gaps })),
         other => {
-            // Half a run is of no use to anyone.
+            // Half a run is useless.
             std::fs::remove_dir_all(&run.folder)
                 .with_context(|| format!("cannot remove {}", run.folder.display()))?;
             other.map(|_| None)
@@ -80,19 +83,19 @@ pub fn import(
 fn config() -> ReelConfig {
     ReelConfig {
         sync: tickdeck_journal::Sync::Never,
-        schema: crate::SCHEMA,
+        schema: SCHEMA,
         ..ReelConfig::default()
     }
 }
 
-/// The tables of events that are there.
+/// Returns the tables of events that exist.
 fn tables(from: &Path) -> Result<Vec<(&'static Table, PathBuf)>> {
     if !from.is_dir() {
         let stem = from.file_stem().unwrap_or_default();
         let table = schema::EVENT_TABLES.iter().find(|table| stem == table.name);
         let table = table.with_context(|| {
             format!(
-                "{} is named like no table of events, as quotes.parquet is",
+                "{} does not have the name of a table of events, as quotes.parquet does",
                 from.display()
             )
         })?;
@@ -110,12 +113,12 @@ fn tables(from: &Path) -> Result<Vec<(&'static Table, PathBuf)>> {
     Ok(found)
 }
 
-/// The file of a table, if there is one.
+/// Returns the file of a table, if it exists.
 fn file(folder: &Path, table: &Table) -> Result<Option<PathBuf>> {
     let files = ["parquet", "jsonl"].map(|end| folder.join(format!("{}.{end}", table.name)));
     match files.each_ref().map(|file| file.exists()) {
         [true, true] => bail!(
-            "{} and {} are both there: leave one of them",
+            "both {} and {} exist: remove one of them",
             files[0].display(),
             files[1].display()
         ),
@@ -125,7 +128,7 @@ fn file(folder: &Path, table: &Table) -> Result<Option<PathBuf>> {
     }
 }
 
-/// Adds the instruments and currencies of an export; gives the symbols.
+/// Adds the instruments and currencies of an export to the registry; returns the symbols.
 fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
     let mut symbols = Vec::new();
     for table in [&schema::CURRENCIES, &schema::INSTRUMENTS] {
@@ -172,25 +175,22 @@ fn manifest(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest
             }),
         }
     }
-    let began = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     RunManifest {
         tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
-        began_ns: began.map_or(0, |since| {
-            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
-        }),
-        command: crate::IMPORTED.to_owned(),
+        began_ns: unix_ns(),
+        command: IMPORTED.to_owned(),
         settings: ("import".to_owned(), String::new()),
-        played: RunOverrides::default(),
+        overrides: RunOverrides::default(),
         title: format!("imported from {}", from.display()),
         names: registry.to_text(),
         venues: venues.iter().map(RecordedTerms::of).collect(),
         first_order: 1,
         killed: false,
-        seats: Vec::new(),
+        strategies: Vec::new(),
     }
 }
 
-/// Writes the events of all tables in the order of their sequences, which begin at 0 and have no gaps in a reel.
+/// Writes the events of all tables in the order of their sequences; those of a reel start at 0 and have no gaps.
 fn write(
     mut recorder: JournalRecorder,
     files: &[(&'static Table, PathBuf)],
@@ -240,7 +240,7 @@ fn write(
     Ok(Some((events, gaps)))
 }
 
-/// The events of a table.
+/// Reads the events of a table.
 struct Rows {
     table: &'static Table,
     file: PathBuf,

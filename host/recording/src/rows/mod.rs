@@ -1,6 +1,6 @@
-//! A run as tables, and tables as a run.
+//! Exports a run as tables, and imports tables as a run.
 //!
-//! `schema.rs` has the tables; each event is a row of the table of its kind, each deed one of `actions`, `commands` or `effects`.
+//! `schema.rs` has the tables; each event is a row of the table of its kind, each effect one of `actions`, `commands` or `deeds`.
 
 pub mod archive;
 mod effect_rows;
@@ -13,63 +13,64 @@ pub use crate::rows::effect_rows::OrderInstruments;
 pub use import::{Imported, import};
 pub use schema::{EVENT_TABLES, all};
 
-use crate::rows::event_rows::{Words, row};
-use crate::{EffectReader, EventReader, RecordedRun, RunItem, SeekTo};
+use crate::reader::{EffectReader, EventReader, RunItem, SeekTo};
+use crate::rows::event_rows::{RowNames, row};
+use crate::runs::RecordedRun;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
+use tickdeck_journal::atomic_file::create_folder;
 use tickdeck_model::Registry;
 use tickdeck_tables::{Format, Sink, Table, Value, create};
 
-/// Records between two looks at the wish to stop.
-const LOOK_EVERY: u64 = 1 << 12;
+/// Records between two checks of the cancel token.
+const CHECK_EVERY: u64 = 1 << 12;
 
-/// What is to be exported.
+/// An export: the format, and the range of events.
 #[derive(Debug, Clone, Copy)]
 pub struct ExportRequest {
-    /// As what.
+    /// The format of the files.
     pub format: Format,
     /// The first event.
     pub from: Option<SeekTo>,
-    /// Where to stop; that event is left out.
+    /// The end; that event is left out.
     pub until: Option<SeekTo>,
 }
 
-/// What was exported.
+/// The result of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     /// The files, with their rows and bytes.
     pub files: Vec<(PathBuf, u64, u64)>,
     /// Events among the rows.
     pub events: u64,
-    /// Deeds among the rows.
+    /// Effects among the rows.
     pub effects: u64,
 }
 
-/// Exports a run into a folder, one file a table, all of them or none; nothing if it was asked to stop. `progress` is told the
-/// events done and their total.
+/// Exports a run into a folder, one file a table, all of them or none; returns nothing if it was asked to stop. `progress` receives
+/// the events done and their total.
 ///
 /// # Errors
-/// The reels can't be read, or the files not be written.
+/// The reels can't be read, or the files can't be written.
 pub fn export(
     run: &RecordedRun,
-    wanted: ExportRequest,
+    request: ExportRequest,
     out: &Path,
     stop: &CancelToken,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<Exported>> {
     let registry = run.names()?;
-    let from = wanted.from.map_or(Ok(0), |place| run.find(place))?;
+    let from = request.from.map_or(Ok(0), |target| run.find(target))?;
     let last = run.events()?;
-    let until = wanted.until.map_or(Ok(last), |place| run.find(place))?;
-    std::fs::create_dir_all(out)
-        .with_context(|| format!("cannot make the folder {}", out.display()))?;
-    let mut files = Files::create(wanted.format, out)?;
+    let until = request.until.map_or(Ok(last), |target| run.find(target))?;
+    create_folder(out)?;
+    let mut files = Files::create(request.format, out)?;
     let mut events = EventReader::open(run, from)?;
     let total = until.saturating_sub(from);
     for done in 0..total {
-        if done % LOOK_EVERY == 0 {
+        if done % CHECK_EVERY == 0 {
             progress(done, total);
             if stop.asked() {
                 return Ok(None);
@@ -78,8 +79,8 @@ pub fn export(
         let Some(event) = events.next()? else {
             break;
         };
-        let row =
-            row(&event, Words(&registry)).with_context(|| format!("event {}", event.sequence))?;
+        let row = row(&event, RowNames(&registry))
+            .with_context(|| format!("event {}", event.sequence))?;
         files.push(schema::table(event.kind()), &row)?;
     }
     let events = files.rows;
@@ -87,7 +88,7 @@ pub fn export(
         return Ok(None);
     }
     let effects = files.rows - events;
-    for row in event_rows::instruments(Words(&registry))? {
+    for row in event_rows::instruments(RowNames(&registry))? {
         files.push(&schema::INSTRUMENTS, &row)?;
     }
     for row in event_rows::currencies(&registry) {
@@ -102,21 +103,21 @@ pub fn export(
     }))
 }
 
-/// Something on the reels as one JSON object: its row as in an export, and `table`, the table that it is in.
+/// Returns an item of the reels as one JSON object: its row as in an export, and `table`, the name of its table.
 ///
 /// # Errors
-/// It names what the reels do not know.
+/// The item names something that the reels do not know.
 pub fn object(
-    happened: &RunItem,
+    item: &RunItem,
     registry: &Registry,
-    about: &mut OrderInstruments,
+    instruments: &mut OrderInstruments,
 ) -> Result<String> {
-    let (table, row) = match happened {
-        RunItem::Event(event) => (schema::table(event.kind()), row(event, Words(registry))?),
-        RunItem::Effect(kept) => {
-            let mut rows = effect_rows::EffectRows::new(registry, std::mem::take(about));
-            let row = rows.row(kept.position, &kept.effect, kept.wall);
-            *about = rows.about;
+    let (table, row) = match item {
+        RunItem::Event(event) => (schema::table(event.kind()), row(event, RowNames(registry))?),
+        RunItem::Effect(timed) => {
+            let mut rows = effect_rows::EffectRows::new(registry, std::mem::take(instruments));
+            let row = rows.row(timed.position, &timed.effect, timed.wall);
+            *instruments = rows.instruments;
             row?
         }
     };
@@ -124,7 +125,7 @@ pub fn object(
     Ok(format!("{{\"table\":\"{}\",{}", table.name, &object[1..]))
 }
 
-/// What was done because of the events from one sequence to another; of a whole run also what was done at its end.
+/// Exports the effects of the events from one sequence to another; of a whole run also the effects at its end.
 fn effects(
     run: &RecordedRun,
     registry: &Registry,
@@ -135,19 +136,19 @@ fn effects(
     let mut effects = EffectReader::open(run)?;
     let mut rows = effect_rows::EffectRows::new(registry, OrderInstruments::default());
     let mut count = 0u64;
-    while let Some(kept) = effects.next()? {
+    while let Some(timed) = effects.next()? {
         count += 1;
-        if count.is_multiple_of(LOOK_EVERY) && stop.asked() {
+        if count.is_multiple_of(CHECK_EVERY) && stop.asked() {
             return Ok(false);
         }
-        // A deed at position p was done when event p - 1 had been taken in.
+        // An effect at position p was done when event p - 1 had been taken in.
         let within =
-            (from == 0 || kept.position > from) && (kept.position <= until || until == last);
+            (from == 0 || timed.position > from) && (timed.position <= until || until == last);
         if within {
-            let (table, row) = rows.row(kept.position, &kept.effect, kept.wall)?;
+            let (table, row) = rows.row(timed.position, &timed.effect, timed.wall)?;
             files.push(table, &row)?;
         } else {
-            rows.about.pass(&kept.effect);
+            rows.instruments.add(&timed.effect);
         }
     }
     Ok(true)

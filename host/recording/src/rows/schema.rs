@@ -1,4 +1,4 @@
-//! The tables that a run is exported as. `docs/JOURNAL.md` shows them to users; a test holds the two together.
+//! The tables of an export. `docs/JOURNAL.md` shows them to users; a test compares the two.
 
 use tickdeck_model::Kind as EventKind;
 use tickdeck_tables::{Column, Kind, Table};
@@ -74,7 +74,7 @@ tables! {
     ];
     /// Timers that came due.
     TIMERS = "timers" [SEQUENCE, TS_VENUE, TS_HOST, STRATEGY, integer("timer"), Column::new("due", Kind::Time)];
-    /// How venues and their data are.
+    /// States of venues and of their data.
     VENUES = "venues" [
         SEQUENCE, TS_VENUE, TS_HOST, text("venue"), maybe("instrument", Kind::Text), text("state"),
     ];
@@ -82,10 +82,10 @@ tables! {
     ACCOUNTS = "accounts" [
         SEQUENCE, TS_VENUE, TS_HOST, text("venue"), text("currency"), decimal("total"), decimal("free"),
     ];
-    /// Events that were left out for a slow strategy.
+    /// Events that a slow strategy missed.
     LAGGED = "lagged" [SEQUENCE, TS_VENUE, TS_HOST, integer("first"), integer("last_one"), integer("dropped")];
 
-    /// What the strategies decided.
+    /// Actions of the strategies.
     ACTIONS = "actions" [
         POSITION, maybe("cause", Kind::Integer), Column::new("ts_cause", Kind::Time), Column::new("ts_leaves", Kind::Time),
         STRATEGY, integer("ordinal"), Column::new("late", Kind::Bool), text("action"), maybe("order", Kind::Integer),
@@ -95,19 +95,19 @@ tables! {
         maybe("timer", Kind::Integer), maybe("due", Kind::Time), maybe("message", Kind::Integer),
         maybe("severity", Kind::Text), maybe("value", Kind::Float), maybe("feed", Kind::Text),
     ];
-    /// What left for the venues.
+    /// Commands that were sent to the venues.
     COMMANDS = "commands" [
         POSITION, Column::new("ts", Kind::Time), Column::new("ts_wall", Kind::Time), STRATEGY, ORDER, text("command"),
     ];
-    /// What else the host did.
-    DEEDS = "deeds" [POSITION, maybe("ts", Kind::Time), maybe("strategy", Kind::Text), text("deed"), text("words")];
+    /// Other effects of the host.
+    EFFECTS = "deeds" [POSITION, maybe("ts", Kind::Time), maybe("strategy", Kind::Text), text("deed"), text("words")];
 
-    /// The terms that prices and sizes are in.
+    /// Terms of the instruments.
     INSTRUMENTS = "instruments" [
         INSTRUMENT, text("venue"), text("base"), text("quote"), integer("price_scale"), integer("size_scale"),
         integer("quote_scale"), decimal("tick"), decimal("lot"), decimal("min_notional"),
     ];
-    /// The currencies that amounts are in.
+    /// Currencies of amounts.
     CURRENCIES = "currencies" [text("currency"), integer("scale")];
 }
 
@@ -116,13 +116,13 @@ pub static EVENT_TABLES: [&Table; 11] = [
     &QUOTES, &TRADES, &BOOK, &BARS, &ORDERS, &FILLS, &SIGNALS, &TIMERS, &VENUES, &ACCOUNTS, &LAGGED,
 ];
 
-/// All tables of an export.
+/// Returns all tables of an export.
 pub fn all() -> impl Iterator<Item = &'static Table> {
-    let others: [&'static Table; 5] = [&ACTIONS, &COMMANDS, &DEEDS, &INSTRUMENTS, &CURRENCIES];
+    let others: [&'static Table; 5] = [&ACTIONS, &COMMANDS, &EFFECTS, &INSTRUMENTS, &CURRENCIES];
     EVENT_TABLES.into_iter().chain(others)
 }
 
-/// The table that events of this kind are in.
+/// Returns the table of events of this kind.
 pub(super) const fn table(kind: EventKind) -> &'static Table {
     match kind {
         EventKind::Quote => &QUOTES,

@@ -206,7 +206,10 @@ fn standing(
 
 /// Replays the run up to the denial of the order, and returns the reason with its figures.
 fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) -> Result<String> {
-    let last = order_history.became.first().map(|event| event.sequence + 1);
+    let last = order_history
+        .updates
+        .first()
+        .map(|event| event.sequence + 1);
     let PreparedReplay {
         engine, mut tape, ..
     } = prepare_replay(reels, run, last, &CancelToken::default())?;
@@ -231,7 +234,7 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
 }
 
 fn is_denied(order_history: &OrderHistory) -> bool {
-    order_history.became.iter().any(
+    order_history.updates.iter().any(
         |event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Denied),
     )
 }
@@ -274,7 +277,7 @@ fn steps(
     };
     let at = order_history.decided.at;
     let cause = match &order_history.cause {
-        Some(cause) => describe::happening(cause, names),
+        Some(cause) => describe::untimed_event(cause, names),
         None => "no single event: a version that took over handled the events of the previous one, and its decisions on them \
                  come too late to be sent"
             .to_owned(),
@@ -299,7 +302,7 @@ fn steps(
             at,
             denied
                 .unwrap_or(
-                    match order_history.sent.is_empty() && order_history.became.is_empty() {
+                    match order_history.sent.is_empty() && order_history.updates.is_empty() {
                         true => "unknown: the run was interrupted before them",
                         false => "every check passed",
                     },
@@ -325,16 +328,20 @@ fn steps(
         });
     }
     for later in &order_history.later {
-        steps.push(step("later", later.at, describe::acted(later, names)));
+        steps.push(step(
+            "later",
+            later.at,
+            describe::applied_action(later, names),
+        ));
     }
-    for event in &order_history.became {
+    for event in &order_history.updates {
         let what = match event.body() {
             Body::Fill(_) => "fill",
             _ => "answer",
         };
         steps.push(Step {
             event: Some(event.sequence),
-            ..step(what, event.ts_host, describe::happening(event, names))
+            ..step(what, event.ts_host, describe::untimed_event(event, names))
         });
     }
     // The chain of the decision comes first, the rest in order of time.

@@ -7,7 +7,6 @@ use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_journal::atomic_file::{install, install_new_private};
 use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
@@ -126,8 +125,7 @@ impl Sign {
         let key = SigningKey::read(key_file, || {
             prompt(&format!("password of {}: ", key_file.display()))
         })?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at_s = now.map_or(0, |since| since.as_secs());
+        let at_s = tickdeck_journal::unix_ns().cast_unsigned() / 1_000_000_000;
         let (mut text, mut files) = (String::new(), Vec::new());
         for file in &self.files {
             let signature = sign_file(&key, file, at_s)?;

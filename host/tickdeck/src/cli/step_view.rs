@@ -114,7 +114,7 @@ fn log_lines(event: &Event, shown: &Focus) -> Vec<FeedLine> {
 
 /// Formats an event with its effects.
 fn focus_on(event: &Event, effects: &[Effect], names: &Names) -> Focus {
-    let text = describe::happening(event, names);
+    let text = describe::untimed_event(event, names);
     let lines = effects
         .iter()
         .filter_map(|effect| describe::effect(effect, names));

@@ -11,7 +11,7 @@ use tickdeck_deck::replay::{PreparedReplay, prepare_replay, prepare_what_if};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, Report, Status};
 use tickdeck_model::format::signed;
-use tickdeck_recording::describe::{acted, moment};
+use tickdeck_recording::describe::{applied_action, moment};
 use tickdeck_recording::names::{Names, net};
 use tickdeck_recording::recorded_actions;
 use tickdeck_recording::{Comparison, Counts, DataReels, RecordedRun, compare};
@@ -125,8 +125,8 @@ fn rows(comparison: &Comparison, (before, after): (&Report, &Report), names: &Na
         Row {
             name: strategy.name.clone(),
             same: counts.same,
-            only_recorded: counts.gone,
-            only_new: counts.new,
+            only_recorded: counts.only_recorded,
+            only_new: counts.only_new,
             recorded: side(&before.status, &strategy.name, names),
             new: side(&after.status, &strategy.name, names),
         }
@@ -155,13 +155,13 @@ fn side(status: &Status, name: &str, names: &Names) -> Side {
 fn lines(comparison: &Comparison, most: usize, names: &Names) -> Vec<Line> {
     let first = comparison.differences.iter().take(most);
     let line = |difference: &tickdeck_recording::Difference| Line {
-        at: moment(difference.acted.at),
-        strategy: names.strategy(difference.acted.strategy),
+        at: moment(difference.applied.at),
+        strategy: names.strategy(difference.applied.strategy),
         only: match difference.recorded {
             true => "recorded",
             false => "new",
         },
-        decision: acted(&difference.acted, names),
+        decision: applied_action(&difference.applied, names),
     };
     first.map(line).collect()
 }

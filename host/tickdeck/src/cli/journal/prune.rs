@@ -89,7 +89,7 @@ impl Prune {
             dry_run: self.dry_run,
             ..Outcome::default()
         };
-        for old in reels.too_many(keep)? {
+        for old in reels.prunable(keep)? {
             let rolled = match self.remove(&reels, &old, &stop)? {
                 Removal::Done(rolled) => rolled,
                 // The runs removed so far are reported all the same.
@@ -124,7 +124,7 @@ impl Prune {
         let mut size = None;
         if self.roll == Some(Roll::Parquet) {
             let mut progress = Progress::new(format!("rolling run {}", old.run.number));
-            let rolled = archive::roll(reels, &old.run, stop, &mut |done, total| {
+            let rolled = archive::write(reels, &old.run, stop, &mut |done, total| {
                 progress.of(done, total)
             })?;
             let Some(rolled) = rolled else {

@@ -111,7 +111,7 @@ fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderI
     let (mut found, mut orders) = (Vec::new(), Vec::new());
     let mut about = OrderInstruments::default();
     while let Some(kept) = effects.next()? {
-        about.pass(&kept.effect);
+        about.add(&kept.effect);
         let because = match &kept.effect {
             Effect::Applied(acted) => {
                 let because = acted.cause == sequence;
