@@ -1,7 +1,8 @@
 //! Hostile components in a deck: the others never notice, and the message says which, what and why.
 
-use crate::deck::{Play, Played, modules, plugins};
-use crate::guests::Guest;
+use crate::support::deck::{Play, Played};
+use crate::support::guests::Guest;
+use crate::support::plugins::{modules, plugins};
 use tickdeck_engine::{Notice, StrategyState};
 
 const SETTINGS: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\nmemory_mib = 8\n\

@@ -1,34 +1,30 @@
 //! Real plugins swapped under load for modules that do the same: nothing can be seen of it in what they decide.
 
-use crate::deck::{plugins, root, sample};
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, hash, marked};
-use crate::native::Quiet;
+use crate::support::deck::parts;
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::native::Quiet;
+use crate::support::plugins::{module, sample};
+use crate::support::versions::{hash, marked};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck_deck::assemble::{DeckParts, Overrides};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
 use tickdeck_deck::loading::LoadedStrategy;
 use tickdeck_deck::venues::venue;
-use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
     ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
     VersionChange,
 };
-use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
+use tickdeck_model::{Reason, StrategyId, Timestamp};
 use tickdeck_settings::config::{Config, StrategySettings};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::risk_limits::risk;
 
 /// Modules of a plugin that differ in nothing but a custom section.
 const MARKS: u32 = 3;
-
-pub(crate) fn module(name: &str) -> Vec<u8> {
-    std::fs::read(plugins().join(format!("{name}.wasm"))).unwrap()
-}
 
 fn capture() -> String {
     let file = sample().display().to_string();
@@ -110,22 +106,7 @@ impl Rehearsed {
         let config = Config::parse("test.toml", settings).unwrap();
         let folder = Folder::new();
         folder.put(name, &module(name));
-        let parts = DeckParts {
-            config: config.clone(),
-            scan: scan(folder.path()).unwrap(),
-            folder: None,
-            grants: Grants::in_memory(),
-            keep: Box::new(|_| Ok(())),
-            registry: Registry::new(),
-            cache: Some(root().join("target/test-cache")),
-            pace: Pace::FlatOut,
-            stop: CancelToken::default(),
-            overrides: Overrides::default(),
-            first_order: 1,
-            killed: false,
-            journal: None,
-        };
-        let setup = parts
+        let setup = parts(settings, folder.path())
             .wire()
             .unwrap_or_else(|error| panic!("{error:#}"))
             .setup;

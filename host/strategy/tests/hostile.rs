@@ -6,7 +6,7 @@
     reason = "helpers of tests, where a panic is the report"
 )]
 
-#[path = "../../../tests/suite/guests.rs"]
+#[path = "../../../tests/support/guests.rs"]
 mod guests;
 
 use guests::Guest;

@@ -1,6 +1,6 @@
 //! The hand-made boundary against the derived one: byte for byte, for every kind of event and of action.
 
-#[path = "../../../../tests/suite/guests.rs"]
+#[path = "../../../../tests/support/guests.rs"]
 mod guests;
 
 use super::{ActionByteList, ActionList, Slot};
