@@ -1,9 +1,8 @@
 //! The golden account: known quotes, two orders, and every figure to the cent.
 
-use crate::native::{FlatOut, Quiet, seat};
-use std::sync::Arc;
-use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, OrderLimits, RiskConfig};
+use crate::support::native::{play, seat};
+use tickdeck_engine::OrderLimits;
+use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy};
 use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
 use tickdeck_gateway::scripted::{
     Script, ScriptStep, ScriptedInstrument, ScriptedTick, ScriptedVenue,
@@ -124,25 +123,7 @@ fn the_golden_account_ends_at_1_000_017_20() {
         max_quote_age_ns: None,
         ..OrderLimits::default()
     };
-    let config = EngineConfig {
-        risk: RiskConfig {
-            default: limits,
-            ..RiskConfig::default()
-        },
-        ..EngineConfig::default()
-    };
-    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
-    let engine = Engine::new(
-        config,
-        Arc::new(registry),
-        venues,
-        vec![seat],
-        Box::new(FlatOut),
-        Arc::new(|| 0),
-    )
-    .unwrap();
-    let mut quiet = Quiet::default();
-    let report = engine.run(&mut quiet).unwrap();
+    let (report, notices) = play(registry, (Box::new(venue), terms), seat, limits);
 
     let strategy = &report.status.strategies[0];
     let result = strategy
@@ -154,7 +135,7 @@ fn the_golden_account_ends_at_1_000_017_20() {
         (report.status.orders, report.status.fills),
         (2, 2),
         "{:?}",
-        quiet.0
+        notices
     );
     assert_eq!(result.realised.at(2).to_string(), "20.00");
     assert_eq!(result.fees.at(2).to_string(), "2.80");

@@ -1,7 +1,8 @@
 //! Hostile components in a deck: the others never notice, and the message says which, what and why.
 
-use crate::deck::{Play, Played, modules, plugins};
-use crate::guests::Guest;
+use crate::support::deck::{Play, Played};
+use crate::support::guests::Guest;
+use crate::support::plugins::{modules, plugins};
 use tickdeck_engine::{Notice, StrategyState};
 
 const SETTINGS: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\nmemory_mib = 8\n\
@@ -138,7 +139,7 @@ fn a_guest_that_misbehaves_on_events_ends_alone_and_says_why() {
 
 /// A guest that an attack on the sandbox was made of.
 fn attack(name: &str) -> (&str, Vec<u8>) {
-    let file = crate::deck::root().join(format!("tests/fixtures/sandbox/{name}.wasm"));
+    let file = crate::support::plugins::root().join(format!("tests/fixtures/sandbox/{name}.wasm"));
     (name, std::fs::read(file).unwrap())
 }
 

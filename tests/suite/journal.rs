@@ -1,9 +1,9 @@
 //! `tickdeck journal` on folders that real hosts recorded.
 
-use crate::command_line::tickdeck;
-use crate::deck::{plugins, root};
-use crate::hosted::{Folder, Hosted, counting};
-use crate::reels::ticking;
+use crate::support::host::{Folder, Hosted};
+use crate::support::plugins::{plugins, root};
+use crate::support::process::{command, files, signal, tickdeck};
+use crate::support::versions::{counting, ticking};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -88,21 +88,6 @@ fn verified(data: &Path) -> VerifiedFolder {
     verify_folder(&reels, &CancelToken::default(), &mut |_, _| {})
         .unwrap()
         .unwrap()
-}
-
-/// Every file in a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 /// The bits of a file that are changed one by one: all of its head and tail, and every so-manieth between.
@@ -274,10 +259,7 @@ fn verify_calls_neither_a_run_that_goes_on_nor_one_that_was_cut_off_damaged() {
         "--no-watch",
         "--json",
     ];
-    let mut host = Command::new(crate::command_line::binary())
-        .args(line)
-        .current_dir(deck.0.path())
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+    let mut host = command(deck.0.path(), &line)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -597,26 +579,19 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
 #[test]
 fn tail_follows_a_running_host_to_its_end() {
     let deck = Deck::new();
-    let command = |line: &str| {
-        let mut command = Command::new(crate::command_line::binary());
-        command
-            .args(line.split_whitespace())
-            .current_dir(deck.0.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        command
+    let started = |line: &str| {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let mut command = command(deck.0.path(), &arguments);
+        command.stdout(Stdio::piped()).spawn().unwrap()
     };
-    let mut host = command("run --seed 3 --pace 1 --no-watch --plain")
-        .spawn()
-        .unwrap();
+    let mut host = started("run --seed 3 --pace 1 --no-watch --plain");
     let deadline = Instant::now() + DEADLINE;
     while !deck.say("journal ls").status.success() {
         assert!(Instant::now() < deadline, "the host does not begin");
     }
     let listed = deck.json("journal ls --json");
     assert_eq!(listed["runs"][0]["state"], "running", "{listed}");
-    let mut tail = command("journal tail -f -n 0 --json").spawn().unwrap();
+    let mut tail = started("journal tail -f -n 0 --json");
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut sequence = None;
     for _ in 0..500 {
@@ -631,11 +606,7 @@ fn tail_follows_a_running_host_to_its_end() {
         }
     }
     // It sees the end of the run, and ends too.
-    let asked = Command::new("kill")
-        .args(["-INT", &host.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(asked.success());
+    signal(&host, "-INT");
     let last = lines.map(Result::unwrap).last().unwrap();
     assert!(host.wait().unwrap().success());
     assert!(tail.wait().unwrap().success());

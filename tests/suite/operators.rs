@@ -1,11 +1,12 @@
 //! Operators as they work: the real binary runs a deck, and other processes of it speak to that over the socket.
 
-use crate::command_line::binary;
-use crate::deck::{plugins, root};
-use crate::hosted::{Folder, SIM, counting, hash, marked};
+use crate::support::host::{Folder, SIM, put};
+use crate::support::plugins::module;
+use crate::support::process::{command, files};
+use crate::support::versions::{counting, hash, marked};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,19 +46,12 @@ impl Deck {
     }
 
     fn put(&self, name: &str, module: &[u8]) {
-        let unfinished = self.plugins.join(format!(".{name}"));
-        std::fs::write(&unfinished, module).unwrap();
-        std::fs::rename(unfinished, self.plugins.join(format!("{name}.wasm"))).unwrap();
+        put(&self.plugins, name, module);
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-            .env("XDG_RUNTIME_DIR", &self.runtime)
-            .stdin(Stdio::null());
+        let mut command = command(self.folder.path(), arguments);
+        command.env("XDG_RUNTIME_DIR", &self.runtime);
         command
     }
 
@@ -73,16 +67,6 @@ impl Deck {
             .filter(|file| file.extension().is_some_and(|end| end == "sock"))
             .count()
     }
-}
-
-/// The files in the folders of a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| -> Vec<PathBuf> {
-        let read = std::fs::read_dir(folder).unwrap();
-        read.map(|entry| entry.unwrap().path()).collect()
-    };
-    let inner = entries(folder);
-    inner.iter().flat_map(|folder| entries(folder)).collect()
 }
 
 /// What a command came to.
@@ -220,11 +204,7 @@ impl Running {
 
     /// Ends it by a signal; the code that it ends with.
     fn signal(&mut self, signal: &str) -> Option<i32> {
-        let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        crate::support::process::signal(&self.child, signal);
         self.child.wait().unwrap().code()
     }
 }
@@ -237,14 +217,10 @@ impl Drop for Running {
     }
 }
 
-fn market_maker() -> Vec<u8> {
-    std::fs::read(plugins().join("market-maker.wasm")).unwrap()
-}
-
 #[test]
 fn every_command_answers_people_in_words_and_programs_in_json() {
     let deck = Deck::new(SIM);
-    deck.put("market-maker", &market_maker());
+    deck.put("market-maker", &module("market-maker"));
     deck.put("calm", &counting("1.0.0").component());
     let mut host = Running::start(deck, &["calm", "market-maker"]);
     for line in ["status", "top"] {
@@ -419,7 +395,7 @@ fn without_a_host_every_command_says_so_with_a_code_of_its_own() {
 #[test]
 fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let deck = Deck::new(SIM);
-    deck.put("market-maker", &market_maker());
+    deck.put("market-maker", &module("market-maker"));
     let mut host = Running::start(deck, &["market-maker"]);
     let error = host.ask("kill").error(2);
     assert!(error.contains("--yes"), "{error}");

@@ -1,10 +1,13 @@
 //! Runs that are kept: done again to the last byte, gone on with after a kill, and explained.
 
-use crate::command_line::{command, deck, error_of, last_object, tickdeck};
-use crate::deck::root;
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, counting};
-use crate::upgrades::traps_after;
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted};
+use crate::support::plugins::{module, root};
+use crate::support::process::{
+    command, cut_off, deck, error_of, last_object, records, tickdeck, wait_for,
+};
+use crate::support::random::{Dice, seed};
+use crate::support::versions::{counting, ticking, traps_after};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -36,7 +39,7 @@ const CONFLATED: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[middleware]\nconfla
 #[test]
 fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
-    folder.put("maker", &crate::swap::module("market-maker"));
+    folder.put("maker", &module("market-maker"));
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::kept(CONFLATED, folder, data.path());
     host.goes_on("maker");
@@ -73,18 +76,6 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     assert_eq!(replayed.report.tape_hash, report.tape_hash);
     assert_eq!(replayed.report.status.fills, report.status.fills);
     assert_eq!(replayed.report.status.capital, report.status.capital);
-}
-
-/// Does something harmless at every n-th event.
-pub(crate) fn ticking(n: u32) -> Vec<u8> {
-    let body = format!(
-        "(call $take (i32.const 1))
-         (if (i64.eqz (i64.rem_u (global.get $seen) (i64.const {n})))
-           (then (call $put (i32.const 0) (i32.const 5) (i64.const 7))
-                 (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 1)))))
-         (call $answer (i32.const 1) (i32.const 0) (i32.const 0))"
-    );
-    counting("1.0.0").on_events(&body).component()
 }
 
 #[test]
@@ -136,8 +127,8 @@ const EVENTS_PLAYED: &str = "90000";
 
 #[test]
 fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
-    let seed = crate::folder::seed();
-    let mut dice = crate::folder::Dice::from(seed);
+    let seed = seed();
+    let mut dice = Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
     let (killed, twin) = (deck.path().join("killed"), deck.path().join("twin"));
     let host = |data: &Path| {
@@ -216,9 +207,9 @@ fn ends_like(one: &Value, other: &Value, seed: u64) {
 
 /// A run that was cut off, of which the end of the `machine` then took something, is done again as far as it is whole, goes on
 /// from there, and ends like its twin.
-fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
-    let seed = crate::folder::seed();
-    let mut dice = crate::folder::Dice::from(seed);
+fn goes_on_after(machine: impl FnOnce(&Path, &mut Dice)) {
+    let seed = seed();
+    let mut dice = Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
     let host = |data: &str| {
         let line = ["demo", "--events", "20000", "--pace", "max", "--json"];
@@ -226,10 +217,7 @@ fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
     };
     let twin = last_object(&host("twin").output().unwrap());
     let data = deck.path().join("cut");
-    let mut cut = host("cut").stdout(Stdio::null()).spawn().unwrap();
-    assert!(!wait_for(&data, 9_000, &mut cut));
-    cut.kill().unwrap();
-    cut.wait().unwrap();
+    cut_off(host("cut"), &data, 9_000);
     machine(
         &DataReels::in_folder(&data).run(None).unwrap().folder,
         &mut dice,
@@ -343,52 +331,12 @@ fn a_run_that_goes_on_is_replayed_as_far_as_it_has_come_and_nothing_is_said_to_b
     );
 }
 
-/// Events that are on the reel.
-fn records(data: &Path) -> u64 {
-    let folder = data.join("reels/000001");
-    let Ok(mut reader) = Reader::open(&folder, EVENTS) else {
-        return 0;
-    };
-    let mut count = 0;
-    while let Ok(Some(_)) = reader.next() {
-        count += 1;
-    }
-    count
-}
-
-/// Waits until so many events are on the reel; true if the host ended first.
-fn wait_for(data: &Path, events: u64, host: &mut std::process::Child) -> bool {
-    let (mut count, mut reel) = (0, None);
-    loop {
-        let folder = data.join("reels/000001");
-        reel = reel.or_else(|| Reader::open(&folder, EVENTS).ok());
-        while let Some(Ok(Some(_))) = reel.as_mut().map(Reader::next) {
-            count += 1;
-        }
-        if count >= events {
-            return false;
-        }
-        if host.try_wait().unwrap().is_some() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_left_behind() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
-    let mut host = command(
-        deck.path(),
-        &["run", "--pace", "max", "--json", "--events", "100000000"],
-    )
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
-    assert!(!wait_for(&data, 2_000, &mut host));
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let endless = ["run", "--pace", "max", "--json", "--events", "100000000"];
+    cut_off(command(deck.path(), &endless), &data, 2_000);
     std::fs::write(deck.path().join("tickdeck.toml"), "[venue]\nseed = 4\n").unwrap();
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let error = error_of(&tickdeck(deck.path(), &run));
@@ -552,16 +500,8 @@ fn a_run_of_the_first_schema_is_read() {
 fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_fresh() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
-    let mut host = command(
-        deck.path(),
-        &["run", "--pace", "max", "--json", "--events", "100000000"],
-    )
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
-    assert!(!wait_for(&data, 2_000, &mut host));
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let endless = ["run", "--pace", "max", "--json", "--events", "100000000"];
+    cut_off(command(deck.path(), &endless), &data, 2_000);
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let settings = deck.path().join("tickdeck.toml");
     std::fs::write(&settings, "[venue]\nseed = 3\n[journal]\nenabled = false\n").unwrap();

@@ -1,12 +1,14 @@
 //! Real plugins swapped under load for modules that do the same: nothing can be seen of it in what they decide.
 
-use crate::deck::{plugins, root, sample};
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, hash, marked};
-use crate::native::Quiet;
+use crate::support::deck::parts;
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::native::Quiet;
+use crate::support::plugins::{module, sample};
+use crate::support::versions::{hash, marked};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck_deck::assemble::{DeckParts, assemble};
+use tickdeck_deck::assemble::assemble;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
@@ -24,10 +26,6 @@ use tickdeck_settings::risk_limits::risk;
 
 /// Modules of a plugin that differ in nothing but a custom section.
 const MARKS: u32 = 3;
-
-pub(crate) fn module(name: &str) -> Vec<u8> {
-    std::fs::read(plugins().join(format!("{name}.wasm"))).unwrap()
-}
 
 fn capture() -> String {
     let file = sample().display().to_string();
@@ -109,11 +107,7 @@ impl Rehearsed {
         let config = Config::parse("test.toml", settings).unwrap();
         let folder = Folder::new();
         folder.put(name, &module(name));
-        let parts = DeckParts {
-            cache: Some(root().join("target/test-cache")),
-            ..DeckParts::new(config.clone(), scan(folder.path()).unwrap())
-        };
-        let setup = assemble(parts)
+        let setup = assemble(parts(settings, folder.path()))
             .unwrap_or_else(|error| panic!("{error:#}"))
             .setup;
         Self {

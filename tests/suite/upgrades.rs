@@ -1,23 +1,11 @@
 //! Upgrades that go wrong, and those that need someone's word: through the plugins folder, the watcher and the loader.
 //! Whatever comes, the old version trades on, and the operator is told once, in a line.
 
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, counting, hash, marked};
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::versions::{counting, hash, marked, traps_after};
 use tickdeck_deck::lifecycle::StrategyCommand;
 use tickdeck_engine::StrategyState;
 use tickdeck_settings::signature::{NewKey, SigningKey};
-
-/// Takes events, and traps once an instance has had this many.
-pub(crate) fn traps_after(version: &str, events: u32) -> Guest {
-    counting(version)
-        .item("(global $own (mut i64) (i64.const 0))")
-        .on_events(&format!(
-            "(call $take (local.get $len))
-             (global.set $own (i64.add (global.get $own) (i64.extend_i32_u (local.get $len))))
-             (if (i64.gt_u (global.get $own) (i64.const {events})) (then unreachable))
-             (call $answer (local.get $len) (i32.const 0) (i32.const 0))"
-        ))
-}
 
 /// More events than a rehearsal has, and fewer than a trial.
 const IN_TRIAL: u32 = 7_000;

@@ -1,62 +1,23 @@
-//! A deck for tests: the example plugins, settings as text, and an observer that keeps what it hears.
+//! Decks for tests: their parts with the settings of a test, and runs that are played flat out to the end.
 
+use crate::support::native::Quiet;
+use crate::support::plugins::root;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use tickdeck_deck::assemble::{DeckParts, assemble};
 use tickdeck_deck::folder::scan;
-use tickdeck_engine::{Notice, Observer, Report, Status};
-use tickdeck_model::Timestamp;
+use tickdeck_engine::{Notice, Report};
 use tickdeck_settings::config::Config;
-use tickdeck_toolchain::rust::{Build, build, examples};
 
-/// The repository.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("tests/ is in the repository")
-}
-
-/// The beginning of a real capture, kept in the repository.
-pub(crate) fn sample() -> PathBuf {
-    root().join("host/gateway/tests/data/btcusdt_sample.gz")
-}
-
-/// The example plugins as modules of the world `strategy`, built once.
-pub(crate) fn plugins() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| built("target/test-plugins", false))
-}
-
-/// The same plugins as modules of the world `strategy-bytes`.
-pub(crate) fn bytes_plugins() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        plugins(); // One build at a time.
-        built("target/test-plugins-bytes", true)
-    })
-}
-
-fn built(out: &str, bytes: bool) -> PathBuf {
-    let out = root().join(out);
-    std::fs::create_dir_all(&out).unwrap();
-    let crates = examples(&root().join("plugins")).unwrap();
-    let built = build(&Build {
-        crates,
-        out: out.clone(),
-        bytes,
-    });
-    built.unwrap_or_else(|error| panic!("the example plugins do not build: {error:#}"));
-    out
-}
-
-pub(crate) const EXAMPLES: [&str; 4] = ["ema-cross", "market-maker", "pairs", "signal-follower"];
-
-/// Modules of a folder by name.
-pub(crate) fn modules(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
-    names
-        .iter()
-        .map(|name| folder.join(format!("{name}.wasm")))
-        .collect()
+/// The parts of a deck with these settings and the plugins of a folder: it plays flat out, is not recorded, and neither
+/// watches the folder nor keeps grants. A test replaces the fields that it is about.
+pub(crate) fn parts(settings: &str, plugins: &Path) -> DeckParts {
+    let config =
+        Config::parse("tickdeck.toml", settings).unwrap_or_else(|problems| panic!("{problems}"));
+    DeckParts {
+        command: "test".to_owned(),
+        cache: Some(root().join("target/test-cache")),
+        ..DeckParts::new(config, scan(plugins).unwrap())
+    }
 }
 
 /// A run to be made.
@@ -92,38 +53,25 @@ impl Played {
     }
 }
 
-#[derive(Default)]
-struct Ear(Vec<Notice>);
-
-impl Observer for Ear {
-    fn notice(&mut self, _: Timestamp, notice: Notice) {
-        self.0.push(notice);
-    }
-    fn status(&mut self, _: &Status) {}
-}
-
 impl Play {
     /// Runs flat out to the end.
     pub(crate) fn run(self) -> Played {
-        let config = Config::parse("test.toml", &self.settings)
-            .unwrap_or_else(|problems| panic!("{problems}"));
         let folder = tempfile::tempdir().unwrap();
         for module in &self.modules {
             let name = module.file_name().unwrap();
             std::fs::copy(module, folder.path().join(name)).unwrap();
         }
         let parts = DeckParts {
-            cache: Some(root().join("target/test-cache")),
             events: self.events,
             split_seed: self.split_seed,
-            ..DeckParts::new(config, scan(folder.path()).unwrap())
+            ..parts(&self.settings, folder.path())
         };
         let deck = assemble(parts).unwrap_or_else(|error| panic!("{error:#}"));
-        let mut ear = Ear::default();
-        let report = deck.engine.run(&mut ear).unwrap();
+        let mut quiet = Quiet::default();
+        let report = deck.engine.run(&mut quiet).unwrap();
         Played {
             report,
-            notices: ear.0,
+            notices: quiet.0,
             skipped: deck.skipped.into_iter().collect(),
         }
     }

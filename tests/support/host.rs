@@ -1,8 +1,8 @@
-//! A host within the test, on a plugins folder of its own: the engine on its thread, the real loader and the real
-//! watcher on theirs. Tests wait for what they expect, with a deadline, and never for a time to go by.
+//! A host inside the test process, on a plugins folder of its own: the engine on its thread, the real loader and the
+//! real watcher on theirs. Tests wait for an expected state, with a deadline, and never for a fixed time.
 
-use crate::deck::root;
-use crate::guests::Guest;
+use crate::support::deck::parts;
+use crate::support::versions::hash;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -10,7 +10,6 @@ use tickdeck_deck::affinity::spawn_for_strategies;
 use tickdeck_deck::assemble::{DeckParts, Journaling};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::feed::{FeedLine, OperatorFeed, Topic};
-use tickdeck_deck::folder::scan;
 use tickdeck_deck::lifecycle::{
     ManagerHandle, StrategyCommand, StrategyHistory, StrategyManager, StrategyRecord,
 };
@@ -19,7 +18,6 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::{EngineError, EngineHandle, Report, Status, StrategyStatus};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{DataReels, RetentionBudget, RunOverrides};
-use tickdeck_settings::config::Config;
 
 /// How long anything that is expected may take on a machine that is busy with other things.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -49,15 +47,20 @@ impl Folder {
 
     /// Puts a module there in one step, as builds and careful copies do.
     pub(crate) fn put(&self, name: &str, module: &[u8]) {
-        let unfinished = self.file(&format!(".{name}"));
-        std::fs::write(&unfinished, module).unwrap();
-        std::fs::rename(unfinished, self.file(&format!("{name}.wasm"))).unwrap();
+        put(self.path(), name, module);
     }
 
     /// Writes `NAME.toml`. Written before the module that it is meant for, it never comes too late for it.
     pub(crate) fn settings(&self, name: &str, text: &str) {
         std::fs::write(self.file(&format!("{name}.toml")), text).unwrap();
     }
+}
+
+/// Puts a module into a plugins folder in one step, as builds and careful copies do.
+pub(crate) fn put(folder: &Path, name: &str, module: &[u8]) {
+    let unfinished = folder.join(format!(".{name}"));
+    std::fs::write(&unfinished, module).unwrap();
+    std::fs::rename(unfinished, folder.join(format!("{name}.wasm"))).unwrap();
 }
 
 /// A running host.
@@ -96,17 +99,13 @@ impl Hosted {
     }
 
     fn start_with(pace: Pace, settings: &str, folder: Folder, journal: Option<Journaling>) -> Self {
-        let config =
-            Config::parse("tickdeck.toml", settings).unwrap_or_else(|error| panic!("{error}"));
         let stop = CancelToken::default();
         let parts = DeckParts {
-            command: "test".to_owned(),
             folder: Some(folder.path().to_owned()),
-            cache: Some(root().join("target/test-cache")),
             pace,
             stop: stop.clone(),
             journal,
-            ..DeckParts::new(config, scan(folder.path()).unwrap())
+            ..parts(settings, folder.path())
         };
         let deck = start(parts).unwrap_or_else(|error| panic!("{error:#}"));
         let controls = deck.engine.controls();
@@ -318,24 +317,4 @@ impl Drop for Hosted {
         self.stop.ask();
         self.controls.stop();
     }
-}
-
-/// The hash that a module goes by.
-pub(crate) fn hash(module: &[u8]) -> String {
-    tickdeck_model::ModuleHash::of(module).to_string()
-}
-
-/// The same program as another module: a custom section more.
-pub(crate) fn marked(module: &[u8], mark: u32) -> Vec<u8> {
-    let name = b"mark";
-    let text = mark.to_le_bytes();
-    let mut section = vec![0, (1 + name.len() + text.len()) as u8, name.len() as u8];
-    section.extend(name);
-    section.extend(text);
-    [module, &section].concat()
-}
-
-/// A guest that hears everything and counts it.
-pub(crate) fn counting(version: &str) -> Guest {
-    Guest::new().version(version).trades("*").quotes("*")
 }

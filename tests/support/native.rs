@@ -1,10 +1,13 @@
-//! Native strategies, a clock that never waits, and an observer that keeps what it is told.
+//! Native strategies in an engine that never waits, and an observer that keeps the notices.
 
 use std::sync::Arc;
 use tickdeck_engine::port::{
     Clock, Code, Fault, OrderPolicy, State, Strategy, StrategyStart, SwapPolicy, Version,
 };
-use tickdeck_engine::{Notice, Observer, Status};
+use tickdeck_engine::port::{Gateway, VenueTerms};
+use tickdeck_engine::{
+    Engine, EngineConfig, Notice, Observer, OrderLimits, Report, RiskConfig, Status,
+};
 use tickdeck_model::{Amount, CurrencyId, FeedRequest, Registry, Timestamp};
 use tickdeck_portfolio::StrategyBook;
 
@@ -81,4 +84,31 @@ pub(crate) fn seat(
         },
         strategy,
     }
+}
+
+/// Plays one native strategy on one venue to the end; returns the report and every notice.
+pub(crate) fn play(
+    registry: Registry,
+    venue: (Box<dyn Gateway>, VenueTerms),
+    strategy: StrategyStart,
+    limits: OrderLimits,
+) -> (Report, Vec<Notice>) {
+    let config = EngineConfig {
+        risk: RiskConfig {
+            default: limits,
+            ..RiskConfig::default()
+        },
+        ..EngineConfig::default()
+    };
+    let engine = Engine::new(
+        config,
+        Arc::new(registry),
+        vec![venue],
+        vec![strategy],
+        Box::new(FlatOut),
+        Arc::new(|| 0),
+    );
+    let mut quiet = Quiet::default();
+    let report = engine.unwrap().run(&mut quiet).unwrap();
+    (report, quiet.0)
 }

@@ -1,9 +1,10 @@
 //! `boundary`: what an event costs on its way into a Rust guest and through its EMA cross, by batch size and by way.
 
 use crate::derived::Derived;
+use crate::effort::Effort;
 use crate::empty::Empty;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests, native};
+use crate::{guests, native};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ use tickdeck_strategy::{Discard, Instance, ResourceLimits, Runtime, RuntimeConfi
 const BATCH: usize = 256;
 const LARGE: usize = 1_024;
 
-/// What an event may cost in a batch, with everything on and without NaN canonicalisation; and a whole call with one.
+/// Goals: the cost of an event in a batch, with all features and without NaN canonicalisation, and of a call with one event.
 const EXACT_NS: f64 = 12.0;
 const LOOSE_NS: f64 = 7.5;
 const SINGLE_NS: f64 = 180.0;

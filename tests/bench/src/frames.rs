@@ -1,4 +1,4 @@
-//! The frames of the real captures, as the exchange sent them.
+//! The frames of the real captures, as sent by the exchange.
 
 use anyhow::{Context, Result};
 use std::io::Read;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tickdeck_gateway::binance::{Decoder, Symbol, TimeUnit};
 use tickdeck_gateway::playback::SymbolTerms;
 
-/// One capture's frames, and what reads them.
+/// The frames of one capture, and their decoder.
 pub(crate) struct Frames {
     pub(crate) decoder: Decoder,
     text: String,

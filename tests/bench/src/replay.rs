@@ -1,9 +1,10 @@
-//! `replay`: a run on the captures is kept in reels; then it is done again from them, flat out, with every decision compared;
-//! and gone on with, as after a crash, where the venue is brought along and checked too.
+//! `replay`: a run on the captures is recorded in reels; then it is replayed from them at maximum speed, comparing every
+//! decision, and resumed as after a crash, which replays and checks the venue too.
 
-use crate::deck::{Deck, Market, NullObserver, Role};
+use crate::deck::{Deck, Market, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::time::Instant;
@@ -27,7 +28,7 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         .into_iter()
         .find(|(name, _)| name == "ema-cross");
     let (name, file) = found.context("ema-cross is missing")?;
-    let role = [Role::of(&host.load(
+    let spec = [StrategySpec::of(&host.load(
         &file,
         &name,
         &ResourceLimits::default(),
@@ -38,23 +39,23 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         number: 1,
         folder: folder.path().join("kept"),
     };
-    record(&market, &role, &run)?;
+    record(&market, &spec, &run)?;
     let bytes = size(&run.folder)?;
     let [replayed, live, kept, recovered] = interleave(
         effort.rounds,
         [
-            &mut || replay(&market, &role, &run),
-            &mut || rate(&market, &role, None),
+            &mut || replay(&market, &spec, &run),
+            &mut || rate(&market, &spec, None),
             &mut || {
                 let run = RecordedRun {
                     number: 2,
                     folder: folder.path().join("again"),
                 };
-                let rate = rate(&market, &role, Some(&run));
+                let rate = rate(&market, &spec, Some(&run));
                 std::fs::remove_dir_all(&run.folder)?;
                 rate
             },
-            &mut || recover(&market, &role, &run),
+            &mut || recover(&market, &spec, &run),
         ],
     )?;
     let claim = |bench, against, goal| Claim {
@@ -81,14 +82,14 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// Plays the market once and keeps the run.
-fn record(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<()> {
-    rate(market, roles, Some(run)).map(drop)
+/// Plays the market once and records the run.
+fn record(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<()> {
+    rate(market, specs, Some(run)).map(drop)
 }
 
-/// Events per second of a live run, kept or not.
-fn rate(market: &Market<'_>, roles: &[Role], run: Option<&RecordedRun>) -> Result<f64> {
-    let mut deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the events per second of a live run, recorded or not.
+fn rate(market: &Market<'_>, specs: &[StrategySpec], run: Option<&RecordedRun>) -> Result<f64> {
+    let mut deck = Deck::open(market, specs, EngineConfig::default())?;
     if let Some(run) = run {
         let config = ReelConfig {
             sync: Sync::default(),
@@ -101,9 +102,9 @@ fn rate(market: &Market<'_>, roles: &[Role], run: Option<&RecordedRun>) -> Resul
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }
 
-/// Events per second of a replay.
-fn replay(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<f64> {
-    let deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the events per second of a replay.
+fn replay(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<f64> {
+    let deck = Deck::open(market, specs, EngineConfig::default())?;
     let mut tape = Reels::open(&run.folder)?;
     let replayed = deck.engine.replay(&mut tape, &mut NullObserver)?;
     ensure!(
@@ -115,9 +116,9 @@ fn replay(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<f64>
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }
 
-/// Seconds until a host stands where the run ended.
-fn recover(market: &Market<'_>, roles: &[Role], run: &RecordedRun) -> Result<f64> {
-    let mut deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the seconds until a host has recovered to the end of the run.
+fn recover(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<f64> {
+    let mut deck = Deck::open(market, specs, EngineConfig::default())?;
     let started = Instant::now();
     let mut tape = Reels::open(&run.folder)?;
     let resumed = deck.engine.resume(&mut tape, &mut NullObserver)?;

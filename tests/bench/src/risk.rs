@@ -1,10 +1,10 @@
-//! `risk`: what the checks of one order cost, every limit set and every order within them: `order` of the middleware
-//! alone, `routed` with what the router looks up and sums up for it.
+//! `risk`: the cost of the checks of one order, with every limit set and every order within the limits: `order` for the
+//! middleware alone, `routed` with the router's lookups and sums.
 //!
-//! Each order is timed on its own, because what counts is the slow one. What reading the clock costs is in the figures;
-//! the baseline, the same loop around a middleware that lets everything pass, shows how much that is.
+//! Each order is timed separately, because the slow ones matter. The figures include the cost of reading the clock; the
+//! baseline, the same loop around a middleware that passes everything, shows it.
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row};
 use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
@@ -22,7 +22,7 @@ use tickdeck_portfolio::Portfolio;
 const INSTRUMENTS: u32 = 3;
 const STRATEGIES: u32 = 4;
 
-/// Orders of one strategy at work meanwhile.
+/// The working orders of one strategy during the measurement.
 const WORKING: u32 = 60;
 
 /// Event time between two orders: the 100 orders a second of the default rate, from each strategy.
@@ -83,7 +83,7 @@ impl Rounds {
     }
 }
 
-/// Lets everything pass.
+/// Passes everything.
 struct Open;
 
 impl OrderMiddleware for Open {
@@ -96,7 +96,7 @@ impl OrderMiddleware for Open {
     }
 }
 
-/// A middleware where the router has it, and the orders that come to it.
+/// A middleware as the router holds it, and the orders that it checks.
 struct Desk {
     middleware: Box<dyn OrderMiddleware>,
     instruments: Vec<Instrument>,
@@ -112,7 +112,7 @@ impl Desk {
         }
     }
 
-    /// Checks `orders` orders, each against the clock.
+    /// Checks `orders` orders and times each.
     fn round(&mut self, orders: usize) -> Result<Histogram<u64>> {
         let mut took_ns = Histogram::new(3)?;
         for _ in 0..orders {
@@ -128,8 +128,8 @@ impl Desk {
     }
 }
 
-/// The router's checks: the same orders, and what each is judged by looked up: the last quote, the position, and what
-/// [`WORKING`] orders at work of the strategy would buy and sell.
+/// The router's checks: the same orders, including the lookups of each: the last quote, the position, and the exposure of
+/// the strategy's [`WORKING`] working orders.
 struct Routed {
     checks: Checks,
     instruments: Vec<Instrument>,
@@ -218,7 +218,7 @@ fn currency(id: u32) -> Currency {
     }
 }
 
-/// Every limit there is, none of which the orders break.
+/// Every limit, none of which the orders violate.
 fn limits() -> RiskConfig {
     let ids = || (0..INSTRUMENTS).map(InstrumentId);
     let of_strategy = OrderLimits {

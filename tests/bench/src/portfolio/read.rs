@@ -3,8 +3,9 @@
 //! Two instances of the strategy that counts handle the same trades; one of them reads its position at every trade, many
 //! times. What it takes longer, per read, is what a read costs.
 
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, boundary, guests};
+use crate::{boundary, guests};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Reader {
         })
     }
 
-    /// How long `calls` calls take, in ns.
+    /// Returns the time of `calls` calls, in ns.
     fn time(&mut self, calls: usize, batch: &[Event]) -> Result<f64> {
         let started = Instant::now();
         for _ in 0..calls {

@@ -1,7 +1,7 @@
 //! Our ring.
 
 use super::item::{Item, Tally};
-use super::{CAPACITY, Threads, Topology};
+use super::topology::{CAPACITY, Threads, Topology};
 use anyhow::Result;
 use std::sync::Arc;
 use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy, Wait, Wake};
@@ -13,7 +13,7 @@ pub(super) fn threads(topology: Topology) -> Result<Threads> {
     })?;
     let consumers = (0..topology.consumers).map(|_| {
         let consumer = ring.attach(SlowPolicy::Wait);
-        Box::new(move || consume(consumer)) as super::Consume
+        Box::new(move || consume(consumer)) as super::topology::Consume
     });
     let consumers = consumers.collect();
     let closing = Arc::new(Closing(ring.clone()));
@@ -31,7 +31,7 @@ pub(super) fn threads(topology: Topology) -> Result<Threads> {
             drop(producer);
             drop(closing);
             Ok(())
-        }) as super::Produce
+        }) as super::topology::Produce
     });
     Ok(Threads {
         producers: producers.collect(),

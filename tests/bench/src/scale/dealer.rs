@@ -51,7 +51,7 @@ impl Dealer {
         self
     }
 
-    /// Where what it sees then stands.
+    /// Returns the cell that receives the figure.
     pub(super) fn seen(&self) -> Arc<OnceLock<f64>> {
         self.seen.clone().unwrap_or_default()
     }

@@ -1,8 +1,9 @@
 //! From a file in its place to the first event in the new code: the watcher, the loader and the engine of `tickdeck`, on
 //! the simulated exchange at its own pace.
 
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -28,7 +29,7 @@ const REST: Duration = Duration::from_millis(400);
 /// Rounds, unless it is to be short.
 const ROUNDS: usize = 10;
 
-/// What the warm rounds alternate between; cold ones count up from there.
+/// The variants between which the warm rounds alternate; cold rounds use higher numbers.
 const WARM: [u64; 2] = [1, 2];
 
 pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {

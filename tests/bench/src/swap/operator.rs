@@ -1,7 +1,7 @@
-//! What the loader does with a version that is compiled, on a thread of its own.
+//! The loader's steps with a compiled version, on a thread of its own.
 
-use super::Company;
-use crate::deck::Cast;
+use super::modules::Modules;
+use crate::deck::ResolvedStrategy;
 use anyhow::{Result, anyhow, bail};
 use std::sync::Arc;
 use tickdeck_engine::port::StopReason;
@@ -12,13 +12,13 @@ use tickdeck_model::Registry;
 pub(super) struct Operator<'a> {
     pub(super) controls: EngineHandle,
     pub(super) registry: Arc<Registry>,
-    pub(super) cast: Cast,
-    pub(super) company: &'a Company,
+    pub(super) strategy: ResolvedStrategy,
+    pub(super) modules: &'a Modules,
 }
 
 impl Operator<'_> {
-    /// Swaps one version after another until `most` have taken over or the run is over; returns how many did. `after` is
-    /// told of each.
+    /// Swaps one version after another until `most` have taken over or the run is over, and returns their number. Calls
+    /// `after` after each.
     pub(super) fn swap(&self, most: usize, mut after: impl FnMut(usize)) -> Result<usize> {
         for swaps in 0..most {
             if !self.swap_once(swaps)? {
@@ -29,21 +29,21 @@ impl Operator<'_> {
         Ok(most)
     }
 
-    /// False if the run is over.
+    /// Returns false if the run is over.
     fn swap_once(&self, number: usize) -> Result<bool> {
-        let builds = &self.company.counters;
+        let builds = &self.modules.counters;
         let (program, version) = self
-            .cast
+            .strategy
             .version(&builds[(number + 1) % builds.len()], &self.registry);
-        let Some(changed) = self.ask(StrategyChange::DryRun(self.cast.id))? else {
+        let Some(changed) = self.ask(StrategyChange::DryRun(self.strategy.id))? else {
             return Ok(false);
         };
-        let ChangeResult::DryRun(rehearsal) = changed else {
+        let ChangeResult::DryRun(dry_run) = changed else {
             bail!("the engine answered something else");
         };
-        rehearsal.run(&version)?;
+        dry_run.run(&version)?;
         program.prepare()?;
-        let swap = StrategyChange::Swap(self.cast.id, Box::new(version));
+        let swap = StrategyChange::Swap(self.strategy.id, Box::new(version));
         let Some(changed) = self.ask(swap)? else {
             return Ok(false);
         };
