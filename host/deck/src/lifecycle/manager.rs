@@ -114,7 +114,7 @@ impl Manager {
                     let _ = self.offer(&name, settings, &module, false);
                 }
             }
-            PluginChange::Gone { name: module } => {
+            PluginChange::Removed { name: module } => {
                 self.plugins.remove(&module);
                 for (name, _) in strategies_of(&self.loader.config, &module) {
                     let seated = self.entry(&name).seated;
@@ -133,12 +133,12 @@ impl Manager {
                 self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
-            PluginChange::FolderGone { why } => {
+            PluginChange::FolderUnavailable { why } => {
                 let words = format!("{why}; what runs goes on");
                 self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Warn, &words);
             }
-            PluginChange::FolderBack => {
+            PluginChange::FolderAvailable => {
                 let words = "the plugins folder is back";
                 self.feed()
                     .say(Topic::Version, "plugins", LogLevel::Info, words);
