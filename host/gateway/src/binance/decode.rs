@@ -34,9 +34,9 @@ pub enum DecodeError {
     /// Not the JSON it should be, or a level that is not one.
     #[error("{problem} (column {column})")]
     Json {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// Where in the frame, from 1.
+        /// The column in the frame, from 1.
         column: usize,
     },
     /// A field is not there.
@@ -52,7 +52,7 @@ pub enum DecodeError {
     Number {
         /// Name of the field on the wire.
         field: &'static str,
-        /// What is wrong.
+        /// The problem.
         problem: FixedError,
     },
     /// A number is outside what the field may hold.
@@ -252,7 +252,7 @@ impl Decoder {
     }
 }
 
-/// What a frame is: by its event name, else by its stream, else by the fields only one kind has.
+/// Determines the kind of a frame: by its event name, else by its stream, else by the fields that only one kind has.
 fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
     if let Some(event) = fields.event {
         return match event {

@@ -3,7 +3,7 @@
 //! The ranks around the market are a window of 2^24 places: 4,096 chapters of 64 pages of 64 places. Chapters and pages
 //! are made when they are first written to. Setting a level is three look-ups and a bit, whatever else is in the book;
 //! nothing is searched and nothing moves, so there is no branch for the processor to guess wrong. The next best level
-//! is found by the highest bit on each floor. A sorted vector or page searches and moves; a tree follows pointers.
+//! is found by the highest bit on each layer. A sorted vector or page searches and moves; a tree follows pointers.
 //!
 //! Ranks outside the window are kept in a map. When most levels are there, the window moves.
 
@@ -93,7 +93,7 @@ impl Chapter {
     };
 }
 
-/// Where a rank is within a window.
+/// The position of a rank within a window.
 #[derive(Clone, Copy)]
 struct Place {
     chapter: usize,
@@ -186,7 +186,7 @@ impl Window {
         old
     }
 
-    /// Notes on every floor above whether a page has levels.
+    /// Records on every layer above whether a page has levels.
     fn mark(&mut self, place: Place, taken: bool) {
         let chapter = &mut self.chapters[self.slots[place.chapter] as usize];
         chapter.taken.put(place.page, taken);
@@ -374,7 +374,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A ladder beside the map it stands for.
+    /// A ladder next to the map that it represents.
     #[derive(Default)]
     struct Twins {
         ladder: Ladder,

@@ -154,7 +154,7 @@ impl Gateway for ScriptedVenue {
         let until = until.saturating_sub_unsigned(venue.latency.answer_ns);
         while let Some((at, next)) = venue.next().filter(|(at, _)| *at < until) {
             match next {
-                Next::ScriptStep(step) => venue.play(step, out),
+                Next::Step(step) => venue.play(step, out),
                 Next::Command => venue.take_command(at),
             }
             while let Some(answer) = venue.broker.take_answer(Timestamp::MAX) {
@@ -168,7 +168,7 @@ impl Gateway for ScriptedVenue {
 /// The next action; at equal times steps go first.
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    ScriptStep(ScriptStep),
+    Step(ScriptStep),
     Command,
 }
 
@@ -177,7 +177,7 @@ impl OpenVenue {
         let step = self
             .steps
             .get(self.next_step)
-            .map(|step| (step.at, Next::ScriptStep(*step)));
+            .map(|step| (step.at, Next::Step(*step)));
         let command = self.broker.next_arrival().map(|at| (at, Next::Command));
         match (step, command) {
             (Some(step), Some(command)) if command.0 < step.0 => Some(command),
@@ -371,7 +371,7 @@ impl OpenVenue {
         self.broker.fill(at, order.id, price, taken, liquidity)
     }
 
-    /// What an order of `side` could trade with.
+    /// Price and size that an order of `side` could trade at.
     fn offer(&self, instrument: InstrumentId, side: Side) -> Option<(Price, Size)> {
         let quoted = self.quotes.get(&instrument)?;
         match side {

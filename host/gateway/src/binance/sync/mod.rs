@@ -4,7 +4,7 @@
 //! have `U <= lastUpdateId + 1 <= u`, every further one `U == previous u + 1`. Anything else is a gap. Diffs that come
 //! while a snapshot is awaited are kept, up to a bound; a snapshot older than what is kept is asked for again.
 //!
-//! Its events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
+//! Events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
 //!
 //! A snapshot is cut at some depth, and levels beyond are unknown until they change. So the book remembers where the
 //! cut was, and when the best price walks beyond it a snapshot is asked for, and the top is no longer taken on trust:
@@ -33,7 +33,7 @@ use tickdeck_model::{
 const MAX_KEPT_UPDATES: usize = 2_000;
 
 /// A snapshot side of so many levels is taken as cut off there. It is the smallest depth anyone asks for to build a
-/// book; a book that really ends there only costs a needless resynchronisation when its whole side is gone.
+/// book; a book that really ends there only costs a needless resynchronisation when its whole side is empty.
 const CUT_AT_LEVELS: usize = 100;
 
 /// How a book is synchronised again after a gap.
@@ -60,9 +60,9 @@ pub struct SnapshotRequest {
 pub enum SyncStep {
     /// The frame was applied to the book.
     Applied,
-    /// Its ids were all known; it was ignored.
+    /// All its ids were known; the frame was ignored.
     Duplicate,
-    /// It is kept until a snapshot comes or the book is proven.
+    /// The frame is kept until a snapshot comes or the book is proven.
     Kept,
     /// Diffs between these ids are missing; the book is stale.
     Gap {
@@ -111,7 +111,7 @@ struct Kept {
     levels: Levels,
 }
 
-/// One instrument's book and where it stands.
+/// One instrument's book and its synchronisation state.
 #[derive(Debug, Clone)]
 pub struct BookSync {
     instrument: InstrumentId,
@@ -165,7 +165,7 @@ impl BookSync {
         self.request.take()
     }
 
-    /// Takes in a diff and appends what it changes.
+    /// Processes a diff and appends its changes.
     pub fn depth(
         &mut self,
         update: &DepthUpdate,
@@ -236,7 +236,7 @@ impl BookSync {
         }
     }
 
-    /// Takes in a snapshot and appends the whole book if that makes it whole.
+    /// Processes a snapshot and appends the whole book if that synchronises it.
     pub fn snapshot(
         &mut self,
         snapshot: &DepthSnapshot,
@@ -303,7 +303,7 @@ impl BookSync {
         SyncStep::Synced(Synced::Snapshot)
     }
 
-    /// Takes in the exchange's best bid and ask, the evidence for a book that is being rebuilt.
+    /// Processes the exchange's best bid and ask, the evidence for a book that is being rebuilt.
     pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<SyncStep> {
         let Recovery::Evidence { agreements } = self.recovery else {
             return None;
@@ -358,7 +358,7 @@ impl BookSync {
 
     // --- private -------------------------------------------------------------------------------------------------
 
-    /// Forgets the book; this diff is the first of what comes now.
+    /// Discards the book; this diff is the first of the new one.
     fn start_over(&mut self, update: &DepthUpdate, levels: &Levels) {
         self.book.clear();
         self.kept.clear();
@@ -380,7 +380,7 @@ impl BookSync {
         }
     }
 
-    /// The best price walked beyond what the snapshot vouches for. What the book holds is exact, but levels may miss.
+    /// Handles a best price beyond the range of the snapshot. The levels in the book are exact, but some may be missing.
     fn leave_snapshot(&mut self, out: &mut Vec<Body>) {
         self.cut = (None, None);
         self.request = self
@@ -484,7 +484,7 @@ impl BookSync {
     }
 }
 
-/// Where a snapshot's side was cut, if it was.
+/// Returns the price at which a side of a snapshot was cut off, if it was.
 fn cut_of(levels: &[(Price, Size)], worse: fn(Price, Price) -> Price) -> Option<Price> {
     if levels.len() < CUT_AT_LEVELS {
         return None;

@@ -9,7 +9,7 @@ use tickdeck_model::{Price, Side, Size, TimeInForce};
 #[derive(Debug, Default)]
 pub(super) struct Ladder(BTreeMap<i64, u32>);
 
-/// Every order that works, and every level.
+/// All working orders, and all levels.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     slots_by_id: HashMap<u64, u32, BuildHasherDefault<IdHasher>>,
@@ -20,12 +20,12 @@ pub(super) struct Queues {
     arrivals: u64,
 }
 
-/// Where an order stands in the book.
+/// The place of an order in the book.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// In the queue of a level.
     Resting {
-        /// Which level.
+        /// The level.
         level: u32,
         /// The order before it.
         older: Option<u32>,
@@ -156,7 +156,8 @@ impl Queues {
             .expect("a level is closed with its last order")
     }
 
-    /// What a level offers an order of `account`, at most `wanted`, and whether an order of that account stops it.
+    /// Returns the size that a level offers an order of `account`, up to `wanted`, and whether an order of that account
+    /// stops it.
     pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> (i64, bool) {
         let level = &self.levels[level as usize];
         if account.is_none() {
