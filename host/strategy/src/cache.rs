@@ -92,24 +92,24 @@ impl Cache {
 
     /// Writes a temporary file and renames it, so that a reader sees a complete entry or none.
     fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
-        let beside = temporary(&self.folder);
-        let written = new_private_file(&beside).and_then(|mut file| {
+        let temporary = temporary_path(&self.folder);
+        let written = new_private_file(&temporary).and_then(|mut file| {
             file.write_all(MAGIC)?;
             file.write_all(&xxh3_128(code).to_le_bytes())?;
             file.write_all(code)?;
             file.sync_all()?;
-            fs::rename(&beside, entry)
+            fs::rename(&temporary, entry)
         });
         if written.is_err() {
             // If this fails too, nothing is lost: the next write uses another name.
-            let _ = fs::remove_file(&beside);
+            let _ = fs::remove_file(&temporary);
         }
         written
     }
 }
 
 /// Returns a path in the folder that nothing else uses.
-fn temporary(folder: &Path) -> PathBuf {
+fn temporary_path(folder: &Path) -> PathBuf {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     folder.join(format!(".{}-{number}.tmp", std::process::id()))
@@ -141,7 +141,7 @@ fn prepare(folder: &Path) -> Result<(), String> {
         ));
     }
     // A new file belongs to the user of this process.
-    let probe = temporary(folder);
+    let probe = temporary_path(folder);
     let owner = new_private_file(&probe).and_then(|file| file.metadata());
     let _ = fs::remove_file(&probe);
     match owner {
