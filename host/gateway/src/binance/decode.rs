@@ -1,4 +1,4 @@
-//! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
+//! Decodes the text of a frame into a typed [`Frame`]; a bad frame gives a typed error with the problem and its position.
 
 use super::scan::scan;
 use super::symbol::Symbol;
@@ -106,7 +106,7 @@ impl Decoder {
     /// Reads one frame. `levels` is emptied, and filled by depth frames and snapshots.
     ///
     /// # Errors
-    /// The frame is damaged, of another kind, or of a symbol not known here; `levels` then means nothing.
+    /// The frame is damaged, of another kind, or of an unknown symbol; `levels` is then meaningless.
     pub fn decode(&self, text: &[u8], levels: &mut Levels) -> Result<Frame, DecodeError> {
         levels.clear();
         let mut fields = Fields::default();
@@ -122,7 +122,7 @@ impl Decoder {
         }
     }
 
-    /// Reads any legal spelling of a frame, and says what is wrong with the others.
+    /// Reads any legal spelling of a frame, and describes the problem of any other.
     fn read<'t>(&self, text: &'t [u8], levels: &mut Levels) -> Result<Fields<'t>, DecodeError> {
         let mut fields = Fields::default();
         let mut json = serde_json::Deserializer::from_slice(text);

@@ -23,7 +23,7 @@ const PAGES: i64 = (CHAPTERS * FAN) as i64;
 /// The blank chapter and the blank page, which stand for all that were never written to. Their slot is 0 too.
 const BLANK: usize = 0;
 
-/// Fewer pages are not looked through for empty ones.
+/// With fewer pages, empty ones are not searched for.
 const FEW_PAGES: usize = 64;
 
 /// A set of numbers below 64.
@@ -115,7 +115,7 @@ struct Window {
     pages: Vec<Page>,
     /// Slots of empty pages that no chapter has.
     free: Vec<u32>,
-    /// With so many pages, look for empty ones before another is made.
+    /// Number of pages from which empty ones are searched for before another is allocated.
     sweep_at: usize,
 }
 
@@ -165,7 +165,7 @@ impl Window {
         self.pages[self.slot(place)].sizes[place.at]
     }
 
-    /// Sets a size and returns what was there.
+    /// Sets a size and returns the previous one.
     #[inline]
     fn set(&mut self, place: Place, size: i64) -> i64 {
         let mut slot = self.slot(place);
@@ -320,7 +320,7 @@ impl Ladder {
         below.map(copied).chain(inside).chain(above.map(copied))
     }
 
-    /// Sets a size outside the window and returns what was there.
+    /// Sets a size outside the window and returns the previous one.
     #[cold]
     fn set_outside(&mut self, rank: i64, size: i64) -> i64 {
         if size == 0 {

@@ -3,7 +3,7 @@
 //! For tests and golden accounts. The [`broker`](crate::broker) keeps the account, with its fees and rounding. There is
 //! no book behind the quotes:
 //! - a quote offers its sizes until the next one; size that we take is used up. Bid and ask may be equal;
-//! - an order that finds its price takes it at the quote; what is left of a resting limit order is filled at its own
+//! - an order that meets its price trades at the quote; the remainder of a resting limit order is filled at its own
 //!   limit once a later quote reaches it, as maker, oldest order first;
 //! - stops trigger on the script's trades, or on a quote whose price for them is at the stop price or beyond.
 
@@ -330,7 +330,7 @@ impl OpenVenue {
         self.work_off(at, id);
     }
 
-    /// Lets an order that just became active take what it finds; what can't rest ends.
+    /// Trades an order that just became active; a remainder that cannot rest ends.
     fn work_off(&mut self, at: Timestamp, id: ClientOrderId) {
         let Some(order) = self
             .broker
@@ -350,7 +350,7 @@ impl OpenVenue {
         }
     }
 
-    /// Fills what the quote offers within the order's limit; true if the order is done.
+    /// Fills the order with the quote's size within its limit; returns whether the order is finished.
     fn match_order(&mut self, at: Timestamp, order: BrokerOrder, liquidity: Liquidity) -> bool {
         let side = order.terms.side;
         let Some((offered, size)) = self.offer(order.terms.instrument, side) else {

@@ -6,7 +6,7 @@
 //! them, and both see the result.
 //!
 //! Arrivals are a Poisson process in event time, faster within a burst. Each instrument draws from a stream of its own,
-//! so what happens in one book shifts no random number of another.
+//! so events in one book do not shift the random numbers of another.
 
 mod latent;
 

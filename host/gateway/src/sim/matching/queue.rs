@@ -55,7 +55,7 @@ struct Level {
     newest: Option<u32>,
 }
 
-/// Spreads the ids over the table by one multiplication; they are ours or counted, so nobody crafts collisions.
+/// Spreads the ids over the table by one multiplication; they are ours or consecutive, so nobody can craft collisions.
 #[derive(Debug, Default)]
 pub(super) struct IdHasher(u64);
 
@@ -275,7 +275,7 @@ impl Queues {
         self.free_nodes.push(slot);
     }
 
-    /// Sets what comes behind an order, or the level's oldest order where there is none.
+    /// Sets the order behind an order, or the level's oldest order if there is none.
     fn set_newer(&mut self, of: Option<u32>, in_level: u32, next: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { newer, .. }) => *newer = next,
@@ -283,7 +283,7 @@ impl Queues {
         }
     }
 
-    /// Sets what comes before an order, or the level's newest order where there is none.
+    /// Sets the order before an order, or the level's newest order if there is none.
     fn set_older(&mut self, of: Option<u32>, in_level: u32, previous: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { older, .. }) => *older = previous,

@@ -13,7 +13,7 @@ pub struct BookOrder {
     pub side: Side,
     /// How it is priced.
     pub kind: OrderType,
-    /// How long it works.
+    /// Its time in force.
     pub time_in_force: TimeInForce,
     /// Rejected rather than traded at once. Only for limit orders that may rest.
     pub post_only: bool,
@@ -44,12 +44,12 @@ impl RestingOrder {
 /// The outcome of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MatchOutcome {
-    /// Taken in: it trades, rests or waits for its stop price. Follows nothing but a submit.
+    /// Accepted: the order trades, rests or waits for its stop price. Only a submit has this outcome.
     Accepted {
         /// The order's id.
         id: u64,
     },
-    /// Not taken in.
+    /// Not accepted.
     Rejected {
         /// The order's id.
         id: u64,
@@ -120,7 +120,7 @@ pub struct Match {
 pub struct LevelView {
     /// Its price.
     pub price: Price,
-    /// Sum of what its orders still offer; held at the largest `i64` should it ever pass it.
+    /// Total remaining size of its orders, capped at the largest `i64`.
     pub size: Size,
     /// Number of orders.
     pub orders: u32,
