@@ -4,7 +4,7 @@
 //! recorder and the display read them. This crate is that order and nothing else: it must never see an event type, a
 //! clock or a thread of its own, and depends on no other crate of the host.
 //!
-//! Start reading at [`ring`] and the example below; then the protocol, `shared.rs` and, for a ring with one producer,
+//! Start reading at [`ring()`] and the example below; then the protocol, `shared.rs` and, for a ring with one producer,
 //! `sole.rs`. The only modules with `unsafe` are `slots.rs` (the memory) and its callers in `consumer.rs` and
 //! `producer.rs`.
 //!
