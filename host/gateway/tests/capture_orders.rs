@@ -20,7 +20,7 @@ fn still_market() -> Market {
     Market::new().quiet_ms(100)
 }
 
-/// What the venue says to one order in a market that does not move.
+/// The venue's answers to one order in a market that does not move.
 fn answer(order: Submit) -> String {
     let market = still_market();
     played(
@@ -629,7 +629,7 @@ fn fees_and_balances_follow_each_fill_to_the_last_digit() {
 
 #[test]
 fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
-    // Asked at 99 ms: arrives at 100, is told at 101. A delta comes between.
+    // Asked at 99 ms: arrives at 100, is answered at 101. A delta comes between.
     let market = still_market()
         .quiet_us(500)
         .depth(&[(99.0, 7.0)], &[])

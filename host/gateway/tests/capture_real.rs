@@ -1,4 +1,4 @@
-//! Real captures: the sample beside this file always, the full ones where they are.
+//! Real captures: the sample next to this file always, the full ones where they exist.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
@@ -33,7 +33,7 @@ fn sample_lines() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// A file of its own for each test, gone at the end of it.
+/// A temporary file for one test, removed at its end.
 struct Scratch(PathBuf);
 
 impl Scratch {

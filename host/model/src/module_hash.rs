@@ -1,14 +1,14 @@
-//! Which module ran.
+//! The hash that identifies a module.
 
 use sha2::{Digest as _, Sha256};
 
-/// The SHA-256 of a module's file: which code ran, in snapshots and reels, and the key of the compile cache. It is
-/// cryptographic because code is run by it: nobody may be able to make another module of the same hash.
+/// The SHA-256 of a module's file. It identifies the code in snapshots and reels, and is the key of the compile cache. It
+/// is cryptographic because code is selected by it: nobody may be able to make another module of the same hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModuleHash(pub [u8; 32]);
 
 impl ModuleHash {
-    /// The hash of a file of these bytes.
+    /// Computes the hash of a file of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }

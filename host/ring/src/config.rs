@@ -1,4 +1,4 @@
-//! What a ring is made from.
+//! The configuration of a ring.
 
 use crate::Wait;
 
@@ -12,6 +12,6 @@ pub struct RingConfig {
     ///
     /// Half of it is the longest batch, and the distance at which a lapsable consumer may be lapped.
     pub capacity: usize,
-    /// How producers wait for room, and consumers for items.
+    /// How producers wait for free slots, and consumers for items.
     pub wait: Wait,
 }

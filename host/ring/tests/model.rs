@@ -35,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-/// What is known of the attached consumers and of all that was ever published.
+/// The expected state of the attached consumers, and everything ever published.
 #[derive(Default)]
 struct Model {
     published: Vec<u64>,

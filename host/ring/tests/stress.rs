@@ -46,7 +46,7 @@ impl Item {
         words.fold(0, |sum, word| mix(sum ^ word))
     }
 
-    /// What identifies the item, never zero.
+    /// The item's identity, never zero.
     fn name(&self) -> u64 {
         (self.producer + 1) << 40 | self.count
     }

@@ -28,12 +28,12 @@ const LIMITS: ResourceLimits = ResourceLimits {
     log_lines_per_s: 200,
 };
 
-/// What a limited call may take beyond its limit on a machine that does other things too.
+/// Time that a call may take beyond its limit on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn host() -> &'static Runtime {
-    static HOST: OnceLock<Runtime> = OnceLock::new();
-    HOST.get_or_init(|| Runtime::new(RuntimeConfig::default()).unwrap())
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new(RuntimeConfig::default()).unwrap())
 }
 
 #[derive(Default)]
@@ -63,7 +63,7 @@ fn empty() -> State {
 }
 
 fn load_bytes(bytes: &[u8]) -> Result<Module, LoadError> {
-    host().load_bytes(bytes, "ema.wasm", "ema", &LIMITS)
+    runtime().load_bytes(bytes, "ema.wasm", "ema", &LIMITS)
 }
 
 fn load(guest: &Guest) -> Module {
@@ -120,18 +120,18 @@ fn assert_has(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_state_is_saved_into_the_memory_that_is_lent() {
+fn a_state_is_saved_into_the_callers_buffer() {
     let mut instance = start(&Guest::new());
     let mut state = Vec::with_capacity(64);
     state.push(1);
-    let room = state.as_ptr();
+    let address = state.as_ptr();
     instance.save_into(&mut state).unwrap().unwrap();
     assert_eq!(state, 0u64.to_le_bytes());
-    assert_eq!(state.as_ptr(), room);
+    assert_eq!(state.as_ptr(), address);
 }
 
 #[test]
-fn modules_of_one_content_share_their_code_while_one_of_them_is_there() {
+fn modules_of_one_content_share_their_code_while_one_of_them_exists() {
     use tickdeck_strategy::CacheUse;
     let bytes = Guest::new().named("shared").component();
     let cache = |module: &Module| module.inspection().cache.clone();
@@ -146,7 +146,7 @@ fn modules_of_one_content_share_their_code_while_one_of_them_is_there() {
 }
 
 #[test]
-fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
+fn a_valid_guest_runs_saves_and_restores_in_both_worlds() {
     for (guest, world) in [
         (Guest::new(), World::Strategy),
         (Guest::new().bytes(), World::StrategyBytes),
@@ -187,7 +187,7 @@ fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
 }
 
 #[test]
-fn a_core_module_is_taken_as_it_is() {
+fn a_core_module_is_accepted_as_it_is() {
     let guest = Guest::new();
     let module = load_bytes(&guest.core()).unwrap();
     assert_eq!(module.manifest(), load(&guest).manifest());
@@ -295,7 +295,7 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
 }
 
 #[test]
-fn a_guest_that_is_refused_memory_may_go_on_without() {
+fn a_guest_that_is_refused_memory_may_continue_without_it() {
     let body = "(drop (memory.grow (i32.const 1000))) (call $answer (local.get $len) (i32.const 0) (i32.const 0))";
     let mut instance = start(&Guest::new().on_events(body));
     let (mut book, mut actions) = (Box::default(), Vec::new());
@@ -316,7 +316,7 @@ fn deep_recursion_is_a_trap_on_a_small_stack_too() {
 }
 
 #[test]
-fn a_panic_carries_its_last_words_and_where_it_was() {
+fn a_panic_reports_the_last_log_line_and_the_place() {
     let guest = Guest::new().says("panicked at src/lib.rs:10").on_events(
         "(call $take (local.get $len)) (if (i64.gt_u (global.get $seen) (i64.const 5)) (then (call $say) unreachable))
          (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
@@ -412,7 +412,7 @@ fn a_malformed_answer_is_named() {
 }
 
 #[test]
-fn a_refusal_in_words_is_passed_on() {
+fn the_reason_of_a_refusal_is_passed_on() {
     let text = load(&Guest::new().init("(call $error)"))
         .start(options(Arc::default()), &mut Box::default())
         .unwrap_err()
@@ -432,7 +432,7 @@ fn a_refusal_in_words_is_passed_on() {
 }
 
 #[test]
-fn a_state_may_be_large_and_no_larger() {
+fn a_state_up_to_the_limit_is_saved_and_a_larger_one_is_refused() {
     let state = |bytes: u32| format!("(call $state (i32.const 0) (i32.const {bytes}))");
     let limits = ResourceLimits {
         memory_mib: 32,
@@ -442,7 +442,7 @@ fn a_state_may_be_large_and_no_larger() {
     for (bytes, good) in [(most, true), (most + 1, false), (24 << 20, false)] {
         let guest = Guest::new().item("(func $grow (drop (memory.grow (i32.const 400))))");
         let guest = guest.save(&format!("(call $grow) {}", state(bytes)));
-        let module = host()
+        let module = runtime()
             .load_bytes(&guest.component(), "ema.wasm", "ema", &limits)
             .unwrap();
         let mut instance = module
@@ -463,7 +463,7 @@ fn a_state_may_be_large_and_no_larger() {
 }
 
 #[test]
-fn the_store_is_there_while_there_is_something_to_read() {
+fn the_store_can_be_read_only_while_the_strategy_runs() {
     let import = r#"(import "tickdeck:strategy/store@0.1.0" "position-size" (func $size (param i32) (result i64)))"#;
     let guest = Guest::new()
         .import(import)
@@ -512,7 +512,7 @@ fn describe_may_only_log() {
 }
 
 #[test]
-fn a_log_is_limited_and_harmless() {
+fn a_log_is_limited_in_rate_and_sanitized() {
     let guest = Guest::new().says("red \\1b[31m").on_events(
         "(local $i i32) (loop $next (call $say)
            (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 250))))
@@ -558,7 +558,7 @@ fn a_manifest_that_breaks_its_rules_is_refused_with_every_problem() {
 }
 
 #[test]
-fn a_core_module_that_does_not_fit_its_type_is_refused() {
+fn a_core_module_that_does_not_match_its_type_is_refused() {
     let text = load_bytes(&Guest::new().without("save").core())
         .unwrap_err()
         .to_string();
@@ -572,7 +572,7 @@ fn a_core_module_that_does_not_fit_its_type_is_refused() {
 }
 
 #[test]
-fn a_truncated_or_noisy_file_never_gets_through() {
+fn a_truncated_or_corrupted_file_is_never_accepted() {
     let component = Guest::new().component();
     for length in (0..component.len()).step_by(component.len() / 64) {
         let error = load_bytes(&component[..length]).unwrap_err().to_string();
@@ -595,7 +595,7 @@ fn a_truncated_or_noisy_file_never_gets_through() {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
-    /// Whatever a few wrong bytes do to a module, it is loaded or refused; the host never panics.
+    /// A module with a few wrong bytes is loaded or refused; the host never panics.
     #[test]
     fn a_damaged_module_is_loaded_or_refused(
         core: bool,
@@ -615,7 +615,7 @@ proptest::proptest! {
 
 /// `wit-component` recurses without end over packages that use each other; one wrong byte in a name is enough.
 #[test]
-fn packages_that_use_each_other_do_not_end_the_host() {
+fn packages_that_use_each_other_do_not_abort_the_host() {
     let core = Guest::new().core();
     let names = (0..core.len()).filter(|at| core[*at..].starts_with(b"tickdeck:"));
     let texts: Vec<String> = names
@@ -685,7 +685,7 @@ fn an_import_of_another_type_is_refused() {
 }
 
 #[test]
-fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
+fn compiled_code_is_cached_and_a_damaged_entry_is_compiled_again() {
     use tickdeck_strategy::CacheUse;
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");

@@ -119,16 +119,16 @@ impl Manager {
     fn folder_changed(&mut self, change: PluginChange) {
         match change {
             PluginChange::Ready(plugin) => self.plugin_ready(plugin),
-            PluginChange::Gone { name } => self.plugin_gone(&name),
+            PluginChange::Removed { name } => self.plugin_gone(&name),
             PluginChange::Refused(refused) => {
                 let text = format!("{}; {} runs on unchanged", refused.why, refused.name);
                 self.say("plugins", LogLevel::Warn, &text);
             }
-            PluginChange::FolderGone { why } => {
+            PluginChange::FolderUnavailable { why } => {
                 let text = format!("{why}; running strategies are not affected");
                 self.say("plugins", LogLevel::Warn, &text);
             }
-            PluginChange::FolderBack => {
+            PluginChange::FolderAvailable => {
                 self.say("plugins", LogLevel::Info, "the plugins folder is back");
             }
             PluginChange::Note(text) => self.say("plugins", LogLevel::Warn, &text),

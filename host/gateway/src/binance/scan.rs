@@ -5,7 +5,7 @@ use super::symbol::Symbol;
 use super::wire::{Fields, Levels};
 use tickdeck_model::{Price, Size, parse_plain_fixed};
 
-/// Reads a frame, or gives up: then what it has filled in means nothing.
+/// Reads a frame, or gives up: the fields filled in until then are meaningless.
 pub(super) fn scan<'a>(
     text: &'a [u8],
     symbols: &[Symbol],
@@ -17,7 +17,7 @@ pub(super) fn scan<'a>(
     (frame.at == text.len()).then_some(())
 }
 
-/// A place in a frame. Nothing here allows for white space, escapes, or bytes outside printable ASCII.
+/// A position in a frame. White space, escapes and bytes outside printable ASCII are not supported here.
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,

@@ -15,7 +15,7 @@ pub(super) enum Reservation {
     Of {
         /// The currency.
         currency: CurrencyId,
-        /// Its scale, should the account not be open yet.
+        /// The currency's scale, in case it has no balance yet.
         scale: u8,
         /// The amount.
         money: Money,
@@ -104,7 +104,7 @@ impl Account {
         self.can_replace(Reservation::Nothing, reservation)
     }
 
-    /// Whether `new` can be held once `old` is released. Holding less than before is always possible.
+    /// Whether `new` can be reserved once `old` is released. Reserving less than before is always possible.
     pub(super) fn can_replace(&self, old: Reservation, new: Reservation) -> bool {
         let Reservation::Of {
             currency, money, ..

@@ -1,4 +1,4 @@
-//! Positions of a margin account: what they cost, and what closing them realises.
+//! Positions of a margin account: their cost, and the profit that closing them realises.
 
 use tickdeck_model::{Instrument, InstrumentId, Money, Price, Side, Size};
 
@@ -11,7 +11,7 @@ struct Position {
     instrument: InstrumentId,
     /// Above zero: long.
     size: i64,
-    /// What it cost at average, below zero for a short position.
+    /// Cost at the average price, below zero for a short position.
     cost: Money,
 }
 

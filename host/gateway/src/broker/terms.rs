@@ -85,7 +85,7 @@ pub enum FeeError {
     /// Above the whole amount traded.
     #[error("a fee rate of {text} is more than the whole amount traded (1.0)")]
     TooLarge {
-        /// What was given.
+        /// The text given.
         text: String,
     },
 }

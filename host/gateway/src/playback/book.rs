@@ -98,7 +98,7 @@ impl MarketBook {
             .is_some_and(|top| meets(side, Some(price), top.price))
     }
 
-    /// What an order of `side` could take now: its fills, best first, up to `size` in all.
+    /// Returns the fills that an order of `side` could take now, best first, up to `size` in total.
     pub(super) fn walk(&self, side: Side, limit: Option<Price>, size: Size) -> Vec<Level> {
         let from = side.opposite();
         let Some(top) = self.top(from) else {
@@ -130,7 +130,7 @@ impl MarketBook {
         fills
     }
 
-    /// Notes that an order of `side` took this.
+    /// Records a fill of an order of `side`.
     pub(super) fn take(&mut self, side: Side, fill: Level) {
         let from = side.opposite();
         let of = match self.top(from) {

@@ -23,7 +23,7 @@
 //!   of an order that took the opposite best itself only gets the sizes shown there until that has moved away.
 //! - A stop is triggered by the last trade's price.
 //!
-//! Its limits: the market does not react to us; a cancel ahead of us only counts once the level is smaller than our
+//! Limits of the model: the market does not react to us; a cancel ahead of us only counts once the level is smaller than our
 //! queue; a trade and the ticker that reports its effect may both shorten a queue; after a gap, levels of a book proven
 //! without a snapshot may be missing, where an order then queues behind nothing.
 

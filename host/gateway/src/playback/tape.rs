@@ -58,7 +58,7 @@ struct FileTape {
     failure: Option<GatewayError>,
 }
 
-/// What comes next on a merged tape; at equal times lines before failures, then by file.
+/// The next item of a merged tape; at equal times lines before failures, then by file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
     due: Timestamp,

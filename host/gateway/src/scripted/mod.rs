@@ -3,7 +3,7 @@
 //! For tests and golden accounts. The [`broker`](crate::broker) keeps the account, with its fees and rounding. There is
 //! no book behind the quotes:
 //! - a quote offers its sizes until the next one; size that we take is used up. Bid and ask may be equal;
-//! - an order that finds its price takes it at the quote; what is left of a resting limit order is filled at its own
+//! - an order that meets its price trades at the quote; the remainder of a resting limit order is filled at its own
 //!   limit once a later quote reaches it, as maker, oldest order first;
 //! - stops trigger on the script's trades, or on a quote whose price for them is at the stop price or beyond.
 
@@ -155,7 +155,7 @@ impl Gateway for ScriptedVenue {
         let until = until.saturating_sub_unsigned(venue.latency.answer_ns);
         while let Some((at, next)) = venue.next().filter(|(at, _)| *at < until) {
             match next {
-                Next::ScriptStep(step) => venue.play(step, out),
+                Next::Step(step) => venue.play(step, out),
                 Next::Command => venue.take_command(at),
             }
             while let Some(answer) = venue.broker.take_answer(Timestamp::MAX) {
@@ -169,7 +169,7 @@ impl Gateway for ScriptedVenue {
 /// The next action; at equal times steps go first.
 #[derive(Debug, Clone, Copy)]
 enum Next {
-    ScriptStep(ScriptStep),
+    Step(ScriptStep),
     Command,
 }
 
@@ -178,7 +178,7 @@ impl OpenVenue {
         let step = self
             .steps
             .get(self.next_step)
-            .map(|step| (step.at, Next::ScriptStep(*step)));
+            .map(|step| (step.at, Next::Step(*step)));
         let command = self.broker.next_arrival().map(|at| (at, Next::Command));
         match (step, command) {
             (Some(step), Some(command)) if command.0 < step.0 => Some(command),
@@ -331,7 +331,7 @@ impl OpenVenue {
         self.work_off(at, id);
     }
 
-    /// Lets an order that just became active take what it finds; what can't rest ends.
+    /// Trades an order that just became active; a remainder that cannot rest ends.
     fn work_off(&mut self, at: Timestamp, id: ClientOrderId) {
         let Some(order) = self
             .broker
@@ -351,7 +351,7 @@ impl OpenVenue {
         }
     }
 
-    /// Fills what the quote offers within the order's limit; true if the order is done.
+    /// Fills the order with the quote's size within its limit; returns whether the order is finished.
     fn match_order(&mut self, at: Timestamp, order: BrokerOrder, liquidity: Liquidity) -> bool {
         let side = order.terms.side;
         let Some((offered, size)) = self.offer(order.terms.instrument, side) else {
@@ -372,7 +372,7 @@ impl OpenVenue {
         self.broker.fill(at, order.id, price, taken, liquidity)
     }
 
-    /// What an order of `side` could trade with.
+    /// Price and size that an order of `side` could trade at.
     fn offer(&self, instrument: InstrumentId, side: Side) -> Option<(Price, Size)> {
         let quoted = self.quotes.get(&instrument)?;
         match side {

@@ -76,7 +76,7 @@ pub struct OpeningBalance {
     pub currency: String,
     /// Its scale.
     pub scale: u8,
-    /// How much, at that scale.
+    /// The amount at that scale.
     pub total: Amount,
 }
 

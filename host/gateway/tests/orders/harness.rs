@@ -270,7 +270,7 @@ fn poll(capture: &mut Playback, until: Timestamp, events: &mut Vec<Event>) {
     }
 }
 
-/// What became of our orders.
+/// The outcomes of our orders.
 pub(crate) fn played(
     market: &Market,
     config: PlaybackConfig,

@@ -4,38 +4,38 @@ use super::plugin::Plugin;
 use std::path::PathBuf;
 use tickdeck_model::ModuleHash;
 
-/// What happened in the plugins folder.
+/// A change in the plugins folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PluginChange {
-    /// A plugin is new, or its module, settings or signature have another content. Load it.
+    /// A plugin is new, or the content of its module, settings or signature changed. Load it.
     Ready(Plugin),
-    /// A plugin that was handed out is deleted. Stop it.
-    Gone {
-        /// Its name.
+    /// A reported plugin was deleted. Stop it.
+    Removed {
+        /// The plugin's name.
         name: String,
     },
-    /// A plugin can't be taken as it is now. Show it; what runs under that name goes on.
+    /// A plugin cannot be used as it is now. Show it; a strategy that runs under that name continues.
     Refused(Refused),
-    /// The folder itself is gone or can't be read. Show it; what runs goes on.
-    FolderGone {
-        /// Names the folder, what is wrong and what to do.
+    /// The folder itself is missing or cannot be read. Show it; running strategies continue.
+    FolderUnavailable {
+        /// Names the folder, the problem and the remedy.
         why: String,
     },
-    /// The folder can be read again. What changed meanwhile follows once it has settled.
-    FolderBack,
-    /// Something that the operator should know. Show it.
+    /// The folder can be read again. Changes made meanwhile follow once they have settled.
+    FolderAvailable,
+    /// Information for the operator. Show it.
     Note(String),
 }
 
-/// A plugin that can't be taken as it is. Reported once for every problem and content.
+/// A plugin that cannot be used as it is. Reported once for every problem and content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The plugin.
+    /// The plugin's name.
     pub name: String,
-    /// The file that is to blame: its module, settings or signature.
+    /// The faulty file: its module, settings or signature.
     pub path: PathBuf,
-    /// One sentence that names the file, what is wrong and what to do.
+    /// One sentence that names the file, the problem and the remedy.
     pub why: String,
-    /// The content of the file, if it is the content that is wrong.
+    /// The hash of the file's content, if the content is at fault.
     pub content: Option<ModuleHash>,
 }

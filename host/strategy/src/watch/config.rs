@@ -1,23 +1,23 @@
-//! Which folder is watched, and at which intervals.
+//! The folder to watch, and the intervals of watching.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Which folder is watched, and how patiently.
+/// The folder to watch, and the intervals of watching.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchConfig {
-    /// The plugins folder. It need not be there yet.
+    /// The plugins folder. It need not exist yet.
     pub folder: PathBuf,
-    /// How long a plugin's files must be left alone before they are read.
+    /// Time that a plugin's files must stay unchanged before they are read.
     pub settle: Duration,
-    /// How long a plugin that is changed again and again is left alone at least, and how long one that breaks off.
+    /// Least time before a plugin that keeps changing is read, and before a truncated one is refused.
     pub settle_cap: Duration,
-    /// How often the folder is looked at without any hint.
+    /// Interval at which the folder is polled without a hint.
     pub rescan: Duration,
 }
 
 impl WatchConfig {
-    /// Settles 200 ms, at most 2 s, and looks every 2 s.
+    /// The default intervals: settles 200 ms, at most 2 s, and polls every 2 s.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),

@@ -2,21 +2,21 @@
 
 use super::limits::MAX_ENTRIES;
 
-/// Why a folder can't be scanned or watched.
+/// Why a folder cannot be scanned or watched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WatchError {
-    /// The folder is missing or can't be read. Show the text.
+    /// The folder is missing or cannot be read. Show the text.
     #[error(
-        "the plugins folder {folder} cannot be read: {source}; make it, or let this user read and enter it"
+        "the plugins folder {folder} cannot be read: {source}; create it, or give this user permission to read and enter it"
     )]
     Folder {
         /// The folder.
         folder: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The folder holds more names than are read. Show the text.
+    /// The folder has more entries than are read. Show the text.
     #[error(
         "the plugins folder {folder} has more than {MAX_ENTRIES} entries: keep only plugins in it"
     )]
@@ -24,12 +24,12 @@ pub enum WatchError {
         /// The folder.
         folder: String,
     },
-    /// No thread can be started. The folder is not watched.
-    #[error("the plugins folder {folder} is not watched: no thread can be started: {source}")]
+    /// The thread cannot be started. The folder is not watched.
+    #[error("the plugins folder {folder} is not watched: cannot start a thread: {source}")]
     Thread {
         /// The folder.
         folder: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) plugins: BTreeSet<String>,
-    /// Files whose names can't be plugins' names.
-    pub(super) unfit: BTreeSet<OsString>,
+    /// Module files whose names are not valid for plugins.
+    pub(super) invalid: BTreeSet<OsString>,
 }
 
 /// Reads the folder's names.
@@ -36,21 +36,21 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
             Named::Plugin(name) => {
                 names.plugins.insert(name.to_owned());
             }
-            Named::Unfit => {
-                names.unfit.insert(file);
+            Named::Invalid => {
+                names.invalid.insert(file);
             }
         }
     }
     Ok(names)
 }
 
-/// A module file with a name that nothing could be called.
-pub(super) fn refuse_unfit(folder: &Path, file: &OsString) -> Refused {
+/// Refuses a module file whose name is not valid for a plugin.
+pub(super) fn refuse_invalid(folder: &Path, file: &OsString) -> Refused {
     let path = folder.join(file);
     Refused {
         name: crate::text::sanitize(&Path::new(file).with_extension("").to_string_lossy()),
         why: format!(
-            "{}: its name cannot name a strategy: rename it, in UTF-8 and without control characters",
+            "{}: has a name that is not valid for a strategy: rename it, in UTF-8 and without control characters",
             display_path(&path)
         ),
         path,
@@ -58,10 +58,10 @@ pub(super) fn refuse_unfit(folder: &Path, file: &OsString) -> Refused {
     }
 }
 
-/// Says that not all are taken.
+/// Describes an excess of plugins.
 pub(super) fn too_many(folder: &Path) -> String {
     format!(
-        "the plugins folder {} has more than {MAX_MODULES} modules, of which the first {MAX_MODULES} by name are taken: \
+        "the plugins folder {} has more than {MAX_MODULES} modules; only the first {MAX_MODULES} by name are used: \
          move the others to another deck",
         display_path(folder)
     )

@@ -1,9 +1,9 @@
-//! Messages from the outside to the watching thread.
+//! Requests to the watching thread.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What the thread is told. There is one of each at most, however much happens.
+/// Pending requests to the thread: at most one of each, however many were made.
 #[derive(Debug, Default)]
 pub(super) struct Signal {
     pending: Mutex<Pending>,
@@ -14,16 +14,16 @@ pub(super) struct Signal {
 pub(super) struct Pending {
     pub(super) stop: bool,
     pub(super) hint: bool,
-    pub(super) doubt: bool,
-    /// The folder may be another one than is watched.
+    pub(super) recheck: bool,
+    /// The watched folder may have been replaced.
     pub(super) replaced: bool,
-    /// The system's notices ended; why.
+    /// The system's notifications ended, for this reason.
     pub(super) failed: Option<String>,
 }
 
 impl Pending {
     const fn is_some(&self) -> bool {
-        self.stop || self.hint || self.doubt || self.failed.is_some()
+        self.stop || self.hint || self.recheck || self.failed.is_some()
     }
 }
 
@@ -56,7 +56,7 @@ impl Signal {
         self.lock().stop
     }
 
-    /// Waits until something is told, at most `timeout`, and takes all but the order to stop and what is to be watched.
+    /// Waits until a request is pending, at most `timeout`, and takes all requests except `stop` and `replaced`.
     pub(super) fn wait(&self, timeout: Duration) -> Pending {
         let waited = self
             .wake
@@ -65,14 +65,14 @@ impl Signal {
         Pending {
             stop: pending.stop,
             hint: std::mem::take(&mut pending.hint),
-            doubt: std::mem::take(&mut pending.doubt),
+            recheck: std::mem::take(&mut pending.recheck),
             replaced: false,
             failed: pending.failed.take(),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
-        // Nothing that holds the lock can leave it half changed.
+        // No holder of the lock can leave the value half changed.
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

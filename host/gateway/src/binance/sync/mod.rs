@@ -1,21 +1,21 @@
 //! Synchronises a local book from diffs and snapshots, and reports its state: a state machine without I/O.
 //!
 //! The exchange's rule: diffs carry their first and last update id (`U`, `u`); the first one applied to a snapshot must
-//! have `U <= lastUpdateId + 1 <= u`, every further one `U == previous u + 1`. Anything else is a gap. Diffs that come
-//! while a snapshot is awaited are kept, up to a bound; a snapshot older than what is kept is asked for again.
+//! have `U <= lastUpdateId + 1 <= u`, every further one `U == previous u + 1`. Anything else is a gap. Diffs that
+//! arrive while a snapshot is awaited are kept, up to a bound; a snapshot older than the kept diffs is requested again.
 //!
-//! Its events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
+//! Events: deltas level by level; on a gap `stale`; once synchronised again `clear`, the levels, and `live`.
 //!
-//! A snapshot is cut at some depth, and levels beyond are unknown until they change. So the book remembers where the
-//! cut was, and when the best price walks beyond it a snapshot is asked for, and the top is no longer taken on trust:
-//! it is on trial against the exchange's best bid and ask ([`Recovery::Evidence`]), or else stale like after a gap.
+//! A snapshot is cut off at some depth, and levels beyond are unknown until they change. The book therefore remembers the
+//! depth of the snapshot. When the best price moves beyond it, a snapshot is requested, and the top is no longer trusted:
+//! it is verified against the exchange's best bid and ask ([`Recovery::Evidence`]), or else stale as after a gap.
 //!
 //! # Recovery without a snapshot
 //!
-//! In a capture nobody answers a request. Filling the hole by guessing is not allowed; but the exchange's own best bid
-//! and ask ([`Recovery::Evidence`]) can prove a book. After a gap the book is forgotten and rebuilt from diffs alone, so
+//! In a capture, requests are not answered. Guessing the missing levels is not allowed; but the exchange's own best bid
+//! and ask ([`Recovery::Evidence`]) can prove a book. After a gap the book is discarded and rebuilt from diffs alone, so
 //! every level in it is exact, though levels that have not changed since are missing. When its top has equalled the
-//! exchange's for `agreements` depth events on end it is called live. It stays on trial: the first disagreement (the
+//! exchange's for `agreements` consecutive depth events, the book is live. It stays under verification: the first mismatch (the
 //! price reached a level that is missing) makes it stale again. A proven book can thus be too thin away from the top,
 //! never too thick, and a snapshot that does come replaces it.
 
@@ -32,8 +32,8 @@ use tickdeck_model::{
 /// for a newer snapshot.
 const MAX_KEPT_UPDATES: usize = 2_000;
 
-/// A snapshot side of so many levels is taken as cut off there. It is the smallest depth anyone asks for to build a
-/// book; a book that really ends there only costs a needless resynchronisation when its whole side is gone.
+/// A snapshot side with this many levels counts as cut off there. It is the smallest depth that is requested to build a
+/// book; a book that really ends there only costs a needless resynchronisation when its whole side is empty.
 const CUT_AT_LEVELS: usize = 100;
 
 /// How a book is synchronised again after a gap.
@@ -41,9 +41,9 @@ const CUT_AT_LEVELS: usize = 100;
 pub enum Recovery {
     /// By a snapshot, which the caller fetches when asked.
     Snapshot,
-    /// By a snapshot if one comes, else by proof from the exchange's best bid and ask.
+    /// By a snapshot if one arrives, else by proof from the exchange's best bid and ask.
     Evidence {
-        /// Depth events on end whose top must agree.
+        /// Consecutive depth events whose top must agree.
         agreements: u32,
     },
 }
@@ -60,21 +60,21 @@ pub struct SnapshotRequest {
 pub enum SyncStep {
     /// The frame was applied to the book.
     Applied,
-    /// Its ids were all known; it was ignored.
+    /// All its ids were known; the frame was ignored.
     Duplicate,
-    /// It is kept until a snapshot comes or the book is proven.
+    /// The frame is kept until a snapshot arrives or the book is proven.
     Kept,
     /// Diffs between these ids are missing; the book is stale.
     Gap {
-        /// The first id that should have come.
+        /// The expected first id.
         expected: u64,
-        /// The first id that came.
+        /// The actual first id.
         got: u64,
     },
-    /// The best price walked beyond the depth of the snapshot: the book is stale, or on trial (ask
+    /// The best price moved beyond the depth of the snapshot: the book is stale, or under verification (see
     /// [`BookSync::is_live`]).
     BeyondSnapshot,
-    /// The book became whole.
+    /// The book is synchronised.
     Synced(Synced),
     /// A snapshot that cannot be used: older than the book or than the diffs kept.
     SnapshotTooOld,
@@ -98,9 +98,9 @@ enum State {
         /// Whether the next diff may begin before the book's id: the first after a snapshot.
         may_straddle: bool,
     },
-    /// Being rebuilt from diffs; so many tops agreed on end.
+    /// Being rebuilt from diffs; holds the number of consecutive tops that agreed.
     Rebuilding { agreed: u32 },
-    /// Its top is proven, and on trial at every depth event.
+    /// Proven at the top, and verified at every depth event.
     Proven,
 }
 
@@ -111,7 +111,7 @@ struct Kept {
     levels: Levels,
 }
 
-/// One instrument's book and where it stands.
+/// One instrument's book and its synchronisation state.
 #[derive(Debug, Clone)]
 pub struct BookSync {
     instrument: InstrumentId,
@@ -165,7 +165,7 @@ impl BookSync {
         self.request.take()
     }
 
-    /// Takes in a diff and appends what it changes.
+    /// Processes a diff and appends its changes.
     pub fn depth(
         &mut self,
         update: &DepthUpdate,
@@ -236,7 +236,7 @@ impl BookSync {
         }
     }
 
-    /// Takes in a snapshot and appends the whole book if that makes it whole.
+    /// Processes a snapshot and appends the whole book if that synchronises it.
     pub fn snapshot(
         &mut self,
         snapshot: &DepthSnapshot,
@@ -303,7 +303,7 @@ impl BookSync {
         SyncStep::Synced(Synced::Snapshot)
     }
 
-    /// Takes in the exchange's best bid and ask, the evidence for a book that is being rebuilt.
+    /// Processes the exchange's best bid and ask, the evidence for a book that is being rebuilt.
     pub fn ticker(&mut self, ticker: &BookTicker, out: &mut Vec<Body>) -> Option<SyncStep> {
         let Recovery::Evidence { agreements } = self.recovery else {
             return None;
@@ -358,7 +358,7 @@ impl BookSync {
 
     // --- private -------------------------------------------------------------------------------------------------
 
-    /// Forgets the book; this diff is the first of what comes now.
+    /// Discards the book; this diff is the first of the new one.
     fn start_over(&mut self, update: &DepthUpdate, levels: &Levels) {
         self.book.clear();
         self.kept.clear();
@@ -380,7 +380,7 @@ impl BookSync {
         }
     }
 
-    /// The best price walked beyond what the snapshot vouches for. What the book holds is exact, but levels may miss.
+    /// Handles a best price beyond the range of the snapshot. The levels in the book are exact, but some may be missing.
     fn leave_snapshot(&mut self, out: &mut Vec<Body>) {
         self.cut = (None, None);
         self.request = self
@@ -484,7 +484,7 @@ impl BookSync {
     }
 }
 
-/// Where a snapshot's side was cut, if it was.
+/// Returns the price at which a side of a snapshot was cut off, if it was.
 fn cut_of(levels: &[(Price, Size)], worse: fn(Price, Price) -> Price) -> Option<Price> {
     if levels.len() < CUT_AT_LEVELS {
         return None;

@@ -29,7 +29,7 @@ fn update(first_id: u64, last_id: u64) -> DepthUpdate {
     }
 }
 
-/// What was told, in short: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
+/// The events, abbreviated: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
 fn short(out: &mut Vec<Body>) -> String {
     let text = |body: Body| match body {
         Body::Venue(status) => status.state.to_string(),

@@ -94,10 +94,10 @@ impl FillSimulator {
                 return;
             }
         }
-        let tape_goes_on = tape.next_due().is_some();
+        let tape_continues = tape.next_due().is_some();
         let market = tape.behind();
         let mut ahead = self.catch_up(market);
-        while self.step(&mut ahead, horizon, tape_goes_on) {}
+        while self.step(&mut ahead, horizon, tape_continues) {}
         // Commands that arrive before the horizon have all been taken, so these are all there can be.
         while self.resends.front().is_some_and(|(due, _)| *due < until) {
             self.resend_book(ahead);
@@ -136,8 +136,8 @@ impl FillSimulator {
     }
 
     /// Lets the market pass up to the next other step, then performs it; `false` if there is none before the horizon.
-    fn step(&mut self, ahead: &mut &[Event], horizon: Timestamp, tape_goes_on: bool) -> bool {
-        let next = self.next(ahead, tape_goes_on);
+    fn step(&mut self, ahead: &mut &[Event], horizon: Timestamp, tape_continues: bool) -> bool {
+        let next = self.next(ahead, tape_continues);
         let next = next.filter(|(at, _)| *at < horizon);
         let until = match next {
             Some((at, Next::DayEnd)) => at,
@@ -173,12 +173,12 @@ impl FillSimulator {
         true
     }
 
-    fn next(&self, ahead: &[Event], tape_goes_on: bool) -> Option<(Timestamp, Next)> {
+    fn next(&self, ahead: &[Event], tape_continues: bool) -> Option<(Timestamp, Next)> {
         let arrival = self.broker.next_arrival().map(|at| (at, Next::Arrival));
         let resend = self.resends.front().map(|(due, _)| (*due, Next::Resend));
         // The venue's clock stops at the end of the tape: no day ends that no line has reached.
         let reached = |end: &Timestamp| {
-            tape_goes_on || ahead.last().is_some_and(|event| event.ts_host >= *end)
+            tape_continues || ahead.last().is_some_and(|event| event.ts_host >= *end)
         };
         let day_end = self
             .next_day_end()

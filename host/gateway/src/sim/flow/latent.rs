@@ -2,7 +2,7 @@
 //!
 //! The factor drifts by regime, diffuses, jumps (jumps fade), and is drawn back gently so that a long session stays in
 //! range. An instrument's own deviation reverts faster, so instruments of the same market weight are cointegrated.
-//! Advanced on a fixed grid of venue time by a stream of its own: no order of anyone moves it.
+//! Advanced on a fixed grid of venue time by a stream of its own: no order moves it.
 
 use super::super::config::SimConfig;
 use crate::sim::rng::SimRng;
@@ -38,7 +38,7 @@ pub(super) struct Latent {
     reached: Timestamp,
     market_bp: f64,
     jump_bp: f64,
-    /// Where the jump under way leads.
+    /// Target of the jump in progress.
     jump_target_bp: f64,
     trend_bp: f64,
     instruments: Vec<FairValue>,

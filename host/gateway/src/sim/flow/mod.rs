@@ -6,7 +6,7 @@
 //! them, and both see the result.
 //!
 //! Arrivals are a Poisson process in event time, faster within a burst. Each instrument draws from a stream of its own,
-//! so what happens in one book shifts no random number of another.
+//! so events in one book do not shift the random numbers of another.
 
 mod latent;
 
@@ -16,7 +16,7 @@ use crate::sim::rng::SimRng;
 use latent::Latent;
 use tickdeck_model::{OrderType, Price, Side, Size, TimeInForce, Timestamp};
 
-/// Limit orders the providers keep per side.
+/// Limit orders that the providers keep per side.
 const LADDER: usize = 36;
 /// Distance of a provider's order from the one before it, in ticks.
 const SPACING_TICKS: f64 = 0.6;
@@ -59,7 +59,7 @@ pub struct Flow {
     crowds: Vec<Crowd>,
 }
 
-/// The others in one instrument.
+/// The other participants of one instrument.
 #[derive(Debug)]
 struct Crowd {
     rng: SimRng,
@@ -91,7 +91,7 @@ impl Flow {
         }
     }
 
-    /// When the next of the others acts, and in which instrument (by its place in the configuration).
+    /// Returns the time of the next arrival, and its instrument (by index in the configuration).
     pub fn next_arrival(&self) -> (Timestamp, usize) {
         let mut next = (Timestamp::MAX, 0);
         for (index, crowd) in self.crowds.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Flow {
         next
     }
 
-    /// Lays out the opening book of an instrument.
+    /// Appends the orders of an instrument's opening book.
     pub fn open(&mut self, index: usize, book: &OrderBook, out: &mut Vec<FlowIntent>) {
         let fair = self.latent.fair_ticks(index);
         let crowd = &mut self.crowds[index];
@@ -114,7 +114,7 @@ impl Flow {
         }
     }
 
-    /// Lets the one that [`Flow::next_arrival`] named act on its book as it stands.
+    /// Performs the arrival that [`Flow::next_arrival`] named, on the current book.
     pub fn act(
         &mut self,
         at: Timestamp,
@@ -187,7 +187,7 @@ impl Crowd {
         self.schedule();
     }
 
-    /// A provider looks after one place of its ladder.
+    /// A provider maintains one place of its ladder.
     fn quote(
         &mut self,
         side: Side,
@@ -229,7 +229,7 @@ impl Crowd {
         }));
     }
 
-    /// Where a provider wants to be, in ticks, never through the other side.
+    /// Returns the price that a provider wants, in ticks, never through the other side.
     fn provider_price(&mut self, side: Side, place: usize, fair: f64, book: &OrderBook) -> i64 {
         let distance = HALF_SPREAD_TICKS + SPACING_TICKS * place as f64 + self.rng.unit();
         let other = book
@@ -247,7 +247,7 @@ impl Crowd {
         }
     }
 
-    /// A taker comes, or the next of its burst.
+    /// A taker arrives, or the next one of its burst.
     fn take(
         &mut self,
         fair: f64,
@@ -270,7 +270,7 @@ impl Crowd {
         let Some(best) = (if side == Side::Buy { ask } else { bid }) else {
             return;
         };
-        // A thin side is left alone, so that takers never empty it.
+        // Takers leave a thin side alone, so that they never empty it.
         if book
             .levels(side.opposite())
             .nth(TAKER_REACH_TICKS as usize + 1)
@@ -287,7 +287,7 @@ impl Crowd {
     }
 
     fn taker_side(&mut self, fair: f64, bid: Option<i64>, ask: Option<i64>) -> Side {
-        // Whoever sees the book behind the fair value takes what is too cheap or sells what is too dear.
+        // A taker that sees the book behind the fair value buys when it is too cheap and sells when it is too dear.
         if self.rng.chance(0.75) {
             if ask.is_some_and(|ask| (ask as f64) < fair - 0.5) {
                 return Side::Buy;

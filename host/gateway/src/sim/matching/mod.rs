@@ -1,9 +1,9 @@
 //! The order book of one instrument: price-time priority, real matching among all resting orders.
 //!
-//! Pure and without a clock. What becomes of an order is appended to a vector the caller reuses, so in steady state
-//! nothing is allocated but a tree node now and then. Every operation costs O(log levels) plus the orders it fills.
+//! Pure and without a clock. Outcomes are appended to a vector that the caller reuses, so in steady state nothing is
+//! allocated except an occasional tree node. Every operation costs O(log levels) plus the orders it fills.
 //!
-//! Rules that venues differ in, and what this one does:
+//! Rules in which venues differ, as this book has them:
 //! - Orders of the same account never trade with each other. When an incoming order meets one of its own account, the
 //!   incoming order's remainder expires and the resting one stays (Binance's `EXPIRE_TAKER`).
 //! - A stop order triggers on trades, not quotes; one whose stop price the last trade already reached triggers at once.
@@ -51,7 +51,7 @@ impl OrderBook {
         Self::default()
     }
 
-    /// Takes in a new order and appends what follows from it.
+    /// Processes a new order and appends the outcomes.
     pub fn submit(&mut self, order: BookOrder, out: &mut Vec<MatchOutcome>) {
         if let Some(reason) = self.refusal(&order) {
             out.push(MatchOutcome::Rejected {
@@ -77,7 +77,7 @@ impl OrderBook {
         self.run_stops(out);
     }
 
-    /// Why [`OrderBook::submit`] would reject an order now.
+    /// Returns why [`OrderBook::submit`] would reject an order now.
     pub fn refusal(&self, order: &BookOrder) -> Option<Reason> {
         let fits = |wanted: bool, price: Price| if wanted { price.0 > 0 } else { price.0 == 0 };
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
@@ -98,7 +98,7 @@ impl OrderBook {
         }
     }
 
-    /// Takes an order off the book.
+    /// Cancels an order.
     pub fn cancel(&mut self, id: u64, out: &mut Vec<MatchOutcome>) {
         match self.queues.find(id) {
             Some(slot) => {
@@ -163,7 +163,7 @@ impl OrderBook {
         }
     }
 
-    /// The order of this id, if it works.
+    /// The order of this id, if it is working.
     pub fn order(&self, id: u64) -> Option<&RestingOrder> {
         self.queues.find(id).map(|slot| self.queues.working(slot))
     }
@@ -199,7 +199,7 @@ impl OrderBook {
         self.last_trade
     }
 
-    /// What an order of `account` on `side` would find at once at `limit` or better, taking at most `wanted`.
+    /// Returns the liquidity that an order of `account` on `side` would find at `limit` or better, up to `wanted`.
     pub fn reach(
         &self,
         account: Option<u32>,
@@ -236,7 +236,7 @@ impl OrderBook {
     pub fn take_changes(&mut self, out: &mut Vec<(Side, LevelView)>) {
         for index in 0..self.changed.len() {
             let (side, price) = self.changed[index];
-            let gone = LevelView {
+            let empty = LevelView {
                 price,
                 size: Size::ZERO,
                 orders: 0,
@@ -244,7 +244,7 @@ impl OrderBook {
             let view = self
                 .ladder(side)
                 .find(side, price)
-                .map_or(gone, |level| self.queues.view(level));
+                .map_or(empty, |level| self.queues.view(level));
             out.push((side, view));
         }
         self.changed.clear();
@@ -295,7 +295,7 @@ impl OrderBook {
             .is_some_and(|best| !beyond(side, price, best.price))
     }
 
-    /// Trades what can be traded; the rest rests or expires.
+    /// Trades as much as possible; the remainder rests or expires.
     fn execute(&mut self, working: RestingOrder, out: &mut Vec<MatchOutcome>) {
         let order = working.order;
         let mut incoming = Incoming {
@@ -468,7 +468,7 @@ impl OrderBook {
         }
     }
 
-    /// Notes that a level's size changed.
+    /// Records that a level's size changed.
     fn mark(&mut self, side: Side, price: Price) {
         if !self.changed.contains(&(side, price)) {
             self.changed.push((side, price));

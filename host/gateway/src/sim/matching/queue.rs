@@ -9,7 +9,7 @@ use tickdeck_model::{Price, Side, Size, TimeInForce};
 #[derive(Debug, Default)]
 pub(super) struct Ladder(BTreeMap<i64, u32>);
 
-/// Every order that works, and every level.
+/// All working orders, and all levels.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     slots_by_id: HashMap<u64, u32, BuildHasherDefault<IdHasher>>,
@@ -20,12 +20,12 @@ pub(super) struct Queues {
     arrivals: u64,
 }
 
-/// Where an order stands in the book.
+/// The place of an order in the book.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// In the queue of a level.
     Resting {
-        /// Which level.
+        /// The level.
         level: u32,
         /// The order before it.
         older: Option<u32>,
@@ -55,7 +55,7 @@ struct Level {
     newest: Option<u32>,
 }
 
-/// Spreads the ids over the table by one multiplication; they are ours or counted, so nobody crafts collisions.
+/// Spreads the ids over the table by one multiplication; they are ours or consecutive, so nobody can craft collisions.
 #[derive(Debug, Default)]
 pub(super) struct IdHasher(u64);
 
@@ -156,7 +156,8 @@ impl Queues {
             .expect("a level is closed with its last order")
     }
 
-    /// What a level offers an order of `account`, at most `wanted`, and whether an order of that account stops it.
+    /// Returns the size that a level offers an order of `account`, up to `wanted`, and whether an order of that account
+    /// stops it.
     pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> (i64, bool) {
         let level = &self.levels[level as usize];
         if account.is_none() {
@@ -274,7 +275,7 @@ impl Queues {
         self.free_nodes.push(slot);
     }
 
-    /// Sets what comes behind an order, or the level's oldest order where there is none.
+    /// Sets the order behind an order, or the level's oldest order if there is none.
     fn set_newer(&mut self, of: Option<u32>, in_level: u32, next: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { newer, .. }) => *newer = next,
@@ -282,7 +283,7 @@ impl Queues {
         }
     }
 
-    /// Sets what comes before an order, or the level's newest order where there is none.
+    /// Sets the order before an order, or the level's newest order if there is none.
     fn set_older(&mut self, of: Option<u32>, in_level: u32, previous: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { older, .. }) => *older = previous,

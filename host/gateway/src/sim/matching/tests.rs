@@ -128,7 +128,7 @@ fn apply(book: &mut OrderBook, step: Step, out: &mut Vec<MatchOutcome>) {
     }
 }
 
-/// Plays the steps; what the last one led to and the book after it must be as told.
+/// Plays the steps, and checks the outcomes of the last one and the book after it.
 fn check(steps: &[Step], outcomes: &str, levels: &str) {
     let (mut book, mut out) = (OrderBook::new(), Vec::new());
     for step in steps {
