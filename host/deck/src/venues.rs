@@ -25,7 +25,7 @@ const CURRENCY_SCALE: u8 = 8;
 pub struct Venue {
     /// The gateway to it.
     pub gateway: Box<dyn Gateway>,
-    /// Its title for people.
+    /// The title for people.
     pub title: String,
     /// The seed of what is random about it.
     pub seed: u64,
@@ -155,7 +155,7 @@ fn fees(config: &Config, broker: &BrokerSettings, default: Fees) -> Result<Fees>
 /// Returns a decimal of the settings as an amount.
 ///
 /// # Errors
-/// It has more digits than the currency, or is too large.
+/// The decimal has more digits than the currency, or is too large.
 pub fn amount(config: &Config, key: &str, given: &Located<Decimal>, scale: u8) -> Result<Amount> {
     Ok(Amount(units(config, key, given, scale)?))
 }
@@ -163,7 +163,7 @@ pub fn amount(config: &Config, key: &str, given: &Located<Decimal>, scale: u8) -
 /// Returns a decimal of the settings as units at a scale.
 ///
 /// # Errors
-/// It has more digits than the scale, or is too large.
+/// The decimal has more digits than the scale, or is too large.
 pub fn units(config: &Config, key: &str, given: &Located<Decimal>, scale: u8) -> Result<i64> {
     parse_fixed(&given.value.0, scale).map_err(|error| {
         config

@@ -201,7 +201,7 @@ pub struct NewKey {
     pub public: String,
     /// The public key alone, for `trusted_keys`.
     pub line: String,
-    /// Its id.
+    /// The id of the key.
     pub id: KeyId,
 }
 
@@ -256,7 +256,7 @@ impl SigningKey {
         Ok(Self { secret, public })
     }
 
-    /// Returns its id.
+    /// Returns the id of the key.
     pub fn id(&self) -> KeyId {
         KeyId::of(self.public.keynum())
     }
@@ -290,7 +290,7 @@ mod tests {
 
     const FOREIGN_ID: &str = "E7620F1842B4E81F";
 
-    /// What that tool wrote for a file with the text `test`.
+    /// The signature that the tool wrote for a file with the text `test`.
     const OF_THE_TOOL: &str = "untrusted comment: signature from minisign secret key\n\
         RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=\n\
         trusted comment: timestamp:1633700835\tfile:test\tprehashed\n\

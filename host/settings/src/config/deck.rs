@@ -62,7 +62,7 @@ pub struct EngineSettings {
     pub ring_capacity: Option<usize>,
     /// The most actions of a strategy in a second of event time.
     pub max_actions_per_s: Option<u32>,
-    /// How threads wait for each other.
+    /// The way threads wait for each other.
     pub wait: Option<Wait>,
     /// Whether the kernel waits for strategies.
     pub stepping: Stepping,
@@ -73,7 +73,7 @@ pub struct EngineSettings {
 pub struct LimitSettings {
     /// The limits that are permissions: a grant can widen them.
     pub permissions: PermissionSettings,
-    /// How far a limit price may be beyond the last quote, in hundredths of a percent.
+    /// Largest distance of a limit price beyond the last quote, in hundredths of a percent.
     pub collar_bps: Setting<u32>,
     /// Time within which the same order again is a duplicate, in microseconds.
     pub duplicate_window_us: Setting<u64>,
@@ -86,7 +86,7 @@ pub struct LimitSettings {
 pub struct InstrumentSettings {
     /// Largest size of one order.
     pub max_size: Option<Located<Decimal>>,
-    /// Largest position at its worst case.
+    /// Largest position with every working order filled.
     pub max_position: Option<Located<Decimal>>,
 }
 
@@ -158,19 +158,19 @@ impl JournalSettings {
 /// Settings of one strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StrategySettings {
-    /// The line of its heading; 0 if the file has none.
+    /// The line of the heading; 0 if the file has none.
     pub line: usize,
-    /// Whether it runs.
+    /// Whether the strategy runs.
     pub enabled: bool,
     /// The module that it runs, `NAME` of `plugins/NAME.wasm`, if its name differs from the strategy's.
     pub plugin: Option<Located<String>>,
-    /// Its capital in the quote currency.
+    /// Capital in the quote currency.
     pub capital: Option<Located<Decimal>>,
-    /// Its memory and time.
+    /// Limits of memory and time.
     pub permissions: PermissionSettings,
-    /// Its parameters by their names in the manifest, with the values as text.
+    /// Parameters by their names in the manifest, with the values as text.
     pub parameters: BTreeMap<String, Located<String>>,
-    /// Its limits, which override those of the deck.
+    /// Limits, which override those of the deck.
     pub risk: LimitSettings,
 }
 
@@ -191,9 +191,9 @@ impl Default for StrategySettings {
 /// A parameter and where its value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParameterValue {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value as text.
+    /// The value as text.
     pub value: String,
     /// `tickdeck.toml`, `NAME.toml` or `default`.
     pub source: String,

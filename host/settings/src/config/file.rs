@@ -1,4 +1,4 @@
-//! Where settings are stored, and how much of a file is read.
+//! Files of settings: their name and their largest size.
 
 use std::path::Path;
 

@@ -30,7 +30,7 @@ pub struct PluginSettings {
     pub swap: SwapSettings,
 }
 
-/// How a new version replaces the old one.
+/// Settings of a swap, in which a new version replaces the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapSettings {
     /// Whether the new version first runs as a shadow of the old one: its actions are recorded and not sent.
@@ -165,10 +165,10 @@ fn swap(section: Section<'_, '_>) -> SwapSettings {
     let settings = SwapSettings {
         shadow: section.boolean("shadow").unwrap_or(default.shadow),
         save_failed: section
-            .word("save_failed", &save_failed)
+            .choice("save_failed", &save_failed)
             .unwrap_or(default.save_failed),
         other_schema: section
-            .word("other_schema", &other_schema)
+            .choice("other_schema", &other_schema)
             .unwrap_or(default.other_schema),
         trial_events: section
             .integer("trial_events", 0..=MAX_TRIAL_EVENTS)

@@ -58,8 +58,8 @@ fn engine(section: Section<'_, '_>) -> EngineSettings {
         batch: section.integer("batch", 1..=MAX_BATCH),
         ring_capacity: section.power_of_two("ring_capacity", RING),
         max_actions_per_s: section.integer("max_actions_per_s", 1..=u64::from(u32::MAX)),
-        wait: section.word("wait", &waits),
-        stepping: section.word("stepping", &steppings).unwrap_or_default(),
+        wait: section.choice("wait", &waits),
+        stepping: section.choice("stepping", &steppings).unwrap_or_default(),
     };
     section.finish();
     settings
@@ -73,7 +73,7 @@ fn journal(section: Section<'_, '_>) -> JournalSettings {
     ];
     let settings = JournalSettings {
         off: section.boolean("enabled") == Some(false),
-        mode: section.word("sync", &modes).unwrap_or_default(),
+        mode: section.choice("sync", &modes).unwrap_or_default(),
         interval_ms: section.integer("interval_ms", 1..=60_000),
         segment_mib: section.integer("segment_mib", 1..=4_096),
         keep_gib: section.integer("keep_gib", 1..=1 << 20),

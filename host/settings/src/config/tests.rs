@@ -1,4 +1,4 @@
-//! Tables of cases: what a file says, what is made of it.
+//! Tables of cases: a file, and the settings or messages that it gives.
 
 use super::*;
 use std::path::Path;

@@ -39,7 +39,7 @@ pub struct SimSettings {
     pub seed: Option<u64>,
     /// Market events per second, on average.
     pub events_per_second: Option<u32>,
-    /// How orders reach the exchange and what they cost.
+    /// Latency and costs of orders.
     pub broker: BrokerSettings,
 }
 
@@ -48,7 +48,7 @@ pub struct SimSettings {
 pub struct CaptureSettings {
     /// The captures to play, merged by time.
     pub files: Vec<PathBuf>,
-    /// How orders reach the market and what they cost.
+    /// Latency and costs of orders.
     pub broker: BrokerSettings,
     /// The seed that is reported with the run. Nothing in a capture is random; `[venue]` and `--seed` set it all the same.
     pub seed: Option<u64>,
@@ -185,8 +185,8 @@ fn unnamed(line: usize, section: Section<'_, '_>) -> VenueSettings {
 
 /// Reads a venue. A key of another kind is a mistake, unless `lenient` and the kind ignores it.
 fn read(section: &Section<'_, '_>, lenient: bool) -> (&'static Kind, VenueKind) {
-    let words: Vec<_> = KINDS.iter().map(|kind| (kind.word, kind)).collect();
-    let kind = section.word("kind", &words).unwrap_or(&KINDS[0]);
+    let choices: Vec<_> = KINDS.iter().map(|kind| (kind.word, kind)).collect();
+    let kind = section.choice("kind", &choices).unwrap_or(&KINDS[0]);
     let settings = (kind.read)(section);
     for other in KINDS.iter().filter(|other| other.word != kind.word) {
         let keys = Section::keys_of(|section| drop((other.read)(section)));

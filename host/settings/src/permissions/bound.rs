@@ -1,4 +1,4 @@
-//! How far a permission goes, and which of two goes further. `None` is no limit.
+//! The extent of a permission, and which of two goes further. `None` is no limit.
 
 use super::quantity::Quantity;
 use super::rate::RateSettings;
@@ -9,7 +9,7 @@ use tickdeck_model::format::grouped;
 /// The most names that a sentence lists.
 const MAX_LISTED: usize = 8;
 
-/// How far a permission goes.
+/// The extent of a permission.
 pub(super) trait Bound: Clone {
     /// Returns whether it goes no further than `granted`.
     fn fits(&self, granted: &Self) -> bool;

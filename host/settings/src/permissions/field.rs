@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The type of a field of [`Permissions`](super::Permissions).
 pub(crate) trait Field: Clone {
-    /// What a file can state about it.
+    /// The type of a statement about it in a file.
     type Stated: Clone;
 
     /// Returns the value under a statement; without one, `base`.
@@ -22,17 +22,17 @@ pub(crate) trait Field: Clone {
     /// Returns the wider of the two.
     fn join(&self, granted: &Self) -> Self;
 
-    /// Compares what is asked for with what is granted: one entry, or one per instrument.
+    /// Compares a request with a grant: one entry, or one per instrument.
     fn compare(&self, granted: &Self) -> Vec<Comparison>;
 }
 
-/// What is asked for beside what is granted.
+/// A request compared with a grant.
 pub(crate) struct Comparison {
     /// The instrument, if the permission differs by instrument.
     pub(super) instrument: Option<String>,
-    /// Whether the grant covers it.
+    /// Whether the grant covers the request.
     pub(super) fits: bool,
-    /// The text of what is asked for.
+    /// The text of the request.
     pub(super) asked: String,
     /// The text of the part that the grant does not cover.
     pub(super) beyond: String,

@@ -1,4 +1,4 @@
-//! How permissions are written in files: read from TOML, resolved against the deck's names, and written again.
+//! The written forms of permissions: read from TOML, resolved against the deck's names, and written again.
 
 use super::field::Field;
 use super::quantity::Quantity;
@@ -17,11 +17,11 @@ const MAX_MEMORY_MIB: u64 = 4_096;
 /// The longest that a call may take: a deck that waits longer is not trading.
 pub(crate) const MAX_CALL_MS: u64 = 60_000;
 
-/// How one kind of permission is written.
+/// The written form of one kind of permission.
 pub(crate) trait Format {
-    /// As it is written, before its names are looked up.
+    /// The type in files, before names are looked up.
     type Written: Debug + Clone + PartialEq + Eq;
-    /// As it is held, with the deck's own names.
+    /// The type in [`Permissions`](super::Permissions), with the deck's own names.
     type Held: Field;
 
     /// Reads the value of `key`.
@@ -99,7 +99,7 @@ impl Format for OrderTypes {
 
     fn read(section: &Section<'_, '_>, key: &'static str) -> Option<Self::Written> {
         let names = OrderType::ALL.iter().map(|kind| (kind.as_str(), *kind));
-        section.words(key, &names.collect::<Vec<_>>())
+        section.choices(key, &names.collect::<Vec<_>>())
     }
 
     fn resolve(_lookup: &mut Resolver<'_>, written: &Self::Written) -> Option<BTreeSet<OrderType>> {

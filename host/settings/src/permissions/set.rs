@@ -8,7 +8,7 @@ use tickdeck_model::Registry;
 pub(crate) struct Excess {
     /// The key of the permission.
     pub(crate) key: &'static str,
-    /// Its text for operators.
+    /// The text for operators.
     pub(crate) text: String,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A row states the field and its type, how it is written ([`super::format`]), its key, where it is set, its default,
 //! and how the engine enforces it. The fields of [`Permissions`], [`PermissionRequest`] and [`PermissionSettings`] follow from
-//! it. `docs/PERMISSIONS.md` says how to add one.
+//! it. `docs/PERMISSIONS.md` shows how to add one.
 
 use super::field::{Comparison, Field};
 use super::format::{
@@ -24,7 +24,7 @@ pub const DEFAULT_TIME_MS: u32 = 15;
 
 const NS_PER_MS: u64 = 1_000_000;
 
-/// Where a permission is set. In `grants.toml` all of them lie in the table of their strategy.
+/// The place where a permission is set. In `grants.toml` all of them lie in the table of their strategy.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// `[permissions]` of a plugin; `[risk]` and `[strategies.NAME.risk]` of the deck, under this key.

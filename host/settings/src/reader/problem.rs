@@ -5,7 +5,7 @@ use std::fmt;
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: usize,
     /// The mistake: "unknown key `max_notinal`".
     pub what: String,

@@ -211,32 +211,36 @@ impl<'r, 'd> Section<'r, 'd> {
         text.map(|text| self.located(value, text.to_owned()))
     }
 
-    /// Reads one of a few words.
-    pub(crate) fn word<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<T> {
+    /// Reads one of a few texts, each with its meaning.
+    pub(crate) fn choice<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
         let value = self.entry(key)?;
         let text = value.get_ref().as_str();
-        let found = words
+        let found = choices
             .iter()
-            .find(|(word, _)| Some(*word) == text)
+            .find(|(choice, _)| Some(*choice) == text)
             .map(|(_, meaning)| *meaning);
         if found.is_none() {
-            let list: Vec<String> = words
+            let list: Vec<String> = choices
                 .iter()
-                .map(|(word, _)| format!("\"{word}\""))
+                .map(|(choice, _)| format!("\"{choice}\""))
                 .collect();
             self.wrong(key, value, &list.join(" or "));
         }
         found
     }
 
-    /// Reads a list of a few words.
-    pub(crate) fn words<T: Copy>(&self, key: &'static str, words: &[(&str, T)]) -> Option<Vec<T>> {
-        let list: Vec<String> = words
+    /// Reads a list of such texts.
+    pub(crate) fn choices<T: Copy>(
+        &self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<Vec<T>> {
+        let list: Vec<String> = choices
             .iter()
-            .map(|(word, _)| format!("\"{word}\""))
+            .map(|(choice, _)| format!("\"{choice}\""))
             .collect();
         let wanted = format!("a list of {}", list.join(", "));
-        let known = |text: &str| words.iter().find(|(word, _)| *word == text);
+        let known = |text: &str| choices.iter().find(|(choice, _)| *choice == text);
         let texts = self.texts_that(key, &wanted, |text| known(text).is_some())?;
         let meanings = texts.iter().filter_map(|text| known(&text.value));
         Some(meanings.map(|(_, meaning)| *meaning).collect())

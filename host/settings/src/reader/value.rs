@@ -8,7 +8,7 @@ pub(crate) const DAY_MS: u64 = 86_400_000;
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Its line, from 1.
+    /// The line, from 1.
     pub line: usize,
 }
 
