@@ -158,8 +158,8 @@ fn two_venues_are_traded_freely_and_every_order_comes_back() {
 
 #[test]
 fn a_run_on_two_venues_is_replayed_equal_in_lockstep_and_freely() {
-    let kinds: [(Stepping, fn(EngineConfig) -> Engine); 2] =
-        [(Stepping::Lockstep, lockstep), (Stepping::Free, free)];
+    type Make = fn(EngineConfig) -> Engine;
+    let kinds: [(Stepping, Make); 2] = [(Stepping::Lockstep, lockstep), (Stepping::Free, free)];
     for (stepping, engine) in kinds {
         let (items, report) = recorded(engine(config(stepping, 2)));
         for workers in [1, 3] {
