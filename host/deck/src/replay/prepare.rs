@@ -4,7 +4,7 @@ use crate::assemble::engine_config;
 use crate::clock::{Pace, since};
 use crate::folder::cache_folder;
 use crate::loading::StrategyLoader;
-use crate::open_venues::account_currency;
+use crate::open_venues::{account_currency, override_venues};
 use crate::replay::recorded_venue::RecordedVenue;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::replay_clock::ReplayClock;
@@ -16,10 +16,8 @@ use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::names::Names;
-use tickdeck_recording::{
-    DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest, RunOverrides,
-};
-use tickdeck_settings::config::{Config, VenueKind};
+use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
+use tickdeck_settings::config::Config;
 
 /// A recorded run, ready to be replayed.
 pub struct PreparedReplay {
@@ -50,11 +48,7 @@ pub fn settings(manifest: &RunManifest) -> Result<Config> {
             *capture = folder.join(&*capture);
         }
     }
-    let RunOverrides { seed, capture, .. } = &manifest.played;
-    config.venue.seed = seed.or(config.venue.seed);
-    if !capture.is_empty() {
-        (config.venue.kind, config.venue.files) = (VenueKind::Capture, capture.clone());
-    }
+    override_venues(&mut config, &manifest.played);
     Ok(config)
 }
 

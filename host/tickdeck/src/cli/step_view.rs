@@ -77,7 +77,7 @@ impl StepView {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            told.hear(feed.lines(names).told());
+            told.hear(feed.lines(names).with_omissions());
             let rows = screen.rows().min(MOST_ORDERS);
             let mut model = view(title, &feed.latest(), 0.0, &told, rows, names);
             model.focus.clone_from(&focus);

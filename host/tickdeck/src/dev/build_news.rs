@@ -79,7 +79,7 @@ impl BuildReporter for FeedReporter {
             _ => LogLevel::Info,
         };
         let meanwhile = "the version before goes on";
-        self.0.show_draft(news.draft(name, meanwhile));
+        self.0.show_build_progress(news.draft(name, meanwhile));
         if news.is_worth_a_line() {
             self.0
                 .say(Topic::Build, name, level, &news.words(meanwhile));
@@ -132,7 +132,7 @@ impl BuildNews {
     }
 
     fn draft(&self, name: &str, meanwhile: &str) -> BuildProgress {
-        let (stand, errors) = match self {
+        let (phase, errors) = match self {
             Self::Broken(failure) => (BuildPhase::Broken, failure.errors.clone()),
             Self::Trouble(_) => (BuildPhase::Broken, Vec::new()),
             Self::Live(_) | Self::Same => (BuildPhase::Live, Vec::new()),
@@ -142,7 +142,7 @@ impl BuildNews {
         };
         BuildProgress {
             headline: format!("{name}: {}", self.headline(meanwhile)),
-            stand,
+            phase,
             errors: errors.into_iter().take(MOST_ERRORS).collect(),
         }
     }
@@ -199,7 +199,7 @@ mod tests {
         let draft = news.draft("ema", "it waits");
         assert_eq!(draft.headline, "ema: does not build, 1 error; it waits");
         assert_eq!(
-            (draft.stand, draft.errors),
+            (draft.phase, draft.errors),
             (BuildPhase::Broken, failure.errors)
         );
         assert!(news.words("it waits").contains("\n --> src/lib.rs:81:23"));

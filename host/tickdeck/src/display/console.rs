@@ -137,7 +137,7 @@ impl Keyboard {
             // Without a display nobody could stop it any more.
             self.end();
         }
-        told.hear(self.feed.lines(&self.names).told());
+        told.hear(self.feed.lines(&self.names).with_omissions());
         let lines = FeedLines {
             list: told.changes.into_iter().chain(told.log).collect(),
             ..FeedLines::default()
@@ -151,8 +151,8 @@ impl Keyboard {
     }
 
     fn draw(&self, screen: &mut Screen, told: &mut MessageLog, rate: &mut Rate) -> Result<()> {
-        told.hear(self.feed.lines(&self.names).told());
-        told.draft = self.feed.draft();
+        told.hear(self.feed.lines(&self.names).with_omissions());
+        told.draft = self.feed.build_progress();
         let status = self.feed.latest();
         let per_second = rate.look(Instant::now(), status.events);
         let orders = screen.rows().min(MOST_ORDERS);

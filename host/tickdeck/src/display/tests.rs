@@ -165,7 +165,7 @@ fn broken() -> ViewModel {
     };
     told.draft = Some(BuildProgress {
         headline: "ema-cross does not build, 8 errors; the version before goes on".to_owned(),
-        stand: BuildPhase::Broken,
+        phase: BuildPhase::Broken,
         errors: (81..89).map(error).collect(),
     });
     view("dev ema-cross", &status(), 41_234.0, &told, 10, &names())
