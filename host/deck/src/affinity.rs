@@ -25,7 +25,7 @@ pub fn spawn_for_strategies<T: Send + 'static>(
     strategy_thread(name).spawn(work)
 }
 
-/// Does work on a thread that can run strategies, and waits for it. A panic of the work goes on here.
+/// Runs work on a thread that can run strategies, and waits for it. A panic of the work is passed on.
 ///
 /// # Errors
 /// The system has no thread left.

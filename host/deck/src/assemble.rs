@@ -1,5 +1,5 @@
-//! Assembles a deck afresh: settings and modules in, an engine that is ready to run out. See
-//! [`resume`](crate::replay::resume) for a deck that resumes an interrupted run.
+//! Assembles a deck afresh: settings and modules in, an engine that is ready to run out. A deck that resumes an
+//! interrupted run is assembled by `replay::resume`.
 //!
 //! The order matters: names are interned first, then saved in the data folder, and only then does the first strategy
 //! start, so that no state ever refers to a number that a crash could take away.
@@ -70,11 +70,11 @@ pub struct DeckParts {
     pub killed: bool,
     /// The file that latches a kill, if it is to last.
     pub latch: Option<PathBuf>,
-    /// Where the run is recorded, if it is.
+    /// The recording of the run; none: nothing is recorded.
     pub journal: Option<Journaling>,
 }
 
-/// Where and how a run is recorded.
+/// The recording of a run.
 pub struct Journaling {
     /// The reels of the data folder.
     pub reels: DataReels,
@@ -102,7 +102,7 @@ pub struct AssembledDeck {
     pub core: Option<usize>,
     /// Strategies that do not run, with the reasons.
     pub skipped: Skipped,
-    /// What the strategy manager starts with.
+    /// The set-up of the strategy manager.
     pub setup: ManagerSetup,
 }
 
@@ -307,7 +307,7 @@ impl DeckParts {
         })
     }
 
-    /// Puts together what was assembled, with what the strategy manager goes on with.
+    /// Returns the assembled deck, with the set-up of its strategy manager.
     pub(crate) fn assembled(
         self,
         engine: Engine,

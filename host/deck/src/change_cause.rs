@@ -6,12 +6,12 @@ use tickdeck_engine::ChangeOrigin;
 use tickdeck_settings::config::ParameterValue;
 use tickdeck_strategy::watch::Fingerprint;
 
-/// Who brings a module to a strategy.
+/// The origin of a request to load a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Requester {
-    /// The plugins folder, in which a file changed.
+    /// A file in the plugins folder changed.
     Folder,
-    /// An operator, who also insists on a version that failed before.
+    /// An operator asked for it, also for a version that failed before.
     Operator,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Content {
     pub(crate) permissions: Vec<RecordedPermission>,
 }
 
-/// Why a strategy is changed.
+/// The cause of a change of a strategy.
 #[derive(Debug)]
 pub(crate) enum ChangeCause {
     /// A module is new, was changed, or is loaded again.
@@ -39,7 +39,7 @@ pub(crate) enum ChangeCause {
     Promote,
     /// An operator rolls back.
     RollBack,
-    /// The file is gone, or an operator removes the strategy.
+    /// The file was removed, or an operator removes the strategy.
     Remove,
 }
 

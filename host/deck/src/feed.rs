@@ -90,13 +90,13 @@ impl OperatorFeed {
     }
 
     /// Returns the state of the build of the next version.
-    pub fn draft(&self) -> Option<BuildProgress> {
+    pub fn build_progress(&self) -> Option<BuildProgress> {
         self.inner().progress.clone()
     }
 
     /// Shows the state of the build of the next version.
-    pub fn show_draft(&self, draft: BuildProgress) {
-        self.inner().progress = Some(draft);
+    pub fn show_build_progress(&self, progress: BuildProgress) {
+        self.inner().progress = Some(progress);
     }
 
     /// Whether there are lines about a build, which its author waits for.
@@ -288,7 +288,7 @@ mod tests {
             ("ema ended: trapped", Weight::Error)
         );
         assert_eq!(
-            lines.told().last().unwrap().text,
+            lines.with_omissions().last().unwrap().text,
             "... and 980 more orders denied"
         );
         assert_eq!(

@@ -6,10 +6,11 @@ use tickdeck_recording::data_folder::Data;
 use tickdeck_settings::config::{Config, FILE_NAME};
 use tickdeck_strategy::watch::Scan;
 
-/// The modules of a deck.
+/// The folder of a deck's modules.
 pub const PLUGINS: &str = "plugins";
-/// What must last.
+/// The folder of a deck's durable state.
 const DATA: &str = "data";
+
 /// A deck's folder.
 #[derive(Debug, Clone)]
 pub struct Deck {
@@ -17,20 +18,20 @@ pub struct Deck {
 }
 
 impl Deck {
-    /// The deck in `root`.
+    /// Returns the deck in `root`.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Its settings file, whether or not it is there.
+    /// Returns its settings file, which need not exist.
     pub fn config_file(&self) -> PathBuf {
         self.root.join(FILE_NAME)
     }
 
-    /// Its settings; the defaults if it has no file.
+    /// Reads its settings; the defaults if it has no file.
     ///
     /// # Errors
-    /// The file can't be read, or everything that is wrong with it.
+    /// The file can't be read, or is wrong; the error lists every mistake.
     pub fn config(&self) -> Result<Config> {
         let file = self.config_file();
         if file.exists() {
@@ -40,22 +41,22 @@ impl Deck {
         }
     }
 
-    /// Its plugins folder.
+    /// Returns its plugins folder.
     pub fn plugins(&self) -> PathBuf {
         self.root.join(PLUGINS)
     }
 
-    /// Its data folder.
+    /// Returns its data folder.
     pub fn data(&self) -> PathBuf {
         self.root.join(DATA)
     }
 
-    /// Its folder.
+    /// Returns its folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Opens the data folder for this host alone, making it if need be.
+    /// Opens the data folder for this host alone, and creates it if needed.
     ///
     /// # Errors
     /// Another host holds it, or it can't be written.
@@ -64,10 +65,10 @@ impl Deck {
     }
 }
 
-/// What a plugins folder holds.
+/// Reads a plugins folder.
 ///
 /// # Errors
-/// It can't be read.
+/// The folder can't be read.
 pub fn scan(plugins: &Path) -> Result<Scan> {
     if !plugins.exists() {
         bail!(
@@ -78,14 +79,14 @@ pub fn scan(plugins: &Path) -> Result<Scan> {
     Ok(tickdeck_strategy::watch::scan(plugins)?)
 }
 
-/// A crate's module: named like its folder.
+/// Returns the name of a crate's module: the name of its folder.
 pub fn module_name(folder: &Path) -> String {
     folder
         .file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Where compiled modules are kept: never in the plugins folder.
+/// Returns the folder of compiled modules, which is never the plugins folder.
 pub fn cache_folder() -> Option<PathBuf> {
     let from = |name: &str| {
         std::env::var_os(name)

@@ -323,7 +323,7 @@ impl StrategyLoader {
         LoadFailure::Module(texts.join("; "))
     }
 
-    /// Starts a strategy in a version, with its capital; `left`: where it stood, if it ran before.
+    /// Starts a strategy in a version, with its capital; `left`: its state in the engine, if it ran before.
     ///
     /// # Errors
     /// Its capital does not fit the currency, or it refuses, or traps.

@@ -4,6 +4,7 @@ use crate::venues::{Venue, open_all};
 use anyhow::{Context, Result, bail};
 use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_model::{Currency, Registry};
+use tickdeck_recording::RunOverrides;
 use tickdeck_settings::config::Config;
 
 /// The venues of a deck, in the order of the settings, registered.
@@ -14,6 +15,20 @@ pub(crate) struct OpenVenues {
     pub(crate) title: String,
     /// The seed of the first.
     pub(crate) seed: u64,
+}
+
+/// Applies the command line's overrides to the venues of the settings.
+///
+/// # Errors
+/// Captures were named for a deck with several venues.
+pub(crate) fn override_venues(config: &mut Config, overrides: &RunOverrides) -> Result<()> {
+    if !overrides.capture.is_empty() {
+        config.play_captures(overrides.capture.clone())?;
+    }
+    if let Some(seed) = overrides.seed {
+        config.set_seed(seed);
+    }
+    Ok(())
 }
 
 impl OpenVenues {
@@ -88,4 +103,80 @@ pub(crate) fn account_currency<'a>(
         .and_then(|id| registry.instrument(*id))
         .and_then(|first| registry.currency(first.quote))
         .context("the venue has no instrument")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_engine::port::{Command, Continuity, Due, GatewayError};
+    use tickdeck_model::{Event, Timestamp};
+
+    struct Silent(VenueTerms);
+
+    impl Gateway for Silent {
+        fn register(&mut self, _: &mut Registry) -> Result<VenueTerms, GatewayError> {
+            Ok(self.0.clone())
+        }
+
+        fn send(&mut self, _: Timestamp, _: Command) {}
+
+        fn next_due(&mut self) -> Due {
+            Due::Over
+        }
+
+        fn poll(&mut self, _: Timestamp, _: &mut Vec<Event>) -> Result<(), GatewayError> {
+            Ok(())
+        }
+    }
+
+    fn open(names: &[&str], registry: &mut Registry) -> OpenVenues {
+        let venue = |name: &&str| {
+            let terms = VenueTerms {
+                venue: registry.add_venue(name),
+                instruments: Vec::new(),
+                balances: Vec::new(),
+                lookahead_ns: 1,
+                continuity: Continuity::Repeats,
+            };
+            let gateway: Box<dyn Gateway> = Box::new(Silent(terms.clone()));
+            (gateway, terms)
+        };
+        OpenVenues {
+            venues: names.iter().map(venue).collect(),
+            title: String::new(),
+            seed: 7,
+        }
+    }
+
+    #[test]
+    fn the_venues_of_a_resumed_run_are_found_by_name_and_keep_their_order() {
+        let mut registry = Registry::new();
+        let recorded = ["B".to_owned(), "C".to_owned(), "A".to_owned()];
+        let venues = open(&["A", "B", "C"], &mut registry);
+        let ordered = venues.in_order_of(&recorded, &registry).unwrap();
+        let names: Vec<&str> = ordered
+            .terms()
+            .map(|terms| registry.venue(terms.venue).unwrap())
+            .collect();
+        assert_eq!(names, ["B", "C", "A"]);
+    }
+
+    #[test]
+    fn a_run_is_not_resumed_with_a_venue_less_or_more() {
+        let mut registry = Registry::new();
+        let recorded = ["A".to_owned(), "B".to_owned()];
+        let error = |names: &[&str], registry: &mut Registry| {
+            let venues = open(names, registry);
+            let ordered = venues.in_order_of(&recorded, registry);
+            ordered.err().unwrap().to_string()
+        };
+        assert_eq!(
+            error(&["A"], &mut registry),
+            "the deck no longer has venue `B`"
+        );
+        assert_eq!(
+            error(&["A", "B", "C"], &mut registry),
+            "the deck has a venue that the run did not have, `C`"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use crate::assemble::{DeckParts, Journaling};
 use crate::clock::Pace;
 use crate::folder::{cache_folder, scan};
 use crate::lifecycle::SaveNames;
+use crate::open_venues::override_venues;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
@@ -44,7 +45,7 @@ pub struct RunRequest {
     pub fresh: bool,
 }
 
-/// What the command line says over the settings.
+/// The command line's overrides of the settings.
 #[derive(Debug, Clone)]
 pub struct Overrides {
     /// The seed of everything random.
@@ -68,15 +69,19 @@ pub struct Overrides {
 impl Overrides {
     /// Returns the settings with the overrides applied.
     pub fn apply(&self, mut config: Config) -> Result<Config> {
-        if !self.capture.is_empty() {
-            config.play_captures(self.capture.clone())?;
-        }
-        if let Some(seed) = self.seed {
-            config.set_seed(seed);
-        }
+        override_venues(&mut config, &self.recorded())?;
         config.engine.workers = self.workers.or(config.engine.workers);
         config.engine.batch = self.batch.or(config.engine.batch);
         Ok(config)
+    }
+
+    /// Returns the overrides that are recorded with a run.
+    fn recorded(&self) -> RunOverrides {
+        RunOverrides {
+            seed: self.seed,
+            events: self.events,
+            capture: self.capture.clone(),
+        }
     }
 }
 
@@ -95,11 +100,7 @@ impl RunRequest {
             }
             Some(data) => Some(Journaling {
                 reels: DataReels::in_folder(&data),
-                played: RunOverrides {
-                    seed: overrides.seed,
-                    events: overrides.events,
-                    capture: overrides.capture,
-                },
+                played: overrides.recorded(),
                 fresh: self.fresh,
             }),
             None => None,

@@ -14,8 +14,8 @@ use tickdeck_engine::port::{
     Version,
 };
 use tickdeck_engine::{
-    ChangeResult, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
-    StrategyState, VersionChange,
+    ChangeOrigin, ChangeResult, EngineConfig, EngineHandle, Notice, Observer, Report, StateSource,
+    Status, StrategyChange, StrategyState, VersionChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -1026,4 +1026,67 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
         StrategyState::Quarantined,
         "numbers of the next run were used"
     );
+}
+
+/// Notes of every change whether its origin came back, and whether the request was answered by then.
+struct Origins {
+    origin: ChangeOrigin,
+    answer: Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>>,
+    seen: Vec<(bool, bool)>,
+}
+
+impl Observer for Origins {
+    fn notice(&mut self, _: Timestamp, notice: Notice) {
+        if let Notice::Version { change, origin, .. } = notice
+            && !matches!(change, VersionChange::Live { .. })
+        {
+            let answer = self.answer.lock().unwrap();
+            let is_answered = answer.as_ref().unwrap().try_recv().is_ok();
+            self.seen
+                .push((origin.as_ref() == Some(&self.origin), is_answered));
+        }
+    }
+
+    fn status(&mut self, _: &Status) {}
+}
+
+#[test]
+fn a_change_hands_its_origin_back_in_its_notice_before_it_is_answered() {
+    let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
+    let origin = ChangeOrigin::new("a changed file");
+    let answer: Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>> = Arc::default();
+    let (hand, kept, own) = (Arc::clone(&controls), Arc::clone(&answer), origin.clone());
+    let operator = Toy(
+        move |event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+            let mut answer = kept.lock().unwrap();
+            if event.sequence > 50 && answer.is_none() {
+                let to = Box::new(version("2", traits()));
+                let swap = StrategyChange::Swap(CHANGED, to);
+                *answer = Some(hand.get().unwrap().change_from(swap, own.clone()));
+            }
+            Ok(())
+        },
+    );
+    let first = version("1", traits());
+    let strategy = started(&first);
+    let strategies = vec![
+        (
+            "operator",
+            toy::version("1", market(), Arc::new(toy::Once)),
+            Box::new(operator) as Box<dyn Strategy>,
+        ),
+        ("counting", first, strategy),
+    ];
+    let engine = toy::engine_of(ToyVenue::new(5, 2_000), plain(), strategies);
+    controls.set(engine.controls()).ok();
+    let mut origins = Origins {
+        origin: origin.clone(),
+        answer: Arc::clone(&answer),
+        seen: Vec::new(),
+    };
+    engine.run(&mut origins).unwrap();
+    assert_eq!(origins.seen, [(true, false)]);
+    assert_eq!(origin.get::<&str>(), Some(&"a changed file"));
+    let answer = answer.lock().unwrap().take().unwrap().recv().unwrap();
+    assert!(matches!(answer, Ok(ChangeResult::Swapped(_))));
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use crate::{
-    RingConfig, Consumer, MAX_CONSUMERS, PARK_LIMIT, Read, Ring, RingError, SlowPolicy, Wait, Wake,
+    Consumer, MAX_CONSUMERS, PARK_LIMIT, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake,
     ring,
 };
 use std::cell::Cell;

@@ -11,7 +11,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 use tickdeck_ring::{
-    RingConfig, Consumer, PARK_LIMIT, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring,
+    Consumer, PARK_LIMIT, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring,
 };
 
 /// Two words, which tear if anything does.

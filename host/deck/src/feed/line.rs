@@ -102,7 +102,7 @@ pub struct FeedLines {
 
 impl FeedLines {
     /// Returns the lines, and one more for each topic of which some were left out.
-    pub fn told(self) -> Vec<FeedLine> {
+    pub fn with_omissions(self) -> Vec<FeedLine> {
         let at = self.list.last().map_or(0, |line| line.at);
         let more = self.left_out.into_iter().map(|(topic, count)| FeedLine {
             at,
@@ -120,7 +120,7 @@ pub struct BuildProgress {
     /// `ema-cross builds`, `ema-cross does not build, 2 errors`
     pub headline: String,
     /// Whether it is live, being built, or broken.
-    pub stand: BuildPhase,
+    pub phase: BuildPhase,
     /// The compiler's errors, a line each.
     pub errors: Vec<String>,
 }

@@ -9,15 +9,13 @@ use crate::feed::ReportedChange;
 use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::manager::Manager;
+use crate::lifecycle::message::UNEXPECTED;
 use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{ChangeOrigin, ChangeResult, DryRun, StrategyChange, VersionChange};
 use tickdeck_model::StrategyId;
 
-/// Why a request has no outcome.
+/// The reason for a request without an outcome.
 const SHUTTING_DOWN: &str = "the host is shutting down";
-
-/// The engine answered a request with the result of another kind of request: a bug in tickdeck.
-pub(super) const UNEXPECTED: &str = "the engine reported something else";
 
 impl Manager {
     /// Requests a change, and returns it once the engine has made it and it has been applied.
@@ -138,5 +136,85 @@ fn retire(result: ChangeResult) {
     if let Some(mut instance) = instance {
         // A fault changes nothing any more: the instance is dropped either way.
         let _ = instance.stop(reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change_cause::{Content, Requester, content};
+    use tickdeck_engine::StateSource;
+
+    fn swapped(generation: u32) -> VersionChange {
+        VersionChange::Swapped {
+            from: "1".to_owned(),
+            to: "2".to_owned(),
+            hash: String::new(),
+            generation,
+            inherited: StateSource::Nothing,
+            lost: None,
+            took_ns: 1,
+        }
+    }
+
+    fn module(content: &Content) -> ChangeCause {
+        ChangeCause::Module {
+            requester: Requester::Folder,
+            content: content.clone(),
+            preparation: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_swap_is_taken_over_by_its_cause() {
+        let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
+        let mut entry = ManagedStrategy::default();
+        entry.set_live(1, one.clone());
+        entry.apply(&swapped(2), Some(&module(&two)));
+        assert!(entry.runs(two.fingerprint));
+        let shadow = VersionChange::Shadow {
+            version: "3".to_owned(),
+        };
+        entry.apply(&shadow, Some(&module(&three)));
+        assert!(entry.runs(two.fingerprint), "a shadow does not trade");
+        entry.apply(&swapped(3), Some(&ChangeCause::Promote));
+        assert!(entry.runs(three.fingerprint) && entry.shadow.is_none());
+        entry.apply(&swapped(4), Some(&ChangeCause::RollBack));
+        assert!(entry.runs(two.fingerprint));
+        assert!(entry.failed.contains(&three.fingerprint));
+    }
+
+    #[test]
+    fn a_rollback_by_the_engine_before_a_swap_is_taken_over_before_it() {
+        let [one, two, three] = [b"one", b"two", b"3.."].map(|bytes| content(bytes));
+        let mut entry = ManagedStrategy::default();
+        entry.set_live(1, one);
+        entry.set_live(2, two.clone());
+        let rolled_back = VersionChange::RolledBack {
+            from: "2".to_owned(),
+            to: "1".to_owned(),
+            hash: String::new(),
+            generation: 3,
+            problem: "trapped".to_owned(),
+        };
+        entry.apply(&rolled_back, None);
+        entry.apply(&swapped(4), Some(&module(&three)));
+        assert!(entry.runs(three.fingerprint));
+        assert!(entry.failed.contains(&two.fingerprint));
+    }
+
+    #[test]
+    fn a_removed_strategy_runs_nothing_and_a_failed_shadow_is_not_loaded_again() {
+        let [one, two] = [b"one", b"two"].map(|bytes| content(bytes));
+        let mut entry = ManagedStrategy::default();
+        entry.set_live(1, one.clone());
+        entry.shadow = Some(two.clone());
+        let ended = VersionChange::ShadowEnded {
+            problem: "trapped".to_owned(),
+        };
+        entry.apply(&ended, None);
+        assert!(entry.failed.contains(&two.fingerprint));
+        entry.apply(&VersionChange::Removed, Some(&ChangeCause::Remove));
+        assert!(!entry.started && !entry.runs(one.fingerprint));
     }
 }

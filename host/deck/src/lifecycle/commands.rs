@@ -2,10 +2,9 @@
 
 use crate::change_cause::{ChangeCause, Requester};
 use crate::feed::{Topic, describe_state, micros};
-use crate::lifecycle::changes::UNEXPECTED;
 use crate::lifecycle::history_entries;
 use crate::lifecycle::manager::Manager;
-use crate::lifecycle::message::StrategyCommand;
+use crate::lifecycle::message::{StrategyCommand, UNEXPECTED};
 use tickdeck_engine::{StrategyChange, VersionChange};
 use tickdeck_journal::unix_ns;
 use tickdeck_model::StrategyId;

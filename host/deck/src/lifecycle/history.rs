@@ -21,7 +21,7 @@ pub struct Generation {
     pub hash: String,
     /// When it became live, in event time.
     pub at: Timestamp,
-    /// Why it became live.
+    /// The reason why it became live.
     pub reason: String,
     /// The state that it took over, and how long that took.
     pub handover: String,

@@ -2,11 +2,10 @@
 
 use crate::change_cause::{ChangeCause, Requester};
 use crate::feed::{OperatorFeed, ReportedChange, Topic, describe_state, micros};
-use crate::lifecycle::changes::UNEXPECTED;
 use crate::lifecycle::history::{StrategyHistory, StrategyRecord};
 use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
-use crate::lifecycle::message::Message;
+use crate::lifecycle::message::{Message, UNEXPECTED};
 use crate::lifecycle::setup::{ManagerSetup, SaveNames};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use std::collections::BTreeMap;
@@ -317,7 +316,7 @@ impl Manager {
         }
     }
 
-    /// Makes the start of a strategy, at the first event or where it stood when it was removed.
+    /// Prepares the start of a strategy, from its last position and order number if it ran before.
     fn start_of(
         &self,
         loaded: &LoadedStrategy,

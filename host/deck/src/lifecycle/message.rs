@@ -19,6 +19,9 @@ pub enum StrategyCommand {
     Approve(Option<String>),
 }
 
+/// The engine reported a change of another kind than requested: a bug in tickdeck.
+pub(super) const UNEXPECTED: &str = "the engine reported something else";
+
 /// A message to the manager's thread.
 pub(super) enum Message {
     /// The plugins folder changed.

@@ -1,4 +1,4 @@
-//! What the manager starts with.
+//! The set-up of the strategy manager.
 
 use crate::lifecycle::history::StrategyHistory;
 use crate::loading::{LoadedStrategy, StrategyLoader};
@@ -13,7 +13,7 @@ use tickdeck_strategy::watch::Scan;
 /// Saves the interned names durably, before anything runs that refers to them.
 pub type SaveNames = Box<dyn Fn(&Registry) -> Result<()> + Send>;
 
-/// What the manager starts with.
+/// The set-up of the strategy manager.
 pub struct ManagerSetup {
     /// Loads strategies.
     pub loader: StrategyLoader,

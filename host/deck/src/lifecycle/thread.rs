@@ -17,7 +17,7 @@ use tickdeck_engine::EngineHandle;
 use tickdeck_recording::RetentionBudget;
 use tickdeck_strategy::watch::{Hints, WatchConfig, Watcher};
 
-/// How long an operator's command may take: compiling a large strategy takes its time.
+/// The longest that an operator's command may take: compiling a large strategy is slow.
 const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
 /// Manages the strategies of a running deck on a thread of its own, which ends when this is dropped.
@@ -93,7 +93,7 @@ impl ManagerHandle {
     /// Sends a command about a strategy, and waits for the outcome: a sentence, either way.
     ///
     /// # Errors
-    /// Why the command was not carried out.
+    /// The command was not carried out; the text says why.
     pub fn ask(&self, name: &str, command: StrategyCommand) -> Result<String, String> {
         let (reply, answer) = channel();
         let ending = || "the host is shutting down".to_owned();

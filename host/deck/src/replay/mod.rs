@@ -1,4 +1,4 @@
-//! Recorded runs: replayed as they were ([`prepare_replay`]), resumed where they were interrupted ([`resume`]), and played
+//! Recorded runs: replayed as they were ([`prepare_replay`]), resumed where they were interrupted (`resume`), and played
 //! with another module ([`prepare_what_if`]).
 
 mod command_clock;

@@ -4,7 +4,7 @@ use crate::assemble::engine_config;
 use crate::clock::{Pace, since};
 use crate::folder::cache_folder;
 use crate::loading::StrategyLoader;
-use crate::open_venues::account_currency;
+use crate::open_venues::{account_currency, override_venues};
 use crate::replay::recorded_venue::RecordedVenue;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::replay_clock::ReplayClock;
@@ -16,9 +16,7 @@ use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::names::Names;
-use tickdeck_recording::{
-    DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest, RunOverrides,
-};
+use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
 use tickdeck_settings::config::Config;
 
 /// A recorded run, ready to be replayed.
@@ -48,13 +46,7 @@ pub fn settings(manifest: &RunManifest) -> Result<Config> {
     if let Some(folder) = Path::new(file).parent() {
         config.locate_files(folder);
     }
-    let RunOverrides { seed, capture, .. } = &manifest.overrides;
-    if let Some(seed) = seed {
-        config.set_seed(*seed);
-    }
-    if !capture.is_empty() {
-        config.play_captures(capture.clone())?;
-    }
+    override_venues(&mut config, &manifest.overrides)?;
     Ok(config)
 }
 

@@ -1,4 +1,4 @@
-//! Resumes an interrupted run (a kill, a crash, a power cut): the reels say where everything stood.
+//! Resumes an interrupted run (a kill, a crash, a power cut): the reels hold the state of everything.
 //!
 //! The venues of a deck are simulated ones and live in the host, so they ended with it. Given the same commands, they give
 //! the same answers: while the run is replayed from its reels, the venues are brought along, and checked against the reel
@@ -18,8 +18,8 @@ use tickdeck_engine::{Engine, EngineConfig, NullObserver, OperatorCommand, Statu
 use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
 use tickdeck_recording::{JournalRecorder, RecordedRun, RecordedTerms, ReelTape, RunManifest};
-use tickdeck_strategy::watch::{Plugin, Scan};
 use tickdeck_settings::run_difference::{RunSettings, run_difference};
+use tickdeck_strategy::watch::{Plugin, Scan};
 
 /// A run that was interrupted.
 pub(crate) struct InterruptedRun {
@@ -126,7 +126,7 @@ fn venue_names(manifest: &RunManifest) -> Result<Vec<String>> {
 }
 
 impl DeckParts {
-    /// Makes an engine that stands where the run was interrupted, and goes on recording it.
+    /// Makes an engine in the state of the interruption, which continues the recording.
     fn resume_engine(
         &self,
         (run, manifest): (&RecordedRun, &RunManifest),

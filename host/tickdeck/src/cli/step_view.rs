@@ -79,7 +79,7 @@ impl StepView {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            messages.add(feed.lines(names).told());
+            messages.add(feed.lines(names).with_omissions());
             let rows = screen.rows().min(MOST_ORDERS);
             let status = read_model.host_status(&feed.latest(), 0.0);
             let mut model = view(&status, &messages, rows);

@@ -79,7 +79,7 @@ impl BuildReporter for FeedReporter {
             _ => LogLevel::Info,
         };
         let meanwhile = "the previous version keeps running";
-        self.0.show_draft(news.draft(name, meanwhile));
+        self.0.show_build_progress(news.draft(name, meanwhile));
         if news.is_worth_a_line() {
             self.0.say(Topic::Build, name, level, &news.text(meanwhile));
         }
@@ -137,7 +137,7 @@ impl BuildNews {
     }
 
     fn draft(&self, name: &str, meanwhile: &str) -> BuildProgress {
-        let (stand, errors) = match self {
+        let (phase, errors) = match self {
             Self::Broken(failure) => (BuildPhase::Broken, failure.errors.clone()),
             Self::Trouble(_) => (BuildPhase::Broken, Vec::new()),
             Self::Live(_) | Self::Unchanged => (BuildPhase::Live, Vec::new()),
@@ -147,7 +147,7 @@ impl BuildNews {
         };
         BuildProgress {
             headline: format!("{name}: {}", self.headline(meanwhile)),
-            stand,
+            phase,
             errors: errors.into_iter().take(MOST_ERRORS).collect(),
         }
     }
@@ -204,7 +204,7 @@ mod tests {
         let draft = news.draft("ema", "it waits");
         assert_eq!(draft.headline, "ema: does not build, 1 error; it waits");
         assert_eq!(
-            (draft.stand, draft.errors),
+            (draft.phase, draft.errors),
             (BuildPhase::Broken, failure.errors)
         );
         assert!(news.text("it waits").contains("\n --> src/lib.rs:81:23"));

@@ -146,7 +146,7 @@ impl Running {
             // Without a display nobody could stop it.
             self.end();
         }
-        messages.add(self.feed.lines(&self.names).told());
+        messages.add(self.feed.lines(&self.names).with_omissions());
         let lines = FeedLines {
             list: messages.changes.into_iter().chain(messages.log).collect(),
             ..FeedLines::default()
@@ -160,8 +160,8 @@ impl Running {
     }
 
     fn draw(&mut self, screen: &mut Screen, messages: &mut MessageLog) -> Result<()> {
-        messages.add(self.feed.lines(&self.names).told());
-        messages.draft = self.feed.draft();
+        messages.add(self.feed.lines(&self.names).with_omissions());
+        messages.draft = self.feed.build_progress();
         let orders = screen.rows().min(MOST_ORDERS);
         screen.draw(view(&self.status(), messages, orders))
     }

@@ -351,7 +351,7 @@ fn shadows(status: &HostStatus) -> impl Iterator<Item = LogRow> {
 }
 
 fn draft(draft: &BuildProgress) -> Focus {
-    let tone = match draft.stand {
+    let tone = match draft.phase {
         BuildPhase::Underway => Tone::Plain,
         BuildPhase::Live => Tone::Good,
         BuildPhase::Broken => Tone::Bad,

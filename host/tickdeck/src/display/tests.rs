@@ -166,7 +166,7 @@ fn broken() -> ViewModel {
     messages.draft = Some(BuildProgress {
         headline: "ema-cross does not build, 8 errors; the previous version keeps running"
             .to_owned(),
-        stand: BuildPhase::Broken,
+        phase: BuildPhase::Broken,
         errors: (81..89).map(error).collect(),
     });
     view(&read("dev ema-cross", &status()), &messages, 10)
