@@ -1,11 +1,11 @@
 //! The operators' handle of a running engine: stop, pause, reduce, kill, and changes of strategies. Each takes effect at
 //! the next window.
 
+use crate::change_origin::ChangeOrigin;
 use crate::port::{Strategy, StrategyStart, Version};
 use crate::report::StrategyState;
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::StateSource;
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,37 +70,7 @@ pub struct Swapped {
     pub retired: Option<Box<dyn Strategy>>,
 }
 
-/// Who asked for a change of a strategy and why. Opaque to the engine, which hands it back in the notice of the change.
-///
-/// Two origins are equal if they are the same one.
-#[derive(Clone)]
-pub struct ChangeOrigin(Arc<dyn Any + Send + Sync>);
-
-impl ChangeOrigin {
-    /// Wraps what the asker knows of the change.
-    pub fn new(origin: impl Any + Send + Sync) -> Self {
-        Self(Arc::new(origin))
-    }
-
-    /// Returns what the asker wrapped, if it is of this type.
-    pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0.downcast_ref()
-    }
-}
-
-impl PartialEq for ChangeOrigin {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl std::fmt::Debug for ChangeOrigin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ChangeOrigin")
-    }
-}
-
-/// What an asker gets: the error says in a sentence why nothing changed.
+/// The answer to a request: the error says in a sentence why nothing changed.
 pub(crate) type ChangeAnswer = Result<ChangeResult, String>;
 
 /// A change that waits for the kernel.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod cancel;
+mod change_origin;
 mod config;
 mod effect;
 mod error;
@@ -27,7 +28,7 @@ pub use crate::effect::{
 };
 pub use crate::error::EngineError;
 pub use crate::handle::{
-    ChangeOrigin, ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
+    ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
 };
 pub use crate::kernel::Engine;
 pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
@@ -37,6 +38,7 @@ pub use crate::worker::handover::StateSource;
 pub use crate::worker::pool::WorkerError;
 pub use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 pub use cancel::CancelToken;
+pub use change_origin::ChangeOrigin;
 pub use config::{
     EngineConfig, InstrumentLimits, MiddlewareConfig, OrderLimits, OrderRate, RiskConfig, Stepping,
 };

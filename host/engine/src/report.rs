@@ -1,6 +1,6 @@
 //! What the engine reports while it runs and when it is done.
 
-use crate::handle::ChangeOrigin;
+use crate::change_origin::ChangeOrigin;
 use crate::worker::handover::StateSource;
 use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
