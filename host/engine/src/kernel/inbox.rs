@@ -1,6 +1,7 @@
 //! Requests of operators, and the changes of strategies that are under way.
 
-use crate::handle::{ChangeAnswer, ChangeOrigin, EngineHandle, Received, Request};
+use crate::change_origin::ChangeOrigin;
+use crate::handle::{ChangeAnswer, EngineHandle, Received, Request};
 use std::sync::mpsc::Sender;
 use tickdeck_model::StrategyId;
 
