@@ -1028,10 +1028,13 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
     );
 }
 
+/// The answer to a change that was asked for.
+type PendingAnswer = Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>>;
+
 /// Notes of every change whether its origin came back, and whether the request was answered by then.
 struct Origins {
     origin: ChangeOrigin,
-    answer: Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>>,
+    answer: PendingAnswer,
     seen: Vec<(bool, bool)>,
 }
 
@@ -1054,7 +1057,7 @@ impl Observer for Origins {
 fn a_change_hands_its_origin_back_in_its_notice_before_it_is_answered() {
     let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
     let origin = ChangeOrigin::new("a changed file");
-    let answer: Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>> = Arc::default();
+    let answer: PendingAnswer = Arc::default();
     let (hand, kept, own) = (Arc::clone(&controls), Arc::clone(&answer), origin.clone());
     let operator = Toy(
         move |event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
