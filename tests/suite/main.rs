@@ -18,3 +18,4 @@ mod reels;
 mod stale;
 mod swap;
 mod upgrades;
+mod venues;

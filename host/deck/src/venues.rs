@@ -18,6 +18,8 @@ use tickdeck_settings::config::{
 /// The seed without any setting: everyone who tries the demo sees the same market.
 pub const DEFAULT_SEED: u64 = 7;
 
+const NS_PER_MS: u64 = 1_000_000;
+
 /// Decimal digits of a capture's currencies.
 const CURRENCY_SCALE: u8 = 8;
 
@@ -83,6 +85,10 @@ fn simulated(
     sim.venue.clone_from(&venue.name);
     if let Some(rate) = settings.events_per_second {
         sim.events_per_second = rate;
+    }
+    if let Some(start_ms) = settings.start_ms {
+        let start_ns = start_ms.saturating_mul(NS_PER_MS);
+        sim.start = i64::try_from(start_ns).unwrap_or(i64::MAX);
     }
     if let Some(latency_us) = broker.latency_us {
         (sim.order_latency_ns, sim.feed_latency_ns) = (latency_us * 1_000, latency_us * 1_000);

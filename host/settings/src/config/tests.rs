@@ -179,6 +179,7 @@ fn each_venue_has_the_settings_of_its_kind() {
         VenueKind::Sim(SimSettings::default())
     );
     let west = SimSettings {
+        start_ms: None,
         seed: Some(3),
         events_per_second: Some(10),
         broker: BrokerSettings {

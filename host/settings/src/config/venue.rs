@@ -9,6 +9,8 @@ use std::path::PathBuf;
 const MAX_SEED: u64 = i64::MAX as u64;
 /// The fastest flow of the simulated exchange.
 const MAX_RATE: u64 = 10_000_000;
+/// The latest opening, the year 2200: event time must not come near the last timestamp.
+const MAX_START_MS: u64 = 7_258_118_400_000;
 /// The longest latency: a minute.
 const MAX_LATENCY_US: u64 = 60_000_000;
 
@@ -39,6 +41,8 @@ pub struct SimSettings {
     pub seed: Option<u64>,
     /// Market events per second, on average.
     pub events_per_second: Option<u32>,
+    /// Event time at which the market opens, in milliseconds since 1970.
+    pub start_ms: Option<u64>,
     /// Latency and costs of orders.
     pub broker: BrokerSettings,
 }
@@ -99,6 +103,7 @@ fn sim(section: &Section<'_, '_>) -> VenueKind {
     VenueKind::Sim(SimSettings {
         seed: section.integer("seed", 0..=MAX_SEED),
         events_per_second: section.integer("events_per_second", 1..=MAX_RATE),
+        start_ms: section.integer("start_ms", 0..=MAX_START_MS),
         broker: broker(section),
     })
 }
