@@ -287,7 +287,7 @@ fn versions_come_and_go_at_the_operators_word() {
     let refused = host.ask("strategies rollback guest").error(1);
     assert!(refused.contains("no earlier version"), "{refused}");
     let refused = host.ask("strategies promote guest").error(1);
-    assert!(refused.contains("no version runs beside"), "{refused}");
+    assert!(refused.contains("no shadow version"), "{refused}");
     let refused = host.ask("strategies approve guest").error(1);
     assert!(refused.contains("asks for nothing"), "{refused}");
 

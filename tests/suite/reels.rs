@@ -229,7 +229,7 @@ fn goes_on_after(machine: impl FnOnce(&Path, &mut Dice)) {
     assert_eq!(replayed(), [true, false, true], "TICKDECK_SEED={seed}");
     let output = host("cut").output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    let what = "the machine ended before all was on the disk";
+    let what = "the machine ended before everything was on the disk";
     assert!(words.contains(what), "{words}");
     ends_like(&last_object(&output), &twin, seed);
     assert_eq!(replayed(), [true, true, false], "TICKDECK_SEED={seed}");

@@ -289,7 +289,7 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     assert_eq!(host.record("guest").note, None);
     host.goes_on("guest");
     let why = host.refused("guest", StrategyCommand::Promote);
-    assert!(why.contains("no version runs beside"), "{why}");
+    assert!(why.contains("no shadow version"), "{why}");
 
     let done = host.ask("guest", StrategyCommand::RollBack);
     assert!(done.starts_with("guest is 1.0.0 again"), "{done}");
