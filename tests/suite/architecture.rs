@@ -1,6 +1,9 @@
-//! Holds the workspace to the picture in `docs/ARCHITECTURE.md`.
+//! Holds the workspace to the picture in `docs/ARCHITECTURE.md`: the edges between crates, and no circles within one.
 
-use std::collections::BTreeSet;
+mod modules;
+
+use modules::{Modules, public_types};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -8,36 +11,62 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("tickdeck-model", &[]),
     ("tickdeck-ring", &[]),
-    ("tickdeck-journal", &["tickdeck-model"]),
-    ("tickdeck-export", &[]),
+    ("tickdeck-journal", &[]),
+    ("tickdeck-tables", &[]),
+    ("tickdeck-control", &[]),
     ("tickdeck-portfolio", &["tickdeck-model"]),
     (
         "tickdeck-engine",
-        &[
-            "tickdeck-journal",
-            "tickdeck-model",
-            "tickdeck-portfolio",
-            "tickdeck-ring",
-        ],
+        &["tickdeck-model", "tickdeck-portfolio", "tickdeck-ring"],
     ),
     ("tickdeck-gateway", &["tickdeck-engine", "tickdeck-model"]),
     (
         "tickdeck-strategy",
         &["tickdeck-engine", "tickdeck-model", "tickdeck-portfolio"],
     ),
-    ("tickdeck-control", &[]),
+    (
+        "tickdeck-settings",
+        &["tickdeck-engine", "tickdeck-journal", "tickdeck-model"],
+    ),
+    (
+        "tickdeck-recording",
+        &[
+            "tickdeck-engine",
+            "tickdeck-journal",
+            "tickdeck-model",
+            "tickdeck-tables",
+        ],
+    ),
+    (
+        "tickdeck-deck",
+        &[
+            "tickdeck-control",
+            "tickdeck-engine",
+            "tickdeck-gateway",
+            "tickdeck-journal",
+            "tickdeck-model",
+            "tickdeck-recording",
+            "tickdeck-settings",
+            "tickdeck-strategy",
+        ],
+    ),
+    ("tickdeck-toolchain", &["tickdeck-journal"]),
     (
         "tickdeck",
         &[
             "tickdeck-control",
+            "tickdeck-deck",
             "tickdeck-engine",
-            "tickdeck-export",
             "tickdeck-gateway",
             "tickdeck-journal",
             "tickdeck-model",
             "tickdeck-portfolio",
+            "tickdeck-recording",
             "tickdeck-ring",
+            "tickdeck-settings",
             "tickdeck-strategy",
+            "tickdeck-tables",
+            "tickdeck-toolchain",
         ],
     ),
     ("tickdeck-sdk-derive", &[]),
@@ -47,6 +76,31 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pairs", &["tickdeck-sdk"]),
     ("signal-follower", &["tickdeck-sdk"]),
 ];
+
+/// What a crate of ours must never see, whatever is between.
+const NEVER: &[(&str, &[&str])] = &[
+    (
+        "tickdeck-recording",
+        &["wasmtime", "toml", "tickdeck-gateway"],
+    ),
+    ("tickdeck-settings", &["wasmtime", "tickdeck-gateway"]),
+    ("tickdeck-engine", &["wasmtime", "toml", "serde_json"]),
+    ("tickdeck-gateway", &["wasmtime", "toml"]),
+    // Demangling takes time without bound on names that a guest chooses.
+    (
+        "tickdeck-strategy",
+        &["cpp_demangle", "rustc-demangle", "toml", "tickdeck-gateway"],
+    ),
+    ("tickdeck-control", &["wasmtime", "toml"]),
+    ("tickdeck-toolchain", &["wasmtime"]),
+];
+
+/// A crate whose modules form a circle, the modules, and why it stays.
+const CIRCLES: &[(&str, &[&str], &str)] = &[(
+    "tickdeck-sdk",
+    &["context", "strategy"],
+    "a strategy is handed a context of its own type, so the trait and the context name each other",
+)];
 
 /// They look at everything from outside.
 const FREE: &[&str] = &["tickdeck-tests", "tickdeck-bench", "bench-counter"];
@@ -108,6 +162,95 @@ fn crates_depend_on_each_other_only_as_the_picture_shows() {
             }
         }
     }
+}
+
+/// Everything that a crate is built with on this platform, without what only tests and builds need.
+fn dependencies(name: &str) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--offline", "--edges=normal", "--prefix=none"])
+        .args(["--format={p}", "--package", name])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs the tests, so it can be run");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tree = String::from_utf8(output.stdout).expect("names of packages are UTF-8");
+    let packages = tree.lines().filter_map(|line| line.split(' ').next());
+    packages.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_crate_does_not_see_what_its_head_says_it_must_never_see() {
+    for (name, never) in NEVER {
+        let seen = dependencies(name);
+        assert!(seen.contains(*name), "{seen:?}");
+        for other in *never {
+            assert!(!seen.contains(*other), "{name} must never see {other}");
+        }
+    }
+}
+
+/// The `src` of every crate of ours.
+fn sources() -> Vec<(String, std::path::PathBuf)> {
+    let metadata = metadata();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let source = packages.map(|package| {
+        let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+        let folder = manifest.parent().expect("a manifest is in a folder");
+        let name = package["name"].as_str().unwrap().to_owned();
+        (name, folder.join("src"))
+    });
+    source.filter(|(_, source)| source.exists()).collect()
+}
+
+#[test]
+fn the_modules_of_a_crate_form_no_circle() {
+    let mut circles = Vec::new();
+    for (name, source) in sources() {
+        let modules = Modules::read(&source, &name.replace('-', "_"));
+        let Some(circle) = modules.circle() else {
+            continue;
+        };
+        let known = CIRCLES.iter().find(|(known, ..)| *known == name);
+        let is_known = known.is_some_and(|(_, known, _)| {
+            circle
+                .iter()
+                .all(|(module, _)| known.contains(&module.as_str()))
+        });
+        if !is_known {
+            let steps = circle
+                .iter()
+                .map(|(module, takes)| format!("{module} takes `{takes}` from "));
+            circles.push(format!(
+                "{name}: {}{}",
+                steps.collect::<String>(),
+                circle[0].0
+            ));
+        }
+    }
+    assert!(
+        circles.is_empty(),
+        "modules go round in a circle; move what ties them into a file of its own:\n{}",
+        circles.join("\n")
+    );
+}
+
+#[test]
+fn no_two_public_types_of_the_host_share_a_name() {
+    let mut defined = BTreeMap::<String, Vec<String>>::new();
+    for (name, source) in sources() {
+        if source.starts_with(root().join("host")) {
+            for public in public_types(&source) {
+                defined.entry(public).or_default().push(name.clone());
+            }
+        }
+    }
+    defined.retain(|_, crates| crates.len() > 1);
+    assert!(defined.is_empty(), "one name, several types: {defined:?}");
 }
 
 #[test]

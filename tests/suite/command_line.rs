@@ -1,77 +1,11 @@
 //! The command line as a user meets it: the real binary, real processes.
 
-use crate::deck::{EXAMPLES, plugins, root, sample};
-use serde_json::Value;
+use crate::support::plugins::{EXAMPLES, plugins, root, sample};
+use crate::support::process::{binary, command, deck, error_of, last_object, signal, tickdeck};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
-
-/// The binary, built the way the suite was.
-pub(crate) fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "tickdeck"])
-            .current_dir(root())
-            .status();
-        assert!(status.unwrap().success(), "the binary does not build");
-        // This test lies in target/debug/deps.
-        let here = std::env::current_exe().unwrap();
-        here.parent().unwrap().parent().unwrap().join("tickdeck")
-    })
-}
-
-pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-        .stdin(Stdio::null());
-    command
-}
-
-pub(crate) fn tickdeck(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder, arguments).output().unwrap()
-}
-
-pub(crate) fn last_object(output: &Output) -> Value {
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let last = text
-        .lines()
-        .last()
-        .unwrap_or_else(|| panic!("nothing was printed"));
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {last}"))
-}
-
-pub(crate) fn error_of(output: &Output) -> String {
-    assert!(!output.status.success());
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A deck in a folder of its own with the example plugins.
-pub(crate) fn deck(settings: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("plugins")).unwrap();
-    for name in EXAMPLES {
-        let file = format!("{name}.wasm");
-        std::fs::copy(
-            plugins().join(&file),
-            folder.path().join("plugins").join(&file),
-        )
-        .unwrap();
-    }
-    std::fs::write(folder.path().join("tickdeck.toml"), settings).unwrap();
-    folder
-}
 
 #[test]
 fn demo_prints_one_object_with_every_figure_and_the_same_hashes_for_any_number_of_workers() {
@@ -214,7 +148,7 @@ fn bench_needs_nothing_but_the_binary_and_prints_every_figure_beside_what_is_usu
 }
 
 #[test]
-fn an_interrupt_breaks_bench_off_without_a_result() {
+fn an_interrupt_ends_bench_without_a_result() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(binary())
         .args(["bench", "--for", "5m", "--json"])
@@ -226,16 +160,12 @@ fn an_interrupt_breaks_bench_off_without_a_result() {
         .unwrap();
     let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
     progress.next().unwrap().unwrap();
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(output.stdout, b"");
     let rest: Vec<String> = progress.map_while(Result::ok).collect();
-    assert!(rest[0].starts_with("broken off"), "{rest:?}");
+    assert!(rest[0].starts_with("interrupted"), "{rest:?}");
 }
 
 #[test]
@@ -254,11 +184,7 @@ fn a_deck_with_mistakes_in_its_settings_names_all_of_them_with_their_lines() {
 
 /// Starts a deck that plays as fast as it can and waits until it has printed a line of figures.
 fn running(folder: &Path) -> (Child, JoinHandle<Vec<String>>) {
-    let mut child = Command::new(binary())
-        .args(["run", "--pace", "fast"])
-        .current_dir(folder)
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-        .stdin(Stdio::null())
+    let mut child = command(folder, &["run", "--pace", "fast"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -275,11 +201,7 @@ fn running(folder: &Path) -> (Child, JoinHandle<Vec<String>>) {
 fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
     let folder = deck("[venue]\nkind = \"sim\"\nseed = 7\n");
     let (child, rest) = running(folder.path());
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(kill.success());
+    signal(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(
         output.status.code(),
@@ -290,7 +212,7 @@ fn an_interrupt_under_load_stops_the_strategies_and_ends_with_code_0() {
     let rest = rest.join().unwrap();
     let table: Vec<&String> = rest
         .iter()
-        .skip_while(|line| !line.contains("stopped in order"))
+        .skip_while(|line| !line.contains("stopped cleanly"))
         .collect();
     let stopped = table
         .iter()

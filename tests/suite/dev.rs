@@ -1,10 +1,10 @@
 //! `tickdeck dev` as an author meets it: the real binary on a copy of an example, edited while it trades.
 
-use crate::command_line::binary;
-use crate::deck::root;
+use crate::support::plugins::root;
+use crate::support::process::{command, signal};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -67,13 +67,9 @@ impl Copy {
     }
 
     fn dev(&self, arguments: &[&str]) -> Dev {
-        let mut child = Command::new(binary())
-            .args(["dev", ".", "--plain"])
+        let mut child = command(self.folder.path(), &["dev", ".", "--plain"])
             .args(arguments)
-            .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
             .env("CARGO_NET_OFFLINE", "true")
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -136,9 +132,7 @@ impl Dev {
     }
 
     fn interrupt(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        let kill = Command::new("kill").args(["-INT", &id]).status().unwrap();
-        assert!(kill.success());
+        signal(&self.child, "-INT");
         self.child.wait().unwrap()
     }
 }
@@ -170,13 +164,13 @@ fn a_save_becomes_the_version_that_trades_and_one_that_does_not_build_leaves_it_
     println!("{live}");
 
     copy.edit(LINE, LINE.trim_end_matches(';'));
-    dev.tells("does not build, 1 error; the version before goes on");
+    dev.tells("does not build, 1 error; the previous version keeps running");
     dev.hears(&[&copy.place(LINE.trim_end_matches(';'))]);
     let before = dev.orders();
     while dev.orders() <= before {}
 
     copy.edit(LINE.trim_end_matches(';'), LINE);
-    dev.tells("builds, to the same module as before");
+    dev.tells("built, with no change to the module");
     copy.edit("default = 22", "default = 24");
     dev.tells("saved -> live in ");
     assert_eq!(dev.interrupt().code(), Some(0));
@@ -250,11 +244,8 @@ fn processes() -> Vec<Process> {
 }
 
 fn refused(folder: &Path) -> String {
-    let output: Output = Command::new(binary())
-        .args(["dev", "."])
-        .current_dir(folder)
+    let output = command(folder, &["dev", "."])
         .env("CARGO_NET_OFFLINE", "true")
-        .stdin(Stdio::null())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -1,10 +1,11 @@
 //! A plugins folder in which anything may happen: after a thousand random operations a running host runs what the
 //! folder holds, and a strategy that was swapped all along has missed nothing.
 
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, counting, hash, marked};
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::random::{Dice, seed};
+use crate::support::versions::{counting, hash, marked};
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tickdeck_engine::StrategyState;
 
 /// Strategies that come and go.
@@ -16,37 +17,8 @@ const BETWEEN_LOOKS: u32 = 50;
 /// Modules that run.
 const GOOD: u32 = 6;
 
-/// A number after another (xorshift64).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// From a seed.
-    pub(crate) fn from(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    pub(crate) fn below(&mut self, end: u32) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((self.0 >> 16) % u64::from(end)) as u32
-    }
-
-    fn name(&mut self) -> &'static str {
-        NAMES[self.below(NAMES.len() as u32) as usize]
-    }
-}
-
-/// `TICKDECK_SEED`, or from the time; printed, so that a failure can be played again.
-pub(crate) fn seed() -> u64 {
-    let seed = match std::env::var("TICKDECK_SEED") {
-        Ok(seed) => seed.parse().expect("TICKDECK_SEED is a number"),
-        Err(_) => SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(1, |since| since.as_nanos() as u64),
-    };
-    println!("TICKDECK_SEED={seed}");
-    seed
+fn any_name(dice: &mut Dice) -> &'static str {
+    NAMES[dice.below(NAMES.len() as u32) as usize]
 }
 
 /// What modules and settings there are.
@@ -104,7 +76,7 @@ impl Stock {
 
 /// Does one thing to the folder, as people, builds and copies do.
 fn disturb(dice: &mut Dice, stock: &Stock, folder: &Folder) {
-    let name = dice.name();
+    let name = any_name(dice);
     let module = folder.file(&format!("{name}.wasm"));
     let settings = folder.file(&format!("{name}.toml"));
     // What is not there can't be moved or removed: that is as good as nothing done.
@@ -117,7 +89,7 @@ fn disturb(dice: &mut Dice, stock: &Stock, folder: &Folder) {
         }
         6 => drop(std::fs::remove_file(&module)),
         7 => {
-            let to = dice.name();
+            let to = any_name(dice);
             drop(std::fs::rename(&module, folder.file(&format!("{to}.wasm"))));
         }
         8 => folder.settings(name, SETTINGS[dice.below(4) as usize]),
@@ -140,7 +112,7 @@ fn clutter(dice: &mut Dice, folder: &Folder) {
     let thing = &things[dice.below(5) as usize];
     match dice.below(3) {
         0 => drop(std::fs::remove_file(thing)),
-        _ => std::fs::write(thing, dice.0.to_le_bytes()).unwrap(),
+        _ => std::fs::write(thing, dice.below(u32::MAX).to_le_bytes()).unwrap(),
     }
     let folder_like_a_module = folder.file("folder.wasm");
     match dice.below(2) {
@@ -246,7 +218,7 @@ fn a_host_that_runs_freely_loses_no_event_across_swaps() {
 /// Stops the host: the witness, which was swapped, and the calm one, which was not, heard the same, and nothing failed.
 fn heard_all(host: Hosted) {
     assert_eq!(host.failures(), [""; 0]);
-    let (report, board) = host.stop();
+    let (report, feed) = host.stop();
     let find = |name: &str| {
         let mut all = report.status.strategies.iter();
         all.find(|one| one.name == name).unwrap().events
@@ -256,7 +228,7 @@ fn heard_all(host: Hosted) {
         find("calm"),
         "both hear the same, and one was never swapped"
     );
-    let words = board.tail("witness", None).pop().unwrap();
+    let words = feed.tail("witness", None).pop().unwrap();
     let count = format!(" info: {}", find("witness"));
     assert!(words.ends_with(&count), "{words} instead of{count}");
 }

@@ -1,11 +1,12 @@
 //! The golden account: known quotes, two orders, and every figure to the cent.
 
-use crate::native::{FlatOut, Quiet, seat};
-use std::sync::Arc;
-use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, Limits, RiskConfig};
-use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
-use tickdeck_gateway::sim::{Beat, Script, ScriptedInstrument, ScriptedTick, ScriptedVenue};
+use crate::support::native::{play, seat};
+use tickdeck_engine::OrderLimits;
+use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy};
+use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
+use tickdeck_gateway::scripted::{
+    Script, ScriptStep, ScriptedInstrument, ScriptedTick, ScriptedVenue,
+};
 use tickdeck_model::{
     Action, Amount, BarBasis, Event, Feed, FeedRequest, InstrumentId, Kind, OrderType, Pad, Price,
     Registry, Side, Size, Submit, TimeInForce,
@@ -63,7 +64,7 @@ impl Strategy for TwoOrders {
 
 fn script() -> Script {
     let prices = [70_000, 70_000, 70_010, 70_020, 70_020];
-    let beats = prices.iter().enumerate().map(|(minute, price)| Beat {
+    let steps = prices.iter().enumerate().map(|(minute, price)| ScriptStep {
         at: minute as i64 * MINUTE_NS,
         instrument: 0,
         tick: ScriptedTick::Quote {
@@ -80,7 +81,7 @@ fn script() -> Script {
             price_scale: 5,
             size_scale: 0,
         }],
-        beats: beats.collect(),
+        steps: steps.collect(),
         latency: Latency {
             order_ns: 1_000_000,
             answer_ns: 1_000_000,
@@ -117,30 +118,12 @@ fn the_golden_account_ends_at_1_000_017_20() {
     let allocation = vec![(usd.id, Amount(100_000_000))];
     let seat = seat(&mut registry, two_orders, allocation);
     // The default limits are for smaller orders.
-    let limits = Limits {
+    let limits = OrderLimits {
         max_notional: Some(Amount(100_000)),
         max_quote_age_ns: None,
-        ..Limits::default()
+        ..OrderLimits::default()
     };
-    let config = EngineConfig {
-        risk: RiskConfig {
-            default: limits,
-            ..RiskConfig::default()
-        },
-        ..EngineConfig::default()
-    };
-    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
-    let engine = Engine::new(
-        config,
-        Arc::new(registry),
-        venues,
-        vec![seat],
-        Box::new(FlatOut),
-        Arc::new(|| 0),
-    )
-    .unwrap();
-    let mut quiet = Quiet::default();
-    let report = engine.run(&mut quiet).unwrap();
+    let (report, notices) = play(registry, (Box::new(venue), terms), seat, limits);
 
     let strategy = &report.status.strategies[0];
     let result = strategy
@@ -152,7 +135,7 @@ fn the_golden_account_ends_at_1_000_017_20() {
         (report.status.orders, report.status.fills),
         (2, 2),
         "{:?}",
-        quiet.0
+        notices
     );
     assert_eq!(result.realised.at(2).to_string(), "20.00");
     assert_eq!(result.fees.at(2).to_string(), "2.80");

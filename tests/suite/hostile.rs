@@ -1,7 +1,8 @@
 //! Hostile components in a deck: the others never notice, and the message says which, what and why.
 
-use crate::deck::{Play, Played, modules, plugins};
-use crate::guests::Guest;
+use crate::support::deck::{Play, Played};
+use crate::support::guests::Guest;
+use crate::support::plugins::{modules, plugins};
 use tickdeck_engine::{Notice, StrategyState};
 
 const SETTINGS: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\nmemory_mib = 8\n\
@@ -134,6 +135,36 @@ fn a_guest_that_misbehaves_on_events_ends_alone_and_says_why() {
             );
         }
     }
+}
+
+/// A guest that an attack on the sandbox was made of.
+fn attack(name: &str) -> (&str, Vec<u8>) {
+    let file = crate::support::plugins::root().join(format!("tests/fixtures/sandbox/{name}.wasm"));
+    (name, std::fs::read(file).unwrap())
+}
+
+#[test]
+fn a_guest_that_would_abort_the_process_is_refused_before_it_is_compiled() {
+    let calm = play(&[]);
+    let played = play(&[attack("reftest"), attack("abort")]);
+    assert_eq!(ema_cross(&played), ema_cross(&calm), "ema-cross noticed");
+    for name in ["reftest", "abort"] {
+        let why = skipped(&played, name);
+        assert!(
+            why.contains("uses a WebAssembly proposal that strategies may not use"),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_guest_with_names_that_take_for_ever_to_demangle_ends_like_any_other() {
+    let calm = play(&[]);
+    let played = play(&[attack("demangle-16-8")]);
+    assert_eq!(ema_cross(&played), ema_cross(&calm), "ema-cross noticed");
+    let problem = ended(&played, "demangle-16-8");
+    let longest = problem.lines().map(str::len).max();
+    assert!(longest < Some(600), "{longest:?}: {problem}");
 }
 
 #[test]

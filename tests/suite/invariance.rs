@@ -1,6 +1,7 @@
 //! Results never depend on batching, on workers, or on the world a strategy was built for.
 
-use crate::deck::{EXAMPLES, Play, bytes_plugins, modules, plugins, sample};
+use crate::support::deck::{Play, Played};
+use crate::support::plugins::{EXAMPLES, bytes_plugins, modules, plugins, sample};
 use proptest::prelude::*;
 use std::path::Path;
 use tickdeck_engine::Notice;
@@ -33,12 +34,7 @@ fn capture(workers: usize, batch: usize) -> String {
     )
 }
 
-fn play(
-    settings: String,
-    folder: &Path,
-    names: &[&str],
-    split_seed: Option<u64>,
-) -> crate::deck::Played {
+fn play(settings: String, folder: &Path, names: &[&str], split_seed: Option<u64>) -> Played {
     let settings = settings + &hurried(names);
     let played = Play {
         settings,

@@ -1,17 +1,19 @@
 //! `tickdeck journal` on folders that real hosts recorded.
 
-use crate::command_line::tickdeck;
-use crate::deck::{plugins, root};
-use crate::hosted::{Folder, Hosted, counting};
-use crate::reels::ticking;
+use crate::support::host::{Folder, Hosted};
+use crate::support::plugins::{plugins, root};
+use crate::support::process::{command, files, signal, tickdeck};
+use crate::support::versions::{counting, ticking};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use tickdeck::clock::Stop;
-use tickdeck::reel::{ACTIONS, Budget, Checked, EVENTS, Kind, Reels, verify_folder};
+use tickdeck_engine::CancelToken;
 use tickdeck_journal::{Reader, Reel, ReelConfig};
+use tickdeck_recording::{
+    ACTIONS, DataReels, EVENTS, RecordKind, RetentionBudget, VerifiedFolder, verify_folder,
+};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -76,31 +78,16 @@ impl Deck {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line}: {error}: {text}"))
     }
 
-    fn verified(&self) -> Checked {
+    fn verified(&self) -> VerifiedFolder {
         verified(&self.path("data"))
     }
 }
 
-fn verified(data: &Path) -> Checked {
-    let reels = Reels::in_folder(data);
-    verify_folder(&reels, &Stop::default(), &mut |_, _| {})
+fn verified(data: &Path) -> VerifiedFolder {
+    let reels = DataReels::in_folder(data);
+    verify_folder(&reels, &CancelToken::default(), &mut |_, _| {})
         .unwrap()
         .unwrap()
-}
-
-/// Every file in a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
 }
 
 /// The bits of a file that are changed one by one: all of its head and tail, and every so-manieth between.
@@ -126,7 +113,7 @@ fn verify_finds_any_changed_bit_of_any_file_and_names_it() {
     deck.json("journal prune --keep-runs 5 --json");
     let data = deck.path("data");
     // A host that was killed leaves its number.
-    std::fs::write(data.join("lock"), tickdeck::sealed::seal("4711\n")).unwrap();
+    std::fs::write(data.join("lock"), tickdeck_journal::sealed::seal("4711\n")).unwrap();
     let before = verified(&data);
     assert_eq!(before.damage, [], "{before:?}");
     let mut changed = 0;
@@ -193,7 +180,7 @@ fn segments(run: &Path, reel: &str) -> Vec<PathBuf> {
 }
 
 /// Where something is damaged, and where something can't be told.
-fn places(checked: &Checked) -> [Vec<&Path>; 2] {
+fn places(checked: &VerifiedFolder) -> [Vec<&Path>; 2] {
     [&checked.damage, &checked.uncovered]
         .map(|found| found.iter().map(|found| found.file.as_path()).collect())
 }
@@ -272,10 +259,7 @@ fn verify_calls_neither_a_run_that_goes_on_nor_one_that_was_cut_off_damaged() {
         "--no-watch",
         "--json",
     ];
-    let mut host = Command::new(crate::command_line::binary())
-        .args(line)
-        .current_dir(deck.0.path())
-        .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+    let mut host = command(deck.0.path(), &line)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -297,7 +281,7 @@ fn verify_calls_neither_a_run_that_goes_on_nor_one_that_was_cut_off_damaged() {
     host.wait().unwrap();
     assert_eq!(verified(&data).damage, [], "it was killed");
     // The end of the machine takes more of the events than of the actions, or the other way round.
-    let run = Reels::in_folder(&data).run(None).unwrap();
+    let run = DataReels::in_folder(&data).run(None).unwrap();
     for reel in [EVENTS, ACTIONS] {
         let config = ReelConfig::default();
         let (open, opened) = Reel::open(&run.folder, reel, &config).unwrap();
@@ -318,7 +302,7 @@ fn verify_knows_what_a_host_leaves_that_is_cut_off_as_it_begins_and_tells_a_sess
     let begun = |run: u32, payload: &[u8]| {
         let folder = reels.join(format!("{run:06}"));
         let (mut reel, _) = Reel::open(&folder, EVENTS, &ReelConfig::default()).unwrap();
-        reel.append(Kind::Session as u16, payload).unwrap();
+        reel.append(RecordKind::Session as u16, payload).unwrap();
         reel.close().unwrap();
     };
     let mut reader = Reader::open(&reels.join("000001"), EVENTS).unwrap();
@@ -386,7 +370,7 @@ fn ls_and_show_say_what_is_there_in_words_and_json() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|deed| deed["table"] == "commands"),
+            .any(|effect| effect["table"] == "commands"),
         "{shown}"
     );
     // And so does its time.
@@ -402,7 +386,7 @@ fn ls_and_show_say_what_is_there_in_words_and_json() {
 
     let beyond = deck.say("journal show --at 9999999");
     let error = String::from_utf8_lossy(&beyond.stderr).into_owned();
-    assert!(error.contains("none there"), "{error}");
+    assert!(error.contains("none at that place"), "{error}");
 }
 
 #[test]
@@ -422,7 +406,7 @@ fn what_was_exported_and_imported_exports_to_the_same_tables() {
         deck.json(&format!(
             "journal export again-{end} --format {format} --out second-{end} --json"
         ));
-        for table in tickdeck::tables::EVENT_TABLES {
+        for table in tickdeck_recording::rows::EVENT_TABLES {
             let read = |folder: &str| {
                 std::fs::read(deck.path(&format!("{folder}-{end}/{}.{end}", table.name))).unwrap()
             };
@@ -504,7 +488,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     let deck = Deck::recorded(&["100", "100", "100", "100"]);
     let data = deck.path("data");
     let runs = || -> Vec<u32> {
-        Reels::in_folder(&data)
+        DataReels::in_folder(&data)
             .runs()
             .unwrap()
             .iter()
@@ -536,7 +520,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
 
     // What was rolled is verified too.
     let mut bytes = std::fs::read(&rolled).unwrap();
-    let damaged = |checked: Checked| checked.damage.iter().any(|found| found.file == rolled);
+    let damaged = |checked: VerifiedFolder| checked.damage.iter().any(|found| found.file == rolled);
     assert!(!damaged(deck.verified()));
     bytes[40] ^= 4;
     std::fs::write(&rolled, bytes).unwrap();
@@ -545,7 +529,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
     std::fs::write(deck.path("tickdeck.toml"), "[journal]\nkeep_gib = 1\n").unwrap();
     deck.json("run --seed 3 --pace max --no-watch --json --events 100 --afresh");
     assert_eq!(runs(), [2, 4, 5]);
-    let said = Budget::new(Reels::in_folder(&data), 0).make_room();
+    let said = RetentionBudget::new(DataReels::in_folder(&data), 0).enforce();
     assert!(
         said.len() == 1 && said[0].line().starts_with("removed run 4, "),
         "{said:?}"
@@ -557,7 +541,7 @@ fn prune_removes_the_oldest_finished_runs_and_never_the_last_or_one_that_was_cut
 fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_is_too_large() {
     let deck = Deck::recorded(&["100", "100"]);
     let data = deck.path("data");
-    let reels = Reels::in_folder(&data);
+    let reels = DataReels::in_folder(&data);
     let runs = || -> Vec<u32> { reels.runs().unwrap().iter().map(|run| run.number).collect() };
     let old = reels.run(Some(1)).unwrap().folder;
     let kept: Vec<(PathBuf, Vec<u8>)> = files(&old)
@@ -569,7 +553,10 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
     let mut host = Hosted::kept("[venue]\nseed = 7\n", folder, &data);
     host.goes_on("guest");
     assert_eq!(runs(), [1, 2, 3], "nobody set a limit");
-    host.keeps_to(Budget::new(reels.clone(), 0), Duration::from_millis(5));
+    host.keeps_to(
+        RetentionBudget::new(reels.clone(), 0),
+        Duration::from_millis(5),
+    );
     host.told(&["removed run 1"]);
     host.told(&["removed run 2"]);
     host.told(&["run 3 alone takes", "keep_gib"]);
@@ -592,26 +579,19 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
 #[test]
 fn tail_follows_a_running_host_to_its_end() {
     let deck = Deck::new();
-    let command = |line: &str| {
-        let mut command = Command::new(crate::command_line::binary());
-        command
-            .args(line.split_whitespace())
-            .current_dir(deck.0.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        command
+    let started = |line: &str| {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let mut command = command(deck.0.path(), &arguments);
+        command.stdout(Stdio::piped()).spawn().unwrap()
     };
-    let mut host = command("run --seed 3 --pace 1 --no-watch --plain")
-        .spawn()
-        .unwrap();
+    let mut host = started("run --seed 3 --pace 1 --no-watch --plain");
     let deadline = Instant::now() + DEADLINE;
     while !deck.say("journal ls").status.success() {
         assert!(Instant::now() < deadline, "the host does not begin");
     }
     let listed = deck.json("journal ls --json");
     assert_eq!(listed["runs"][0]["state"], "running", "{listed}");
-    let mut tail = command("journal tail -f -n 0 --json").spawn().unwrap();
+    let mut tail = started("journal tail -f -n 0 --json");
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut sequence = None;
     for _ in 0..500 {
@@ -626,11 +606,7 @@ fn tail_follows_a_running_host_to_its_end() {
         }
     }
     // It sees the end of the run, and ends too.
-    let asked = Command::new("kill")
-        .args(["-INT", &host.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(asked.success());
+    signal(&host, "-INT");
     let last = lines.map(Result::unwrap).last().unwrap();
     assert!(host.wait().unwrap().success());
     assert!(tail.wait().unwrap().success());
@@ -683,8 +659,8 @@ fn python() -> Option<PathBuf> {
 }
 
 /// The type that pyarrow gives a column.
-fn arrow_type(kind: tickdeck_export::Kind) -> &'static str {
-    use tickdeck_export::Kind;
+fn arrow_type(kind: tickdeck_tables::Kind) -> &'static str {
+    use tickdeck_tables::Kind;
     match kind {
         Kind::Time => "timestamp[ns, tz=UTC]",
         Kind::Integer => "int64",
@@ -713,7 +689,9 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
     let deck = Deck::recorded(&["5000"]);
     let exported = deck.json("journal export --out tables --json");
     deck.json("journal export --out lines --format jsonl --json");
-    let names: Vec<&str> = tickdeck::tables::all().map(|table| table.name).collect();
+    let names: Vec<&str> = tickdeck_recording::rows::all()
+        .map(|table| table.name)
+        .collect();
     let output = Command::new(python)
         .args(["-c", READER])
         .arg(deck.path("tables"))
@@ -727,7 +705,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
     );
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut events = 0;
-    for table in tickdeck::tables::all() {
+    for table in tickdeck_recording::rows::all() {
         let (found, text) = (
             &found[table.name],
             deck.path(&format!("lines/{}.jsonl", table.name)),
@@ -744,7 +722,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
         for column in table.columns {
             let (name, of) = (column.name, format!("{}.{}", table.name, column.name));
             assert_eq!(found["types"][name], arrow_type(column.kind), "{of}");
-            if column.kind == tickdeck_export::Kind::Decimal {
+            if column.kind == tickdeck_tables::Kind::Decimal {
                 let sum: i128 = rows
                     .iter()
                     .filter_map(|row| row[name].as_str())
@@ -752,7 +730,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
                     .sum();
                 assert_eq!(units(found["sums"][name].as_str().unwrap()), sum, "{of}");
             }
-            if column.kind == tickdeck_export::Kind::Integer {
+            if column.kind == tickdeck_tables::Kind::Integer {
                 let sum: i128 = rows
                     .iter()
                     .filter_map(|row| row[name].as_i64())
@@ -774,7 +752,7 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
 #[test]
 fn the_tables_in_the_docs_are_those_of_the_code() {
     let docs = std::fs::read_to_string(root().join("docs/JOURNAL.md")).unwrap();
-    for table in tickdeck::tables::all() {
+    for table in tickdeck_recording::rows::all() {
         let columns = table.columns.iter().map(|column| {
             let kind = format!("{:?}", column.kind).to_lowercase();
             let maybe = if column.optional { "?" } else { "" };

@@ -2,20 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod architecture;
 mod command_line;
-mod deck;
 mod dev;
 mod folder;
 mod golden;
-mod guests;
-mod hosted;
 mod hostile;
 mod invariance;
 mod journal;
-mod native;
 mod operators;
 mod reels;
 mod stale;
 mod swap;
 mod upgrades;
+mod venues;

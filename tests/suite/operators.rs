@@ -1,11 +1,12 @@
 //! Operators as they work: the real binary runs a deck, and other processes of it speak to that over the socket.
 
-use crate::command_line::binary;
-use crate::deck::{plugins, root};
-use crate::hosted::{Folder, SIM, counting, hash, marked};
+use crate::support::host::{Folder, SIM, put};
+use crate::support::plugins::module;
+use crate::support::process::{command, files};
+use crate::support::versions::{counting, hash, marked};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -45,19 +46,12 @@ impl Deck {
     }
 
     fn put(&self, name: &str, module: &[u8]) {
-        let unfinished = self.plugins.join(format!(".{name}"));
-        std::fs::write(&unfinished, module).unwrap();
-        std::fs::rename(unfinished, self.plugins.join(format!("{name}.wasm"))).unwrap();
+        put(&self.plugins, name, module);
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", root().join("target/test-cache"))
-            .env("XDG_RUNTIME_DIR", &self.runtime)
-            .stdin(Stdio::null());
+        let mut command = command(self.folder.path(), arguments);
+        command.env("XDG_RUNTIME_DIR", &self.runtime);
         command
     }
 
@@ -73,16 +67,6 @@ impl Deck {
             .filter(|file| file.extension().is_some_and(|end| end == "sock"))
             .count()
     }
-}
-
-/// The files in the folders of a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = |folder: &Path| -> Vec<PathBuf> {
-        let read = std::fs::read_dir(folder).unwrap();
-        read.map(|entry| entry.unwrap().path()).collect()
-    };
-    let inner = entries(folder);
-    inner.iter().flat_map(|folder| entries(folder)).collect()
 }
 
 /// What a command came to.
@@ -220,11 +204,7 @@ impl Running {
 
     /// Ends it by a signal; the code that it ends with.
     fn signal(&mut self, signal: &str) -> Option<i32> {
-        let sent = Command::new("kill")
-            .args([signal, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        crate::support::process::signal(&self.child, signal);
         self.child.wait().unwrap().code()
     }
 }
@@ -237,14 +217,10 @@ impl Drop for Running {
     }
 }
 
-fn market_maker() -> Vec<u8> {
-    std::fs::read(plugins().join("market-maker.wasm")).unwrap()
-}
-
 #[test]
 fn every_command_answers_people_in_words_and_programs_in_json() {
     let deck = Deck::new(SIM);
-    deck.put("market-maker", &market_maker());
+    deck.put("market-maker", &module("market-maker"));
     deck.put("calm", &counting("1.0.0").component());
     let mut host = Running::start(deck, &["calm", "market-maker"]);
     for line in ["status", "top"] {
@@ -284,8 +260,8 @@ fn every_command_answers_people_in_words_and_programs_in_json() {
 
     for (command, words, state) in [
         ("pause", "market-maker is paused\n", "paused"),
-        ("reduce", "market-maker is only reducing\n", "reducing"),
-        ("resume", "market-maker is back to normal\n", "running"),
+        ("reduce", "market-maker is reduce-only\n", "reducing"),
+        ("resume", "market-maker has resumed\n", "running"),
     ] {
         let done = host.ask(&format!("strategies {command} market-maker"));
         assert_eq!(done.text(), words);
@@ -311,7 +287,7 @@ fn versions_come_and_go_at_the_operators_word() {
     let refused = host.ask("strategies rollback guest").error(1);
     assert!(refused.contains("no earlier version"), "{refused}");
     let refused = host.ask("strategies promote guest").error(1);
-    assert!(refused.contains("no version runs beside"), "{refused}");
+    assert!(refused.contains("no shadow version"), "{refused}");
     let refused = host.ask("strategies approve guest").error(1);
     assert!(refused.contains("asks for nothing"), "{refused}");
 
@@ -330,7 +306,7 @@ fn versions_come_and_go_at_the_operators_word() {
     .unwrap();
     host.deck.put("guest", &counting("1.2.0").component());
     let shadow = |one: &Value| one["shadow"]["version"] == "1.2.0";
-    host.until("1.2.0 runs beside", shadow, "guest");
+    host.until("1.2.0 runs as a shadow", shadow, "guest");
     let text = host.ask("strategies").text();
     let told = text
         .lines()
@@ -352,7 +328,7 @@ fn versions_come_and_go_at_the_operators_word() {
     let done = host.ask("strategies remove guest").text();
     assert_eq!(
         done,
-        "guest left in order, with no position; its file stays, and the next start runs it again\n"
+        "guest stopped cleanly, with no position; its file stays, and the next start runs it again\n"
     );
     host.state("guest", "removed");
     let refused = host.ask("strategies remove guest").error(1);
@@ -419,17 +395,14 @@ fn without_a_host_every_command_says_so_with_a_code_of_its_own() {
 #[test]
 fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let deck = Deck::new(SIM);
-    deck.put("market-maker", &market_maker());
+    deck.put("market-maker", &module("market-maker"));
     let mut host = Running::start(deck, &["market-maker"]);
     let error = host.ask("kill").error(2);
     assert!(error.contains("--yes"), "{error}");
     let status = host.ask("status --json").json();
     assert_eq!(status["status"]["killed"], false);
     let done = host.ask("kill --yes").text();
-    assert_eq!(
-        done,
-        "killed: every order is canceled, new ones are denied\n"
-    );
+    assert_eq!(done, "killed: canceling every order, denying new ones\n");
     let deadline = Instant::now() + DEADLINE;
     loop {
         let status = host.ask("status --json").json()["status"].clone();

@@ -1,34 +1,36 @@
 //! Runs that are kept: done again to the last byte, gone on with after a kill, and explained.
 
-use crate::command_line::{command, deck, error_of, last_object, tickdeck};
-use crate::deck::root;
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, counting};
-use crate::upgrades::traps_after;
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted};
+use crate::support::plugins::{module, root};
+use crate::support::process::{
+    command, cut_off, deck, error_of, last_object, records, tickdeck, wait_for,
+};
+use crate::support::random::{Dice, seed};
+use crate::support::versions::{counting, ticking, traps_after};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
-use tickdeck::clock::Stop;
-use tickdeck::reel::{ACTIONS, EVENTS, Kind, Reels, recorded_actions, replaying};
-use tickdeck::stage::Wish;
-use tickdeck_engine::{Nobody, Order, Replayed};
+use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::lifecycle::StrategyCommand;
+use tickdeck_deck::replay::prepare_replay;
+use tickdeck_engine::CancelToken;
+use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
 use tickdeck_model::Action;
-use tickdeck_strategy::ModuleHash;
-
-/// Stack of a thread on which strategies run.
-const STACK: usize = 2 * tickdeck_strategy::THREAD_STACK;
+use tickdeck_model::ModuleHash;
+use tickdeck_recording::recorded_actions;
+use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
 
 /// Does the last run of a data folder again.
 fn replay(data: &Path) -> Replayed {
-    let reels = Reels::in_folder(data);
+    let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
-    let again = replaying(&reels, &run, None, &Stop::default()).unwrap();
+    let again = prepare_replay(&reels, &run, None, &CancelToken::default()).unwrap();
     let mut tape = again.tape;
-    let work = move || again.engine.replay(&mut tape, &mut Nobody).unwrap();
-    let thread = std::thread::Builder::new().stack_size(STACK).spawn(work);
-    thread.unwrap().join().unwrap()
+    let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
+    run_for_strategies("replay", work).unwrap()
 }
 
 /// The market with few quotes, so that quotes are conflated too.
@@ -37,7 +39,7 @@ const CONFLATED: &str = "[venue]\nkind = \"sim\"\nseed = 7\n[middleware]\nconfla
 #[test]
 fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
-    folder.put("maker", &crate::swap::module("market-maker"));
+    folder.put("maker", &module("market-maker"));
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::kept(CONFLATED, folder, data.path());
     host.goes_on("maker");
@@ -48,9 +50,9 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     host.folder
         .put("guest", &traps_after("1.2.0", 7_000).component());
     host.told(&["guest", "trapped within its trial"]);
-    host.controls.order(Order::Pause(None));
+    host.controls.order(OperatorCommand::Pause(None));
     host.goes_on("maker");
-    host.controls.order(Order::Resume(None));
+    host.controls.order(OperatorCommand::Resume(None));
     host.goes_on("maker");
     let third = counting("1.3.0").component();
     host.folder.put("guest", &third);
@@ -59,7 +61,7 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     host.folder
         .put("trapping", &traps_after("1.0.0", 3_000).component());
     host.told(&["trapping", "recovered"]);
-    host.ask("guest", Wish::Remove);
+    host.ask("guest", StrategyCommand::Remove);
     host.goes_on("maker");
     let (report, _) = host.stop();
     assert!(
@@ -74,18 +76,6 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     assert_eq!(replayed.report.tape_hash, report.tape_hash);
     assert_eq!(replayed.report.status.fills, report.status.fills);
     assert_eq!(replayed.report.status.capital, report.status.capital);
-}
-
-/// Does something harmless at every n-th event.
-pub(crate) fn ticking(n: u32) -> Vec<u8> {
-    let body = format!(
-        "(call $take (i32.const 1))
-         (if (i64.eqz (i64.rem_u (global.get $seen) (i64.const {n})))
-           (then (call $put (i32.const 0) (i32.const 5) (i64.const 7))
-                 (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 1)))))
-         (call $answer (i32.const 1) (i32.const 0) (i32.const 0))"
-    );
-    counting("1.0.0").on_events(&body).component()
 }
 
 #[test]
@@ -137,8 +127,8 @@ const EVENTS_PLAYED: &str = "90000";
 
 #[test]
 fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
-    let seed = crate::folder::seed();
-    let mut dice = crate::folder::Dice::from(seed);
+    let seed = seed();
+    let mut dice = Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
     let (killed, twin) = (deck.path().join("killed"), deck.path().join("twin"));
     let host = |data: &Path| {
@@ -177,7 +167,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
     let output = host(&killed).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        words.contains("was cut off and goes on at event"),
+        words.contains("was interrupted and resumes at event"),
         "{words}"
     );
     let last = last_object(&output);
@@ -185,7 +175,7 @@ fn a_host_that_is_killed_again_and_again_ends_like_its_unkilled_twin() {
     let replayed = replay(&killed);
     assert_eq!(replayed.divergence, None);
     assert_eq!(replayed.compared, last["actions"].as_u64().unwrap());
-    let run = Reels::in_folder(&killed).run(None).unwrap();
+    let run = DataReels::in_folder(&killed).run(None).unwrap();
     let mut numbers = BTreeSet::new();
     for acted in recorded_actions(&run).unwrap() {
         if let Action::Submit(order) = acted.action {
@@ -217,9 +207,9 @@ fn ends_like(one: &Value, other: &Value, seed: u64) {
 
 /// A run that was cut off, of which the end of the `machine` then took something, is done again as far as it is whole, goes on
 /// from there, and ends like its twin.
-fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
-    let seed = crate::folder::seed();
-    let mut dice = crate::folder::Dice::from(seed);
+fn goes_on_after(machine: impl FnOnce(&Path, &mut Dice)) {
+    let seed = seed();
+    let mut dice = Dice::from(seed);
     let deck = deck("[venue]\nseed = 11\n");
     let host = |data: &str| {
         let line = ["demo", "--events", "20000", "--pace", "max", "--json"];
@@ -227,12 +217,9 @@ fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
     };
     let twin = last_object(&host("twin").output().unwrap());
     let data = deck.path().join("cut");
-    let mut cut = host("cut").stdout(Stdio::null()).spawn().unwrap();
-    assert!(!wait_for(&data, 9_000, &mut cut));
-    cut.kill().unwrap();
-    cut.wait().unwrap();
+    cut_off(host("cut"), &data, 9_000);
     machine(
-        &Reels::in_folder(&data).run(None).unwrap().folder,
+        &DataReels::in_folder(&data).run(None).unwrap().folder,
         &mut dice,
     );
     let replayed = || {
@@ -242,7 +229,7 @@ fn goes_on_after(machine: impl FnOnce(&Path, &mut crate::folder::Dice)) {
     assert_eq!(replayed(), [true, false, true], "TICKDECK_SEED={seed}");
     let output = host("cut").output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    let what = "the machine ended before all was on the disk";
+    let what = "the machine ended before everything was on the disk";
     assert!(words.contains(what), "{words}");
     ends_like(&last_object(&output), &twin, seed);
     assert_eq!(replayed(), [true, true, false], "TICKDECK_SEED={seed}");
@@ -293,7 +280,7 @@ fn in_another_start_of_the_machine(folder: &Path, lost: u64) {
     let (mut reel, _) = Reel::open(folder, ACTIONS, &ReelConfig::default()).unwrap();
     records.truncate(records.len() - lost as usize);
     for (kind, payload) in &mut records {
-        if *kind == Kind::Mark as u16 {
+        if *kind == RecordKind::Mark as u16 {
             payload[8] ^= 1;
         }
         reel.append(*kind, payload).unwrap();
@@ -326,9 +313,9 @@ fn a_run_that_goes_on_is_replayed_as_far_as_it_has_come_and_nothing_is_said_to_b
     );
     host.kill().unwrap();
     host.wait().unwrap();
-    let goes_on = "the run goes on; compared up to event ";
+    let goes_on = "the run is still running; compared up to event ";
     assert!(words.contains(goes_on), "{words}");
-    for wrong in ["cut off", "the machine ended"] {
+    for wrong in ["interrupted", "the machine went down"] {
         assert!(!words.contains(wrong), "{words}");
     }
     let halfway = String::from_utf8_lossy(&halfway.stdout).into_owned();
@@ -344,62 +331,22 @@ fn a_run_that_goes_on_is_replayed_as_far_as_it_has_come_and_nothing_is_said_to_b
     );
 }
 
-/// Events that are on the reel.
-fn records(data: &Path) -> u64 {
-    let folder = data.join("reels/000001");
-    let Ok(mut reader) = Reader::open(&folder, EVENTS) else {
-        return 0;
-    };
-    let mut count = 0;
-    while let Ok(Some(_)) = reader.next() {
-        count += 1;
-    }
-    count
-}
-
-/// Waits until so many events are on the reel; true if the host ended first.
-fn wait_for(data: &Path, events: u64, host: &mut std::process::Child) -> bool {
-    let (mut count, mut reel) = (0, None);
-    loop {
-        let folder = data.join("reels/000001");
-        reel = reel.or_else(|| Reader::open(&folder, EVENTS).ok());
-        while let Some(Ok(Some(_))) = reel.as_mut().map(Reader::next) {
-            count += 1;
-        }
-        if count >= events {
-            return false;
-        }
-        if host.try_wait().unwrap().is_some() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_run_that_was_cut_off_is_not_gone_on_with_under_other_settings_unless_it_is_left_behind() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
-    let mut host = command(
-        deck.path(),
-        &["run", "--pace", "max", "--json", "--events", "100000000"],
-    )
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
-    assert!(!wait_for(&data, 2_000, &mut host));
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let endless = ["run", "--pace", "max", "--json", "--events", "100000000"];
+    cut_off(command(deck.path(), &endless), &data, 2_000);
     std::fs::write(deck.path().join("tickdeck.toml"), "[venue]\nseed = 4\n").unwrap();
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let error = error_of(&tickdeck(deck.path(), &run));
     assert!(
-        error.contains("run 1 was cut off, and the seed changed since (3 then, 4 now)"),
+        error.contains("run 1 was interrupted, and the seed changed since (3 then, 4 now)"),
         "{error}"
     );
-    assert!(error.contains("--afresh"), "{error}");
-    let afresh = [&run[..], &["--afresh"]].concat();
-    last_object(&tickdeck(deck.path(), &afresh));
+    assert!(error.contains("--fresh"), "{error}");
+    let fresh = [&run[..], &["--afresh"]].concat();
+    last_object(&tickdeck(deck.path(), &fresh));
     let equal = |run: &str| {
         let arguments = ["replay", "--json", "--run", run];
         last_object(&tickdeck(deck.path(), &arguments))
@@ -538,11 +485,11 @@ fn first_schema() -> std::path::PathBuf {
 
 #[test]
 fn a_run_of_the_first_schema_is_read() {
-    let reels = Reels::in_folder(&first_schema());
+    let reels = DataReels::in_folder(&first_schema());
     let run = reels.run(None).unwrap();
-    let session = tickdeck::reel::Session::read(&run.folder).unwrap();
-    assert_eq!(session.seats.len(), 1);
-    assert_eq!(session.seats[0].name, "guest");
+    let session = tickdeck_recording::RunManifest::read(&run.folder).unwrap();
+    assert_eq!(session.strategies.len(), 1);
+    assert_eq!(session.strategies[0].name, "guest");
     let replayed = replay(&first_schema());
     assert_eq!(replayed.divergence, None);
     assert!(replayed.ended);
@@ -550,25 +497,17 @@ fn a_run_of_the_first_schema_is_read() {
 }
 
 #[test]
-fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_afresh() {
+fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_fresh() {
     let deck = deck("[venue]\nseed = 3\n");
     let data = deck.path().join("data");
-    let mut host = command(
-        deck.path(),
-        &["run", "--pace", "max", "--json", "--events", "100000000"],
-    )
-    .stdout(Stdio::null())
-    .spawn()
-    .unwrap();
-    assert!(!wait_for(&data, 2_000, &mut host));
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let endless = ["run", "--pace", "max", "--json", "--events", "100000000"];
+    cut_off(command(deck.path(), &endless), &data, 2_000);
     let run = ["run", "--events", "500", "--pace", "max", "--json"];
     let settings = deck.path().join("tickdeck.toml");
     std::fs::write(&settings, "[venue]\nseed = 3\n[journal]\nenabled = false\n").unwrap();
     let error = error_of(&tickdeck(deck.path(), &run));
     assert!(
-        error.contains("run 1 was cut off, and with `[journal] enabled = false`"),
+        error.contains("run 1 was interrupted, and with `[journal] enabled = false`"),
         "{error}"
     );
     // What is imported meanwhile is no host's run, and how settings are written is nothing.
@@ -581,5 +520,8 @@ fn a_run_that_was_cut_off_is_left_behind_by_nothing_but_afresh() {
     assert!(tickdeck(deck.path(), &import).status.success());
     let output = tickdeck(deck.path(), &run);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.contains("run 1 was cut off and goes on"), "{words}");
+    assert!(
+        words.contains("run 1 was interrupted and resumes"),
+        "{words}"
+    );
 }

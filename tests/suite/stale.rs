@@ -1,8 +1,8 @@
 //! A hole in a capture: the book is marked stale, strategies see it, orders that open risk are denied, and the book
 //! comes back.
 
-use crate::deck::sample;
-use crate::native::{FlatOut, Quiet, seat};
+use crate::support::native::{play as play_native, seat};
+use crate::support::plugins::sample;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -10,9 +10,9 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, Limits, Notice, Report, RiskConfig};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_engine::port::{Fault, Gateway, StopReason, Strategy};
+use tickdeck_engine::{Notice, OrderLimits, Report};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Action, BarBasis, Body, Event, Feed, FeedRequest, Instrument, InstrumentId, OrderType, Pad,
     Price, Reason, Registry, Side, Size, Submit, TimeInForce, VenueState,
@@ -93,7 +93,7 @@ fn rewritten(to: &Path, copies: impl Fn(usize) -> usize) {
 
 fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
     let mut registry = Registry::new();
-    let mut capture = Capture::open(CaptureConfig::new(vec![file.to_owned()])).unwrap();
+    let mut capture = Playback::open(PlaybackConfig::new(vec![file.to_owned()])).unwrap();
     let terms = capture.register(&mut registry).unwrap();
     let instrument: Instrument = registry.find_instrument("BTCUSDT").unwrap().clone();
     let feed = |feed| FeedRequest {
@@ -111,33 +111,15 @@ fn play(file: &Path) -> (Report, Vec<VenueState>, Vec<Notice>) {
     let feeds = vec![feed(Feed::Quotes), feed(Feed::Book)];
     let watcher = ("watcher", feeds, Box::new(watcher) as Box<dyn Strategy>);
     let seat = seat(&mut registry, watcher, Vec::new());
-    let default = Limits {
+    let default = OrderLimits {
         order_rate: None,
         duplicate_window_ns: None,
         max_position_notional: None,
-        ..Limits::default()
+        ..OrderLimits::default()
     };
-    let config = EngineConfig {
-        risk: RiskConfig {
-            default,
-            ..RiskConfig::default()
-        },
-        ..EngineConfig::default()
-    };
-    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(capture), terms)];
-    let engine = Engine::new(
-        config,
-        Arc::new(registry),
-        venues,
-        vec![seat],
-        Box::new(FlatOut),
-        Arc::new(|| 0),
-    )
-    .unwrap();
-    let mut quiet = Quiet::default();
-    let report = engine.run(&mut quiet).unwrap();
+    let (report, notices) = play_native(registry, (Box::new(capture), terms), seat, default);
     let states = states.lock().unwrap().clone();
-    (report, states, quiet.0)
+    (report, states, notices)
 }
 
 #[test]

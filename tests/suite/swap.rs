@@ -1,32 +1,31 @@
 //! Real plugins swapped under load for modules that do the same: nothing can be seen of it in what they decide.
 
-use crate::deck::{plugins, root, sample};
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, hash, marked};
-use crate::native::Quiet;
+use crate::support::deck::parts;
+use crate::support::guests::Guest;
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::native::Quiet;
+use crate::support::plugins::{module, sample};
+use crate::support::versions::{hash, marked};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
-use tickdeck::casting::Candidate;
-use tickdeck::clock::{Pace, Stop};
-use tickdeck::config::{Config, StrategySettings};
-use tickdeck::deck::scan;
-use tickdeck::grants::Grants;
-use tickdeck::limits::risk;
-use tickdeck::stage::{Setup, Wish};
-use tickdeck::venue::venue;
-use tickdeck::wiring::{Overrides, Parts};
+use tickdeck_deck::assemble::assemble;
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::folder::scan;
+use tickdeck_deck::lifecycle::{ManagerSetup, StrategyCommand};
+use tickdeck_deck::loading::LoadedStrategy;
+use tickdeck_deck::venues::venue;
 use tickdeck_engine::port::{Clock, Version};
 use tickdeck_engine::{
-    Change, Changed, Controls, Engine, EngineConfig, Inherited, Notice, Report, VersionChange,
+    ChangeResult, Engine, EngineConfig, EngineHandle, Notice, Report, StateSource, StrategyChange,
+    VersionChange,
 };
-use tickdeck_model::{Reason, Registry, StrategyId, Timestamp};
+use tickdeck_model::{Reason, StrategyId, Timestamp};
+use tickdeck_settings::config::{Config, StrategySettings};
+use tickdeck_settings::grants::Grants;
+use tickdeck_settings::risk_limits::risk;
 
 /// Modules of a plugin that differ in nothing but a custom section.
 const MARKS: u32 = 3;
-
-pub(crate) fn module(name: &str) -> Vec<u8> {
-    std::fs::read(plugins().join(format!("{name}.wasm"))).unwrap()
-}
 
 fn capture() -> String {
     let file = sample().display().to_string();
@@ -37,12 +36,12 @@ fn capture() -> String {
 struct Moments {
     every: u64,
     windows: u64,
-    changes: std::vec::IntoIter<Change>,
-    controls: Arc<OnceLock<Controls>>,
+    changes: std::vec::IntoIter<StrategyChange>,
+    controls: Arc<OnceLock<EngineHandle>>,
     answers: Answers,
 }
 
-type Answers = Arc<Mutex<Vec<Receiver<Result<Changed, String>>>>>;
+type Answers = Arc<Mutex<Vec<Receiver<Result<ChangeResult, String>>>>>;
 
 impl Clock for Moments {
     fn wait_until(&mut self, _: Timestamp) {
@@ -70,7 +69,7 @@ impl Clock for Moments {
 
 /// A run that is taken apart to be played with swaps at chosen moments.
 struct Rehearsed {
-    setup: Setup,
+    setup: ManagerSetup,
     config: Config,
     workers: usize,
     batch: usize,
@@ -80,7 +79,7 @@ struct Rehearsed {
 struct Outcome {
     report: Report,
     notices: Vec<Notice>,
-    answers: Vec<Result<Changed, String>>,
+    answers: Vec<Result<ChangeResult, String>>,
 }
 
 impl Outcome {
@@ -90,9 +89,9 @@ impl Outcome {
 
     /// Swaps that took the state of the running instance over.
     fn swaps(&self) -> usize {
-        let swapped = |answer: &&Result<Changed, String>| match answer {
-            Ok(Changed::Swapped(swapped)) => {
-                assert!(matches!(swapped.inherited, Inherited::Saved { .. }));
+        let swapped = |answer: &&Result<ChangeResult, String>| match answer {
+            Ok(ChangeResult::Swapped(swapped)) => {
+                assert!(matches!(swapped.inherited, StateSource::Saved { .. }));
                 true
             }
             Ok(_) => panic!("no swap"),
@@ -108,23 +107,7 @@ impl Rehearsed {
         let config = Config::parse("test.toml", settings).unwrap();
         let folder = Folder::new();
         folder.put(name, &module(name));
-        let parts = Parts {
-            config: config.clone(),
-            scan: scan(folder.path()).unwrap(),
-            folder: None,
-            grants: Grants::in_memory(),
-            keep: Box::new(|_| Ok(())),
-            registry: Registry::new(),
-            cache: Some(root().join("target/test-cache")),
-            pace: Pace::FlatOut,
-            stop: Stop::default(),
-            overrides: Overrides::default(),
-            first_order: 1,
-            killed: false,
-            journal: None,
-        };
-        let setup = parts
-            .wire()
+        let setup = assemble(parts(settings, folder.path()))
             .unwrap_or_else(|error| panic!("{error:#}"))
             .setup;
         Self {
@@ -135,8 +118,8 @@ impl Rehearsed {
         }
     }
 
-    fn candidate(&self, module: &[u8]) -> Candidate {
-        let name = self.setup.seated[0].name.clone();
+    fn candidate(&self, module: &[u8]) -> LoadedStrategy {
+        let name = self.setup.started[0].name.clone();
         let folder = Folder::new();
         folder.put(&name, module);
         let plugin = scan(folder.path()).unwrap().plugins.remove(0);
@@ -144,33 +127,31 @@ impl Rehearsed {
         let settings: StrategySettings = settings.unwrap_or_default();
         let mut registry = (*self.setup.registry).clone();
         let grants = Grants::in_memory();
-        let candidate =
-            self.setup
-                .casting
-                .candidate((&name, settings), &plugin, &grants, &mut registry);
-        candidate.unwrap_or_else(|unfit| panic!("{}", unfit.words()))
+        let loader = &self.setup.loader;
+        let loaded = loader.load((&name, settings), &plugin, &grants, &mut registry);
+        loaded.unwrap_or_else(|failure| panic!("{}", failure.describe()))
     }
 
-    fn version(&self, candidate: &Candidate) -> Version {
-        let (program, version) = candidate.version(&self.setup.registry, &self.setup.casting.board);
+    fn version(&self, candidate: &LoadedStrategy) -> Version {
+        let (program, version) = candidate.version(&self.setup.registry, &self.setup.loader.feed);
         program.prepare().unwrap();
         version
     }
 
     fn strategy(&self) -> StrategyId {
-        self.setup.seated[0].id
+        self.setup.started[0].id
     }
 
     /// Plays `events` market events, with one of `changes` every so many windows.
-    fn play(&self, events: u64, every: u64, changes: Vec<Change>) -> Outcome {
+    fn play(&self, events: u64, every: u64, changes: Vec<StrategyChange>) -> Outcome {
         let registry = &self.setup.registry;
-        let first = &self.setup.seated[0];
-        let casting = &self.setup.casting;
-        let seat = casting.seat(first, self.version(first), registry, None);
-        let seat = seat.unwrap_or_else(|unfit| panic!("{}", unfit.words()));
+        let first = &self.setup.started[0];
+        let loader = &self.setup.loader;
+        let start = loader.start(first, self.version(first), registry, None);
+        let start = start.unwrap_or_else(|failure| panic!("{}", failure.describe()));
         let mut gateway = venue(&self.config).unwrap().gateway;
         let terms = gateway.register(&mut (**registry).clone()).unwrap();
-        let controls: Arc<OnceLock<Controls>> = Arc::default();
+        let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
         let answers = Answers::default();
         let moments = Moments {
             every,
@@ -190,7 +171,7 @@ impl Rehearsed {
             config,
             Arc::clone(registry),
             vec![(gateway, terms)],
-            vec![seat],
+            vec![start],
             Box::new(moments),
             Arc::new(|| 0),
         );
@@ -211,13 +192,13 @@ impl Rehearsed {
 
     /// Plays it once as it is, and once with a swap every so many windows; returns both.
     fn twins(&self, events: u64, every: u64, swaps: u32) -> (Outcome, Outcome) {
-        let name = &self.setup.seated[0].name;
-        let candidates: Vec<Candidate> = (0..MARKS)
+        let name = &self.setup.started[0].name;
+        let candidates: Vec<LoadedStrategy> = (0..MARKS)
             .map(|mark| self.candidate(&marked(&module(name), mark)))
             .collect();
         let changes = (0..swaps).map(|swap| {
             let candidate = &candidates[swap as usize % candidates.len()];
-            Change::Swap(self.strategy(), Box::new(self.version(candidate)))
+            StrategyChange::Swap(self.strategy(), Box::new(self.version(candidate)))
         });
         let changes = changes.collect();
         (
@@ -367,11 +348,11 @@ fn a_strategy_that_was_removed_and_comes_back_never_uses_an_order_number_again()
     };
     traded(&mut host);
     for _ in 0..3 {
-        host.ask("market-maker", Wish::Remove);
+        host.ask("market-maker", StrategyCommand::Remove);
         host.until("its orders are canceled", |host| {
             host.status().working.is_empty().then_some(())
         });
-        let done = host.ask("market-maker", Wish::Reload);
+        let done = host.ask("market-maker", StrategyCommand::Reload);
         assert!(done.ends_with("trades"), "{done}");
         traded(&mut host);
     }

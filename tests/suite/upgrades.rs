@@ -1,23 +1,11 @@
 //! Upgrades that go wrong, and those that need someone's word: through the plugins folder, the watcher and the loader.
 //! Whatever comes, the old version trades on, and the operator is told once, in a line.
 
-use crate::guests::Guest;
-use crate::hosted::{Folder, Hosted, SIM, counting, hash, marked};
-use tickdeck::signature::{NewKey, SigningKey};
-use tickdeck::stage::Wish;
+use crate::support::host::{Folder, Hosted, SIM};
+use crate::support::versions::{counting, hash, marked, traps_after};
+use tickdeck_deck::lifecycle::StrategyCommand;
 use tickdeck_engine::StrategyState;
-
-/// Takes events, and traps once an instance has had this many.
-pub(crate) fn traps_after(version: &str, events: u32) -> Guest {
-    counting(version)
-        .item("(global $own (mut i64) (i64.const 0))")
-        .on_events(&format!(
-            "(call $take (local.get $len))
-             (global.set $own (i64.add (global.get $own) (i64.extend_i32_u (local.get $len))))
-             (if (i64.gt_u (global.get $own) (i64.const {events})) (then unreachable))
-             (call $answer (local.get $len) (i32.const 0) (i32.const 0))"
-        ))
-}
+use tickdeck_settings::signature::{NewKey, SigningKey};
 
 /// More events than a rehearsal has, and fewer than a trial.
 const IN_TRIAL: u32 = 7_000;
@@ -44,7 +32,7 @@ fn a_new_version_whose_restore_traps_spins_or_refuses_is_refused_in_a_line_and_t
         host.folder.put("guest", &bad);
         let line = host.told(&["guest: a new version was refused"]);
         assert!(line.contains(words), "`{words}` is missing in: {line}");
-        assert!(line.ends_with("; the version before goes on"), "{line}");
+        assert!(line.ends_with("; the old version runs on"), "{line}");
         host.unmoved(&before);
         let note = host.record("guest").note.unwrap();
         assert!(note.contains(words), "{note}");
@@ -59,7 +47,7 @@ fn a_reload_that_is_faster_than_the_watcher_is_answered_and_nothing_is_told_twic
     let before = host.strategy("guest");
     let bad = counting("1.1.0").restore("unreachable").component();
     host.folder.put("guest", &bad);
-    let why = host.refused("guest", Wish::Reload);
+    let why = host.refused("guest", StrategyCommand::Reload);
     assert!(why.contains("unreachable"), "{why}");
     // What was put there later is looked at later.
     let other = counting("1.0.0").component();
@@ -106,7 +94,7 @@ fn an_old_version_whose_save_traps_spins_refuses_or_is_too_large_never_blocks_an
         host.folder.put("guest", &new);
         let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
         assert!(
-            line.contains("without state; the one before could not save: "),
+            line.contains("without state; the old version could not save: "),
             "{body}: {line}"
         );
         let now = host.runs("guest", &new);
@@ -132,13 +120,13 @@ fn a_version_that_asks_for_more_waits_while_the_old_one_trades_until_it_is_appro
     host.unmoved(&before);
     let note = host.record("guest").note.unwrap();
     assert!(line.ends_with(&note), "{note}");
-    let done = host.ask("guest", Wish::Approve(None));
+    let done = host.ask("guest", StrategyCommand::Approve(None));
     assert!(done.contains("guest is 2.0.0"), "{done}");
     host.told(&["operator: guest: granted (max_notional"]);
     host.runs("guest", &new);
     host.goes_on("guest");
     assert_eq!(host.record("guest").note, None);
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
 }
 
@@ -154,7 +142,7 @@ fn nothing_waits_any_more_once_the_version_that_asked_was_taken_back() {
     host.until("the note is gone", |host| {
         host.record("guest").note.is_none().then_some(())
     });
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
 }
@@ -167,13 +155,13 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::start(SIM, folder);
     let before = host.goes_on("calm");
-    assert_eq!(host.record("guest").unseated, Some("waiting for approval"));
+    assert_eq!(host.record("guest").inactive, Some("waiting for approval"));
     std::fs::remove_file(host.folder.file("guest.wasm")).unwrap();
     host.until("guest is gone", |host| {
         let record = host.record("guest");
-        (record.unseated == Some("removed") && record.note.is_none()).then_some(())
+        (record.inactive == Some("removed") && record.note.is_none()).then_some(())
     });
-    let why = host.refused("guest", Wish::Approve(None));
+    let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
     host.unmoved(&before);
     let problems: Vec<_> = host.said();
@@ -228,7 +216,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     let mut host = Hosted::with(SIM, &old);
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: 2.0.0 trapped within its trial, 1.0.0 is back"]);
+    let line = host.told(&["guest: 2.0.0 trapped within its trial, rolled back to 1.0.0"]);
     assert!(line.contains("unreachable"), "{line}");
     let back = host.runs("guest", &old);
     assert_eq!(back.generation, 3);
@@ -238,7 +226,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     host.folder.put("guest", &old);
     host.told(&["guest: the file is the version that trades"]);
     host.folder.put("guest", &bad);
-    host.told(&["guest: this version failed before and is not taken again"]);
+    host.told(&["guest: this version failed before and is not loaded again"]);
     host.unmoved(&back);
 
     let record = host.record("guest");
@@ -251,7 +239,7 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     );
 
     // Unless someone insists.
-    let done = host.ask("guest", Wish::Reload);
+    let done = host.ask("guest", StrategyCommand::Reload);
     assert!(done.contains("guest is 2.0.0"), "{done}");
 }
 
@@ -285,25 +273,25 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     host.folder.settings("guest", "[swap]\nshadow = true\n");
     let new = counting("2.0.0").component();
     host.folder.put("guest", &new);
-    let beside = hash(&new);
-    host.until("the new version runs beside", |host| {
-        let shadow = host.find("guest")?.beside?;
-        (shadow.hash == beside && shadow.differed == 0).then_some(())
+    let shadow_hash = hash(&new);
+    host.until("the new version runs as a shadow", |host| {
+        let shadow = host.find("guest")?.shadow?;
+        (shadow.hash == shadow_hash && shadow.differed == 0).then_some(())
     });
     let now = host.goes_on("guest");
     assert_eq!((now.hash, now.generation), (before.hash, before.generation));
     assert_eq!(host.record("guest").generations.len(), 1);
 
-    let done = host.ask("guest", Wish::Promote);
+    let done = host.ask("guest", StrategyCommand::Promote);
     assert!(done.starts_with("guest is 2.0.0"), "{done}");
     let promoted = host.runs("guest", &new);
-    assert_eq!((promoted.generation, promoted.beside), (2, None));
+    assert_eq!((promoted.generation, promoted.shadow), (2, None));
     assert_eq!(host.record("guest").note, None);
     host.goes_on("guest");
-    let why = host.refused("guest", Wish::Promote);
-    assert!(why.contains("no version runs beside"), "{why}");
+    let why = host.refused("guest", StrategyCommand::Promote);
+    assert!(why.contains("no shadow version"), "{why}");
 
-    let done = host.ask("guest", Wish::RollBack);
+    let done = host.ask("guest", StrategyCommand::RollBack);
     assert!(done.starts_with("guest is 1.0.0 again"), "{done}");
     assert_eq!(host.runs("guest", &old).generation, 3);
     host.goes_on("guest");
@@ -331,7 +319,7 @@ fn a_second_rollback_takes_the_first_one_back() {
         ("guest is 2.0.0 again", &two),
     ] {
         host.goes_on("guest");
-        let done = host.ask("guest", Wish::RollBack);
+        let done = host.ask("guest", StrategyCommand::RollBack);
         assert!(done.starts_with(words), "{done}");
         assert!(done.ends_with("with 8 bytes of state"), "{done}");
         host.runs("guest", module);
@@ -352,18 +340,18 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
     host.folder.settings("guest", "[swap]\nshadow = true\n");
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: the version beside ended: "]);
+    let line = host.told(&["guest: the shadow failed: "]);
     assert!(line.contains("unreachable"), "{line}");
     host.unmoved(&before);
     let good = counting("2.1.0").component();
     host.folder.put("guest", &good);
-    let beside = hash(&good);
-    host.until("the better one runs beside", |host| {
-        let shadow = host.find("guest")?.beside?;
-        (shadow.hash == beside).then_some(())
+    let shadow_hash = hash(&good);
+    host.until("the better one runs as a shadow", |host| {
+        let shadow = host.find("guest")?.shadow?;
+        (shadow.hash == shadow_hash).then_some(())
     });
-    let done = host.ask("guest", Wish::RollBack);
-    assert_eq!(done, "version 2.1.0 no longer runs beside guest");
+    let done = host.ask("guest", StrategyCommand::RollBack);
+    assert_eq!(done, "version 2.1.0 no longer runs as a shadow of guest");
     host.unmoved(&before);
 }
 
@@ -414,7 +402,7 @@ fn what_show_says_of_parameters_is_what_runs_after_a_refusal_and_after_a_rollbac
     host.until("its parameters are those of the file", |host| {
         (speed(host) == "fast").then_some(())
     });
-    host.ask("guest", Wish::RollBack);
+    host.ask("guest", StrategyCommand::RollBack);
     host.until("its parameters are the earlier ones", |host| {
         (speed(host) == "slow").then_some(())
     });
@@ -450,7 +438,7 @@ fn a_module_that_is_not_signed_by_a_trusted_key_is_refused_and_one_that_is_is_ta
 }
 
 #[test]
-fn a_module_that_was_refused_at_the_start_is_seated_once_it_is_mended() {
+fn a_module_that_was_refused_at_the_start_is_started_once_it_is_fixed() {
     let folder = Folder::new();
     folder.put("calm", &counting("1.0.0").component());
     folder.put("broken", b"this is no module");
@@ -461,31 +449,31 @@ fn a_module_that_was_refused_at_the_start_is_seated_once_it_is_mended() {
     let mut host = Hosted::start(SIM, folder);
     host.goes_on("calm");
     for name in ["broken", "unwilling"] {
-        assert_eq!(host.record(name).unseated, Some("refused"), "{name}");
+        assert_eq!(host.record(name).inactive, Some("refused"), "{name}");
         let good = counting("1.1.0").component();
         host.folder.put(name, &good);
         host.runs(name, &good);
         host.goes_on(name);
         let record = host.record(name);
-        assert_eq!((record.unseated, record.note), (None, None), "{name}");
+        assert_eq!((record.inactive, record.note), (None, None), "{name}");
     }
 }
 
 #[test]
-fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
+fn a_strategy_that_was_removed_is_started_again_by_a_reload_or_by_a_new_file() {
     let one = counting("1.0.0").component();
     let mut host = Hosted::with(SIM, &one);
-    let done = host.ask("guest", Wish::Remove);
+    let done = host.ask("guest", StrategyCommand::Remove);
     assert_eq!(
         done,
-        "guest left in order, with no position; its file stays, and the next start runs it again"
+        "guest stopped cleanly, with no position; its file stays, and the next start runs it again"
     );
     host.until("it stopped", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
     });
-    let why = host.refused("guest", Wish::Remove);
+    let why = host.refused("guest", StrategyCommand::Remove);
     assert!(why.contains("does not run"), "{why}");
-    let done = host.ask("guest", Wish::Reload);
+    let done = host.ask("guest", StrategyCommand::Reload);
     assert_eq!(done, "guest 1.0.0 trades");
     host.runs("guest", &one);
     host.goes_on("guest");
@@ -493,7 +481,7 @@ fn a_strategy_that_was_removed_is_seated_again_by_a_reload_or_by_a_new_file() {
     host.until("it stopped with its file", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
     });
-    let why = host.refused("guest", Wish::Reload);
+    let why = host.refused("guest", StrategyCommand::Reload);
     assert!(why.contains("guest.wasm"), "{why}");
     let two = counting("2.0.0").component();
     host.folder.put("guest", &two);
@@ -540,8 +528,8 @@ fn strategies_that_share_a_module_change_together_and_disabled_ones_never_run() 
         });
     }
     for name in ["off", "never"] {
-        assert!(host.find(name).is_none() && host.ledger.record(name).is_none());
-        let why = host.refused(name, Wish::Reload);
+        assert!(host.find(name).is_none() && host.history.record(name).is_none());
+        let why = host.refused(name, StrategyCommand::Reload);
         assert!(why.contains("there are guest, second"), "{why}");
     }
 }

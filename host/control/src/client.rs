@@ -1,4 +1,4 @@
-//! The operator's end.
+//! The operator's end of the socket.
 
 use crate::error::ControlError;
 use crate::line::{NoLine, read_line, write_line};
@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-/// A connection to a host: good for one request.
+/// A connection to a host, for one request.
 #[derive(Debug)]
 pub struct Client {
     stream: UnixStream,
@@ -22,10 +22,10 @@ impl Client {
     /// Connects to the host that listens at `path`.
     ///
     /// # Errors
-    /// [`ControlError::NobodyListens`] if no host does, [`ControlError::Denied`] if it is another user's.
+    /// [`ControlError::NobodyListens`] if there is no host, [`ControlError::Denied`] if it belongs to another user.
     pub fn connect(path: &Path) -> Result<Self, ControlError> {
         let stream = UnixStream::connect(path).map_err(|error| unreachable(error, path))?;
-        // The temporary folder is everyone's: what listens there could be anyone's too.
+        // The temporary folder is shared by all users, and so could be the process that listens there.
         let own = rustix::process::geteuid().as_raw();
         if !is_same_user(Peer::of(&stream), own) {
             let path = path.to_owned();
@@ -35,14 +35,14 @@ impl Client {
         Ok(Self { stream, path })
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the answer.
     ///
     /// # Errors
-    /// The host speaks another version of the protocol, does not answer within [`ANSWER_WITHIN`], or goes away. The
-    /// request may have been followed all the same.
+    /// The host uses another version of the protocol, does not answer within [`ANSWER_WITHIN`], or goes away. The request may
+    /// have been carried out all the same.
     pub fn ask(self, request: &Request) -> Result<Answer, ControlError> {
         let line = request_line(request).map_err(|error| garbled(error.to_string()))?;
-        // A host that refuses us answers without reading; its answer tells more than the broken pipe.
+        // A host that refuses us answers without reading; its answer is more useful than the broken pipe.
         let sent = write_line(&self.stream, &line, REQUEST_WITHIN);
         match (read_line(&self.stream, MAX_LINE, ANSWER_WITHIN), sent) {
             (Ok(line), _) => read_answer(&line).map_err(misread),
@@ -57,14 +57,16 @@ impl Client {
                 seconds: ANSWER_WITHIN.as_secs(),
             },
             NoLine::TooLong => garbled(format!("it is longer than {MAX_LINE} bytes")),
-            NoLine::HungUp(0) => garbled("the host hung up without one".to_owned()),
-            NoLine::HungUp(_) => garbled("the host hung up in the middle of it".to_owned()),
+            NoLine::HungUp(0) => garbled("the host closed the connection without one".to_owned()),
+            NoLine::HungUp(_) => {
+                garbled("the host closed the connection in the middle of it".to_owned())
+            }
             NoLine::Io(error) => ControlError::io("read the answer at", self.path)(error),
         }
     }
 }
 
-/// What it means that no connection comes about.
+/// Returns the meaning of a failed connection.
 pub(crate) fn unreachable(error: io::Error, path: &Path) -> ControlError {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => ControlError::NobodyListens,

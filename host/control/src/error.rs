@@ -1,23 +1,23 @@
-//! What can go wrong on either end.
+//! Errors of both ends.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a host can't be spoken to, or can't listen.
+/// The reason why a host cannot be reached, or cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// No host listens for this deck. Start one.
     #[error("no host runs here: start one with `tickdeck run`")]
     NobodyListens,
-    /// The socket belongs to another user. Ask as the user who runs the host.
-    #[error("this user may not command the host: {} belongs to another user; ask as the user who runs it", path.display())]
+    /// The socket belongs to another user. Connect as the user who runs the host.
+    #[error("this user may not control the host: {} belongs to another user; run this as the user who runs the host", path.display())]
     Denied {
         /// The socket.
         path: PathBuf,
     },
-    /// The host speaks another version of the protocol. Use the `tickdeck` that the host was started with.
+    /// The host uses another version of the protocol. Use the `tickdeck` that the host was started with.
     #[error(
-        "the host speaks version {host} of the control protocol and this command version {ours}: \
+        "the host uses version {host} of the control protocol and this command version {ours}: \
          use the `tickdeck` that started the host"
     )]
     Protocol {
@@ -26,60 +26,60 @@ pub enum ControlError {
         /// This build's version.
         ours: u32,
     },
-    /// What came is not an answer. Something else listens there, or the host ended while it answered.
-    #[error("the host's answer makes no sense: {problem}")]
+    /// The answer cannot be read. Something else listens there, or the host ended while it answered.
+    #[error("cannot read the host's answer: {problem}")]
     Garbled {
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
-    /// The host took the request and did not answer in time. Look whether it is stopped or stuck.
+    /// The host took the request and did not answer in time. Check whether it is stopped or stuck.
     #[error("the host did not answer within {seconds} s")]
     NoAnswer {
-        /// How long it was given.
+        /// The time it had.
         seconds: u64,
     },
     /// Another host listens there. Stop it first.
     #[error("another host listens for this deck{}: stop it first", pid.map_or_else(String::new, |pid| format!(", process {pid}")))]
     Taken {
-        /// Its process, where the system tells.
+        /// The process id, if the system reports it.
         pid: Option<u32>,
     },
-    /// Something that is no socket lies where the socket belongs. Remove it.
-    #[error("{} is in the way and no socket: remove it", path.display())]
+    /// A file that is not a socket is in the socket's place. Remove it.
+    #[error("{} is in the way and not a socket: remove it", path.display())]
     InTheWay {
-        /// Where.
+        /// The file.
         path: PathBuf,
     },
-    /// The socket's folder is not this user's alone. Remove it or set its owner and mode right.
-    #[error("{} cannot hold the control socket: {problem}", path.display())]
+    /// The socket's folder is accessible to other users. Remove it, or correct its owner and mode.
+    #[error("{} cannot contain the control socket: {problem}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// The path does not fit a Unix socket. Set `XDG_RUNTIME_DIR` to a shorter folder.
-    #[error("{} is longer than the {limit} bytes of a Unix socket's path: set XDG_RUNTIME_DIR to a shorter folder", path.display())]
+    /// The path is too long for a Unix socket. Set `XDG_RUNTIME_DIR` to a shorter folder.
+    #[error("{} is longer than the {limit} bytes allowed for the path of a Unix socket: set XDG_RUNTIME_DIR to a shorter folder", path.display())]
     PathTooLong {
         /// The path.
         path: PathBuf,
-        /// Most bytes that fit.
+        /// Most bytes allowed.
         limit: usize,
     },
-    /// The system refuses something.
+    /// An operation failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
 
 impl ControlError {
-    /// An [`io::Error`] with what was tried on what.
+    /// Adds the operation and its target to an [`io::Error`].
     pub(crate) fn io(
         what: &'static str,
         path: impl Into<PathBuf>,

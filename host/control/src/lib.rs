@@ -1,10 +1,11 @@
-//! The local socket that operators speak to a running host through.
+//! The local socket through which operators inspect and control a running host.
 //!
-//! One connection carries one request and its answer, each a line of JSON ([`protocol`]). The host opens a [`Server`]
-//! at [`socket_path`] and answers through a [`Handler`]; the command line asks through a [`Client`]. The socket belongs
-//! to one user: it lies in a folder of mode 0700, is itself of mode 0600, and both ends look at the other's user.
+//! It must never see the engine or any other crate of ours: everything in the messages is text and numbers.
 //!
-//! This crate knows nothing of the engine: what is shown is text, which whoever implements [`Handler`] words.
+//! Start reading at [`protocol`], which defines the messages and the read model of a host. One connection carries one
+//! request and its answer, each a line of JSON. The host opens a [`Server`] at [`socket_path`] and answers through a
+//! [`Handler`]; the command line asks through a [`Client`]. The socket belongs to one user: its folder has mode 0700, the
+//! socket mode 0600, and both ends check the other's user.
 #![forbid(unsafe_code)]
 
 mod client;

@@ -1,26 +1,26 @@
-//! Lines over a socket, bounded in length and in time as a whole: a peer that drips bytes gains nothing.
+//! Reads and writes lines on a socket, bounded in length and in total time, so that a peer cannot stall by sending slowly.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Bytes that are read at once.
+/// Bytes read at once.
 const CHUNK: usize = 8 * 1024;
 
-/// Why there is no line.
+/// The reason why there is no line.
 #[derive(Debug)]
 pub(crate) enum NoLine {
-    /// It did not end in time.
+    /// The line did not end in time.
     Late,
-    /// It is longer than it may be.
+    /// The line is longer than allowed.
     TooLong,
-    /// The peer hung up before its end; so many bytes came.
+    /// The peer closed the connection after this many bytes.
     HungUp(usize),
-    /// The socket fails.
+    /// The socket failed.
     Io(io::Error),
 }
 
-/// The next line, without its end. What follows it is dropped.
+/// Reads the next line, without the newline. Anything after it is dropped.
 pub(crate) fn read_line(
     stream: &UnixStream,
     limit: usize,
@@ -66,7 +66,7 @@ pub(crate) fn write_line(stream: &UnixStream, bytes: &[u8], within: Duration) ->
     Ok(())
 }
 
-/// What is left of `within`; a timeout of nothing would mean none.
+/// Returns the rest of `within`, if any; a timeout of zero would mean no timeout.
 fn left(start: Instant, within: Duration) -> Option<Duration> {
     within
         .checked_sub(start.elapsed())

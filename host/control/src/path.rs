@@ -1,16 +1,16 @@
-//! Where a deck's socket lies.
+//! The path of a deck's socket.
 
 use crate::error::ControlError;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Most bytes in the path of a Unix socket: 108 in `sockaddr_un`, one of them the zero at the end.
+/// Most bytes in the path of a Unix socket: 108 in `sockaddr_un`, including the terminating zero.
 const MAX_PATH: usize = 107;
 
-/// The socket of the deck in `deck_root`: `$XDG_RUNTIME_DIR/tickdeck-<uid>/<hash of the deck's path>.sock`.
+/// Returns the socket of the deck in `deck_root`: `$XDG_RUNTIME_DIR/tickdeck-<uid>/<hash of the deck's path>.sock`.
 ///
-/// Not in the data folder, whose path may be longer than a socket's can be. Where `XDG_RUNTIME_DIR` is not set, or
-/// names no folder, the system's folder for temporary files stands in. Host and operator must agree on it.
+/// It is not in the data folder, whose path may be too long for a socket. If `XDG_RUNTIME_DIR` is not set, or does not name
+/// a folder, the system's folder for temporary files is used instead. Host and operator must agree on it.
 ///
 /// # Errors
 /// The deck's folder does not exist, or the path is too long for a socket.
@@ -37,8 +37,8 @@ fn path_in(runtime: &Path, uid: u32, deck: &Path) -> Result<PathBuf, ControlErro
     Ok(path)
 }
 
-/// FNV-1a with 64 bits: the same in every build, which `std`'s hasher does not promise. Nobody gains by a collision:
-/// the folder is the user's own, and two decks that met would be told that a host already listens.
+/// FNV-1a with 64 bits: the same in every build, which `std`'s hasher does not guarantee. A collision does no harm: the
+/// folder is the user's own, and the second of two decks that collide is told that a host already listens.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deck_has_one_socket_however_it_is_named_and_another_deck_another() {
+    fn a_deck_has_one_socket_however_it_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let deck = folder.path().join("deck");
         std::fs::create_dir(&deck).unwrap();
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deck_that_is_not_there_and_a_path_that_does_not_fit_are_named() {
+    fn a_missing_deck_and_a_path_that_is_too_long_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let error = socket_path(&folder.path().join("none")).unwrap_err();
         assert!(error.to_string().contains("none"), "{error}");

@@ -1,18 +1,18 @@
-//! Who is at the other end.
+//! The process at the other end of a connection.
 
 use std::os::unix::net::UnixStream;
 
-/// The other end of a connection, as the system vouches for it.
+/// The other end of a connection, as reported by the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
-    /// Its effective user when it connected, or began to listen.
+    /// The effective user when it connected, or began to listen.
     pub(crate) uid: u32,
-    /// Its process.
+    /// The process id.
     pub(crate) pid: u32,
 }
 
 impl Peer {
-    /// The other end of `stream`; `None` where the system does not tell.
+    /// Returns the other end of `stream`; `None` if the system does not report it.
     #[cfg(target_os = "linux")]
     pub(crate) fn of(stream: &UnixStream) -> Option<Self> {
         let credentials = rustix::net::sockopt::socket_peercred(stream).ok()?;
@@ -22,15 +22,15 @@ impl Peer {
         })
     }
 
-    /// The other end of `stream`; only Linux tells.
+    /// Returns nothing: only Linux reports the other end.
     #[cfg(not(target_os = "linux"))]
     pub(crate) fn of(_: &UnixStream) -> Option<Self> {
         None
     }
 }
 
-/// Whether a connection with `peer` is within one user. Where the system does not tell who it is, the modes of the
-/// socket and its folder are all there is; Linux always tells, so that there an unknown peer is refused.
+/// Returns whether `peer` is a process of the user `uid`. On systems that do not report the peer, only the modes of the
+/// socket and its folder protect it; Linux always reports it, so that an unknown peer is refused there.
 pub(crate) fn is_same_user(peer: Option<Peer>, uid: u32) -> bool {
     peer.map_or(cfg!(not(target_os = "linux")), |peer| peer.uid == uid)
 }
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_same_user_may_speak_not_even_root() {
+    fn only_the_same_user_may_connect_not_even_root() {
         let peer = |uid| Some(Peer { uid, pid: 7 });
         assert!(is_same_user(peer(1_000), 1_000));
         assert!(is_same_user(peer(0), 0));
@@ -51,7 +51,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn an_unknown_peer_is_refused_and_the_system_tells_this_process_of_itself() {
+    fn an_unknown_peer_is_refused_and_this_process_is_its_own_peer() {
         assert!(!is_same_user(None, 1_000));
         let (here, _there) = UnixStream::pair().unwrap();
         let own = Peer {

@@ -1,10 +1,15 @@
-//! What goes over the socket: newline-delimited JSON, one request and its answer a connection.
+//! The messages on the socket: newline-delimited JSON, one request and its answer per connection.
 //!
 //! `{"protocol":1,"request":{"command":"pause","name":"ema-cross"}}` is answered with
 //! `{"protocol":1,"answer":{"done":{"message":"ema-cross is paused"}}}`. Prices, sizes and money are text with their
-//! exact decimal digits. Fields may be added to answers within a version; `protocol/protocol.golden.jsonl` holds every line.
+//! exact decimal digits. Fields may be added to answers within a version; `protocol/protocol.golden.jsonl` holds every
+//! message.
+//!
+//! [`HostStatus`] and [`StrategyDetail`] are the read model of a host: everything that shows a deck renders them, on a
+//! terminal of the host as well as at the other end of a socket.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The version of the protocol that this build speaks.
@@ -18,153 +23,169 @@ pub const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client waits for an answer: compiling a large strategy takes its time.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// What an operator asks.
+/// A request of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// How does the host stand? Answered with [`Answer::Status`].
+    /// Asks for the status of the host. Answered with [`Answer::Status`].
     Status,
-    /// Which strategies are there? Answered with [`Answer::Strategies`].
+    /// Lists the strategies. Answered with [`Answer::Strategies`].
     Strategies,
-    /// Everything about one strategy. Answered with [`Answer::Strategy`].
+    /// Asks for everything about one strategy. Answered with [`Answer::Strategy`].
     Show {
-        /// Which.
+        /// The strategy.
         name: String,
     },
-    /// No new orders.
+    /// Denies new orders.
     Pause {
-        /// Of which strategy; of all if there is none.
+        /// The strategy; all of them if there is no name.
         name: Option<String>,
     },
-    /// Only orders that reduce a position.
+    /// Denies orders that do not reduce a position.
     Reduce {
-        /// Of which strategy; of all if there is none.
+        /// The strategy; all of them if there is no name.
         name: Option<String>,
     },
-    /// Back to normal. A kill stays.
+    /// Ends a pause or a reduce-only mode. Does not lift a kill.
     Resume {
-        /// Which strategy; all if there is none.
+        /// The strategy; all of them if there is no name.
         name: Option<String>,
     },
-    /// Read the strategy's module anew and put it in the running one's place.
+    /// Reads the strategy's module again and swaps it in.
     Reload {
-        /// Which.
+        /// The strategy.
         name: String,
     },
-    /// Put the generation before in the running one's place.
+    /// Swaps the previous generation back in.
     Rollback {
-        /// Which.
+        /// The strategy.
         name: String,
     },
-    /// Put the one in the shadow in the running one's place.
+    /// Swaps the shadow version in.
     Promote {
-        /// Which.
+        /// The strategy.
         name: String,
     },
-    /// Stop a strategy and take it off its seat.
+    /// Stops a strategy and removes it from the deck.
     Remove {
-        /// Which.
+        /// The strategy.
         name: String,
     },
-    /// Grant a strategy the permissions it asks for.
+    /// Grants a strategy the permissions that it requests.
     Approve {
-        /// Which.
+        /// The strategy.
         name: String,
-        /// What the operator was shown, the strategy's `note`: by now it may ask for something else, which is refused.
+        /// The strategy's `note` as the operator saw it. If the strategy requests something else by now, the approval is
+        /// refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         seen: Option<String>,
     },
-    /// Cancel every order and deny new ones until the kill is lifted.
+    /// Cancels every order and denies new ones until the kill is lifted.
     Kill,
 }
 
-/// What the host answers.
+/// The host's answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// An action was taken.
+    /// The command was carried out.
     Done {
-        /// What was done, in one sentence.
+        /// The result, in one sentence.
         message: String,
     },
-    /// How the host stands.
+    /// The status of the host.
     Status(Box<HostStatus>),
-    /// The strategies, in the order they were seated.
+    /// The strategies, in the order in which they were started.
     Strategies(Vec<StrategyLine>),
     /// Everything about one strategy.
     Strategy(Box<StrategyDetail>),
     /// Nothing was done.
     Refused {
-        /// Why not, in one sentence.
+        /// The reason, in one sentence.
         message: String,
     },
 }
 
 impl Answer {
-    /// A refusal.
+    /// Creates a refusal.
     pub fn refused(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Refused { message }
     }
 
-    /// The answer to an action that was taken.
+    /// Creates the answer to a command that was carried out.
     pub fn done(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Done { message }
     }
 }
 
-/// How a host stands.
+/// The status of a host.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostStatus {
-    /// What runs.
+    /// The run's title: `demo on the simulated exchange, seed 7`.
     pub title: String,
-    /// The host's process.
+    /// The host's process id.
     pub pid: u32,
-    /// Seconds since it started.
+    /// Seconds since the host started.
     pub uptime_s: u64,
     /// Event time in nanoseconds since 1970, UTC.
     pub event_time_ns: i64,
     /// Events on the ring so far.
     pub events: u64,
-    /// Events a second, lately.
+    /// Events per second, recently.
     pub events_per_s: f64,
     /// Actions so far.
     pub actions: u64,
-    /// Orders so far, denied ones included.
+    /// Orders so far, including denied ones.
     pub orders: u64,
-    /// Orders at work.
+    /// Number of working orders.
     pub working_orders: u64,
     /// Fills so far.
     pub fills: u64,
     /// Denied orders and changes so far.
     pub denied: u64,
+    /// Denied orders and changes by deny code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub denied_by_reason: BTreeMap<String, u64>,
     /// Whether the kill switch is on.
     pub killed: bool,
-    /// What the host does, in a word: `trading`, `paused`, `killed`.
+    /// The mode of the deck: `trading`, `paused`, `stopped`, `killed`.
     pub mode: String,
-    /// The account's balance in `currency`, if it has one in it.
+    /// The account's balance in `currency`, if it has one.
     pub capital: Option<String>,
-    /// What all strategies made, in `currency`.
+    /// The profit of all strategies, in `currency`.
     pub profit: String,
-    /// The code of the currency that `capital` and every profit are in.
+    /// The code of the currency in which `capital` and every `profit` are given.
     pub currency: String,
-    /// By instrument that had a quote.
+    /// The account's balances by currency code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub balances: BTreeMap<String, String>,
+    /// The instruments that have had a quote.
     pub instruments: Vec<InstrumentLine>,
-    /// By strategy, in the order they were seated.
+    /// The strategies, in the order in which they were started.
     pub strategies: Vec<StrategyLine>,
+    /// The newest working orders, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub working: Vec<OrderLine>,
 }
 
-/// An instrument's last prices.
+/// An instrument's latest prices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstrumentLine {
-    /// Its symbol.
+    /// The symbol.
     pub symbol: String,
-    /// Best bid, if there is one.
+    /// The best bid, if there is one.
     pub bid: Option<String>,
-    /// Best ask, if there is one.
+    /// The size at the best bid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bid_size: Option<String>,
+    /// The best ask, if there is one.
     pub ask: Option<String>,
-    /// The last public trade, if there was one.
+    /// The size at the best ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask_size: Option<String>,
+    /// The price of the last public trade, if there has been one.
     pub last: Option<String>,
     /// Quotes, trades and book updates so far.
     pub events: u64,
@@ -175,153 +196,189 @@ pub struct InstrumentLine {
 /// A strategy in one line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StrategyLine {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// How it is: `running`, `paused`, `reducing`, `quarantined`, `stopped`, `waiting for approval`.
+    /// The state: `running`, `paused`, `reducing`, `quarantined`, `stopped`, `removed`, `waiting for approval`.
     pub state: String,
-    /// How often its module was put in place, from 1.
+    /// The number of its generation, from 1; every swap starts a new one. 0 if the strategy has not been started.
     pub generation: u32,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of the module, in hexadecimal digits.
     pub hash: String,
-    /// When this generation was put in place.
+    /// When this generation took over.
     pub since: String,
-    /// Events it handled.
+    /// Events that it has handled.
     pub events: u64,
-    /// Actions it returned.
+    /// Actions that it has returned.
     pub actions: u64,
-    /// Wall time per event it handled, in nanoseconds; none before the first sample.
+    /// Wall time per event, in nanoseconds; none before the first sample.
     pub ns_per_event: Option<f64>,
-    /// How long it took for an event: a count by upper bound, in ascending order. Only in a status, and only where there
-    /// are few enough strategies for it.
+    /// Histogram of the time per event, in ascending order. Only in a status, and only if there are few enough strategies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_times: Vec<TimeBucket>,
-    /// Its open positions.
+    /// The open positions.
     pub positions: Vec<PositionLine>,
-    /// What it made, if that is known.
+    /// Realised and unrealised profit less fees, in the status's `currency`, if known.
     pub profit: Option<String>,
-    /// What an operator should know or do.
+    /// The result in every currency in which there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<ResultLine>,
+    /// Something for the operator to know or to do.
     pub note: Option<String>,
-    /// Its successor that runs along without trading.
+    /// The version in the shadow, if there is one.
     pub shadow: Option<ShadowLine>,
+}
+
+/// A strategy's result in one currency.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultLine {
+    /// The code of the currency.
+    pub currency: String,
+    /// Profit of closed positions, before fees.
+    pub realised: String,
+    /// Profit of open positions.
+    pub unrealised: String,
+    /// Fees paid, less rebates.
+    pub fees: String,
 }
 
 /// An open position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PositionLine {
-    /// Of what.
+    /// The instrument's symbol.
     pub symbol: String,
-    /// How much; negative if short.
+    /// The size; negative for a short position.
     pub size: String,
 }
 
-/// A strategy in the shadow of the running one: it sees the same events and its actions are only compared.
+/// A working order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderLine {
+    /// The strategy that sent it.
+    pub strategy: String,
+    /// The client order id.
+    pub id: String,
+    /// The instrument's symbol.
+    pub symbol: String,
+    /// `buy` or `sell`.
+    pub side: String,
+    /// The limit price; none for a market order.
+    pub price: Option<String>,
+    /// The size.
+    pub size: String,
+    /// The size filled so far.
+    pub filled: String,
+    /// The state: `submitted`, `working`, `part filled`, `modifying`, `canceling`, ...
+    pub state: String,
+}
+
+/// A version in the shadow of the running one: it gets the same events, and its actions are compared instead of sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowLine {
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of the module, in hexadecimal digits.
     pub hash: String,
-    /// Decisions that were the same.
+    /// Decisions that both versions made.
     pub agreed: u64,
-    /// Decisions of one or the other that were not.
+    /// Decisions that only one of them made.
     pub differed: u64,
 }
 
 /// Everything about a strategy.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StrategyDetail {
-    /// What the list tells of it.
+    /// The strategy's line in the list.
     pub line: StrategyLine,
-    /// What it was started with.
+    /// The parameters that it was started with.
     pub parameters: Vec<ParameterLine>,
-    /// What it asks for and what it got.
+    /// The permissions that it requests and has been granted.
     pub permissions: Vec<PermissionLine>,
-    /// The modules it had, oldest first.
+    /// The generations, oldest first.
     pub generations: Vec<GenerationLine>,
-    /// How long it took for an event: a count by upper bound, in ascending order.
+    /// Histogram of the time per event, in ascending order.
     pub event_times: Vec<TimeBucket>,
-    /// The last decisions of the version in the shadow that were not those sent, oldest first.
+    /// The latest decisions in which the shadow version differed from the running one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<DifferenceLine>,
-    /// Its faults, oldest first.
+    /// The faults, oldest first.
     pub faults: Vec<FaultLine>,
-    /// Its last messages and lines of log, oldest first.
+    /// The latest messages and log lines, oldest first.
     pub log: Vec<String>,
 }
 
 /// A parameter of a strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ParameterLine {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its value.
+    /// The value.
     pub value: String,
-    /// Where the value comes from: `default`, `tickdeck.toml`.
+    /// The source of the value: `default`, `tickdeck.toml`.
     pub source: String,
 }
 
 /// A permission of a strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PermissionLine {
-    /// Which.
+    /// The permission's key.
     pub permission: String,
-    /// What it asks for, if it does.
+    /// The requested value, if it is requested.
     pub requested: Option<String>,
-    /// What it got, if it did.
+    /// The granted value, if it is granted.
     pub granted: Option<String>,
 }
 
-/// A module that a strategy had.
+/// A generation of a strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationLine {
-    /// Its number, from 1.
+    /// The number, from 1.
     pub number: u32,
-    /// Its version.
+    /// The version.
     pub version: String,
-    /// The hash of its module, in hexadecimal digits.
+    /// The hash of the module, in hexadecimal digits.
     pub hash: String,
-    /// When it was put in place.
+    /// When it took over.
     pub at: String,
-    /// Why: `started`, `replaced`, `promoted`, `rolled back: trapped at event 123: ...`.
+    /// The reason: `started`, `replaced`, `promoted`, `rolled back: trapped at event 123: ...`.
     pub reason: String,
-    /// How the state went over from the one before: bytes, pause, time to compile.
+    /// How the state was handed over from the previous generation: bytes, pause, time to compile.
     pub handover: String,
 }
 
-/// The events that took no longer than `up_to_ns`, and longer than the bucket before.
+/// A bucket of a histogram: the events that took at most `up_to_ns`, and longer than the bucket before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeBucket {
-    /// The bound, in nanoseconds.
+    /// The upper bound, in nanoseconds.
     pub up_to_ns: u64,
-    /// How many.
+    /// The number of events.
     pub count: u64,
 }
 
-/// What was sent because of an event, and what the version in the shadow would have sent.
+/// An event on which the running version and the one in the shadow differed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DifferenceLine {
-    /// When.
+    /// The event time.
     pub at: String,
     /// The event's sequence.
     pub event: u64,
-    /// What was sent.
+    /// The actions that were sent.
     pub sent: String,
-    /// What would have been.
+    /// The actions that the shadow version returned.
     pub shadow: String,
 }
 
 /// A fault of a strategy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultLine {
-    /// When.
+    /// The event time.
     pub at: String,
-    /// What happened.
+    /// The fault, in one sentence.
     pub text: String,
 }
 
-/// A line of JSON with the version of the protocol it is written in.
+/// A message to send, with the version of the protocol.
 #[derive(Debug, Serialize)]
 struct Sent<'a> {
     protocol: u32,
@@ -331,7 +388,7 @@ struct Sent<'a> {
     answer: Option<&'a Answer>,
 }
 
-/// A line whose version has not been looked at.
+/// A message received, before its version is checked.
 #[derive(Debug, Deserialize)]
 struct Received {
     protocol: u32,
@@ -341,12 +398,12 @@ struct Received {
     answer: serde_json::Value,
 }
 
-/// Why a line is not one of ours.
+/// The reason why a line cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Misread {
-    /// It is of another version.
+    /// The line is written in another version of the protocol.
     Version(u32),
-    /// It is no request, or no answer.
+    /// The line is not a request, or not an answer.
     Malformed(String),
 }
 
@@ -356,7 +413,7 @@ impl Misread {
     }
 }
 
-/// A request as a line, its end included.
+/// Returns a request as a line, including the newline.
 pub(crate) fn request_line(request: &Request) -> Result<Vec<u8>, serde_json::Error> {
     line(&Sent {
         protocol: PROTOCOL,
@@ -365,7 +422,7 @@ pub(crate) fn request_line(request: &Request) -> Result<Vec<u8>, serde_json::Err
     })
 }
 
-/// An answer as a line, its end included.
+/// Returns an answer as a line, including the newline.
 pub(crate) fn answer_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
     line(&Sent {
         protocol: PROTOCOL,
@@ -374,13 +431,13 @@ pub(crate) fn answer_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error>
     })
 }
 
-/// The request in a line.
+/// Reads the request in a line.
 pub(crate) fn read_request(line: &[u8]) -> Result<Request, Misread> {
     let request = received(line)?.request;
     serde_json::from_value(request).map_err(|error| Misread::malformed(&error))
 }
 
-/// The answer in a line.
+/// Reads the answer in a line.
 pub(crate) fn read_answer(line: &[u8]) -> Result<Answer, Misread> {
     let answer = received(line)?.answer;
     serde_json::from_value(answer).map_err(|error| Misread::malformed(&error))

@@ -1,4 +1,4 @@
-//! The host's end: a thread that accepts, and one for each connection.
+//! The host's end of the socket: a thread that accepts connections, and one for each connection.
 
 use crate::client::unreachable;
 use crate::error::ControlError;
@@ -26,16 +26,16 @@ const FOLDER_MODE: u32 = 0o700;
 const SOCKET_MODE: u32 = 0o600;
 /// The bits of a mode that let others write.
 const OTHERS_WRITE: u32 = 0o022;
-/// Pause after a connection could not be accepted: out of file descriptors, looking again at once would spin.
+/// Pause after a connection could not be accepted: without file descriptors, trying again at once would spin.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Answers operators. Called on the threads of connections, on up to [`MAX_CONNECTIONS`] at a time.
+/// Answers operators. Called on the threads of connections, up to [`MAX_CONNECTIONS`] at a time.
 pub trait Handler: Send + Sync {
-    /// Does what the request asks, or refuses it. Must return: the server waits for it when it is dropped.
+    /// Carries out or refuses a request. It must return, because dropping the server waits for it.
     fn handle(&self, request: Request) -> Answer;
 }
 
-/// A listening socket. Dropping it takes no more requests, waits for the answers under way and removes the socket.
+/// A listening socket. Dropping it refuses further requests, waits for pending answers and removes the socket.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
@@ -45,7 +45,7 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the threads have in common.
+/// State shared by the threads.
 struct Shared {
     listener: UnixListener,
     handler: Arc<dyn Handler>,
@@ -62,18 +62,18 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Server {
-    /// Listens at `path`, for this user alone. The folder is made if it is missing; its parent must be there.
+    /// Listens at `path`, for this user only. Creates the folder if it is missing; its parent must exist.
     ///
-    /// A socket that nobody listens at, left by a host that was ended, is replaced. Two hosts that open the same path at
-    /// the same moment are not kept apart here: hold the deck's lock.
+    /// Replaces a stale socket that nobody listens at. It does not guard against two hosts that open the same path at the same
+    /// moment: hold the deck's lock.
     ///
     /// # Errors
-    /// Another host listens there, the folder is not this user's alone, or the system refuses the socket.
+    /// Another host listens there, the folder is accessible to other users, or the socket cannot be created.
     pub fn open(path: &Path, handler: Arc<dyn Handler>) -> Result<Self, ControlError> {
         Self::open_with(path, handler, REQUEST_WITHIN)
     }
 
-    /// Listens with another patience than [`REQUEST_WITHIN`].
+    /// Listens with another time limit than [`REQUEST_WITHIN`].
     fn open_with(
         path: &Path,
         handler: Arc<dyn Handler>,
@@ -86,10 +86,10 @@ impl Server {
         prepare_folder(folder.unwrap_or(Path::new(".")), uid)?;
         remove_stale(path)?;
         let listener = UnixListener::bind(path).map_err(ControlError::io("listen at", path))?;
-        // Until here the umask decides; the folder and the look at the peer keep others out all the while.
+        // Until here the umask applies; the folder and the check of the peer keep others out at all times.
         std::fs::set_permissions(path, Permissions::from_mode(SOCKET_MODE))
             .map_err(ControlError::io("set the mode of", path))?;
-        let file = std::fs::symlink_metadata(path).map_err(ControlError::io("look at", path))?;
+        let file = std::fs::symlink_metadata(path).map_err(ControlError::io("inspect", path))?;
         let shared = Arc::new(Shared {
             listener,
             handler,
@@ -111,7 +111,7 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// Returns the path of the socket.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -120,19 +120,19 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // Linux wakes who waits in `accept`; other systems refuse, there a connection wakes it.
+        // On Linux this wakes the thread in `accept`; on other systems it fails, and a connection wakes it.
         if rustix::net::shutdown(&self.shared.listener, rustix::net::Shutdown::Both).is_err() {
             drop(UnixStream::connect(&self.path));
         }
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It catches the panics of handlers; one of its own has been printed and must not end the host.
+            // The thread catches panics of handlers; a panic of its own has been printed and must not end the host.
             drop(thread.join());
         }
         let is_ours =
             std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.file);
         if is_ours {
-            // If it can't be removed the next host finds it stale and replaces it.
+            // If it cannot be removed, the next host finds it stale and replaces it.
             drop(std::fs::remove_file(&self.path));
         }
     }
@@ -150,14 +150,14 @@ impl Shared {
                 }
                 number += 1;
             }
-            // Who has not sent a request hears that nobody reads; answers under way still go out.
+            // Clients that have not sent a request learn that nobody reads; pending answers are still sent.
             for stream in self.open().values() {
                 drop(stream.shutdown(std::net::Shutdown::Read));
             }
         });
     }
 
-    /// Takes a connection on, on a thread of its own, or turns it away.
+    /// Serves a connection on a thread of its own, or refuses it.
     fn receive<'scope>(
         &'scope self,
         number: u64,
@@ -168,12 +168,12 @@ impl Shared {
             return;
         }
         if !is_same_user(Peer::of(&stream), self.uid) {
-            return turn_away(&stream, "only the user who runs the host may command it");
+            return refuse(&stream, "only the user who runs the host may control it");
         }
         let stream = Arc::new(stream);
         if self.open().len() >= MAX_CONNECTIONS {
-            let message = format!("{MAX_CONNECTIONS} others are asking: try again");
-            return turn_away(&stream, &message);
+            let message = format!("{MAX_CONNECTIONS} other connections are open: try again");
+            return refuse(&stream, &message);
         }
         self.open().insert(number, Arc::clone(&stream));
         let served = Arc::clone(&stream);
@@ -185,7 +185,7 @@ impl Shared {
             });
         if started.is_err() {
             self.open().remove(&number);
-            turn_away(&stream, "the host cannot start another thread: try again");
+            refuse(&stream, "the host cannot start another thread: try again");
         }
     }
 
@@ -202,31 +202,34 @@ impl Shared {
             Ok(request) => request,
             Err(Misread::Version(theirs)) => {
                 return Answer::refused(format!(
-                    "this host speaks version {PROTOCOL} of the control protocol, not {theirs}: \
+                    "this host uses version {PROTOCOL} of the control protocol, not {theirs}: \
                      use the `tickdeck` that started it"
                 ));
             }
             Err(Misread::Malformed(problem)) => {
-                return Answer::refused(format!("this is no request: {problem}"));
+                return Answer::refused(format!("this is not a request: {problem}"));
             }
         };
-        // The panic's own words are on standard error.
-        catch_unwind(AssertUnwindSafe(|| self.handler.handle(request)))
-            .unwrap_or_else(|_| Answer::refused("the host panicked over this: a bug in tickdeck"))
+        // The panic message is on standard error.
+        catch_unwind(AssertUnwindSafe(|| self.handler.handle(request))).unwrap_or_else(|_| {
+            Answer::refused("the host panicked on this request: a bug in tickdeck")
+        })
     }
 
     fn unread(&self, problem: NoLine) -> String {
         match problem {
-            NoLine::HungUp(_) if self.stopped.load(Ordering::SeqCst) => "the host ends".to_owned(),
+            NoLine::HungUp(_) if self.stopped.load(Ordering::SeqCst) => {
+                "the host is shutting down".to_owned()
+            }
             NoLine::Late => format!(
-                "no whole request came within {} s: end it with a newline",
+                "no complete request within {} s: end it with a newline",
                 self.request_within.as_secs_f64()
             ),
             NoLine::TooLong => format!("the request is longer than {MAX_LINE} bytes"),
             NoLine::HungUp(count) => {
-                format!("the request broke off after {count} bytes: end it with a newline")
+                format!("the request ended after {count} bytes without a newline")
             }
-            NoLine::Io(error) => format!("the request cannot be read: {error}"),
+            NoLine::Io(error) => format!("cannot read the request: {error}"),
         }
     }
 
@@ -235,8 +238,8 @@ impl Shared {
     }
 }
 
-/// Answers without having read a request. What fits the socket's empty buffer never blocks.
-fn turn_away(stream: &UnixStream, message: &str) {
+/// Answers without reading a request. A message that fits the socket's empty buffer never blocks.
+fn refuse(stream: &UnixStream, message: &str) {
     send(stream, &Answer::refused(message));
 }
 
@@ -244,27 +247,27 @@ fn send(stream: &UnixStream, answer: &Answer) {
     let problem = match answer_line(answer) {
         // The newline is not counted.
         Ok(line) if line.len() <= MAX_LINE + 1 => {
-            // Who hung up does not want it.
+            // The client may have closed the connection.
             drop(write_line(stream, &line, REQUEST_WITHIN));
             return;
         }
         Ok(_) => format!("the answer is longer than {MAX_LINE} bytes"),
-        Err(error) => format!("the answer cannot be written: {error}"),
+        Err(error) => format!("cannot write the answer: {error}"),
     };
     if let Ok(line) = answer_line(&Answer::refused(problem)) {
         drop(write_line(stream, &line, REQUEST_WITHIN));
     }
 }
 
-/// Makes the socket's folder, or looks whether it is this user's alone.
+/// Creates the socket's folder, or checks that only this user can use it.
 fn prepare_folder(folder: &Path, uid: u32) -> Result<(), ControlError> {
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            return Err(ControlError::io("make the folder", folder)(error));
+            return Err(ControlError::io("create the folder", folder)(error));
         }
         _ => {}
     }
-    let found = std::fs::symlink_metadata(folder).map_err(ControlError::io("look at", folder))?;
+    let found = std::fs::symlink_metadata(folder).map_err(ControlError::io("inspect", folder))?;
     folder_problem(found.is_dir(), found.uid(), found.mode(), uid).map_or(Ok(()), |problem| {
         Err(ControlError::Folder {
             path: folder.to_owned(),
@@ -273,14 +276,14 @@ fn prepare_folder(folder: &Path, uid: u32) -> Result<(), ControlError> {
     })
 }
 
-/// What keeps a folder from holding the socket of user `own`.
+/// Returns the reason why a folder must not contain the socket of user `own`, if any.
 fn folder_problem(is_folder: bool, owner: u32, mode: u32, own: u32) -> Option<&'static str> {
     if !is_folder {
-        Some("it is no folder; remove it")
+        Some("it is not a folder; remove it")
     } else if owner != own {
         Some("it belongs to another user; have it removed")
     } else if mode & OTHERS_WRITE != 0 {
-        Some("others may write to it; `chmod 700` it")
+        Some("others may write to it; run `chmod 700` on it")
     } else {
         None
     }
@@ -291,7 +294,7 @@ fn remove_stale(path: &Path) -> Result<(), ControlError> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(ControlError::io("look at", path)(error)),
+        Err(error) => return Err(ControlError::io("inspect", path)(error)),
     };
     if !found.file_type().is_socket() {
         let path = path.to_owned();

@@ -1,5 +1,5 @@
-//! That another user of the machine can't command a host. It takes two users, and so root and `setpriv`; elsewhere the
-//! test says that it was skipped, and the pure tests of the rules stand alone.
+//! Tests that another user of the machine cannot control a host. This takes two users, and so root and `setpriv`; elsewhere
+//! the test reports that it was skipped, and only the pure tests of the rules remain.
 #![cfg(target_os = "linux")]
 
 use std::fs::{Permissions, set_permissions};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tickdeck_control::{Answer, Client, Handler, Request, Server};
 
-/// Tells the child of the test which socket to ask.
+/// Passes the socket to the child process of the test.
 const SOCKET: &str = "TICKDECK_TEST_SOCKET";
 /// A user that owns nothing.
 const NOBODY: &str = "65534";
@@ -27,9 +27,9 @@ impl Handler for Witness {
     }
 }
 
-/// The other user's side: prints what came of a kill.
+/// The other user's side: asks for a kill and prints the outcome.
 fn ask_for_a_kill(path: &Path) {
-    // Without the client's own look at the host's user, as a hostile program would do it.
+    // Without the client's own check of the host's user, as a hostile program would.
     match UnixStream::connect(path) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => println!("outcome: kept out"),
         Err(error) => println!("outcome: {error}"),
@@ -54,7 +54,7 @@ fn as_nobody(program: &Path, socket: &Path) -> String {
         .args([
             "--exact",
             "--nocapture",
-            "another_user_can_neither_reach_the_socket_nor_command_the_host",
+            "another_user_can_neither_reach_the_socket_nor_control_the_host",
         ])
         .env(SOCKET, socket)
         .current_dir("/")
@@ -65,8 +65,8 @@ fn as_nobody(program: &Path, socket: &Path) -> String {
 }
 
 #[test]
-fn another_user_can_neither_reach_the_socket_nor_command_the_host() {
-    // The test starts itself once more, as the other user.
+fn another_user_can_neither_reach_the_socket_nor_control_the_host() {
+    // The test starts itself again, as the other user.
     if let Some(path) = std::env::var_os(SOCKET) {
         return ask_for_a_kill(Path::new(&path));
     }
@@ -78,7 +78,7 @@ fn another_user_can_neither_reach_the_socket_nor_command_the_host() {
     let folder = tempfile::tempdir().unwrap();
     let open = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
     open(folder.path(), 0o755);
-    // The build folder may be root's alone.
+    // The build folder may be accessible to root only.
     let program = folder.path().join("second_user");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let socket = folder.path().join("tickdeck-0").join("deck.sock");
@@ -94,14 +94,14 @@ fn another_user_can_neither_reach_the_socket_nor_command_the_host() {
 
     for kept_out in [&by_folder, &by_socket] {
         assert!(kept_out.contains("outcome: kept out"), "{kept_out}");
-        assert!(kept_out.contains("may not command the host"), "{kept_out}");
+        assert!(kept_out.contains("may not control the host"), "{kept_out}");
     }
     assert!(
-        by_credentials.contains("only the user who runs the host may command it"),
+        by_credentials.contains("only the user who runs the host may control it"),
         "{by_credentials}"
     );
     assert!(
-        by_credentials.contains("may not command the host"),
+        by_credentials.contains("may not control the host"),
         "{by_credentials}"
     );
     assert!(!witness.0.load(Ordering::SeqCst), "the handler was asked");

@@ -1,13 +1,13 @@
-//! How an engine is set up. Every bound has a default; money limits are on unless they are taken off by name.
+//! The settings of an engine. Every bound has a default; money limits are on unless they are waived by name.
 
 use std::collections::HashMap;
 use tickdeck_model::{Amount, InstrumentId, OrderType, Size, StrategyId};
 use tickdeck_ring::Wait;
 
-/// How an engine is set up.
+/// The settings of an engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// How the kernel goes on.
+    /// How the kernel advances.
     pub stepping: Stepping,
     /// Threads that run strategies. With one and in lockstep, strategies run on the kernel's own thread, which would
     /// only wait for them; otherwise each worker has a thread.
@@ -27,11 +27,11 @@ pub struct EngineConfig {
     /// Most actions of a strategy in a second of event time. One that answers its own timers or signals without end
     /// would otherwise keep time from going on; past the limit it is ended.
     pub max_actions_per_s: u32,
-    /// What stands between the ring and the strategies.
+    /// The middlewares between the ring and the strategies.
     pub middleware: MiddlewareConfig,
-    /// What stands between the strategies and the venues.
+    /// The limits between the strategies and the venues.
     pub risk: RiskConfig,
-    /// Starts with the kill switch on, as it was left.
+    /// Starts with the kill switch on.
     pub killed: bool,
 }
 
@@ -54,19 +54,19 @@ impl Default for EngineConfig {
     }
 }
 
-/// How the kernel goes on.
+/// How the kernel advances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stepping {
     /// Window by window, each handled by all workers before the next begins: the same tape gives the same actions. For
     /// simulated venues and recorded markets.
     #[default]
     Lockstep,
-    /// As things come: nobody waits for anybody, and an order leaves as soon as it is decided. For venues that are
-    /// really there, with a clock that goes by.
+    /// As events come: no thread waits for another, and an order leaves as soon as it is decided. For real venues, with a
+    /// clock that paces.
     Free,
 }
 
-/// What stands between the ring and the strategies.
+/// The middlewares between the ring and the strategies.
 #[derive(Debug, Clone)]
 pub struct MiddlewareConfig {
     /// Drops public trades whose number is not above the instrument's last.
@@ -91,16 +91,16 @@ impl Default for MiddlewareConfig {
 #[derive(Debug, Clone, Default)]
 pub struct RiskConfig {
     /// For strategies without limits of their own.
-    pub default: Limits,
+    pub default: OrderLimits,
     /// By strategy.
-    pub strategies: HashMap<StrategyId, Limits>,
+    pub strategies: HashMap<StrategyId, OrderLimits>,
     /// By instrument, for every strategy.
     pub instruments: HashMap<InstrumentId, InstrumentLimits>,
 }
 
-/// Limits of one strategy. `None` takes a check off.
+/// Limits of one strategy. `None` turns a check off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct OrderLimits {
     /// Largest price times size of one order, in the quote currency at scale 0 (whole units).
     pub max_notional: Option<Amount>,
     /// Largest position with every working order filled, price times size, in whole units of the quote currency.
@@ -122,7 +122,7 @@ pub struct Limits {
     pub max_sizes: HashMap<InstrumentId, Size>,
 }
 
-/// Orders in a time.
+/// A number of orders within a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderRate {
     /// Most orders.
@@ -134,15 +134,15 @@ pub struct OrderRate {
 /// Limits of one instrument.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct InstrumentLimits {
-    /// Largest size of one order of a strategy that has none of its own in [`Limits::max_sizes`].
+    /// Largest size of one order of a strategy that has none of its own in [`OrderLimits::max_sizes`].
     pub max_size: Option<Size>,
     /// Largest position of one strategy with every working order filled.
     pub max_position: Option<Size>,
 }
 
-impl Default for Limits {
+impl Default for OrderLimits {
     /// Tight enough for an account of a million: 25,000 an order, 100,000 a position, 5 % from the quote, 100 orders
-    /// a second, no quote older than 5 s; the same order twice within 1 us is taken for a loop gone wild.
+    /// a second, no quote older than 5 s; the same order twice within 1 us is taken for a runaway loop.
     fn default() -> Self {
         Self {
             max_notional: Some(Amount(25_000)),

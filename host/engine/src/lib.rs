@@ -1,57 +1,50 @@
-//! The engine: ports, kernel, workers, middlewares, risk and routing. It reads no clock and does no I/O.
+//! The engine: kernel, workers, router, middlewares and risk, between the ports for venues, strategies and time.
 //!
-//! [`Engine::run`] is the kernel; start reading there. Venues and strategies come in through the traits of [`port`].
+//! It never sees a clock, a file, a socket or a random source, nor any adapter: events go in, commands come out, and the
+//! same events give the same commands. Adapters implement the traits of [`port`] and never see each other.
+//!
+//! Start reading at [`Engine::run`] (`kernel/mod.rs`), then `worker/mod.rs` and `worker/runner.rs` for the way of an event
+//! to a strategy, `router/mod.rs` for that of a decision to a venue, `worker/handover.rs` for swaps, and `replay/mod.rs`.
 #![forbid(unsafe_code)]
 
-mod action_ring;
-mod allowance;
-mod beside;
-mod build;
-mod catch_up;
-mod changes;
-mod checks;
+mod cancel;
+mod change_origin;
 mod config;
-mod control;
-mod crew;
-mod desk;
-mod dispatch;
-mod engine;
-mod fault;
-mod forced;
-mod free;
-mod guided;
-mod handover;
-mod judge;
-mod market;
+mod effect;
+mod error;
+mod handle;
+mod intent;
+mod kernel;
 pub mod middleware;
-mod orders;
-mod party;
 pub mod port;
-mod record;
-mod rehearsal;
 mod replay;
 mod report;
-mod risk;
 mod router;
-mod shard;
-mod slot;
-mod status;
-mod timers;
+mod waker;
+mod worker;
 
-pub use checks::Checks;
+pub use crate::effect::{
+    AppliedAction, Effect, RecordError, RecordedChange, Recorder, SentKind, StrategyOutcome,
+};
+pub use crate::error::EngineError;
+pub use crate::handle::{
+    ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
+};
+pub use crate::kernel::Engine;
+pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
+pub use crate::router::checks::Checks;
+pub use crate::worker::dry_run::DryRun;
+pub use crate::worker::handover::StateSource;
+pub use crate::worker::pool::WorkerError;
+pub use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
+pub use cancel::CancelToken;
+pub use change_origin::ChangeOrigin;
 pub use config::{
-    EngineConfig, InstrumentLimits, Limits, MiddlewareConfig, OrderRate, RiskConfig, Stepping,
+    EngineConfig, InstrumentLimits, MiddlewareConfig, OrderLimits, OrderRate, RiskConfig, Stepping,
 };
-pub use control::{Change, Changed, Controls, Mode, Order, Swapped};
-pub use crew::CrewError;
-pub use engine::{Engine, EngineError};
-pub use guided::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
-pub use handover::Inherited;
-pub use record::{Acted, ChangeKept, Deed, Outcome, RecordError, Recorder, SentKind};
-pub use rehearsal::Rehearsal;
 pub use report::{
-    Beside, Ending, InstrumentStatus, Nobody, Notice, Observer, Report, STATUS_INTERVAL_NS, Status,
-    StrategyResult, StrategyState, StrategyStatus, VersionChange, WorkingOrder,
+    Ending, InstrumentStatus, Notice, NullObserver, Observer, Report, STATUS_INTERVAL_NS,
+    ShadowStatus, Status, StrategyResult, StrategyState, StrategyStatus, VersionChange,
+    WorkingOrder,
 };
-pub use slot::{Difference, TIME_BUCKETS};
 pub use tickdeck_ring::Wait;

@@ -1,8 +1,8 @@
-//! What the engine asks of the world: venues behind [`Gateway`], strategies behind [`Strategy`], time behind [`Clock`].
+//! The engine's ports: venues behind [`Gateway`], strategies behind [`Strategy`], time behind [`Clock`].
 //!
 //! Adapters implement these and never see each other. Every method returns at once; answers are events.
 
-use crate::config::Limits;
+use crate::config::OrderLimits;
 use std::sync::Arc;
 use tickdeck_model::{
     Action, Amount, ClientOrderId, Currency, CurrencyId, Event, FeedRequest, InstrumentId,
@@ -10,6 +10,8 @@ use tickdeck_model::{
     VenueId,
 };
 use tickdeck_portfolio::{Portfolio, StrategyBook};
+
+pub use crate::waker::Waker;
 
 /// A venue: takes commands, gives events.
 ///
@@ -24,30 +26,49 @@ pub trait Gateway: Send {
     /// The data folder knows them with other terms, or the source can't be read.
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError>;
 
-    /// Sends a command at host time `at`. Whatever becomes of it comes back as events.
+    /// Takes a handle that wakes the kernel. Called once, after [`Gateway::register`] and before everything else. A gateway
+    /// with a thread of its own keeps it and wakes the kernel whenever that thread has put something in; one that only
+    /// works when it is called needs none.
+    fn set_waker(&mut self, _waker: Waker) {}
+
+    /// Sends a command at host time `at`. Its outcome comes back as events.
     fn send(&mut self, at: Timestamp, command: Command);
 
-    /// When the next event is due, as far as is known now.
+    /// Returns when the next event is due, as far as is known now.
     fn next_due(&mut self) -> Due;
 
     /// Appends every event with `ts_host` below `until`; sequences are not stamped yet.
     ///
     /// # Errors
-    /// The source broke (a damaged capture, say). What was appended before stands; the venue is over.
+    /// The source failed (a damaged capture, say). What was appended before stands; the venue is over.
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError>;
 }
 
-/// What the kernel must know of a venue.
+/// The terms of a venue.
 #[derive(Debug, Clone)]
 pub struct VenueTerms {
     /// The venue.
     pub venue: VenueId,
-    /// What trades there.
+    /// The instruments that it lists: their orders go to it.
     pub instruments: Vec<InstrumentId>,
     /// The account's balances at the start.
     pub balances: Vec<(CurrencyId, Amount)>,
     /// The least time between a command and the first event it can cause; at least 1.
     pub lookahead_ns: u64,
+    /// Whether it gives its events once more.
+    pub continuity: Continuity,
+}
+
+/// Whether a venue gives the same events once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Continuity {
+    /// It does, for the same commands: it is simulated, or a recorded market. An interrupted run is resumed by playing it
+    /// again.
+    #[default]
+    Repeats,
+    /// It goes on while the host is away. After an interruption, orders, positions and balances have to be reconciled
+    /// with it.
+    LivesOn,
 }
 
 /// When a venue's next event is due.
@@ -55,13 +76,14 @@ pub struct VenueTerms {
 pub enum Due {
     /// At this host time.
     At(Timestamp),
-    /// Nothing is under way; only a command can change that.
+    /// Nothing is on its way, as far as is known: a command may change that, or the venue's own thread, which then wakes the
+    /// kernel by its [`Waker`].
     Idle,
     /// The feed has ended: no market data will come any more.
     Over,
 }
 
-/// What a venue can be asked.
+/// A command to a venue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Command {
     /// A new order, already checked against the instrument's form.
@@ -75,28 +97,28 @@ pub enum Command {
     Modify {
         /// Our name for it.
         id: ClientOrderId,
-        /// What it is about.
+        /// The order's instrument.
         instrument: InstrumentId,
         /// The new limit price.
         price: Price,
         /// The new whole size, fills included.
         size: Size,
     },
-    /// Take an order off the book.
+    /// A cancel of a working order.
     Cancel {
         /// Our name for it.
         id: ClientOrderId,
-        /// What it is about.
+        /// The order's instrument.
         instrument: InstrumentId,
     },
-    /// Send the instrument's book again, as `clear` and `snapshot` updates.
+    /// A request for the instrument's book, as `clear` and `snapshot` updates.
     Snapshot {
-        /// Whose book.
+        /// The instrument.
         instrument: InstrumentId,
     },
 }
 
-/// Why a venue cannot start or go on.
+/// Why a venue cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The registry refuses the venue's terms.
@@ -114,11 +136,11 @@ pub enum GatewayError {
 
 /// A running instance of a strategy.
 pub trait Strategy: Send {
-    /// Handles `batch` from its start, appends what the strategy wants to `actions`, and returns how many events it
+    /// Handles `batch` from its start, appends the strategy's actions to `actions`, and returns how many events it
     /// consumed (at least one). `book` is the strategy's own view, as of the batch's first event.
     ///
     /// # Errors
-    /// The instance trapped or broke the contract; it must not be called again.
+    /// The instance trapped or violated the contract; it must not be called again.
     fn on_events(
         &mut self,
         batch: &[Event],
@@ -126,13 +148,14 @@ pub trait Strategy: Send {
         actions: &mut Vec<Action>,
     ) -> Result<usize, Fault>;
 
-    /// The strategy's state as bytes, under a time limit of its own. The inner error: it says why it can't, and lives on.
+    /// Saves the strategy's state as bytes, under a time limit of its own. The inner error says why the strategy cannot save;
+    /// it runs on.
     ///
     /// # Errors
     /// The instance trapped; it must not be called again.
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault>;
 
-    /// As [`Strategy::save`], into memory that is there already; what was in `state` is lost.
+    /// Saves like [`Strategy::save`], into memory that exists already; the old content of `state` is lost.
     ///
     /// # Errors
     /// As [`Strategy::save`].
@@ -140,18 +163,18 @@ pub trait Strategy: Send {
         Ok(self.save()?.map(|bytes| *state = bytes))
     }
 
-    /// Whatever it does from now on, nothing depends on how long it takes: where limits in time are stretched because a run
-    /// is done again, this instance gets no more than it would have had.
-    fn hurry(&mut self) {}
+    /// Restores the ordinary time limits, where they are stretched because a run is replayed: nothing depends any more on how
+    /// long this instance takes.
+    fn restore_time_limit(&mut self) {}
 
-    /// Says goodbye. The instance is dropped after.
+    /// Stops the instance, which is dropped afterwards.
     ///
     /// # Errors
     /// The instance trapped; it is dropped all the same.
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault>;
 }
 
-/// Why an instance can't go on. The text is for people: what happened, where, the limit if it was one.
+/// Why an instance cannot continue. The text is for people: what happened, where, and the limit if there was one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Fault(pub String);
@@ -167,7 +190,7 @@ pub enum StopReason {
     Replaced,
 }
 
-/// What becomes of working orders when their strategy ends, in the order of `wit/lifecycle.wit`.
+/// How working orders are handled when their strategy ends, in the order of `wit/lifecycle.wit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderPolicy {
     /// They are canceled.
@@ -176,23 +199,23 @@ pub enum OrderPolicy {
     Hold,
 }
 
-/// Order numbers that a strategy has for one run: more than any sends between two starts, and few enough that a run can
-/// set them aside on disk before the first is used.
+/// Order numbers that a strategy has for one run: more than any strategy sends between two starts, and few enough that a
+/// run can reserve them on disk before the first is used.
 pub const ORDERS_PER_RUN: OrderNumber = 1_000_000_000;
 
-/// What `save` gave, and what `restore` takes.
+/// A saved state: the result of `save`, and the input of `restore`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// The schema that the bytes are in.
+    /// The schema of the bytes.
     pub schema: u32,
     /// The strategy's own bytes.
     pub bytes: Vec<u8>,
 }
 
-/// The code of a strategy with its parameters: what instances are made from.
+/// The code of a strategy with its parameters, from which instances are made.
 ///
-/// An instance may read `book`, the strategy's view of the store as of now, while it starts; the first order number
-/// that is free stands in it.
+/// While it starts, an instance may read `book`, the strategy's view of the store as of now, which also holds the first
+/// free order number.
 pub trait Code: Send + Sync {
     /// Starts an instance afresh, by `init`.
     ///
@@ -210,28 +233,28 @@ pub trait Code: Send + Sync {
         state: &State,
     ) -> Result<Box<dyn Strategy>, Fault>;
 
-    /// The schema that `save` writes.
+    /// Returns the schema that `save` writes.
     fn schema(&self) -> u32;
 
-    /// The schemas that `restore` reads.
+    /// Returns the schemas that `restore` reads.
     fn restores(&self) -> &[u32];
 }
 
-/// What a new version starts from if the old one can't save its state.
+/// What a new version starts from if the old one cannot save its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SaveFailed {
-    /// The last periodic snapshot, and the events since, whose decisions come too late to be sent; if there is no
-    /// snapshot, afresh.
+    /// The last periodic snapshot and the events since, the decisions on which come too late to be sent; without a snapshot,
+    /// afresh.
     #[default]
     Snapshot,
     /// Afresh.
     Fresh,
 }
 
-/// What becomes of a new version that does not read the old one's state.
+/// How a new version is handled that does not read the old one's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OtherSchema {
-    /// It is refused, the old one stays.
+    /// It is refused, and the old one stays.
     #[default]
     Refuse,
     /// It starts afresh.
@@ -241,13 +264,13 @@ pub enum OtherSchema {
 /// How a version takes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapPolicy {
-    /// It runs beside the old one, its actions compared and not sent, until it is promoted.
+    /// Whether it runs as a shadow of the old one, its actions compared and not sent, until it is promoted.
     pub shadow: bool,
-    /// What it starts from if the old one can't save.
+    /// What it starts from if the old one cannot save.
     pub save_failed: SaveFailed,
-    /// Whether it may start afresh if it does not read the old state.
+    /// How it is handled if it does not read the old state.
     pub other_schema: OtherSchema,
-    /// A trap within this many events of its first rolls it back ...
+    /// A fault within this many events of its first rolls it back ...
     pub trial_events: u64,
     /// ... or within this much event time, whichever ends first.
     pub trial_ns: i64,
@@ -268,39 +291,39 @@ impl Default for SwapPolicy {
 /// A version of a strategy: its code, and its manifest resolved against the registry.
 #[derive(Clone)]
 pub struct Version {
-    /// Its version, for people.
+    /// The label, for people.
     pub label: String,
-    /// Which code it is: the hash of its module, in hexadecimal digits.
+    /// The hash of its module, in hexadecimal digits.
     pub hash: String,
-    /// What it wants from the first event on.
+    /// The feeds that it gets from the first event on.
     pub feeds: Vec<FeedRequest>,
-    /// Whether it wants the account's balances.
+    /// Whether it gets the account's balances.
     pub accounts: bool,
     /// The texts behind `notify`.
     pub messages: Vec<(TextId, String)>,
-    /// What becomes of its orders when it ends.
+    /// How its orders are handled when it ends.
     pub order_policy: OrderPolicy,
-    /// What it may send; `None`: the deck's defaults.
-    pub limits: Option<Limits>,
+    /// The limits of what it may send; `None`: the deck's defaults.
+    pub limits: Option<OrderLimits>,
     /// How it takes over from the version before.
     pub swap: SwapPolicy,
-    /// What it takes to make it again, in the words of whoever made it: kept in reels, not read here.
-    pub recipe: Arc<str>,
-    /// What its instances are made from.
+    /// What it takes to make it again, in a format of its maker's: recorded in reels, not read here.
+    pub spec: Arc<str>,
+    /// The code that its instances are made from.
     pub code: Arc<dyn Code>,
 }
 
 /// A strategy ready to run.
-pub struct Seat {
+pub struct StrategyStart {
     /// Its number, by name.
     pub id: StrategyId,
     /// Its name in this deck.
     pub name: String,
-    /// Its money, which its view starts with.
+    /// The money that its view starts with.
     pub allocation: Vec<(CurrencyId, Amount)>,
     /// The first order number it may use.
     pub next_order: OrderNumber,
-    /// The last one that was set aside for this run.
+    /// The last one that is reserved for this run.
     pub last_order: OrderNumber,
     /// The version it starts with.
     pub version: Version,
@@ -308,8 +331,8 @@ pub struct Seat {
     pub strategy: Box<dyn Strategy>,
 }
 
-impl Seat {
-    /// Starts a version with the view of the store that the strategy will have when it is seated.
+impl StrategyStart {
+    /// Starts a version with the view of the store that the strategy will have when the engine starts it.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.
@@ -339,7 +362,7 @@ impl Seat {
     }
 }
 
-/// The last order number of a run whose first is `first_order`.
+/// Returns the last order number of a run whose first is `first_order`.
 pub const fn last_order(first_order: OrderNumber) -> OrderNumber {
     first_order.saturating_add(ORDERS_PER_RUN - 1)
 }
@@ -348,11 +371,11 @@ pub const fn last_order(first_order: OrderNumber) -> OrderNumber {
 pub trait Clock: Send {
     /// Waits until event time `due` may be played; returns at once when playing flat out.
     fn wait_until(&mut self, due: Timestamp);
-    /// Whether `wait_until` ever waits.
+    /// Returns whether `wait_until` ever waits.
     fn paces(&self) -> bool;
-    /// How far event time has come: what is due then may be played. It begins with the first `wait_until`, and has no end
-    /// when playing flat out.
+    /// Returns how far event time has advanced: what is due by then may be played. It begins with the first `wait_until`, and
+    /// has no end when playing flat out.
     fn reached(&self) -> Timestamp;
-    /// Nanoseconds of a monotonic clock, for measuring only.
+    /// Returns the nanoseconds of a monotonic clock, for measuring only.
     fn now_ns(&self) -> u64;
 }

@@ -1,27 +1,28 @@
-//! What the engine tells the outside while it runs and when it is done.
+//! What the engine reports while it runs and when it is done.
 
-use crate::handover::Inherited;
-use crate::slot::{Difference, TIME_BUCKETS};
+use crate::change_origin::ChangeOrigin;
+use crate::worker::handover::StateSource;
+use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
     Size, StrategyId, Timestamp, VenueId, VenueState,
 };
 
-/// Follows a running engine. Called on the kernel's thread: be quick.
+/// Observes a running engine. Called on the kernel's thread, so every method must be quick.
 pub trait Observer {
-    /// Something worth a line happened at event time `at`.
+    /// Takes a notice of something that happened at event time `at`.
     fn notice(&mut self, at: Timestamp, notice: Notice);
 
-    /// How things stand, every [`STATUS_INTERVAL_NS`] of the clock or so, and once at the end.
+    /// Takes the status, about every [`STATUS_INTERVAL_NS`] of the clock, and once at the end.
     fn status(&mut self, status: &Status);
 }
 
-/// Follows a run without a word.
+/// Observes nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nobody;
+pub struct NullObserver;
 
-impl Observer for Nobody {
+impl Observer for NullObserver {
     fn notice(&mut self, _: Timestamp, _: Notice) {}
 
     fn status(&mut self, _: &Status) {}
@@ -30,12 +31,12 @@ impl Observer for Nobody {
 /// Time between two calls of [`Observer::status`], as the clock measures it.
 pub const STATUS_INTERVAL_NS: u64 = 100_000_000;
 
-/// Something worth a line.
+/// A notice of something worth a line.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
     /// An order or a change of one was refused by a check of ours.
     Denied {
-        /// Which order.
+        /// The order.
         order: ClientOrderId,
         /// The deny code.
         reason: Reason,
@@ -44,43 +45,45 @@ pub enum Notice {
     },
     /// A venue refused something.
     Refused {
-        /// Which order.
+        /// The order.
         order: ClientOrderId,
         /// Why.
         reason: Reason,
     },
-    /// A strategy tells the operator something.
+    /// A strategy notifies the operator.
     Notified {
-        /// Who.
+        /// The strategy.
         strategy: StrategyId,
         /// How urgent.
         severity: Severity,
         /// The message of its manifest.
         message: String,
-        /// The number that goes with it.
+        /// The value that goes with it.
         value: f64,
     },
-    /// Another version of a strategy counts, or runs, or no longer does.
+    /// The versions of a strategy changed.
     Version {
-        /// Whose.
+        /// The strategy.
         strategy: StrategyId,
         /// What happened.
         change: VersionChange,
+        /// The origin that came with the request; `None` if there was none, or if the engine acted by itself.
+        origin: Option<ChangeOrigin>,
     },
-    /// A strategy's instance trapped, and another one took its place where the first one was.
+    /// A strategy's instance faulted, and another took its place.
     Recovered {
-        /// Who.
+        /// The strategy.
         strategy: StrategyId,
         /// What happened, with limits.
         problem: String,
-        /// Events that it was offered once more.
+        /// Events that the other was offered once more.
         events: u32,
-        /// From the trap to the other one standing where the first one was.
+        /// Time from the fault until the other stood where the first had.
         took_ns: u64,
     },
-    /// A strategy trapped too often and ended, its orders handled by its policy; the host and the others go on.
+    /// A strategy faulted too often and ended, its orders handled by its policy; the host and the others go on.
     Ended {
-        /// Who.
+        /// The strategy.
         strategy: StrategyId,
         /// What happened, with limits.
         problem: String,
@@ -94,31 +97,31 @@ pub enum Notice {
         /// Its state.
         state: VenueState,
     },
-    /// What happens can't be kept: new orders are denied until it can, cancels pass.
+    /// The run cannot be recorded: new orders are denied until it can, cancels pass.
     NotKept {
         /// What is wrong, where, and what to do.
         problem: String,
     },
-    /// Everything is kept again.
+    /// Everything is recorded again.
     Kept,
-    /// A venue's source broke; nothing more comes from it.
+    /// A venue's source failed; nothing more comes from it.
     Broken {
         /// What is wrong, where, and what to do.
         problem: String,
     },
-    /// Something happened that should not: an impossible order transition, a fill of an unknown order.
+    /// Something impossible happened: an illegal order transition, a fill of an unknown order.
     Anomaly {
         /// What.
         problem: String,
     },
 }
 
-/// What happened to the versions of a strategy.
+/// A change of a strategy's versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionChange {
-    /// The strategy came.
-    Seated {
-        /// In this version.
+    /// The strategy started.
+    Started {
+        /// The label of its version.
         to: String,
         /// The hash of its module.
         hash: String,
@@ -127,54 +130,54 @@ pub enum VersionChange {
     },
     /// Another version took over.
     Swapped {
-        /// From this one.
+        /// The label of the version before.
         from: String,
-        /// To this one.
+        /// The label of the version that counts now.
         to: String,
         /// The hash of its module.
         hash: String,
-        /// How many versions there were, this one included.
+        /// Number of versions so far, this one included.
         generation: u32,
-        /// What it took over.
-        inherited: Inherited,
+        /// The state that it started from.
+        inherited: StateSource,
         /// Why the version before could not save, if it could not.
         lost: Option<String>,
-        /// From `save` to the new instance standing ready.
+        /// Time from `save` until the new instance was ready.
         took_ns: u64,
     },
     /// A new version was offered its first event.
     Live {
-        /// This long after the old one had handled its last.
+        /// Time since the old version had handled its last.
         pause_ns: u64,
     },
-    /// A version runs beside the one that counts, its actions compared and not sent.
-    Beside {
-        /// Which.
+    /// A version runs as a shadow of the one that counts, its actions compared and not sent.
+    Shadow {
+        /// Its label.
         version: String,
     },
-    /// It does no longer.
-    BesideEnded {
+    /// The shadow ended.
+    ShadowEnded {
         /// What went wrong, if something did.
         problem: String,
     },
-    /// A new version trapped within its trial, and the one before took over again.
+    /// A new version faulted within its probation, and the one before took over again.
     RolledBack {
-        /// From this one.
+        /// The label of the version before.
         from: String,
-        /// To this one.
+        /// The label of the version that counts now.
         to: String,
         /// The hash of its module.
         hash: String,
-        /// How many versions there were, this one included; the one that failed is the last before it.
+        /// Number of versions so far, this one included; the one that failed is the last before it.
         generation: u32,
         /// What happened, with limits.
         problem: String,
     },
-    /// The strategy left in order.
+    /// The strategy was removed.
     Removed,
 }
 
-/// How things stand.
+/// The status of the engine.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     /// Event time.
@@ -191,9 +194,9 @@ pub struct Status {
     pub fills: u64,
     /// By instrument that had a quote.
     pub instruments: Vec<InstrumentStatus>,
-    /// By strategy, in the order they were seated.
+    /// By strategy, in the order in which they were first started.
     pub strategies: Vec<StrategyStatus>,
-    /// Orders at work.
+    /// Working orders.
     pub working: Vec<WorkingOrder>,
     /// The account's balances at cost: opening, plus realised, less fees.
     pub capital: Vec<(CurrencyId, Money)>,
@@ -218,7 +221,7 @@ pub struct InstrumentStatus {
     pub stale: bool,
 }
 
-/// What a strategy has done.
+/// The status of a strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StrategyStatus {
     /// Which.
@@ -233,13 +236,13 @@ pub struct StrategyStatus {
     pub generation: u32,
     /// Between the last event of the version before and the first of this one.
     pub pause_ns: Option<u64>,
-    /// Traps of its instances in this run.
+    /// Faults of its instances in this run.
     pub traps: u64,
     /// Sampled calls by time per event: bucket `n` counts those below `2^n` nanoseconds.
     pub times: [u64; TIME_BUCKETS],
-    /// The version that runs beside it.
-    pub beside: Option<Beside>,
-    /// How it is.
+    /// Its shadow version.
+    pub shadow: Option<ShadowStatus>,
+    /// Its state.
     pub state: StrategyState,
     /// Events it handled.
     pub events: u64,
@@ -253,9 +256,9 @@ pub struct StrategyStatus {
     pub positions: Vec<(InstrumentId, Size)>,
 }
 
-/// A version that runs beside the one that counts.
+/// The status of a shadow version.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Beside {
+pub struct ShadowStatus {
     /// Its version.
     pub version: String,
     /// The hash of its module, in hexadecimal digits.
@@ -265,7 +268,7 @@ pub struct Beside {
     /// Decisions of one or the other that were not.
     pub differed: u64,
     /// The last events after which they differed, oldest first.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ShadowDifference>,
 }
 
 /// A strategy's result in one currency.
@@ -281,7 +284,7 @@ pub struct StrategyResult {
     pub fees: Money,
 }
 
-/// How a strategy is.
+/// The state of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyState {
     /// It gets events and may trade.
@@ -290,14 +293,14 @@ pub enum StrategyState {
     Paused,
     /// It may only reduce positions.
     Reducing,
-    /// It trapped too often and gets no more events, until another version comes.
+    /// It faulted too often and gets no more events, until another version takes over.
     Quarantined,
-    /// It was stopped in order.
+    /// It was stopped cleanly.
     Stopped,
 }
 
 impl StrategyState {
-    /// The word for it.
+    /// Returns the state as a word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -309,7 +312,7 @@ impl StrategyState {
     }
 }
 
-/// An order at work.
+/// A working order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkingOrder {
     /// Our name for it.
@@ -324,14 +327,14 @@ pub struct WorkingOrder {
     pub size: Size,
     /// Filled so far.
     pub filled: Size,
-    /// Where it stands.
+    /// Its state.
     pub state: OrderState,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// How things stood at the end.
+    /// The status at the end.
     pub status: Status,
     /// Over every event of the tape, in order.
     pub tape_hash: u128,
@@ -352,8 +355,8 @@ pub enum Ending {
     TapeOver,
     /// The event limit was reached.
     Limit,
-    /// Someone asked for it.
+    /// A stop was requested.
     Asked,
-    /// Every venue broke; the notices say why.
+    /// Every venue's source failed; the notices say why.
     Broken,
 }

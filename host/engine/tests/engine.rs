@@ -5,10 +5,10 @@ mod toy;
 
 use proptest::prelude::*;
 use std::collections::HashMap;
-use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Situation};
+use tickdeck_engine::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware};
 use tickdeck_engine::port::{Fault, Strategy};
 use tickdeck_engine::{
-    Ending, EngineConfig, Limits, Notice, OrderRate, Report, RiskConfig, StrategyState,
+    Ending, EngineConfig, Notice, OrderLimits, OrderRate, Report, RiskConfig, StrategyState,
     StrategyStatus, Wait,
 };
 use tickdeck_model::*;
@@ -16,7 +16,7 @@ use tickdeck_portfolio::StrategyBook;
 use toy::{Toy, feed, order, run};
 
 fn loose() -> RiskConfig {
-    let default = Limits {
+    let default = OrderLimits {
         max_notional: None,
         max_position_notional: None,
         collar_bps: None,
@@ -203,7 +203,7 @@ fn quotes() -> Vec<FeedRequest> {
 
 #[test]
 fn a_denied_order_is_told_with_its_code_and_values_and_never_reaches_the_venue() {
-    let default = Limits {
+    let default = OrderLimits {
         max_position_notional: Some(Amount(250)),
         ..loose().default
     };
@@ -252,7 +252,7 @@ fn working_orders_count_at_their_worst_case() {
             Ok(())
         },
     );
-    let default = Limits {
+    let default = OrderLimits {
         max_position_notional: Some(Amount(250)),
         ..loose().default
     };
@@ -273,7 +273,7 @@ fn orders_above_the_rate_are_denied_until_the_window_has_passed() {
         orders: 3,
         window_ns: 1_000,
     };
-    let default = Limits {
+    let default = OrderLimits {
         order_rate: Some(rate),
         ..loose().default
     };
@@ -463,7 +463,7 @@ fn a_worker_that_panics_is_an_error_and_not_a_hang() {
 struct NoBuys;
 
 impl OrderMiddleware for NoBuys {
-    fn check(&mut self, order: &Submit, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check(&mut self, order: &Submit, _: &OrderContext<'_>) -> Result<(), Denial> {
         match order.side {
             Side::Sell => Ok(()),
             Side::Buy => Err(Denial {
@@ -473,7 +473,7 @@ impl OrderMiddleware for NoBuys {
         }
     }
 
-    fn check_change(&mut self, _: &Change, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check_change(&mut self, _: &OrderChange, _: &OrderContext<'_>) -> Result<(), Denial> {
         Ok(())
     }
 }
@@ -601,7 +601,7 @@ fn modifies_under_way_count_at_their_worst_until_the_venue_has_answered_each() {
         },
     );
     // 20 at 90.00 is the most.
-    let default = Limits {
+    let default = OrderLimits {
         max_position_notional: Some(Amount(1_800)),
         ..loose().default
     };
@@ -625,8 +625,8 @@ fn modifies_under_way_count_at_their_worst_until_the_venue_has_answered_each() {
 
 #[test]
 fn pause_reduce_and_kill_do_what_they_say() {
-    use tickdeck_engine::Order;
-    let play = |operate: Order| {
+    use tickdeck_engine::OperatorCommand;
+    let play = |operate: OperatorCommand| {
         let config = EngineConfig {
             risk: loose(),
             ..EngineConfig::default()
@@ -637,18 +637,18 @@ fn pause_reduce_and_kill_do_what_they_say() {
         engine.run(&mut toy::Notices::default()).unwrap().status
     };
     for (operate, reason) in [
-        (Order::Pause(None), Reason::Paused),
-        (Order::Pause(Some(StrategyId(1))), Reason::Paused),
-        (Order::Reduce(None), Reason::ReduceOnly),
-        (Order::Kill, Reason::Killed),
+        (OperatorCommand::Pause(None), Reason::Paused),
+        (OperatorCommand::Pause(Some(StrategyId(1))), Reason::Paused),
+        (OperatorCommand::Reduce(None), Reason::ReduceOnly),
+        (OperatorCommand::Kill, Reason::Killed),
     ] {
         let status = play(operate);
         // The order is taken at the end of the first window.
         let denied = status.denied.get(&reason).copied().unwrap_or_default();
         assert!(denied > 100 && status.fills < 10, "{operate:?}: {status:?}");
-        assert_eq!(status.killed, operate == Order::Kill);
+        assert_eq!(status.killed, operate == OperatorCommand::Kill);
     }
-    let status = play(Order::Pause(Some(StrategyId(2))));
+    let status = play(OperatorCommand::Pause(Some(StrategyId(2))));
     assert!(
         status.denied.is_empty(),
         "another strategy's pause: {status:?}"
@@ -685,7 +685,7 @@ fn a_kill_takes_every_order_off_the_book_even_of_a_strategy_that_holds_them() {
         let controls = engine.controls();
         let mut killer = toy::At(1, move || {
             if killed {
-                controls.order(tickdeck_engine::Order::Kill);
+                controls.order(tickdeck_engine::OperatorCommand::Kill);
             }
         });
         let report = engine.run(&mut killer).unwrap();

@@ -13,8 +13,8 @@ use tickdeck_engine::port::{
     Code, Command, Due, Fault, Gateway, GatewayError, SaveFailed, State, Strategy, VenueTerms,
 };
 use tickdeck_engine::{
-    Change, Changed, Controls, Ending, Engine, EngineConfig, EngineError, InstrumentLimits, Notice,
-    Observer, Order, Status, Stepping,
+    ChangeResult, Ending, Engine, EngineConfig, EngineError, EngineHandle, InstrumentLimits,
+    Notice, Observer, OperatorCommand, Status, Stepping, StrategyChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -236,7 +236,7 @@ fn a_kill_takes_orders_off_the_book_while_a_strategy_does_not_return() {
         }
         Ok(())
     });
-    let controls: Arc<OnceLock<Controls>> = Arc::default();
+    let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
     let (operator, mut sent) = (Arc::clone(&controls), false);
     let resting = Toy(
         move |event: &Event, _: &StrategyBook, actions: &mut Vec<Action>| {
@@ -246,7 +246,7 @@ fn a_kill_takes_orders_off_the_book_while_a_strategy_does_not_return() {
             }
             match event.body() {
                 Body::Order(update) if update.status == OrderStatus::Accepted => {
-                    operator.get().unwrap().order(Order::Kill);
+                    operator.get().unwrap().order(OperatorCommand::Kill);
                 }
                 Body::Order(update) if update.status == OrderStatus::Canceled => {
                     tell.send(()).unwrap();
@@ -269,9 +269,9 @@ fn a_kill_takes_orders_off_the_book_while_a_strategy_does_not_return() {
 
 /// Removes a strategy at the first status, and looks whether it left.
 struct Removes {
-    controls: Controls,
+    controls: EngineHandle,
     id: StrategyId,
-    answer: Option<std::sync::mpsc::Receiver<Result<Changed, String>>>,
+    answer: Option<std::sync::mpsc::Receiver<Result<ChangeResult, String>>>,
     removed: Arc<AtomicBool>,
 }
 
@@ -280,9 +280,10 @@ impl Observer for Removes {
 
     fn status(&mut self, _: &Status) {
         let answer = &mut self.answer;
-        let answer = answer.get_or_insert_with(|| self.controls.change(Change::Remove(self.id)));
+        let answer =
+            answer.get_or_insert_with(|| self.controls.change(StrategyChange::Remove(self.id)));
         if let Ok(answer) = answer.try_recv() {
-            assert!(matches!(answer, Ok(Changed::Removed(Some(_)))));
+            assert!(matches!(answer, Ok(ChangeResult::Removed(Some(_)))));
             self.removed.store(true, Ordering::Relaxed);
         }
     }
@@ -439,10 +440,10 @@ fn a_version_is_swapped_on_a_silent_market_too() {
         if status == 1_000 {
             let mut to = version("2.0.0", quotes_and_trades().feeds, Arc::new(Idle));
             to.swap.save_failed = SaveFailed::Fresh;
-            answer = Some(controls.change(Change::Swap(StrategyId(1), Box::new(to))));
+            answer = Some(controls.change(StrategyChange::Swap(StrategyId(1), Box::new(to))));
         }
         if let Some(Ok(answer)) = answer.as_ref().map(std::sync::mpsc::Receiver::try_recv) {
-            assert!(matches!(answer, Ok(Changed::Swapped(_))));
+            assert!(matches!(answer, Ok(ChangeResult::Swapped(_))));
             told.store(true, Ordering::Relaxed);
             controls.stop();
         } else if status == 100_000 {
@@ -489,7 +490,7 @@ fn a_refusal_of_ours_that_comes_late_is_not_taken_for_the_venue_s() {
     };
     config.risk.instruments.insert(InstrumentId(0), limit);
     config.risk.default.max_quote_age_ns = None;
-    let controls: Arc<OnceLock<Controls>> = Arc::default();
+    let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
     let (operator, mut sent) = (Arc::clone(&controls), false);
     let denied = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&denied);
@@ -598,7 +599,7 @@ impl Code for Eager {
 }
 
 /// Sends one order; once that works it has the host stopped, and traps when the kernel has turned to its end.
-struct TrapsAtTheEnd(Controls, Arc<AtomicI64>);
+struct TrapsAtTheEnd(EngineHandle, Arc<AtomicI64>);
 
 impl Code for TrapsAtTheEnd {
     fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
@@ -656,9 +657,11 @@ fn a_version_that_fails_its_trial_while_the_host_stops_brings_nobody_back_to_tra
     let engine = toy::engine_at(Real::new(LONG), clock, free(1), cast);
     let code = TrapsAtTheEnd(engine.controls(), event_time);
     let to = Box::new(version("2.0.0", feeds(), Arc::new(code)));
-    let swapped = engine.controls().change(Change::Swap(StrategyId(1), to));
+    let swapped = engine
+        .controls()
+        .change(StrategyChange::Swap(StrategyId(1), to));
     let report = engine.run(&mut Notices::default()).unwrap();
-    assert!(matches!(swapped.recv(), Ok(Ok(Changed::Swapped(_)))));
+    assert!(matches!(swapped.recv(), Ok(Ok(ChangeResult::Swapped(_)))));
     assert_eq!(report.status.orders, 1, "that of the version which trapped");
     assert!(report.status.working.is_empty());
 }

@@ -16,8 +16,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use tickdeck_engine::port::{Strategy, SwapPolicy, Version};
 use tickdeck_engine::{
-    Change, Controls, Deed, Engine, EngineConfig, Finding, Notice, Order, Outcome, Replayed,
-    Report, Stepping,
+    Effect, Engine, EngineConfig, EngineHandle, Finding, Notice, OperatorCommand, Replayed, Report,
+    Stepping, StrategyChange, StrategyOutcome,
 };
 use tickdeck_model::*;
 use toy::counting::{Traits, config, started, traits, version};
@@ -28,8 +28,8 @@ const EVENTS: u64 = 6_000;
 
 /// What is asked for at an event.
 enum Wish {
-    Change(Change),
-    Order(Order),
+    StrategyChange(StrategyChange),
+    OperatorCommand(OperatorCommand),
 }
 
 const FIRST: StrategyId = StrategyId(1);
@@ -55,7 +55,7 @@ fn versions() -> [Version; 4] {
         traps: traps(4_000, 1),
         ..traits()
     };
-    let beside = Version {
+    let shadow = Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -72,24 +72,30 @@ fn versions() -> [Version; 4] {
         version("2", second),
         version("bad", bad),
         version("3", third),
-        beside,
+        shadow,
     ]
 }
 
 /// Swaps, a rollback, a trap, a version beside, a strategy that leaves, and an operator who pauses.
 fn story() -> Vec<(u64, Wish)> {
-    let [second, bad, third, beside] = versions();
-    let swap = |to| Wish::Change(Change::Swap(FIRST, Box::new(to)));
+    let [second, bad, third, shadow] = versions();
+    let swap = |to| Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(to)));
     vec![
         (900, swap(second)),
-        (1_500, Wish::Order(Order::Pause(Some(SECOND)))),
-        (1_900, Wish::Order(Order::Resume(Some(SECOND)))),
+        (
+            1_500,
+            Wish::OperatorCommand(OperatorCommand::Pause(Some(SECOND))),
+        ),
+        (
+            1_900,
+            Wish::OperatorCommand(OperatorCommand::Resume(Some(SECOND))),
+        ),
         (2_500, swap(bad)),
         (3_300, swap(third)),
-        (3_600, swap(beside)),
-        (4_400, Wish::Change(Change::Promote(FIRST))),
-        (5_000, Wish::Change(Change::RollBack(FIRST))),
-        (5_300, Wish::Change(Change::Remove(SECOND))),
+        (3_600, swap(shadow)),
+        (4_400, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
+        (5_000, Wish::StrategyChange(StrategyChange::RollBack(FIRST))),
+        (5_300, Wish::StrategyChange(StrategyChange::Remove(SECOND))),
     ]
 }
 
@@ -119,7 +125,7 @@ fn engine_of(
     about: impl Fn(Version) -> Version,
 ) -> Engine {
     struct Speaking {
-        controls: Arc<OnceLock<Controls>>,
+        controls: Arc<OnceLock<EngineHandle>>,
         wishes: std::iter::Peekable<std::vec::IntoIter<(u64, Wish)>>,
     }
     impl tickdeck_engine::port::Clock for Speaking {
@@ -128,8 +134,8 @@ fn engine_of(
             while let Some((_, wish)) = self.wishes.next_if(|(at, _)| due >= 25 * *at as i64) {
                 let controls = self.controls.get().unwrap();
                 match wish {
-                    Wish::Change(change) => drop(controls.change(change)),
-                    Wish::Order(order) => controls.order(order),
+                    Wish::StrategyChange(change) => drop(controls.change(change)),
+                    Wish::OperatorCommand(order) => controls.order(order),
                 }
             }
         }
@@ -190,31 +196,33 @@ fn replay(config: EngineConfig, items: &[Item], versions: &[Version]) -> Replaye
 #[test]
 fn the_story_has_all_that_can_happen_in_it() {
     let (reel, report) = told(plain());
-    let deeds = reel.deeds();
-    let has = |wanted: fn(&Deed) -> bool| deeds.iter().any(|(_, deed)| wanted(deed));
-    assert!(has(|deed| matches!(deed, Deed::GaveUp { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Operated { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Acted(acted) if acted.late)));
-    assert!(has(|deed| matches!(
-        deed,
-        Deed::Settled {
-            outcome: Outcome::Recovered,
+    let effects = reel.effects();
+    let has = |wanted: fn(&Effect) -> bool| effects.iter().any(|(_, effect)| wanted(effect));
+    assert!(has(|effect| matches!(effect, Effect::GaveUp { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Operated { .. })));
+    assert!(has(
+        |effect| matches!(effect, Effect::Applied(acted) if acted.late)
+    ));
+    assert!(has(|effect| matches!(
+        effect,
+        Effect::Settled {
+            outcome: StrategyOutcome::Recovered,
             ..
         }
     )));
-    assert!(has(|deed| matches!(
-        deed,
-        Deed::Settled {
-            outcome: Outcome::Fenced(Some(_)),
+    assert!(has(|effect| matches!(
+        effect,
+        Effect::Settled {
+            outcome: StrategyOutcome::Faulted(Some(_)),
             ..
         }
     )));
-    assert!(has(|deed| matches!(deed, Deed::Saved { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Sent { .. })));
-    assert!(has(|deed| matches!(deed, Deed::Stopping { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Saved { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Sent { .. })));
+    assert!(has(|effect| matches!(effect, Effect::Stopping { .. })));
     assert!(
-        !has(|deed| matches!(deed, Deed::Refused { .. })),
-        "{deeds:?}"
+        !has(|effect| matches!(effect, Effect::Refused { .. })),
+        "{effects:?}"
     );
     assert!(report.status.fills > 50);
     assert_eq!(reel.events().len() as u64, report.status.events);
@@ -241,7 +249,7 @@ proptest! {
 #[test]
 fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
     let (reel, _) = told(plain());
-    let [_, bad, third, beside] = versions();
+    let [_, bad, third, shadow] = versions();
     let other = version(
         "2",
         Traits {
@@ -249,17 +257,17 @@ fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
             ..traits()
         },
     );
-    let replayed = replay(plain(), &reel.all(), &[other, bad, third, beside]);
+    let replayed = replay(plain(), &reel.all(), &[other, bad, third, shadow]);
     let divergence = replayed.divergence.unwrap();
     assert_eq!(divergence.strategy, Some(FIRST));
-    let swapped = |(_, deed): &&(u64, Deed)| matches!(deed, Deed::Changed { .. });
-    let deeds = reel.deeds();
-    let (swap, _) = deeds.iter().find(swapped).unwrap();
+    let swapped = |(_, effect): &&(u64, Effect)| matches!(effect, Effect::Changed { .. });
+    let effects = reel.effects();
+    let (swap, _) = effects.iter().find(swapped).unwrap();
     assert!(divergence.position > *swap);
-    let Finding::Acted(recorded) = divergence.recorded else {
+    let Finding::Action(recorded) = divergence.recorded else {
         panic!("{divergence:?}");
     };
-    assert_ne!(divergence.found, Finding::Acted(recorded));
+    assert_ne!(divergence.found, Finding::Action(recorded));
 }
 
 #[test]
@@ -267,7 +275,8 @@ fn an_action_that_nobody_decided_is_found() {
     let (reel, _) = told(plain());
     let items = reel.all();
     let nth = |wanted: usize| {
-        let acted = |(_, item): &(usize, &Item)| matches!(item, Item::Deed(_, Deed::Acted(_)));
+        let acted =
+            |(_, item): &(usize, &Item)| matches!(item, Item::Effect(_, Effect::Applied(_)));
         items
             .iter()
             .enumerate()
@@ -306,20 +315,20 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
         .copied()
         .unwrap_or_default();
     assert!(denied > 20, "{denied}");
-    let sent = |(_, deed): &(u64, Deed)| matches!(deed, Deed::Sent { .. });
-    let deeds = reel.deeds();
-    let halted = deeds
+    let sent = |(_, effect): &(u64, Effect)| matches!(effect, Effect::Sent { .. });
+    let effects = reel.effects();
+    let halted = effects
         .iter()
-        .position(|(_, deed)| matches!(deed, Deed::Halted { .. }))
+        .position(|(_, effect)| matches!(effect, Effect::Halted { .. }))
         .unwrap();
-    let kept = deeds
+    let kept = effects
         .iter()
-        .position(|(_, deed)| matches!(deed, Deed::Kept))
+        .position(|(_, effect)| matches!(effect, Effect::Kept))
         .unwrap();
-    let meanwhile = deeds[halted..kept].iter().filter(|deed| sent(deed));
+    let meanwhile = effects[halted..kept].iter().filter(|effect| sent(effect));
     assert!(meanwhile.clone().count() > 0, "cancels pass");
-    for (_, deed) in meanwhile {
-        let Deed::Sent { what, .. } = deed else {
+    for (_, effect) in meanwhile {
+        let Effect::Sent { what, .. } = effect else {
             continue;
         };
         assert_eq!(*what, tickdeck_engine::SentKind::Cancel);
@@ -343,7 +352,7 @@ fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Wish)>) -> (Re
 /// Actions as such: what counts from the end of a window may fall into another window.
 fn actions(items: &[Item]) -> Vec<(u64, StrategyId, u32, Action)> {
     let acted = items.iter().filter_map(|item| match item {
-        Item::Deed(_, Deed::Acted(acted)) => Some(acted),
+        Item::Effect(_, Effect::Applied(acted)) => Some(acted),
         _ => None,
     });
     acted

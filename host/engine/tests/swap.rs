@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, OnceLock};
 use tickdeck_engine::port::{
-    Code, Fault, OtherSchema, SaveFailed, Seat, State, StopReason, Strategy, SwapPolicy, Version,
+    Code, Fault, OtherSchema, SaveFailed, State, StopReason, Strategy, StrategyStart, SwapPolicy,
+    Version,
 };
 use tickdeck_engine::{
-    Change, Changed, Controls, EngineConfig, Inherited, Notice, Report, StrategyState,
-    VersionChange,
+    ChangeOrigin, ChangeResult, EngineConfig, EngineHandle, Notice, Observer, Report, StateSource,
+    Status, StrategyChange, StrategyState, VersionChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -23,13 +24,13 @@ use toy::{Toy, ToyVenue, feed, order};
 
 const EVENTS: u64 = 20_000;
 
-type Answers = Arc<Mutex<Vec<Receiver<Result<Changed, String>>>>>;
+type Answers = Arc<Mutex<Vec<Receiver<Result<ChangeResult, String>>>>>;
 
 /// What a run with changes came to.
 struct Outcome {
     report: Report,
     notices: Vec<Notice>,
-    answers: Vec<Result<Changed, String>>,
+    answers: Vec<Result<ChangeResult, String>>,
 }
 
 impl Outcome {
@@ -47,8 +48,8 @@ impl Outcome {
 const CHANGED: StrategyId = StrategyId(2);
 
 /// Runs `first` beside an operator, who asks for a change at each of the events given.
-fn run(config: EngineConfig, first: Version, changes: Vec<(u64, Change)>) -> Outcome {
-    let controls: Arc<OnceLock<Controls>> = Arc::default();
+fn run(config: EngineConfig, first: Version, changes: Vec<(u64, StrategyChange)>) -> Outcome {
+    let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
     let answers = Answers::default();
     let mut changes = changes.into_iter().peekable();
     let (hand, kept) = (Arc::clone(&controls), Arc::clone(&answers));
@@ -94,8 +95,8 @@ fn plain() -> EngineConfig {
     config(1, 64, None)
 }
 
-fn swap(at: u64, to: Version) -> (u64, Change) {
-    (at, Change::Swap(CHANGED, Box::new(to)))
+fn swap(at: u64, to: Version) -> (u64, StrategyChange) {
+    (at, StrategyChange::Swap(CHANGED, Box::new(to)))
 }
 
 fn twin() -> Outcome {
@@ -124,11 +125,11 @@ proptest! {
         let outcome = run(config(workers, max_batch, Some(seed)), version("1", traits()), changes.collect());
         for answer in &outcome.answers {
             let bytes = match answer {
-                Ok(Changed::Swapped(swapped)) => swapped.inherited,
+                Ok(ChangeResult::Swapped(swapped)) => swapped.inherited,
                 Ok(_) => panic!("not a swap"),
                 Err(why) => panic!("{why}"),
             };
-            prop_assert_eq!(bytes, Inherited::Saved { bytes: 16 });
+            prop_assert_eq!(bytes, StateSource::Saved { bytes: 16 });
         }
         prop_assert_eq!(outcome.report.status.strategies[1].generation as u64, 1 + swaps);
         assert_like_twin(&outcome);
@@ -263,17 +264,17 @@ fn old_code_that_can_not_save_never_blocks_an_upgrade() {
         let outcome = run(plain(), first, vec![swap(8_000, to)]);
         assert_eq!(outcome.report.status.strategies[1].version, "2");
         match &outcome.answers[0] {
-            Ok(Changed::Swapped(swapped)) => swapped.inherited,
+            Ok(ChangeResult::Swapped(swapped)) => swapped.inherited,
             _ => panic!("refused"),
         }
     };
     assert_eq!(
         inherited(Save::Refuses, SwapPolicy::default()),
-        Inherited::Nothing
+        StateSource::Nothing
     );
     assert_eq!(
         inherited(Save::Traps, SwapPolicy::default()),
-        Inherited::Nothing
+        StateSource::Nothing
     );
 }
 
@@ -344,15 +345,15 @@ fn without_a_save_the_last_snapshot_and_the_events_since_are_inherited_or_nothin
             ..version("2", traits())
         };
         let outcome = run(plain(), first, vec![swap(6_000, to)]);
-        let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+        let Ok(ChangeResult::Swapped(swapped)) = &outcome.answers[0] else {
             panic!("refused");
         };
         match swapped.inherited {
-            Inherited::Snapshot { bytes, events } if !fresh => {
+            StateSource::Snapshot { bytes, events } if !fresh => {
                 assert_eq!(bytes, 16);
                 assert!(events > 500, "{events}");
             }
-            Inherited::Nothing if fresh => {}
+            StateSource::Nothing if fresh => {}
             other => panic!("{other:?}"),
         }
         assert_eq!(outcome.report.status.strategies[1].version, "2");
@@ -377,15 +378,15 @@ fn a_version_of_another_schema_starts_afresh_where_the_policy_says_so() {
         )
     };
     let outcome = run(plain(), version("1", traits()), vec![swap(8_000, to)]);
-    let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+    let Ok(ChangeResult::Swapped(swapped)) = &outcome.answers[0] else {
         panic!("refused");
     };
-    assert_eq!(swapped.inherited, Inherited::Nothing);
+    assert_eq!(swapped.inherited, StateSource::Nothing);
 }
 
 #[test]
 fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
-    let beside = |every| Version {
+    let shadow = |every| Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -395,53 +396,59 @@ fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
     let outcome = run(
         plain(),
         version("1", traits()),
-        vec![swap(4_000, beside(37))],
+        vec![swap(4_000, shadow(37))],
     );
     assert_like_twin(&outcome);
-    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    let seen = outcome.report.status.strategies[1].shadow.clone().unwrap();
     assert_eq!((seen.version.as_str(), seen.differed), ("2", 0));
     assert!(seen.agreed > 100, "{seen:?}");
 
     let outcome = run(
         plain(),
         version("1", traits()),
-        vec![swap(4_000, beside(11))],
+        vec![swap(4_000, shadow(11))],
     );
     assert_like_twin(&outcome);
-    let seen = outcome.report.status.strategies[1].beside.clone().unwrap();
+    let seen = outcome.report.status.strategies[1].shadow.clone().unwrap();
     assert!(seen.differed > 100, "{seen:?}");
     assert_eq!(seen.differences.len(), 32, "the last ones are on record");
-    let told = |one: &tickdeck_engine::Difference| one.sent != one.beside;
+    let told = |one: &tickdeck_engine::ShadowDifference| one.sent != one.shadow;
     assert!(seen.differences.iter().all(told));
     assert!(seen.differences.is_sorted_by_key(|one| one.sequence));
 
-    let changes = vec![swap(4_000, beside(37)), (9_000, Change::Promote(CHANGED))];
+    let changes = vec![
+        swap(4_000, shadow(37)),
+        (9_000, StrategyChange::Promote(CHANGED)),
+    ];
     let outcome = run(plain(), version("1", traits()), changes);
     assert_like_twin(&outcome);
     let status = &outcome.report.status.strategies[1];
     assert_eq!((status.version.as_str(), status.generation), ("2", 2));
-    assert!(matches!(outcome.answers[1], Ok(Changed::Swapped(_))));
+    assert!(matches!(outcome.answers[1], Ok(ChangeResult::Swapped(_))));
 
-    let changes = vec![swap(4_000, beside(11)), (9_000, Change::RollBack(CHANGED))];
+    let changes = vec![
+        swap(4_000, shadow(11)),
+        (9_000, StrategyChange::RollBack(CHANGED)),
+    ];
     let outcome = run(plain(), version("1", traits()), changes);
     assert_like_twin(&outcome);
-    assert!(outcome.report.status.strategies[1].beside.is_none());
+    assert!(outcome.report.status.strategies[1].shadow.is_none());
 }
 
 #[test]
 fn a_version_beside_that_traps_ends_alone() {
     let traps = Some((5_000, Arc::new(AtomicU64::new(1))));
-    let beside = Version {
+    let shadow = Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
         },
         ..version("2", Traits { traps, ..traits() })
     };
-    let outcome = run(plain(), version("1", traits()), vec![swap(4_000, beside)]);
+    let outcome = run(plain(), version("1", traits()), vec![swap(4_000, shadow)]);
     assert_like_twin(&outcome);
     let versions = outcome.versions();
-    let Some(VersionChange::BesideEnded { problem }) = versions.last() else {
+    let Some(VersionChange::ShadowEnded { problem }) = versions.last() else {
         panic!("{versions:?}");
     };
     assert!(problem.starts_with("trapped at event"), "{problem}");
@@ -463,17 +470,17 @@ fn the_operator_takes_a_version_back_within_its_trial_and_after_it() {
                 },
             )
         };
-        let changes = vec![swap(4_000, to), (9_000, Change::RollBack(CHANGED))];
+        let changes = vec![swap(4_000, to), (9_000, StrategyChange::RollBack(CHANGED))];
         let outcome = run(plain(), version("1", traits()), changes);
         let status = &outcome.report.status.strategies[1];
         assert_eq!((status.version.as_str(), status.generation), ("1", 3));
-        let Ok(Changed::Swapped(swapped)) = &outcome.answers[1] else {
+        let Ok(ChangeResult::Swapped(swapped)) = &outcome.answers[1] else {
             panic!("refused");
         };
-        let within = matches!(swapped.inherited, Inherited::Snapshot { .. });
+        let within = matches!(swapped.inherited, StateSource::Snapshot { .. });
         assert_eq!(within, trial_events > 10, "{:?}", swapped.inherited);
     }
-    let changes = vec![(9_000, Change::RollBack(CHANGED))];
+    let changes = vec![(9_000, StrategyChange::RollBack(CHANGED))];
     let outcome = run(plain(), version("1", traits()), changes);
     let why = outcome.answers.into_iter().next().unwrap().err().unwrap();
     assert_eq!(why, "there is no earlier version");
@@ -486,7 +493,7 @@ fn a_strategy_comes_leaves_in_order_and_comes_back_while_others_trade() {
         let seat = |label: &str| {
             let version = version(label, traits());
             let strategy = started(&version);
-            Change::Seat(Box::new(Seat {
+            StrategyChange::Start(Box::new(StrategyStart {
                 id,
                 name: name.to_owned(),
                 allocation: vec![(CurrencyId(0), Amount(1_000))],
@@ -499,7 +506,7 @@ fn a_strategy_comes_leaves_in_order_and_comes_back_while_others_trade() {
         let changes = vec![
             (3_000, seat("1")),
             (6_000, seat("double")),
-            (9_000, Change::Remove(id)),
+            (9_000, StrategyChange::Remove(id)),
             (12_000, seat("2")),
         ];
         let outcome = run(config(workers, 64, None), version("1", traits()), changes);
@@ -524,10 +531,10 @@ fn a_quarantined_strategy_is_brought_back_by_a_new_version() {
         ("2", StrategyState::Stopped)
     );
     assert!(status.events > 12_000, "{}", status.events);
-    let Ok(Changed::Swapped(swapped)) = &outcome.answers[0] else {
+    let Ok(ChangeResult::Swapped(swapped)) = &outcome.answers[0] else {
         panic!("refused");
     };
-    assert!(matches!(swapped.inherited, Inherited::Snapshot { .. }));
+    assert!(matches!(swapped.inherited, StateSource::Snapshot { .. }));
 }
 
 #[test]
@@ -544,10 +551,10 @@ fn feeds_follow_the_manifest_and_what_was_changed_at_run_time_stays() {
 #[test]
 fn a_version_is_tried_on_where_its_predecessor_stands() {
     let first = version("1", traits());
-    let changes = vec![(9_000, Change::Rehearse(CHANGED))];
+    let changes = vec![(9_000, StrategyChange::DryRun(CHANGED))];
     let outcome = run(plain(), first, changes);
     assert_like_twin(&outcome);
-    let Some(Ok(Changed::Rehearsal(rehearsal))) = outcome.answers.into_iter().next() else {
+    let Some(Ok(ChangeResult::DryRun(rehearsal))) = outcome.answers.into_iter().next() else {
         panic!("refused");
     };
     let events = rehearsal.run(&version("2", traits())).unwrap();
@@ -556,9 +563,9 @@ fn a_version_is_tried_on_where_its_predecessor_stands() {
     let outcome = run(
         plain(),
         version("1", traits()),
-        vec![(9_000, Change::Rehearse(CHANGED))],
+        vec![(9_000, StrategyChange::DryRun(CHANGED))],
     );
-    let Some(Ok(Changed::Rehearsal(rehearsal))) = outcome.answers.into_iter().next() else {
+    let Some(Ok(ChangeResult::DryRun(rehearsal))) = outcome.answers.into_iter().next() else {
         panic!("refused");
     };
     let traps = Some((8_500, Arc::new(AtomicU64::new(1))));
@@ -855,7 +862,7 @@ fn a_change_asked_of_an_engine_that_failed_is_answered() {
     let mut notices = toy::Notices::default();
     assert!(engine.run(&mut notices).is_err());
     let answer = controls
-        .change(Change::Rehearse(CHANGED))
+        .change(StrategyChange::DryRun(CHANGED))
         .recv_timeout(std::time::Duration::from_secs(2));
     assert!(matches!(
         answer,
@@ -906,7 +913,7 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
             ..Script::default()
         },
     );
-    let mut beside = sv(
+    let mut shadow = sv(
         "3",
         Script {
             submit_every: 50,
@@ -914,7 +921,7 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
             ..Script::default()
         },
     );
-    beside.swap.shadow = true;
+    shadow.swap.shadow = true;
     let mut second = sv(
         "2",
         Script {
@@ -928,9 +935,9 @@ fn a_promotion_that_fails_leaves_the_version_beside_where_it_is() {
         first,
         vec![
             swap(2_000, second),
-            swap(4_000, beside),
-            (8_000, Change::Promote(CHANGED)),
-            (9_000, Change::RollBack(CHANGED)),
+            swap(4_000, shadow),
+            (8_000, StrategyChange::Promote(CHANGED)),
+            (9_000, StrategyChange::RollBack(CHANGED)),
         ],
     );
     assert_eq!(
@@ -985,7 +992,7 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
         }
     }
     let seat = |version: Version, strategy: Box<dyn Strategy>, next_order| {
-        Change::Seat(Box::new(Seat {
+        StrategyChange::Start(Box::new(StrategyStart {
             id: StrategyId(3),
             name: "late".to_owned(),
             allocation: vec![(CurrencyId(0), Amount(1_000))],
@@ -1009,7 +1016,7 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
         first,
         vec![
             (3_000, seat(version.clone(), Box::new(Jump(false)), 1)),
-            (6_000, Change::Remove(StrategyId(3))),
+            (6_000, StrategyChange::Remove(StrategyId(3))),
             (9_000, seat(version, Box::new(again), n)),
         ],
     );
@@ -1019,4 +1026,70 @@ fn no_order_number_beyond_those_of_this_run_is_ever_used() {
         StrategyState::Quarantined,
         "numbers of the next run were used"
     );
+}
+
+/// The answer to a change that was asked for.
+type PendingAnswer = Arc<Mutex<Option<Receiver<Result<ChangeResult, String>>>>>;
+
+/// Notes of every change whether its origin came back, and whether the request was answered by then.
+struct Origins {
+    origin: ChangeOrigin,
+    answer: PendingAnswer,
+    seen: Vec<(bool, bool)>,
+}
+
+impl Observer for Origins {
+    fn notice(&mut self, _: Timestamp, notice: Notice) {
+        if let Notice::Version { change, origin, .. } = notice
+            && !matches!(change, VersionChange::Live { .. })
+        {
+            let answer = self.answer.lock().unwrap();
+            let is_answered = answer.as_ref().unwrap().try_recv().is_ok();
+            self.seen
+                .push((origin.as_ref() == Some(&self.origin), is_answered));
+        }
+    }
+
+    fn status(&mut self, _: &Status) {}
+}
+
+#[test]
+fn a_change_hands_its_origin_back_in_its_notice_before_it_is_answered() {
+    let controls: Arc<OnceLock<EngineHandle>> = Arc::default();
+    let origin = ChangeOrigin::new("a changed file");
+    let answer: PendingAnswer = Arc::default();
+    let (hand, kept, own) = (Arc::clone(&controls), Arc::clone(&answer), origin.clone());
+    let operator = Toy(
+        move |event: &Event, _: &StrategyBook, _: &mut Vec<Action>| {
+            let mut answer = kept.lock().unwrap();
+            if event.sequence > 50 && answer.is_none() {
+                let to = Box::new(version("2", traits()));
+                let swap = StrategyChange::Swap(CHANGED, to);
+                *answer = Some(hand.get().unwrap().change_from(swap, own.clone()));
+            }
+            Ok(())
+        },
+    );
+    let first = version("1", traits());
+    let strategy = started(&first);
+    let strategies = vec![
+        (
+            "operator",
+            toy::version("1", market(), Arc::new(toy::Once)),
+            Box::new(operator) as Box<dyn Strategy>,
+        ),
+        ("counting", first, strategy),
+    ];
+    let engine = toy::engine_of(ToyVenue::new(5, 2_000), plain(), strategies);
+    controls.set(engine.controls()).ok();
+    let mut origins = Origins {
+        origin: origin.clone(),
+        answer: Arc::clone(&answer),
+        seen: Vec::new(),
+    };
+    engine.run(&mut origins).unwrap();
+    assert_eq!(origins.seen, [(true, false)]);
+    assert_eq!(origin.get::<&str>(), Some(&"a changed file"));
+    let answer = answer.lock().unwrap().take().unwrap().recv().unwrap();
+    assert!(matches!(answer, Ok(ChangeResult::Swapped(_))));
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::port::Gateway;
 use tickdeck_gateway::binance::{Decoder, Frame, Levels, LocalBook, TimeUnit};
-use tickdeck_gateway::capture::{Capture, CaptureConfig, SymbolTerms};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig, SymbolTerms};
 use tickdeck_model::{Price, Registry, Side, Size, Timestamp};
 
 const ROUNDS: u32 = 5;
@@ -132,11 +132,11 @@ fn books(changes: &[(Side, Price, Size)]) {
 
 fn play(path: &Path) {
     for preload in [false, true] {
-        let config = CaptureConfig {
+        let config = PlaybackConfig {
             preload,
-            ..CaptureConfig::new(vec![path.to_owned()])
+            ..PlaybackConfig::new(vec![path.to_owned()])
         };
-        let mut capture = Capture::open(config).expect("the file opens");
+        let mut capture = Playback::open(config).expect("the file opens");
         let start = Instant::now();
         capture
             .register(&mut Registry::new())

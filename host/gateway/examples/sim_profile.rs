@@ -1,4 +1,4 @@
-//! What the simulated exchange gives and how fast, by seed and number of events to describe:
+//! Describes the events of the simulated exchange and its speed, for a seed and a number of events:
 //! `cargo run --release -p tickdeck-gateway --example sim_profile -- 7 100000`.
 
 use std::time::Instant;

@@ -8,8 +8,8 @@ mod harness;
 use harness::{DAY_NS, MS, Market, buy, cancel, id, modify, played, sell, submit, terms};
 use proptest::prelude::*;
 use tickdeck_engine::port::{Command, Due, Gateway};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
-use tickdeck_gateway::desk::{FeeRate, Fees, Latency};
+use tickdeck_gateway::broker::{FeeRate, Fees, Latency};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Amount, Body, BookChange, Event, InstrumentId, OrderType, Price, Registry, Side, Size, Submit,
     TimeInForce, Timestamp,
@@ -20,12 +20,12 @@ fn still_market() -> Market {
     Market::new().quiet_ms(100)
 }
 
-/// What the venue says to one order in a market that does not move.
+/// The venue's answers to one order in a market that does not move.
 fn answer(order: Submit) -> String {
     let market = still_market();
     played(
         &market,
-        CaptureConfig::new(Vec::new()),
+        PlaybackConfig::new(Vec::new()),
         &[(10 * MS, submit(1, order))],
     )
 }
@@ -175,7 +175,7 @@ fn orders_the_venue_cannot_take_are_rejected_with_the_reason() {
 
 #[test]
 fn without_shorts_a_sell_needs_the_holdings_and_holds_them() {
-    let config = CaptureConfig {
+    let config = PlaybackConfig {
         allow_short: false,
         ..terms()
     };
@@ -390,7 +390,7 @@ fn stops_wait_for_the_last_trade_and_then_work_as_what_they_become() {
         played(&reached(), terms(), &canceled),
         "accepted, canceled normal 0/1"
     );
-    let poor = CaptureConfig {
+    let poor = PlaybackConfig {
         balances: vec![("USDT".to_owned(), Amount(101 * 100_000_000))],
         ..terms()
     };
@@ -552,7 +552,7 @@ fn an_order_meets_the_book_of_its_arrival_and_its_answer_comes_a_feed_latency_la
         (accepted.ts_venue, accepted.ts_host),
         (sent + MS, sent + 2 * MS)
     );
-    let fast = CaptureConfig {
+    let fast = PlaybackConfig {
         latency: Latency {
             order_ns: 0,
             answer_ns: 0,
@@ -590,7 +590,7 @@ fn fees_and_balances_follow_each_fill_to_the_last_digit() {
         maker: FeeRate::parse("-0.0001").unwrap(),
         taker: FeeRate::parse("0.001").unwrap(),
     };
-    let config = CaptureConfig { fees, ..terms() };
+    let config = PlaybackConfig { fees, ..terms() };
     let market = still_market()
         .ticker(100.0, 1.0, 101.0, 1.0)
         .trade(Side::Buy, 9.0, 101.0)
@@ -629,7 +629,7 @@ fn fees_and_balances_follow_each_fill_to_the_last_digit() {
 
 #[test]
 fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
-    // Asked at 99 ms: arrives at 100, is told at 101. A delta comes between.
+    // Asked at 99 ms: arrives at 100, is answered at 101. A delta comes between.
     let market = still_market()
         .quiet_us(500)
         .depth(&[(99.0, 7.0)], &[])
@@ -639,7 +639,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
     };
     for bounds in [vec![], vec![100 * MS + 1, 100 * MS + 600_000, 101 * MS]] {
         let (events, _) = harness::play(&market, terms(), &[(99 * MS, snapshot)], &bounds);
-        let told: Vec<String> = events
+        let lines: Vec<String> = events
             .iter()
             .filter(|event| event.ts_host == 101 * MS)
             .filter_map(|event| match event.body() {
@@ -651,7 +651,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
             })
             .collect();
         assert_eq!(
-            told[..3],
+            lines[..3],
             [
                 "clear 0x0 false",
                 "snapshot 9900x700000 false",
@@ -659,7 +659,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
             ]
         );
         assert_eq!(
-            (told.len(), told[6].as_str()),
+            (lines.len(), lines[6].as_str()),
             (7, "snapshot 10300x500000 true")
         );
     }
@@ -683,7 +683,7 @@ fn a_snapshot_is_the_book_as_of_its_delivery_so_that_no_delta_is_undone() {
 fn the_capture_is_over_when_the_tape_and_the_last_answers_are() {
     let market = still_market();
     let scratch = market.write();
-    let mut capture = Capture::open(CaptureConfig {
+    let mut capture = Playback::open(PlaybackConfig {
         files: vec![scratch.0.clone()],
         ..terms()
     })
@@ -784,9 +784,9 @@ proptest! {
         answer_ns in 0u64..3_000_000,
         preload: bool,
     ) {
-        let config = CaptureConfig { latency: Latency { order_ns, answer_ns }, ..terms() };
+        let config = PlaybackConfig { latency: Latency { order_ns, answer_ns }, ..terms() };
         let (whole, _) = harness::play(&market, config.clone(), &commands, &[]);
-        let (cut, lookahead_ns) = harness::play(&market, CaptureConfig { preload, ..config }, &commands, &cuts);
+        let (cut, lookahead_ns) = harness::play(&market, PlaybackConfig { preload, ..config }, &commands, &cuts);
         prop_assert_eq!(&whole, &cut);
         prop_assert!(whole.is_sorted_by_key(|event: &Event| event.ts_host));
         let first_command = commands.first().map_or(0, |(at, _)| *at);

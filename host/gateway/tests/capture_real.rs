@@ -1,11 +1,11 @@
-//! Real captures: the sample beside this file always, the full ones where they are.
+//! Real captures: the sample next to this file always, the full ones where they exist.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Gateway, GatewayError};
-use tickdeck_gateway::capture::{Capture, CaptureConfig, CheckReport, check};
+use tickdeck_gateway::playback::{CheckReport, Playback, PlaybackConfig, check};
 use tickdeck_model::{Body, Event, Registry, Timestamp, VenueState};
 
 fn sample() -> PathBuf {
@@ -33,7 +33,7 @@ fn sample_lines() -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// A file of its own for each test, gone at the end of it.
+/// A temporary file for one test, removed at its end.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -54,8 +54,8 @@ impl Drop for Scratch {
     }
 }
 
-fn play(config: CaptureConfig) -> (Vec<Event>, Result<(), GatewayError>, Capture) {
-    let mut capture = Capture::open(config).unwrap();
+fn play(config: PlaybackConfig) -> (Vec<Event>, Result<(), GatewayError>, Playback) {
+    let mut capture = Playback::open(config).unwrap();
     capture.register(&mut Registry::new()).unwrap();
     let mut events = Vec::new();
     let end = capture.poll(Timestamp::MAX, &mut events);
@@ -63,7 +63,7 @@ fn play(config: CaptureConfig) -> (Vec<Event>, Result<(), GatewayError>, Capture
 }
 
 fn played(path: &Path) -> Vec<Event> {
-    let (events, end, _) = play(CaptureConfig::new(vec![path.to_owned()]));
+    let (events, end, _) = play(PlaybackConfig::new(vec![path.to_owned()]));
     end.unwrap();
     events
 }
@@ -94,7 +94,7 @@ fn counts(report: &CheckReport) -> [u64; 6] {
         report.book_tickers,
         report.trades,
         report.snapshots,
-        report.oracle_checked,
+        report.tops_checked,
     ]
 }
 
@@ -102,7 +102,7 @@ fn counts(report: &CheckReport) -> [u64; 6] {
 fn the_local_book_equals_the_exchanges_best_bid_and_ask_at_every_depth_event() {
     let report = check(&sample()).unwrap();
     assert_eq!(counts(&report), [5_000, 456, 3_635, 908, 1, 454]);
-    assert_eq!(report.oracle_agreed, 454);
+    assert_eq!(report.tops_agreed, 454);
     assert!(report.is_clean(), "{report:#?}");
 }
 
@@ -167,7 +167,7 @@ fn a_dropped_depth_line_makes_the_book_stale_until_its_top_is_proven() {
     );
     let report = check(&scratch.0).unwrap();
     assert_eq!(report.gaps, 1);
-    assert!(report.oracle_checked < 454);
+    assert!(report.tops_checked < 454);
     // A proven book is on trial: it can be called live wrongly for as long as one ticker takes, never longer.
     let relapses = states
         .iter()
@@ -175,7 +175,7 @@ fn a_dropped_depth_line_makes_the_book_stale_until_its_top_is_proven() {
         .count() as u64
         - 2;
     assert_eq!(
-        report.oracle_checked - report.oracle_agreed,
+        report.tops_checked - report.tops_agreed,
         relapses,
         "{report:#?}"
     );
@@ -223,7 +223,7 @@ fn a_repeated_line_is_ignored_and_counted() {
     let scratch = Scratch::of_lines("repeated", &lines);
     let report = check(&scratch.0).unwrap();
     assert_eq!(
-        (report.duplicates, report.gaps, report.oracle_agreed),
+        (report.duplicates, report.gaps, report.tops_agreed),
         (1, 0, 454)
     );
     assert_eq!(played(&scratch.0), played(&sample()));
@@ -237,7 +237,7 @@ fn a_bad_line_is_skipped_named_and_if_it_was_depth_shows_as_a_gap() {
     lines[at].truncate(half);
     lines[99] = "no time {}".to_owned();
     let scratch = Scratch::of_lines("bad", &lines);
-    let (events, end, capture) = play(CaptureConfig::new(vec![scratch.0.clone()]));
+    let (events, end, capture) = play(PlaybackConfig::new(vec![scratch.0.clone()]));
     end.unwrap();
     let stats = capture.monitor().stats();
     assert_eq!((stats.damaged, stats.gaps, stats.lines), (2, 1, 5_000));
@@ -259,7 +259,7 @@ fn time_that_goes_back_is_held_and_counted() {
     let earlier = time.parse::<i64>().unwrap() - 5_000_000_000;
     lines[at] = format!("{earlier} {frame}");
     let scratch = Scratch::of_lines("back", &lines);
-    let (events, end, capture) = play(CaptureConfig::new(vec![scratch.0.clone()]));
+    let (events, end, capture) = play(PlaybackConfig::new(vec![scratch.0.clone()]));
     end.unwrap();
     assert_eq!(capture.monitor().stats().time_went_back, 1);
     assert_eq!(check(&scratch.0).unwrap().time_went_back, 1);
@@ -274,9 +274,9 @@ fn a_truncated_gzip_plays_up_to_the_cut_and_then_names_file_and_line() {
     let scratch = Scratch::new("cut.gz", &bytes);
     let whole = played(&sample());
     for preload in [false, true] {
-        let config = CaptureConfig {
+        let config = PlaybackConfig {
             preload,
-            ..CaptureConfig::new(vec![scratch.0.clone()])
+            ..PlaybackConfig::new(vec![scratch.0.clone()])
         };
         let (events, end, mut capture) = play(config);
         assert!(events.len() > 1_000 && events.len() < whole.len());
@@ -301,14 +301,14 @@ fn a_truncated_gzip_plays_up_to_the_cut_and_then_names_file_and_line() {
 #[test]
 fn a_file_that_is_no_capture_is_refused_by_name() {
     let scratch = Scratch::new("text", b"hello\nworld\n");
-    let error = Capture::open(CaptureConfig::new(vec![scratch.0.clone()]))
+    let error = Playback::open(PlaybackConfig::new(vec![scratch.0.clone()]))
         .unwrap_err()
         .to_string();
     assert!(
         error.contains("-text: no depthUpdate, bookTicker or trade frame within"),
         "{error}"
     );
-    let missing = Capture::open(CaptureConfig::new(vec!["/no/such/file.gz".into()]))
+    let missing = Playback::open(PlaybackConfig::new(vec!["/no/such/file.gz".into()]))
         .unwrap_err()
         .to_string();
     assert!(
@@ -320,9 +320,9 @@ fn a_file_that_is_no_capture_is_refused_by_name() {
 #[test]
 fn preloaded_and_streamed_and_plain_captures_give_the_same_events() {
     let streamed = played(&sample());
-    let (preloaded, end, _) = play(CaptureConfig {
+    let (preloaded, end, _) = play(PlaybackConfig {
         preload: true,
-        ..CaptureConfig::new(vec![sample()])
+        ..PlaybackConfig::new(vec![sample()])
     });
     end.unwrap();
     assert_eq!(preloaded, streamed);
@@ -350,11 +350,11 @@ fn two_files_are_one_tape_in_the_order_of_local_time() {
     gzip.write_all((eth.join("\n") + "\n").as_bytes()).unwrap();
     gzip.finish().unwrap();
     let scratch = Scratch::new("eth.gz", eth_file.get_ref());
-    let mut config = CaptureConfig::new(vec![sample(), scratch.0.clone()]);
-    config.symbols = tickdeck_gateway::capture::SymbolTerms::of_scales("ETHUSDT", 2, 5)
+    let mut config = PlaybackConfig::new(vec![sample(), scratch.0.clone()]);
+    config.symbols = tickdeck_gateway::playback::SymbolTerms::of_scales("ETHUSDT", 2, 5)
         .into_iter()
         .collect();
-    let mut capture = Capture::open(config).unwrap();
+    let mut capture = Playback::open(config).unwrap();
     let mut registry = Registry::new();
     let terms = capture.register(&mut registry).unwrap();
     assert_eq!(terms.instruments.len(), 2);
@@ -385,7 +385,7 @@ fn an_unknown_symbol_takes_its_scales_from_the_file() {
         })
         .collect();
     let scratch = Scratch::of_lines("new", &lines);
-    let mut capture = Capture::open(CaptureConfig::new(vec![scratch.0.clone()])).unwrap();
+    let mut capture = Playback::open(PlaybackConfig::new(vec![scratch.0.clone()])).unwrap();
     let mut registry = Registry::new();
     capture.register(&mut registry).unwrap();
     let terms = registry.find_instrument("NEWUSDC.BINANCE").unwrap();

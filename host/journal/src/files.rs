@@ -3,34 +3,31 @@
 use crate::JournalError;
 use crate::format::{NAME, SEAL};
 use crate::scan::{Scan, Step};
-use std::fs::{self, File};
-use std::io;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is known of a segment without reading it through.
+/// Facts about a segment that are known without reading all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// The file.
     pub file: PathBuf,
-    /// Counted from 1.
+    /// The number of the segment, counted from 1.
     pub number: u64,
-    /// Index of its first record.
+    /// The index of its first record.
     pub first: u64,
-    /// Its records, as far as they are there at this moment.
+    /// The number of its records at this moment.
     pub records: u64,
-    /// Length of the file.
+    /// The length of the file.
     pub bytes: u64,
-    /// Whether it is complete and will not change.
+    /// Whether the segment is complete and will not change.
     pub sealed: bool,
-    /// When it was begun, in nanoseconds since 1970.
+    /// The time of its creation, in nanoseconds since 1970.
     pub created_ns: u64,
-    /// Version of what the records mean.
+    /// The version of the records' meaning.
     pub schema: u16,
 }
 
-/// Lists the segments of a reel, oldest first. Reads the open one through to count its records.
+/// Lists the segments of a reel, oldest first. Reads all of the open one to count its records.
 ///
 /// # Errors
 /// The folder or a file cannot be read, or a header is damaged.
@@ -44,18 +41,18 @@ pub fn segments(folder: &Path, name: &str) -> Result<Vec<SegmentInfo>, JournalEr
     Ok(infos)
 }
 
-/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; gives what was deleted. The last segment
-/// stays in any case: it is the open one, or it tells which index comes next.
+/// Deletes closed segments, oldest first, until the reel takes at most `keep_bytes`; returns the deleted ones. The last segment is
+/// always kept: it is the open one, or it says which index comes next.
 ///
 /// # Errors
-/// The folder cannot be read or a file cannot be deleted; those before it are gone then.
+/// The folder cannot be read or a file cannot be deleted; the files before it are deleted then.
 pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentInfo>, JournalError> {
     let mut segments = Vec::new();
     for (number, path) in list(folder, name)? {
         segments.extend(info(name, number, path, false)?);
     }
     let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
-    let mut gone = Vec::new();
+    let mut deleted = Vec::new();
     let closed = segments.len().saturating_sub(1);
     for segment in segments.into_iter().take(closed) {
         if total <= keep_bytes || !segment.sealed {
@@ -63,12 +60,12 @@ pub fn prune(folder: &Path, name: &str, keep_bytes: u64) -> Result<Vec<SegmentIn
         }
         fs::remove_file(&segment.file).map_err(JournalError::io("delete", &segment.file))?;
         total -= segment.bytes;
-        gone.push(segment);
+        deleted.push(segment);
     }
-    Ok(gone)
+    Ok(deleted)
 }
 
-/// Looks at one segment; its records are counted if it is sealed or `count` says so.
+/// Inspects one segment; its records are counted if it is sealed or `count` says so.
 fn info(
     name: &str,
     number: u64,
@@ -103,12 +100,12 @@ fn info(
     Ok(Some(info))
 }
 
-/// The file of a segment.
+/// Returns the file of a segment.
 pub(crate) fn segment_file(folder: &Path, name: &str, number: u64) -> PathBuf {
     folder.join(format!("{name}-{number:06}.reel"))
 }
 
-/// The numbers and files of a reel's segments, lowest first.
+/// Lists the numbers and files of a reel's segments, lowest first.
 pub(crate) fn list(folder: &Path, name: &str) -> Result<Vec<(u64, PathBuf)>, JournalError> {
     let mut found = Vec::new();
     let entries = fs::read_dir(folder).map_err(JournalError::io("read the folder", folder))?;
@@ -143,58 +140,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), JournalError> {
     }
     Err(JournalError::Setting {
         what: format!(
-            "`{name}` is no name for a reel: use 1 to {NAME} letters, digits, `-` and `_`"
+            "`{name}` is not a valid name of a reel: use 1 to {NAME} letters, digits, `-` and `_`"
         ),
     })
-}
-
-/// Makes the folder's entries durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Reads as much as there is at an offset, at most what fits.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read_at(&mut buffer[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
-
-/// Writes all the bytes at an offset.
-pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
-    file.write_all_at(bytes, offset)
-}
-
-/// Where from an offset on the first byte is that is not zero, and where the last one ends.
-pub(crate) fn used(file: &File, from: u64) -> io::Result<Option<Range<u64>>> {
-    let mut chunk = vec![0; 64 << 10];
-    let mut offset = from;
-    let mut span: Option<Range<u64>> = None;
-    loop {
-        let got = read_at(file, &mut chunk, offset)?;
-        if got == 0 {
-            return Ok(span);
-        }
-        let bytes = &chunk[..got];
-        if !is_zero(bytes)
-            && let Some(first) = bytes.iter().position(|byte| *byte != 0)
-        {
-            let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(first);
-            let start = span.map_or(offset + first as u64, |span| span.start);
-            span = Some(start..offset + last as u64 + 1);
-        }
-        offset += got as u64;
-    }
-}
-
-/// Whether all is zero. Goes through all of it, which the machine does many bytes at a time, rather than stop at the first.
-pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |all, byte| all | byte) == 0
 }

@@ -19,12 +19,12 @@ pub(crate) const ALIGN: u64 = 8;
 /// Longest name of a reel, in bytes.
 pub(crate) const NAME: usize = 64;
 
-/// Where the word stands that tells how far the segment is durable.
+/// The offset of the mark, the word that says how far the segment is durable.
 pub(crate) const MARK: u64 = HEADER - 8;
 
 const MAGIC: [u8; 8] = *b"tickreel";
 const SEAL_PAYLOAD: usize = 16;
-/// Where the checksum of the header stands; it covers all before it and is followed by the mark.
+/// The offset of the header's checksum; it covers all before it and is followed by the mark.
 const HEADER_SUM: usize = MARK as usize - 4;
 
 /// The type of a frame that carries a record.
@@ -32,27 +32,27 @@ const RECORD: u16 = 1;
 /// The type of the frame that ends a segment.
 const SEALED: u16 = 2;
 
-/// What stands in the first page of a segment.
+/// The first page of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// Version of what the records mean, given by who writes them.
+    /// The version of the records' meaning, from the writer's settings.
     pub(crate) schema: u16,
     pub(crate) name: String,
-    /// Drawn when the reel was begun; a segment of another reel is noticed by it.
+    /// Drawn when the reel was created; it reveals a segment of another reel.
     pub(crate) reel: u64,
     pub(crate) number: u64,
-    /// Index of the segment's first record.
+    /// The index of the segment's first record.
     pub(crate) first: u64,
     /// Nanoseconds since 1970.
     pub(crate) created_ns: u64,
     /// The running checksum at the end of the segment before.
     pub(crate) chain: u64,
-    /// Length of the file until it is sealed.
+    /// The length of the file until it is sealed.
     pub(crate) capacity: u64,
 }
 
 impl Header {
-    /// The page, with no mark.
+    /// Encodes the page, without a mark.
     pub(crate) fn encode(&self) -> [u8; HEADER as usize] {
         let mut page = [0u8; HEADER as usize];
         page[..8].copy_from_slice(&MAGIC);
@@ -76,7 +76,7 @@ impl Header {
         page
     }
 
-    /// Reads the page; the error says what is wrong with it.
+    /// Decodes the page; the error states the fault.
     pub(crate) fn decode(page: &[u8]) -> Result<Self, String> {
         if page.len() < HEADER as usize {
             return Err(format!(
@@ -85,7 +85,7 @@ impl Header {
             ));
         }
         if page[..8] != MAGIC {
-            return Err("it does not begin as a segment does".to_owned());
+            return Err("it does not begin like a segment".to_owned());
         }
         let sum = u32_at(page, HEADER_SUM);
         let is = crc32c::crc32c(&page[..HEADER_SUM]);
@@ -118,30 +118,30 @@ impl Header {
         })
     }
 
-    /// What every checksum in the segment starts from, so that no frame passes in another one.
+    /// Returns the start value of every checksum in the segment, so that no frame is valid in another one.
     pub(crate) fn identity(&self) -> u32 {
         u32_at(&self.encode(), HEADER_SUM)
     }
 }
 
-/// The word that says that the segment is durable up to `end`: one aligned store, so it is never half there.
+/// Returns the mark that says that the segment is durable up to `end`: one aligned store, so it is never half written.
 pub(crate) fn mark(identity: u32, end: u64) -> u64 {
     let units = (end / ALIGN) as u32;
     let sum = crc32c::crc32c_append(identity, &units.to_le_bytes());
     u64::from(sum) << 32 | u64::from(units)
 }
 
-/// Reads a mark; no mark yet is 0.
+/// Reads a mark; a missing mark is 0.
 pub(crate) fn read_mark(identity: u32, word: u64) -> Result<u64, String> {
     let end = u64::from(word as u32) * ALIGN;
     if word == 0 || word == mark(identity, end) {
         Ok(end)
     } else {
-        Err("the word that tells how much is durable has a wrong checksum".to_owned())
+        Err("the mark of the durable part has a wrong checksum".to_owned())
     }
 }
 
-/// What a frame is about.
+/// The content of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
     /// A record of this kind.
@@ -150,14 +150,14 @@ pub(crate) enum Content {
     Seal,
 }
 
-/// The two words before a payload. The first is what makes the frame visible and is written last.
+/// The two words before a payload. The first makes the frame visible and is written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
     pub(crate) first: u64,
     pub(crate) second: u64,
 }
 
-/// Bytes of a frame with this payload.
+/// Returns the bytes of a frame with this payload.
 #[inline]
 pub(crate) const fn frame_bytes(payload: usize) -> u64 {
     (FRAME as u64 + payload as u64).next_multiple_of(ALIGN)
@@ -179,7 +179,7 @@ impl FrameHeader {
         }
     }
 
-    /// The checksum alone, which goes into the running one.
+    /// Returns the checksum alone, which enters the running one.
     #[inline]
     pub(crate) const fn sum(self) -> u32 {
         self.first as u32
@@ -192,7 +192,7 @@ impl FrameHeader {
         }
     }
 
-    /// Bytes of the payload, if the frame can be one at all.
+    /// Returns the bytes of the payload, if this can be a frame at all.
     pub(crate) const fn payload(self) -> Option<usize> {
         ((self.first >> 32) as usize).checked_sub(FRAME)
     }
@@ -205,12 +205,12 @@ impl FrameHeader {
         }
     }
 
-    /// The low half of the index.
+    /// Returns the low half of the index.
     pub(crate) const fn index_low(self) -> u32 {
         (self.second >> 32) as u32
     }
 
-    /// Whether the checksum is right, with `payload` and the zeros that fill it up.
+    /// Returns whether the checksum is right, for the payload and its padding of zeros.
     pub(crate) fn holds(self, identity: u32, index: u64, padded: &[u8]) -> bool {
         let Some(length) = self.payload().filter(|length| *length <= padded.len()) else {
             return false;
@@ -239,13 +239,13 @@ fn checksum(identity: u32, index: u64, first: u64, second: u64, payload: &[u8]) 
     crc32c::crc32c_append(sum, &[0u8; ALIGN as usize][..padding])
 }
 
-/// Takes one more frame into the running checksum, which a missing or exchanged frame changes.
+/// Adds a frame to the running checksum, which a missing or exchanged frame changes.
 #[inline]
 pub(crate) const fn run_on(running: u64, sum: u32) -> u64 {
     (running.rotate_left(23) ^ sum as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// The payload of the frame that seals a segment: its records and the running checksum over them.
+/// Returns the payload of the frame that seals a segment: its records and the running checksum over them.
 pub(crate) fn seal_payload(records: u64, running: u64) -> [u8; SEAL_PAYLOAD] {
     let mut payload = [0u8; SEAL_PAYLOAD];
     payload[..8].copy_from_slice(&records.to_le_bytes());
@@ -253,7 +253,7 @@ pub(crate) fn seal_payload(records: u64, running: u64) -> [u8; SEAL_PAYLOAD] {
     payload
 }
 
-/// The records and the running checksum that a seal states.
+/// Reads the records and the running checksum of a seal.
 pub(crate) fn read_seal(payload: &[u8]) -> Option<(u64, u64)> {
     (payload.len() == SEAL_PAYLOAD).then(|| (u64_at(payload, 0), u64_at(payload, 8)))
 }

@@ -1,7 +1,7 @@
-//! The one place with `unsafe`: writing into a segment that is mapped into memory.
+//! Writes into a segment that is mapped into memory: the only module with `unsafe`.
 //!
-//! The writer, the thread that syncs and the one that prepares hold the same mapping, and other processes may have the file
-//! mapped or read it. So it is never seen as a slice: there are only copies into it and single words.
+//! The writer, the syncing and the preparing thread hold the same mapping, and other processes may map or read the file. So the
+//! mapping is never used as a slice: there are only copies into it and stores of single words.
 #![allow(unsafe_code, reason = "stores into a shared mapping; see above")]
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What the system writes back at once.
+/// The bytes that the system writes back at once.
 const PAGE: u64 = 4096;
 
 /// A file mapped for writing.
@@ -26,7 +26,7 @@ impl Mapping {
         Ok(Self { memory })
     }
 
-    /// Copies bytes in.
+    /// Copies bytes into the mapping.
     #[inline]
     pub(crate) fn copy(&self, offset: u64, bytes: &[u8]) {
         let place = self.place(offset, bytes.len());
@@ -56,8 +56,8 @@ impl Mapping {
         self.memory.flush_range(0, length as usize)
     }
 
-    /// Makes these pages present and writable, so that the next store to them does not enter the system. Only a matter of
-    /// speed, hence without an error.
+    /// Makes these pages present and writable, so that the next store to them causes no page fault. Only a matter of speed, hence
+    /// without an error.
     pub(crate) fn touch(&self, from: u64, to: u64) {
         #[cfg(target_os = "linux")]
         {
@@ -70,9 +70,9 @@ impl Mapping {
         }
     }
 
-    /// Takes the whole pages in this range out of memory, though not out of the system's cache. Writing a page back makes it
-    /// read-only for this process first, which interrupts the writer's core for each single page; for pages that are not
-    /// there, it need not. Only a matter of speed, hence without an error.
+    /// Unmaps the whole pages in this range; they stay in the system's cache. Before the system writes a page back it makes it
+    /// read-only for this process, which interrupts the writer's core for each single page; pages that are not mapped are spared
+    /// that. Only a matter of speed, hence without an error.
     pub(crate) fn release(&self, from: u64, to: u64) {
         let (from, to) = (from.next_multiple_of(PAGE), to / PAGE * PAGE);
         if from >= to {

@@ -1,4 +1,4 @@
-//! The thread that keeps room ahead of the writer: zeros in the file, pages in memory, the next segment.
+//! The thread that allocates ahead of the writer: zeros in the file, pages in memory, the next segment.
 
 use crate::JournalError;
 use crate::segment::{AHEAD, STEP, Segment};
@@ -6,7 +6,7 @@ use crate::shared::{Shared, State, wait, wait_for};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long to leave a disk alone that has refused room.
+/// The pause after a disk has refused space.
 const RETRY: Duration = Duration::from_millis(100);
 
 enum Task {
@@ -26,10 +26,10 @@ pub(crate) fn run(shared: &Shared) {
         let result = perform(shared, task);
         state = shared.lock();
         match result {
-            Ok(made) => {
+            Ok(created) => {
                 state.prepare_failure = None;
-                if made.is_some() {
-                    state.next = made;
+                if created.is_some() {
+                    state.next = created;
                     state.next_wanted = false;
                 }
                 shared.done.notify_all();
@@ -48,7 +48,7 @@ fn task(state: &State) -> Option<Task> {
     if current.prepared() < current.goal() {
         return Some(Task::Extend(Arc::clone(current)));
     }
-    // A next segment is made early enough to be ready, and late enough that a short run does without.
+    // The next segment is created early enough to be ready, and late enough that a short run needs none.
     let near_its_end = current.written() + 2 * AHEAD >= current.capacity;
     ((near_its_end || state.next_wanted) && state.next.is_none()).then(|| Task::Create {
         number: current.number + 1,

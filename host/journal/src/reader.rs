@@ -1,22 +1,22 @@
-//! Reading a reel from its files, also while it is written.
+//! Reads a reel from its files, also while it is written.
 
 use crate::JournalError;
 use crate::files::{check_name, list, segment_file};
 use crate::scan::{Scan, Step};
 use std::path::{Path, PathBuf};
 
-/// A record as it lies in the reader's buffer.
+/// A record in the reader's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Counted from 0 without gaps, over all segments.
+    /// The index, counted from 0 without gaps over all segments.
     pub index: u64,
-    /// What the writer gave.
+    /// The kind that the writer gave.
     pub kind: u16,
-    /// What the writer gave.
+    /// The payload that the writer gave.
     pub payload: &'a [u8],
 }
 
-/// A place in a reel, between two records.
+/// A position in a reel, between two records.
 pub struct Reader {
     folder: PathBuf,
     name: String,
@@ -24,10 +24,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a reel at the first record that is still there. Any number of readers may do so, in any process.
+    /// Opens a reel at its first remaining record. Any number of readers may do so, in any process.
     ///
     /// # Errors
-    /// There is no such reel, its first segment's header is damaged, or the system refuses.
+    /// The reel does not exist, its first segment's header is damaged, or a file can't be read.
     pub fn open(folder: &Path, name: &str) -> Result<Self, JournalError> {
         check_name(name)?;
         let missing = || JournalError::Missing {
@@ -44,13 +44,13 @@ impl Reader {
         })
     }
 
-    /// Reads the next record; `None` at the end, after which there may be more later.
+    /// Reads the next record; `None` at the end, after which more may follow later.
     ///
     /// # Errors
-    /// What stands there is damaged, or the system refuses.
+    /// The record is damaged, or a file can't be read.
     #[allow(
         clippy::should_implement_trait,
-        reason = "what it gives borrows from the reader"
+        reason = "the record borrows from the reader"
     )]
     pub fn next(&mut self) -> Result<Option<Record<'_>>, JournalError> {
         loop {
@@ -88,10 +88,10 @@ impl Reader {
         }
     }
 
-    /// Goes to the record with this index, which [`Reader::next`] then gives. The index after the last record is one too.
+    /// Moves to the record with this index, which [`Reader::next`] then returns. The index after the last record is valid too.
     ///
     /// # Errors
-    /// The index is not in the reel, what lies before it in its segment is damaged, or the system refuses.
+    /// The index is not in the reel, its segment is damaged before it, or a file can't be read.
     pub fn seek(&mut self, index: u64) -> Result<(), JournalError> {
         let mut found = None;
         for (number, path) in list(&self.folder, &self.name)?.into_iter().rev() {
@@ -124,7 +124,7 @@ impl Reader {
         })
     }
 
-    /// Index of the record that comes next.
+    /// Returns the index of the next record.
     pub const fn position(&self) -> u64 {
         self.scan.index()
     }
@@ -138,7 +138,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Goes on to the next segment, if it has been begun.
+    /// Moves to the next segment, if it has been started.
     fn enter_next(&mut self) -> Result<bool, JournalError> {
         let number = self.scan.header().number + 1;
         let path = segment_file(&self.folder, &self.name, number);
@@ -165,15 +165,15 @@ impl Reader {
             self.scan.running(),
         );
         if (header.reel, header.first, header.chain) != end {
-            let what = "it does not go on where the segment before it ends";
+            let what = "it does not continue where the segment before it ends";
             return Err(JournalError::damaged(scan.path(), 0, what));
         }
         self.scan = scan;
         Ok(true)
     }
 
-    /// The first segment behind this number that is left, if there is one. Only segments without records may be missing
-    /// before it: whoever waits for one that has been deleted would wait for ever.
+    /// Returns the first remaining segment behind this number. Only segments without records may be missing before it: a reader that
+    /// waits for a deleted one would wait for ever.
     fn next_left(&self, number: u64) -> Result<Option<Scan>, JournalError> {
         let files = list(&self.folder, &self.name)?;
         let Some((later, path)) = files.iter().find(|(other, _)| *other > number) else {
@@ -193,8 +193,8 @@ impl Reader {
         })
     }
 
-    /// Whether there is a later segment though this one does not end: then it is looked at once more, and if it still does
-    /// not end, that is damage.
+    /// Returns whether to read again because a later segment exists though this one has no end: if it still has none then, that is
+    /// damage.
     fn abandoned(&mut self) -> Result<bool, JournalError> {
         let number = self.scan.header().number + 1;
         let path = segment_file(&self.folder, &self.name, number);
@@ -204,7 +204,7 @@ impl Reader {
         if self.scan.has_more()? {
             return Ok(true);
         }
-        let what = "the segment stops here, but a later one is there";
+        let what = "the segment stops here, but a later one exists";
         Err(JournalError::damaged(
             self.scan.path(),
             self.scan.position(),

@@ -1,41 +1,42 @@
-//! Opening after whatever happened: where the writer goes on, and what is kept aside.
+//! Opens a reel after any kind of end: finds the place where the writer continues, and puts torn records aside.
 
 use crate::JournalError;
-use crate::files::{list, read_at, sync_folder, used, write_at};
+use crate::files::list;
 use crate::format::{HEADER, Header, SEAL};
+use crate::io::{read_at, sync_folder, used, write_at};
 use crate::scan::{Scan, Step};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What was found when a reel was opened.
+/// The state of a reel when it was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Opened {
-    /// Index after the last record: all that were ever appended, those pruned since included.
+    /// The index after the last record: the number of all that were ever appended, pruned ones included.
     pub records: u64,
-    /// What was half written and has been kept aside.
+    /// The half-written end that has been put aside.
     pub torn: Option<Torn>,
     /// The records that [`Reel::open_until`](crate::Reel::open_until) has put aside.
     pub beyond: Option<Torn>,
 }
 
-/// The end of a reel that was put aside. If it was only half written, no good record stands in it or behind it.
+/// The end of a reel that was put aside. If it was only half written, it has no good record in it or behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torn {
-    /// Where the bytes are kept.
+    /// The file that has the bytes now.
     pub file: PathBuf,
-    /// The segment they were in.
+    /// The segment that had them.
     pub segment: PathBuf,
-    /// Where in it they began.
+    /// Their offset in the segment.
     pub offset: u64,
-    /// How many they are.
+    /// Their number.
     pub bytes: u64,
-    /// Whether they lay where all had been durable. Then it was no crash that tore them: the disk or somebody changed the file,
-    /// and records that were acknowledged are lost.
+    /// Whether they were in the durable part. Then no crash tore them: the disk or a person changed the file, and acknowledged records
+    /// are lost.
     pub durable: bool,
 }
 
-/// Where the writer goes on.
+/// The place where the writer continues.
 pub(crate) enum Recovered {
     /// In a segment that was left open.
     Open {
@@ -45,7 +46,7 @@ pub(crate) enum Recovered {
         index: u64,
         running: u64,
     },
-    /// With a new segment. `reel` is there if there was a reel.
+    /// With a new segment. `reel` is set if the reel existed.
     Closed {
         reel: Option<u64>,
         number: u64,
@@ -54,8 +55,8 @@ pub(crate) enum Recovered {
     },
 }
 
-/// Finds where the writer goes on: before record `until` at the latest. Whoever calls it holds the reel's lock. Nothing is
-/// changed before all is looked at.
+/// Finds the place where the writer continues: before record `until` at the latest. The caller holds the reel's lock. Nothing is
+/// changed before everything has been inspected.
 pub(crate) fn recover(
     folder: &Path,
     name: &str,
@@ -80,10 +81,10 @@ pub(crate) fn recover(
         if let Some(tail) = tail {
             let zeros = vec![0; tail.bytes.len()];
             let clear = |file: &File| write_at(file, &zeros, scan.position());
-            opened.torn = Some(tail.keep(folder, scan, &ends.later, clear)?);
+            opened.torn = Some(tail.put_aside(folder, scan, &ends.later, clear)?);
         }
         opened.records = scan.index();
-        recovered = goes_on(scan)?;
+        recovered = continuation(scan)?;
     }
     if let Some(prepared) = prepared {
         opened.torn = opened.torn.or(prepared.drop()?);
@@ -96,12 +97,12 @@ pub(crate) fn recover(
         let (scan, torn) = put_aside(folder, name, until)?;
         opened.records = scan.index();
         opened.beyond = Some(torn);
-        recovered = goes_on(&scan)?;
+        recovered = continuation(&scan)?;
     }
     Ok((recovered, opened))
 }
 
-/// Takes the records from `until` on out of a reel that is whole.
+/// Puts the records from `until` on of an intact reel aside.
 fn put_aside(folder: &Path, name: &str, until: u64) -> Result<(Scan, Torn), JournalError> {
     let mut found = None;
     let mut later = Vec::new();
@@ -114,22 +115,22 @@ fn put_aside(folder: &Path, name: &str, until: u64) -> Result<(Scan, Torn), Jour
         }
     }
     let Some(mut scan) = found else {
-        let what = format!("the records before {until} are not there any more");
+        let what = format!("the records before {until} do not exist any more");
         return Err(JournalError::damaged(folder, 0, what));
     };
     while scan.index() < until && matches!(scan.step()?, Step::Record { .. }) {}
     let bytes = scan.tail()?;
     let durable = scan.mark().is_ok_and(|mark| mark > scan.position());
     let tail = Tail { bytes, durable };
-    let torn = tail.keep(folder, &scan, &later, |file| {
-        // At once, so that whatever ends this leaves whole records up to one of both ends.
+    let torn = tail.put_aside(folder, &scan, &later, |file| {
+        // In one step, so that whatever ends this leaves whole records up to one of both ends.
         file.set_len(scan.position())?;
         file.set_len(scan.header().capacity)
     })?;
     Ok((scan, torn))
 }
 
-fn goes_on(scan: &Scan) -> Result<Recovered, JournalError> {
+fn continuation(scan: &Scan) -> Result<Recovered, JournalError> {
     let (index, running) = (scan.index(), scan.running());
     if scan.is_sealed() {
         finish(scan)?;
@@ -149,20 +150,20 @@ fn goes_on(scan: &Scan) -> Result<Recovered, JournalError> {
     })
 }
 
-/// How the segments of a reel end.
+/// The ends of a reel's segments.
 struct Ends {
-    /// The first that does not end in order, or the last; gone through to its last good frame.
+    /// The first segment without a clean end, or the last one; read to its last good frame.
     last: Scan,
-    /// Closed ones before it that do not have their exact length yet.
+    /// Closed segments before it that do not have their exact length yet.
     unfinished: Vec<Scan>,
-    /// Those behind it.
+    /// The segments behind it.
     later: Vec<PathBuf>,
 }
 
 impl Ends {
-    /// Goes through the segments, those that were durable to their ends by their ends only. The first that does not end in order
-    /// should be the last. Where the machine has ended before all of a segment was written back, it may be an earlier
-    /// one, and then only records that were never durable are behind it.
+    /// Reads the segments; of those that were durable to their ends, only the ends. The first one without a clean end should be the
+    /// last. Where the machine ended before all of a segment was written back, it may be an earlier one, and then only records that
+    /// were never durable are behind it.
     fn find(name: &str, files: Vec<(u64, PathBuf)>) -> Result<Option<Self>, JournalError> {
         let mut unfinished = Vec::new();
         let mut before: Option<(u64, u64, u64)> = None;
@@ -171,7 +172,7 @@ impl Ends {
             let mut scan = begun(&path, name, number)?;
             let header = scan.header().clone();
             if before.is_some_and(|before| before != (header.reel, header.first, header.chain)) {
-                let what = "it does not go on where the segment before it ends";
+                let what = "it does not continue where the segment before it ends";
                 return Err(JournalError::damaged(&path, 0, what));
             }
             let last = files.len() == 0;
@@ -199,13 +200,13 @@ impl Ends {
     }
 }
 
-/// Refuses a closed segment with something behind its end, and one that stops though another follows, unless it is clear why.
+/// Refuses a closed segment with bytes behind its end, and one that stops though another follows, unless the reason is clear.
 fn check_end(scan: &Scan, last: bool) -> Result<(), JournalError> {
     if scan.is_sealed() {
         return match scan.span()? {
             None => Ok(()),
             Some(span) => {
-                let what = "something stands behind the end of the segment";
+                let what = "there are bytes behind the end of the segment";
                 Err(JournalError::damaged(scan.path(), span.start, what))
             }
         };
@@ -244,7 +245,7 @@ struct Prepared {
     bytes: u64,
 }
 
-/// Takes the prepared segment off the list, which an ended process leaves.
+/// Takes the prepared segment, which an ended process leaves, off the list.
 fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepared>, JournalError> {
     let Some((_, path)) = files.last() else {
         return Ok(None);
@@ -259,7 +260,7 @@ fn prepared(name: &str, files: &mut Vec<(u64, PathBuf)>) -> Result<Option<Prepar
     }
     let bytes = used(&file, 0).map_err(failed())?;
     let bytes = bytes.map_or(0, |span| span.end);
-    // It is as long as the one before it. Where there is none, none of it was ever durable.
+    // It is as long as the one before it. Without one before it, none of it was ever durable.
     let expected = match files.iter().rev().nth(1) {
         Some((number, before)) => begun(before, name, *number)?.header().capacity,
         None => length,
@@ -291,8 +292,8 @@ impl Prepared {
     }
 }
 
-/// Does what the writer's thread could not do any more for a sealed segment: it is made durable, has its exact length, and is
-/// marked so, hence is not gone through at every opening.
+/// Does for a sealed segment what the writer's thread could not do any more: makes it durable, gives it its exact length, and marks it
+/// so, so that later openings need not read all of it.
 fn finish(scan: &Scan) -> Result<(), JournalError> {
     let (path, end) = (scan.path(), scan.position());
     if scan.length()? == end && scan.mark() == Ok(end) {
@@ -307,14 +308,14 @@ fn finish(scan: &Scan) -> Result<(), JournalError> {
     finished.map_err(JournalError::io("finish", path))
 }
 
-/// What stands behind the last good frame, and is no damage.
+/// The bytes behind the last good frame, where they are no damage.
 struct Tail {
     bytes: Vec<u8>,
     durable: bool,
 }
 
 impl Tail {
-    /// Looks at what stands behind the last good frame; an error if it is damage.
+    /// Inspects the bytes behind the last good frame; damage is an error.
     fn of(scan: &Scan, later: &[PathBuf]) -> Result<Option<Self>, JournalError> {
         if scan.is_sealed() {
             return Ok(None);
@@ -337,8 +338,8 @@ impl Tail {
         Ok(Some(Self { bytes, durable }))
     }
 
-    /// Copies it aside and clears its place; segments behind it are put aside whole.
-    fn keep(
+    /// Copies the bytes aside and clears their place; segments behind them are put aside as a whole.
+    fn put_aside(
         self,
         folder: &Path,
         scan: &Scan,
@@ -352,7 +353,7 @@ impl Tail {
             file.sync_all()
         });
         copied.map_err(JournalError::io("keep the torn end in", &kept))?;
-        // The last first, so that whatever ends this leaves a reel without gaps.
+        // The last one first, so that whatever ends this leaves a reel without gaps.
         for later in later.iter().rev() {
             fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
         }
@@ -373,7 +374,7 @@ impl Tail {
     }
 }
 
-/// A name for what is kept aside that is not taken.
+/// Returns an unused name for what is put aside.
 fn aside(segment: &Path, offset: u64) -> PathBuf {
     let mut path = segment.with_extension(format!("torn-{offset}"));
     let mut number = 1;

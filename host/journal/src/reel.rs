@@ -1,5 +1,7 @@
-//! The writer.
+//! The writer of a reel.
 
+use crate::atomic_file::create_folder;
+use crate::clock::unix_ns;
 use crate::files::check_name;
 use crate::format::{
     Content, FRAME, FrameHeader, HEADER, Header, SEAL, frame_bytes, run_on, seal_payload,
@@ -13,12 +15,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The least and the most bytes of a segment.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=16 << 30;
 
-/// An append-only sequence of records, open for writing. There is one writer at a time, held to that by a lock.
+/// An append-only sequence of records, open for writing. A lock ensures that there is one writer at a time.
 pub struct Reel {
     shared: Arc<Shared>,
     segment: Arc<Segment>,
@@ -35,10 +36,10 @@ pub struct Reel {
 }
 
 impl Reel {
-    /// Opens a reel to append to it, or begins one. What a crash left half written is kept aside and told.
+    /// Opens a reel to append to it, and creates it if necessary. A record that a crash left half written is put aside and reported.
     ///
     /// # Errors
-    /// Another writer has it, it is damaged in the middle, a setting is not usable, or the system refuses.
+    /// Another writer holds the reel, it is damaged in the middle, a setting is invalid, or a system call fails.
     pub fn open(
         folder: &Path,
         name: &str,
@@ -47,7 +48,7 @@ impl Reel {
         Self::open_until(folder, name, config, u64::MAX)
     }
 
-    /// As [`Reel::open`]; records from index `until` on are put aside and told: they are about something that is lost.
+    /// As [`Reel::open`]; records from index `until` on are put aside and reported: they are about something that is lost.
     ///
     /// # Errors
     /// As [`Reel::open`].
@@ -59,7 +60,7 @@ impl Reel {
     ) -> Result<(Self, Opened), JournalError> {
         check_name(name)?;
         let config = checked(config)?;
-        fs::create_dir_all(folder).map_err(JournalError::io("create the folder", folder))?;
+        create_folder(folder).map_err(JournalError::folder)?;
         let lock = lock(folder, name)?;
         let (recovered, opened) = recover(folder, name, until)?;
         let (segment, header, position, index, running) = match recovered {
@@ -82,10 +83,12 @@ impl Reel {
                 let header = Header {
                     schema: config.schema,
                     name: name.to_owned(),
-                    reel: reel.unwrap_or_else(|| now_ns() ^ u64::from(std::process::id()) << 40),
+                    reel: reel.unwrap_or_else(|| {
+                        unix_ns().cast_unsigned() ^ u64::from(std::process::id()) << 40
+                    }),
                     number,
                     first: index,
-                    created_ns: now_ns(),
+                    created_ns: unix_ns().cast_unsigned(),
                     chain: running,
                     capacity: config.segment_bytes,
                 };
@@ -95,7 +98,7 @@ impl Reel {
             }
         };
         let segment = Arc::new(segment);
-        // What an earlier run left in an open segment may never have been synced.
+        // The end of an open segment of an earlier run may never have been synced.
         let durable = header.first;
         let shared = Shared::new(folder, name, &config, Arc::clone(&segment), durable..index);
         let mut reel = Self {
@@ -115,11 +118,11 @@ impl Reel {
         Ok((reel, opened))
     }
 
-    /// Appends a record; gives its index. The record is visible to every reader once this returns, and survives the end of
-    /// this process; see [`Reel::sync`] for the end of the machine.
+    /// Appends a record; returns its index. The record is visible to every reader once this returns, and survives the end of this
+    /// process; see [`Reel::sync`] for the end of the machine.
     ///
     /// # Errors
-    /// There is no room on the disk, or syncing has failed. The record is not there then; it may be appended again.
+    /// The disk is full, or a sync has failed. The record is not appended then; it may be appended again.
     #[inline]
     pub fn append(&mut self, kind: u16, payload: &[u8]) -> Result<u64, JournalError> {
         let bytes = frame_bytes(payload.len());
@@ -131,12 +134,12 @@ impl Reel {
         Ok(index)
     }
 
-    /// Appends records of one kind and one size that lie back to back; gives the first one's index. They become visible one
-    /// after the other.
+    /// Appends records of one kind and one size that lie back to back; returns the index of the first. They become visible one after the
+    /// other.
     ///
     /// # Errors
-    /// As [`Reel::append`]; and `payloads` is no whole number of records. None of the records is there then, unless they take
-    /// more than a quarter of a segment: then those below [`Reel::next_index`] are.
+    /// As [`Reel::append`]; and `payloads` is no whole number of records. None of the records is appended then, unless they take more
+    /// than a quarter of a segment: then those below [`Reel::next_index`] are.
     pub fn append_all(
         &mut self,
         kind: u16,
@@ -164,16 +167,16 @@ impl Reel {
         Ok(first)
     }
 
-    /// Index that the next record will have.
+    /// Returns the index of the next record.
     #[inline]
     pub const fn next_index(&self) -> u64 {
         self.index
     }
 
-    /// Returns when all that was appended is durable: on the disk, as far as the system can tell.
+    /// Waits until all appended records are durable: on the disk, as far as the system can tell.
     ///
     /// # Errors
-    /// The system could not; see [`JournalError::SyncFailed`].
+    /// A sync failed; see [`JournalError::SyncFailed`].
     pub fn sync(&mut self) -> Result<(), JournalError> {
         let shared = &self.shared;
         let mut state = shared.lock();
@@ -190,17 +193,17 @@ impl Reel {
         }
     }
 
-    /// All records below this index are durable.
+    /// Returns the index below which all records are durable.
     #[inline]
     pub fn durable(&self) -> u64 {
         self.shared.durable.load(Ordering::Acquire)
     }
 
-    /// Tells what the threads behind the writer have met. Send no new orders while it is an error.
+    /// Reports failures of the threads behind the writer. Send no new orders while it is an error.
     ///
     /// # Errors
-    /// Syncing failed (for good); there is no room for what comes next (until there is again); records have waited for the
-    /// disk for more than a second.
+    /// A sync failed (final); the disk has no space for the next records (until it has again); records have waited for the disk for
+    /// more than a second.
     pub fn health(&self) -> Result<(), JournalError> {
         if let Some((behind, records)) = self.shared.waiting()
             && behind > PATIENCE
@@ -221,12 +224,12 @@ impl Reel {
         }
     }
 
-    /// Ends the reel: the last segment is sealed, has its exact length and is durable. It may be opened again.
+    /// Closes the reel: seals the last segment, gives it its exact length and makes it durable. The reel may be opened again.
     ///
     /// # Errors
-    /// The system could not make it durable.
+    /// The segment can't be made durable.
     pub fn close(mut self) -> Result<(), JournalError> {
-        // One without records too: it tells which index comes next when those before it are pruned.
+        // A segment without records too: it says which index comes next when those before it are pruned.
         self.seal();
         let mut state = self.shared.lock();
         state.flush = true;
@@ -243,7 +246,7 @@ impl Reel {
     }
 
     fn start(&mut self) -> Result<(), JournalError> {
-        self.spawn("room", preparing::run)?;
+        self.spawn("prepare", preparing::run)?;
         self.spawn("sync", syncing::run)
     }
 
@@ -257,7 +260,7 @@ impl Reel {
         Ok(())
     }
 
-    /// Ends the threads and removes the segment that was prepared and not begun.
+    /// Ends the threads and removes the segment that was prepared and not started.
     fn stop(&mut self) {
         let mut state = self.shared.lock();
         state.stopping = true;
@@ -272,7 +275,7 @@ impl Reel {
         }
     }
 
-    /// Writes the frame of a record for which there is room.
+    /// Writes the frame of a record for which space is reserved.
     #[inline]
     fn put(&mut self, kind: u16, payload: &[u8], bytes: u64) {
         let frame = FrameHeader::new(self.identity, self.index, Content::Record(kind), payload);
@@ -283,20 +286,20 @@ impl Reel {
         self.index += 1;
     }
 
-    /// Makes sure that frames of so many bytes may be written, with those of one payload in each.
+    /// Ensures that frames of so many bytes can be written, each with a payload of `payload` bytes.
     #[inline]
     fn reserve(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
         if self.shared.failed.load(Ordering::Relaxed) {
             return self.shared.sync_result();
         }
         if self.position + bytes > self.limit {
-            return self.make_room(bytes, payload);
+            return self.reserve_slowly(bytes, payload);
         }
         Ok(())
     }
 
     #[cold]
-    fn make_room(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
+    fn reserve_slowly(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
         let most = self.segment.capacity - HEADER - SEAL;
         if bytes > most {
             let most = most - FRAME as u64;
@@ -311,7 +314,7 @@ impl Reel {
         let mut state = self.shared.lock();
         self.shared.prepare.notify_one();
         if self.segment.prepared() < end {
-            // Whatever it met before may be gone; the answer to this append shall be a new one.
+            // An earlier failure may be over; the answer to this append must be a new one.
             state.prepare_failure = None;
         }
         while self.segment.prepared() < end {
@@ -321,13 +324,13 @@ impl Reel {
             state = wait(&self.shared.done, state);
         }
         drop(state);
-        // Comes back once a step, to wake the thread that prepares.
+        // Returns here once a step, to wake the preparing thread.
         let step = (end + STEP).min(self.segment.prepared());
         self.limit = step - SEAL;
         Ok(())
     }
 
-    /// Goes on to the next segment.
+    /// Moves to the next segment.
     fn roll(&mut self) -> Result<(), JournalError> {
         let next = self.next_segment()?;
         self.seal();
@@ -335,7 +338,7 @@ impl Reel {
             schema: self.shared.config.schema,
             number: next.number,
             first: self.index,
-            created_ns: now_ns(),
+            created_ns: unix_ns().cast_unsigned(),
             chain: self.running,
             capacity: next.capacity,
             ..self.header.clone()
@@ -370,7 +373,7 @@ impl Reel {
         }
     }
 
-    /// Writes the frame that ends the segment, for which every reservation leaves room.
+    /// Writes the frame that ends the segment, for which every reservation leaves space.
     fn seal(&mut self) {
         let payload = seal_payload(self.index - self.first, self.running);
         let frame = FrameHeader::new(self.identity, self.index, Content::Seal, &payload);
@@ -384,9 +387,9 @@ impl Reel {
 
 impl Drop for Reel {
     fn drop(&mut self) {
-        // Left open, as after a crash: what was appended is there, and the next opening goes on behind it.
+        // Left open, as after a crash: the appended records are there, and the next opening continues behind them.
         self.stop();
-        // Not only by closing it: a child that is just being started may hold a copy of the descriptor for a moment.
+        // Not only by closing it: a child process that is being started may hold a copy of the descriptor for a moment.
         drop(self.lock.unlock());
     }
 }
@@ -417,9 +420,4 @@ fn lock(folder: &Path, name: &str) -> Result<File, JournalError> {
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse { file: path }),
         Err(TryLockError::Error(error)) => Err(JournalError::io("lock", &path)(error)),
     }
-}
-
-fn now_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos() as u64)
 }

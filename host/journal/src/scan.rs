@@ -1,22 +1,22 @@
-//! Walking through the frames of one segment file, whether or not it is being written.
+//! Reads the frames of one segment file, whether or not it is being written.
 
 use crate::JournalError;
-use crate::files::{is_zero, read_at, used, write_at};
 use crate::format::{
     ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, mark, read_mark,
     read_seal, run_on, u64_at,
 };
+use crate::io::{is_zero, read_at, used, write_at};
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Bytes read at once.
+/// The bytes that are read at once.
 const CHUNK: usize = 64 << 10;
 
-/// What the system writes back at once.
+/// The bytes that the system writes back at once.
 const PAGE: u64 = 4096;
 
-/// A place in a segment file, between two frames.
+/// A position in a segment file, between two frames.
 pub(crate) struct Scan {
     path: PathBuf,
     file: File,
@@ -24,18 +24,18 @@ pub(crate) struct Scan {
     identity: u32,
     mark: Result<u64, String>,
     buffer: Vec<u8>,
-    /// Where in the file the buffer begins.
+    /// The buffer's offset in the file.
     buffered: u64,
     position: u64,
-    /// Index of the next record.
+    /// The index of the next record.
     index: u64,
     running: u64,
     sealed: bool,
-    /// Set once damage was stepped over: the running checksum is unknown from there on.
+    /// Set once damage was skipped: the running checksum is unknown from there on.
     skipped: bool,
 }
 
-/// What stands at a place.
+/// The content at a position.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// A record; its payload lies in the scan's buffer.
@@ -48,20 +48,20 @@ pub(crate) enum Step {
     Seal { next: u64 },
     /// Nothing, or nothing yet.
     End,
-    /// Something that is no frame of this place.
+    /// Bytes that are not a frame of this position.
     Broken(String),
 }
 
-/// What a look at one frame gives: its header, its content and where its payload with padding lies in the buffer.
+/// A frame that was found: its header, its content and the place of its payload with padding in the buffer.
 type Look = Result<Option<(FrameHeader, Content, Range<usize>)>, String>;
 
 impl Scan {
-    /// Opens a segment; `None` if it is not begun, as one that is only prepared.
+    /// Opens a segment; `None` if it is only prepared and not started.
     pub(crate) fn open(path: &Path, name: &str, number: u64) -> Result<Option<Self>, JournalError> {
         let file = File::open(path).map_err(JournalError::io("open", path))?;
         let mut page = vec![0; HEADER as usize];
         let mut problem = String::new();
-        // Its first bytes are written last, so whoever sees them and reads again sees all.
+        // Its first bytes are written last, so a reader that sees them and reads again sees all.
         for _ in 0..2 {
             let count =
                 read_at(&file, &mut page, 0).map_err(JournalError::io("read from", path))?;
@@ -101,8 +101,8 @@ impl Scan {
         }
     }
 
-    /// Reads the next frame. Nothing moves on at [`Step::End`] and [`Step::Broken`]: asking again is allowed, and sees what
-    /// has been written since.
+    /// Reads the next frame. The position stays at [`Step::End`] and [`Step::Broken`]: another call is allowed, and sees what has been
+    /// written since.
     pub(crate) fn step(&mut self) -> Result<Step, JournalError> {
         if self.sealed {
             return Ok(Step::Seal { next: self.index });
@@ -142,7 +142,7 @@ impl Scan {
                         is.0
                     )));
                 }
-                // The chain goes on over records only.
+                // The chain covers records only.
                 self.pass(frame, padded.len());
                 self.running = states.map_or(0, |(_, running)| running);
                 self.sealed = true;
@@ -156,7 +156,7 @@ impl Scan {
         self.position += (FRAME + padded) as u64;
     }
 
-    /// Whether the file has anything at the position: a first word of zero is no frame.
+    /// Returns whether the file has a frame at the position: a first word of zero is none.
     pub(crate) fn has_more(&self) -> Result<bool, JournalError> {
         let mut word = [0; 8];
         self.read(&mut word, self.position)?;
@@ -178,7 +178,7 @@ impl Scan {
         }
         let (Some(length), Some(content)) = (frame.payload(), frame.content()) else {
             return Ok(Err(
-                "what stands here is not the beginning of a frame".to_owned()
+                "these bytes are not the beginning of a frame".to_owned()
             ));
         };
         let padded = frame_bytes(length) as usize - FRAME;
@@ -202,7 +202,7 @@ impl Scan {
         Ok(Ok(Some((frame, content, padded))))
     }
 
-    /// Where in the buffer the next `count` bytes of the file are, if it has them.
+    /// Returns the place of the next `count` bytes in the buffer, if the file has them.
     fn bytes(&mut self, count: usize) -> Result<Option<Range<usize>>, JournalError> {
         let from = (self.position - self.buffered) as usize;
         if from + count <= self.buffer.len() {
@@ -217,7 +217,7 @@ impl Scan {
         Ok((count <= got).then_some(0..count))
     }
 
-    /// Goes on at a place behind damage, as [`Scan::next_good`] found it.
+    /// Continues at a position behind damage, as [`Scan::next_good`] found it.
     pub(crate) fn resume_at(&mut self, position: u64, index: u64) {
         self.position = position;
         self.index = index;
@@ -225,7 +225,7 @@ impl Scan {
         self.buffer.clear();
     }
 
-    /// The next place behind the position where a frame of this segment stands, with its index.
+    /// Finds the next position with a frame of this segment, and its index.
     pub(crate) fn next_good(&self) -> Result<Option<(u64, u64)>, JournalError> {
         let tail = self.tail()?;
         let most = (self.header.capacity / FRAME as u64).min(1 << 31);
@@ -237,7 +237,7 @@ impl Scan {
             let (Some(length), Some(_)) = (frame.payload(), frame.content()) else {
                 continue;
             };
-            // Only the low half of the index is there; the high half is that of the nearest one not before ours.
+            // The frame has only the low half of the index; the high half is that of the nearest index not before this one.
             let ahead = u64::from(frame.index_low().wrapping_sub(self.index as u32));
             let place = self.position + at as u64;
             if ahead > most || place + frame_bytes(length) > self.header.capacity {
@@ -255,9 +255,8 @@ impl Scan {
         Ok(None)
     }
 
-    /// Whether a page is missing here that should hold a part of the next frame: zero up to its end, though there is
-    /// something `behind` it. That is what the end of the machine leaves of pages that were never written back, and not what a
-    /// changed bit leaves.
+    /// Returns whether a page is missing that should have a part of the next frame: it is zero up to its end, though there is a frame
+    /// `behind` it. The end of the machine leaves that of pages that were never written back; a changed bit does not.
     pub(crate) fn lacks_a_page(&self, behind: u64) -> Result<bool, JournalError> {
         let mut head = [0; FRAME];
         self.read(&mut head, self.position)?;
@@ -282,7 +281,7 @@ impl Scan {
         Ok(false)
     }
 
-    /// All bytes from the position to the last one that is not zero.
+    /// Reads all bytes from the position to the last one that is not zero.
     pub(crate) fn tail(&self) -> Result<Vec<u8>, JournalError> {
         let span = self.span()?;
         let length = span.map_or(0, |span| span.end - self.position);
@@ -291,7 +290,7 @@ impl Scan {
         Ok(tail)
     }
 
-    /// Where behind the position the first byte is that is not zero, and where the last one ends.
+    /// Returns the span from the first to the last byte behind the position that is not zero.
     pub(crate) fn span(&self) -> Result<Option<Range<u64>>, JournalError> {
         used(&self.file, self.position).map_err(JournalError::io("read from", &self.path))
     }
@@ -300,7 +299,7 @@ impl Scan {
         read_at(&self.file, bytes, offset).map_err(JournalError::io("read from", &self.path))
     }
 
-    /// The records and the running checksum that a seal at this place states, if there is one.
+    /// Returns the records and the running checksum of a seal at this offset, if there is one.
     pub(crate) fn seal_at(&self, offset: u64) -> Result<Option<(u64, u64)>, JournalError> {
         let mut bytes = [0; SEAL as usize];
         let got = self.read(&mut bytes, offset)?;
@@ -313,7 +312,7 @@ impl Scan {
             .filter(|(records, _)| frame.holds(self.identity, self.header.first + records, padded)))
     }
 
-    /// Notes in the header that the segment is durable up to the position and no further.
+    /// Marks in the header that the segment is durable up to the position and no further.
     pub(crate) fn place_mark(&self, file: &File) -> std::io::Result<()> {
         let mark = mark(self.identity, self.position);
         write_at(file, &mark.to_le_bytes(), MARK)
@@ -347,7 +346,7 @@ impl Scan {
         self.sealed
     }
 
-    /// How far the segment was durable for certain, or what is wrong with the word that tells.
+    /// Returns the end of the certainly durable part, or the fault of the mark.
     pub(crate) fn mark(&self) -> Result<u64, String> {
         self.mark.clone()
     }

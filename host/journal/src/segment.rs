@@ -1,26 +1,27 @@
-//! A segment that is being written: its file, its mapping, and how far each party has come.
+//! A segment that is being written: its file, its mapping, and the progress of each thread.
 
 use crate::JournalError;
-use crate::files::{segment_file, sync_folder, write_at};
+use crate::files::segment_file;
 use crate::format::{HEADER, Header, MARK, mark};
+use crate::io::{sync_folder, write_at};
 use crate::mapping::Mapping;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// Bytes prepared in one step.
+/// The bytes that are prepared in one step.
 pub(crate) const STEP: u64 = 1 << 20;
 
-/// How far ahead of the writer a segment is prepared: at 250 MB/s the time in which a thread that lost its core gets one back.
+/// The bytes that are prepared ahead of the writer: at 250 MB/s the time in which a thread that lost its core gets one back.
 pub(crate) const AHEAD: u64 = 16 << 20;
 
-/// How far ahead of the writer pages are made writable again after a sync has taken that away.
+/// The bytes ahead of the writer whose pages are made writable again after a sync made them read-only.
 const TOUCH: u64 = 4 << 20;
 
 static ZEROS: [u8; STEP as usize] = [0; STEP as usize];
 
-/// A segment being written.
+/// A segment that is being written.
 pub(crate) struct Segment {
     pub(crate) path: PathBuf,
     file: File,
@@ -28,13 +29,13 @@ pub(crate) struct Segment {
     pub(crate) number: u64,
     pub(crate) capacity: u64,
     identity: OnceLock<u32>,
-    /// All before this is written and may be synced. Moved by the writer.
+    /// Everything before this is written and may be synced. Moved by the writer.
     written: AtomicU64,
-    /// All before this is durable. Moved by the syncing thread.
+    /// Everything before this is durable. Moved by the syncing thread.
     synced: AtomicU64,
-    /// All before this has its place on the disk and may be written. Moved by the preparing thread.
+    /// Everything before this is allocated on the disk and may be written. Moved by the preparing thread.
     prepared: AtomicU64,
-    /// What the writer waits for.
+    /// The position that the writer waits for.
     wanted: AtomicU64,
     sealed: AtomicBool,
     /// Whether the folder's entry is durable.
@@ -42,7 +43,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a file of zeros under its final name, with its first step prepared and no header yet.
+    /// Creates a file of zeros under its final name, with its first step prepared and without a header.
     pub(crate) fn create(
         folder: &Path,
         name: &str,
@@ -51,7 +52,7 @@ impl Segment {
         header: Option<&Header>,
     ) -> Result<Self, JournalError> {
         let path = segment_file(folder, name, number);
-        // Under a name that nobody reads until its length is right: a crash here leaves nothing that looks damaged.
+        // Under a name that is not read until its length is right: a crash here leaves nothing that looks damaged.
         let draft = folder.join(format!("{name}.next"));
         let made = Self::draft(&draft, path, number, capacity);
         let segment = made.inspect_err(|_| drop(fs::remove_file(&draft)))?;
@@ -81,7 +82,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Takes up a segment that an earlier run left open, behind its last good frame.
+    /// Continues a segment that an earlier run left open, behind its last good frame.
     pub(crate) fn resume(
         path: &Path,
         header: &Header,
@@ -139,10 +140,10 @@ impl Segment {
         self.written.store(HEADER, Ordering::Release);
     }
 
-    /// Writes zeros where the next step of the file is, so that it has a place on the disk, and makes its pages present.
+    /// Writes zeros to the next step of the file, so that it is allocated on the disk, and makes its pages present.
     ///
     /// # Errors
-    /// The system refuses, as on a full disk. Nothing has moved then, and it may be tried again.
+    /// The write fails, as on a full disk. Nothing has moved then, and it may be tried again.
     pub(crate) fn extend(&self, at_least: u64) -> Result<(), JournalError> {
         loop {
             let from = self.prepared();
@@ -157,7 +158,7 @@ impl Segment {
         }
     }
 
-    /// How far the segment should be prepared now.
+    /// Returns the position up to which the segment should be prepared now.
     pub(crate) fn goal(&self) -> u64 {
         let ahead = self.written().saturating_add(AHEAD);
         ahead
@@ -169,7 +170,7 @@ impl Segment {
         self.wanted.fetch_max(end, Ordering::AcqRel);
     }
 
-    /// Copies a frame in, payload first and the word that makes it visible last.
+    /// Copies a frame into the mapping, the payload first and the word that makes it visible last.
     #[inline]
     pub(crate) fn put(&self, position: u64, first: u64, second: u64, payload: &[u8]) {
         self.mapping.copy(position + 16, payload);
@@ -190,7 +191,7 @@ impl Segment {
         self.sealed.load(Ordering::Acquire)
     }
 
-    /// Whether all that is written is durable.
+    /// Returns whether everything written is durable.
     pub(crate) fn is_synced(&self) -> bool {
         self.synced.load(Ordering::Acquire) == self.written()
     }
@@ -207,8 +208,8 @@ impl Segment {
         *self.identity.get().expect("the segment has been begun")
     }
 
-    /// Makes durable what is written, and notes in the header how far that is. The note itself becomes durable with the next
-    /// sync, so it never promises too much.
+    /// Makes everything written durable, and marks its end in the header. The mark itself becomes durable with the next sync, so it
+    /// never promises too much.
     pub(crate) fn sync(&self, folder: &Path) -> Result<(), JournalError> {
         let written = self.written();
         self.mapping

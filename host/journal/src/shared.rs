@@ -1,4 +1,4 @@
-//! What the writer and its two threads have in common.
+//! The state that the writer and its two threads share.
 
 use crate::segment::Segment;
 use crate::{JournalError, ReelConfig};
@@ -8,25 +8,25 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long records may wait for the disk before that is an error.
+/// The time that records may wait for the disk before that is an error.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What the writer and its two threads have in common.
+/// The state that the writer and its two threads share.
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
     pub(crate) name: String,
     pub(crate) config: ReelConfig,
-    /// Index after the last record appended. Only the writer moves it.
+    /// The index after the last appended record. Only the writer moves it.
     pub(crate) appended: AtomicU64,
-    /// Index after the last durable record.
+    /// The index after the last durable record.
     pub(crate) durable: AtomicU64,
-    /// Set once syncing has failed, which is for good.
+    /// Set once a sync has failed, which is final.
     pub(crate) failed: AtomicBool,
-    /// When the last complete sync began, in nanoseconds after `started`.
+    /// The start of the last complete sync, in nanoseconds after `started`.
     covered_ns: AtomicU64,
     started: Instant,
     state: Mutex<State>,
-    /// The writer waits on it for room and for durability.
+    /// The writer waits on it for space and for durability.
     pub(crate) done: Condvar,
     /// The preparing thread waits on it.
     pub(crate) prepare: Condvar,
@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) sync: Condvar,
 }
 
-/// What is exchanged under the lock, never on the way of an ordinary append.
+/// The state under the lock, which an ordinary append never takes.
 pub(crate) struct State {
     /// Segments not finished yet, oldest first; the last is the one being written.
     pub(crate) open: Vec<Arc<Segment>>,
@@ -44,13 +44,13 @@ pub(crate) struct State {
     pub(crate) next_wanted: bool,
     /// The first segment that was finished without being synced.
     pub(crate) unsynced: Option<u64>,
-    /// Whoever waits for durability waits for this index.
+    /// The highest index whose durability is waited for.
     pub(crate) asked: u64,
-    /// Set when all is to be finished, whatever `asked` says.
+    /// Set when everything is to be finished, whatever `asked` says.
     pub(crate) flush: bool,
-    /// Why preparing last failed; cleared when it succeeds.
+    /// The last failure to prepare; cleared by a success.
     pub(crate) prepare_failure: Option<JournalError>,
-    /// Why syncing failed.
+    /// The failure to sync.
     pub(crate) sync_failure: Option<JournalError>,
     pub(crate) stopping: bool,
 }
@@ -93,7 +93,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The failure of a sync, if there was one.
+    /// Returns the failure of a sync, if there was one.
     pub(crate) fn sync_result(&self) -> Result<(), JournalError> {
         match &self.lock().sync_failure {
             Some(failure) => Err(failure.clone()),
@@ -101,14 +101,14 @@ impl Shared {
         }
     }
 
-    /// Notes that all that was appended before `began` is durable.
+    /// Notes that everything appended before `began` is durable.
     pub(crate) fn covered(&self, began: Instant, index: u64) {
         let began = began.saturating_duration_since(self.started).as_nanos() as u64;
         self.covered_ns.store(began, Ordering::Release);
         self.durable.store(index, Ordering::Release);
     }
 
-    /// How long the oldest record that is not durable has waited at least, and how many do.
+    /// Returns the least time that the oldest record without durability has waited, and the number of such records.
     pub(crate) fn waiting(&self) -> Option<(Duration, u64)> {
         let covered = Duration::from_nanos(self.covered_ns.load(Ordering::Acquire));
         let durable = self.durable.load(Ordering::Acquire);

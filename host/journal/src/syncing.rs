@@ -1,4 +1,4 @@
-//! The thread that makes durable what was appended, and gives closed segments their exact length.
+//! The thread that makes appended records durable, and gives closed segments their exact length.
 
 use crate::files::segment_file;
 use crate::segment::Segment;
@@ -10,10 +10,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How often records are made durable that nobody waits for, in the mode that syncs on order.
+/// The interval of syncs without a waiter, in the mode that syncs on order.
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Runs until the reel is closed, or syncing has failed.
+/// Runs until the reel is closed, or a sync has failed.
 pub(crate) fn run(shared: &Shared) {
     let interval = match shared.config.sync {
         Sync::Interval(interval) => Some(interval),
@@ -28,7 +28,7 @@ pub(crate) fn run(shared: &Shared) {
         let flush = state.flush;
         let segments = state.open.clone();
         let unsynced = state.unsynced.filter(|_| asked);
-        // Read before it is looked how far the segments are written, so it can only be less.
+        // Read before the written ends of the segments, so it can only be less.
         let index = shared.appended.load(Ordering::Acquire);
         let idle = index == shared.durable.load(Ordering::Acquire) && !flush;
         drop(state);
@@ -79,7 +79,7 @@ fn rest<'a>(
     }
 }
 
-/// Makes durable what all segments hold, oldest first, so that no later record is durable before an earlier one is.
+/// Syncs all segments, oldest first, so that no later record is durable before an earlier one.
 fn pass(
     shared: &Shared,
     segments: &[Arc<Segment>],
@@ -104,7 +104,7 @@ fn sync_closed(shared: &Shared, number: u64) -> Result<(), JournalError> {
     }
 }
 
-/// Finishes the segments that are sealed; gives their numbers.
+/// Finishes the sealed segments; returns their numbers.
 fn finish(
     shared: &Shared,
     segments: &[Arc<Segment>],

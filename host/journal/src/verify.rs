@@ -1,62 +1,63 @@
-//! Checking every byte of a reel.
+//! Verifies every byte of a reel.
 
 use crate::JournalError;
-use crate::files::{check_name, list, used};
+use crate::files::{check_name, list};
 use crate::format::{HEADER, MARK};
+use crate::io::used;
 use crate::scan::{Scan, Step};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// How often progress is told, in bytes.
+/// The bytes between two reports of progress.
 const PROGRESS: u64 = 4 << 20;
 
-/// How often, and how long apart, a place is looked at again that a writer may be writing.
+/// The number of further looks at a place that a writer may be writing, and the time between them.
 const LOOKS: u32 = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// What [`verify`] found.
+/// The result of [`verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Segments that have been begun.
+    /// The number of segments that have been started.
     pub segments: u64,
-    /// Good records.
+    /// The number of good records.
     pub records: u64,
-    /// Bytes looked at.
+    /// The number of bytes that were read.
     pub bytes: u64,
-    /// Number of the first segment. Numbers are counted from 1; whether those before it may be gone is for the caller to know.
+    /// The number of the first segment. Numbers are counted from 1; the caller knows whether earlier ones may be missing.
     pub first: u64,
-    /// Number of the last segment, also if it was only prepared.
+    /// The number of the last segment, also if it was only prepared.
     pub last: u64,
-    /// Whether the last segment that was begun is closed: its last writer ended it in order, or went on to another one.
+    /// Whether the last started segment is closed: its last writer closed it cleanly, or moved to another one.
     pub sealed: bool,
-    /// Whether the last segment is closed, has its exact length and was all durable. Where a writer went on to another segment,
-    /// that one was made durable before this is so, and the end of the machine does not take it away.
+    /// Whether the last segment is closed, has its exact length and was all durable. Where a writer moved to another segment, that one
+    /// was made durable before this is so, and the end of the machine does not take it away.
     pub finished: bool,
-    /// A record that a killed writer left half written behind the last one; the next one puts it aside.
+    /// A record that a killed writer left half written behind the last one; the next writer puts it aside.
     pub torn: Option<Damage>,
-    /// Everything that is not as it was written; none if all is well.
+    /// Everything that differs from what was written.
     pub damage: Vec<Damage>,
 }
 
-/// A place that is not as it was written.
+/// A place that differs from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The segment.
     pub file: PathBuf,
-    /// Where in it the damage is: the byte, or the beginning of the frame or header that it is in.
+    /// The place of the damage: the byte, or the beginning of its frame or header.
     pub offset: u64,
-    /// What is wrong there.
+    /// The fault.
     pub what: String,
 }
 
-/// Reads every byte of a reel and checks it. `progress` is told the bytes done and their total.
+/// Reads every byte of a reel and checks it. `progress` receives the bytes done and their total.
 ///
-/// A reel may be verified while it is written; what is appended meanwhile may or may not be looked at.
+/// A reel may be verified while it is written; records that are appended meanwhile may or may not be read.
 ///
 /// # Errors
-/// The folder or a file cannot be read. Damage is no error here; it is in what is returned.
+/// The folder or a file cannot be read. Damage is no error; it is in the result.
 pub fn verify(
     folder: &Path,
     name: &str,
@@ -102,9 +103,9 @@ struct Check<'a> {
     folder: &'a Path,
     name: &'a str,
     verified: Verified,
-    /// Reel, index and running checksum with which the segment before ends, if that is known.
+    /// The reel, index and running checksum at the end of the segment before, if known.
     before: Option<(u64, u64, u64)>,
-    /// Length that the segment before had before it was closed.
+    /// The length of the segment before while it was open.
     capacity: Option<u64>,
     total: u64,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -136,7 +137,7 @@ impl Check<'_> {
         let header = scan.header().clone();
         let is = (header.reel, header.first, header.chain);
         if self.before.is_some_and(|before| before != is) {
-            let what = "it does not go on where the segment before it ends";
+            let what = "it does not continue where the segment before it ends";
             self.damage(&path, 0, what);
         }
         if let Err(what) = scan.mark() {
@@ -146,9 +147,9 @@ impl Check<'_> {
         let whole = self.frames(&mut scan)?;
         self.verified.sealed = scan.is_sealed();
         if !scan.is_sealed() && !last && self.is_followed(header.number) {
-            // It may have been closed while it was being read.
+            // It may have been closed while it was read.
             if whole && self.frames(&mut scan)? && !scan.is_sealed() {
-                let what = "the segment stops here, but a later one is there";
+                let what = "the segment stops here, but a later one exists";
                 self.damage(&path, scan.position(), what);
             }
             self.verified.sealed = scan.is_sealed();
@@ -165,9 +166,9 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Goes through the frames, over damage too; whether it came to the end of what is written.
+    /// Reads the frames, skipping damage; returns whether it reached the end of the written part.
     fn frames(&mut self, scan: &mut Scan) -> Result<bool, JournalError> {
-        let mut told = 0;
+        let mut reported = 0;
         loop {
             match scan.step()? {
                 Step::Record { .. } => self.verified.records += 1,
@@ -185,23 +186,23 @@ impl Check<'_> {
                     }
                 }
             }
-            if scan.position() - told >= PROGRESS {
-                told = scan.position();
-                let done = self.verified.bytes + told;
+            if scan.position() - reported >= PROGRESS {
+                reported = scan.position();
+                let done = self.verified.bytes + reported;
                 (self.progress)(done, self.total.max(done));
             }
         }
     }
 
-    /// Whether good frames follow though there is none here.
+    /// Returns whether good frames follow though there is none here.
     fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
-        // In this order: where nothing stands, a writer may write several frames before it is looked at again, and where
-        // something does, none of it was written before what belongs here.
+        // In this order: where there is nothing, a writer may write several frames before the next look, and where there is
+        // something, none of it was written before what belongs here.
         let holds = scan.span()?.is_some() && !self.is_written(scan)?;
         Ok(holds && scan.next_good()?.is_some() && !scan.has_more()?)
     }
 
-    /// Notes damage and goes on behind it; whether there is anything good behind it.
+    /// Notes damage and continues behind it; returns whether there is a good frame behind it.
     fn step_over(&mut self, scan: &mut Scan, what: String) -> Result<bool, JournalError> {
         self.damage(scan.path(), scan.position(), what);
         let good = scan.next_good()?;
@@ -211,7 +212,7 @@ impl Check<'_> {
         Ok(good.is_some())
     }
 
-    /// Checks what stands behind the last frame and how long the file is.
+    /// Checks the bytes behind the last frame and the length of the file.
     fn end(&mut self, scan: &mut Scan) -> Result<(), JournalError> {
         let path = scan.path().to_owned();
         let (length, capacity) = (scan.length()?, scan.header().capacity);
@@ -229,7 +230,7 @@ impl Check<'_> {
             let what = "records that were durable are missing here";
             self.damage(&path, scan.position(), what);
         }
-        // Looked at before it is waited for a writer: what comes after the wait is none of this.
+        // Inspected before waiting for a writer: bytes that come after the wait do not count.
         if let Some(span) = scan.span()?
             && !self.is_written(scan)?
         {
@@ -241,14 +242,14 @@ impl Check<'_> {
                 });
                 return Ok(());
             }
-            let what = "something stands behind the last record, where all should be zero";
+            let what = "there are bytes behind the last record, where all should be zero";
             self.damage(&path, span.start, what);
         }
         Ok(())
     }
 
-    /// Whether what stands behind the last record is what a writer left that was killed while it wrote one: its first word, which
-    /// is written last, is not there, and the disk was not told of it yet. A single bit may as well be one that has changed.
+    /// Returns whether the bytes behind the last record are one that a killed writer left half written: its first word, which is written
+    /// last, is missing, and it was not synced yet. A single bit may as well be one that has changed.
     fn is_half_written(&self, scan: &Scan) -> Result<bool, JournalError> {
         let durable = scan.mark().map_or(true, |mark| mark > scan.position());
         if scan.is_sealed() || durable || scan.has_more()? || self.is_followed(scan.header().number)
@@ -259,8 +260,8 @@ impl Check<'_> {
         Ok(bits > 1)
     }
 
-    /// Waits for a writer that is in the middle of a frame here; whether it has written one since. Without a writer, it is not
-    /// waited for.
+    /// Waits for a writer that is in the middle of a frame here; returns whether it has written one since. Does not wait without a
+    /// writer.
     fn is_written(&self, scan: &Scan) -> Result<bool, JournalError> {
         if scan.is_sealed() {
             return Ok(false);
@@ -287,7 +288,7 @@ impl Check<'_> {
         matches!(Scan::open(&path, self.name, number + 1), Ok(Some(_)))
     }
 
-    /// A segment that was prepared and never begun is as long as the one before it and all zero.
+    /// Checks a segment that was prepared and never started: it is as long as the one before it and all zero.
     fn prepared(&mut self, path: &Path, last: bool) -> Result<(), JournalError> {
         let file = File::open(path).map_err(JournalError::io("open", path))?;
         let span = used(&file, 0).map_err(JournalError::io("read from", path))?;

@@ -1,4 +1,4 @@
-//! What a strategy can do: `action` of `wit/actions.wit`, as an enum and as its 56 bytes in the canonical layout.
+//! The actions of a strategy: `action` of `wit/actions.wit`, as an enum and as 56 bytes in the canonical layout.
 
 use crate::fixed::{Price, Size};
 use crate::ids::{InstrumentId, OrderNumber, Timestamp};
@@ -9,22 +9,22 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
 /// An action as it crosses the boundary.
 pub type ActionBytes = [u8; Action::SIZE];
 
-/// What a strategy can do.
+/// An action of a strategy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     /// Send a new order.
     Submit(Submit),
     /// Change a working order.
     Modify(Modify),
-    /// Take an order off the book.
+    /// Cancel an order.
     Cancel(OrderNumber),
-    /// Take all, or all of one instrument, off the book.
+    /// Cancel all orders, or all of one instrument.
     CancelAll(CancelAll),
     /// Ask for a timer event.
     SetTimer(TimerRequest),
-    /// Forget a timer.
+    /// Clear a timer.
     ClearTimer(u32),
-    /// Tell the operator and the subscribers of a signal.
+    /// Notify the operator and the subscribers of a signal.
     Notify(Notify),
     /// Start a feed.
     Subscribe(FeedRequest),
@@ -33,7 +33,7 @@ pub enum Action {
 }
 
 closed_set! {
-    /// Which orders `cancel-all` means.
+    /// The scope of `cancel-all`.
     CancelScope { Everything = "everything", Instrument = "instrument", }
 }
 
@@ -48,13 +48,13 @@ closed_set! {
 pub struct Submit {
     /// The strategy's own number for it.
     pub order: OrderNumber,
-    /// What to trade.
+    /// The instrument.
     pub instrument: InstrumentId,
     /// Buy or sell.
     pub side: Side,
-    /// How it is priced.
+    /// The order type.
     pub kind: OrderType,
-    /// How long it works.
+    /// The time in force.
     pub time_in_force: TimeInForce,
     /// Reject rather than trade at once.
     pub post_only: Bool,
@@ -62,7 +62,7 @@ pub struct Submit {
     pub reduce_only: Bool,
     /// Zero.
     pub pad: Pad<7>,
-    /// How much.
+    /// The size.
     pub size: Size,
     /// Limit price, 0 where the type has none.
     pub price: Price,
@@ -82,13 +82,13 @@ pub struct Modify {
     pub size: Size,
 }
 
-/// Which orders to take off the book.
+/// The orders to cancel.
 #[derive(Debug, Clone, Copy, PartialEq, TryFromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CancelAll {
     /// The instrument, for that scope.
     pub instrument: InstrumentId,
-    /// Which orders.
+    /// The scope.
     pub scope: CancelScope,
     /// Zero.
     pub pad: Pad<3>,
@@ -112,11 +112,11 @@ pub struct TimerRequest {
 pub struct Notify {
     /// Index into the manifest's messages.
     pub message: u32,
-    /// How urgent.
+    /// The severity.
     pub severity: Severity,
     /// Zero.
     pub pad: Pad<3>,
-    /// A number to go with it, never NaN.
+    /// The accompanying number, never NaN.
     pub value: f64,
 }
 
@@ -130,7 +130,7 @@ pub struct FeedRequest {
     pub target: u32,
     /// For bars, in the unit that `basis` names; 0 otherwise.
     pub step: u32,
-    /// Which feed.
+    /// The feed.
     pub feed: Feed,
     /// For bars.
     pub basis: BarBasis,
@@ -138,7 +138,7 @@ pub struct FeedRequest {
     pub pad: Pad<2>,
 }
 
-/// Why bytes are not an action. The strategy broke the contract and must be ended.
+/// Why bytes are not an action. The strategy broke the contract and must be stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
     /// The first byte names no action.

@@ -63,7 +63,7 @@ pub enum EventError {
     Malformed,
 }
 
-/// What can happen, as an enum.
+/// The body of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "the records carry the docs")]
 pub enum Body {
@@ -95,7 +95,7 @@ macro_rules! record {
 record! {
     /// The venue's best bid and ask. A side without orders has price and size zero.
     Quote {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
         pad: Pad<4>,
         /// Best bid.
@@ -112,9 +112,9 @@ record! {
 record! {
     /// A public trade.
     Trade {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// Who crossed the spread.
+        /// The side that crossed the spread.
         aggressor: Aggressor,
         pad: Pad<3>,
         /// Price of the trade.
@@ -129,9 +129,9 @@ record! {
 record! {
     /// One level of the book.
     BookUpdate {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// How to apply it.
+        /// The way in which to apply it.
         change: BookChange,
         /// The level's side.
         side: Side,
@@ -150,7 +150,7 @@ record! {
 record! {
     /// Trades gathered into a bar.
     Bar {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
         /// In the unit that `basis` names: milliseconds, trades, lots.
         step: u32,
@@ -166,7 +166,7 @@ record! {
         volume: Size,
         /// Number of trades.
         trades: u32,
-        /// What closed it.
+        /// The condition that closed it.
         basis: BarBasis,
         pad: Pad<3>,
     }
@@ -175,7 +175,7 @@ record! {
 record! {
     /// A change of an order of ours.
     OrderUpdate {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
         /// Whose order.
         strategy: StrategyId,
@@ -187,7 +187,7 @@ record! {
         size: Size,
         /// Filled so far.
         filled: Size,
-        /// What happened.
+        /// The new status.
         status: OrderStatus,
         /// Why.
         reason: Reason,
@@ -200,7 +200,7 @@ record! {
 record! {
     /// A fill of an order of ours.
     Fill {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
         /// Whose order.
         strategy: StrategyId,
@@ -214,7 +214,7 @@ record! {
         size: Size,
         /// Paid if above zero, a rebate below.
         fee: Amount,
-        /// What the fee is paid in.
+        /// The currency of the fee.
         fee_currency: CurrencyId,
         /// Side of the order.
         side: Side,
@@ -227,7 +227,7 @@ record! {
 record! {
     /// A value published under a name.
     Signal {
-        /// Who published it.
+        /// The publisher.
         source: StrategyId,
         /// The name.
         name: TextId,
@@ -249,15 +249,15 @@ record! {
 }
 
 record! {
-    /// How a venue, or its data for an instrument, is.
+    /// The state of a venue, or of its data for an instrument.
     VenueStatus {
         /// The venue.
         venue: VenueId,
         /// The instrument, for that scope.
         instrument: InstrumentId,
-        /// What it is about.
+        /// The subject.
         scope: VenueScope,
-        /// How it is.
+        /// The state.
         state: VenueState,
         pad: Pad<2>,
     }
@@ -272,7 +272,7 @@ record! {
         currency: CurrencyId,
         /// The whole balance.
         total: Amount,
-        /// What no working order holds.
+        /// The part that no working order reserves.
         free: Amount,
     }
 }
@@ -291,7 +291,7 @@ record! {
 
 macro_rules! bodies {
     ($($case:ident($record:ident),)+) => {
-        /// What can happen, where it lies: a [`Body`] that is not copied out of its event. Copying a record costs several
+        /// The body of an event, borrowed: a [`Body`] that is not copied out of its event. Copying a record costs several
         /// times what reading a field of it does.
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[allow(missing_docs, reason = "the records carry the docs")]

@@ -5,19 +5,19 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// The largest scale an instrument or currency may have.
 pub(crate) const MAX_SCALE: u8 = 9;
 
-/// Why a decimal could not be read, or a calculation not be done.
+/// Why a decimal could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FixedError {
     /// Not a plain decimal; nothing may be guessed from it.
     #[error("`{text}` is not a decimal number such as 12.5")]
     NotDecimal {
-        /// What was given.
+        /// The text given.
         text: String,
     },
     /// More digits than the scale keeps; rounding is for the caller to decide.
     #[error("`{text}` has more than {scale} decimal digits")]
     TooFine {
-        /// What was given.
+        /// The text given.
         text: String,
         /// Digits kept.
         scale: u8,
@@ -25,7 +25,7 @@ pub enum FixedError {
     /// Beyond what 64 bits hold at this scale.
     #[error("`{text}` is too large at {scale} decimal digits")]
     TooLarge {
-        /// What was given.
+        /// The text given.
         text: String,
         /// Digits kept.
         scale: u8,
@@ -186,7 +186,7 @@ pub fn parse_fixed(text: &str, scale: u8) -> Result<i64, FixedError> {
 /// scale.
 #[inline]
 pub fn parse_plain_fixed(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
-    /// Whatever has as many digits fits.
+    /// The most digits that always fit.
     const MOST_DIGITS: usize = 18;
     const POWERS: [i64; MOST_DIGITS + 1] = {
         let mut powers = [1; MOST_DIGITS + 1];
@@ -273,7 +273,7 @@ fn parse_eight_decimals(bytes: &[u8], scale: u8) -> Option<(i64, usize)> {
     Some((number_of(whole) * POWERS[scale] + number_of(kept), end))
 }
 
-/// Where a byte is first in a word, counted from its lowest byte.
+/// Returns the position of the first occurrence of a byte in a word, counted from its lowest byte.
 #[inline]
 fn first_byte(word: u64, byte: u8) -> Option<usize> {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);

@@ -40,7 +40,7 @@ interned! {
 }
 
 impl StrategyId {
-    /// What the host publishes itself, such as a collector's signals, carries this number.
+    /// Events that the host itself publishes, such as a collector's signals, carry this number.
     pub const HOST: Self = Self(0);
 }
 

@@ -22,13 +22,13 @@ pub struct Currency {
 pub struct Instrument {
     /// Its number.
     pub id: InstrumentId,
-    /// Where it trades.
+    /// The venue at which it trades.
     pub venue: VenueId,
     /// Unique in the deck: `BTCUSDT.BINANCE`.
     pub symbol: String,
-    /// What is bought.
+    /// The base currency.
     pub base: CurrencyId,
-    /// What it is paid in.
+    /// The quote currency.
     pub quote: CurrencyId,
     /// Decimal digits of prices.
     pub price_scale: u8,
@@ -44,7 +44,7 @@ pub struct Instrument {
     pub min_notional: Amount,
 }
 
-/// Why an order does not fit its instrument, with the values.
+/// Why an order violates the terms of its instrument, with the values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderFormError {
     /// The deny code.
@@ -112,7 +112,7 @@ impl Instrument {
     /// Checks a size against the lot.
     ///
     /// # Errors
-    /// It is not positive, or not a whole number of lots.
+    /// The size is not positive, or not a whole number of lots.
     pub fn check_size(&self, size: Size) -> Result<(), OrderFormError> {
         if size.0 <= 0 || size.0 % self.lot.0 != 0 {
             let values = format!(
@@ -131,7 +131,7 @@ impl Instrument {
     /// Checks a price that is `wanted`, or must be zero, against the tick.
     ///
     /// # Errors
-    /// It is not positive or not a whole number of ticks; or given where none is wanted.
+    /// The price is not positive or not a whole number of ticks, or is given where none is wanted.
     pub fn check_price(
         &self,
         name: &str,
@@ -158,10 +158,10 @@ impl Instrument {
         })
     }
 
-    /// Checks price times size against the smallest the venue takes.
+    /// Checks price times size against the venue's minimum.
     ///
     /// # Errors
-    /// It is below, or does not fit.
+    /// The notional is below the minimum, or out of range.
     pub fn check_min_notional(&self, price: Price, size: Size) -> Result<(), OrderFormError> {
         let least = Money::from_amount(self.min_notional, self.quote_scale);
         match self.notional(price, size) {

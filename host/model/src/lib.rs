@@ -1,18 +1,23 @@
-//! Tickdeck's vocabulary: what every other crate means by an instrument, a price, an event, an action, an order.
+//! Tickdeck's vocabulary: instruments, prices, money, events, actions and orders, as every other crate uses them.
 //!
-//! There is no I/O and no clock in here. Prices and sizes are integers at the instrument's own decimal scale, money is
+//! This crate depends on no other crate of the host, and must never see I/O, a clock or a venue's spellings. Start reading
+//! at [`Event`] and [`Action`], which cross the boundary to strategies, then [`Registry`] and [`OrderState`].
+//! Prices and sizes are integers at the instrument's own decimal scale, money is
 //! exact, and [`Event`] is, byte for byte, the `event` of `wit/events.wit` in the component model's canonical layout,
 //! so that a batch moves from the ring into a sandbox by one memcpy.
 
 mod action;
 mod event;
 mod fixed;
+pub mod format;
 mod ids;
 mod instrument;
 mod layout;
+mod module_hash;
 mod money;
 mod order;
 mod registry;
+pub mod suggestion;
 mod terms;
 
 pub use action::{
@@ -30,6 +35,7 @@ pub use ids::{
 };
 pub use instrument::{Currency, Instrument, OrderFormError};
 pub use layout::{Bool, Pad};
+pub use module_hash::ModuleHash;
 pub use money::{Amount, Money, MoneyError};
 pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
 pub use registry::{Registry, RegistryError};

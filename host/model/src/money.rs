@@ -58,7 +58,7 @@ impl Money {
     /// `units` at `scale` decimal digits, at most 18.
     ///
     /// # Errors
-    /// It does not fit.
+    /// The amount is out of range.
     #[inline]
     pub fn from_units(units: i128, scale: u8) -> Result<Self, MoneyError> {
         debug_assert!(
@@ -82,7 +82,7 @@ impl Money {
     /// At a currency's scale, rounded half to even (IEEE 754 roundTiesToEven, as banks round).
     ///
     /// # Errors
-    /// It does not fit 64 bits.
+    /// The amount does not fit 64 bits.
     pub fn to_amount(self, scale: u8) -> Result<Amount, MoneyError> {
         let rounded = div_half_even(self.0, pow10(Self::SCALE - scale));
         i64::try_from(rounded).map(Amount).map_err(|_| MoneyError)
@@ -97,7 +97,7 @@ impl Money {
     /// The sum.
     ///
     /// # Errors
-    /// It overflows.
+    /// The result is out of range.
     #[inline]
     pub fn add(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError)
@@ -106,7 +106,7 @@ impl Money {
     /// The difference.
     ///
     /// # Errors
-    /// It overflows.
+    /// The result is out of range.
     #[inline]
     pub fn sub(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_sub(other.0).map(Self).ok_or(MoneyError)
@@ -115,7 +115,7 @@ impl Money {
     /// This amount times `numerator / denominator`, rounded toward zero.
     ///
     /// # Errors
-    /// It overflows or the denominator is zero.
+    /// The result is out of range, or the denominator is zero.
     pub fn mul_ratio(self, numerator: i64, denominator: i64) -> Result<Self, MoneyError> {
         let (numerator, denominator) = (i128::from(numerator), i128::from(denominator));
         if denominator == 0 {
@@ -149,7 +149,7 @@ impl Money {
 /// `value / divisor` rounded half to even; `divisor` is positive.
 pub(crate) fn div_half_even(value: i128, divisor: i128) -> i128 {
     let quotient = value.div_euclid(divisor);
-    // What wraps in the product wraps back in the difference, which is below the divisor.
+    // An overflow of the product is undone in the difference, which is below the divisor.
     let remainder = value.wrapping_sub(quotient.wrapping_mul(divisor));
     match (remainder * 2).cmp(&divisor) {
         std::cmp::Ordering::Less => quotient,

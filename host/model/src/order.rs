@@ -6,10 +6,10 @@
 
 use crate::terms::OrderStatus;
 
-/// Where an order stands.
+/// The state of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderState {
-    /// Made by the strategy, not yet answered by the host's checks.
+    /// Created by the strategy; the host's checks have not answered yet.
     Initialised,
     /// Alive somewhere between us and the venue's book.
     Working(Working),
@@ -17,9 +17,9 @@ pub enum OrderState {
     PendingModify(Working),
     /// A cancel is under way.
     PendingCancel(Working),
-    /// The venue's answer never came; counted at its worst case.
+    /// The venue never answered; the order counts at its worst case.
     Unknown,
-    /// Refused by us. Final.
+    /// Refused by the host. Final.
     Denied,
     /// Refused by the venue. Final.
     Rejected,
@@ -31,10 +31,10 @@ pub enum OrderState {
     Filled,
 }
 
-/// How far a living order has come.
+/// The progress of a live order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Working {
-    /// Left for the venue.
+    /// Sent to the venue.
     Submitted,
     /// On the venue's book, or waiting there for its stop price.
     Accepted,
@@ -44,7 +44,7 @@ pub enum Working {
     PartiallyFilled,
 }
 
-/// What can happen to an order.
+/// An event of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderEvent {
     /// An order update of this status.
@@ -56,7 +56,7 @@ pub enum OrderEvent {
     },
 }
 
-/// The event cannot happen in this state: the venue, or we, lost the thread. The order keeps its state.
+/// The event cannot happen in this state: the venue or the host is out of step. The order keeps its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an order in state {state:?} cannot take {event:?}")]
 pub struct InvalidTransition {

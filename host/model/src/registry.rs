@@ -18,7 +18,7 @@ pub struct Registry {
     symbols: HashMap<String, InstrumentId>,
 }
 
-/// Why a name could not be registered, or a stored registry not be read.
+/// Why a name could not be registered, or a stored registry could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// The same name came with other scales: old events would be misread. Use another data folder or symbol.
@@ -26,7 +26,7 @@ pub enum RegistryError {
         "{what} `{name}` was {was} in this data folder and is now {now}; numbers kept under it would be misread"
     )]
     Changed {
-        /// What kind of thing.
+        /// The kind of name.
         what: &'static str,
         /// Its name.
         name: String,
@@ -35,12 +35,12 @@ pub enum RegistryError {
         /// As it is asked for now.
         now: String,
     },
-    /// Terms that cannot be: a scale above 9, a tick or lot that is not positive.
+    /// Invalid terms: a scale above 9, or a tick or lot that is not positive.
     #[error("instrument `{symbol}`: {problem}")]
     Terms {
         /// The instrument.
         symbol: String,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
     /// A line of a stored registry is damaged.
@@ -48,7 +48,7 @@ pub enum RegistryError {
     Damaged {
         /// Its number, from 1.
         line: usize,
-        /// What it says.
+        /// The line.
         text: String,
     },
 }
@@ -105,7 +105,7 @@ impl Registry {
     /// Interns a currency.
     ///
     /// # Errors
-    /// It is known with another scale.
+    /// The currency is known with another scale.
     pub fn add_currency(&mut self, code: &str, scale: u8) -> Result<CurrencyId, RegistryError> {
         let known = self.currency_scales.len();
         let id = self.currencies.intern(code) as usize;
@@ -129,7 +129,7 @@ impl Registry {
     /// Interns an instrument; `terms.id` is ignored. A known symbol takes the new tick, lot and smallest notional.
     ///
     /// # Errors
-    /// The terms cannot be, or a known symbol's scales, venue or currencies changed.
+    /// The terms are invalid, or the scales, venue or currencies of a known symbol changed.
     pub fn add_instrument(&mut self, mut terms: Instrument) -> Result<InstrumentId, RegistryError> {
         check_terms(&terms)?;
         if let Some(id) = self.symbols.get(&terms.symbol).copied() {
@@ -358,7 +358,7 @@ fn check_terms(terms: &Instrument) -> Result<(), RegistryError> {
     })
 }
 
-/// What of an instrument may never change under its number.
+/// The terms of an instrument that may never change under its number.
 fn identity(terms: &Instrument) -> (VenueId, CurrencyId, CurrencyId, u8, u8, u8) {
     (
         terms.venue,

@@ -26,22 +26,22 @@ impl Side {
 }
 
 closed_set! {
-    /// Who crossed the spread in a public trade.
+    /// The side that crossed the spread in a public trade.
     Aggressor { Buyer = "buyer", Seller = "seller", Undisclosed = "undisclosed", }
 }
 
 closed_set! {
-    /// How a book update is to be applied.
+    /// The way in which a book update is applied.
     BookChange { Clear = "clear", Snapshot = "snapshot", Delta = "delta", }
 }
 
 closed_set! {
-    /// What closes a bar.
+    /// The condition that closes a bar.
     BarBasis { Time = "time", Trades = "trades", Volume = "volume", }
 }
 
 closed_set! {
-    /// How an order is priced.
+    /// The type of an order.
     OrderType { Market = "market", Limit = "limit", Stop = "stop", StopLimit = "stop-limit", }
 }
 
@@ -58,12 +58,12 @@ impl OrderType {
 }
 
 closed_set! {
-    /// How long an order works.
+    /// The time for which an order works.
     TimeInForce { Gtc = "gtc", Ioc = "ioc", Fok = "fok", Day = "day", }
 }
 
 closed_set! {
-    /// Where an order stands, as an order update reports it.
+    /// The state of an order, as an order update reports it.
     OrderStatus {
         Submitted = "submitted",
         Accepted = "accepted",
@@ -82,7 +82,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Why an order update came.
+    /// The reason for an order update.
     Reason {
         Normal = "normal",
         MaxSize = "max-size",
@@ -128,12 +128,12 @@ closed_set! {
 }
 
 closed_set! {
-    /// What a venue status is about.
+    /// The subject of a venue status.
     VenueScope { Venue = "venue", Instrument = "instrument", }
 }
 
 closed_set! {
-    /// How a venue, or its data for one instrument, is.
+    /// The state of a venue, or of its data for one instrument.
     VenueState {
         Connected = "connected",
         Disconnected = "disconnected",
@@ -144,6 +144,6 @@ closed_set! {
 }
 
 closed_set! {
-    /// How urgent a notification is.
+    /// The severity of a notification.
     Severity { Info = "info", Warning = "warning", Critical = "critical", }
 }

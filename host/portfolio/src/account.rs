@@ -1,4 +1,4 @@
-//! The account: what all strategies together hold, as the fills tell it, beside what the venues state.
+//! The account: the holdings of all strategies together, computed from fills, and the balances that venues state.
 
 use crate::deal::{Deal, sum};
 use crate::digest::Digest;
@@ -11,7 +11,7 @@ use tickdeck_model::{
     Timestamp, VenueId,
 };
 
-/// What all strategies together hold.
+/// The holdings of all strategies together.
 ///
 /// Its positions are netted: what one strategy sells to open closes what another bought. Size, fees, and cost less
 /// realised are the sums over the strategies; how much of a result counts as realised may differ from their sum while
@@ -22,13 +22,13 @@ pub struct Account {
     positions: Table<Position>,
 }
 
-/// What a deal makes of the account, and the rows that it touches.
+/// The effect of a deal on the account, and the rows that it touches.
 pub(crate) struct AccountStep {
     step: PositionStep,
     rows: AccountRows,
 }
 
-/// Where they are; `None` for those that are still to be made. Looked for once, while planning.
+/// Indices of the rows; `None` for rows that do not exist yet. Looked up once, while planning.
 struct AccountRows {
     position: Option<usize>,
     quote: Option<usize>,
@@ -38,11 +38,11 @@ struct AccountRows {
 /// Money in one currency at one venue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cash {
-    /// Where.
+    /// The venue.
     pub venue: VenueId,
-    /// In what.
+    /// The currency.
     pub currency: CurrencyId,
-    /// What was there in the beginning.
+    /// The opening balance.
     pub opening: Money,
     /// Paid for what was bought, less what came in for what was sold; without fees.
     pub spent: Money,
@@ -50,7 +50,7 @@ pub struct Cash {
     pub realised: Money,
     /// Fees paid in this currency, less rebates, whatever was traded.
     pub fees: Money,
-    /// What the venue last stated. It never changes the other fields; to compare is for the caller.
+    /// The balance that the venue last stated. It never changes the other fields; comparing is up to the caller.
     pub stated: Option<Stated>,
 }
 
@@ -59,9 +59,9 @@ pub struct Cash {
 pub struct Stated {
     /// The whole balance.
     pub total: Amount,
-    /// What no working order holds.
+    /// The part that no working order reserves.
     pub free: Amount,
-    /// When the host heard of it, in nanoseconds since 1970.
+    /// When the host received it, in nanoseconds since 1970.
     pub ts_host: Timestamp,
 }
 
@@ -179,7 +179,7 @@ impl Account {
         self.cash_row(update.venue, update.currency).stated = Some(stated);
     }
 
-    /// What the deal makes of the account, which is not changed yet.
+    /// Computes the effect of a deal without changing the account.
     #[inline(always)]
     pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<AccountStep, MoneyError> {
         let quote = self.cash.find((deal.terms.venue, deal.terms.quote));

@@ -51,10 +51,10 @@ impl Clone for StrategyBook {
     }
 }
 
-/// What a strategy was given and made in one currency.
+/// The capital of a strategy in one currency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Capital {
-    /// What it may trade with.
+    /// The allocated amount.
     pub allocation: Money,
     /// Profit of closed positions of instruments quoted in this currency, before fees.
     pub realised: Money,
@@ -84,13 +84,13 @@ impl Row for CapitalIn {
     }
 }
 
-/// What a deal makes of a book, and the rows that it touches.
+/// The effect of a deal on a book, and the rows that it touches.
 pub(crate) struct BookStep {
     step: PositionStep,
     rows: BookRows,
 }
 
-/// Where they are; `None` for those that are still to be made. Looked for once, while planning.
+/// Indices of the rows; `None` for rows that do not exist yet. Looked up once, while planning.
 struct BookRows {
     position: Option<usize>,
     quote: Option<usize>,
@@ -98,12 +98,12 @@ struct BookRows {
 }
 
 impl StrategyBook {
-    /// What the strategy was given and made, by currency id.
+    /// The strategy's capital, by currency id.
     pub fn capital(&self) -> impl Iterator<Item = (CurrencyId, &Capital)> {
         self.capital.iter().map(|row| (row.currency, &row.capital))
     }
 
-    /// What the strategy was given and made in one currency, if anything.
+    /// The strategy's capital in one currency, if there is any.
     pub fn capital_in(&self, currency: CurrencyId) -> Option<&Capital> {
         self.capital.get(currency).map(|row| &row.capital)
     }
@@ -126,17 +126,17 @@ impl StrategyBook {
             .map_or(Size::ZERO, |position| position.size)
     }
 
-    /// Orders that are not done, by number.
+    /// The unfinished orders, by number.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.iter()
     }
 
-    /// How many orders are not done.
+    /// The number of unfinished orders.
     pub fn order_count(&self) -> usize {
         self.orders.len()
     }
 
-    /// The order of that number, if it is not done.
+    /// The order of that number, if it is unfinished.
     pub fn order(&self, number: OrderNumber) -> Option<&Order> {
         self.orders.get(number)
     }
@@ -157,18 +157,18 @@ impl StrategyBook {
         self.timestamp
     }
 
-    /// What orders that are not done may still buy and may still sell of an instrument, in units of its size scale;
+    /// The sizes that unfinished orders may still buy and sell of an instrument, in units of its size scale;
     /// at most the largest size there is. An order not yet answered counts, one whose answer never came too.
     pub fn exposure(&self, instrument: InstrumentId) -> (Size, Size) {
         self.orders.open(instrument)
     }
 
-    /// What orders that are not done may still buy, in units of the instrument's size scale.
+    /// The size that unfinished orders may still buy, in units of the instrument's size scale.
     pub fn open_buy(&self, instrument: InstrumentId) -> Size {
         self.exposure(instrument).0
     }
 
-    /// What orders that are not done may still sell, in units of the instrument's size scale.
+    /// The size that unfinished orders may still sell, in units of the instrument's size scale.
     pub fn open_sell(&self, instrument: InstrumentId) -> Size {
         self.exposure(instrument).1
     }
@@ -203,7 +203,7 @@ impl StrategyBook {
         digest.finish()
     }
 
-    /// Sets what the strategy may trade with; a currency that is not named has nothing allocated.
+    /// Sets the strategy's allocation; a currency that is not named has none.
     pub(crate) fn allocate(&mut self, allocation: impl Iterator<Item = (CurrencyId, Money)>) {
         self.capital
             .iter_mut()
@@ -253,7 +253,7 @@ impl StrategyBook {
         Ok(())
     }
 
-    /// What the deal makes of the book, which is not changed yet.
+    /// Computes the effect of a deal without changing the book.
     #[inline(always)]
     pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<BookStep, MoneyError> {
         let quote = self.capital.find(deal.terms.quote);
@@ -279,7 +279,7 @@ impl StrategyBook {
         Ok(BookStep { step, rows })
     }
 
-    /// Puts a planned step in place, then tells the fill's order. The error is about the order alone.
+    /// Applies a planned step, then updates the fill's order. The error is about the order alone.
     #[inline(always)]
     pub(crate) fn commit(
         &mut self,

@@ -1,4 +1,4 @@
-//! A fill with its arithmetic done: what both the account's and a strategy's ledger need of it.
+//! A fill in signed numbers, as both the account and the strategy's book need it.
 
 use crate::error::PortfolioError;
 use tickdeck_model::{ClientOrderId, CurrencyId, Fill, Instrument, Money, MoneyError, Price, Size};
@@ -10,7 +10,7 @@ const LARGEST: i128 = i128::MAX / 4;
 /// The sum, if it may be kept.
 #[inline(always)]
 pub(crate) fn sum(kept: Money, change: Money) -> Result<Money, MoneyError> {
-    // What is kept is at most a quarter of the range, so a sum that wraps comes out beyond it too.
+    // The kept amount is at most a quarter of the range, so a sum that wraps is beyond it too.
     let sum = kept.0.wrapping_add(change.0);
     if sum.wrapping_add(LARGEST) as u128 <= 2 * LARGEST as u128 {
         Ok(Money(sum))

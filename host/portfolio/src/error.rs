@@ -1,12 +1,12 @@
-//! Why an event, or an order, could not be folded as it came.
+//! Why an event or an order could not be folded.
 
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, InvalidTransition, MoneyError, OrderNumber, Side,
     Size, StrategyId,
 };
 
-/// Why an event or an order could not be folded as it came. [`PortfolioError::is_anomaly`] tells those after which the
-/// fold goes on from those that left everything as it was.
+/// Why an event or an order could not be folded. [`PortfolioError::is_anomaly`] distinguishes errors after which the fold
+/// continues from those that changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PortfolioError {
     /// No book is kept for the strategy; nothing changed. Open the strategy first, or offer the order to the replica
@@ -35,13 +35,13 @@ pub enum PortfolioError {
         /// The most there can be, [`MAX_ORDERS`](crate::MAX_ORDERS).
         limit: usize,
     },
-    /// The portfolio was never told of the instrument; nothing changed. Add it before its events are folded.
+    /// The portfolio does not know the instrument; nothing changed. Add it before its events are folded.
     #[error("instrument {instrument} is not known to the portfolio")]
     UnknownInstrument {
         /// The instrument.
         instrument: InstrumentId,
     },
-    /// The portfolio was never told of the currency; nothing changed. Add it before its events are folded.
+    /// The portfolio does not know the currency; nothing changed. Add it before its events are folded.
     #[error("currency {currency} is not known to the portfolio")]
     UnknownCurrency {
         /// The currency.

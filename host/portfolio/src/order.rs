@@ -30,7 +30,7 @@ pub struct Order {
     pub size: Size,
     /// Filled so far by the fills that came, in units of the instrument's size scale.
     pub filled: Size,
-    /// Where it stands.
+    /// The state.
     pub state: OrderState,
 }
 
@@ -47,7 +47,7 @@ impl Order {
         }
     }
 
-    /// What may still be filled, never below zero: zero once the order is done. In units of the instrument's size
+    /// The size that may still be filled, never below zero: zero once the order is finished. In units of the instrument's size
     /// scale.
     pub const fn remaining(&self) -> Size {
         if self.state.is_done() || self.size.0 <= self.filled.0 {
@@ -139,7 +139,7 @@ impl Clone for Orders {
     }
 }
 
-/// What working orders may still buy and sell of an instrument.
+/// The sizes that working orders may still buy and sell of an instrument.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Open {
     instrument: InstrumentId,
@@ -173,7 +173,7 @@ impl Orders {
         self.ended.iter().rev().find(|order| order.number == number)
     }
 
-    /// What may still be bought and sold, at most what a size holds.
+    /// The sizes that may still be bought and sold, capped at the largest size.
     pub(crate) fn open(&self, instrument: InstrumentId) -> (Size, Size) {
         let size = |sum: i128| Size(i64::try_from(sum).unwrap_or(i64::MAX));
         self.open

@@ -31,12 +31,12 @@ impl Portfolio {
         portfolio
     }
 
-    /// Makes an instrument known, or takes the new tick and lot of a known one.
+    /// Adds an instrument, or updates the tick and lot of a known one.
     pub fn add_instrument(&mut self, instrument: &Instrument) {
         *slot(&mut self.terms.instruments, instrument.id.index()) = Some(instrument.clone());
     }
 
-    /// Makes a currency known.
+    /// Adds a currency.
     pub fn add_currency(&mut self, currency: &Currency) {
         *slot(&mut self.terms.currencies, currency.id.index()) = Some(currency.scale);
     }
@@ -73,12 +73,12 @@ impl Portfolio {
         *slot(&mut self.books, strategy.index()) = Some(book);
     }
 
-    /// Takes the book of a strategy out. From here on its events change the account only.
+    /// Removes and returns the book of a strategy. From then on its events change the account only.
     pub fn close_strategy(&mut self, strategy: StrategyId) -> Option<Box<StrategyBook>> {
         self.books.get_mut(strategy.index())?.take()
     }
 
-    /// A replica that knows the same instruments and currencies and keeps one book, given as it once stood.
+    /// Creates a replica with the same instruments and currencies and one book, given in an earlier state.
     pub fn fork(&self, strategy: StrategyId, book: Box<StrategyBook>) -> Self {
         let mut fork = Self {
             terms: self.terms.clone(),
@@ -89,8 +89,8 @@ impl Portfolio {
         fork
     }
 
-    /// The strategy has decided to send this order; it appears at once in its book, as initialised. The order is not
-    /// checked: that it could never be sent is for the host's checks to find.
+    /// Adds an order that the strategy has decided to send to its book, as initialised. The order is not validated: the
+    /// host's checks find an order that could never be sent.
     ///
     /// # Errors
     /// The number is not above every earlier one, no book is kept for the strategy, or the book is full. Nothing
@@ -138,7 +138,7 @@ impl Portfolio {
         self.books.get_mut(strategy.index())?.as_mut()
     }
 
-    /// What all strategies together hold, those of other replicas included.
+    /// The holdings of all strategies, including those of other replicas.
     pub const fn account(&self) -> &Account {
         &self.account
     }
@@ -181,7 +181,7 @@ impl Portfolio {
     }
 }
 
-/// What the portfolio was told of instruments and currencies.
+/// The known instruments and currencies.
 #[derive(Debug, Clone, Default)]
 struct Terms {
     /// By instrument id.

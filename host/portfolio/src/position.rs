@@ -7,22 +7,22 @@ use tickdeck_model::{CurrencyId, Instrument, InstrumentId, Money, MoneyError, Pr
 /// A position at average cost, of one strategy or of the whole account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// What is held.
+    /// The instrument.
     pub instrument: InstrumentId,
     /// The currency of `cost`, `realised` and `fees`.
     pub quote: CurrencyId,
     /// Above zero: long. Below: short. In units of the instrument's size scale.
     pub size: Size,
-    /// What the open part cost, with the sign of `size`: paid for a long position, received for a short one.
+    /// Cost of the open part, with the sign of `size`: paid for a long position, received for a short one.
     pub cost: Money,
-    /// Profit of what was closed, before fees.
+    /// Profit of the closed part, before fees.
     pub realised: Money,
     /// Fees paid in the quote currency, less rebates. Fees in another currency are in that currency's capital and cash
     /// only.
     pub fees: Money,
 }
 
-/// What a deal makes of a position. Planned first and put in place later, so that a sum out of range anywhere changes
+/// The effect of a deal on a position. Planned first and applied later, so that a sum out of range anywhere changes
 /// nothing anywhere.
 #[derive(Debug)]
 pub(crate) struct PositionStep {
@@ -70,7 +70,7 @@ impl Position {
         terms.notional(mark, self.size)?.sub(self.cost)
     }
 
-    /// What the deal makes of the position, which is not changed yet.
+    /// Computes the effect of a deal without changing the position.
     #[inline(always)]
     pub(crate) fn plan(&self, deal: &Deal<'_>) -> Result<PositionStep, MoneyError> {
         let closed = self.closed_by(deal.size);
@@ -93,7 +93,7 @@ impl Position {
         })
     }
 
-    /// Puts a planned step in place.
+    /// Applies a planned step.
     #[inline(always)]
     pub(crate) const fn commit(&mut self, step: &PositionStep, deal: &Deal<'_>) {
         self.size = step.size;

@@ -33,7 +33,7 @@ impl<R: Row> Table<R> {
         self.search(key).ok().map(|at| &self.0[at])
     }
 
-    /// Where the row of this key is, until the next row is added or removed.
+    /// Returns the index of this key's row, valid until a row is added or removed.
     #[inline]
     pub(crate) fn find(&self, key: R::Key) -> Option<usize> {
         self.search(key).ok()

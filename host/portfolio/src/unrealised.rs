@@ -1,4 +1,4 @@
-//! Profit that is not made yet.
+//! Unrealised profit.
 
 use crate::error::PortfolioError;
 use crate::position::Position;

@@ -14,23 +14,23 @@ pub const MAX_PINNED: usize = 256;
 pub enum SlowPolicy {
     /// The producers wait for it. It loses nothing.
     Wait,
-    /// It is lapped, is told what it missed by [`Read::Lagged`], and goes on with what is recent.
+    /// It is lapped, learns what it missed by [`Read::Lagged`], and continues with recent items.
     Conflate,
-    /// It is lapped, and from then on meets [`RingError::DroppedOut`].
+    /// It is lapped, and then fails with [`RingError::DroppedOut`].
     DropOut,
 }
 
-/// What a [`Consumer::read`] came upon.
+/// The result of a [`Consumer::read`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Read {
     /// Items were appended to the buffer.
     Items {
         /// The sequence of the first of them; the others follow without a gap.
         first: u64,
-        /// How many, at least one.
+        /// Their number, at least one.
         count: usize,
     },
-    /// The sequences `from..to` were overwritten before they were read. Reading goes on at `to`.
+    /// The sequences `from..to` were overwritten before they were read. Reading continues at `to`.
     Lagged {
         /// The first sequence missed.
         from: u64,
@@ -46,9 +46,9 @@ pub enum Read {
 /// Why a [`Consumer::wait`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// There is something to read (for a lapsable consumer, be it only that it was lapped).
+    /// There is something to read (for a lapsable consumer, possibly only that it was lapped).
     Ready,
-    /// The caller's `stop` said so.
+    /// The caller's `stop` returned true.
     Stopped,
     /// The ring was closed and everything was read.
     Closed,
@@ -56,7 +56,7 @@ pub enum Wake {
 
 /// Reads every item from its position on, in the one order that all consumers see.
 ///
-/// Dropping it detaches it; producers that waited for it go on.
+/// Dropping it detaches it; producers that waited for it continue.
 pub struct Consumer<T: Copy + Send + Sync + 'static> {
     shared: Arc<Shared<T>>,
     gate: usize,
@@ -64,7 +64,7 @@ pub struct Consumer<T: Copy + Send + Sync + 'static> {
     position: u64,
     /// A boundary between runs, up to which this consumer knows that all was published.
     published: u64,
-    /// How many slots the last `peek` gave out that were not released yet.
+    /// Number of slots returned by the last `peek` and not released yet.
     peeked: usize,
     dropped_out: bool,
 }
@@ -184,12 +184,15 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
     ///
     /// As [`Self::read`].
     pub fn wait(&mut self, mut stop: impl FnMut() -> bool) -> Result<Wake, RingError> {
-        self.wait_for(|| (!stop()).then_some(PARK_LIMIT))
+        self.wait_for(|| (!stop()).then_some(PARK_LIMIT), || false)
     }
 
-    /// As [`Self::wait`], for a caller that knows when it has something else to do: `look` gives how long it may stay
-    /// parked at most before it is asked again, or nothing to end the wait. It is never parked for longer than
+    /// Waits as [`Self::wait`] does, for a caller that knows when it has other work: `look` returns how long the thread may
+    /// stay parked before it is asked again, or `None` to end the wait. It is never parked for longer than
     /// [`PARK_LIMIT`](crate::PARK_LIMIT).
+    ///
+    /// `is_called` is asked right before it parks: where another thread stores what `is_called` reads and then calls
+    /// [`Ring::wake`](crate::Ring::wake), `look` is asked again without delay, whatever the two threads do in between.
     ///
     /// # Errors
     ///
@@ -197,6 +200,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
     pub fn wait_for(
         &mut self,
         mut look: impl FnMut() -> Option<Duration>,
+        is_called: impl Fn() -> bool,
     ) -> Result<Wake, RingError> {
         if self.dropped_out {
             return Err(RingError::DroppedOut { at: self.position });
@@ -214,7 +218,7 @@ impl<T: Copy + Send + Sync + 'static> Consumer<T> {
             };
             // An error ends the wait too; the next round of the loop returns it.
             patience.idle_at_most(limit, || {
-                self.is_ready() || self.shared.has_ended(self.position) != Ok(false)
+                is_called() || self.is_ready() || self.shared.has_ended(self.position) != Ok(false)
             });
         }
     }

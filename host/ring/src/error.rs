@@ -1,4 +1,4 @@
-//! What can go wrong at the ring, and what the caller is to do about it.
+//! The errors of the ring, and how the caller is to react to them.
 
 /// Every failure of this crate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +19,8 @@ pub enum RingError {
         /// The largest batch, half the capacity.
         max: usize,
     },
-    /// No room now: try again after the consumers have moved on. Nothing was published.
-    #[error("no room for {needed} items")]
+    /// There are not enough free slots now: try again after the consumers have moved on. Nothing was published.
+    #[error("the ring has no free slots for {needed} items")]
     Full {
         /// The number of items that were to be published.
         needed: usize,
@@ -51,8 +51,8 @@ pub enum RingError {
         /// The largest number of consumers at any time.
         max: usize,
     },
-    /// The sequence asked for is gone from the ring: read it from the store, and attach further on.
-    #[error("sequence {asked} is gone, the oldest that can be attached to is {oldest}")]
+    /// The sequence asked for was overwritten: read it from the store, and attach further on.
+    #[error("sequence {asked} was overwritten; the oldest that can be attached to is {oldest}")]
     Overwritten {
         /// The sequence asked for.
         asked: u64,

@@ -1,4 +1,4 @@
-//! Where the attached consumers say how far they have read.
+//! The positions up to which the attached consumers have read.
 //!
 //! A gate holds the oldest sequence its consumer may still be reading, or [`OPEN`]. The gates lie in a fixed
 //! array, so that attaching allocates nothing and a scan follows no pointer.

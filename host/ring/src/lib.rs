@@ -1,23 +1,27 @@
-//! A ring buffer of many producers, one global sequence and consumers that come and go.
+//! A ring buffer with many producers, one global sequence, and consumers that may attach and detach while it runs.
 //!
-//! The host has one order of events. Gateways, collectors and timers put events into it from their own threads;
-//! workers, the recorder and the display read it, and may join or leave while it runs. This crate is that order
-//! and nothing else: it knows no event, no clock and no thread of its own.
+//! The host has one order of events. Gateways, collectors and timers publish events from their own threads; workers, the
+//! recorder and the display read them. This crate is that order and nothing else: it must never see an event type, a
+//! clock or a thread of its own, and depends on no other crate of the host.
 //!
-//! - An item is plain data (`Copy`) and lives in a slot of the ring. A consumer that the producers wait for is
-//!   handed a slice of the ring itself ([`Consumer::peek`]); nothing is copied on its way.
+//! Start reading at [`ring()`] and the example below; then the protocol, `shared.rs` and, for a ring with one producer,
+//! `sole.rs`. The only modules with `unsafe` are `slots.rs` (the memory) and its callers in `consumer.rs` and
+//! `producer.rs`.
+//!
+//! - An item is plain data (`Copy`) and lives in a slot of the ring. A consumer that the producers wait for borrows a
+//!   slice of the ring itself ([`Consumer::peek`]); nothing is copied.
 //! - Every item has a sequence, counted from 0 without gaps. All consumers see the same item at a sequence.
 //! - [`Producer::publish`] claims a run of sequences for a batch and makes it visible as a whole. Consumers see
 //!   only what is contiguous: a run becomes readable once all runs before it are.
-//! - Where one thread produces, it may have the ring to itself ([`Ring::sole_producer`]) and then does not compete.
-//! - What becomes of a slow consumer is its [`SlowPolicy`]: the producers wait, or it is lapped and is told
-//!   exactly what it missed, or it drops out. No policy loses an item without a word.
+//! - A single producing thread may have the ring to itself ([`Ring::sole_producer`]) and then does not compete.
+//! - The [`SlowPolicy`] of a slow consumer decides: the producers wait, or it is lapped and learns exactly what it
+//!   missed, or it drops out. No policy loses an item silently.
 //!
 //! ```
-//! use tickdeck_ring::{Config, Read, SlowPolicy, Wait, Wake, ring};
+//! use tickdeck_ring::{Read, RingConfig, SlowPolicy, Wait, Wake, ring};
 //!
 //! # fn main() -> Result<(), tickdeck_ring::RingError> {
-//! let ring = ring::<u64>(Config { capacity: 1024, wait: Wait::SpinThenPark { spins: 100 } })?;
+//! let ring = ring::<u64>(RingConfig { capacity: 1024, wait: Wait::SpinThenPark { spins: 100 } })?;
 //! let mut worker = ring.attach(SlowPolicy::Wait);
 //! let mut display = ring.attach(SlowPolicy::Conflate);
 //!
@@ -56,10 +60,10 @@
 //! - `ends[s % N]` is the end of the run that begins at `s`, stored once the whole run is written. A run of any
 //!   length costs one store. Readers walk from the end of one run to the end of the next; an entry left by an
 //!   earlier lap is recognised since it ends before the place where it stands.
-//! - `frontier` is such a boundary up to which all is published. Whoever walks further moves it on.
+//! - `frontier` is such a boundary up to which everything is published. A thread that walks further advances it.
 //! - A *sole producer* sets a bit in `claimed` that turns all others away, and counts its claims itself. Once all
 //!   that was claimed before it is published it *leads*: it publishes by storing the end of its run to `frontier`, and
-//!   no longer to `ends`. Who walks begins at the frontier, so misses nothing; the entries that it would come upon are of
+//!   no longer to `ends`. A walk begins at the frontier, so it misses nothing; the entries that it meets are of
 //!   earlier laps. When it is dropped, or finds the ring closed, it puts into `claimed` how far it came.
 //! - A *gate* is the oldest sequence that an attached consumer may be reading. A `Wait` consumer has its gate at
 //!   its position at all times. The others *pin*: they close their gate for the length of a copy of at most
@@ -67,7 +71,7 @@
 //!   but items have padding and consumers get `&[T]`; there is no sound way to copy what may be
 //!   half overwritten, short of forbidding both.
 //!
-//! A producer's limit is computed thus: walk to the end `F` of what is published and move `frontier` there; fence;
+//! A producer's limit is computed as follows: walk to the end `F` of what is published and move `frontier` there; fence;
 //! read all gates; the limit is the least of `gate + N` and of `F + N/2`. It is kept and used until it is used up:
 //! gates are looked at once per window, not per claim.
 //!
@@ -88,22 +92,23 @@
 //!    frontier only grows, and its limit, however old, is at most `P + N/2`. In both cases no sequence in
 //!    `max(g, P - N/2)..P` is overwritten. Hence the window: a consumer that comes to the ring from nowhere can rely
 //!    on half of it. A consumer that finds itself further behind was lapped and touches nothing.
-//! 5. *Nobody sleeps through his wake-up.* A thread counts itself a sleeper, fences and looks again before it sleeps;
-//!    others make their change, fence and look for sleepers. One of the two sees the other.
+//! 5. *No wake-up is lost.* A thread counts itself as a sleeper, fences and checks again before it sleeps; others make
+//!    their change, fence and check for sleepers. One of the two sees the other.
 //!
 //! `tests/loom.rs` checks these on small rings with every access to a slot tracked; Miri runs the unit tests;
 //! `tests/stress.rs` runs the real thing.
 //!
-//! # What it does not do
+//! # Limits
 //!
 //! - It has no fairness among producers, and no priority.
 //! - A `Wait` consumer that stops reading stops the ring once it is full. Watch [`Ring::slowest`]; drop the consumer.
 //! - A thread that the system suspends in the middle of a claim or of a pin delays the others after half a ring, until
 //!   it runs again.
-//! - A close is news to a sole producer only when it next publishes or is dropped, and consumers see the end only then:
-//!   to learn of it in time it would have to pay for a claim what it was made sole to save.
-//! - The number of consumers is limited, to [`MAX_CONSUMERS`].
+//! - A sole producer learns of a close only when it next publishes or is dropped, and consumers see the end only then:
+//!   learning of it sooner would cost the very synchronisation that a sole producer saves.
+//! - The number of consumers is limited to [`MAX_CONSUMERS`].
 
+mod config;
 mod consumer;
 mod error;
 mod gates;
@@ -118,9 +123,10 @@ mod wait;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+pub use config::{MAX_CAPACITY, RingConfig};
 pub use consumer::{Consumer, MAX_PINNED, Read, SlowPolicy, Wake};
 pub use error::RingError;
 pub use gates::MAX_CONSUMERS;
 pub use producer::Producer;
-pub use ring::{Config, MAX_CAPACITY, Ring, ring};
+pub use ring::{Ring, ring};
 pub use wait::{PARK_LIMIT, Wait};

@@ -4,8 +4,8 @@ use crate::sync::Arc;
 use crate::{RingError, shared::Shared, sole::Sole};
 use std::fmt;
 
-/// How many slots ahead of its writes a sole producer has the processor fetch: further than the stores that a core
-/// holds back reach, and near enough to be still there when they come.
+/// Number of slots that a sole producer prefetches ahead of its writes: beyond the stores that a core buffers, and near
+/// enough to be still cached when they come.
 const FETCH_AHEAD: u64 = 32;
 
 /// Publishes items. A ring may have any number of producers, usually one for each thread.
@@ -37,8 +37,8 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
         })
     }
 
-    /// Publishes `items` in order as one unbroken run of sequences, and returns the first of them. Waits for
-    /// room, as long as that takes.
+    /// Publishes `items` in order as one unbroken run of sequences, and returns the first of them. Waits for free slots,
+    /// however long that takes.
     ///
     /// The run becomes readable when all runs before it are. An empty batch publishes nothing and returns the
     /// sequence that the next item claimed would have.
@@ -71,19 +71,19 @@ impl<T: Copy + Send + Sync + 'static> Producer<T> {
         Ok(self.fill_with(first, items, stamp))
     }
 
-    /// Like [`Self::publish`], but never waits for room.
+    /// Like [`Self::publish`], but never waits for free slots.
     ///
     /// # Errors
     ///
-    /// As [`Self::publish`], and [`RingError::Full`] when there is no room, be it only because another
-    /// producer has not finished a run or a lapsable consumer is copying.
+    /// As [`Self::publish`], and [`RingError::Full`] when there are no free slots, which may be only because
+    /// another producer has not finished a run or a lapsable consumer is copying.
     #[inline]
     pub fn try_publish(&mut self, items: &[T]) -> Result<u64, RingError> {
         let first = self.try_claim(items)?;
         Ok(self.fill(first, items))
     }
 
-    /// Like [`Self::publish_with`], but never waits for room.
+    /// Like [`Self::publish_with`], but never waits for free slots.
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ impl<T: Copy> Drop for Producer<T> {
     }
 }
 
-/// A claimed run, published when dropped, be it by a panic.
+/// A claimed run, published when dropped, even by a panic.
 struct Run<'a, T: Copy + Send + Sync + 'static> {
     producer: &'a Producer<T>,
     first: u64,

@@ -1,35 +1,21 @@
-//! The handle from which producers and consumers are made.
+//! The handle that creates producers and consumers.
 
 use crate::sync::Arc;
-use crate::{Consumer, Producer, RingError, SlowPolicy, Wait, shared::Shared};
+use crate::{Consumer, Producer, RingConfig, RingError, SlowPolicy, shared::Shared};
 use std::fmt;
 
-/// The largest capacity, in slots.
-pub const MAX_CAPACITY: usize = 1 << 30;
-
-/// What a ring is to be like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
-    /// The number of slots, a power of two from 2 to [`MAX_CAPACITY`].
-    ///
-    /// Half of it is the longest batch, and the distance at which a lapsable consumer may be lapped.
-    pub capacity: usize,
-    /// How producers wait for room, and consumers for items.
-    pub wait: Wait,
-}
-
-/// Makes an empty ring, whose first item will have the sequence 0.
+/// Creates an empty ring, whose first item will have sequence 0.
 ///
 /// # Errors
 ///
 /// [`RingError::Capacity`] when the capacity is not allowed.
-pub fn ring<T: Copy + Send + Sync + 'static>(config: Config) -> Result<Ring<T>, RingError> {
+pub fn ring<T: Copy + Send + Sync + 'static>(config: RingConfig) -> Result<Ring<T>, RingError> {
     Ok(Ring {
         shared: Arc::new(Shared::new(config)?),
     })
 }
 
-/// A handle on a ring. Clones are cheap and mean the same ring, which lives as long as anything refers to it.
+/// A handle to a ring. Clones are cheap and share the ring, which lives as long as anything refers to it.
 pub struct Ring<T> {
     shared: Arc<Shared<T>>,
 }
@@ -54,24 +40,24 @@ impl<T: Copy + Send + Sync + 'static> fmt::Debug for Ring<T> {
 }
 
 impl<T: Copy + Send + Sync + 'static> Ring<T> {
-    /// Makes an empty ring; the same as [`ring`].
+    /// Creates an empty ring; the same as [`ring`].
     ///
     /// # Errors
     ///
     /// [`RingError::Capacity`] when the capacity is not allowed.
-    pub fn new(config: Config) -> Result<Self, RingError> {
+    pub fn new(config: RingConfig) -> Result<Self, RingError> {
         ring(config)
     }
 
-    /// Makes a producer. There may be any number.
+    /// Creates a producer. There may be any number.
     #[must_use]
     pub fn producer(&self) -> Producer<T> {
         Producer::new(Arc::clone(&self.shared))
     }
 
-    /// Makes the only producer there is: until it is dropped, all others meet [`RingError::Occupied`].
+    /// Creates the sole producer: until it is dropped, all others fail with [`RingError::Occupied`].
     ///
-    /// It claims its sequences without competing for them, which tells where items come one by one. In
+    /// It claims its sequences without competing for them, which pays off when items are published one by one. In
     /// return a close takes effect only when it next publishes, or is dropped: until then consumers wait. A ring
     /// that others close should not be left with a sole producer that has nothing to do.
     ///
@@ -153,20 +139,19 @@ impl<T: Copy + Send + Sync + 'static> Ring<T> {
         self.capacity() / 2
     }
 
-    /// Closes the ring for good: producers are turned away, consumers read what was claimed before and then
-    /// see the end. A [sole producer](Self::sole_producer) is turned away when it next publishes, and the end is
-    /// where it then is.
+    /// Closes the ring for good: producers are refused, and consumers read everything claimed before and then see the
+    /// end. A [sole producer](Self::sole_producer) is refused when it next publishes, and its position then is the end.
     pub fn close(&self) {
         self.shared.close();
     }
 
-    /// Whether the ring was closed, be it by a producer that panicked.
+    /// Whether the ring was closed, by a call or by the panic of a producer.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.is_closed()
     }
 
-    /// Wakes every parked thread, so that it asks its `stop`.
+    /// Wakes every parked thread, so that it calls its `stop`.
     pub fn wake(&self) {
         self.shared.wake_all();
     }

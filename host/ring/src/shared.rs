@@ -6,7 +6,7 @@ use crate::gates::Gates;
 use crate::slots::Slots;
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::wait::{Bell, Patience, Wait};
-use crate::{Config, MAX_CAPACITY, RingError};
+use crate::{MAX_CAPACITY, RingConfig, RingError};
 use crossbeam_utils::CachePadded;
 
 /// Set in `claimed` once the ring is closed. The bit lies in the word that claims change, so that no claim can
@@ -36,7 +36,7 @@ pub(crate) struct Shared<T> {
     writers: CachePadded<Bell>,
 }
 
-/// What waiting consumers look at again and again, and what changes so rarely that they may.
+/// Flags that waiting consumers poll, because they rarely change.
 pub(crate) struct Signs {
     /// 1 once [`CLOSED`] is set. Looking at `claimed` itself would pull that word away from the producers.
     closed: AtomicU64,
@@ -45,8 +45,8 @@ pub(crate) struct Signs {
 }
 
 impl<T: Copy> Shared<T> {
-    pub(crate) fn new(config: Config) -> Result<Self, RingError> {
-        let Config { capacity, wait } = config;
+    pub(crate) fn new(config: RingConfig) -> Result<Self, RingError> {
+        let RingConfig { capacity, wait } = config;
         if !capacity.is_power_of_two() || !(2..=MAX_CAPACITY).contains(&capacity) {
             return Err(RingError::Capacity {
                 capacity,
@@ -227,7 +227,7 @@ impl<T: Copy> Shared<T> {
         Ok(position == claimed & !CLOSED)
     }
 
-    /// Why a producer is turned away, which found `claimed` marked so.
+    /// Returns the error for a producer that found `claimed` marked like this.
     pub(crate) fn turned_away(&self, claimed: u64) -> RingError {
         if claimed & CLOSED == 0 {
             return RingError::Occupied;
@@ -235,7 +235,7 @@ impl<T: Copy> Shared<T> {
         self.closing_error()
     }
 
-    /// Why a producer is turned away from a closed ring.
+    /// Returns the error for a producer of a closed ring.
     pub(crate) fn closing_error(&self) -> RingError {
         match self.poisoned.load(Ordering::Acquire) {
             UNHARMED => RingError::Closed,
@@ -263,7 +263,7 @@ impl<T: Copy> Shared<T> {
         Patience::new(&self.readers, self.wait)
     }
 
-    /// Wakes whoever waits for room or for a barrier.
+    /// Wakes the threads that wait for free slots or for a barrier.
     pub(crate) fn wake_writers(&self) {
         if self.wait.parks() {
             fence(Ordering::SeqCst);

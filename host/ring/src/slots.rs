@@ -98,12 +98,12 @@ impl<T: Copy> Slots<T> {
     /// As for [`Self::write`], for each of the sequences; `items` is not longer than the capacity.
     pub(crate) unsafe fn write_all(&self, first: u64, items: &[T]) {
         let index = self.index(first);
-        let room = self.cells.len() - index;
-        if items.len() <= room {
+        let until_wrap = self.cells.len() - index;
+        if items.len() <= until_wrap {
             // SAFETY: they fit behind `index`; the rest is the caller's promise.
             return unsafe { self.write_part(index, items) };
         }
-        let (head, tail) = items.split_at(room);
+        let (head, tail) = items.split_at(until_wrap);
         // SAFETY: `head` fits exactly, and `tail` fits before `index`; the rest is the caller's promise.
         unsafe {
             self.write_part(index, head);

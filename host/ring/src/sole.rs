@@ -9,7 +9,7 @@ use crate::RingError;
 use crate::shared::{CLOSED, SOLE, Shared};
 use crate::sync::Ordering;
 
-/// Where a sole producer is.
+/// The position of a sole producer.
 pub(crate) struct Sole {
     /// The first sequence that was left to it.
     start: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Sole {
 }
 
 impl<T: Copy> Shared<T> {
-    /// Shuts all other producers out.
+    /// Excludes all other producers.
     pub(crate) fn take_alone(&self) -> Result<Sole, RingError> {
         let mut claimed = self.claimed.load(Ordering::Relaxed);
         loop {
@@ -90,7 +90,8 @@ impl<T: Copy> Shared<T> {
         self.claimed.load(Ordering::Relaxed) & CLOSED != 0 || sole.next + len <= self.claim_limit()
     }
 
-    /// Says up to where the sole producer has claimed, and lets the others in again, unless the ring was closed.
+    /// Publishes the position up to which the sole producer has claimed, and admits the others again, unless the ring was
+    /// closed.
     pub(crate) fn give_back_alone(&self, sole: &Sole) {
         self.signs.led.store(0, Ordering::Relaxed);
         let mut claimed = self.claimed.load(Ordering::Relaxed);

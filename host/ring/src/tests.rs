@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
-use crate::{Config, Consumer, MAX_CONSUMERS, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
+use crate::{
+    Consumer, MAX_CONSUMERS, PARK_LIMIT, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake,
+    ring,
+};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +14,7 @@ use std::thread;
 const PARKING: Wait = Wait::SpinThenPark { spins: 2 };
 
 fn ring_of(capacity: usize) -> Ring<u64> {
-    ring(Config {
+    ring(RingConfig {
         capacity,
         wait: PARKING,
     })
@@ -26,7 +30,7 @@ fn read_all(consumer: &mut Consumer<u64>) -> Vec<u64> {
 #[test]
 fn refuses_a_capacity_that_is_no_power_of_two() {
     for capacity in [0, 1, 3, 12, usize::MAX] {
-        let refused = ring::<u64>(Config {
+        let refused = ring::<u64>(RingConfig {
             capacity,
             wait: Wait::Spin,
         })
@@ -266,7 +270,7 @@ fn closing_turns_away_a_producer_that_waits_for_room() {
 #[test]
 fn dropping_a_consumer_lets_a_waiting_producer_go_on() {
     for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
-        let ring = ring(Config { capacity: 2, wait }).unwrap();
+        let ring = ring(RingConfig { capacity: 2, wait }).unwrap();
         let gate = ring.attach(SlowPolicy::Wait);
         let mut producer = ring.producer();
         producer.publish(&[0]).unwrap();
@@ -386,6 +390,24 @@ fn a_waiting_consumer_obeys_stop_after_a_wake() {
 }
 
 #[test]
+fn a_call_after_the_last_look_keeps_a_consumer_from_parking() {
+    let ring = ring_of(8);
+    let mut consumer = ring.attach(SlowPolicy::Wait);
+    let (looks, calls) = (Cell::new(0), Cell::new(0));
+    let look = || {
+        looks.set(looks.get() + 1);
+        (calls.get() == 0).then_some(PARK_LIMIT)
+    };
+    // Asked for the first time right before the consumer would park.
+    let is_called = || {
+        calls.set(calls.get() + 1);
+        true
+    };
+    assert_eq!(consumer.wait_for(look, is_called), Ok(Wake::Stopped));
+    assert_eq!((looks.get(), calls.get()), (4, 1), "after two spins");
+}
+
+#[test]
 fn a_sole_producer_shuts_all_others_out_until_it_is_dropped() {
     let ring = ring_of(8);
     let mut consumer = ring.attach(SlowPolicy::Wait);
@@ -482,7 +504,7 @@ fn a_panicking_stamp_of_a_sole_producer_ends_the_ring_at_its_item() {
 #[test]
 fn closing_turns_away_a_sole_producer_that_waits_for_room() {
     for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
-        let ring = ring(Config { capacity: 2, wait }).unwrap();
+        let ring = ring(RingConfig { capacity: 2, wait }).unwrap();
         let _gate = ring.attach(SlowPolicy::Wait);
         let mut sole = ring.sole_producer().unwrap();
         sole.publish(&[0]).unwrap();
@@ -499,7 +521,7 @@ fn closing_turns_away_a_sole_producer_that_waits_for_room() {
 fn consumers_in_threads_see_all_of_a_sole_producer_under_miri_too() {
     let count = if cfg!(miri) { 60 } else { 6_000 };
     for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
-        let ring = ring::<u64>(Config { capacity: 8, wait }).unwrap();
+        let ring = ring::<u64>(RingConfig { capacity: 8, wait }).unwrap();
         let consumers = [SlowPolicy::Wait, SlowPolicy::Wait, SlowPolicy::Conflate]
             .map(|policy| ring.attach(policy));
         thread::scope(|scope| {
@@ -538,7 +560,7 @@ fn gates_are_limited_and_used_again() {
 fn items_of_odd_layout_survive_the_way() {
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Odd(u8, u64, Option<char>);
-    let ring = ring(Config {
+    let ring = ring(RingConfig {
         capacity: 4,
         wait: Wait::Spin,
     })
@@ -557,7 +579,7 @@ fn items_of_odd_layout_survive_the_way() {
 fn threads_agree_on_one_order_under_miri_too() {
     let count = if cfg!(miri) { 40 } else { 4_000 };
     for wait in [Wait::BusySpin, Wait::Spin, PARKING] {
-        let ring = ring::<u64>(Config { capacity: 8, wait }).unwrap();
+        let ring = ring::<u64>(RingConfig { capacity: 8, wait }).unwrap();
         let consumers = [SlowPolicy::Wait, SlowPolicy::Wait, SlowPolicy::Conflate]
             .map(|policy| ring.attach(policy));
         thread::scope(|scope| {

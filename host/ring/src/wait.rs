@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Publishing, releasing, detaching and closing wake at once; the limit is for the caller's own `stop`.
 pub const PARK_LIMIT: Duration = Duration::from_millis(1);
 
-/// How producers wait for room, and consumers for items.
+/// How producers wait for free slots, and consumers for items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
     /// Never parks and never gives up its core: looks again after each pause of the processor. For threads with a core
@@ -31,7 +31,7 @@ impl Wait {
     }
 }
 
-/// Where threads sleep until what they wait for may have come about.
+/// The place where threads sleep until the condition they wait for may hold.
 pub(crate) struct Bell {
     sleepers: AtomicUsize,
     lock: Mutex<()>,

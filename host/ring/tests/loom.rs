@@ -7,8 +7,12 @@
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
-use tickdeck_ring::{Config, Consumer, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
+use tickdeck_ring::{
+    Consumer, PARK_LIMIT, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring,
+};
 
 /// Two words, which tear if anything does.
 type Item = (u64, u64);
@@ -23,7 +27,7 @@ fn model(preemptions: usize, check: impl Fn() + Sync + Send + 'static) {
 }
 
 fn ring_of(capacity: usize) -> Ring<Item> {
-    ring(Config {
+    ring(RingConfig {
         capacity,
         wait: PARK,
     })
@@ -238,7 +242,7 @@ fn a_conflating_consumer_never_sees_a_torn_item() {
         (4, 8, Wait::Spin),
     ] {
         model(3, move || {
-            let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+            let ring = ring::<Item>(RingConfig { capacity, wait }).unwrap();
             let mut consumer = ring.attach(SlowPolicy::Conflate);
             let producing = thread::spawn({
                 let ring = ring.clone();
@@ -257,7 +261,7 @@ fn a_conflating_consumer_never_sees_a_torn_item() {
 #[test]
 fn a_conflating_consumer_is_not_overrun_by_two_producers_in_turn() {
     model(2, || {
-        let ring = ring::<Item>(Config {
+        let ring = ring::<Item>(RingConfig {
             capacity: 4,
             wait: Wait::Spin,
         })
@@ -335,7 +339,7 @@ fn publish_alone(ring: &Ring<Item>, runs: usize) {
 fn a_sole_producer_never_overwrites_what_is_unread_and_loses_nothing() {
     for (capacity, runs, wait) in [(2, 3, PARK), (2, 4, Wait::Spin)] {
         model(2, move || {
-            let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+            let ring = ring::<Item>(RingConfig { capacity, wait }).unwrap();
             let mut consumer = ring.attach(SlowPolicy::Wait);
             let producing = thread::spawn({
                 let ring = ring.clone();
@@ -373,7 +377,7 @@ fn a_consumer_attached_while_a_sole_producer_publishes_sees_everything_from_its_
 fn a_conflating_consumer_never_sees_a_torn_item_of_a_sole_producer() {
     for (capacity, runs) in [(2, 5), (4, 8)] {
         model(2, move || {
-            let ring = ring::<Item>(Config {
+            let ring = ring::<Item>(RingConfig {
                 capacity,
                 wait: Wait::Spin,
             })
@@ -459,5 +463,44 @@ fn a_barrier_orders_what_the_consumers_did_before_it() {
         // SAFETY: the consumer does not touch it after its release; loom checks it.
         assert_eq!(folded.with(|folded| unsafe { *folded }), !0);
         consuming.join().unwrap();
+    });
+}
+
+/// What another thread has made ready without the ring, and its call to look at it: the protocol of the engine's waker.
+#[derive(Default)]
+struct Call {
+    ready: AtomicUsize,
+    requested: AtomicBool,
+}
+
+impl Call {
+    fn make_ready(&self, ring: &Ring<Item>) {
+        self.ready.fetch_add(1, Ordering::Relaxed);
+        if !self.requested.swap(true, Ordering::AcqRel) {
+            ring.wake();
+        }
+    }
+
+    fn take_request(&self) -> bool {
+        self.requested.load(Ordering::Relaxed) && self.requested.swap(false, Ordering::AcqRel)
+    }
+}
+
+#[test]
+fn a_call_is_not_lost_between_the_last_look_and_the_parking() {
+    model(3, || {
+        let ring = ring_of(4);
+        let mut consumer = ring.attach(SlowPolicy::Wait);
+        let call = Arc::new(Call::default());
+        let caller = {
+            let (ring, call) = (ring.clone(), Arc::clone(&call));
+            thread::spawn(move || (0..2).for_each(|_| call.make_ready(&ring)))
+        };
+        while call.ready.load(Ordering::Relaxed) < 2 {
+            let look = || (!call.take_request()).then_some(PARK_LIMIT);
+            let woken = consumer.wait_for(look, || call.requested.load(Ordering::Relaxed));
+            assert_eq!(woken, Ok(Wake::Stopped));
+        }
+        caller.join().unwrap();
     });
 }

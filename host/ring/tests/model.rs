@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use proptest::prelude::*;
-use tickdeck_ring::{Config, Consumer, Read, RingError, SlowPolicy, Wait, ring};
+use tickdeck_ring::{Consumer, Read, RingConfig, RingError, SlowPolicy, Wait, ring};
 
 const CAPACITY: usize = 8;
 const WINDOW: usize = CAPACITY / 2;
@@ -35,7 +35,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-/// What is known of the attached consumers and of all that was ever published.
+/// The expected state of the attached consumers, and everything ever published.
 #[derive(Default)]
 struct Model {
     published: Vec<u64>,
@@ -104,7 +104,7 @@ proptest! {
 
     #[test]
     fn the_ring_behaves_like_a_list(steps in steps()) {
-        let ring = ring::<u64>(Config { capacity: CAPACITY, wait: Wait::Spin }).unwrap();
+        let ring = ring::<u64>(RingConfig { capacity: CAPACITY, wait: Wait::Spin }).unwrap();
         let mut producer = ring.producer();
         let mut model = Model::default();
         for step in steps {

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use tickdeck_ring::{Config, Consumer, Read, Ring, RingError, SlowPolicy, Wait, Wake, ring};
+use tickdeck_ring::{Consumer, Read, Ring, RingConfig, RingError, SlowPolicy, Wait, Wake, ring};
 
 const PRODUCERS: u64 = 3;
 const WORDS: usize = 16;
@@ -46,7 +46,7 @@ impl Item {
         words.fold(0, |sum, word| mix(sum ^ word))
     }
 
-    /// What identifies the item, never zero.
+    /// The item's identity, never zero.
     fn name(&self) -> u64 {
         (self.producer + 1) << 40 | self.count
     }
@@ -219,7 +219,7 @@ fn come_and_go(ring: &Ring<Item>, order: &Order, done: &AtomicBool, seed: u64) -
 
 fn storm(capacity: usize, wait: Wait, each: u64) {
     let total = PRODUCERS * each;
-    let ring = ring::<Item>(Config { capacity, wait }).unwrap();
+    let ring = ring::<Item>(RingConfig { capacity, wait }).unwrap();
     let order = Order::of(total);
     let done = AtomicBool::new(false);
     let (ring, order, done) = (&ring, &order, &done);
@@ -283,7 +283,7 @@ fn the_smallest_ring_bears_the_same_storm() {
 
 #[test]
 fn a_producer_never_waits_for_a_lapsable_consumer_that_does_not_read() {
-    let ring = ring::<Item>(Config {
+    let ring = ring::<Item>(RingConfig {
         capacity: 16,
         wait: Wait::Spin,
     })

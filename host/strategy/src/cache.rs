@@ -1,41 +1,41 @@
-//! Compiled modules, kept in a folder of ours, safe to delete at any time.
+//! The compile cache: compiled modules in a folder of the host's own, which may be deleted at any time.
 //!
-//! Machine code from this folder is run as it is, which is why `unsafe` is here: whoever can write the folder can run
-//! code as this user. So the folder must be a real folder (no link), owned by this user, and writable by nobody else;
+//! Machine code from this folder runs unchecked, hence the `unsafe`: anyone who can write to the folder can run code as
+//! this user. Therefore the folder must be a real folder (no link), owned by this user and writable by nobody else;
 //! entries carry a checksum against damage; and nothing in the plugins folder is ever taken for compiled code.
 
 #![allow(
     unsafe_code,
-    reason = "wasmtime can't verify machine code; what makes it trusted is checked here"
+    reason = "wasmtime can't verify machine code; the reasons to trust it are checked here"
 )]
 
 use crate::error::LoadError;
-use crate::module::ModuleHash;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::NamedTempFile;
+use tickdeck_model::ModuleHash;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
-/// First bytes of an entry; the last one is the format's version.
+/// First bytes of an entry; the last one is the version of the format.
 const MAGIC: &[u8; 8] = b"tickdkc\x01";
 
-/// Magic, then the checksum of what follows.
+/// The magic bytes, then the checksum of the code that follows.
 const HEADER: usize = MAGIC.len() + size_of::<u128>();
 
-/// Where a compiled module came from.
+/// How the cache served a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheUse {
     /// There is no cache.
     Off,
-    /// It was compiled before.
+    /// The module had been compiled before.
     Hit,
-    /// It was compiled now and kept.
+    /// The module was compiled now and stored.
     Stored,
-    /// It was compiled now and could not be kept; the text says why.
+    /// The module was compiled now and could not be stored; the text says why.
     Failed(String),
 }
 
@@ -43,12 +43,12 @@ pub enum CacheUse {
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// Hash of everything that compiled code depends on besides its source: wasmtime, its settings, this CPU.
+    /// Hash of everything that compiled code depends on besides its source: wasmtime, its settings and this CPU.
     engine: u64,
 }
 
 impl Cache {
-    /// Opens the folder, making it if need be.
+    /// Opens the folder, and creates it if it does not exist.
     pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, LoadError> {
         prepare(folder).map_err(|problem| LoadError::Cache {
             folder: folder.display().to_string(),
@@ -56,7 +56,7 @@ impl Cache {
         })?;
         let mut hasher = Xxh3Default::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        // What wraps core modules into components is part of this crate.
+        // This crate wraps core modules into components.
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
         Ok(Self {
             folder: folder.to_owned(),
@@ -68,17 +68,17 @@ impl Cache {
         self.folder.join(format!("{module}-{:016x}", self.engine))
     }
 
-    /// The module compiled earlier, if it is there and whole.
+    /// Returns the module compiled earlier, if its entry exists and is complete.
     pub(crate) fn load(&self, module: ModuleHash, engine: &Engine) -> Option<Component> {
         let entry = fs::read(self.entry(module)).ok()?;
         let code = payload(&entry)?;
         // SAFETY: the entry is a file in a folder that only this user can write (checked when it was opened), under a
-        // name that only `store` gives, and its checksum says that it is what `Component::serialize` gave `store` for
-        // an engine of the same compatibility hash. wasmtime itself checks version and settings once more.
+        // name that only `store` uses, and its checksum shows that it is the output of `Component::serialize` for an
+        // engine of the same compatibility hash. wasmtime itself checks version and settings again.
         unsafe { Component::deserialize(engine, code) }.ok()
     }
 
-    /// Keeps a compiled module. What fails here costs a compilation next time, no more.
+    /// Stores a compiled module. A failure costs no more than a compilation next time.
     pub(crate) fn store(&self, module: ModuleHash, component: &Component) -> CacheUse {
         let code = match component.serialize() {
             Ok(code) => code,
@@ -90,32 +90,28 @@ impl Cache {
         }
     }
 
-    /// Writes beside and renames, so that a reader sees a whole entry or none.
+    /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. Not synced into the folder: an entry that
+    /// a power cut takes away costs a compilation.
     fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
-        let beside = temporary(&self.folder);
-        let written = new_private_file(&beside).and_then(|mut file| {
-            file.write_all(MAGIC)?;
-            file.write_all(&xxh3_128(code).to_le_bytes())?;
-            file.write_all(code)?;
-            file.sync_all()?;
-            fs::rename(&beside, entry)
-        });
-        if written.is_err() {
-            // Nothing to be done if even that fails; the next write takes another name.
-            let _ = fs::remove_file(&beside);
-        }
-        written
+        let mut file = temporary(&self.folder)?;
+        file.write_all(MAGIC)?;
+        file.write_all(&xxh3_128(code).to_le_bytes())?;
+        file.write_all(code)?;
+        file.as_file().sync_all()?;
+        file.persist(entry)?;
+        Ok(())
     }
 }
 
-/// A name in the folder that nobody else uses.
-fn temporary(folder: &Path) -> PathBuf {
-    static NAMES: AtomicU64 = AtomicU64::new(0);
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".{}-{number}.tmp", std::process::id()))
+/// Creates a file with an unused name in the folder, for this user alone.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        .tempfile_in(folder)
 }
 
-/// The code in an entry, if the entry is whole.
+/// Returns the code in an entry, if the entry is complete.
 fn payload(entry: &[u8]) -> Option<&[u8]> {
     let (header, code) = entry.split_at_checked(HEADER)?;
     let (magic, sum) = header.split_at(MAGIC.len());
@@ -129,40 +125,29 @@ fn prepare(folder: &Path) -> Result<(), String> {
         .recursive(true)
         .mode(0o700)
         .create(folder);
-    made.map_err(|error| format!("cannot be made: {error}"))?;
+    made.map_err(|error| format!("cannot be created: {error}"))?;
     let about = fs::symlink_metadata(folder).map_err(|error| error.to_string())?;
     if !about.is_dir() {
         return Err("is a link or a file, not a folder".to_owned());
     }
     if about.mode() & 0o022 != 0 {
         return Err(format!(
-            "can be written by other users (mode {:o}), who could run code as you; `chmod 700` it",
+            "is writable by other users (mode {:o}), who could run code as you; `chmod 700` it",
             about.mode() & 0o777
         ));
     }
     // A new file belongs to this process's user, whoever that is.
-    let probe = temporary(folder);
-    let owner = new_private_file(&probe).and_then(|file| file.metadata());
-    let _ = fs::remove_file(&probe);
+    let owner = temporary(folder).and_then(|probe| probe.as_file().metadata());
     match owner {
         Ok(owner) if owner.uid() == about.uid() => Ok(()),
         Ok(_) => Err("belongs to another user".to_owned()),
-        Err(error) => Err(format!("cannot be written: {error}")),
+        Err(error) => Err(format!("is not writable: {error}")),
     }
 }
 
 #[cfg(not(unix))]
 fn prepare(_folder: &Path) -> Result<(), String> {
-    Err("who may write a folder is only known on Unix".to_owned())
-}
-
-/// Makes a file that was not there, for this user alone.
-fn new_private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    Err("write permissions of a folder can only be checked on Unix".to_owned())
 }
 
 #[cfg(test)]
@@ -170,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_entry_that_is_not_whole_is_no_entry() {
+    fn an_incomplete_or_damaged_entry_is_a_miss() {
         let mut entry = MAGIC.to_vec();
         entry.extend(xxh3_128(b"code").to_le_bytes());
         entry.extend(b"code");

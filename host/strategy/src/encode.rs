@@ -1,13 +1,13 @@
-//! A core module, as a compiler leaves it, wrapped into a component.
+//! Wraps a core module, as a compiler writes it, into a component.
 //!
-//! A core module carries its component type in custom sections. `wit-component` would take that type for granted, but
-//! it is made for build tools, which trust their input: one wrong byte in a package's name makes it recurse until the
-//! process ends, and other strategies with it. So the module's own type is only compared, by the validator, which is
-//! made for hostile input, with the contract that this host was built with; and what the module is then encoded with
-//! is the contract.
+//! A core module carries its component type in custom sections. `wit-component` would trust that type, because it is
+//! made for build tools: one wrong byte in a package's name makes it recurse until the process aborts, and all other
+//! strategies with it. Therefore the validator, which is made for hostile input, compares the module's own type with the
+//! contract that this host was built with, and the module is then encoded with the contract.
 
+use crate::contract::{CONTRACT_VERSION, World, of_contract};
 use crate::error::LoadError;
-use crate::load::{CONTRACT_VERSION, World, of_contract};
+use crate::text::one_line;
 use std::collections::BTreeSet;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentType};
 use wasmparser::types::Types;
@@ -15,7 +15,7 @@ use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::{Resolve, SourceMap, WorldId};
 
-/// The contract, as this host was built with it.
+/// The WIT files of the contract that this host was built with.
 const CONTRACT: [(&str, &str); 10] = [
     ("actions.wit", include_str!("../../../wit/actions.wit")),
     ("events.wit", include_str!("../../../wit/events.wit")),
@@ -32,54 +32,54 @@ const CONTRACT: [(&str, &str); 10] = [
     ("worlds.wit", include_str!("../../../wit/worlds.wit")),
 ];
 
-/// The custom sections that hold component types start with this.
+/// Prefix of the names of custom sections that hold component types.
 const TYPE_SECTION: &str = "component-type";
 
-/// Inside a component type, the custom section that names its format and the encoding of strings.
+/// The custom section of a component type that names its format and its string encoding.
 const ENCODING_SECTION: &str = "wit-component-encoding";
 
-/// What [`ENCODING_SECTION`] says for UTF-8.
+/// The value for UTF-8 in [`ENCODING_SECTION`].
 const UTF8: u8 = 0;
 
 /// Bytes of a module before its first section.
 const PREAMBLE: usize = 8;
 
-/// A bare core module with the type of the contract in it, as a build for `wasm32-unknown-unknown` leaves it. `file` names
-/// it in errors.
+/// Embeds the component type of the contract in a bare core module, as a build for `wasm32-unknown-unknown` does. `file`
+/// names the module in errors.
 ///
 /// # Errors
-/// It is no module.
+/// The bytes are not a module.
 pub fn with_contract(module: &[u8], world: World, file: &str) -> Result<Vec<u8>, LoadError> {
     let (resolve, world) = contract(CONTRACT_VERSION, world).expect("a test reads the contract");
     let mut typed = module.to_vec();
     embed_component_metadata(&mut typed, &resolve, world, StringEncoding::UTF8).map_err(
         |error| LoadError::Encode {
             file: file.to_owned(),
-            problem: words(error),
+            problem: describe(error),
         },
     )?;
     Ok(typed)
 }
 
-/// The component of a core module that was built for `version` of the contract; an error is a text for the user.
+/// Encodes a core module that was built for `version` of the contract as a component; an error is a text for the user.
 pub(crate) fn encode(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {
-    // Should the encoder panic on what it is given, that ends its thread and nothing else.
+    // If the encoder panics on its input, that ends this thread and nothing else.
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new()
             .name("tickdeck-encode".to_owned())
             .spawn_scoped(scope, || encode_here(module, version, world));
         match worker.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(encoded)) => encoded,
-            Ok(Err(_panic)) => Err("it is damaged in a way that breaks the encoder".to_owned()),
-            Err(error) => Err(format!("no thread to encode it on: {error}")),
+            Ok(Err(_panic)) => Err("it is damaged in a way that crashes the encoder".to_owned()),
+            Err(error) => Err(format!("cannot start a thread to encode it: {error}")),
         }
     })
 }
 
 fn encode_here(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, String> {
     let (resolve, world) = contract(version, world)?;
-    let ours = metadata::encode(&resolve, world, StringEncoding::UTF8, None).map_err(words)?;
-    let (mut bare, sections) = split(module).map_err(words)?;
+    let ours = metadata::encode(&resolve, world, StringEncoding::UTF8, None).map_err(describe)?;
+    let (mut bare, sections) = split(module).map_err(describe)?;
     let mut described = BTreeSet::new();
     for theirs in sections {
         described.extend(check_type(theirs, &ours)?);
@@ -88,33 +88,34 @@ fn encode_here(module: &[u8], version: &str, world: World) -> Result<Vec<u8>, St
     if let Some(missing) = exports.into_iter().find(|name| !described.contains(name)) {
         return Err(format!("its component type does not describe `{missing}`"));
     }
-    embed_component_metadata(&mut bare, &resolve, world, StringEncoding::UTF8).map_err(words)?;
+    embed_component_metadata(&mut bare, &resolve, world, StringEncoding::UTF8).map_err(describe)?;
     ComponentEncoder::default()
         .module(&bare)
         .and_then(|encoder| encoder.validate(false).encode())
-        .map_err(words)
+        .map_err(describe)
 }
 
-fn words(error: impl std::fmt::Display) -> String {
-    crate::fault::one_line(&format!("{error:#}"))
+/// An error and its causes, on one line.
+fn describe(error: impl std::fmt::Display) -> String {
+    one_line(&format!("{error:#}"))
 }
 
-/// The contract's package at a version that this host speaks, and one of its worlds.
+/// Resolves the contract's package at a version that this host supports, and one of its worlds.
 fn contract(version: &str, world: World) -> Result<(Resolve, WorldId), String> {
     let mut files = SourceMap::default();
     for (file, text) in CONTRACT {
         files.push_str(file, text.replacen("@0.1.0;", &format!("@{version};"), 1));
     }
     let mut resolve = Resolve::default();
-    let group = files.parse().map_err(|(_, error)| words(error))?;
-    let package = resolve.push_group(group).map_err(words)?;
+    let group = files.parse().map_err(|(_, error)| describe(error))?;
+    let package = resolve.push_group(group).map_err(describe)?;
     let world = resolve
         .select_world(&[package], Some(world.as_str()))
-        .map_err(words)?;
+        .map_err(describe)?;
     Ok((resolve, world))
 }
 
-/// The interfaces that a world exports.
+/// Returns the interfaces that a world exports.
 fn world_exports(resolve: &Resolve, world: WorldId) -> Vec<String> {
     let exports = resolve.worlds[world].exports.keys();
     let names = exports.map(|key| resolve.name_world_key(key));
@@ -123,7 +124,7 @@ fn world_exports(resolve: &Resolve, world: WorldId) -> Vec<String> {
         .collect()
 }
 
-/// The module without its component types, and those.
+/// Splits a module into the module without its component types, and those types.
 fn split(module: &[u8]) -> Result<(Vec<u8>, Vec<&[u8]>), wasmparser::BinaryReaderError> {
     let mut bare = module[..PREAMBLE.min(module.len())].to_vec();
     let mut types = Vec::new();
@@ -155,14 +156,14 @@ fn push_section(module: &mut Vec<u8>, id: u8, content: &[u8]) {
     module.extend(content);
 }
 
-/// Checks that a component type says of the contract's interfaces what the contract says; gives the exports among them.
+/// Checks that a component type declares the contract's interfaces as the contract does; returns the exported ones.
 fn check_type(theirs: &[u8], ours: &[u8]) -> Result<Vec<String>, String> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let ours = Described::read(&mut validator, ours)?;
     validator.reset();
     let theirs = Described::read(&mut validator, theirs)?;
     if theirs.strings != Some(UTF8) {
-        return Err("it passes strings in another encoding than UTF-8".to_owned());
+        return Err("it passes strings in an encoding other than UTF-8".to_owned());
     }
     for (interface, wanted) in theirs.items(Side::Imports) {
         let given = ours.item(Side::Imports, interface);
@@ -172,7 +173,7 @@ fn check_type(theirs: &[u8], ours: &[u8]) -> Result<Vec<String>, String> {
     }
     let mut described = Vec::new();
     for (interface, given) in theirs.items(Side::Exports) {
-        // An export that the world does not have is left out of the component.
+        // The component leaves out exports that the world does not have.
         let Some(wanted) = ours.item(Side::Exports, interface) else {
             continue;
         };
@@ -186,11 +187,11 @@ fn check_type(theirs: &[u8], ours: &[u8]) -> Result<Vec<String>, String> {
 
 fn differs(interface: &str) -> String {
     format!(
-        "its `{interface}` is not that of this host's contract; rebuild it with the SDK of this host's version"
+        "its `{interface}` differs from this host's contract; rebuild it with the SDK of this host's version"
     )
 }
 
-/// Whether what is given can be used as what is wanted.
+/// Whether the item given can be used where the other is wanted.
 fn fits(
     (given, from): (&ComponentEntityType, &Described),
     (wanted, to): (&ComponentEntityType, &Described),
@@ -198,7 +199,7 @@ fn fits(
     ComponentEntityType::is_subtype_of(given, from.types.as_ref(), wanted, to.types.as_ref())
 }
 
-/// A world, read from a component type.
+/// A world as a component type describes it.
 struct Described {
     types: Types,
     world: ComponentType,
@@ -213,8 +214,8 @@ enum Side {
 
 impl Described {
     fn read(validator: &mut Validator, section: &[u8]) -> Result<Self, String> {
-        let types = validator.validate_all(section).map_err(words)?;
-        let (world, strings) = names(section).map_err(words)?;
+        let types = validator.validate_all(section).map_err(describe)?;
+        let (world, strings) = names(section).map_err(describe)?;
         let world = world.and_then(|name| {
             let ComponentEntityType::Type { referenced, .. } =
                 types.component_item_for_export(name)?.ty
@@ -238,7 +239,7 @@ impl Described {
         })
     }
 
-    /// Interfaces of the contract, by name without package and version.
+    /// The contract's interfaces, named without package and version.
     fn items(&self, side: Side) -> impl Iterator<Item = (&str, &ComponentEntityType)> {
         let items = match side {
             Side::Imports => &self.world.imports,
@@ -256,7 +257,7 @@ impl Described {
     }
 }
 
-/// The name that a component type exports its world under, and the encoding of strings.
+/// Reads the name under which a component type exports its world, and the string encoding.
 fn names(section: &[u8]) -> Result<(Option<&str>, Option<u8>), wasmparser::BinaryReaderError> {
     let (mut world, mut strings) = (None, None);
     for payload in Parser::new(0).parse_all(section) {

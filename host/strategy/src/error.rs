@@ -1,20 +1,23 @@
 //! Why a module could not be loaded.
 
-/// Why a module could not be loaded. Every text names the file, the place and what to do.
+use crate::contract::CONTRACT_VERSION;
+use crate::text::one_line;
+
+/// Why a module could not be loaded. Every message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// The file can't be read. Show the text; try again when it changed.
+    /// The file can't be read. Show the text; try again when the file changes.
     #[error("{file}: cannot be read: {source}")]
     Read {
         /// The file.
         file: String,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file is larger than any strategy may be. Show the text.
     #[error(
-        "{file}: has more than {limit_mib} MiB, the largest module taken: strip debug information"
+        "{file}: is larger than {limit_mib} MiB, the largest module that is accepted: strip its debug information"
     )]
     TooLarge {
         /// The file.
@@ -22,26 +25,26 @@ pub enum LoadError {
         /// The limit.
         limit_mib: usize,
     },
-    /// The file is no WebAssembly. Show the text.
+    /// The file is not WebAssembly. Show the text.
     #[error("{file}: is not a WebAssembly module: {found}")]
     NotWasm {
         /// The file.
         file: String,
-        /// What it looks like, and what to do.
+        /// What the file looks like, and what to do.
         found: String,
     },
-    /// The file starts like WebAssembly and breaks off or makes no sense. It may still be being written: try again
-    /// when it changed.
-    #[error("{file}: damaged at byte {offset}: {problem}; build or copy it again")]
+    /// The file starts like WebAssembly but is truncated or malformed. It may still be being written: try again when
+    /// it changes.
+    #[error("{file}: is damaged at byte {offset}: {problem}; build or copy it again")]
     Damaged {
         /// The file.
         file: String,
-        /// Where.
+        /// The byte at which it fails.
         offset: usize,
-        /// What the parser says.
+        /// The parser's error.
         problem: String,
     },
-    /// A core module that does not say which contract it implements. Show the text.
+    /// The file is a core module that does not declare its contract. Show the text.
     #[error(
         "{file}: is a core module without its component type (no `component-type` section): build it with the Tickdeck \
          SDK or wit-bindgen, or run `wasm-tools component embed` on it"
@@ -50,118 +53,125 @@ pub enum LoadError {
         /// The file.
         file: String,
     },
-    /// A core module whose imports or exports do not fit the component type that it carries. Show the text.
-    #[error("{file}: the core module does not fit the component type it carries: {problem}")]
+    /// The imports or exports of a core module do not match its component type. Show the text.
+    #[error("{file}: the core module does not match its component type: {problem}")]
     Encode {
         /// The file.
         file: String,
-        /// What does not fit.
+        /// The mismatch.
         problem: String,
     },
-    /// The module asks for more than a strategy gets. Show the text.
-    #[error("{file}: imports what no strategy gets: {}; {advice}", offenders.join(", "))]
+    /// The module imports something that strategies are not given. Show the text.
+    #[error("{file}: imports interfaces that strategies are not given: {}; {advice}", offenders.join(", "))]
     ForeignImports {
         /// The file.
         file: String,
-        /// Every such import.
+        /// All such imports.
         offenders: Vec<String>,
         /// What to do.
         advice: &'static str,
     },
-    /// The module was built for a contract that this host does not speak. Show the text.
+    /// The module was built for a contract version that this host does not support. Show the text.
     #[error(
-        "{file}: built for contract {found}, this host speaks {}: rebuild it with the SDK of this host's version",
-        crate::CONTRACT_VERSION
+        "{file}: was built for contract {found}, but this host supports {}: rebuild it with the SDK of this host's version",
+        CONTRACT_VERSION
     )]
     OtherContract {
         /// The file.
         file: String,
-        /// The contract version it was built for.
+        /// The contract version that it was built for.
         found: String,
     },
     /// The module lacks an export. Show the text.
     #[error(
-        "{file}: is not a strategy: the export {missing} is missing (world `strategy` exports `lifecycle` and `hot`, \
-         world `strategy-bytes` exports `lifecycle` and `hot-bytes`)"
+        "{file}: is not a strategy: it does not export {missing} (world `strategy` exports `lifecycle` and `hot`, world \
+         `strategy-bytes` exports `lifecycle` and `hot-bytes`)"
     )]
     NoWorld {
         /// The file.
         file: String,
-        /// The export.
+        /// The missing export.
         missing: String,
     },
     /// The module uses a WebAssembly proposal that is not on the allow-list. Show the text.
     #[error(
         "{file}: uses a WebAssembly proposal that strategies may not use: {problem}, at byte {offset}; build it without \
-         that feature of the compiler"
+         that compiler feature"
     )]
     Proposal {
         /// The file.
         file: String,
-        /// Where.
+        /// The byte at which it fails.
         offset: usize,
-        /// What the validator says.
+        /// The validator's error.
         problem: String,
     },
-    /// The module is invalid inside. Show the text.
+    /// The module is not valid WebAssembly. Show the text.
     #[error("{file}: is not valid WebAssembly at byte {offset}: {problem}; build or copy it again")]
     Invalid {
         /// The file.
         file: String,
-        /// Where.
+        /// The byte at which it fails.
         offset: usize,
-        /// What the validator says.
+        /// The validator's error.
         problem: String,
     },
-    /// The module is valid and does not compile. Show the text.
+    /// The module is valid but does not compile. Show the text.
     #[error("{file}: does not compile: {problem}")]
     Compile {
         /// The file.
         file: String,
-        /// What the compiler says.
+        /// The compiler's error.
         problem: String,
     },
-    /// An import or export of the right name has another type than the contract's. Show the text.
-    #[error(
-        "{file}: does not fit the contract {}: {problem}",
-        crate::CONTRACT_VERSION
-    )]
+    /// An import or export has the right name, but not the type that the contract gives it. Show the text.
+    #[error("{file}: does not match contract {}: {problem}", CONTRACT_VERSION)]
     WrongType {
         /// The file.
         file: String,
-        /// What does not fit.
+        /// The mismatch.
         problem: String,
     },
-    /// The module trapped while it described itself. Show the text.
+    /// The module's `describe` failed. Show the text.
     #[error("{file}: {fault}")]
     Describe {
         /// The file.
         file: String,
-        /// What happened.
+        /// The fault.
         fault: String,
     },
-    /// The manifest breaks its rules. Show all of the problems.
+    /// The manifest breaks its rules. Show every problem.
     #[error("{file}: its manifest is not valid: {}", problems.join("; "))]
     Manifest {
         /// The file.
         file: String,
-        /// Every problem found.
+        /// All problems found.
         problems: Vec<String>,
     },
-    /// The compile cache's folder can't be trusted or made. Give another folder, or none.
+    /// The folder of the compile cache cannot be trusted or created. Give another folder, or none.
     #[error(
         "compile cache {folder}: {problem}; name another folder, or none to compile at every start"
     )]
     Cache {
         /// The folder.
         folder: String,
-        /// What is wrong with it.
+        /// The problem with the folder.
         problem: String,
     },
-    /// The engine can't be set up on this machine. Nothing will load.
+    /// The engine cannot be set up on this machine. No module will load.
     #[error("the WebAssembly engine cannot start: {problem}")]
     Engine {
-        /// What it says.
+        /// The engine's error.
         problem: String,
     },
+}
+
+impl LoadError {
+    /// An import or export does not have the contract's type.
+    pub(crate) fn wrong_type(file: &str, error: &wasmtime::Error) -> Self {
+        Self::WrongType {
+            file: file.to_owned(),
+            problem: one_line(&format!("{error:#}")),
+        }
+    }
 }

@@ -1,8 +1,9 @@
-//! What happened to an instance, in words: the cause, the function, the events, the frames, the limit and its setting.
+//! Describes the fault of an instance: the cause, the function, the events, the stack frames, the limit and its setting.
 
 use crate::imports::State;
-use crate::limits::{Limits, MAX_STATE, TimeIsUp};
+use crate::limits::{MAX_STATE, ResourceLimits, TimeIsUp};
 use crate::lower::{TooManyActions, TornAction};
+use crate::text::{one_line, sanitize};
 use tickdeck_engine::port::Fault;
 use tickdeck_model::Event;
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
@@ -10,8 +11,8 @@ use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 /// Frames shown of a backtrace.
 const MAX_FRAMES: usize = 6;
 
-/// Frames of how Rust panics: the author's own come below them.
-const MACHINERY: [&str; 5] = [
+/// Frames of Rust's panic machinery; the author's own frames come below them.
+const PANIC_FRAMES: [&str; 5] = [
     "__rust",
     "rust_begin_unwind",
     "core::panicking",
@@ -19,17 +20,14 @@ const MACHINERY: [&str; 5] = [
     "panic_handler",
 ];
 
-/// Bytes shown of a frame's name.
+/// Bytes shown of the name of a frame.
 const MAX_FRAME: usize = 160;
-
-/// Bytes shown of an error's text.
-const MAX_TEXT: usize = 512;
 
 /// The call that failed.
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) function: &'static str,
-    /// What was handed over, for `on-events`.
+    /// The events passed to `on-events`.
     pub(crate) batch: &'a [Event],
 }
 
@@ -53,23 +51,23 @@ impl std::fmt::Display for Call<'_> {
     }
 }
 
-/// The fault of a call that ended in `error`.
+/// Describes the fault of a call that ended in `error`.
 pub(crate) fn of_error(
     call: Call<'_>,
     error: &wasmtime::Error,
     state: &State,
-    limits: &Limits,
+    limits: &ResourceLimits,
 ) -> Fault {
     let name = state.log.strategy();
     let mut text = format!(
         "strategy `{name}`, {call}: {}",
         cause(call, error, state, limits)
     );
-    if let Some(said) = state.log.last()
+    if let Some(line) = state.log.last()
         && is_guest_trap(error)
     {
-        // What has several lines in its log has one here.
-        text += &format!("; it said last: {}", said.replace("\\n", " "));
+        // A fault shows a log line of several lines as one.
+        text += &format!("; its last log line: {}", line.replace("\\n", " "));
     }
     for frame in frames(error) {
         text += &format!("\n  at {frame}");
@@ -77,13 +75,18 @@ pub(crate) fn of_error(
     Fault(text)
 }
 
-/// The fault of a guest that broke the contract in what it returned.
+/// Describes the fault of a guest whose answer broke the contract.
 pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
     let name = state.log.strategy();
     Fault(format!("strategy `{name}`, {call}: {problem}"))
 }
 
-fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits) -> String {
+fn cause(
+    call: Call<'_>,
+    error: &wasmtime::Error,
+    state: &State,
+    limits: &ResourceLimits,
+) -> String {
     let name = state.log.strategy();
     if let Some(TimeIsUp { limit: used }) = error.downcast_ref() {
         let (_, setting) = limits.of_call(call.function);
@@ -94,8 +97,8 @@ fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits
     }
     if let Some(asked) = state.limiter.refused() {
         return format!(
-            "{}: asked for {} MiB of memory, limit {} MiB: raise `memory_mib` for `{name}`",
-            trap_words(error).unwrap_or("out of memory"),
+            "{}: asked for {} MiB of memory, the limit is {} MiB: raise `memory_mib` for `{name}`",
+            describe_trap(error).unwrap_or("out of memory"),
             asked.div_ceil(1 << 20),
             limits.memory_mib
         );
@@ -105,40 +108,40 @@ fn cause(call: Call<'_>, error: &wasmtime::Error, state: &State, limits: &Limits
     {
         return error.root_cause().to_string();
     }
-    if let Some(words) = trap_words(error) {
-        return words.to_owned();
+    if let Some(trap) = describe_trap(error) {
+        return trap.to_owned();
     }
-    // With a backtrace the outer texts are the frames, which follow anyway.
+    // With a backtrace, the outer messages are the frames, which are listed anyway.
     let text = match error.downcast_ref::<WasmBacktrace>() {
         Some(_) => one_line(&error.root_cause().to_string()),
         None => one_line(&format!("{error:#}")),
     };
     if text.contains("fuel allocated for hostcalls") {
         return format!(
-            "handed over more than the host takes in one call (a state may have {} MiB)",
+            "returned more than the host accepts from one call (a state may have {} MiB)",
             MAX_STATE >> 20
         );
     }
     text
 }
 
-/// Whether the guest's own code trapped, so that its last words are of interest.
+/// Whether the guest's own code trapped, so that its last log line is of interest.
 fn is_guest_trap(error: &wasmtime::Error) -> bool {
     error.downcast_ref::<Trap>().is_some()
 }
 
-fn trap_words(error: &wasmtime::Error) -> Option<&'static str> {
+fn describe_trap(error: &wasmtime::Error) -> Option<&'static str> {
     Some(match error.downcast_ref::<Trap>()? {
         Trap::StackOverflow => "stack overflow: recursion too deep",
-        Trap::MemoryOutOfBounds => "read or wrote outside its memory",
+        Trap::MemoryOutOfBounds => "accessed memory out of bounds",
         Trap::UnreachableCodeReached => {
             "unreachable executed (a panic or an abort in the strategy)"
         }
         Trap::IntegerDivisionByZero => "division by zero",
         Trap::IntegerOverflow => "integer overflow in a division",
-        Trap::BadConversionToInteger => "a float that fits no integer was converted to one",
+        Trap::BadConversionToInteger => "converted a float that does not fit an integer",
         Trap::TableOutOfBounds | Trap::IndirectCallToNull | Trap::BadSignature => {
-            "called through a function pointer that is not one of that type"
+            "called a function pointer of another type"
         }
         Trap::CannotEnterComponent => "called again after a trap",
         Trap::AllocationTooLarge => "allocation too large",
@@ -146,8 +149,8 @@ fn trap_words(error: &wasmtime::Error) -> Option<&'static str> {
     })
 }
 
-/// The innermost frames, such as `ema.wasm!ema::on_event`, from the names that the module gives itself. They are cut,
-/// and never demangled: that takes time without bound on names that a guest chooses, and linkers write readable ones.
+/// Returns the innermost frames, such as `ema.wasm!ema::on_event`, under the names that the module gives. Names are cut
+/// and never demangled: demangling takes unbounded time on names that a guest chooses, and linkers write readable ones.
 fn frames(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
@@ -161,25 +164,18 @@ fn frame(frame: &FrameInfo) -> Option<String> {
         Some(name) => start_of(name).to_owned(),
         None => format!("<wasm function {}>", frame.func_index()),
     };
-    if MACHINERY.iter().any(|part| function.contains(part)) {
+    if PANIC_FRAMES.iter().any(|part| function.contains(part)) {
         return None;
     }
     let text = match frame.module().name() {
         Some(module) => format!("{}!{function}", start_of(module)),
         None => function,
     };
-    let text = crate::log::harmless(&text);
+    let text = sanitize(&text);
     Some(start_of(&text).to_owned())
 }
 
-/// At most [`MAX_FRAME`] bytes of a name, so that what is done with it is bounded.
+/// Returns at most [`MAX_FRAME`] bytes of a name, so that work on it is bounded.
 fn start_of(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_FRAME)]
-}
-
-/// A text of ours or of a library in one line.
-pub(crate) fn one_line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = crate::log::harmless(&words.join(" "));
-    line[..line.floor_char_boundary(MAX_TEXT)].to_owned()
 }

@@ -1,5 +1,5 @@
-//! What `bindgen!` makes of `wit/`: the records of the contract, the traits of the imports, and the derived twins of
-//! the event and the action, against which the hand-made lowering is type-checked and tested.
+//! The bindings that `bindgen!` generates from `wit/`: the records of the contract, the traits of the imports, and the
+//! derived event and action, against which the hand-written lowering is type-checked and tested.
 
 #![allow(
     missing_docs,
@@ -7,7 +7,7 @@
     unsafe_code,
     dead_code,
     clippy::undocumented_unsafe_blocks,
-    reason = "generated; the derived twins of the hot path are used by its type check and its tests"
+    reason = "generated; the derived types of the hot path are used by its type check and its tests"
 )]
 
 wasmtime::component::bindgen!({

@@ -1,7 +1,7 @@
-//! What a strategy may call: its log, the instruments' terms, and its own book while it handles events.
+//! The host functions of a strategy: its log, the terms of instruments, and its own book while it handles events.
 
 use crate::generated::{instruments, log, store, types};
-use crate::limits::{Deadline, Limiter, Limits};
+use crate::limits::{Deadline, Limiter, ResourceLimits};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
@@ -12,10 +12,10 @@ use tickdeck_portfolio::{Order, Position, StrategyBook};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Result, bail, format_err};
 
-/// What one instance's calls see and are held to.
+/// The data and limits of one instance's calls.
 pub(crate) struct State {
     pub(crate) phase: Phase,
-    /// The strategy's own view: at its start, then lent by the caller for the length of `on-events`.
+    /// The strategy's own view of the store, swapped in by the caller for the duration of a call.
     pub(crate) book: Box<StrategyBook>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) log: Logger,
@@ -23,14 +23,14 @@ pub(crate) struct State {
     pub(crate) deadline: Deadline,
 }
 
-/// What is being called, which decides what may be read.
+/// The kind of call in progress, which decides what may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// `describe`: nothing but the log.
+    /// `describe`: only the log.
     Describing,
-    /// `save`, `stop`: the instruments too.
+    /// `save`, `stop`: the log and the instruments.
     Lifecycle,
-    /// `init`, `restore`, `on-events`: the book too.
+    /// `init`, `restore`, `on-events`: everything.
     Running,
 }
 
@@ -41,12 +41,12 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
 }
 
 impl State {
-    /// What an instance's calls see before its first: nothing may be read yet.
+    /// The state of a new instance: nothing may be read before its first call.
     pub(crate) fn new(
         book: Box<StrategyBook>,
         registry: Arc<Registry>,
         log: Logger,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Self {
         Self {
             phase: Phase::Describing,
@@ -60,14 +60,14 @@ impl State {
 
     fn registry(&self) -> Result<&Registry> {
         if self.phase == Phase::Describing {
-            bail!("`describe` may call no import but `log`");
+            bail!("`describe` may call only the import `log`");
         }
         Ok(&self.registry)
     }
 
     fn book(&self) -> Result<&StrategyBook> {
         if self.phase != Phase::Running {
-            bail!("the store can be read in `init`, `restore` and `on-events` only");
+            bail!("the store can be read only in `init`, `restore` and `on-events`");
         }
         Ok(&self.book)
     }
@@ -179,7 +179,7 @@ impl instruments::Host for State {
     }
 }
 
-// Interfaces of types only; a component that uses them imports them all the same.
+// Interfaces of types only; a component that uses them imports them nevertheless.
 impl types::Host for State {}
 impl crate::generated::events::Host for State {}
 impl crate::generated::actions::Host for State {}
@@ -215,8 +215,8 @@ fn working_order(order: &Order) -> store::WorkingOrder {
     }
 }
 
-/// Translates a closed set of the model into its generated twin, case by case.
-macro_rules! twins {
+/// Converts an enum of the model to its generated counterpart, case by case.
+macro_rules! convert_enums {
     ($($name:ident { $($case:ident,)+ })+) => {$(
         impl From<$name> for types::$name {
             fn from(value: $name) -> Self {
@@ -226,7 +226,7 @@ macro_rules! twins {
     )+};
 }
 
-twins! {
+convert_enums! {
     Side { Buy, Sell, }
     OrderType { Market, Limit, Stop, StopLimit, }
     TimeInForce { Gtc, Ioc, Fok, Day, }
@@ -332,7 +332,7 @@ mod tests {
         let registry = registry();
         let book = book(&registry, allocation);
         let log = Logger::new("ema", Arc::new(Discard), 1);
-        let mut state = State::new(book, Arc::new(registry), log, &Limits::default());
+        let mut state = State::new(book, Arc::new(registry), log, &ResourceLimits::default());
         state.phase = Phase::Running;
         state
     }
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_shows_orders_as_they_stand() {
+    fn the_store_shows_orders_in_their_current_state() {
         let mut state = state(0);
         let orders = state.orders().unwrap();
         assert_eq!(
@@ -380,13 +380,13 @@ mod tests {
         let sent = state.order(8).unwrap().unwrap();
         assert!(
             sent.status.is_none(),
-            "sent, and not answered by the host yet"
+            "sent, but not yet answered by the host"
         );
         assert!(state.order(9).unwrap().is_none());
     }
 
     #[test]
-    fn an_amount_beyond_64_bits_is_said_and_never_wrapped() {
+    fn an_amount_beyond_64_bits_is_an_error_and_never_wraps() {
         let error = state(0)
             .amount(
                 "the balance",

@@ -1,53 +1,91 @@
-//! A running strategy: one store, called under limits, over for good after its first fault.
+//! A running strategy: one wasmtime store, called under limits, unusable after its first fault.
 
+use crate::contract::World;
 use crate::fault::{Call, of_answer, of_error};
-use crate::generated::lifecycle::{self, Start};
-use crate::host::Host;
+use crate::generated::lifecycle::{self, GuestIndices, Start};
 use crate::imports::{self, Phase};
-use crate::limits::{FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, Limits, MAX_STATE, thread_time};
-use crate::load::World;
-use crate::log::harmless;
+use crate::limits::{
+    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, thread_time,
+};
+
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
-use crate::module::{Exports, Module};
+use crate::text::sanitize;
+use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, ActionBytes, Event};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, TypedFunc};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, TypedFunc};
 use zerocopy::IntoBytes as _;
 
-/// A running strategy. After a fault every further call fails without touching it: drop it, and start another.
+/// The interface of the lifecycle calls.
+const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
+
+/// A running strategy. After a fault every further call fails without reaching it: drop it and start another.
 pub struct Instance {
     guest: Guest,
-    /// How many texts the manifest lists.
+    /// Number of messages in the manifest.
     messages: u32,
-    /// Keeps the engine's ticker alive, without which no time limit holds.
-    module: Module,
+    /// While it is held, another module of the same content is not compiled again.
+    _code: Arc<Component>,
+    /// Declared last: keeps the ticker alive, without which no time limit holds.
+    _engine: WasmEngine,
 }
 
 /// An instantiated component and its functions.
 pub(crate) struct Guest {
     store: Store<imports::State>,
     lifecycle: lifecycle::Guest,
-    /// `save` by hand as well, because snapshots are taken all the time.
+    /// Lifted by hand as well, because snapshots are taken all the time.
     save: TypedFunc<(), (Result<StateBytes, String>,)>,
-    hot: Hot,
-    limits: Limits,
-    /// The fault that ended it.
-    over: Option<Fault>,
+    hot: OnEvents,
+    limits: ResourceLimits,
+    /// The fault that ended the instance.
+    fault: Option<Fault>,
 }
 
-/// `on-events` of one world or the other.
-enum Hot {
+/// A module's exports, looked up by name once.
+pub(crate) struct Exports {
+    pub(crate) pre: InstancePre<imports::State>,
+    pub(crate) lifecycle: GuestIndices,
+    pub(crate) save: ComponentExportIndex,
+    pub(crate) hot: ComponentExportIndex,
+    pub(crate) world: World,
+}
+
+impl Exports {
+    pub(crate) fn find(pre: InstancePre<imports::State>, world: World) -> wasmtime::Result<Self> {
+        let lifecycle = GuestIndices::new(&pre)?;
+        let component = pre.component();
+        let find = |interface, function| {
+            component
+                .get_export_index(None, interface)
+                .and_then(|instance| component.get_export_index(Some(&instance), function))
+                .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `{function}`"))
+        };
+        let save = find(LIFECYCLE, "save")?;
+        let hot = find(world.hot_interface(), "on-events")?;
+        Ok(Self {
+            pre,
+            lifecycle,
+            save,
+            hot,
+            world,
+        })
+    }
+}
+
+/// `on-events` of either world.
+enum OnEvents {
     Typed(TypedFunc<(&'static [Slot],), (Outcome,)>),
     Bytes(TypedFunc<(&'static [u8],), (OutcomeBytes,)>),
 }
 
-impl Hot {
-    /// Finds the function and checks its type against the twins' of the hand-made lowering.
+impl OnEvents {
+    /// Finds the function and checks its type against that of the hand-written lowering.
     fn find(
         instance: &wasmtime::component::Instance,
         store: &mut Store<imports::State>,
@@ -58,40 +96,41 @@ impl Hot {
             World::Strategy => instance.get_typed_func(store, index).map(Self::Typed),
             World::StrategyBytes => instance.get_typed_func(store, index).map(Self::Bytes),
         };
-        found.map_err(|error| error.context("`on-events` does not fit the contract"))
+        found.map_err(|error| error.context("`on-events` does not match the contract"))
     }
 }
 
-/// What a call of `on-events` gave.
+/// The result of a call of `on-events`.
 enum Answer {
     Typed(Outcome),
     Bytes(OutcomeBytes),
 }
 
 impl Instance {
-    pub(crate) fn new(guest: Guest, messages: usize, module: Module) -> Self {
+    pub(crate) fn new(
+        guest: Guest,
+        messages: usize,
+        code: Arc<Component>,
+        engine: WasmEngine,
+    ) -> Self {
         let messages =
             u32::try_from(messages).expect("a checked manifest lists at most 256 messages");
         Self {
             guest,
             messages,
-            module,
+            _code: code,
+            _engine: engine,
         }
     }
 
-    /// The module it runs.
-    pub const fn module(&self) -> &Module {
-        &self.module
-    }
-
-    /// Bytes of memory that it has.
+    /// Bytes of memory that the strategy has allocated.
     pub fn memory_bytes(&self) -> usize {
         self.guest.store.data().limiter.used()
     }
 
-    /// Whether it can be called.
+    /// Whether the instance can be called.
     pub const fn is_alive(&self) -> bool {
-        self.guest.over.is_none()
+        self.guest.fault.is_none()
     }
 
     pub(crate) fn init(
@@ -99,7 +138,7 @@ impl Instance {
         start: &Start,
         book: &mut Box<StrategyBook>,
     ) -> Result<(), Fault> {
-        let answer = self.guest.lend(book, |guest| {
+        let answer = self.guest.with_book(book, |guest| {
             guest.call("init", Phase::Running, |lifecycle, store| {
                 lifecycle.call_init(store, start)
             })
@@ -113,7 +152,7 @@ impl Instance {
         book: &mut Box<StrategyBook>,
         state: &State,
     ) -> Result<(), Fault> {
-        let answer = self.guest.lend(book, |guest| {
+        let answer = self.guest.with_book(book, |guest| {
             guest.call("restore", Phase::Running, |lifecycle, store| {
                 lifecycle.call_restore(store, start, state.schema, &state.bytes)
             })
@@ -121,7 +160,7 @@ impl Instance {
         answer.map_err(|why| self.guest.refused("restore", &why))
     }
 
-    /// Checks an answer and appends its actions, all or none.
+    /// Checks an answer and appends all of its actions, or none.
     fn accept(
         &self,
         batch: &[Event],
@@ -162,7 +201,7 @@ impl Instance {
                 && notify.message >= self.messages
             {
                 return Err(format!(
-                    "action {index} of its answer: `notify` of message {}, the manifest lists {}",
+                    "action {index} of its answer: `notify` of message {}, but the manifest lists {}",
                     notify.message, self.messages
                 ));
             }
@@ -201,7 +240,7 @@ impl Strategy for Instance {
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         let save = self.guest.save;
         let guest = &mut self.guest;
-        let answer = StateBytes::lent(state, || {
+        let answer = StateBytes::with_buffer(state, || {
             guest.call("save", Phase::Lifecycle, |_, store| save.call(store, ()))
         });
         match answer? {
@@ -220,8 +259,8 @@ impl Strategy for Instance {
         Ok(Ok(()))
     }
 
-    fn hurry(&mut self) {
-        self.guest.store.data_mut().deadline.hurry();
+    fn restore_time_limit(&mut self) {
+        self.guest.store.data_mut().deadline.restore_time_limit();
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
@@ -239,24 +278,24 @@ impl Strategy for Instance {
 
 impl Guest {
     pub(crate) fn instantiate(
-        host: &Host,
+        engine: &WasmEngine,
         exports: &Exports,
         state: imports::State,
-        limits: Limits,
+        limits: ResourceLimits,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(host.engine(), state);
+        let mut store = Store::new(engine.engine(), state);
         store.limiter(|state| &mut state.limiter);
-        let patience = Arc::clone(host.patience());
+        let time_limit_factor = Arc::clone(engine.time_limit_factor());
         store.epoch_deadline_callback(move |mut store| {
-            let times = patience.load(Ordering::Relaxed);
+            let times = time_limit_factor.load(Ordering::Relaxed);
             store.data_mut().deadline.reached(thread_time(), times)
         });
         store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        begin(&mut store, Phase::Describing, limits.lifecycle_ms);
+        arm_limits(&mut store, Phase::Describing, limits.lifecycle_ms);
         let made = exports.pre.instantiate(&mut store).and_then(|instance| {
             let lifecycle = exports.lifecycle.load(&mut store, &instance)?;
             let save = instance.get_typed_func(&mut store, exports.save)?;
-            let hot = Hot::find(&instance, &mut store, &exports.hot, exports.world)?;
+            let hot = OnEvents::find(&instance, &mut store, &exports.hot, exports.world)?;
             Ok((lifecycle, save, hot))
         });
         match made {
@@ -266,7 +305,7 @@ impl Guest {
                 save,
                 hot,
                 limits,
-                over: None,
+                fault: None,
             }),
             Err(error) => {
                 let call = Call::lifecycle("instantiation");
@@ -282,7 +321,7 @@ impl Guest {
         .map(Into::into)
     }
 
-    /// Calls a function of the life cycle.
+    /// Calls a lifecycle function.
     fn call<R>(
         &mut self,
         function: &'static str,
@@ -291,12 +330,12 @@ impl Guest {
     ) -> Result<R, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        begin(&mut self.store, phase, self.limits.of_call(function).0);
+        arm_limits(&mut self.store, phase, self.limits.of_call(function).0);
         let answer = call(&self.lifecycle, &mut self.store);
         answer.map_err(|error| self.fail(Call::lifecycle(function), &error))
     }
 
-    /// Calls `on-events`, with the caller's book in the place where the imports look for it.
+    /// Calls `on-events` with the caller's book.
     fn on_events(
         &mut self,
         batch: &[Event],
@@ -304,8 +343,8 @@ impl Guest {
     ) -> Result<Answer, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(HOT_FUEL);
-        begin(&mut self.store, Phase::Running, self.limits.time_ms);
-        let answer = self.lend(book, |guest| guest.call_hot(batch));
+        arm_limits(&mut self.store, Phase::Running, self.limits.time_ms);
+        let answer = self.with_book(book, |guest| guest.call_hot(batch));
         answer.map_err(|error| {
             let call = Call {
                 function: "on-events",
@@ -315,8 +354,12 @@ impl Guest {
         })
     }
 
-    /// Puts the caller's book in the place where the imports look for it, for the length of a call.
-    fn lend<R>(&mut self, book: &mut Box<StrategyBook>, call: impl FnOnce(&mut Self) -> R) -> R {
+    /// Swaps the caller's book in for the duration of a call, so that the host functions read it.
+    fn with_book<R>(
+        &mut self,
+        book: &mut Box<StrategyBook>,
+        call: impl FnOnce(&mut Self) -> R,
+    ) -> R {
         std::mem::swap(&mut self.store.data_mut().book, book);
         let answer = call(self);
         std::mem::swap(&mut self.store.data_mut().book, book);
@@ -326,12 +369,12 @@ impl Guest {
     fn call_hot(&mut self, batch: &[Event]) -> wasmtime::Result<Answer> {
         let store = &mut self.store;
         match self.hot {
-            Hot::Typed(on_events) => {
+            OnEvents::Typed(on_events) => {
                 let on_events: TypedFunc<(&[Slot],), (Outcome,)> = on_events;
                 let outcome = on_events.call(store, (Slot::batch(batch),));
                 outcome.map(|(outcome,)| Answer::Typed(outcome))
             }
-            Hot::Bytes(on_events) => {
+            OnEvents::Bytes(on_events) => {
                 let on_events: TypedFunc<(&[u8],), (OutcomeBytes,)> = on_events;
                 let outcome = on_events.call(store, (batch.as_bytes(),));
                 outcome.map(|(outcome,)| Answer::Bytes(outcome))
@@ -340,7 +383,7 @@ impl Guest {
     }
 
     fn check_alive(&self) -> Result<(), Fault> {
-        match &self.over {
+        match &self.fault {
             None => Ok(()),
             Some(Fault(why)) => Err(Fault(format!("ended earlier: {why}"))),
         }
@@ -352,19 +395,19 @@ impl Guest {
     }
 
     fn end(&mut self, fault: Fault) -> Fault {
-        self.over = Some(fault.clone());
+        self.fault = Some(fault.clone());
         fault
     }
 
-    /// The strategy said no, in its own words.
+    /// Describes a refusal by the strategy, with its own reason.
     fn refused(&self, function: &'static str, why: &str) -> Fault {
-        let problem = format!("refused: {}", harmless(why));
+        let problem = format!("refused: {}", sanitize(why));
         of_answer(Call::lifecycle(function), self.store.data(), &problem)
     }
 }
 
 /// Arms the limits of a call.
-fn begin(store: &mut Store<imports::State>, phase: Phase, limit_ms: u32) {
+fn arm_limits(store: &mut Store<imports::State>, phase: Phase, limit_ms: u32) {
     let state = store.data_mut();
     state.phase = phase;
     state.deadline.arm(limit_ms);
@@ -376,7 +419,7 @@ impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Instance")
             .field("strategy", &self.guest.store.data().log.strategy())
-            .field("over", &self.guest.over)
+            .field("fault", &self.guest.fault)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What a strategy may use: memory, CPU time, and what crosses the boundary in one call.
+//! The resource limits of a strategy: memory, CPU time, and bytes that cross the boundary in one call.
 
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
@@ -10,47 +10,47 @@ pub const MAX_ACTIONS: usize = 256;
 /// Bytes of a saved state, as `wit/lifecycle.wit` promises.
 pub const MAX_STATE: usize = 16 << 20;
 
-/// Bytes of stack that a thread needs on which strategies run: the guest's own, and room for the host around it.
+/// Bytes of stack that a thread needs to run strategies: the guest's own stack and the host's frames around it.
 pub const THREAD_STACK: usize = 4 << 20;
 
-/// Bytes of stack that a guest may use; beyond it traps.
+/// Bytes of stack that a guest may use before it traps.
 pub(crate) const GUEST_STACK: usize = 1 << 20;
 
-/// Bytes that a guest may hand over in one call on the hot path.
+/// Bytes that a guest may pass to the host in one call on the hot path.
 pub(crate) const HOT_FUEL: usize = 1 << 20;
 
-/// Bytes that a guest may hand over in one call of its life cycle: a state, and slack for the text around it.
+/// Bytes that a guest may pass to the host in one lifecycle call: a state, and slack for other text.
 pub(crate) const LIFECYCLE_FUEL: usize = MAX_STATE + (64 << 10);
 
-/// How often the epoch advances, which is how precise time limits are.
+/// Interval at which the epoch advances; it is the precision of time limits.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks after which a call that still runs is looked at for the first time. One would hit every call that happens to
-/// span a tick.
+/// Ticks after which a call that still runs is checked for the first time. With one, every call that happens to span a
+/// tick would be checked.
 pub(crate) const FIRST_LOOK_TICKS: u64 = 2;
 
 /// Elements of one table. The largest interpreters need some ten thousand.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Core instances, tables and memories of one strategy. Python's has some thirty of each.
+/// Core instances, tables and memories of one strategy, each. A Python strategy has some thirty of each.
 const MAX_INSTANCES: usize = 256;
 
-/// What one strategy may use.
+/// The resources that one strategy may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Memory, all of the strategy's memories together.
+pub struct ResourceLimits {
+    /// Size of all the strategy's memories together.
     pub memory_mib: u32,
     /// CPU time of one batch of events.
     pub time_ms: u32,
-    /// CPU time of one call of the life cycle that nothing waits for: describe, init, stop.
+    /// CPU time of one lifecycle call that nothing waits for: describe, init, stop.
     pub lifecycle_ms: u32,
-    /// CPU time of `save` and of `restore`, for which the others on the same thread wait.
+    /// CPU time of `save` and of `restore`, for which other strategies on the same thread wait.
     pub handover_ms: u32,
-    /// Lines of log in a second; more are counted, not kept.
+    /// Log lines per second; further lines are counted and dropped.
     pub log_lines_per_s: u32,
 }
 
-impl Default for Limits {
+impl Default for ResourceLimits {
     fn default() -> Self {
         Self {
             memory_mib: 64,
@@ -62,8 +62,8 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// The time limit of a call of this function, and the setting's name.
+impl ResourceLimits {
+    /// Returns the time limit of a call of this function, and the name of its setting.
     pub(crate) fn of_call(&self, function: &str) -> (u32, &'static str) {
         match function {
             "on-events" => (self.time_ms, "time_ms"),
@@ -77,18 +77,18 @@ impl Limits {
     }
 }
 
-/// Counts what the store's memories and tables grow to.
+/// Counts the growth of the store's memories and tables.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
     used: usize,
-    /// What the last growth added, in case the system then refuses it.
+    /// Bytes that the last growth added, to be taken back if the system then refuses it.
     added: usize,
     refused: Option<usize>,
 }
 
 impl Limiter {
-    pub(crate) const fn new(limits: &Limits) -> Self {
+    pub(crate) const fn new(limits: &ResourceLimits) -> Self {
         Self {
             limit: limits.memory_bytes(),
             used: 0,
@@ -97,7 +97,7 @@ impl Limiter {
         }
     }
 
-    /// What the guest asked for in this call and did not get, in bytes of all its memories.
+    /// Bytes, for all memories together, that the guest asked for in this call and was refused.
     pub(crate) const fn refused(&self) -> Option<usize> {
         self.refused
     }
@@ -121,7 +121,7 @@ impl ResourceLimiter for Limiter {
         let added = desired.saturating_sub(current);
         let wanted = self.used.saturating_add(added);
         if wanted > self.limit {
-            // Not a trap: an interpreter may collect its garbage and go on.
+            // Not a trap: an interpreter may collect its garbage and continue.
             self.refused = Some(wanted);
             return Ok(false);
         }
@@ -130,7 +130,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
-        // Also called right after a refusal of ours, when nothing was added.
+        // Also called right after the limiter itself refused, when nothing was added.
         if self.refused.is_none() {
             self.used -= std::mem::take(&mut self.added);
         }
@@ -159,17 +159,17 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// The time limit of the call under way. No clock is read until the call is [`FIRST_LOOK_TICKS`] old, so a call that
-/// ends in time costs none.
+/// The time limit of the call in progress. No clock is read until the call is [`FIRST_LOOK_TICKS`] old, so a call that
+/// ends in time reads none.
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     limit: Duration,
     first_look: Option<Duration>,
-    /// The limit is never stretched.
-    hurried: bool,
+    /// Whether the limit applies as it is, whatever the runtime's factor.
+    is_strict: bool,
 }
 
-/// The call used up its CPU time.
+/// A call used up its CPU time.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("stopped after {} ms of CPU time", limit.as_millis())]
 pub(crate) struct TimeIsUp {
@@ -183,17 +183,18 @@ impl Deadline {
         self.first_look = None;
     }
 
-    /// From now on the limit is not stretched.
-    pub(crate) const fn hurry(&mut self) {
-        self.hurried = true;
+    /// From now on applies the limit without the runtime's factor.
+    pub(crate) const fn restore_time_limit(&mut self) {
+        self.is_strict = true;
     }
 
-    /// The epoch reached the deadline: how much longer may the call run, if it may run so many `times` its limit?
-    pub(crate) fn reached(&mut self, thread_time: Duration, times: u32) -> Result<UpdateDeadline> {
+    /// Decides, when the epoch reaches the deadline, how much longer the call may run if it may run `factor` times its
+    /// limit.
+    pub(crate) fn reached(&mut self, thread_time: Duration, factor: u32) -> Result<UpdateDeadline> {
         let limit = self
             .limit
-            .saturating_mul(if self.hurried { 1 } else { times });
-        // What remains of it at the first look, one to two ticks into the call.
+            .saturating_mul(if self.is_strict { 1 } else { factor });
+        // The time left at the first check, one to two ticks into the call.
         let after_look = limit
             .saturating_sub(TICK * (FIRST_LOOK_TICKS as u32 - 1))
             .max(TICK);
@@ -205,19 +206,19 @@ impl Deadline {
         if left.is_zero() {
             return Err(TimeIsUp { limit }.into());
         }
-        // The thread was put aside; the time that it did not run is not the strategy's.
+        // The thread was descheduled; time in which it did not run does not count.
         Ok(UpdateDeadline::Continue(ticks(left)))
     }
 }
 
-/// Ticks that cover `time`, at least one.
+/// Returns the number of ticks that cover `time`, at least one.
 fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos()))
         .unwrap_or(u64::MAX)
         .max(1)
 }
 
-/// CPU time of this thread.
+/// Returns the CPU time of this thread.
 pub(crate) fn thread_time() -> Duration {
     let now = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(
@@ -246,7 +247,7 @@ mod tests {
         assert_eq!(
             continues(deadline.reached(MS * 100, 1)),
             Some(19),
-            "the first look only notes the time"
+            "the first check only records the time"
         );
         assert_eq!(
             continues(deadline.reached(MS * 105, 1)),
@@ -273,15 +274,15 @@ mod tests {
         assert_eq!(
             continues(deadline.reached(MS * 120, 1)),
             Some(19),
-            "the next call starts anew"
+            "the next call starts afresh"
         );
     }
 
     #[test]
     fn memories_are_counted_together() {
-        let mut limiter = Limiter::new(&Limits {
+        let mut limiter = Limiter::new(&ResourceLimits {
             memory_mib: 2,
-            ..Limits::default()
+            ..ResourceLimits::default()
         });
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());

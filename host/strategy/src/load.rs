@@ -1,59 +1,24 @@
-//! From a file's bytes to a component that keeps to the contract, judged by its names before anything is compiled.
+//! Turns the bytes of a file into a component that follows the contract, checked by its names before anything is
+//! compiled.
 
+use crate::contract::{PACKAGE, World, is_supported, of_contract};
 use crate::error::LoadError;
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
 use wasmparser::{Encoding, Parser, Payload};
 
-/// The contract that this host speaks; patch releases of it are understood too.
-pub const CONTRACT_VERSION: &str = "0.1.0";
-
 /// Bytes of a module file. The largest interpreter (Python) has 18 MiB.
 pub const MAX_MODULE: usize = 64 << 20;
 
-const PACKAGE: &str = "tickdeck:strategy/";
-
-/// The interfaces that a strategy may import: three to call, and those of types that they use.
+/// The interfaces that a strategy may import: three to call, and the three of types that those use.
 const IMPORTS: [&str; 6] = ["log", "store", "instruments", "types", "events", "actions"];
 
 const LIFECYCLE: &str = "lifecycle";
 const HOT: &str = "hot";
 const HOT_BYTES: &str = "hot-bytes";
 
-/// Which of the two worlds a module implements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum World {
-    /// Reads typed events.
-    Strategy,
-    /// Reads events as bytes.
-    StrategyBytes,
-}
-
-impl World {
-    /// The name as the contract spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Strategy => "strategy",
-            Self::StrategyBytes => "strategy-bytes",
-        }
-    }
-
-    pub(crate) const fn hot_interface(self) -> &'static str {
-        match self {
-            Self::Strategy => "tickdeck:strategy/hot@0.1.0",
-            Self::StrategyBytes => "tickdeck:strategy/hot-bytes@0.1.0",
-        }
-    }
-}
-
-impl std::fmt::Display for World {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// What a module's names say about it.
+/// The facts that a module's imports and exports reveal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) world: World,
@@ -63,7 +28,7 @@ pub(crate) struct Shape {
     pub(crate) exports: Vec<String>,
 }
 
-/// A component, and what its names say.
+/// A component and its shape.
 pub(crate) struct Checked<'a> {
     pub(crate) component: Cow<'a, [u8]>,
     pub(crate) shape: Shape,
@@ -82,7 +47,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
         return Err(too_large(&file));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // It may grow while it is read.
+    // The file may grow while it is being read.
     let limit = MAX_MODULE as u64 + 1;
     (&mut opened)
         .take(limit)
@@ -98,7 +63,7 @@ pub(crate) fn too_large(file: &str) -> LoadError {
     }
 }
 
-/// Checks what can be checked without compiling, and wraps a core module into a component.
+/// Checks everything that can be checked without compiling, and wraps a core module into a component.
 pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, LoadError> {
     if bytes.len() > MAX_MODULE {
         return Err(too_large(file));
@@ -127,11 +92,11 @@ pub(crate) fn check_magic(bytes: &[u8], file: &str) -> Result<(), LoadError> {
     } else if bytes.is_empty() {
         "the file is empty: build or copy it again"
     } else if text_start.starts_with(b"(component") || text_start.starts_with(b"(module") {
-        "it is the text format: turn it into a module with `wasm-tools parse`"
+        "it is in the text format: convert it with `wasm-tools parse`"
     } else if bytes.starts_with(b"\x7fELF") {
-        "it is machine code, which is never loaded: give the .wasm file that it was made from"
+        "it is machine code, which is never loaded: give the .wasm file that it was compiled from"
     } else if bytes.starts_with(b"#!") || text_start.starts_with(b"<") {
-        "it is a text: give the .wasm file that the build wrote"
+        "it is a text file: give the .wasm file that the build wrote"
     } else {
         "its first bytes are not `\\0asm`: give the .wasm file that the build wrote"
     };
@@ -149,7 +114,7 @@ struct Names {
     has_component_type: bool,
 }
 
-/// Walks the whole binary, so that a file that breaks off is found out here.
+/// Reads the whole binary, so that a truncated file is detected here.
 fn names(bytes: &[u8], file: &str) -> Result<Names, LoadError> {
     read_names(bytes).map_err(|error| LoadError::Damaged {
         file: file.to_owned(),
@@ -225,37 +190,18 @@ fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError>
     })
 }
 
-/// An import or export of the contract's package: its interface and version.
-pub(crate) fn of_contract(name: &str) -> Option<(&str, &str)> {
-    // Core modules may spell it in the newer convention, with a prefix and a shorter version.
-    let name = name.strip_prefix("cm32p2|").unwrap_or(name);
-    let interface = name.strip_prefix(PACKAGE)?;
-    Some(
-        interface
-            .split_once('@')
-            .unwrap_or((interface, "without a version")),
-    )
-}
-
-fn speaks(version: &str) -> bool {
-    version == "0.1"
-        || version
-            .strip_prefix("0.1.")
-            .is_some_and(|patch| !patch.contains('-'))
-}
-
 fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
     let mut offenders = Vec::new();
     for import in imports {
         match of_contract(import) {
-            Some((_, version)) if !speaks(version) => {
+            Some((_, version)) if !is_supported(version) => {
                 return Err(LoadError::OtherContract {
                     file: file.to_owned(),
                     found: version.to_owned(),
                 });
             }
             Some((interface, _)) if IMPORTS.contains(&interface) => {}
-            _ => offenders.push(crate::log::harmless(import)),
+            _ => offenders.push(crate::text::sanitize(import)),
         }
     }
     if offenders.is_empty() {
@@ -271,20 +217,19 @@ fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
 
 fn advice(offenders: &[String]) -> &'static str {
     if offenders.iter().any(|import| import.starts_with("wasi")) {
-        "a strategy gets no WASI: build Rust for wasm32-unknown-unknown (not wasm32-wasip1 or wasm32-wasip2), Python \
+        "strategies have no WASI: build Rust for wasm32-unknown-unknown (not wasm32-wasip1 or wasm32-wasip2), Python \
          and JavaScript with --stub-wasi, Go with the SDK's stub adapter"
     } else if offenders.iter().any(|import| import.starts_with(PACKAGE)) {
-        "this host offers log, store and instruments: rebuild it with the SDK of this host's version"
+        "this host provides log, store and instruments: rebuild it with the SDK of this host's version"
     } else {
-        "a strategy may import log, store and instruments of tickdeck:strategy and nothing else: no clock, no files, no \
-         network"
+        "a strategy may import only log, store and instruments of tickdeck:strategy: no clock, no files, no network"
     }
 }
 
 fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
     let mut ours = Vec::new();
     for (interface, version) in names.exports.iter().filter_map(|name| of_contract(name)) {
-        if !speaks(version) {
+        if !is_supported(version) {
             return Err(LoadError::OtherContract {
                 file: file.to_owned(),
                 found: version.to_owned(),
@@ -323,12 +268,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_module_is_told_apart() {
+    fn each_kind_of_non_module_is_named() {
         for (bytes, part) in [
             (&b""[..], "empty"),
             (b"(component)", "wasm-tools parse"),
             (b"\x7fELF\x02\x01", "machine code"),
-            (b"<!DOCTYPE html>", "text"),
+            (b"<!DOCTYPE html>", "text file"),
             (b"\xff\xfe\0\0noise", "`\\0asm`"),
         ] {
             let text = refused(bytes);
@@ -346,46 +291,48 @@ mod tests {
         let wasi = r#"(module (import "wasi_snapshot_preview1" "fd_write" (func)) (import "env" "x" (func)))"#;
         let text = refused(&wat::parse_str(wasi).unwrap());
         assert!(
-            text.contains("env, wasi_snapshot_preview1; a strategy gets no WASI"),
+            text.contains("env, wasi_snapshot_preview1; strategies have no WASI"),
             "{text}"
         );
     }
 
     #[test]
-    fn a_component_is_judged_by_its_names() {
+    fn a_component_is_checked_by_its_names() {
         let refused_component = |text: &str| refused(&wat::parse_str(text).unwrap());
         let text = refused_component(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#);
         assert!(
-            text.contains("imports what no strategy gets: wasi:cli/stdout@0.2.6; "),
+            text.contains(
+                "imports interfaces that strategies are not given: wasi:cli/stdout@0.2.6; "
+            ),
             "{text}"
         );
         let text =
             refused_component(r#"(component (import "tickdeck:strategy/log@0.2.0" (instance)))"#);
         assert!(
-            text.contains("built for contract 0.2.0, this host speaks 0.1.0"),
+            text.contains("was built for contract 0.2.0, but this host supports 0.1.0"),
             "{text}"
         );
         let text = refused_component(
             r#"(component (import "tickdeck:strategy/sockets@0.1.0" (instance)))"#,
         );
         assert!(
-            text.contains("this host offers log, store and instruments"),
+            text.contains("this host provides log, store and instruments"),
             "{text}"
         );
         let text =
             refused_component(r#"(component (import "tickdeck:strategy/log@0.1.7" (instance)))"#);
-        assert!(text.contains("the export `lifecycle` is missing"), "{text}");
+        assert!(text.contains("it does not export `lifecycle`"), "{text}");
         let text = refused_component(
             r#"(component (component $c) (instance $i (instantiate $c)) (export "tickdeck:strategy/lifecycle@0.1.0" (instance $i)))"#,
         );
         assert!(
-            text.contains("the export `hot` or `hot-bytes` is missing"),
+            text.contains("it does not export `hot` or `hot-bytes`"),
             "{text}"
         );
     }
 
     #[test]
-    fn a_file_that_breaks_off_is_damaged_at_a_place() {
+    fn a_truncated_file_is_damaged_at_a_byte() {
         let whole =
             wat::parse_str(r#"(component (import "wasi:cli/stdout@0.2.6" (instance)))"#).unwrap();
         for length in 5..whole.len() {

@@ -1,15 +1,13 @@
-//! A strategy's words for the operator: cut, made harmless for a terminal, and limited in rate.
+//! A strategy's log lines: truncated, escaped for a terminal, and limited in rate.
 
+use crate::text::sanitize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Bytes of a line; the rest is cut.
-pub const MAX_LINE: usize = 1_024;
 
 /// The window in which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How much a line matters.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LogLevel {
     /// For the strategy's author.
@@ -23,7 +21,7 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
-    /// The name as the contract spells it.
+    /// Returns the name as the contract spells it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "debug",
@@ -40,14 +38,13 @@ impl std::fmt::Display for LogLevel {
     }
 }
 
-/// Where lines go. Called on the thread that the strategy runs on, within its time limit: hand the line over and
-/// return.
+/// Receives log lines. Called on the strategy's thread and within its time limit: pass the line on and return.
 pub trait LogSink: Send + Sync {
-    /// Takes a line: one line, at most [`MAX_LINE`] bytes before escapes, no control characters.
+    /// Receives one line of at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes, without control characters.
     fn line(&self, strategy: &str, level: LogLevel, text: &str);
 }
 
-/// Takes lines and forgets them.
+/// A sink that drops every line.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Discard;
 
@@ -74,16 +71,16 @@ impl Logger {
     }
 
     pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
-        let text = harmless(message);
+        let text = sanitize(message);
         let verdict = self.rate.take(Instant::now());
-        self.report_left_out(verdict.left_out);
+        self.report_dropped(verdict.dropped);
         if verdict.keep {
             self.sink.line(&self.strategy, level, &text);
         }
         self.last = Some(text);
     }
 
-    /// The line last written, kept or not: often the last words before a trap.
+    /// The last line written, kept or dropped: often the message before a trap.
     pub(crate) fn last(&self) -> Option<&str> {
         self.last.as_deref()
     }
@@ -92,10 +89,10 @@ impl Logger {
         &self.strategy
     }
 
-    fn report_left_out(&self, lines: u64) {
+    fn report_dropped(&self, lines: u64) {
         if lines > 0 {
             let text = format!(
-                "{lines} lines left out: more than {} in a second",
+                "{lines} lines dropped: more than {} in a second",
                 self.rate.limit
             );
             self.sink.line(&self.strategy, LogLevel::Warn, &text);
@@ -105,22 +102,22 @@ impl Logger {
 
 impl Drop for Logger {
     fn drop(&mut self) {
-        self.report_left_out(self.rate.left_out);
+        self.report_dropped(self.rate.dropped);
     }
 }
 
-/// Lines counted per [`WINDOW`].
+/// Counts lines per [`WINDOW`].
 struct Rate {
     limit: u32,
     window: Option<Instant>,
     lines: u32,
-    left_out: u64,
+    dropped: u64,
 }
 
 struct Verdict {
     keep: bool,
-    /// Lines left out in the window that just ended, to be reported.
-    left_out: u64,
+    /// Lines dropped in the window that just ended, to be reported.
+    dropped: u64,
 }
 
 impl Rate {
@@ -129,62 +126,32 @@ impl Rate {
             limit,
             window: None,
             lines: 0,
-            left_out: 0,
+            dropped: 0,
         }
     }
 
     fn take(&mut self, now: Instant) -> Verdict {
-        let mut left_out = 0;
+        let mut dropped = 0;
         if self
             .window
             .is_none_or(|start| now.duration_since(start) >= WINDOW)
         {
             (self.window, self.lines) = (Some(now), 0);
-            left_out = std::mem::take(&mut self.left_out);
+            dropped = std::mem::take(&mut self.dropped);
         }
         let keep = self.lines < self.limit;
         if keep {
             self.lines += 1;
         } else {
-            self.left_out += 1;
+            self.dropped += 1;
         }
-        Verdict { keep, left_out }
+        Verdict { keep, dropped }
     }
-}
-
-/// Cuts at [`MAX_LINE`] bytes and escapes what could move a cursor, break a line or turn the reading direction.
-pub(crate) fn harmless(text: &str) -> String {
-    let cut = &text[..text.floor_char_boundary(MAX_LINE)];
-    let mut line = String::with_capacity(cut.len());
-    for char in cut.chars() {
-        if char.is_control() || steers_text(char) {
-            line.extend(char.escape_default());
-        } else {
-            line.push(char);
-        }
-    }
-    line
-}
-
-/// Line and paragraph separators, and the marks that reorder text.
-const fn steers_text(char: char) -> bool {
-    matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_is_cut_at_a_character_and_cannot_steer_a_terminal() {
-        assert_eq!(
-            harmless("a\nb\u{1b}[2J\u{202e}é"),
-            "a\\nb\\u{1b}[2J\\u{202e}é"
-        );
-        let long = "é".repeat(MAX_LINE);
-        assert_eq!(harmless(&long).len(), MAX_LINE);
-        assert_eq!(harmless(&format!("x{long}")).len(), MAX_LINE - 1);
-    }
 
     #[test]
     fn lines_past_the_rate_are_counted() {
@@ -194,7 +161,7 @@ mod tests {
         assert_eq!(keeps, [true, true, false, false, false]);
         let next = rate.take(start + WINDOW);
         assert!(next.keep);
-        assert_eq!(next.left_out, 3);
-        assert_eq!(rate.take(start + WINDOW).left_out, 0);
+        assert_eq!(next.dropped, 3);
+        assert_eq!(rate.take(start + WINDOW).dropped, 0);
     }
 }

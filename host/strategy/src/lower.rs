@@ -1,17 +1,17 @@
-//! The boundary of the hot path by hand: a batch goes in by one memcpy, actions come out as bytes, counted first.
+//! Hand-written lowering of the hot path: a batch goes in by one memcpy, actions come out as bytes, counted first.
 //!
-//! wasmtime's derived lowering walks every field of every event. A slot of the ring is already laid out as the guest
-//! wants it, so [`Slot`] lowers a list of events as the bytes that it is. The component's types are checked against
-//! the derived twins in [`generated`](crate::generated), so a component whose `event` is laid out otherwise never gets
-//! this far, and a property test compares the bytes with those of the derived lowering.
+//! wasmtime's derived lowering walks every field of every event. A slot of the ring already has the guest's layout, so
+//! [`Slot`] lowers a list of events as plain bytes. The component's types are checked against the derived ones in
+//! [`generated`](crate::generated), so a component whose `event` has another layout never gets this far, and a property
+//! test compares the bytes with those of the derived lowering.
 //!
-//! wasmtime calls the guest's `post-return` before a call returns, so results are copied while they are lifted: what a
-//! lazy list points at is already free by then. These trait methods are public but hidden from wasmtime's docs, which
+//! wasmtime calls the guest's `post-return` before a call returns, so results are copied while they are lifted: the
+//! memory behind a lazy list is already freed by then. These trait methods are public but hidden from wasmtime's docs, which
 //! is why the workspace pins its exact version.
 
 #![allow(
     unsafe_code,
-    reason = "the canonical layout by hand is the point of this file"
+    reason = "hand-written canonical layout is the purpose of this file"
 )]
 
 use crate::generated::{actions, events};
@@ -26,7 +26,7 @@ use wasmtime::component::{ComponentType, Lift, Lower, WasmList};
 use wasmtime::{Result, ValRaw, bail};
 use zerocopy::{Immutable, IntoBytes};
 
-/// An event on its way into a guest.
+/// An event as it is lowered into a guest.
 #[derive(IntoBytes, Immutable)]
 #[repr(transparent)]
 pub(crate) struct Slot(Event);
@@ -43,8 +43,8 @@ impl Slot {
     }
 }
 
-// SAFETY: size, alignment, flat form and type check are those of the derived twin, so a function passes the check only
-// if its event is laid out as the twin is; `Slot` itself is 88 initialised bytes of that layout.
+// SAFETY: size, alignment, flat form and type check are those of the derived type, so a function passes the check only
+// if its event has the same layout; `Slot` itself is 88 initialised bytes of that layout.
 unsafe impl ComponentType for Slot {
     type Lower = <events::Event as ComponentType>::Lower;
 
@@ -65,7 +65,7 @@ unsafe impl Lower for Slot {
         _ty: InterfaceType,
         _dst: &mut MaybeUninit<Self::Lower>,
     ) -> Result<()> {
-        bail!("an event crosses in a list only")
+        bail!("an event crosses the boundary only in a list")
     }
 
     fn linear_lower_to_memory<T>(
@@ -90,7 +90,7 @@ unsafe impl Lower for Slot {
     }
 }
 
-/// What came of a batch, in world `strategy`.
+/// The result of a batch in world `strategy`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct Outcome {
@@ -98,7 +98,7 @@ pub(crate) struct Outcome {
     pub(crate) actions: ActionList,
 }
 
-/// What came of a batch, in world `strategy-bytes`.
+/// The result of a batch in world `strategy-bytes`.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(crate) struct OutcomeBytes {
@@ -113,10 +113,10 @@ pub(crate) struct TooManyActions {
     pub(crate) count: usize,
 }
 
-/// The guest returned bytes that are no whole number of actions.
+/// The guest returned bytes that are not a whole number of actions.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error(
-    "returned {bytes} bytes of actions, which is no multiple of {}",
+    "returned {bytes} bytes of actions, which is not a multiple of {}",
     Action::SIZE
 )]
 pub(crate) struct TornAction {
@@ -131,7 +131,7 @@ const _: () = assert!(
     "an action has the size that wasmtime computes for the contract's action"
 );
 
-// SAFETY: size, alignment, flat form and type check are those of the derived twin.
+// SAFETY: size, alignment, flat form and type check are those of the derived type.
 unsafe impl ComponentType for RawAction {
     type Lower = <actions::Action as ComponentType>::Lower;
 
@@ -149,7 +149,7 @@ unsafe impl Lift for RawAction {
         _ty: InterfaceType,
         _src: &Self::Lower,
     ) -> Result<Self> {
-        bail!("an action crosses in a list only")
+        bail!("an action crosses the boundary only in a list")
     }
 
     fn linear_lift_from_memory(
@@ -183,33 +183,33 @@ impl ActionByteList {
 }
 
 thread_local! {
-    /// Where the next state goes that this thread lifts.
-    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// The buffer for the next state that this thread lifts.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A saved state, copied out of a `list<u8>` into memory that was lent.
+/// A saved state, copied out of a `list<u8>` into a buffer of the caller.
 pub(crate) struct StateBytes(pub(crate) Vec<u8>);
 
 impl StateBytes {
-    /// Makes a call on this thread that returns a state, which it puts into `room`.
-    pub(crate) fn lent<R>(room: &mut Vec<u8>, call: impl FnOnce() -> R) -> R {
-        // Nothing but the call's own arguments reaches a lifting, so the memory is passed beside them.
-        ROOM.set(std::mem::take(room));
+    /// Makes a call on this thread that returns a state, which is put into `buffer`.
+    pub(crate) fn with_buffer<R>(buffer: &mut Vec<u8>, call: impl FnOnce() -> R) -> R {
+        // Lifting sees nothing but the call's own arguments, so the buffer is passed in a thread-local.
+        BUFFER.set(std::mem::take(buffer));
         let answer = call();
-        *room = ROOM.take();
+        *buffer = BUFFER.take();
         answer
     }
 }
 
-/// Lists that are counted before a byte is copied.
+/// A list whose length is checked before a byte is copied.
 trait Counted: Sized {
     type Element: Lift;
 
     /// Refuses a list of `len` elements.
     fn check(len: usize) -> Result<()>;
 
-    /// Where `len` elements go.
-    fn room(len: usize) -> Vec<Self::Element> {
+    /// Returns a buffer for `len` elements.
+    fn buffer(len: usize) -> Vec<Self::Element> {
         Vec::with_capacity(len)
     }
 
@@ -224,7 +224,7 @@ trait Counted: Sized {
         Self::check(len)?;
         // Checks that the list is aligned and in bounds.
         let list = list(cx)?;
-        let mut elements = Self::room(len);
+        let mut elements = Self::buffer(len);
         Self::Element::linear_lift_into_from_memory(cx, &list, &mut elements)?;
         Ok(Self::from_elements(elements))
     }
@@ -260,16 +260,16 @@ impl Counted for ActionByteList {
 impl Counted for StateBytes {
     type Element = u8;
 
-    /// A list's length is bounded by what a call may hand over, and its caller says what is too much.
+    /// The fuel of host calls bounds the length, and the caller reports a state that is too large.
     fn check(_: usize) -> Result<()> {
         Ok(())
     }
 
-    fn room(len: usize) -> Vec<u8> {
-        let mut room = ROOM.take();
-        room.clear();
-        room.reserve_exact(len);
-        room
+    fn buffer(len: usize) -> Vec<u8> {
+        let mut buffer = BUFFER.take();
+        buffer.clear();
+        buffer.reserve_exact(len);
+        buffer
     }
 
     fn from_elements(elements: Vec<u8>) -> Self {

@@ -1,79 +1,42 @@
-//! Who a strategy is and what it needs: `lifecycle.manifest` in plain Rust, and its rules.
+//! The manifest of a strategy: `lifecycle.manifest` in plain Rust, and its rules.
 
 use crate::generated::{lifecycle, types};
-use crate::parameters::check_value;
+use crate::parameter::{MAX_DOC, NAME_RULE, Parameter, ParameterKind, is_name};
+use crate::text::{is_line, quoted};
 use std::collections::HashSet;
 use tickdeck_engine::port::OrderPolicy;
 use tickdeck_model::BarBasis;
 
-/// Texts that a manifest may list, as `wit/lifecycle.wit` promises.
+/// Messages that a manifest may list, as `wit/lifecycle.wit` promises.
 pub const MAX_MESSAGES: usize = 256;
 
 /// Parameters, subscriptions and schemas that a manifest may list, each.
 const MAX_ENTRIES: usize = 256;
 
-/// Bytes of a name.
-const MAX_NAME: usize = 64;
-
 /// Bytes of a version, a symbol, a message.
 const MAX_SHORT: usize = 256;
 
-/// Bytes of a doc.
-const MAX_DOC: usize = 16 << 10;
-
-/// Who a strategy is and what it needs.
+/// The identity and the needs of a strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
-    /// The strategy's own name; a deck may run it under another.
+    /// The strategy's own name; a deck may run it under another name.
     pub name: String,
     /// Semantic version.
     pub version: String,
-    /// What it does, for people.
+    /// Description for users.
     pub doc: String,
-    /// What can be set.
+    /// The parameters that a user can set.
     pub parameters: Vec<Parameter>,
-    /// The feeds it wants from its first event on.
+    /// The feeds that it receives from its first event on.
     pub subscriptions: Vec<Subscription>,
-    /// The texts behind `notify`.
+    /// The texts that `notify` refers to by index.
     pub messages: Vec<String>,
-    /// What becomes of working orders when it ends.
+    /// What happens to working orders when the strategy ends.
     pub order_policy: OrderPolicy,
     /// The schema that `save` writes.
     pub state_schema: u32,
     /// The schemas that `restore` reads.
     pub restores: Vec<u32>,
-}
-
-/// A parameter and the values it takes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    /// Its name.
-    pub name: String,
-    /// What it is for.
-    pub doc: String,
-    /// Its type.
-    pub kind: ParameterKind,
-    /// As the user would write it. None: the user must give one.
-    pub default: Option<String>,
-    /// The least value, for numbers.
-    pub minimum: Option<f64>,
-    /// The greatest value, for numbers.
-    pub maximum: Option<f64>,
-}
-
-/// The type of a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterKind {
-    /// A whole number of 64 bits.
-    Integer,
-    /// A number.
-    Decimal,
-    /// `true` or `false`.
-    Boolean,
-    /// Anything.
-    Text,
-    /// A symbol that the deck knows.
-    Instrument,
 }
 
 /// A feed. An instrument is a symbol, `*` for all, or `{name}` for the value of the parameter of that name.
@@ -87,45 +50,21 @@ pub enum Subscription {
     Book(String),
     /// Bars.
     Bars {
-        /// As above.
+        /// A symbol, `*` or `{name}`.
         instrument: String,
-        /// What closes one.
+        /// The unit of `step`.
         basis: BarBasis,
         /// In the unit that `basis` names.
         step: u32,
     },
-    /// A signal, by the name it is published under, or `{name}`.
+    /// A signal, by its published name or `{name}`.
     Signals(String),
     /// The account's balances.
     Accounts,
 }
 
-impl ParameterKind {
-    /// The name as the contract spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Integer => "integer",
-            Self::Decimal => "decimal",
-            Self::Boolean => "boolean",
-            Self::Text => "text",
-            Self::Instrument => "instrument",
-        }
-    }
-
-    /// Whether bounds make sense.
-    pub const fn is_number(self) -> bool {
-        matches!(self, Self::Integer | Self::Decimal)
-    }
-}
-
-impl std::fmt::Display for ParameterKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
 impl Subscription {
-    /// The instrument or signal, as written.
+    /// Returns the instrument or signal as written.
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::Quotes(target)
@@ -137,19 +76,19 @@ impl Subscription {
         }
     }
 
-    /// The parameter that names the instrument or signal, if one does.
+    /// Returns the parameter that names the instrument or signal, if there is one.
     pub fn parameter(&self) -> Option<&str> {
         self.target().and_then(placeholder)
     }
 }
 
-/// `name` of `{name}`.
+/// Returns `name` of `{name}`.
 pub(crate) fn placeholder(target: &str) -> Option<&str> {
     target.strip_prefix('{')?.strip_suffix('}')
 }
 
 impl Manifest {
-    /// The parameter of this name.
+    /// Returns the parameter of this name.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters
             .iter()
@@ -159,7 +98,7 @@ impl Manifest {
     /// Checks the manifest's rules.
     ///
     /// # Errors
-    /// Every rule it breaks.
+    /// All broken rules.
     pub fn check(&self) -> Result<(), Vec<String>> {
         let mut problems = Vec::new();
         self.check_identity(&mut problems);
@@ -183,12 +122,12 @@ impl Manifest {
 
     fn check_identity(&self, problems: &mut Vec<String>) {
         if !is_name(&self.name) {
-            problems.push(format!("name {}: {NAME_RULE}", shown(&self.name)));
+            problems.push(format!("name {}: {NAME_RULE}", quoted(&self.name)));
         }
         if !is_version(&self.version) {
             problems.push(format!(
                 "version {} is not a semantic version such as 1.2.3",
-                shown(&self.version)
+                quoted(&self.version)
             ));
         }
         if self.doc.len() > MAX_DOC {
@@ -214,26 +153,26 @@ impl Manifest {
                 problems.push(format!("parameter `{}` is listed twice", parameter.name));
             }
             if let Some(problem) = parameter.problem() {
-                problems.push(format!("parameter {}: {problem}", shown(&parameter.name)));
+                problems.push(format!("parameter {}: {problem}", quoted(&parameter.name)));
             }
         }
     }
 
     fn subscription_problem(&self, subscription: &Subscription) -> Option<String> {
         if let Subscription::Bars { step: 0, .. } = subscription {
-            return Some("bars of step 0 never close".to_owned());
+            return Some("bars with step 0 never close".to_owned());
         }
         let target = subscription.target()?;
         if target.is_empty() || !is_line(target, MAX_SHORT) {
             return Some(format!(
-                "subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
-                shown(target)
+                "the subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
+                quoted(target)
             ));
         }
         let name = placeholder(target)?;
         let Some(parameter) = self.parameter(name) else {
             return Some(format!(
-                "subscription to `{target}`, and there is no parameter `{name}`"
+                "the subscription to `{target}` refers to a missing parameter `{name}`"
             ));
         };
         let wanted = match subscription {
@@ -242,57 +181,14 @@ impl Manifest {
         };
         (parameter.kind != wanted).then(|| {
             format!(
-                "subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, it is {}",
+                "the subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, but it is {}",
                 parameter.kind
             )
         })
     }
 }
 
-impl Parameter {
-    fn problem(&self) -> Option<String> {
-        if !is_name(&self.name) {
-            return Some(NAME_RULE.to_owned());
-        }
-        if self.doc.len() > MAX_DOC {
-            return Some(format!("the doc is longer than {MAX_DOC} bytes"));
-        }
-        let bounds = [self.minimum, self.maximum];
-        if bounds.iter().any(Option::is_some) && !self.kind.is_number() {
-            return Some(format!("a {} has no bounds", self.kind));
-        }
-        if bounds.iter().flatten().any(|bound| !bound.is_finite()) {
-            return Some("a bound is not a finite number".to_owned());
-        }
-        if let [Some(minimum), Some(maximum)] = bounds
-            && minimum > maximum
-        {
-            return Some(format!(
-                "the minimum {minimum} is above the maximum {maximum}"
-            ));
-        }
-        let default = self.default.as_deref()?;
-        check_value(self, default)
-            .err()
-            .map(|problem| format!("the default {} {problem}", shown(default)))
-    }
-}
-
-const NAME_RULE: &str = "a name is 1 to 64 letters, digits, `-`, `_` or `.`, a letter first";
-
-pub(crate) fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    name.len() <= MAX_NAME
-        && name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(allowed)
-}
-
-/// One line of at most `limit` bytes without control characters.
-pub(crate) fn is_line(text: &str, limit: usize) -> bool {
-    text.len() <= limit && !text.chars().any(char::is_control)
-}
-
-/// `1.2.3`, with what may follow a `-` or a `+`.
+/// Whether the text is `1.2.3`, with an optional suffix after `-` or `+`.
 fn is_version(version: &str) -> bool {
     let (numbers, rest) = version.split_at(version.find(['-', '+']).unwrap_or(version.len()));
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -302,15 +198,6 @@ fn is_version(version: &str) -> bool {
         && numbers.split('.').all(is_number)
         && rest.len() != 1
         && rest.bytes().all(allowed)
-}
-
-/// A guest's text inside a message of ours.
-fn shown(text: &str) -> String {
-    let mut cut: String = text.chars().take(MAX_NAME).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    format!("`{}`", crate::log::harmless(&cut))
 }
 
 impl From<lifecycle::Manifest> for Manifest {
@@ -328,27 +215,6 @@ impl From<lifecycle::Manifest> for Manifest {
             },
             state_schema: wire.state_schema,
             restores: wire.restores,
-        }
-    }
-}
-
-impl From<lifecycle::Parameter> for Parameter {
-    fn from(wire: lifecycle::Parameter) -> Self {
-        let kind = match wire.kind {
-            lifecycle::ParameterKind::Integer => ParameterKind::Integer,
-            lifecycle::ParameterKind::Decimal => ParameterKind::Decimal,
-            lifecycle::ParameterKind::Boolean => ParameterKind::Boolean,
-            lifecycle::ParameterKind::Text => ParameterKind::Text,
-            lifecycle::ParameterKind::Instrument => ParameterKind::Instrument,
-        };
-        let (default, minimum, maximum) = (wire.default, wire.minimum, wire.maximum);
-        Self {
-            name: wire.name,
-            doc: wire.doc,
-            kind,
-            default,
-            minimum,
-            maximum,
         }
     }
 }
@@ -428,7 +294,7 @@ mod tests {
             "`1.0`",
             "257 messages",
             "`symbol` is listed twice",
-            "no parameter `nope`",
+            "missing parameter `nope`",
             "kind text",
             "step 0",
         ];
@@ -439,23 +305,5 @@ mod tests {
                 "{part}: {problems:?}"
             );
         }
-    }
-
-    #[test]
-    fn bounds_and_defaults_must_agree() {
-        let mut fast = parameter("fast", ParameterKind::Integer);
-        (fast.minimum, fast.maximum) = (Some(1.0), Some(10.0));
-        for (default, part) in [("0", "below"), ("11", "above"), ("1.5", "whole number")] {
-            fast.default = Some(default.to_owned());
-            let problem = fast.problem().unwrap();
-            assert!(problem.contains(part), "{problem}");
-        }
-        fast.default = Some("10".to_owned());
-        assert_eq!(fast.problem(), None);
-        fast.minimum = Some(11.0);
-        assert!(fast.problem().unwrap().contains("above the maximum"));
-        let mut text = parameter("text", ParameterKind::Text);
-        text.maximum = Some(1.0);
-        assert!(text.problem().unwrap().contains("no bounds"));
     }
 }

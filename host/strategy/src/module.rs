@@ -1,90 +1,61 @@
-//! A compiled strategy, from which instances are started.
+//! A compiled strategy from which instances are started.
 
 use crate::cache::CacheUse;
+use crate::contract::World;
 use crate::error::LoadError;
-use crate::generated::lifecycle::{GuestIndices, Start};
-use crate::host::{Host, wrong_type};
+use crate::generated::lifecycle::Start;
 use crate::imports::State;
-use crate::instance::{Guest, Instance};
-use crate::limits::Limits;
-use crate::load::World;
+use crate::instance::{Exports, Guest, Instance};
+use crate::limits::ResourceLimits;
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
-use sha2::{Digest as _, Sha256};
+use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::{self as engine, Fault};
-use tickdeck_model::Registry;
+use tickdeck_model::{ModuleHash, Registry};
 use tickdeck_portfolio::StrategyBook;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
+use wasmtime::component::{Component, InstancePre};
 
-/// The interface of the calls that are not hot.
-const LIFECYCLE: &str = "tickdeck:strategy/lifecycle@0.1.0";
-
-/// The SHA-256 of a module's file: which code ran, in snapshots and reels, and the key of the compile cache. It is
-/// cryptographic because code is run by it: nobody may be able to make another module of the same hash.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModuleHash(pub [u8; 32]);
-
-impl ModuleHash {
-    /// The hash of a file of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-/// 64 hexadecimal digits.
-impl std::fmt::Display for ModuleHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl std::fmt::Debug for ModuleHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ModuleHash({self})")
-    }
-}
-
-/// All there is to know about a module without running it on events.
+/// Everything known about a module without running it on events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
-    /// The world it implements.
+    /// The world that it implements.
     pub world: World,
-    /// The contract version it was built for.
+    /// The contract version that it was built for.
     pub contract: String,
-    /// What it imports.
+    /// The interfaces that it imports.
     pub imports: Vec<String>,
-    /// What it exports; some toolchains leave an export of their own.
+    /// Its exports; some toolchains add one of their own.
     pub exports: Vec<String>,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub size: usize,
     /// Hash of the file.
     pub hash: ModuleHash,
-    /// What it says of itself.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// How long it took to compile, or to take from the cache.
+    /// Time that it took to compile the module, or to take it from the cache.
     pub compile_time: Duration,
-    /// Where the compiled code came from.
+    /// How the compile cache served it.
     pub cache: CacheUse,
 }
 
-/// What an instance starts with, besides its view of the store.
+/// The inputs of a new instance, besides its view of the store.
 #[derive(Clone)]
 pub struct StartOptions {
     /// The strategy's name in this deck, for its log and its faults.
     pub name: String,
-    /// As [`Manifest::resolve`] gave them.
+    /// The values that [`Manifest::resolve`] returned.
     pub parameters: Vec<(String, String)>,
-    /// What it may use.
-    pub limits: Limits,
-    /// The names and terms that it can look up.
+    /// Its resource limits.
+    pub limits: ResourceLimits,
+    /// The names and terms that the strategy can look up.
     pub registry: Arc<Registry>,
-    /// Where its words go.
+    /// The destination of its log lines.
     pub log: Arc<dyn LogSink>,
 }
 
-/// A compiled strategy. Clones are the same one.
+/// A compiled strategy. Clones share it.
 #[derive(Clone)]
 pub struct Module {
     inner: Arc<Inner>,
@@ -95,32 +66,23 @@ struct Inner {
     inspection: Inspection,
     exports: Exports,
     /// While it is held, another module of the same content is not compiled again.
-    _code: Arc<Component>,
-    /// Declared last: instances run on the engine and under the ticker that it keeps.
-    host: Host,
-}
-
-/// What is called, found once by name.
-pub(crate) struct Exports {
-    pub(crate) pre: InstancePre<State>,
-    pub(crate) lifecycle: GuestIndices,
-    pub(crate) save: ComponentExportIndex,
-    pub(crate) hot: ComponentExportIndex,
-    pub(crate) world: World,
+    code: Arc<Component>,
+    engine: WasmEngine,
 }
 
 impl Module {
     pub(crate) fn new(
-        host: Host,
+        engine: WasmEngine,
         (code, pre): (Arc<Component>, InstancePre<State>),
         inspection: impl FnOnce(Manifest) -> Inspection,
         world: World,
         file: &str,
         name: &str,
-        limits: &Limits,
+        limits: &ResourceLimits,
     ) -> Result<Self, LoadError> {
-        let exports = Exports::find(pre, world).map_err(|error| wrong_type(file, &error))?;
-        let manifest = exports.describe(&host, file, name, limits)?;
+        let exports =
+            Exports::find(pre, world).map_err(|error| LoadError::wrong_type(file, &error))?;
+        let manifest = describe(&engine, &exports, file, name, limits)?;
         manifest.check().map_err(|problems| LoadError::Manifest {
             file: file.to_owned(),
             problems,
@@ -130,13 +92,13 @@ impl Module {
                 name: name.to_owned(),
                 inspection: inspection(manifest),
                 exports,
-                _code: code,
-                host,
+                code,
+                engine,
             }),
         })
     }
 
-    /// The name it was loaded under.
+    /// The name under which it was loaded.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
@@ -146,31 +108,31 @@ impl Module {
         self.inner.inspection.hash
     }
 
-    /// The world it implements.
+    /// The world that it implements.
     pub fn world(&self) -> World {
         self.inner.inspection.world
     }
 
-    /// Bytes of its file.
+    /// The size of its file in bytes.
     pub fn size(&self) -> usize {
         self.inner.inspection.size
     }
 
-    /// What it says of itself.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.inner.inspection.manifest
     }
 
-    /// All there is to know about it.
+    /// Everything known about the module.
     pub fn inspection(&self) -> &Inspection {
         &self.inner.inspection
     }
 
-    /// Starts an instance afresh, by `init`. It may read `book`, its view of the store as it starts, in which the first
-    /// order number stands that is free.
+    /// Starts a new instance by `init`, which may read `book`: its initial view of the store, including the first free
+    /// order number.
     ///
     /// # Errors
-    /// The strategy refuses, or traps; the text says why.
+    /// The strategy refuses or traps; the text says why.
     pub fn start(
         &self,
         options: StartOptions,
@@ -179,10 +141,10 @@ impl Module {
         self.instantiate(options)?.start(book)
     }
 
-    /// Starts an instance from a saved state, by `restore`. A failed restore has no effects.
+    /// Starts an instance from a saved state by `restore`. A failed restore has no effects.
     ///
     /// # Errors
-    /// The module does not read this schema, the strategy refuses, or traps; the text says why.
+    /// The module does not read this schema, or the strategy refuses or traps; the text says why.
     pub fn restore(
         &self,
         options: StartOptions,
@@ -192,25 +154,35 @@ impl Module {
         self.instantiate(options)?.restore(book, state)
     }
 
-    /// Makes an instance that still has to start: most of the work, which can be done ahead.
+    /// Instantiates the module without starting the strategy: most of the work, which can be done in advance.
     pub(crate) fn instantiate(&self, options: StartOptions) -> Result<Unstarted, Fault> {
         let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
         let state = State::new(Box::default(), options.registry, log, &options.limits);
-        let guest = self
-            .inner
-            .exports
-            .instantiate(&self.inner.host, state, options.limits)?;
+        let Inner {
+            exports,
+            code,
+            engine,
+            ..
+        } = &*self.inner;
+        let guest = Guest::instantiate(engine, exports, state, options.limits)?;
         Ok(Unstarted {
-            instance: Instance::new(guest, self.manifest().messages.len(), self.clone()),
+            instance: Instance::new(
+                guest,
+                self.manifest().messages.len(),
+                Arc::clone(code),
+                engine.clone(),
+            ),
+            module: self.clone(),
             name: options.name,
             parameters: options.parameters,
         })
     }
 }
 
-/// An instance that still has to start.
+/// An instance whose strategy is not started yet.
 pub(crate) struct Unstarted {
     instance: Instance,
+    module: Module,
     name: String,
     parameters: Vec<(String, String)>,
 }
@@ -230,10 +202,10 @@ impl Unstarted {
         book: &mut Box<StrategyBook>,
         state: &engine::State,
     ) -> Result<Instance, Fault> {
-        let manifest = self.instance.module().manifest();
+        let manifest = self.module.manifest();
         if !manifest.restores.contains(&state.schema) {
             return Err(Fault(format!(
-                "strategy `{}`: version {} does not read states of schema {}, only of {:?}",
+                "strategy `{}`: version {} cannot read states of schema {}, only of {:?}",
                 self.name, manifest.version, state.schema, manifest.restores
             )));
         }
@@ -255,47 +227,20 @@ impl std::fmt::Debug for Module {
     }
 }
 
-impl Exports {
-    fn find(pre: InstancePre<State>, world: World) -> wasmtime::Result<Self> {
-        let lifecycle = GuestIndices::new(&pre)?;
-        let component = pre.component();
-        let find = |interface, function| {
-            component
-                .get_export_index(None, interface)
-                .and_then(|instance| component.get_export_index(Some(&instance), function))
-                .ok_or_else(|| wasmtime::format_err!("`{interface}` has no `{function}`"))
-        };
-        let save = find(LIFECYCLE, "save")?;
-        let hot = find(world.hot_interface(), "on-events")?;
-        Ok(Self {
-            pre,
-            lifecycle,
-            save,
-            hot,
-            world,
-        })
-    }
-
-    fn instantiate(&self, host: &Host, state: State, limits: Limits) -> Result<Guest, Fault> {
-        Guest::instantiate(host, self, state, limits)
-    }
-
-    /// What the module says of itself, asked on an instance that is thrown away.
-    fn describe(
-        &self,
-        host: &Host,
-        file: &str,
-        name: &str,
-        limits: &Limits,
-    ) -> Result<Manifest, LoadError> {
-        let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
-        let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
-        let described = self
-            .instantiate(host, state, *limits)
-            .and_then(|mut guest| guest.describe());
-        described.map_err(|fault| LoadError::Describe {
-            file: file.to_owned(),
-            fault: fault.0,
-        })
-    }
+/// Asks a module for its manifest on a temporary instance.
+fn describe(
+    engine: &WasmEngine,
+    exports: &Exports,
+    file: &str,
+    name: &str,
+    limits: &ResourceLimits,
+) -> Result<Manifest, LoadError> {
+    let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
+    let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
+    let described =
+        Guest::instantiate(engine, exports, state, *limits).and_then(|mut guest| guest.describe());
+    described.map_err(|fault| LoadError::Describe {
+        file: file.to_owned(),
+        fault: fault.0,
+    })
 }

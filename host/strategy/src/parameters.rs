@@ -1,24 +1,23 @@
-//! From what the user wrote and the deck knows to what a strategy starts with.
+//! Resolves a manifest against the user's settings and the deck's registry.
 
-use crate::manifest::{Manifest, Parameter, ParameterKind, Subscription, is_line, placeholder};
+use crate::manifest::{Manifest, Subscription, placeholder};
+use crate::parameter::{Parameter, ParameterKind, check_value};
 use std::collections::{BTreeMap, HashSet};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId};
 
-/// Bytes of a value.
-const MAX_VALUE: usize = 4_096;
-
-/// Why a parameter's value is refused.
+/// Why the value of a parameter is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
     /// There is no such parameter. The user must rename or remove it.
-    #[error("no parameter `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("no parameter `{name}`{}", did_you_mean(nearest.as_deref()))]
     Unknown {
         /// The name given.
         name: String,
-        /// The name most like it.
+        /// The nearest parameter name, if there is one.
         nearest: Option<String>,
     },
-    /// The user must give a value.
+    /// The parameter has no default. The user must give a value.
     #[error("parameter `{name}` ({kind}) has no default: give it a value")]
     Missing {
         /// The parameter.
@@ -26,55 +25,59 @@ pub enum ParameterError {
         /// Its kind.
         kind: &'static str,
     },
-    /// The value does not fit. The user must correct it.
+    /// The value is not valid. The user must correct it.
     #[error("parameter `{name}`: `{value}` {problem}")]
     Invalid {
         /// The parameter.
         name: String,
         /// The value given.
         value: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
-/// Why a feed can't be had in this deck.
+/// Why this deck cannot provide a feed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WantError {
     /// The deck has no such instrument. The user must correct the symbol or add its venue.
-    #[error("{wanted}: no instrument `{symbol}` in this deck{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    #[error("{wanted}: no instrument `{symbol}` in this deck{}", did_you_mean(nearest.as_deref()))]
     NoInstrument {
-        /// What asks for it.
+        /// The subscription or parameter that asks for it.
         wanted: String,
         /// The symbol.
         symbol: String,
-        /// The symbol most like it.
+        /// The nearest symbol, if there is one.
         nearest: Option<String>,
     },
-    /// A placeholder without a value: the parameters given are not those of [`Manifest::resolve`].
-    #[error("subscription to `{target}`: no value for that parameter")]
+    /// A placeholder has no value, because the parameters are not those of [`Manifest::resolve`].
+    #[error("subscription to `{target}`: that parameter has no value")]
     NoValue {
         /// The placeholder.
         target: String,
     },
 }
 
-/// What a strategy wants from the deck, as numbers.
+/// The resolved needs of a strategy, as numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wants {
     /// Feeds from the first event on.
     pub feeds: Vec<FeedRequest>,
-    /// Whether it wants the account's balances.
+    /// Whether it receives the account's balances.
     pub accounts: bool,
-    /// The texts behind `notify`.
+    /// The texts that `notify` refers to by index.
     pub messages: Vec<TextId>,
 }
 
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+}
+
 impl Manifest {
-    /// One value for each parameter, in the manifest's order: what was given, or the default.
+    /// Returns one value for each parameter, in the manifest's order: the given one, or the default.
     ///
     /// # Errors
-    /// Everything that is wrong: values that do not fit, values that are missing, names that mean nothing.
+    /// All problems: invalid values, missing values, unknown names.
     pub fn resolve(
         &self,
         given: &BTreeMap<String, String>,
@@ -101,15 +104,15 @@ impl Manifest {
         let names = self.parameters.iter().map(|parameter| &*parameter.name);
         Some(ParameterError::Unknown {
             name: name.to_owned(),
-            nearest: nearest(name, names),
+            nearest: nearest(name, names).map(str::to_owned),
         })
     }
 
-    /// What the strategy wants, with symbols, `*` and `{parameter}` resolved. Names of signals and messages are
-    /// interned. `parameters` are those that [`Manifest::resolve`] gave.
+    /// Resolves the subscriptions: symbols, `*` and `{parameter}`. Names of signals and messages are interned.
+    /// `parameters` are the values that [`Manifest::resolve`] returned.
     ///
     /// # Errors
-    /// Every symbol that the deck does not know.
+    /// All symbols that the deck does not know.
     pub fn wants(
         &self,
         parameters: &[(String, String)],
@@ -144,8 +147,8 @@ impl Manifest {
         })
     }
 
-    /// Parameters of kind instrument whose value the deck does not know. Those that a subscription names are left to
-    /// it, so that no symbol is reported twice.
+    /// Checks parameters of kind instrument whose value the deck does not know. A parameter that a subscription names is
+    /// left to the subscription, so that no symbol is reported twice.
     fn unknown_instruments(
         &self,
         parameters: &[(String, String)],
@@ -180,45 +183,10 @@ impl Parameter {
             Ok(()) => Ok(value.clone()),
             Err(problem) => Err(ParameterError::Invalid {
                 name: self.name.clone(),
-                value: crate::log::harmless(value),
+                value: crate::text::sanitize(value),
                 problem,
             }),
         }
-    }
-}
-
-/// Checks a value against the parameter's kind and bounds.
-pub(crate) fn check_value(parameter: &Parameter, value: &str) -> Result<(), String> {
-    if !is_line(value, MAX_VALUE) {
-        return Err(format!("is not one line of at most {MAX_VALUE} bytes"));
-    }
-    match parameter.kind {
-        ParameterKind::Integer => {
-            let number: i64 = value
-                .parse()
-                .map_err(|_| "is not a whole number of 64 bits".to_owned())?;
-            // Exact for every bound that a person would write; beyond 2^53 the bound itself is not exact.
-            check_bounds(parameter, number as f64)
-        }
-        ParameterKind::Decimal => match value.parse::<f64>() {
-            Ok(number) if number.is_finite() => check_bounds(parameter, number),
-            _ => Err("is not a number".to_owned()),
-        },
-        ParameterKind::Boolean if !matches!(value, "true" | "false") => {
-            Err("is neither `true` nor `false`".to_owned())
-        }
-        ParameterKind::Instrument if value.is_empty() => {
-            Err("is not a symbol such as BTCUSDT.BINANCE".to_owned())
-        }
-        ParameterKind::Boolean | ParameterKind::Text | ParameterKind::Instrument => Ok(()),
-    }
-}
-
-fn check_bounds(parameter: &Parameter, number: f64) -> Result<(), String> {
-    match (parameter.minimum, parameter.maximum) {
-        (Some(minimum), _) if number < minimum => Err(format!("is below the minimum {minimum}")),
-        (_, Some(maximum)) if number > maximum => Err(format!("is above the maximum {maximum}")),
-        _ => Ok(()),
     }
 }
 
@@ -270,19 +238,9 @@ fn find(symbol: &str, wanted: &str, registry: &Registry) -> Result<u32, WantErro
     let symbols = registry.instruments().iter().map(|known| &*known.symbol);
     Err(WantError::NoInstrument {
         wanted: wanted.to_owned(),
-        symbol: crate::log::harmless(symbol),
-        nearest: nearest(symbol, symbols),
+        symbol: crate::text::sanitize(symbol),
+        nearest: nearest(symbol, symbols).map(str::to_owned),
     })
-}
-
-/// The candidate most like `name`, if any is alike at all.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    const ALIKE: f64 = 0.7;
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|(left, _), (right, _)| left.total_cmp(right))
-        .map(|(_, candidate)| candidate.to_owned())
 }
 
 #[cfg(test)]
@@ -365,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_fill_in_and_the_order_is_the_manifests() {
+    fn defaults_are_filled_in_and_the_manifests_order_is_kept() {
         let values = manifest()
             .resolve(&given(&[("symbol", "BTCUSDT"), ("fast", "7")]))
             .unwrap();
@@ -384,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let errors = manifest()
             .resolve(&given(&[("fsat", "7"), ("fast", "101"), ("live", "yes")]))
             .unwrap_err();

@@ -1,14 +1,14 @@
-//! A module with its settings: what the engine makes instances from.
+//! A module with its settings, from which the engine creates instances.
 
 use crate::instance::Instance;
 use crate::module::{Module, StartOptions, Unstarted};
 use crate::parameters::Wants;
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_engine::Limits;
+use tickdeck_engine::OrderLimits;
 use tickdeck_engine::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use tickdeck_portfolio::StrategyBook;
 
-/// A module with its settings. An instance can be made ahead, so that a swap only waits for `restore`.
+/// A module with its settings. An instance can be prepared in advance, so that a swap waits only for `restore`.
 pub struct Program {
     module: Module,
     options: StartOptions,
@@ -16,7 +16,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// A module and what its instances start with.
+    /// Combines a module with the options that its instances start with.
     pub fn new(module: Module, options: StartOptions) -> Self {
         Self {
             module,
@@ -30,28 +30,28 @@ impl Program {
         &self.module
     }
 
-    /// What its instances start with.
+    /// The options that its instances start with.
     pub const fn options(&self) -> &StartOptions {
         &self.options
     }
 
-    /// Makes an instance ahead, on a thread that has the time.
+    /// Instantiates in advance; call it on a thread that can wait.
     ///
     /// # Errors
-    /// Its start function traps.
+    /// The module's start function traps.
     pub fn prepare(&self) -> Result<(), Fault> {
-        let made = self.module.instantiate(self.options.clone())?;
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        let unstarted = self.module.instantiate(self.options.clone())?;
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(unstarted);
         Ok(())
     }
 
-    /// As the engine wants it: with its manifest resolved, its limits, and how it takes over.
+    /// Describes the program to the engine: its resolved manifest, its limits, and its swap policy.
     pub fn version(
         self: &Arc<Self>,
         wants: Wants,
-        limits: Option<Limits>,
+        limits: Option<OrderLimits>,
         swap: SwapPolicy,
-        recipe: Arc<str>,
+        spec: Arc<str>,
     ) -> Version {
         let registry = &self.options.registry;
         let text = |id| (id, registry.text(id).unwrap_or_default().to_owned());
@@ -65,12 +65,12 @@ impl Program {
             order_policy: manifest.order_policy,
             limits,
             swap,
-            recipe,
+            spec,
             code: Arc::clone(self) as Arc<dyn Code>,
         }
     }
 
-    /// The instance made ahead, or one made now.
+    /// Takes the prepared instance, or creates one.
     fn instance(&self) -> Result<Unstarted, Fault> {
         let spare = self
             .spare
@@ -78,7 +78,7 @@ impl Program {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         match spare {
-            Some(made) => Ok(made),
+            Some(unstarted) => Ok(unstarted),
             None => self.module.instantiate(self.options.clone()),
         }
     }

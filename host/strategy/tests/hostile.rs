@@ -6,7 +6,7 @@
     reason = "helpers of tests, where a panic is the report"
 )]
 
-#[path = "../../../tests/suite/guests.rs"]
+#[path = "../../../tests/support/guests.rs"]
 mod guests;
 
 use guests::Guest;
@@ -16,10 +16,11 @@ use tickdeck_engine::port::{State, StopReason, Strategy as _};
 use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Registry, Size, Trade};
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
-    Host, HostConfig, Instance, Limits, LoadError, LogLevel, LogSink, Module, StartOptions, World,
+    Instance, LoadError, LogLevel, LogSink, Module, ResourceLimits, Runtime, RuntimeConfig,
+    StartOptions, World,
 };
 
-const LIMITS: Limits = Limits {
+const LIMITS: ResourceLimits = ResourceLimits {
     memory_mib: 8,
     time_ms: 20,
     lifecycle_ms: 60,
@@ -27,12 +28,12 @@ const LIMITS: Limits = Limits {
     log_lines_per_s: 200,
 };
 
-/// What a limited call may take beyond its limit on a machine that does other things too.
+/// Time that a call may take beyond its limit on a busy machine.
 const SLACK: Duration = Duration::from_secs(2);
 
-fn host() -> &'static Host {
-    static HOST: OnceLock<Host> = OnceLock::new();
-    HOST.get_or_init(|| Host::new(HostConfig::default()).unwrap())
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new(RuntimeConfig::default()).unwrap())
 }
 
 #[derive(Default)]
@@ -62,7 +63,7 @@ fn empty() -> State {
 }
 
 fn load_bytes(bytes: &[u8]) -> Result<Module, LoadError> {
-    host().load_bytes(bytes, "ema.wasm", "ema", &LIMITS)
+    runtime().load_bytes(bytes, "ema.wasm", "ema", &LIMITS)
 }
 
 fn load(guest: &Guest) -> Module {
@@ -89,14 +90,17 @@ fn batch(count: u64) -> Vec<Event> {
         .collect()
 }
 
-/// Runs one batch and gives the fault's text.
+/// Runs one batch and returns the fault's text.
 fn fault_of(instance: &mut Instance, events: u64) -> String {
     let (mut book, mut actions) = (Box::<StrategyBook>::default(), Vec::new());
     let at = std::ptr::from_ref::<StrategyBook>(&book);
     let fault = instance
         .on_events(&batch(events), &mut book, &mut actions)
         .unwrap_err();
-    assert!(std::ptr::eq(at, &*book), "the caller has its own book back");
+    assert!(
+        std::ptr::eq(at, &*book),
+        "the caller has its own book again"
+    );
     assert!(actions.is_empty(), "nothing of a faulty answer is used");
     assert!(!instance.is_alive());
     let again = instance
@@ -116,18 +120,18 @@ fn assert_has(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_state_is_saved_into_the_memory_that_is_lent() {
+fn a_state_is_saved_into_the_callers_buffer() {
     let mut instance = start(&Guest::new());
     let mut state = Vec::with_capacity(64);
     state.push(1);
-    let room = state.as_ptr();
+    let address = state.as_ptr();
     instance.save_into(&mut state).unwrap().unwrap();
     assert_eq!(state, 0u64.to_le_bytes());
-    assert_eq!(state.as_ptr(), room);
+    assert_eq!(state.as_ptr(), address);
 }
 
 #[test]
-fn modules_of_one_content_share_their_code_while_one_of_them_is_there() {
+fn modules_of_one_content_share_their_code_while_one_of_them_exists() {
     use tickdeck_strategy::CacheUse;
     let bytes = Guest::new().named("shared").component();
     let cache = |module: &Module| module.inspection().cache.clone();
@@ -142,7 +146,7 @@ fn modules_of_one_content_share_their_code_while_one_of_them_is_there() {
 }
 
 #[test]
-fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
+fn a_valid_guest_runs_saves_and_restores_in_both_worlds() {
     for (guest, world) in [
         (Guest::new(), World::Strategy),
         (Guest::new().bytes(), World::StrategyBytes),
@@ -178,12 +182,12 @@ fn a_good_guest_runs_saves_and_goes_on_in_both_worlds() {
         let refused = module
             .restore(options(Arc::default()), &mut Box::default(), &other)
             .unwrap_err();
-        assert_has(&refused.0, &["does not read states of schema 2", "[1]"]);
+        assert_has(&refused.0, &["cannot read states of schema 2", "[1]"]);
     }
 }
 
 #[test]
-fn a_core_module_is_taken_as_it_is() {
+fn a_core_module_is_accepted_as_it_is() {
     let guest = Guest::new();
     let module = load_bytes(&guest.core()).unwrap();
     assert_eq!(module.manifest(), load(&guest).manifest());
@@ -273,7 +277,7 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
     );
     assert_has(
         &text,
-        &["asked for 17 MiB of memory, limit 8 MiB: raise `memory_mib` for `ema`"],
+        &["asked for 17 MiB of memory, the limit is 8 MiB: raise `memory_mib` for `ema`"],
     );
     let large = Guest::new()
         .item("(func (export \"grow\") unreachable)")
@@ -283,12 +287,15 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
     let text = load_bytes(&large).unwrap_err().to_string();
     assert_has(
         &text,
-        &["instantiation", "asked for 16 MiB of memory, limit 8 MiB"],
+        &[
+            "instantiation",
+            "asked for 16 MiB of memory, the limit is 8 MiB",
+        ],
     );
 }
 
 #[test]
-fn a_guest_that_is_refused_memory_may_go_on_without() {
+fn a_guest_that_is_refused_memory_may_continue_without_it() {
     let body = "(drop (memory.grow (i32.const 1000))) (call $answer (local.get $len) (i32.const 0) (i32.const 0))";
     let mut instance = start(&Guest::new().on_events(body));
     let (mut book, mut actions) = (Box::default(), Vec::new());
@@ -309,7 +316,7 @@ fn deep_recursion_is_a_trap_on_a_small_stack_too() {
 }
 
 #[test]
-fn a_panic_carries_its_last_words_and_where_it_was() {
+fn a_panic_reports_the_last_log_line_and_the_place() {
     let guest = Guest::new().says("panicked at src/lib.rs:10").on_events(
         "(call $take (local.get $len)) (if (i64.gt_u (global.get $seen) (i64.const 5)) (then (call $say) unreachable))
          (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
@@ -328,7 +335,7 @@ fn a_panic_carries_its_last_words_and_where_it_was() {
         &text,
         &[
             "strategy `ema`, on-events (event 17): unreachable executed",
-            "it said last: panicked at src/lib.rs:10",
+            "its last log line: panicked at src/lib.rs:10",
             "\n  at ",
             "handle",
         ],
@@ -385,7 +392,7 @@ fn a_malformed_answer_is_named() {
         ),
         (
             format!("{good}{}{two}", put(6, 2)),
-            "`notify` of message 2, the manifest lists 2",
+            "`notify` of message 2, but the manifest lists 2",
         ),
         (answer(1, u32::MAX, 1), "list pointer"),
         (answer(1, 8_193, 1), "list pointer is not aligned"),
@@ -400,12 +407,12 @@ fn a_malformed_answer_is_named() {
     let text = fault_of(&mut start(&Guest::new().bytes().on_events(torn)), 1);
     assert_has(
         &text,
-        &["returned 55 bytes of actions, which is no multiple of 56"],
+        &["returned 55 bytes of actions, which is not a multiple of 56"],
     );
 }
 
 #[test]
-fn a_refusal_in_words_is_passed_on() {
+fn the_reason_of_a_refusal_is_passed_on() {
     let text = load(&Guest::new().init("(call $error)"))
         .start(options(Arc::default()), &mut Box::default())
         .unwrap_err()
@@ -416,7 +423,7 @@ fn a_refusal_in_words_is_passed_on() {
         instance.save().unwrap().unwrap_err(),
         "strategy `ema`, save: refused: no"
     );
-    assert!(instance.is_alive(), "it said no and goes on");
+    assert!(instance.is_alive(), "a refusal does not end it");
     let text = load(&Guest::new().restore("(call $error)"))
         .restore(options(Arc::default()), &mut Box::default(), &empty())
         .unwrap_err()
@@ -425,9 +432,9 @@ fn a_refusal_in_words_is_passed_on() {
 }
 
 #[test]
-fn a_state_may_be_large_and_no_larger() {
+fn a_state_up_to_the_limit_is_saved_and_a_larger_one_is_refused() {
     let state = |bytes: u32| format!("(call $state (i32.const 0) (i32.const {bytes}))");
-    let limits = Limits {
+    let limits = ResourceLimits {
         memory_mib: 32,
         ..LIMITS
     };
@@ -435,7 +442,7 @@ fn a_state_may_be_large_and_no_larger() {
     for (bytes, good) in [(most, true), (most + 1, false), (24 << 20, false)] {
         let guest = Guest::new().item("(func $grow (drop (memory.grow (i32.const 400))))");
         let guest = guest.save(&format!("(call $grow) {}", state(bytes)));
-        let module = host()
+        let module = runtime()
             .load_bytes(&guest.component(), "ema.wasm", "ema", &limits)
             .unwrap();
         let mut instance = module
@@ -456,7 +463,7 @@ fn a_state_may_be_large_and_no_larger() {
 }
 
 #[test]
-fn the_store_is_there_while_there_is_something_to_read() {
+fn the_store_can_be_read_only_while_the_strategy_runs() {
     let import = r#"(import "tickdeck:strategy/store@0.1.0" "position-size" (func $size (param i32) (result i64)))"#;
     let guest = Guest::new()
         .import(import)
@@ -476,14 +483,14 @@ fn the_store_is_there_while_there_is_something_to_read() {
         &text,
         &[
             "save",
-            "the store can be read in `init`, `restore` and `on-events` only",
+            "the store can be read only in `init`, `restore` and `on-events`",
         ],
     );
     let text = start(&guest.stop("(call $reads)"))
         .stop(StopReason::Shutdown)
         .unwrap_err()
         .0;
-    assert_has(&text, &["stop", "the store can be read in"]);
+    assert_has(&text, &["stop", "the store can be read only in"]);
 }
 
 #[test]
@@ -496,7 +503,7 @@ fn describe_may_only_log() {
     let text = load_bytes(&asks.component()).unwrap_err().to_string();
     assert_has(
         &text,
-        &["ema.wasm", "describe", "may call no import but `log`"],
+        &["ema.wasm", "describe", "may call only the import `log`"],
     );
     let says = Guest::new()
         .says("hello")
@@ -505,7 +512,7 @@ fn describe_may_only_log() {
 }
 
 #[test]
-fn a_log_is_limited_and_harmless() {
+fn a_log_is_limited_in_rate_and_sanitized() {
     let guest = Guest::new().says("red \\1b[31m").on_events(
         "(local $i i32) (loop $next (call $say)
            (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 250))))
@@ -523,7 +530,7 @@ fn a_log_is_limited_and_harmless() {
     let lines = log.0.lock().unwrap();
     assert_has(&lines[0].1, &["red \\u{1b}["]);
     assert_eq!(lines.len(), 201);
-    assert_eq!(lines[200].1, "50 lines left out: more than 200 in a second");
+    assert_eq!(lines[200].1, "50 lines dropped: more than 200 in a second");
 }
 
 #[test]
@@ -546,26 +553,26 @@ fn a_manifest_that_breaks_its_rules_is_refused_with_every_problem() {
     let text = load_bytes(&guest.component()).unwrap_err().to_string();
     assert_has(
         &text,
-        &["needs parameter `symbol` to be of kind instrument, it is text"],
+        &["needs parameter `symbol` to be of kind instrument, but it is text"],
     );
 }
 
 #[test]
-fn a_core_module_that_does_not_fit_its_type_is_refused() {
+fn a_core_module_that_does_not_match_its_type_is_refused() {
     let text = load_bytes(&Guest::new().without("save").core())
         .unwrap_err()
         .to_string();
     assert_has(
         &text,
         &[
-            "ema.wasm: the core module does not fit the component type it carries",
+            "ema.wasm: the core module does not match its component type",
             "save",
         ],
     );
 }
 
 #[test]
-fn a_truncated_or_noisy_file_never_gets_through() {
+fn a_truncated_or_corrupted_file_is_never_accepted() {
     let component = Guest::new().component();
     for length in (0..component.len()).step_by(component.len() / 64) {
         let error = load_bytes(&component[..length]).unwrap_err().to_string();
@@ -581,14 +588,14 @@ fn a_truncated_or_noisy_file_never_gets_through() {
     assert!(matches!(error, LoadError::Damaged { .. }), "{error}");
     assert_has(
         &error.to_string(),
-        &["ema.wasm: damaged at byte", "build or copy it again"],
+        &["ema.wasm: is damaged at byte", "build or copy it again"],
     );
 }
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
-    /// Whatever a few wrong bytes do to a module, it is loaded or refused; the host never panics.
+    /// A module with a few wrong bytes is loaded or refused; the host never panics.
     #[test]
     fn a_damaged_module_is_loaded_or_refused(
         core: bool,
@@ -608,7 +615,7 @@ proptest::proptest! {
 
 /// `wit-component` recurses without end over packages that use each other; one wrong byte in a name is enough.
 #[test]
-fn packages_that_use_each_other_do_not_end_the_host() {
+fn packages_that_use_each_other_do_not_abort_the_host() {
     let core = Guest::new().core();
     let names = (0..core.len()).filter(|at| core[*at..].starts_with(b"tickdeck:"));
     let texts: Vec<String> = names
@@ -646,7 +653,7 @@ fn another_layout_under_the_right_names_is_refused() {
         &text,
         &[
             "ema.wasm",
-            "`on-events` does not fit the contract",
+            "`on-events` does not match the contract",
             "bid-size",
             "expected `s64` found `u32`",
         ],
@@ -654,10 +661,7 @@ fn another_layout_under_the_right_names_is_refused() {
     let text = load_bytes(&core).unwrap_err().to_string();
     assert_has(
         &text,
-        &[
-            "ema.wasm",
-            "its `events` is not that of this host's contract",
-        ],
+        &["ema.wasm", "its `events` differs from this host's contract"],
     );
 }
 
@@ -675,26 +679,23 @@ fn an_import_of_another_type_is_refused() {
     let guest = Guest::new().says("hello").stop("(call $say)");
     let core = guests::embedded(&guest.wat(), &resolve, "strategy");
     let text = load_bytes(&core).unwrap_err().to_string();
-    assert_has(&text, &["its `log` is not that of this host's contract"]);
+    assert_has(&text, &["its `log` differs from this host's contract"]);
     let text = load_bytes(&guests::encoded(&core)).unwrap_err().to_string();
-    assert_has(
-        &text,
-        &["ema.wasm: does not fit the contract 0.1.0", "write"],
-    );
+    assert_has(&text, &["ema.wasm: does not match contract 0.1.0", "write"]);
 }
 
 #[test]
-fn compiled_code_is_kept_and_a_damaged_entry_is_compiled_again() {
+fn compiled_code_is_cached_and_a_damaged_entry_is_compiled_again() {
     use tickdeck_strategy::CacheUse;
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let component = Guest::new().component();
     let load = || {
-        let config = HostConfig {
+        let config = RuntimeConfig {
             cache: Some(cache.clone()),
-            ..HostConfig::default()
+            ..RuntimeConfig::default()
         };
-        let module = Host::new(config)
+        let module = Runtime::new(config)
             .unwrap()
             .load_bytes(&component, "ema.wasm", "ema", &LIMITS)
             .unwrap();

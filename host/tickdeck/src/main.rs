@@ -1,15 +1,17 @@
-//! The tickdeck command.
+//! The `tickdeck` command.
 
 use clap::Parser;
 use std::process::ExitCode;
 use tickdeck::cli::Cli;
+use tickdeck::exit::exit_code;
+use tickdeck_recording::sentence::sentence;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", tickdeck::cli::sentence(&error));
-            tickdeck::cli::exit_code(&error)
+            eprintln!("error: {}", sentence(&error));
+            exit_code(&error)
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Trades the crossing of two exponential averages of trade prices.
 //!
-//! When the fast average rises above the slow one the strategy goes long, when it falls below it goes short (or flat,
-//! with `short = false`). Each crossing is also published as the signal `cross`, +1 or -1, for other strategies to
-//! follow. What is missing is reckoned from the store, so a fill that failed is made up for at the next crossing.
+//! The strategy goes long when the fast average rises above the slow one, and short (or flat, with `short = false`) when
+//! it falls below. It also publishes each crossing as the signal `cross`, +1 or -1, for other strategies to follow. Order
+//! sizes are computed from the store, so the next crossing makes up for an order that was not filled.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::indicators::Ema;
@@ -13,10 +13,10 @@ use tickdeck_sdk::{
 /// Published at each crossing: +1 upwards, -1 downwards.
 const CROSS: Message = Message::new("cross");
 
-/// What the user can set.
+/// The user's parameters.
 #[derive(Debug, Parameters)]
 pub struct Params {
-    /// What to trade.
+    /// The instrument to trade.
     #[param(default = "BTCUSDT")]
     instrument: Instrument,
     /// Period of the fast average, in trades.
@@ -33,7 +33,7 @@ pub struct Params {
     short: bool,
 }
 
-/// The averages, and on which side of the slow one the fast one was last.
+/// The averages, and whether the fast one was last above the slow one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EmaCross {
     fast: Ema,
@@ -66,7 +66,7 @@ impl Strategy for EmaCross {
 
     fn on_restore(&mut self, params: &Params, cx: &Init) -> Result<(), String> {
         if (self.fast.period(), self.slow.period()) != (params.fast, params.slow) {
-            *self = Self::new(params, cx)?; // Averages of other periods say nothing about these.
+            *self = Self::new(params, cx)?; // Averages of other periods are of no use.
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Strategy for EmaCross {
     }
 }
 
-/// Takes the position that a crossing asks for, and tells the others.
+/// Takes the position that a crossing calls for, and publishes the crossing.
 fn cross(cx: &mut Context<EmaCross>, up: bool) {
     let instrument = cx.params.instrument.id;
     let full = cx.params.instrument.round_to_lot(cx.params.size);

@@ -4,7 +4,7 @@ use super::*;
 use tickdeck_sdk::Action;
 use tickdeck_sdk::harness::{BTCUSDT, Harness};
 
-/// Rises for ten trades and falls for ten, and so on; returns the crossings that were published.
+/// Feeds prices that rise for ten trades and fall for ten, and so on; returns the published crossings.
 fn wave(harness: &mut Harness<EmaCross>, trades: u32) -> Vec<f64> {
     let price = |at: u32| 60_000 + (at % 20).min(20 - at % 20);
     let actions = (0..trades).flat_map(|at| harness.trade(BTCUSDT, &price(at).to_string()));
@@ -32,7 +32,7 @@ fn holds_the_side_of_the_last_crossing_and_publishes_it() {
 }
 
 #[test]
-fn refuses_parameters_that_make_no_sense() {
+fn refuses_invalid_parameters() {
     let error = |given: &[(&str, &str)]| Harness::<EmaCross>::new(given).unwrap_err();
     assert_eq!(
         error(&[("fast", "60")]),

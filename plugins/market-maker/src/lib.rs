@@ -1,8 +1,8 @@
 //! Quotes both sides of the market with post-only limit orders.
 //!
-//! The quotes stand a half spread around the mid, shifted against the inventory so that the side which reduces it is
-//! filled sooner. An order is modified once its target moved by `requote_ticks`, and never while an earlier change is
-//! under way. A refusal costs a pause of a second; a stale venue takes everything off the book.
+//! The quotes are half a spread away from the mid, shifted against the inventory so that the side that reduces it is filled
+//! sooner. An order is modified once its target has moved by `requote_ticks`, and never while an earlier change is pending.
+//! After a refusal the strategy pauses for a second; when the venue is stale it cancels all orders.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::{
@@ -10,13 +10,13 @@ use tickdeck_sdk::{
     Side, Strategy, Subscription, Timestamp, VenueStatus, export,
 };
 
-/// How long to stay away after a refusal.
+/// The pause after a refusal.
 const PAUSE_NS: i64 = 1_000_000_000;
 
-/// What the user can set.
+/// The user's parameters.
 #[derive(Debug, Parameters)]
 pub struct Params {
-    /// What to trade.
+    /// The instrument to trade.
     #[param(default = "BTCUSDT")]
     instrument: Instrument,
     /// Size of each order, in the base currency.
@@ -25,26 +25,26 @@ pub struct Params {
     /// Distance of each quote from the mid, in ticks.
     #[param(default = 2, min = 1, max = 1_000_000)]
     half_spread_ticks: i64,
-    /// How far a full inventory shifts both quotes, in ticks.
+    /// Shift of both quotes at full inventory, in ticks.
     #[param(default = 4, min = 0, max = 1_000_000)]
     skew_ticks: i64,
     /// Largest position, long or short, in the base currency.
     #[param(default = 0.05, min = 0.0)]
     max_position: f64,
-    /// How far a target must move before its order does, in ticks.
+    /// Distance that a target must move before its order is modified, in ticks.
     #[param(default = 3, min = 1, max = 1_000_000)]
     requote_ticks: i64,
 }
 
-/// What was last sent for a side.
+/// The last order or change sent for a side.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Sent {
     order: OrderNumber,
-    /// The price asked for, or nothing: to be canceled.
+    /// The requested price; none if the order is to be canceled.
     price: Option<Price>,
 }
 
-/// What was sent for each side (buy, sell). How the orders stand is the store's to know.
+/// The last order or change sent for each side (buy, sell). The store knows the status of the orders.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct MarketMaker {
     sides: [Option<Sent>; 2],
@@ -76,7 +76,7 @@ impl Strategy for MarketMaker {
         let inventory = position.0 as f64 / room.0.max(1) as f64;
         let center = mid - inventory * instrument.ticks(p.skew_ticks).0 as f64;
         let (reach, tick) = (instrument.ticks(p.half_spread_ticks), instrument.tick);
-        // A post-only order that would trade is refused: stay on the own side of the market.
+        // The venue rejects a post-only order that would trade: stay on our side of the market.
         let bid = (instrument.tick_below(center) - reach).min(quote.ask - tick);
         let ask = (instrument.tick_above(center) + reach).max(quote.bid + tick);
         let may_buy = position + size <= room && bid > Price::ZERO;
@@ -88,7 +88,7 @@ impl Strategy for MarketMaker {
         match update.status {
             OrderStatus::Denied | OrderStatus::Rejected => self.paused_until = cx.now() + PAUSE_NS,
             OrderStatus::ModifyRejected | OrderStatus::CancelRejected => {
-                // It works as before: at the next quote the change is asked for again.
+                // The order works as before; the next quote requests the change again.
                 let sent = self.sides[update.side as usize].iter_mut();
                 sent.filter(|sent| sent.order == update.order)
                     .for_each(|sent| sent.price = Some(update.price));
@@ -108,7 +108,7 @@ impl Strategy for MarketMaker {
 }
 
 impl MarketMaker {
-    /// Brings the order of a side to its target; without one, off the book.
+    /// Moves the order of a side to its target, or cancels it if there is none.
     fn requote(&mut self, cx: &mut Context<Self>, side: Side, target: Option<Price>) {
         let p = cx.params;
         let size = p.instrument.round_to_lot(p.size);

@@ -14,7 +14,7 @@ fn harness() -> Harness<MarketMaker> {
     .unwrap()
 }
 
-/// The order numbers and prices that were submitted.
+/// Returns the numbers and prices of the submitted orders.
 fn submitted(actions: &[Action]) -> Vec<(OrderNumber, Price)> {
     let submit = |action: &Action| match action {
         Action::Submit(Submit {
@@ -74,12 +74,12 @@ fn quotes_both_sides_and_follows_the_market() {
 }
 
 #[test]
-fn a_filled_side_waits_until_the_inventory_has_room() {
+fn quotes_a_filled_side_again_once_the_inventory_allows_it() {
     let mut harness = harness();
     harness.quote(BTCUSDT, "60000.00", "60000.02");
     harness.fill(OrderNumber(1), "59999.91");
     assert_eq!(harness.world().position(BTCUSDT), Size(1_000));
-    // Long as far as allowed: no new bid, and the ask leans down as far as it may without crossing.
+    // At the maximum long position: no new bid, and the ask is as low as it can be without crossing.
     let actions = harness.quote(BTCUSDT, "60000.00", "60000.02");
     let size = Size(1_000);
     let (order, price) = (OrderNumber(2), Price(6_000_001));
@@ -87,7 +87,7 @@ fn a_filled_side_waits_until_the_inventory_has_room() {
 }
 
 #[test]
-fn a_refusal_costs_a_pause_and_a_stale_venue_all_orders() {
+fn pauses_after_a_refusal_and_cancels_all_orders_on_a_stale_venue() {
     let mut harness = harness();
     harness.quote(BTCUSDT, "60000.00", "60000.02");
     harness.update(OrderNumber(1), OrderStatus::Rejected, Reason::WouldCross);

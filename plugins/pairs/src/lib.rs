@@ -1,9 +1,9 @@
 //! Trades two instruments against each other.
 //!
-//! The logarithm of their price ratio is sampled from quotes and compared with its exponentially weighted mean: when it
-//! strays by `entry` standard deviations, the dear one is sold and the cheap one bought, of equal notional; back
-//! within `exit` deviations, both legs are closed. While an order works nothing else is sent, and if one leg was
-//! refused the other is closed too.
+//! The strategy samples the logarithm of their price ratio from quotes and compares it with its exponentially weighted
+//! mean. When the ratio deviates by `entry` standard deviations, it sells the expensive instrument and buys the cheap one,
+//! with equal notional; when the ratio is back within `exit` deviations, it closes both legs. It sends nothing while an
+//! order works, and closes the other leg if one was refused.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::indicators::MovingStats;
@@ -12,16 +12,16 @@ use tickdeck_sdk::{
     export,
 };
 
-/// What the user can set.
+/// The user's parameters.
 #[derive(Debug, Parameters)]
 pub struct Params {
-    /// The instrument that is bought when the ratio is low.
+    /// The instrument to buy when the ratio is low.
     #[param(default = "ETHUSDT")]
     first: Instrument,
-    /// The instrument that is sold then.
+    /// The instrument to sell when the ratio is low.
     #[param(default = "BTCUSDT")]
     second: Instrument,
-    /// Samples that the mean looks back on.
+    /// Period of the mean, in samples.
     #[param(default = 60, min = 2, max = 1_000_000)]
     period: u32,
     /// Time between samples, in milliseconds.
@@ -30,7 +30,7 @@ pub struct Params {
     /// Deviations from the mean at which to enter.
     #[param(default = 1.5, min = 0.1)]
     entry: f64,
-    /// Deviations from the mean at which to leave.
+    /// Deviations from the mean at which to exit.
     #[param(default = 0.5, min = 0.0)]
     exit: f64,
     /// Notional of each leg, in the quote currency.
@@ -38,7 +38,7 @@ pub struct Params {
     notional: f64,
 }
 
-/// The last mids as decimals, the statistics of the ratio, and when to look again.
+/// The last mid prices as decimals, the statistics of the ratio, and the time of the next sample.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Pairs {
     mids: [Option<f64>; 2],
@@ -100,14 +100,14 @@ impl Strategy for Pairs {
     }
 }
 
-/// Enters, leaves, or does nothing, as the deviation `z` asks for.
+/// Enters, exits, or does nothing, depending on the deviation `z`.
 fn trade(cx: &mut Context<Pairs>, z: f64, mids: [f64; 2]) {
     let params = cx.params;
     let held = [cx.position(params.first.id), cx.position(params.second.id)];
     let flat = held == [Size::ZERO, Size::ZERO];
     let one_leg_only = !flat && held.contains(&Size::ZERO);
     if flat && z.abs() >= params.entry {
-        // A high ratio: the first is dear.
+        // The ratio is high: the first instrument is expensive.
         let side = if z > 0.0 { Side::Sell } else { Side::Buy };
         for (leg, mid, side) in [
             (&params.first, mids[0], side),

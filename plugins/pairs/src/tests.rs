@@ -4,7 +4,7 @@ use super::*;
 use tickdeck_sdk::harness::{BTCUSDT, ETHUSDT, Harness, World};
 
 #[test]
-fn enters_both_legs_on_a_stray_ratio_and_leaves_them_when_it_is_back() {
+fn enters_both_legs_when_the_ratio_deviates_and_exits_when_it_is_back() {
     let mut harness = Harness::<Pairs>::new(&[("period", "20")])
         .unwrap()
         .filling_market_orders();
@@ -25,7 +25,7 @@ fn enters_both_legs_on_a_stray_ratio_and_leaves_them_when_it_is_back() {
 }
 
 #[test]
-fn a_deck_without_two_instruments_is_told_so() {
+fn refuses_a_pair_of_one_instrument() {
     let error = Harness::<Pairs>::new(&[("first", "BTCUSDT")]).unwrap_err();
     assert_eq!(
         error,

@@ -1,8 +1,8 @@
-//! Goes long when a signal is above zero and flat when it is not, for a limited time.
+//! Goes long while a signal is above zero, for a limited time, and flat otherwise.
 //!
-//! By default it follows the signal `cross`, which the example `ema-cross` publishes. It trades with limit orders that
-//! are filled at once or not at all, a little beyond the market; a timer closes the position after `hold_s`
-//! seconds, and tries again each second until it is closed.
+//! By default it follows the signal `cross` of the example `ema-cross`. It trades with immediate-or-cancel limit orders
+//! slightly beyond the market. A timer closes the position after `hold_s` seconds, and retries each second until the
+//! position is closed.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::{
@@ -14,10 +14,10 @@ use tickdeck_sdk::{
 const CLOSE: u32 = 1;
 const SECOND_NS: i64 = 1_000_000_000;
 
-/// What the user can set.
+/// The user's parameters.
 #[derive(Debug, Parameters)]
 pub struct Params {
-    /// What to trade.
+    /// The instrument to trade.
     #[param(default = "BTCUSDT")]
     instrument: Instrument,
     /// The signal to follow.
@@ -29,7 +29,7 @@ pub struct Params {
     /// Longest time to hold a position, in seconds.
     #[param(default = 30, min = 1, max = 86_400)]
     hold_s: u32,
-    /// How far beyond the market to trade at most, in ticks.
+    /// Largest distance beyond the market at which to trade, in ticks.
     #[param(default = 100, min = 0, max = 1_000_000)]
     slippage_ticks: i64,
 }
@@ -79,7 +79,7 @@ impl Strategy for SignalFollower {
 }
 
 impl SignalFollower {
-    /// Sells what is held, and looks again in a second whether it was sold.
+    /// Closes the position, and checks again in a second.
     fn close(&self, cx: &mut Context<Self>) {
         if cx.expected_position(cx.params.instrument.id) != Size::ZERO {
             self.go_to(cx, Size::ZERO);
@@ -89,7 +89,7 @@ impl SignalFollower {
         }
     }
 
-    /// Buys or sells what is missing, at once or not at all.
+    /// Buys or sells the difference to the target, with an immediate-or-cancel order.
     fn go_to(&self, cx: &mut Context<Self>, target: Size) {
         let Some((bid, ask)) = self.market else {
             return;

@@ -28,7 +28,7 @@ fn follows_the_signal_and_closes_in_time() {
 }
 
 #[test]
-fn tries_again_until_the_position_is_closed() {
+fn retries_until_the_position_is_closed() {
     let mut harness = harness();
     harness.signal("cross", 1.0);
     harness.fill(OrderNumber(1), "60000.01");

@@ -1,50 +1,50 @@
-//! What a strategy can do: `action` of `wit/actions.wit`.
+//! Actions of a strategy: `action` of `wit/actions.wit`.
 
 use crate::fixed::{Price, Size};
 use crate::ids::{InstrumentId, OrderNumber, TextId, Timestamp};
 use crate::terms::{BarBasis, Feed, OrderType, Severity, Side, TimeInForce};
 
-/// What a strategy can do. Strategies make them through [`Context`](crate::Context); tests look at them.
+/// An action of a strategy. Strategies create actions through [`Context`](crate::Context); tests inspect them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Send a new order.
+    /// Sends a new order.
     Submit(Submit),
-    /// Change a working order.
+    /// Changes a working order.
     Modify(Modify),
-    /// Take an order off the book.
+    /// Cancels an order.
     Cancel(OrderNumber),
-    /// Take all orders off the book, or all of one instrument.
+    /// Cancels all orders, or all orders in one instrument.
     CancelAll(Option<InstrumentId>),
-    /// Ask for a timer event.
+    /// Sets a timer.
     SetTimer(SetTimer),
-    /// Forget a timer.
+    /// Clears a timer.
     ClearTimer(u32),
-    /// Tell the operator, and the subscribers of a signal.
+    /// Notifies the operator and the subscribers of a signal.
     Notify(Notify),
-    /// Start a feed.
+    /// Starts a feed.
     Subscribe(Stream),
-    /// End a feed.
+    /// Ends a feed.
     Unsubscribe(Stream),
 }
 
 /// A new order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Submit {
-    /// The strategy's own number for it.
+    /// The strategy's own number of the order.
     pub order: OrderNumber,
-    /// What to trade.
+    /// The instrument to trade.
     pub instrument: InstrumentId,
     /// Buy or sell.
     pub side: Side,
-    /// How it is priced.
+    /// The order type.
     pub kind: OrderType,
-    /// How long it works.
+    /// The time in force.
     pub time_in_force: TimeInForce,
-    /// Reject rather than trade at once.
+    /// Whether the venue rejects the order instead of letting it trade at once.
     pub post_only: bool,
-    /// Deny if it could open or enlarge a position.
+    /// Whether the host denies the order if it could open or increase a position.
     pub reduce_only: bool,
-    /// How much, in whole lots.
+    /// The size, in whole lots.
     pub size: Size,
     /// Limit price, 0 where the type has none.
     pub price: Price,
@@ -55,20 +55,20 @@ pub struct Submit {
 /// A change of a working order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Modify {
-    /// The strategy's own number for it.
+    /// The strategy's own number of the order.
     pub order: OrderNumber,
     /// The new limit price.
     pub price: Price,
-    /// The new whole size, what is filled included.
+    /// The new total size, including the filled part.
     pub size: Size,
 }
 
 /// A timer to set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetTimer {
-    /// The strategy's own number for it.
+    /// The timer's id, chosen by the strategy.
     pub id: u32,
-    /// When to fire.
+    /// The time at which the timer fires.
     pub due: Timestamp,
 }
 
@@ -77,20 +77,20 @@ pub struct SetTimer {
 pub struct Notify {
     /// Index into the manifest's messages.
     pub message: u32,
-    /// How urgent.
+    /// The severity.
     pub severity: Severity,
-    /// A number to go with it, never NaN.
+    /// The value published with the message, never NaN.
     pub value: f64,
 }
 
-/// A stream of events to start or end at run time.
+/// A feed that a strategy starts or ends at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Best bid and ask of an instrument.
     Quotes(InstrumentId),
     /// Public trades of an instrument.
     Trades(InstrumentId),
-    /// The book of an instrument; a snapshot comes first.
+    /// The order book of an instrument, starting with a snapshot.
     Book(InstrumentId),
     /// Bars of an instrument.
     Bars(InstrumentId, BarSpec),
@@ -98,12 +98,12 @@ pub enum Stream {
     Signals(TextId),
 }
 
-/// Which bars.
+/// A kind of bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarSpec {
-    /// What closes a bar.
+    /// The measure that closes a bar.
     pub basis: BarBasis,
-    /// In the unit that `basis` names, above zero.
+    /// The step in the unit of `basis` (milliseconds, trades, lots), above zero.
     pub step: u32,
 }
 
@@ -141,7 +141,7 @@ impl BarSpec {
     }
 }
 
-/// An action in the canonical layout: seven little-endian words, made by arithmetic so that padding is always zero.
+/// An action in the canonical layout: seven little-endian words, composed by arithmetic so that padding is always zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub struct ActionWords([u64; 7]);
@@ -149,7 +149,7 @@ pub struct ActionWords([u64; 7]);
 const _: () = assert!(size_of::<ActionWords>() == Action::SIZE && align_of::<ActionWords>() == 8);
 
 impl ActionWords {
-    /// The 56 bytes.
+    /// Returns the 56 bytes.
     pub fn to_bytes(self) -> [u8; Action::SIZE] {
         let mut bytes = [0; Action::SIZE];
         for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.0) {
@@ -159,16 +159,16 @@ impl ActionWords {
     }
 }
 
-/// Two `u32` fields, or a `u32` and up to four bytes, in one word.
+/// Packs two `u32` fields, or a `u32` and up to four bytes, into one word.
 const fn word(low: u32, high: [u8; 4]) -> u64 {
     low as u64 | (u32::from_le_bytes(high) as u64) << 32
 }
 
 impl Action {
-    /// Bytes of an action in the canonical layout.
+    /// Size of an action in the canonical layout, in bytes.
     pub const SIZE: usize = 56;
 
-    /// The action in the canonical layout.
+    /// Returns the action in the canonical layout.
     pub fn to_words(&self) -> ActionWords {
         let units = |value: i64| value.cast_unsigned();
         ActionWords(match *self {
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_submit_lies_where_the_contract_puts_it() {
+    fn writes_a_submit_at_the_offsets_of_the_contract() {
         let bytes = Action::Submit(Submit {
             order: OrderNumber(0x0102),
             instrument: InstrumentId(7),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn small_actions_have_zeros_wherever_they_have_no_field() {
+    fn pads_small_actions_with_zeros() {
         let bars = Stream::Bars(InstrumentId(9), BarSpec::volume(4));
         let bytes = Action::Unsubscribe(bars).to_words().to_bytes();
         assert_eq!(

@@ -5,19 +5,19 @@ use crate::fixed::{Price, Size};
 use crate::terms::{BookChange, Side};
 use serde::{Deserialize, Serialize};
 
-/// One price of a book with all that rests there.
+/// A price level of an order book with its total size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceLevel {
     /// The price.
     pub price: Price,
-    /// The size that rests at it.
+    /// The total size at this price.
     pub size: Size,
 }
 
-/// An order book kept from [`BookUpdate`]s, of a bounded number of levels a side.
+/// An order book built from [`BookUpdate`]s, with a bounded number of levels per side.
 ///
-/// When a side is full, its worst level is forgotten. Should the levels that are kept all be taken away before the
-/// venue's next snapshot, the side then looks emptier than it is; choose a capacity well above the levels used.
+/// When a side is full, its worst level is dropped. If all remaining levels are then removed before the venue's next
+/// snapshot, the side looks emptier than it is; choose a capacity well above the number of levels used.
 ///
 /// ```
 /// use tickdeck_sdk::{Book, BookChange, BookUpdate, InstrumentId, Price, Side, Size};
@@ -32,23 +32,23 @@ pub struct PriceLevel {
 ///     update_id: 1,
 /// };
 /// let mut book = Book::new(1_000);
-/// assert!(!book.apply(&level(Side::Buy, 99, 30, false)), "the venue's message goes on");
+/// assert!(!book.apply(&level(Side::Buy, 99, 30, false)), "the venue's message continues");
 /// assert!(book.apply(&level(Side::Sell, 101, 10, true)));
 /// assert_eq!(book.mid(), Some(100.0));
 /// assert_eq!(book.imbalance(5), Some(0.5));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Book {
-    /// Best last, so that the busy end is the cheap one.
+    /// Best level last, so that most changes are at the cheap end.
     bids: Vec<PriceLevel>,
-    /// Best last.
+    /// Best level last.
     asks: Vec<PriceLevel>,
     capacity: u32,
     whole: bool,
 }
 
 impl Book {
-    /// An empty book that keeps at most `capacity` levels a side.
+    /// Creates an empty book that keeps at most `capacity` levels per side.
     ///
     /// # Panics
     /// `capacity` is 0.
@@ -62,8 +62,8 @@ impl Book {
         }
     }
 
-    /// Takes in an update, and says whether the book is now one that the venue showed: in the middle of a message of
-    /// many levels it is not.
+    /// Applies an update, and returns whether the book now shows a state that the venue published; in the middle of a
+    /// message with many levels it does not.
     pub fn apply(&mut self, update: &BookUpdate) -> bool {
         match update.change {
             BookChange::Clear => {
@@ -78,32 +78,32 @@ impl Book {
         self.whole
     }
 
-    /// Whether the last update ended a message of the venue.
+    /// Returns whether the last update ended a venue message.
     pub const fn is_whole(&self) -> bool {
         self.whole
     }
 
-    /// The highest bid.
+    /// Returns the highest bid.
     pub fn best_bid(&self) -> Option<PriceLevel> {
         self.bids.last().copied()
     }
 
-    /// The lowest ask.
+    /// Returns the lowest ask.
     pub fn best_ask(&self) -> Option<PriceLevel> {
         self.asks.last().copied()
     }
 
-    /// The lowest ask less the highest bid.
+    /// Returns the lowest ask minus the highest bid.
     pub fn spread(&self) -> Option<Price> {
         Some(self.best_ask()?.price - self.best_bid()?.price)
     }
 
-    /// The middle between bid and ask, in price units.
+    /// Returns the mid price, in price units.
     pub fn mid(&self) -> Option<f64> {
         Some((self.best_ask()?.price + self.best_bid()?.price).0 as f64 / 2.0)
     }
 
-    /// The levels of a side, best first.
+    /// Returns the levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = PriceLevel> + '_ {
         let levels = match side {
             Side::Buy => &self.bids,
@@ -112,7 +112,7 @@ impl Book {
         levels.iter().rev().copied()
     }
 
-    /// What rests in the best `levels` levels of a side.
+    /// Returns the total size of the best `levels` levels of a side.
     pub fn depth(&self, side: Side, levels: usize) -> Size {
         Size(
             self.levels(side)
@@ -122,7 +122,7 @@ impl Book {
         )
     }
 
-    /// Bids less asks over their sum, in the best `levels` levels: from -1 (only asks) to 1 (only bids).
+    /// Returns bids minus asks, divided by their sum, over the best `levels` levels: from -1 (only asks) to 1 (only bids).
     pub fn imbalance(&self, levels: usize) -> Option<f64> {
         let [bids, asks] = [Side::Buy, Side::Sell].map(|side| self.depth(side, levels).0 as f64);
         (bids + asks > 0.0).then(|| (bids - asks) / (bids + asks))
@@ -133,7 +133,7 @@ impl Book {
             Side::Buy => &mut self.bids,
             Side::Sell => &mut self.asks,
         };
-        // Bids rise towards their end, asks fall.
+        // Bids ascend towards the end of the vector, asks descend.
         let at = levels.partition_point(|level| match side {
             Side::Buy => level.price < price,
             Side::Sell => level.price > price,
@@ -147,7 +147,7 @@ impl Book {
             (false, false) if !full => levels.insert(at, PriceLevel { price, size }),
             (false, false) if at == 0 => {}
             (false, false) => {
-                // Full: the worst level goes, and those between move down by one.
+                // The side is full: drop the worst level and move those between down by one.
                 levels[..at].rotate_left(1);
                 levels[at - 1] = PriceLevel { price, size };
             }

@@ -1,19 +1,24 @@
-//! What handlers act through: the event at hand, the parameters, orders, timers, signals.
+//! The context of a handler: the current event, the parameters, and methods for orders, timers and signals.
+//!
+//! This module and `strategy` refer to each other, the only such pair in the crate, by nature of the interface:
+//! [`Strategy`]'s handlers take a [`Context`], and a [`Context`] is one of a [`Strategy`], so that `cx.params` has the
+//! strategy's own type and [`Context::notify`] can check [`Strategy::MESSAGES`].
 
 use crate::action::{Action, Modify, Notify, SetTimer, Stream, Submit};
 use crate::event::Event;
 use crate::fixed::{Price, Size};
 use crate::host::Host;
 use crate::ids::{InstrumentId, OrderNumber, Timestamp};
-use crate::manifest::Message;
+use crate::message::Message;
 use crate::strategy::Strategy;
 use crate::terms::{OrderType, Severity, Side, TimeInForce};
 use core::ops::Deref;
 
-/// The most actions that one event may cause.
+/// The maximum number of actions that one event may cause.
 pub const MAX_ACTIONS: usize = 256;
 
-/// What a strategy has at its start: instruments, the store, the log. It is a [`Host`] and can not send anything.
+/// The context of a strategy at its start. It dereferences to [`Host`]: instruments, the store and the log. It cannot
+/// send anything.
 #[derive(Debug)]
 pub struct Init {
     host: Host,
@@ -35,12 +40,12 @@ impl Deref for Init {
 
 /// The actions of one call and the next order number.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Outbox {
     pub(crate) actions: Vec<Action>,
     pub(crate) next_order: u64,
 }
 
-impl Desk {
+impl Outbox {
     pub(crate) fn new(next_order: u64) -> Self {
         Self {
             actions: Vec::new(),
@@ -57,14 +62,14 @@ impl Desk {
     }
 }
 
-/// What a handler acts through. It is a [`Host`] too: `cx.position(..)`, `cx.instrument(..)`, `cx.info(..)`.
+/// The context of a handler. It dereferences to [`Host`]: `cx.position(..)`, `cx.instrument(..)`, `cx.info(..)`.
 ///
-/// What is sent takes effect when the handler returns, in the order it was sent.
+/// Actions take effect when the handler returns, in the order in which they were sent.
 pub struct Context<'a, S: Strategy> {
-    /// What the user set.
+    /// The parameters that the user set.
     pub params: &'a S::Params,
     pub(crate) event: &'a Event,
-    pub(crate) desk: &'a mut Desk,
+    pub(crate) outbox: &'a mut Outbox,
 }
 
 impl<S: Strategy> Deref for Context<'_, S> {
@@ -79,33 +84,33 @@ impl<S: Strategy> core::fmt::Debug for Context<'_, S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Context")
             .field("event", &self.event)
-            .field("desk", &self.desk)
+            .field("outbox", &self.outbox)
             .finish_non_exhaustive()
     }
 }
 
 impl<S: Strategy> Context<'_, S> {
-    /// The event at hand, with its sequence and times.
+    /// Returns the current event, with its sequence and times.
     pub fn event(&self) -> &Event {
         self.event
     }
 
-    /// When the host received the event at hand; the only clock there is.
+    /// Returns the time at which the host received the current event; the only clock there is.
     pub fn now(&self) -> Timestamp {
         self.event.ts_host
     }
 
-    /// Starts an order to buy: a market order, until the builder is told otherwise.
+    /// Builds a buy order: a market order, unless the builder changes it.
     pub fn buy(&mut self, instrument: InstrumentId, size: Size) -> OrderBuilder<'_> {
         self.order_to(Side::Buy, instrument, size)
     }
 
-    /// Starts an order to sell: a market order, until the builder is told otherwise.
+    /// Builds a sell order: a market order, unless the builder changes it.
     pub fn sell(&mut self, instrument: InstrumentId, size: Size) -> OrderBuilder<'_> {
         self.order_to(Side::Sell, instrument, size)
     }
 
-    /// Starts an order of a side: a market order, until the builder is told otherwise.
+    /// Builds an order of the given side: a market order, unless the builder changes it.
     pub fn order_to(
         &mut self,
         side: Side,
@@ -113,7 +118,7 @@ impl<S: Strategy> Context<'_, S> {
         size: Size,
     ) -> OrderBuilder<'_> {
         let submit = Submit {
-            order: OrderNumber(self.desk.next_order),
+            order: OrderNumber(self.outbox.next_order),
             instrument,
             side,
             kind: OrderType::Market,
@@ -125,45 +130,45 @@ impl<S: Strategy> Context<'_, S> {
             stop_price: Price::ZERO,
         };
         OrderBuilder {
-            desk: self.desk,
+            outbox: self.outbox,
             submit,
         }
     }
 
-    /// Changes a working order. `size` is the new whole size, what is filled included. The order loses its place in
-    /// the queue unless only the size falls.
+    /// Modifies a working order. `size` is the new total size, including the filled part. The order loses its queue
+    /// priority unless only its size decreases.
     pub fn modify(&mut self, order: OrderNumber, price: Price, size: Size) {
-        self.desk
+        self.outbox
             .push(Action::Modify(Modify { order, price, size }));
     }
 
-    /// Takes an order off the book. One that is done already is left alone without a word.
+    /// Cancels an order. Does nothing if the order is already done.
     pub fn cancel(&mut self, order: OrderNumber) {
-        self.desk.push(Action::Cancel(order));
+        self.outbox.push(Action::Cancel(order));
     }
 
-    /// Takes all of the strategy's orders off the book.
+    /// Cancels all of the strategy's orders.
     pub fn cancel_all(&mut self) {
-        self.desk.push(Action::CancelAll(None));
+        self.outbox.push(Action::CancelAll(None));
     }
 
-    /// Takes all of the strategy's orders in one instrument off the book.
+    /// Cancels all of the strategy's orders in one instrument.
     pub fn cancel_all_of(&mut self, instrument: InstrumentId) {
-        self.desk.push(Action::CancelAll(Some(instrument)));
+        self.outbox.push(Action::CancelAll(Some(instrument)));
     }
 
-    /// Asks for [`on_timer`](Strategy::on_timer) at `due`; replaces a timer of the same id. A time in the past fires
-    /// at once.
+    /// Requests a call of [`on_timer`](Strategy::on_timer) at `due`; replaces a timer with the same id. A timer set for
+    /// a time in the past fires at once.
     pub fn set_timer(&mut self, id: u32, due: Timestamp) {
-        self.desk.push(Action::SetTimer(SetTimer { id, due }));
+        self.outbox.push(Action::SetTimer(SetTimer { id, due }));
     }
 
-    /// Forgets a timer. Unknown ids are fine.
+    /// Clears a timer. Does nothing if there is no timer with this id.
     pub fn clear_timer(&mut self, id: u32) {
-        self.desk.push(Action::ClearTimer(id));
+        self.outbox.push(Action::ClearTimer(id));
     }
 
-    /// Tells the operator, and publishes `value` as a signal under the message's text.
+    /// Notifies the operator, and publishes `value` as a signal under the message's text.
     ///
     /// # Panics
     /// The message is not in [`Strategy::MESSAGES`], or `value` is NaN.
@@ -171,7 +176,7 @@ impl<S: Strategy> Context<'_, S> {
         self.alert(message, Severity::Info, value);
     }
 
-    /// As [`notify`](Self::notify), with an urgency.
+    /// As [`notify`](Self::notify), with a severity.
     ///
     /// # Panics
     /// The message is not in [`Strategy::MESSAGES`], or `value` is NaN.
@@ -179,48 +184,48 @@ impl<S: Strategy> Context<'_, S> {
         assert!(!value.is_nan(), "a notification's value must be a number");
         let index = S::MESSAGES.iter().position(|known| *known == message);
         let message = index.expect("a message must be listed in Strategy::MESSAGES") as u32;
-        self.desk.push(Action::Notify(Notify {
+        self.outbox.push(Action::Notify(Notify {
             message,
             severity,
             value,
         }));
     }
 
-    /// Starts a feed: its events follow from the next one on.
+    /// Starts a feed: its events arrive from the next one on.
     pub fn subscribe(&mut self, stream: Stream) {
-        self.desk.push(Action::Subscribe(stream));
+        self.outbox.push(Action::Subscribe(stream));
     }
 
     /// Ends a feed.
     pub fn unsubscribe(&mut self, stream: Stream) {
-        self.desk.push(Action::Unsubscribe(stream));
+        self.outbox.push(Action::Unsubscribe(stream));
     }
 }
 
-/// An order in the making; nothing happens before [`send`](Self::send).
-#[must_use = "nothing happens before `send`"]
+/// A builder for an order; nothing is sent before [`send`](Self::send).
+#[must_use = "nothing is sent before `send`"]
 #[derive(Debug)]
 pub struct OrderBuilder<'a> {
-    desk: &'a mut Desk,
+    outbox: &'a mut Outbox,
     submit: Submit,
 }
 
 impl OrderBuilder<'_> {
-    /// Trades at `price` or better.
+    /// Makes it a limit order: trades at `price` or better.
     pub fn limit(mut self, price: Price) -> Self {
         self.submit.kind = OrderType::Limit;
         self.submit.price = price;
         self
     }
 
-    /// Becomes a market order once the market trades at `stop` or beyond.
+    /// Makes it a stop order: becomes a market order once the market trades at `stop` or beyond.
     pub fn stop(mut self, stop: Price) -> Self {
         self.submit.kind = OrderType::Stop;
         self.submit.stop_price = stop;
         self
     }
 
-    /// Becomes a limit order at `price` once the market trades at `stop` or beyond.
+    /// Makes it a stop-limit order: becomes a limit order at `price` once the market trades at `stop` or beyond.
     pub fn stop_limit(mut self, stop: Price, price: Price) -> Self {
         self.submit.kind = OrderType::StopLimit;
         self.submit.stop_price = stop;
@@ -228,24 +233,24 @@ impl OrderBuilder<'_> {
         self
     }
 
-    /// Rejected rather than traded at once; only for limit orders.
+    /// Lets the venue reject the order if it would trade at once; only for limit orders.
     pub fn post_only(mut self) -> Self {
         self.submit.post_only = true;
         self
     }
 
-    /// Denied if it could open or enlarge a position.
+    /// Lets the host deny the order if it could open or increase a position.
     pub fn reduce_only(mut self) -> Self {
         self.submit.reduce_only = true;
         self
     }
 
-    /// Fill what is there at once, cancel the rest.
+    /// Immediate or cancel: fills what it can at once and cancels the rest.
     pub fn ioc(self) -> Self {
         self.time_in_force(TimeInForce::Ioc)
     }
 
-    /// Fill all of it at once or nothing.
+    /// Fill or kill: fills completely at once or not at all.
     pub fn fok(self) -> Self {
         self.time_in_force(TimeInForce::Fok)
     }
@@ -255,19 +260,19 @@ impl OrderBuilder<'_> {
         self.time_in_force(TimeInForce::Day)
     }
 
-    /// How long the order works; until filled or canceled, unless told otherwise.
+    /// Sets the time in force; the default is good till canceled.
     pub fn time_in_force(mut self, time_in_force: TimeInForce) -> Self {
         self.submit.time_in_force = time_in_force;
         self
     }
 
-    /// Sends the order and returns its number, under which it can be changed and canceled at once.
+    /// Sends the order and returns its number, with which it can be modified and canceled at once.
     ///
     /// # Panics
     /// The event caused more than [`MAX_ACTIONS`] actions.
     pub fn send(self) -> OrderNumber {
-        self.desk.push(Action::Submit(self.submit));
-        self.desk.next_order += 1;
+        self.outbox.push(Action::Submit(self.submit));
+        self.outbox.next_order += 1;
         self.submit.order
     }
 }

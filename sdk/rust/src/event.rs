@@ -1,7 +1,7 @@
-//! What can happen: `event` of `wit/events.wit`, laid out so that a batch is read where the host put it.
+//! Events: `event` of `wit/events.wit`, laid out so that a batch is read in place.
 //!
-//! [`Event`] has, byte for byte, the component model's canonical layout (`docs/LAYOUT.md`), which the assertions at
-//! the end of this file pin down. That is why every record is `repr(C)` and keeps the order of the WIT.
+//! [`Event`] has, byte for byte, the component model's canonical layout (`docs/LAYOUT.md`), as the assertions at the end
+//! of this file prove. Every record is therefore `repr(C)` and keeps the field order of the WIT.
 
 use crate::fixed::{Amount, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
@@ -9,21 +9,22 @@ use crate::terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, Reason, Side, VenueScope, VenueState,
 };
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C)]
 pub struct Event {
-    /// Rises by one with every event of the deck, so a strategy that sees a part of them sees gaps.
+    /// The number of the event. It increases by one with every event of the deck, so a strategy that receives only some
+    /// of them sees gaps.
     pub sequence: u64,
-    /// When it happened, by the venue's clock; equal to `ts_host` where the venue does not say.
+    /// The time of the event by the venue's clock; equal to `ts_host` if the venue does not report one.
     pub ts_venue: Timestamp,
-    /// When the host received it. Never falls from one event to the next.
+    /// The time at which the host received the event. Never decreases from one event to the next.
     pub ts_host: Timestamp,
-    /// What happened.
+    /// The kind of event, with its record.
     pub body: Body,
 }
 
-/// What can happen.
+/// The body of an event.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, u8)]
 pub enum Body {
@@ -31,23 +32,23 @@ pub enum Body {
     Quote(Quote),
     /// A public trade.
     Trade(Trade),
-    /// One level of the book.
+    /// One level of the order book.
     Book(BookUpdate),
     /// A bar closed.
     Bar(Bar),
-    /// A change of an own order.
+    /// A change of one of the strategy's own orders.
     Order(OrderUpdate),
-    /// A fill of an own order.
+    /// A fill of one of the strategy's own orders.
     Fill(Fill),
     /// A published value.
     Signal(Signal),
-    /// An own timer came due.
+    /// One of the strategy's own timers fired.
     Timer(Timer),
-    /// How a venue is.
+    /// The state of a venue.
     Venue(VenueStatus),
     /// The account's balance in one currency.
     Account(Account),
-    /// Events were left out.
+    /// Events were skipped.
     Lagged(Lagged),
 }
 
@@ -67,7 +68,7 @@ macro_rules! records {
 records! {
     /// The venue's best bid and ask. A side without orders has price and size zero.
     Quote in Quote {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
         /// Best bid.
         bid: Price,
@@ -81,42 +82,42 @@ records! {
 
     /// A public trade.
     Trade in Trade {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// Who crossed the spread.
+        /// The side that crossed the spread.
         aggressor: Aggressor,
         /// Price of the trade.
         price: Price,
         /// Size of the trade.
         size: Size,
-        /// The venue's number for it, rising within the instrument.
+        /// The venue's number of the trade, increasing within the instrument.
         trade_id: u64,
     }
 
-    /// One level of the book. A venue message of many levels is many events; the last one has `last` set, and only
-    /// then is the book one the venue ever showed. [`Book`](crate::Book) applies them.
+    /// One level of the order book. A venue message with many levels becomes many events, of which the last has `last`
+    /// set. Only after that one does the book show a state that the venue published. [`Book`](crate::Book) applies them.
     BookUpdate in Book {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// How to apply it.
+        /// The kind of change.
         change: BookChange,
         /// The level's side.
         side: Side,
-        /// Set on the last level of a venue's message.
+        /// Set on the last level of a venue message.
         last: bool,
         /// The level's price.
         price: Price,
-        /// The level's whole size; zero: the level is gone.
+        /// The level's total size; zero if the level was removed.
         size: Size,
-        /// The venue's number for the message.
+        /// The venue's number of the message.
         update_id: u64,
     }
 
-    /// Trades gathered into a bar. Bars without a trade are not sent.
+    /// A bar of aggregated trades. Bars without a trade are not sent.
     Bar in Bar {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// In the unit that `basis` names: milliseconds, trades, lots.
+        /// The step in the unit of `basis`: milliseconds, trades, lots.
         step: u32,
         /// First price.
         open: Price,
@@ -126,57 +127,57 @@ records! {
         low: Price,
         /// Last price.
         close: Price,
-        /// Sum of the trades' sizes.
+        /// Sum of the trade sizes.
         volume: Size,
         /// Number of trades.
         trades: u32,
-        /// What closed it.
+        /// The measure that closed the bar.
         basis: BarBasis,
     }
 
-    /// A change of one of the strategy's own orders; the store has taken it in already.
+    /// A change of one of the strategy's own orders. The store already reflects it.
     OrderUpdate in Order {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// Whose order.
+        /// The strategy that owns the order.
         strategy: StrategyId,
-        /// The strategy's number for it.
+        /// The strategy's own number of the order.
         order: OrderNumber,
-        /// The limit price now in force, 0 where the type has none.
+        /// The limit price now in force, 0 if the order type has none.
         price: Price,
-        /// The whole size now in force.
+        /// The total size now in force.
         size: Size,
-        /// Filled so far.
+        /// The size filled so far.
         filled: Size,
-        /// What happened.
+        /// The new status.
         status: OrderStatus,
-        /// Why.
+        /// The reason for the change.
         reason: Reason,
         /// Side of the order.
         side: Side,
     }
 
-    /// A fill of one of the strategy's own orders; the store has taken it in already.
+    /// A fill of one of the strategy's own orders. The store already reflects it.
     Fill in Fill {
-        /// What it is about.
+        /// The instrument.
         instrument: InstrumentId,
-        /// Whose order.
+        /// The strategy that owns the order.
         strategy: StrategyId,
-        /// The strategy's number for it.
+        /// The strategy's own number of the order.
         order: OrderNumber,
-        /// The venue's number for the trade.
+        /// The venue's number of the trade.
         trade_id: u64,
         /// Price of the fill.
         price: Price,
         /// Size of the fill.
         size: Size,
-        /// Above zero: paid. Below zero: a rebate.
+        /// Positive if a fee was paid, negative for a rebate.
         fee: Amount,
-        /// What the fee is paid in.
+        /// The currency of the fee.
         fee_currency: CurrencyId,
         /// Side of the order.
         side: Side,
-        /// Whether it took or gave liquidity.
+        /// Whether the fill provided or took liquidity.
         liquidity: Liquidity,
     }
 
@@ -184,59 +185,59 @@ records! {
     Signal in Signal {
         /// The strategy that published it; 0 for a collector of the host.
         source: StrategyId,
-        /// The name it was published under.
+        /// The name under which it was published.
         name: TextId,
-        /// Never NaN.
+        /// The value, never NaN.
         value: f64,
     }
 
-    /// A timer of the strategy's own came due.
+    /// One of the strategy's own timers fired.
     Timer in Timer {
-        /// Whose timer.
+        /// The strategy that owns the timer.
         strategy: StrategyId,
-        /// The strategy's number for it.
+        /// The timer's id, chosen by the strategy.
         id: u32,
-        /// When it was due; the event's `ts_host` is when it fired, never before.
+        /// The time for which it was set; it fired at the event's `ts_host`, never earlier.
         due: Timestamp,
     }
 
-    /// How a venue, or its data for an instrument, is.
+    /// The state of a venue, or of its data for an instrument.
     VenueStatus in Venue {
         /// The venue.
         venue: VenueId,
-        /// The instrument, for that scope.
+        /// The instrument, if `scope` is `Instrument`.
         instrument: InstrumentId,
-        /// What it is about.
+        /// The scope of the status.
         scope: VenueScope,
-        /// How it is.
+        /// The new state.
         state: VenueState,
     }
 
-    /// The account's balance in one currency, as the venue states it.
+    /// The account's balance in one currency, as reported by the venue.
     Account in Account {
         /// The venue.
         venue: VenueId,
         /// The currency.
         currency: CurrencyId,
-        /// The whole balance.
+        /// The total balance.
         total: Amount,
-        /// What no working order holds.
+        /// The part that no working order reserves.
         free: Amount,
     }
 
-    /// Events of this strategy's subscriptions were left out because it was too slow.
+    /// Events of this strategy's subscriptions were skipped because it was too slow.
     Lagged in Lagged {
-        /// First sequence of the stretch.
+        /// First sequence of the skipped range.
         first: u64,
-        /// Last sequence of the stretch.
+        /// Last sequence of the skipped range.
         last: u64,
-        /// How many events of the ring the stretch held.
+        /// The number of events of the ring in that range.
         dropped: u64,
     }
 }
 
 impl Quote {
-    /// The middle between bid and ask in price units, or `None` if a side is empty.
+    /// Returns the mid price in price units, or `None` if a side is empty.
     pub fn mid(&self) -> Option<f64> {
         let both = self.bid_size.0 > 0 && self.ask_size.0 > 0;
         both.then_some((self.bid.0 + self.ask.0) as f64 / 2.0)
@@ -244,12 +245,12 @@ impl Quote {
 }
 
 impl VenueStatus {
-    /// Whether quotes can be trusted and orders sent after this status.
+    /// Returns whether quotes can be trusted and orders sent after this status.
     pub const fn is_good(&self) -> bool {
         matches!(self.state, VenueState::Connected | VenueState::Live)
     }
 
-    /// Whether the status is about this instrument, or about the whole of its venue.
+    /// Returns whether the status concerns this instrument or its whole venue.
     pub fn concerns(&self, instrument: &crate::Instrument) -> bool {
         match self.scope {
             VenueScope::Venue => self.venue == instrument.venue,
@@ -259,11 +260,11 @@ impl VenueStatus {
 }
 
 impl Event {
-    /// Bytes of an event in the canonical layout.
+    /// Size of an event in the canonical layout, in bytes.
     pub const SIZE: usize = 88;
 }
 
-/// Asserts that a record is laid out as the canonical ABI lays it out: size, then each field's offset.
+/// Asserts that a record has the layout of the canonical ABI: its size, then the offset of each field.
 macro_rules! assert_layout {
     ($record:ident, $size:literal, $($field:ident: $at:literal),+) => {
         const _: () = {

@@ -1,10 +1,10 @@
-//! `export!`: from a strategy to a component.
+//! `export!` turns a strategy into a component.
 
-/// Makes a crate the component of its strategy: `tickdeck_sdk::export!(EmaCross);`, once per crate.
+/// Exports a strategy as the component of its crate: `tickdeck_sdk::export!(EmaCross);`, once per crate.
 ///
-/// Name, version and description of the strategy are those of its `Cargo.toml`, where `[lib]` must say
-/// `crate-type = ["cdylib", "rlib"]`. Natively this only implements [`Exported`](crate::Exported), so that tests and
-/// programs can link the crate.
+/// The strategy takes its name, version and description from `Cargo.toml`, where `[lib]` needs
+/// `crate-type = ["cdylib", "rlib"]`. In a native build the macro only implements [`Exported`](crate::Exported), so that
+/// tests and programs can link the crate.
 #[macro_export]
 macro_rules! export {
     ($strategy:ident) => {
@@ -52,7 +52,7 @@ macro_rules! export_hot {
     ($component:ident) => {
         #[unsafe(export_name = "tickdeck:strategy/hot@0.1.0#on-events")]
         unsafe extern "C" fn on_events(ptr: *mut $crate::Event, len: usize) -> *const Outcome {
-            // SAFETY: called by the host only, as the canonical ABI says.
+            // SAFETY: only the host calls this, as the canonical ABI requires.
             unsafe { $crate::raw::on_events::<$component>(ptr, len) }
         }
     };
@@ -66,18 +66,18 @@ macro_rules! export_hot {
     ($component:ident) => {
         #[unsafe(export_name = "tickdeck:strategy/hot-bytes@0.1.0#on-events")]
         unsafe extern "C" fn on_events(ptr: *mut u8, len: usize) -> *const Outcome {
-            // SAFETY: called by the host only, as the canonical ABI says.
+            // SAFETY: only the host calls this, as the canonical ABI requires.
             unsafe { $crate::raw::on_event_bytes::<$component>(ptr, len) }
         }
     };
 }
 
-/// A strategy that [`export!`](crate::export) made the component of its crate.
+/// A strategy that [`export!`](crate::export) exports from its crate.
 pub trait Exported: crate::Strategy {
-    /// Name, version and description, from its `Cargo.toml`.
+    /// Name, version and description, from the crate's `Cargo.toml`.
     const IDENTITY: crate::Identity;
 
-    /// What the host is told about it.
+    /// Returns the strategy's manifest.
     fn manifest() -> crate::Manifest {
         crate::Manifest::of::<Self>(Self::IDENTITY)
     }

@@ -1,10 +1,10 @@
-//! Prices, sizes and amounts: integers at a decimal scale that the instrument (or currency) names.
+//! Prices, sizes and amounts: integers at the decimal scale of their instrument (or currency).
 
 use core::fmt;
 use core::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use serde::{Deserialize, Serialize};
 
-/// The largest scale there is.
+/// The largest scale.
 pub const MAX_SCALE: u8 = 9;
 
 /// Powers of ten up to [`MAX_SCALE`].
@@ -21,7 +21,7 @@ const POW10: [i64; MAX_SCALE as usize + 1] = [
     1_000_000_000,
 ];
 
-/// Ten to the `scale`.
+/// Returns ten to the power of `scale`.
 ///
 /// # Panics
 /// `scale` is above [`MAX_SCALE`].
@@ -37,20 +37,20 @@ macro_rules! fixed_point {
         pub struct $name(pub i64);
 
         impl $name {
-            /// Nothing.
+            /// Zero.
             pub const ZERO: Self = Self(0);
 
-            /// The value without its sign.
+            /// Returns the absolute value.
             pub const fn abs(self) -> Self {
                 Self(self.0.abs())
             }
 
-            /// Shows the number at `scale`: `Price(6168599).at(2)` is `61685.99`.
+            /// Formats the number at `scale`: `Price(6168599).at(2)` is `61685.99`.
             pub const fn at(self, scale: u8) -> Fixed {
                 Fixed { units: self.0, scale }
             }
 
-            /// The nearest `f64` at `scale`, for ratios and display, never for money.
+            /// Returns the nearest `f64` at `scale`, for ratios and display, never for money.
             pub fn to_f64(self, scale: u8) -> f64 {
                 self.0 as f64 / pow10(scale) as f64
             }
@@ -89,7 +89,7 @@ macro_rules! fixed_point {
 fixed_point! {
     /// A price at the instrument's price scale: with scale 2, `Price(6168599)` is 61685.99.
     Price,
-    /// A size at the instrument's size scale; a position's is negative when short.
+    /// A size at the instrument's size scale; that of a short position is negative.
     Size,
     /// An amount of money at the currency's scale.
     Amount,
@@ -121,8 +121,8 @@ impl fmt::Display for Fixed {
     }
 }
 
-/// Reads a plain decimal (`-12.50`, no exponent) as an integer at `scale`. Zeros beyond the scale are fine, other
-/// digits are not: nothing is rounded in silence.
+/// Parses a plain decimal (`-12.50`, no exponent) as an integer at `scale`. Zeros beyond the scale are accepted, other
+/// digits are not: nothing is rounded silently.
 ///
 /// # Errors
 /// The text is not a decimal, is finer than `scale`, or does not fit.
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decimals_read_and_show_alike() {
+    fn decimals_round_trip() {
         for (text, scale, units) in [
             ("61685.99", 2, 6_168_599),
             ("-0.05", 3, -50),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_guessed_or_rounded() {
+    fn never_guesses_or_rounds() {
         for text in ["", "-", ".5", "5.", "1e3", "1.2.3", "+1", "0x10", "1_000"] {
             assert!(
                 parse_decimal(text, 2)

@@ -1,5 +1,5 @@
-//! What wit-bindgen makes of `wit/`: imports, and the exports of `lifecycle`. The hot function is left out
-//! (`skip`): [`raw`](crate::raw) exports it by hand, so that a batch is read where the host put it.
+//! Bindings that wit-bindgen generates from `wit/`: the imports, and the exports of `lifecycle`. The hot function is
+//! skipped: [`raw`](crate::raw) exports it by hand, so that a batch is read in place.
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -1,4 +1,4 @@
-//! Interned numbers: each means the same thing for the life of a deck's data folder.
+//! Interned ids: each keeps its meaning for the life of a deck's data folder.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ macro_rules! ids {
 }
 
 ids! {
-    /// An instrument at one venue.
+    /// An instrument on one venue.
     InstrumentId(u32),
     /// A venue.
     VenueId(u32),
@@ -28,7 +28,7 @@ ids! {
     StrategyId(u32),
     /// An interned text, for example the name of a signal.
     TextId(u32),
-    /// A strategy's own number for one of its orders; the SDK counts them up.
+    /// A strategy's own number of one of its orders; the SDK assigns them in ascending order.
     OrderNumber(u64),
 }
 

@@ -1,4 +1,4 @@
-//! The terms of an instrument, and the way between decimals and the integers of the contract.
+//! The terms of an instrument, and conversions between decimals and the integers of the contract.
 
 use crate::fixed::{Amount, Fixed, Price, Size, parse_decimal, pow10};
 use crate::ids::{CurrencyId, InstrumentId, VenueId};
@@ -8,15 +8,15 @@ use crate::ids::{CurrencyId, InstrumentId, VenueId};
 /// As the type of a [parameter](crate::Parameters), it is looked up by the symbol that the user wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instrument {
-    /// Its number, which events carry.
+    /// The id, which events carry.
     pub id: InstrumentId,
-    /// Where it trades.
+    /// The venue on which it trades.
     pub venue: VenueId,
-    /// Unique in the deck, for example `BTCUSDT.BINANCE`.
+    /// The symbol, unique in the deck, for example `BTCUSDT.BINANCE`.
     pub symbol: String,
-    /// What is bought.
+    /// The base currency.
     pub base: CurrencyId,
-    /// What it is paid in.
+    /// The quote currency.
     pub quote: CurrencyId,
     /// Decimal digits of prices.
     pub price_scale: u8,
@@ -24,56 +24,56 @@ pub struct Instrument {
     pub size_scale: u8,
     /// Decimal digits of amounts of the quote currency.
     pub quote_scale: u8,
-    /// Prices are whole multiples of this.
+    /// The tick size: prices are whole multiples of it.
     pub tick: Price,
-    /// Sizes are whole multiples of this.
+    /// The lot size: sizes are whole multiples of it.
     pub lot: Size,
-    /// Smallest price times size, in the quote currency.
+    /// The smallest permitted price times size, in the quote currency.
     pub min_notional: Amount,
 }
 
 impl Instrument {
-    /// Reads a price, exactly.
+    /// Parses a price exactly.
     ///
     /// # Errors
-    /// The text is not a plain decimal, or has more digits than the instrument's prices.
+    /// The text is not a plain decimal, or has more decimal digits than the instrument's prices.
     pub fn price(&self, text: &str) -> Result<Price, String> {
         parse_decimal(text, self.price_scale).map(Price)
     }
 
-    /// Reads a size, exactly.
+    /// Parses a size exactly.
     ///
     /// # Errors
-    /// The text is not a plain decimal, or has more digits than the instrument's sizes.
+    /// The text is not a plain decimal, or has more decimal digits than the instrument's sizes.
     pub fn size(&self, text: &str) -> Result<Size, String> {
         parse_decimal(text, self.size_scale).map(Size)
     }
 
-    /// This many ticks.
+    /// Returns the price difference of `count` ticks.
     pub fn ticks(&self, count: i64) -> Price {
         self.tick * count
     }
 
-    /// The price on the tick nearest to `value` (such as 61685.99), halves away from zero.
+    /// Rounds `value` (such as 61685.99) to the nearest tick, halves away from zero.
     pub fn round_to_tick(&self, value: f64) -> Price {
         let units = value * pow10(self.price_scale) as f64;
         self.tick * ((units / self.tick.0 as f64).round() as i64)
     }
 
-    /// The price on the tick at or below `price`, which may lie between ticks, as a mid does.
+    /// Returns the tick at or below `price`, in price units, which may lie between ticks, as a mid price does.
     pub fn tick_below(&self, price: f64) -> Price {
         self.tick * ((price / self.tick.0 as f64).floor() as i64)
     }
 
-    /// The price on the tick at or above `price`, which may lie between ticks, as a mid does.
+    /// Returns the tick at or above `price`, in price units, which may lie between ticks, as a mid price does.
     pub fn tick_above(&self, price: f64) -> Price {
         self.tick * ((price / self.tick.0 as f64).ceil() as i64)
     }
 
-    /// The size in whole lots that is at most `value` (such as 0.01): never more than asked for.
+    /// Rounds `value` (such as 0.01) down to whole lots: never more than requested.
     pub fn round_to_lot(&self, value: f64) -> Size {
         let units = value * pow10(self.size_scale) as f64;
-        // 0.07 at scale 8 is 7000000.000000001 or 6999999.999999999 as a product: that is noise, not a lot less.
+        // The product of 0.07 at scale 8 is 7000000.000000001 or 6999999.999999999: noise that must not cost a lot.
         let nearest = units.round();
         let noise = 1e-9 + 1e-12 * nearest.abs();
         let units = if (units - nearest).abs() < noise {
@@ -84,10 +84,11 @@ impl Instrument {
         self.lot * (units / self.lot.0)
     }
 
-    /// As [`round_to_lot`](Self::round_to_lot), for a size that must be at least a lot.
+    /// As [`round_to_lot`](Self::round_to_lot), for a size of at least one lot.
     ///
     /// # Errors
-    /// It is less: a text for the user, fit to be returned from [`Strategy::new`](crate::Strategy::new).
+    /// The size is less than one lot. The text is for the user and can be returned from
+    /// [`Strategy::new`](crate::Strategy::new).
     pub fn lots(&self, value: f64) -> Result<Size, String> {
         match self.round_to_lot(value) {
             size if size > Size::ZERO => Ok(size),
@@ -99,27 +100,27 @@ impl Instrument {
         }
     }
 
-    /// Price units in 1 of the quote currency: `quote.mid()` over this is a decimal number.
+    /// Returns the number of price units in 1 of the quote currency: `quote.mid()` divided by it is a decimal number.
     pub fn price_unit(&self) -> f64 {
         pow10(self.price_scale) as f64
     }
 
-    /// A price as a decimal number, for ratios and display.
+    /// Returns a price as a decimal number, for ratios and display.
     pub fn price_value(&self, price: Price) -> f64 {
         price.to_f64(self.price_scale)
     }
 
-    /// A size as a decimal number, for ratios and display.
+    /// Returns a size as a decimal number, for ratios and display.
     pub fn size_value(&self, size: Size) -> f64 {
         size.to_f64(self.size_scale)
     }
 
-    /// Shows a price: `61685.99`.
+    /// Formats a price: `61685.99`.
     pub fn show_price(&self, price: Price) -> Fixed {
         price.at(self.price_scale)
     }
 
-    /// Shows a size: `0.01000`.
+    /// Formats a size: `0.01000`.
     pub fn show_size(&self, size: Size) -> Fixed {
         size.at(self.size_scale)
     }

@@ -1,17 +1,21 @@
-//! Write a Tickdeck strategy in Rust.
+//! Writes Tickdeck strategies in Rust.
 //!
-//! A strategy is a struct, which is its state, with handlers for what happens. It is compiled to a WebAssembly
-//! component that the host runs in a sandbox, feeds with events, and can swap for a new build while everything else
-//! goes on.
+//! A strategy is a struct that holds its state, with a handler for each kind of event. It compiles to a WebAssembly
+//! component. The host runs the component in a sandbox, feeds it events, and can swap it for a new build while
+//! everything else keeps running.
+//!
+//! This crate must never see the host: it knows only the contract in `wit/`, so that a strategy builds without the host
+//! and runs the same natively. To read the source, start with [`Strategy`] and [`Context`], then `runner.rs`, which
+//! calls the one with the other, and `raw/`, which exports the runner from a component.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
 //! use tickdeck_sdk::{Context, Init, Instrument, Parameters, Price, Strategy, Subscription, Trade, export};
 //!
-//! /// What the user can set; the doc comments are shown to them.
+//! /// The user's parameters; their doc comments are shown to the user.
 //! #[derive(Parameters)]
 //! struct Params {
-//!     /// What to trade.
+//!     /// The instrument to trade.
 //!     #[param(default = "BTCUSDT")]
 //!     instrument: Instrument,
 //!     /// Size of each order, in the base currency.
@@ -64,40 +68,40 @@
 //! cargo build --release --target wasm32-unknown-unknown
 //! ```
 //!
-//! The resulting `.wasm` goes into the deck's `plugins/` as it is; the host makes a component of it.
+//! Copy the resulting `.wasm` into the deck's `plugins/` folder as it is; the host encodes it as a component.
 //!
-//! # How events and actions meet
+//! # Events and actions
 //!
-//! Handlers run one at a time, in the order of the tape. What a handler sends takes effect when it returns, before
-//! the next event. How the host cuts the tape into batches never matters. The store ([`Host`], reached through the
-//! context) is always as of the event at hand, so there is no need to keep positions or orders in the state.
+//! Handlers run one at a time, in event order. A handler's actions take effect when it returns, before the next event.
+//! How the host splits events into batches never matters. The store ([`Host`], reached through the context) always
+//! reflects the current event, so there is no need to keep positions or orders in the state.
 //!
-//! There is no clock, no randomness, no file and no network: time is in the events ([`Context::now`]), and timers
-//! ([`Context::set_timer`]) are events. That is what makes a session replay to the same bytes.
+//! There is no clock, no randomness, no file system and no network: events carry the time ([`Context::now`]), and timers
+//! ([`Context::set_timer`]) are events. This is why a run replays to the same bytes.
 //!
 //! # State and parameters
 //!
-//! The strategy itself is saved with serde when it is swapped or the host restarts, and restored into the new build.
-//! Keep in it what was learned from events. Parameters come anew from the host at each start, as `cx.params`;
-//! [`Strategy::on_restore`] is the place to see whether they still fit the state. When the fields of the state
-//! change, raise [`Strategy::STATE_VERSION`], and read old states in [`Strategy::migrate`] if they are worth it.
+//! The strategy struct is saved with serde when the strategy is swapped or the host restarts, and restored into the new
+//! build. Keep only what was learned from events in it. The host passes the parameters again at each start, as
+//! `cx.params`; check in [`Strategy::on_restore`] whether they still fit the state. When the fields of the state change,
+//! increase [`Strategy::STATE_VERSION`], and read old states in [`Strategy::migrate`] if they are worth keeping.
 //!
 //! # Numbers
 //!
-//! Prices and sizes are integers at the instrument's scale ([`Price`], [`Size`]); [`Instrument`] turns decimals into
-//! them and rounds to ticks and lots. `f64` is for indicators and ratios.
+//! Prices and sizes are integers at the instrument's scale ([`Price`], [`Size`]). [`Instrument`] converts decimals to
+//! them and rounds to ticks and lots. Use `f64` for indicators and ratios only.
 //!
 //! # Tests
 //!
-//! [`harness`] runs the same strategy under plain `cargo test`. A panic in the sandbox is written to the host's log and
-//! ends the instance; the host rebuilds it from the last saved state.
+//! [`harness`] runs the same strategy under plain `cargo test`. In the sandbox, a panic is written to the host's log and
+//! ends the instance; the host then restores a new one from the last saved state.
 //!
 //! # Size
 //!
-//! A strategy is about 90 kB. Showing an `f64` (`format!("{x}")`) adds 20 kB; prices and sizes shown through
-//! [`Instrument::show_price`] cost nothing extra.
+//! A strategy compiles to about 90 kB. Formatting an `f64` (`format!("{x}")`) adds 20 kB; formatting prices and sizes
+//! with [`Instrument::show_price`] and [`Instrument::show_size`] adds nothing.
 
-// The code of `derive` names this crate, also in its own tests.
+// Derived code refers to `tickdeck_sdk`, in this crate's own tests too.
 extern crate self as tickdeck_sdk;
 
 mod action;
@@ -114,11 +118,13 @@ mod imports;
 pub mod indicators;
 mod instrument;
 mod manifest;
+mod message;
 #[doc(hidden)]
 pub mod params;
 mod runner;
 mod store;
 mod strategy;
+mod subscription;
 mod terms;
 mod wire;
 
@@ -141,11 +147,13 @@ pub use fixed::{Amount, Fixed, MAX_SCALE, Price, Size, parse_decimal, pow10};
 pub use host::Host;
 pub use ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
 pub use instrument::Instrument;
-pub use manifest::{Identity, Manifest, Message, Subscription};
+pub use manifest::{Identity, Manifest};
+pub use message::Message;
 pub use params::{Parameter, ParameterKind, ParameterValue, Parameters, SignalName};
 pub use runner::Runner;
 pub use store::{Capital, Position, WorkingOrder};
 pub use strategy::Strategy;
+pub use subscription::Subscription;
 pub use terms::{
     Aggressor, BarBasis, BookChange, Feed, Level, Liquidity, OrderPolicy, OrderStatus, OrderType,
     Reason, Severity, Side, StopReason, TimeInForce, VenueScope, VenueState,

@@ -1,11 +1,11 @@
-//! Who a strategy is and what it needs: the manifest of `wit/lifecycle.wit`.
+//! The manifest of a strategy, as in `wit/lifecycle.wit`.
 
-use crate::action::BarSpec;
 use crate::params::{Parameter, Parameters};
 use crate::strategy::Strategy;
+use crate::subscription::Subscription;
 use crate::terms::OrderPolicy;
 
-/// Name, version and description of a strategy; [`export!`](crate::export) takes them from its `Cargo.toml`.
+/// Name, version and description of a strategy. [`export!`](crate::export) takes them from its `Cargo.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// The package's name.
@@ -16,93 +16,27 @@ pub struct Identity {
     pub doc: &'static str,
 }
 
-/// A text that the strategy publishes values under, see [`Context::notify`](crate::Context::notify).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Message(&'static str);
-
-impl Message {
-    /// A message of this text. List it in [`Strategy::MESSAGES`].
-    pub const fn new(text: &'static str) -> Self {
-        Self(text)
-    }
-
-    /// The text.
-    pub const fn text(self) -> &'static str {
-        self.0
-    }
-}
-
-/// A feed that the strategy wants from its first event on. An instrument is a symbol, `*` for all of the deck, or
-/// `{name}` for the value of the parameter of that name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subscription {
-    /// Best bid and ask.
-    Quotes(String),
-    /// Public trades.
-    Trades(String),
-    /// Levels of the book.
-    Book(String),
-    /// Bars that the host derives.
-    Bars(String, BarSpec),
-    /// Values published under a name; `{name}` of a parameter works too.
-    Signals(String),
-    /// The account's balances.
-    Accounts,
-}
-
-impl Subscription {
-    /// Best bid and ask of an instrument.
-    pub fn quotes(instrument: &str) -> Self {
-        Self::Quotes(instrument.to_owned())
-    }
-
-    /// Public trades of an instrument.
-    pub fn trades(instrument: &str) -> Self {
-        Self::Trades(instrument.to_owned())
-    }
-
-    /// The book of an instrument, a snapshot first.
-    pub fn book(instrument: &str) -> Self {
-        Self::Book(instrument.to_owned())
-    }
-
-    /// Bars of an instrument.
-    pub fn bars(instrument: &str, bars: BarSpec) -> Self {
-        Self::Bars(instrument.to_owned(), bars)
-    }
-
-    /// Values that a collector or another strategy publishes under a name.
-    pub fn signals(name: &str) -> Self {
-        Self::Signals(name.to_owned())
-    }
-
-    /// The account's balances.
-    pub const fn accounts() -> Self {
-        Self::Accounts
-    }
-}
-
-/// Who a strategy is and what it needs.
+/// The identity of a strategy and its requirements.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Name, version, description.
     pub identity: Identity,
-    /// What the user can set.
+    /// The parameters that the user can set.
     pub parameters: Vec<Parameter>,
-    /// Feeds from the first event on.
+    /// The feeds that it receives from the first event on.
     pub subscriptions: Vec<Subscription>,
-    /// Texts to publish under.
+    /// The texts under which it publishes values.
     pub messages: Vec<&'static str>,
-    /// What happens to working orders at the end.
+    /// The policy for working orders when the strategy ends.
     pub order_policy: OrderPolicy,
-    /// The schema that the state is saved in.
+    /// The schema in which the state is saved.
     pub state_schema: u32,
-    /// The schemas that can be restored.
+    /// The schemas that it can restore.
     pub restores: Vec<u32>,
 }
 
 impl Manifest {
-    /// The manifest of a strategy.
+    /// Returns the manifest of a strategy.
     pub fn of<S: Strategy>(identity: Identity) -> Self {
         Self {
             identity,

@@ -1,10 +1,10 @@
-//! Typed parameters: what the user can set, and how text becomes values.
+//! Typed parameters: their schema, and the conversion from text to values.
 
 use crate::host::Host;
 use crate::ids::TextId;
 use crate::instrument::Instrument;
 
-/// The type of a parameter, as the contract knows it.
+/// The type of a parameter in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParameterKind {
     /// A whole number.
@@ -15,37 +15,37 @@ pub enum ParameterKind {
     Boolean,
     /// Any text.
     Text,
-    /// A symbol that the deck knows.
+    /// The symbol of an instrument of the deck.
     Instrument,
 }
 
-/// A parameter and the values it takes.
+/// A parameter and its permitted values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// Its name, as in the strategy's settings.
+    /// The name, as in the strategy's settings.
     pub name: &'static str,
-    /// What it is for.
+    /// The description for the user.
     pub doc: &'static str,
-    /// What it takes.
+    /// The type.
     pub kind: ParameterKind,
-    /// As the user would write it; `None`: the user must give one.
+    /// The default as the user would write it; `None` if the user must give a value.
     pub default: Option<&'static str>,
-    /// Smallest value of a number.
+    /// The smallest permitted number.
     pub minimum: Option<f64>,
-    /// Largest value of a number.
+    /// The largest permitted number.
     pub maximum: Option<f64>,
-    /// The bounds in words, for errors. Text, because showing an `f64` would add 20 kB to every guest.
+    /// The bounds as text, for errors. Text, because formatting an `f64` would add 20 kB to every guest.
     pub range: &'static str,
 }
 
-/// The parameters of a strategy; derive it.
+/// The parameters of a strategy; implement it with `#[derive(Parameters)]`.
 ///
 /// ```
 /// use tickdeck_sdk::{Instrument, Parameters};
 ///
 /// #[derive(Parameters)]
 /// struct Params {
-///     /// What to trade.
+///     /// The instrument to trade.
 ///     #[param(default = "BTCUSDT")]
 ///     instrument: Instrument,
 ///     /// Trades in the average.
@@ -63,17 +63,17 @@ pub struct Parameter {
 /// assert_eq!(schema[2].minimum, Some(0.0));
 /// ```
 ///
-/// A field is of any type that is a [`ParameterValue`]: `i64`, `u32`, `u64`, `f64`, `bool`, `String`, [`Instrument`]
-/// or [`SignalName`]. `#[param(...)]` takes `default`, `min`, `max`, `doc` (instead of the doc comment) and `name`
-/// (instead of the field's). Without a default the user must give a value.
+/// A field may have any type that implements [`ParameterValue`]: `i64`, `u32`, `u64`, `f64`, `bool`, `String`,
+/// [`Instrument`] or [`SignalName`]. `#[param(...)]` takes `default`, `min`, `max`, `doc` (instead of the doc comment) and
+/// `name` (instead of the field name). Without a default the user must give a value.
 pub trait Parameters: Sized + 'static {
-    /// What the user can set.
+    /// Returns the parameters that the user can set.
     fn schema() -> Vec<Parameter>;
 
-    /// Reads the values.
+    /// Parses the values.
     ///
     /// # Errors
-    /// In plain words: which parameter cannot be read, and why.
+    /// A text for the user that says which parameter is invalid, and why.
     fn parse(given: &[(String, String)]) -> Result<Self, String>;
 }
 
@@ -87,20 +87,20 @@ impl Parameters for () {
     }
 }
 
-/// A type that a parameter can have.
+/// A type for parameters.
 pub trait ParameterValue: Sized {
-    /// How the contract calls it.
+    /// The type in the contract.
     const KIND: ParameterKind;
-    /// Bounds that the type brings with it.
+    /// The bounds of the type itself.
     const BOUNDS: (Option<f64>, Option<f64>) = (None, None);
 
-    /// Reads the user's text.
+    /// Parses the user's text.
     ///
     /// # Errors
-    /// What is wrong with the text, without the parameter's name.
+    /// A text that says what is wrong, without the name of the parameter.
     fn parse(text: &str) -> Result<Self, String>;
 
-    /// The value as a number, for bounds.
+    /// Returns the value as a number, for the check of the bounds.
     fn number(&self) -> Option<f64> {
         None
     }
@@ -159,10 +159,10 @@ impl ParameterValue for Instrument {
     }
 }
 
-/// The name of a signal together with its number, which [`Signal`](crate::Signal) events carry.
+/// The name of a signal together with its id, which [`Signal`](crate::Signal) events carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignalName {
-    /// Its number.
+    /// The id of the name.
     pub id: TextId,
     /// The name.
     pub name: String,
@@ -184,10 +184,10 @@ impl ParameterValue for SignalName {
     }
 }
 
-/// Reads one parameter; for the code that `#[derive(Parameters)]` writes.
+/// Parses one parameter; for code that `#[derive(Parameters)]` generates.
 ///
 /// # Errors
-/// The parameter is missing, cannot be read, or is out of bounds.
+/// The parameter is missing, invalid, or out of bounds.
 #[doc(hidden)]
 pub fn read<T: ParameterValue>(
     given: &[(String, String)],
@@ -223,7 +223,7 @@ mod tests {
 
     #[derive(Debug, PartialEq, crate::Parameters)]
     struct Sample {
-        /// What to trade.
+        /// The instrument to trade.
         #[param(default = "BTCUSDT")]
         instrument: Instrument,
         /// Trades in
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn given_values_come_before_defaults() {
+    fn given_values_override_defaults() {
         let sample = parse(&[("period", "3"), ("active", "true")]).unwrap();
         assert_eq!(
             (sample.period, sample.active, sample.seed, sample.skew),

@@ -1,52 +1,51 @@
-//! Runs a strategy: start, batches of events, save and restore. The same code in the sandbox and natively.
+//! Runs a strategy: start, batches of events, save and restore. The same code runs in the sandbox and natively.
 
 use crate::action::Action;
-use crate::context::{Context, Desk, Init};
+use crate::context::{Context, Init, Outbox};
 use crate::event::{Body, Event};
 use crate::ids::OrderNumber;
 use crate::params::Parameters;
 use crate::strategy::Strategy;
 use crate::terms::StopReason;
 
-/// A strategy at work: its state, its parameters and the actions of the last call.
+/// A running strategy: its state, its parameters and the actions of the last call.
 ///
-/// Natively, what the strategy reads of the store and of instruments comes from the [`World`](crate::harness::World)
-/// that is entered around the calls; [`Harness`](crate::harness::Harness) does that for tests.
+/// In a native build, the strategy reads the store and the instruments from the [`World`](crate::harness::World) that is
+/// entered around the calls; [`Harness`](crate::harness::Harness) does this for tests.
 pub struct Runner<S: Strategy> {
     strategy: S,
     params: S::Params,
-    desk: Desk,
+    outbox: Outbox,
 }
 
 impl<S: Strategy + core::fmt::Debug> core::fmt::Debug for Runner<S> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Runner")
             .field("strategy", &self.strategy)
-            .field("desk", &self.desk)
+            .field("outbox", &self.outbox)
             .finish_non_exhaustive()
     }
 }
 
 impl<S: Strategy> Runner<S> {
-    /// Starts afresh; `next_order` is the first order number that is free.
+    /// Starts without a saved state; `next_order` is the first unused order number.
     ///
     /// # Errors
-    /// A parameter cannot be read, or the strategy refuses to start.
+    /// A parameter is invalid, or the strategy refuses to start.
     pub fn start(parameters: &[(String, String)], next_order: OrderNumber) -> Result<Self, String> {
         let params = S::Params::parse(parameters)?;
         let strategy = S::new(&params, &Init::new())?;
         Ok(Self {
             strategy,
             params,
-            desk: Desk::new(next_order.0),
+            outbox: Outbox::new(next_order.0),
         })
     }
 
-    /// Goes on from a saved state.
+    /// Resumes from a saved state.
     ///
     /// # Errors
-    /// A parameter cannot be read, the schema is not one that this strategy reads, the state is damaged, or the
-    /// strategy refuses it.
+    /// A parameter is invalid, the strategy cannot read this schema, the state is damaged, or the strategy refuses it.
     pub fn restore(
         parameters: &[(String, String)],
         next_order: OrderNumber,
@@ -59,54 +58,54 @@ impl<S: Strategy> Runner<S> {
         Ok(Self {
             strategy,
             params,
-            desk: Desk::new(next_order.0),
+            outbox: Outbox::new(next_order.0),
         })
     }
 
-    /// The state, in the schema [`Strategy::STATE_VERSION`].
+    /// Returns the state, in the schema [`Strategy::STATE_VERSION`].
     ///
     /// # Errors
-    /// The state has a type that postcard cannot write.
+    /// The state contains a type that postcard cannot serialize.
     pub fn save(&self) -> Result<Vec<u8>, String> {
         postcard::to_allocvec(&self.strategy)
             .map_err(|error| format!("the state cannot be saved: {error}"))
     }
 
-    /// Handles events in order up to and including the first that caused actions, and returns how many that were.
+    /// Handles events in order up to and including the first that caused actions, and returns their number.
     pub fn on_events(&mut self, batch: &[Event]) -> usize {
-        self.desk.actions.clear();
+        self.outbox.actions.clear();
         for (index, event) in batch.iter().enumerate() {
             self.on_event(event);
-            if !self.desk.actions.is_empty() {
+            if !self.outbox.actions.is_empty() {
                 return index + 1;
             }
         }
         batch.len()
     }
 
-    /// The actions of the last call of [`on_events`](Self::on_events).
+    /// Returns the actions of the last call of [`on_events`](Self::on_events).
     pub fn actions(&self) -> &[Action] {
-        &self.desk.actions
+        &self.outbox.actions
     }
 
-    /// Tells the strategy that this is the end.
+    /// Tells the strategy that it is about to end.
     pub fn stop(&mut self, reason: StopReason) {
         self.strategy.on_stop(&self.params, reason);
     }
 
-    /// The strategy.
+    /// Returns the strategy.
     pub const fn strategy(&self) -> &S {
         &self.strategy
     }
 
-    /// The parameters it runs with.
+    /// Returns its parameters.
     pub const fn params(&self) -> &S::Params {
         &self.params
     }
 
-    /// The number that its next order will have.
+    /// Returns the number of its next order.
     pub const fn next_order(&self) -> OrderNumber {
-        OrderNumber(self.desk.next_order)
+        OrderNumber(self.outbox.next_order)
     }
 
     #[inline]
@@ -114,12 +113,12 @@ impl<S: Strategy> Runner<S> {
         let Self {
             strategy,
             params,
-            desk,
+            outbox,
         } = self;
         let cx = &mut Context {
             params,
             event,
-            desk,
+            outbox,
         };
         match &event.body {
             Body::Quote(quote) => strategy.on_quote(cx, quote),
@@ -166,7 +165,9 @@ mod tests {
     use crate::event::{Quote, Timer};
     use crate::fixed::{Price, Size};
     use crate::ids::{InstrumentId, StrategyId};
-    use crate::manifest::{Identity, Manifest, Message, Subscription};
+    use crate::manifest::{Identity, Manifest};
+    use crate::message::Message;
+    use crate::subscription::Subscription;
     use crate::terms::OrderType;
     use serde::{Deserialize, Serialize};
 
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_state_goes_on_and_an_old_one_is_migrated() {
+    fn resumes_a_saved_state_and_migrates_an_old_one() {
         let mut runner = runner();
         runner.on_events(&[quote(), quote()]);
         let state = runner.save().unwrap();
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_manifest_is_derived() {
+    fn derives_the_manifest() {
         let manifest = Manifest::of::<Sample>(Identity {
             name: "sample",
             version: "1.0.0",
@@ -309,7 +310,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "more than 256 actions for one event")]
-    fn too_many_actions_are_a_bug_with_a_name() {
+    fn panics_with_a_clear_message_on_too_many_actions() {
         runner().on_events(&[timer(257)]);
     }
 }

@@ -1,70 +1,70 @@
-//! What the strategy sees of the portfolio store: `wit/store.wit`.
+//! Records of the portfolio store: `wit/store.wit`.
 
 use crate::fixed::{Amount, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, OrderNumber};
 use crate::terms::{OrderStatus, OrderType, Side, TimeInForce};
 
-/// What the strategy made in one currency.
+/// The strategy's capital and results in one currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capital {
     /// The currency.
     pub currency: CurrencyId,
-    /// Allocated, plus realised, less fees.
+    /// Allocation plus realised profit minus fees.
     pub balance: Amount,
-    /// Profit of closed positions before fees.
+    /// Realised profit of closed positions, before fees.
     pub realised: Amount,
-    /// Fees paid, less rebates.
+    /// Fees paid minus rebates.
     pub fees: Amount,
 }
 
 /// An open position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// In what.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// Above zero: long. Below: short.
+    /// The signed size: positive if long, negative if short.
     pub size: Size,
-    /// What the open part cost in the quote currency, with the sign of `size`.
+    /// The cost of the open part in the quote currency, with the sign of `size`.
     pub cost: Amount,
-    /// Mean entry price.
+    /// The average entry price.
     pub average_price: Price,
-    /// Profit of what was closed, before fees.
+    /// Realised profit of the closed part, before fees.
     pub realised: Amount,
 }
 
 /// An order that is not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkingOrder {
-    /// The strategy's number for it.
+    /// The strategy's own number of the order.
     pub order: OrderNumber,
-    /// In what.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// Its side.
+    /// The side.
     pub side: Side,
-    /// How it is priced.
+    /// The order type.
     pub kind: OrderType,
-    /// How long it works.
+    /// The time in force.
     pub time_in_force: TimeInForce,
-    /// `None` for one just sent, which the host has not yet answered.
+    /// The status; `None` for an order just sent, to which the host has not responded yet.
     pub status: Option<OrderStatus>,
-    /// The limit price in force, 0 where the type has none.
+    /// The limit price in force, 0 if the order type has none.
     pub price: Price,
-    /// The stop price, 0 where the type has none.
+    /// The stop price, 0 if the order type has none.
     pub stop_price: Price,
-    /// The whole size in force.
+    /// The total size in force.
     pub size: Size,
-    /// Filled so far.
+    /// The size filled so far.
     pub filled: Size,
 }
 
 impl WorkingOrder {
-    /// What is still to be filled.
+    /// Returns the size that is not filled yet.
     pub fn remaining(&self) -> Size {
         self.size - self.filled
     }
 
-    /// Whether an answer to the order, or to an earlier modify or cancel of it, is outstanding. A cancel may be sent
-    /// all the same; a modify had better wait.
+    /// Returns whether a response to the order, or to an earlier modify or cancel of it, is outstanding. A cancel may
+    /// still be sent; a modify should wait.
     pub const fn is_pending(&self) -> bool {
         use OrderStatus::{PendingCancel, PendingModify, Submitted, Unknown};
         matches!(

@@ -1,4 +1,4 @@
-//! The closed sets of names of `wit/types.wit`, in its order.
+//! The enums of `wit/types.wit`, in the same order.
 
 /// Declares an enum of the contract: one byte, cases numbered in the order of the WIT.
 macro_rules! closed_set {
@@ -14,12 +14,12 @@ macro_rules! closed_set {
             /// Every case, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$case,)+];
 
-            /// The name as the contract spells it.
+            /// Returns the name as the contract spells it.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$case => $text,)+ }
             }
 
-            /// The case of this number.
+            /// Returns the case with this number.
             pub fn from_u8(number: u8) -> Option<Self> {
                 Self::ALL.get(usize::from(number)).copied()
             }
@@ -36,15 +36,15 @@ macro_rules! closed_set {
 closed_set! {
     /// The side of an order, a fill or a book level.
     Side {
-        /// Buys, or bids.
+        /// A buy order, or a bid.
         Buy = "buy",
-        /// Sells, or asks.
+        /// A sell order, or an ask.
         Sell = "sell",
     }
 }
 
 impl Side {
-    /// The other side.
+    /// Returns the other side.
     pub const fn opposite(self) -> Self {
         match self {
             Self::Buy => Self::Sell,
@@ -52,7 +52,7 @@ impl Side {
         }
     }
 
-    /// +1 for a buy, -1 for a sell.
+    /// Returns +1 for a buy, -1 for a sell.
     pub const fn sign(self) -> i64 {
         match self {
             Self::Buy => 1,
@@ -62,31 +62,31 @@ impl Side {
 }
 
 closed_set! {
-    /// Who crossed the spread in a public trade.
+    /// The side that crossed the spread in a public trade.
     Aggressor {
         /// A buyer took an ask.
         Buyer = "buyer",
         /// A seller hit a bid.
         Seller = "seller",
-        /// The venue does not publish it.
+        /// The venue does not publish the aggressor.
         Undisclosed = "undisclosed",
     }
 }
 
 closed_set! {
-    /// How a book update is to be applied.
+    /// The kind of change that a book update makes.
     BookChange {
-        /// Forget every level of both sides; opens a snapshot.
+        /// Removes every level of both sides; starts a snapshot.
         Clear = "clear",
-        /// A level of the snapshot that the last `Clear` opened.
+        /// A level of the snapshot that the last `Clear` started.
         Snapshot = "snapshot",
-        /// The new size of one level; zero removes it.
+        /// The new size of one level; zero removes the level.
         Delta = "delta",
     }
 }
 
 closed_set! {
-    /// What closes a bar.
+    /// The measure that closes a bar.
     BarBasis {
         /// Milliseconds of host time, aligned to 1970-01-01 UTC.
         Time = "time",
@@ -98,11 +98,11 @@ closed_set! {
 }
 
 closed_set! {
-    /// How an order is priced.
+    /// The type of an order.
     OrderType {
-        /// Takes what the book offers.
+        /// Takes the liquidity that the book offers.
         Market = "market",
-        /// Trades at its price or better.
+        /// Trades at the limit price or better.
         Limit = "limit",
         /// Becomes a market order once the market trades at the stop price or beyond.
         Stop = "stop",
@@ -112,53 +112,53 @@ closed_set! {
 }
 
 closed_set! {
-    /// How long an order works.
+    /// The time for which an order works.
     TimeInForce {
-        /// Until filled or canceled.
+        /// Good till canceled: works until filled or canceled.
         Gtc = "gtc",
-        /// Fill what is there at once, cancel the rest.
+        /// Immediate or cancel: fills what it can at once and cancels the rest.
         Ioc = "ioc",
-        /// Fill all of it at once or nothing.
+        /// Fill or kill: fills completely at once or not at all.
         Fok = "fok",
-        /// Until the venue's trading day ends.
+        /// Works until the venue's trading day ends.
         Day = "day",
     }
 }
 
 closed_set! {
-    /// Where an order stands.
+    /// The status of an order.
     OrderStatus {
-        /// Passed the host's checks and left for the venue.
+        /// The order passed the host's checks and was sent to the venue.
         Submitted = "submitted",
-        /// Works at the venue.
+        /// The order works at the venue.
         Accepted = "accepted",
-        /// Refused by the host: it never left. Final.
+        /// The host refused the order and never sent it. Final.
         Denied = "denied",
-        /// Refused by the venue. Final.
+        /// The venue refused the order. Final.
         Rejected = "rejected",
-        /// Taken off the book before it was filled. Final, though a fill under way may still come.
+        /// The order was canceled before it was filled. Final, though a fill in flight may still arrive.
         Canceled = "canceled",
-        /// Ended by its time in force. Final.
+        /// The order's time in force ended. Final.
         Expired = "expired",
-        /// Works with the new price and size that the update carries.
+        /// The order works with the new price and size of this update.
         Replaced = "replaced",
-        /// A stop order's condition was met.
+        /// The condition of a stop order was met.
         Triggered = "triggered",
-        /// A modify left for the venue.
+        /// A modify was sent to the venue.
         PendingModify = "pending-modify",
-        /// A cancel left for the venue.
+        /// A cancel was sent to the venue.
         PendingCancel = "pending-cancel",
-        /// The venue did not carry out a modify; the order works as before.
+        /// The venue rejected a modify; the order works as before.
         ModifyRejected = "modify-rejected",
-        /// The venue did not carry out a cancel.
+        /// The venue rejected a cancel.
         CancelRejected = "cancel-rejected",
-        /// Sent, and the venue's answer never came.
+        /// The order was sent, but the venue never answered.
         Unknown = "unknown",
     }
 }
 
 impl OrderStatus {
-    /// Whether the order is done: it will not work again.
+    /// Returns whether the order is done and will not work again.
     pub const fn is_final(self) -> bool {
         matches!(
             self,
@@ -168,81 +168,81 @@ impl OrderStatus {
 }
 
 closed_set! {
-    /// Why an order update came.
+    /// The reason for an order update.
     Reason {
-        /// It happened because the strategy asked for it, or in the normal course.
+        /// The strategy requested it, or it is part of the normal life of an order.
         Normal = "normal",
-        /// Size above the limit for one order.
+        /// The size exceeds the limit for one order.
         MaxSize = "max-size",
-        /// Price times size above the limit for one order.
+        /// Price times size exceeds the limit for one order.
         MaxNotional = "max-notional",
-        /// Price too far from the last quote.
+        /// The price is too far from the last quote.
         PriceCollar = "price-collar",
-        /// The position, with all working orders filled, would pass the limit.
+        /// The position, with all working orders filled, would exceed the limit.
         MaxPosition = "max-position",
-        /// Too many orders within the window.
+        /// Too many orders were sent within the window.
         OrderRate = "order-rate",
         /// The same order was sent within the duplicate window.
         Duplicate = "duplicate",
-        /// The order could open or enlarge a position though only reducing is allowed.
+        /// The order could open or increase a position although only reducing is allowed.
         ReduceOnly = "reduce-only",
         /// The instrument is not on the strategy's allow-list.
         NotAllowed = "not-allowed",
-        /// The order type is not one that the strategy may send.
+        /// The strategy may not send orders of this type.
         TypeNotAllowed = "type-not-allowed",
         /// The last quote is missing or too old, or the venue's feed is stale.
         StaleData = "stale-data",
         /// The strategy or the deck is paused.
         Paused = "paused",
-        /// The deck was killed: nothing but cancels until an operator clears it.
+        /// The kill switch is set: only cancels pass until an operator clears it.
         Killed = "killed",
-        /// No such instrument in this deck.
+        /// The deck has no such instrument.
         UnknownInstrument = "unknown-instrument",
         /// The size is not positive, not a whole number of lots, or below the minimum.
         InvalidSize = "invalid-size",
-        /// A price is not positive, not a whole number of ticks, or given where none is taken.
+        /// A price is not positive, not a whole number of ticks, or given for an order type that takes none.
         InvalidPrice = "invalid-price",
-        /// Price times size below the instrument's minimum.
+        /// Price times size is below the instrument's minimum.
         MinNotional = "min-notional",
-        /// No order of that number is working.
+        /// No order with this number is working.
         UnknownOrder = "unknown-order",
-        /// The account cannot pay for it.
+        /// The account cannot pay for the order.
         InsufficientFunds = "insufficient-funds",
-        /// The combination of type, time in force and marks is not offered by the venue.
+        /// The venue does not offer this combination of order type, time in force and flags.
         Unsupported = "unsupported",
         /// A post-only order would have traded at once.
         WouldCross = "would-cross",
-        /// Time in force IOC: the rest found nothing to trade with.
+        /// Time in force IOC: the rest found no liquidity.
         IocRemainder = "ioc-remainder",
-        /// Time in force FOK: not all of it could be filled.
+        /// Time in force FOK: the order could not be filled completely.
         FokUnfilled = "fok-unfilled",
-        /// A market order found no liquidity left.
+        /// A market order found no more liquidity.
         NoLiquidity = "no-liquidity",
         /// Time in force DAY: the day ended.
         DayEnd = "day-end",
-        /// The venue gave a reason of its own.
+        /// The venue gave its own reason.
         Venue = "venue",
-        /// The strategy ended and its order policy says cancel.
+        /// The strategy ended and its order policy is to cancel.
         StrategyEnded = "strategy-ended",
-        /// The operator asked for it.
+        /// The operator requested it.
         Operator = "operator",
     }
 }
 
 closed_set! {
-    /// Whether a fill took or gave liquidity.
+    /// Whether a fill provided or took liquidity.
     Liquidity {
-        /// Gave: the order rested on the book.
+        /// Provided liquidity: the order rested on the book.
         Maker = "maker",
-        /// Took: the order traded at once.
+        /// Took liquidity: the order traded at once.
         Taker = "taker",
     }
 }
 
 closed_set! {
-    /// What a venue status is about.
+    /// The scope of a venue status.
     VenueScope {
-        /// The whole venue; the instrument means nothing.
+        /// The whole venue; the instrument has no meaning.
         Venue = "venue",
         /// One instrument.
         Instrument = "instrument",
@@ -250,15 +250,15 @@ closed_set! {
 }
 
 closed_set! {
-    /// How a venue, or its data for one instrument, is.
+    /// The state of a venue, or of its data for one instrument.
     VenueState {
-        /// The link is up.
+        /// The connection is up.
         Connected = "connected",
-        /// The link is down.
+        /// The connection is down.
         Disconnected = "disconnected",
-        /// Data may be old or wrong. Orders that open risk are denied.
+        /// Data may be outdated or wrong. Orders that add risk are denied.
         Stale = "stale",
-        /// Data is whole again.
+        /// Data is complete again.
         Live = "live",
         /// The venue stopped trading.
         Halted = "halted",
@@ -266,13 +266,13 @@ closed_set! {
 }
 
 closed_set! {
-    /// How urgent a notification is.
+    /// The severity of a notification.
     Severity {
-        /// Good to know.
+        /// For information.
         Info = "info",
-        /// Someone should look.
+        /// Someone should look at it.
         Warning = "warning",
-        /// Someone must look now.
+        /// Someone must act now.
         Critical = "critical",
     }
 }
@@ -284,7 +284,7 @@ closed_set! {
         Quotes = "quotes",
         /// Public trades.
         Trades = "trades",
-        /// Levels of the book.
+        /// Levels of the order book.
         Book = "book",
         /// Bars that the host derives.
         Bars = "bars",
@@ -294,13 +294,13 @@ closed_set! {
 }
 
 closed_set! {
-    /// How much a line of the log matters.
+    /// The level of a log line.
     Level {
-        /// For the author.
+        /// For the author of the strategy.
         Debug = "debug",
         /// For the operator.
         Info = "info",
-        /// The operator should look.
+        /// The operator should look at it.
         Warn = "warn",
         /// Something is broken.
         Error = "error",
@@ -308,23 +308,23 @@ closed_set! {
 }
 
 closed_set! {
-    /// What happens to working orders when the strategy ends, in whatever way.
+    /// The policy for working orders when the strategy ends, for whatever reason.
     OrderPolicy {
-        /// They are canceled.
+        /// Cancels them.
         Cancel = "cancel",
-        /// They keep working.
+        /// Leaves them working.
         Hold = "hold",
     }
 }
 
 closed_set! {
-    /// Why a strategy is stopped.
+    /// The reason why a strategy is stopped.
     StopReason {
-        /// The host shuts down.
+        /// The host is shutting down.
         Shutdown = "shutdown",
-        /// The file was removed, or the operator asked for it.
+        /// The file was removed, or the operator stopped the strategy.
         Removed = "removed",
-        /// Another version takes over.
+        /// Another version takes over from this one.
         Replaced = "replaced",
     }
 }

@@ -1,4 +1,4 @@
-//! Events from bytes in the canonical layout, for programs that run a strategy natively on a recorded tape.
+//! Reads events from bytes in the canonical layout, for programs that run a strategy natively on a recorded tape.
 
 use crate::event::{
     Account, Bar, Body, BookUpdate, Event, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade,
@@ -11,11 +11,11 @@ use crate::terms::{
 };
 use core::mem::offset_of;
 
-/// Where the body's discriminant and record lie in an event.
+/// Offsets of the body's discriminant and record in an event.
 const KIND_AT: usize = 24;
 const RECORD_AT: usize = 32;
 
-/// Something read from the start of some bytes; `None` if its value is outside the contract.
+/// A value read from the start of a slice; `None` if the value is outside the contract.
 trait Field: Sized {
     fn read(bytes: &[u8]) -> Option<Self>;
 }
@@ -50,7 +50,7 @@ macro_rules! enums {
     )+};
 }
 
-/// Reads each field of a record at its own offset, which is the contract's (asserted in `event.rs`).
+/// Reads each field of a record at its own offset, which is that of the contract (asserted in `event.rs`).
 macro_rules! records {
     ($($record:ident { $($field:ident),+ })+) => {$(
         impl Field for $record {
@@ -109,8 +109,8 @@ impl Field for bool {
 }
 
 impl Event {
-    /// Reads an event in the canonical layout, as the host's ring and reels hold it; `None` if a value is outside the
-    /// contract.
+    /// Reads an event in the canonical layout, as stored in the host's ring and reels; returns `None` if a value is
+    /// outside the contract.
     pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Option<Self> {
         let record = &bytes[RECORD_AT..];
         let body = match bytes[KIND_AT] {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_where_the_contract_puts_them() {
+    fn reads_fields_at_the_offsets_of_the_contract() {
         let mut bytes = bytes(1);
         bytes[RECORD_AT + 4] = 1;
         let event = Event::from_bytes(&bytes).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn values_outside_the_contract_are_refused() {
+    fn refuses_values_outside_the_contract() {
         assert_eq!(Event::from_bytes(&bytes(11)), None, "there is no such kind");
         assert_eq!(Event::from_bytes(&bytes(1)), None, "5 is no aggressor");
         let mut book = bytes(2);

@@ -4,7 +4,7 @@
 //! too, and for finding the next best level when the best is gone: the reading itself is of books as the captures leave
 //! them. The baseline is what one would write first: an ordered map a side.
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::frames::Frames;
 use crate::row::{Claim, Goal, Row, interleave};
 use anyhow::{Result, ensure};
@@ -142,7 +142,7 @@ fn sum(tops: [Option<(Price, Size)>; 2]) -> i64 {
     of(tops[0]).wrapping_sub(of(tops[1])) & 0xff
 }
 
-/// What is measured is the same book.
+/// Checks that both measure the same book.
 fn check(changes: &[Change]) -> Result<()> {
     let (mut ours, mut maps) = (LocalBook::default(), Maps::default());
     for change in changes {

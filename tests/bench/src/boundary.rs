@@ -1,9 +1,10 @@
 //! `boundary`: what an event costs on its way into a Rust guest and through its EMA cross, by batch size and by way.
 
 use crate::derived::Derived;
+use crate::effort::Effort;
 use crate::empty::Empty;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests, native};
+use crate::{guests, native};
 use anyhow::{Result, ensure};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,13 +15,13 @@ use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Size, T
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_sdk::Runner;
 use tickdeck_sdk::harness::World;
-use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, StartOptions};
+use tickdeck_strategy::{Discard, Instance, ResourceLimits, Runtime, RuntimeConfig, StartOptions};
 
 /// Batches of a busy moment, and of a backtest.
 const BATCH: usize = 256;
 const LARGE: usize = 1_024;
 
-/// What an event may cost in a batch, with everything on and without NaN canonicalisation; and a whole call with one.
+/// Goals: the cost of an event in a batch, with all features and without NaN canonicalisation, and of a call with one event.
 const EXACT_NS: f64 = 12.0;
 const LOOSE_NS: f64 = 7.5;
 const SINGLE_NS: f64 = 180.0;
@@ -152,11 +153,11 @@ struct Guest {
 
 impl Guest {
     fn start(file: &Path, nan_canonicalisation: bool) -> Result<Self> {
-        let host = Host::new(HostConfig {
+        let host = Runtime::new(RuntimeConfig {
             cache: None,
             nan_canonicalisation,
         })?;
-        let limits = Limits::default();
+        let limits = ResourceLimits::default();
         let module = host.load(file, "ema-cross", &limits)?;
         let (registry, _) = guests::registry()?;
         let parameters = module

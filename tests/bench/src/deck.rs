@@ -1,23 +1,24 @@
-//! An engine that plays flat out: what the benches of whole runs have in common.
+//! An engine that plays at maximum speed, for the benchmarks of whole runs.
 
+use crate::clock::{FlatOut, ns_since};
 use crate::guests;
-use crate::native::Maker;
+use crate::native::NativeFactory;
 use crate::watch::{Watch, watched};
 use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-pub(crate) use tickdeck_engine::Nobody;
-use tickdeck_engine::port::{Clock, Code, Gateway, Seat, SwapPolicy, Version};
+pub(crate) use tickdeck_engine::NullObserver;
+use tickdeck_engine::port::{Clock, Code, Gateway, StrategyStart, SwapPolicy, Version};
 use tickdeck_engine::{Engine, EngineConfig};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_gateway::sim::{Exchange, SimConfig};
-use tickdeck_model::{Amount, Registry, StrategyId, Timestamp};
-use tickdeck_strategy::{Discard, Limits, Module, Program, StartOptions, Wants};
+use tickdeck_model::{Amount, Registry, StrategyId};
+use tickdeck_strategy::{Discard, Module, Program, ResourceLimits, StartOptions, Wants};
 
-/// The full captures where they lie beside the repository or where they are said to be, else the sample in it; BTC and
-/// ETH, so that pairs trade.
+/// Returns the full captures, BTC and ETH so that pairs trade, from the given folder or next to the repository; if they
+/// are missing, the sample in the repository.
 pub(crate) fn captures(folder: Option<&Path>) -> Vec<PathBuf> {
     let beside = guests::root().join("../shared/data/binance-spot");
     let folder = folder.unwrap_or(&beside);
@@ -29,7 +30,7 @@ pub(crate) fn captures(folder: Option<&Path>) -> Vec<PathBuf> {
     }
 }
 
-/// What an engine plays.
+/// The market that an engine plays.
 pub(crate) enum Market<'a> {
     /// Captures, decoded beforehand.
     Captures(&'a [PathBuf]),
@@ -40,31 +41,31 @@ pub(crate) enum Market<'a> {
 impl Market<'_> {
     pub(crate) fn open(&self) -> Result<Box<dyn Gateway>> {
         Ok(match self {
-            Self::Captures(files) => Box::new(Capture::open(CaptureConfig {
+            Self::Captures(files) => Box::new(Playback::open(PlaybackConfig {
                 preload: true,
-                ..CaptureConfig::new(files.to_vec())
+                ..PlaybackConfig::new(files.to_vec())
             })?),
             Self::Simulated => Box::new(Exchange::new(SimConfig::default())),
         })
     }
 }
 
-/// Wraps the code of a strategy, to see what goes in and out.
-pub(crate) type Lens = Arc<dyn Fn(Arc<dyn Code>) -> Arc<dyn Code> + Send + Sync>;
+/// Wraps the code of a strategy, to observe its calls.
+pub(crate) type CodeWrapper = Arc<dyn Fn(Arc<dyn Code>) -> Arc<dyn Code> + Send + Sync>;
 
-/// A strategy of a deck.
+/// The specification of a strategy of a deck.
 #[derive(Clone)]
-pub(crate) struct Role {
+pub(crate) struct StrategySpec {
     pub(crate) name: String,
     pub(crate) module: Module,
-    /// What differs from its defaults.
+    /// The parameters that differ from their defaults.
     pub(crate) parameters: BTreeMap<String, String>,
-    pub(crate) lens: Option<Lens>,
-    /// The same logic compiled natively runs in the module's place.
-    pub(crate) native: Option<Maker>,
+    pub(crate) wrapper: Option<CodeWrapper>,
+    /// The same logic compiled natively, which replaces the module.
+    pub(crate) native: Option<NativeFactory>,
 }
 
-impl Role {
+impl StrategySpec {
     pub(crate) fn of(module: &Module) -> Self {
         Self::named(module.name(), module)
     }
@@ -74,23 +75,23 @@ impl Role {
             name: name.to_owned(),
             module: module.clone(),
             parameters: BTreeMap::new(),
-            lens: None,
+            wrapper: None,
             native: None,
         }
     }
 
     pub(crate) fn watched(self, watch: &Arc<Watch>) -> Self {
         let watch = Arc::clone(watch);
-        self.seen_through(Arc::new(move |code| watched(code, &watch)))
+        self.wrapped_in(Arc::new(move |code| watched(code, &watch)))
     }
 
-    pub(crate) fn seen_through(mut self, lens: Lens) -> Self {
-        self.lens = Some(lens);
+    pub(crate) fn wrapped_in(mut self, wrapper: CodeWrapper) -> Self {
+        self.wrapper = Some(wrapper);
         self
     }
 
-    pub(crate) fn natively(mut self, maker: Maker) -> Self {
-        self.native = Some(maker);
+    pub(crate) fn natively(mut self, native_factory: NativeFactory) -> Self {
+        self.native = Some(native_factory);
         self
     }
 
@@ -100,54 +101,54 @@ impl Role {
     }
 }
 
-/// A role whose names are interned: what its versions are made from.
+/// A specification whose names are interned, from which versions are created.
 #[derive(Clone)]
-pub(crate) struct Cast {
+pub(crate) struct ResolvedStrategy {
     pub(crate) id: StrategyId,
-    role: Role,
+    spec: StrategySpec,
     parameters: Vec<(String, String)>,
     wants: Wants,
 }
 
-impl Cast {
-    fn of(role: &Role, registry: &mut Registry) -> Result<Option<Self>> {
-        let manifest = role.module.manifest();
+impl ResolvedStrategy {
+    fn of(spec: &StrategySpec, registry: &mut Registry) -> Result<Option<Self>> {
+        let manifest = spec.module.manifest();
         let parameters = manifest
-            .resolve(&role.parameters)
+            .resolve(&spec.parameters)
             .map_err(|errors| anyhow!("{errors:?}"))?;
         // On one instrument alone there is nothing to pair.
         let Ok(wants) = manifest.wants(&parameters, registry) else {
             return Ok(None);
         };
         Ok(Some(Self {
-            id: registry.add_strategy(&role.name),
-            role: role.clone(),
+            id: registry.add_strategy(&spec.name),
+            spec: spec.clone(),
             parameters,
             wants,
         }))
     }
 
-    /// A version of the role in another build of its module.
+    /// Returns a version with another build of the module.
     pub(crate) fn version(
         &self,
         module: &Module,
         registry: &Arc<Registry>,
     ) -> (Arc<Program>, Version) {
         let options = StartOptions {
-            name: self.role.name.clone(),
+            name: self.spec.name.clone(),
             parameters: self.parameters.clone(),
-            limits: Limits::default(),
+            limits: ResourceLimits::default(),
             registry: Arc::clone(registry),
             log: Arc::new(Discard),
         };
         let program = Arc::new(Program::new(module.clone(), options));
         let mut version =
             program.version(self.wants.clone(), None, SwapPolicy::default(), "".into());
-        if let Some(maker) = self.role.native {
-            version.code = maker(&self.parameters, registry);
+        if let Some(native_factory) = self.spec.native {
+            version.code = native_factory(&self.parameters, registry);
         }
-        if let Some(lens) = &self.role.lens {
-            version.code = lens(version.code);
+        if let Some(wrapper) = &self.spec.wrapper {
+            version.code = wrapper(version.code);
         }
         (program, version)
     }
@@ -157,72 +158,58 @@ impl Cast {
 pub(crate) struct Deck {
     pub(crate) engine: Engine,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) casts: Vec<Cast>,
+    pub(crate) strategies: Vec<ResolvedStrategy>,
 }
 
 impl Deck {
-    /// Seats the roles that can play on this market, in their order.
-    pub(crate) fn open(market: &Market<'_>, roles: &[Role], config: EngineConfig) -> Result<Self> {
+    /// Opens a deck with the strategies that can play on this market, in their order.
+    pub(crate) fn open(
+        market: &Market<'_>,
+        specs: &[StrategySpec],
+        config: EngineConfig,
+    ) -> Result<Self> {
         let clock = Box::new(FlatOut(Instant::now()));
-        Self::assemble(market.open()?, clock, roles, config)
+        Self::assemble(market.open()?, clock, specs, config)
     }
 
-    /// As [`Deck::open`], on a venue and by a clock of one's own.
+    /// As [`Deck::open`], with the given venue and clock.
     pub(crate) fn assemble(
         mut gateway: Box<dyn Gateway>,
         clock: Box<dyn Clock>,
-        roles: &[Role],
+        specs: &[StrategySpec],
         config: EngineConfig,
     ) -> Result<Self> {
         let epoch = Instant::now();
         let mut registry = Registry::new();
         let terms = gateway.register(&mut registry)?;
-        let mut casts = Vec::new();
-        for role in roles {
-            casts.extend(Cast::of(role, &mut registry)?);
+        let mut strategies = Vec::new();
+        for spec in specs {
+            strategies.extend(ResolvedStrategy::of(spec, &mut registry)?);
         }
         let quote = registry.find_currency("USDT");
         let quote = quote.context("the market is paid in USDT")?;
         let registry = Arc::new(registry);
-        let mut seats = Vec::new();
-        for cast in &casts {
-            let (_, version) = cast.version(&cast.role.module, &registry);
+        let mut starts = Vec::new();
+        for strategy in &strategies {
+            let (_, version) = strategy.version(&strategy.spec.module, &registry);
             let allocation = vec![(quote.id, Amount(100_000 * 100_000_000))];
-            let named = (cast.id, cast.role.name.clone());
-            seats.push(Seat::start(&registry, named, allocation, 1, version)?);
+            let named = (strategy.id, strategy.spec.name.clone());
+            starts.push(StrategyStart::start(
+                &registry, named, allocation, 1, version,
+            )?);
         }
         let engine = Engine::new(
             config,
             Arc::clone(&registry),
             vec![(gateway, terms)],
-            seats,
+            starts,
             clock,
             Arc::new(move || ns_since(epoch)),
         )?;
         Ok(Self {
             engine,
             registry,
-            casts,
+            strategies,
         })
-    }
-}
-
-pub(crate) fn ns_since(epoch: Instant) -> u64 {
-    u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-pub(crate) struct FlatOut(pub(crate) Instant);
-
-impl Clock for FlatOut {
-    fn wait_until(&mut self, _: Timestamp) {}
-    fn paces(&self) -> bool {
-        false
-    }
-
-    fn reached(&self) -> Timestamp {
-        Timestamp::MAX
-    }
-    fn now_ns(&self) -> u64 {
-        ns_since(self.0)
     }
 }

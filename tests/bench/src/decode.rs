@@ -7,7 +7,7 @@
 //! without any allocation but one vector a side of depth, and with prices and sizes left as texts. That is the least
 //! that `serde_json` can do with such a frame, and less than what is needed of it.
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::frames::Frames;
 use crate::row::{Claim, Goal, Row, interleave};
 use anyhow::{Result, ensure};

@@ -1,4 +1,4 @@
-//! The least that a call into a component costs: a function without parameters, results or content.
+//! The minimum cost of a call into a component: a function without parameters, results or body.
 
 use anyhow::Result;
 use wasmtime::component::{Component, Linker, TypedFunc};

@@ -1,14 +1,15 @@
-//! `engine`: events per second through the whole engine, flat out on a capture that was decoded beforehand, and what the
-//! sandbox costs there: the same engine with the same logic compiled natively behind the same port.
+//! `engine`: events per second through the whole engine, at maximum speed on a capture decoded beforehand, and the cost of
+//! the sandbox: the same engine with the same logic compiled natively behind the same port.
 
-use crate::deck::{Deck, Market, Nobody, Role};
-use crate::native::{Maker, maker};
+use crate::deck::{Deck, Market, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
+use crate::native::{NativeFactory, native_factory};
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Events per second of the whole engine with one EMA cross.
 const RATE: f64 = 10e6;
@@ -18,21 +19,24 @@ const EMA_CROSS: f64 = 1.5;
 const MARKET_MAKER: f64 = 2.0;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let load = |(name, file): (String, PathBuf)| {
-        let module = host.load(&file, &name, &Limits::default())?;
-        Ok(Role::of(&module))
+        let module = host.load(&file, &name, &ResourceLimits::default())?;
+        Ok(StrategySpec::of(&module))
     };
-    let all: Vec<Role> = guests::modules()?
+    let all: Vec<StrategySpec> = guests::modules()?
         .into_iter()
         .map(load)
         .collect::<Result<_>>()?;
-    let [ema, maker_of_markets] = ["ema-cross", "market-maker"].map(|name| {
-        let role = all.iter().find(|role| role.name == name).cloned();
-        role.context("an example plugin is missing")
+    let [ema, maker_of_markets] = ["ema-cross", "market-native_factory"].map(|name| {
+        let spec = all.iter().find(|spec| spec.name == name).cloned();
+        spec.context("an example plugin is missing")
     });
-    let ema = Pair::new(ema?, maker::<ema_cross::EmaCross>());
-    let quoting = Pair::new(maker_of_markets?, maker::<market_maker::MarketMaker>());
+    let ema = Pair::new(ema?, native_factory::<ema_cross::EmaCross>());
+    let quoting = Pair::new(
+        maker_of_markets?,
+        native_factory::<market_maker::MarketMaker>(),
+    );
     let market = Market::Captures(&effort.captures);
     ema.is_one_strategy(&market)?;
     quoting.is_one_strategy(&market)?;
@@ -63,32 +67,33 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     };
     Ok(vec![
         claim("engine/ema-cross", Some(RATE)).row(&one, &none),
-        claim("engine/market-maker", None).row(&two, &none),
+        claim("engine/market-native_factory", None).row(&two, &none),
         claim("engine/four-plugins", None).row(&four, &none),
         times("engine/ema-cross/sandbox", EMA_CROSS).row(&ns(&one), &ns(&one_natively)),
-        times("engine/market-maker/sandbox", MARKET_MAKER).row(&ns(&two), &ns(&two_natively)),
+        times("engine/market-native_factory/sandbox", MARKET_MAKER)
+            .row(&ns(&two), &ns(&two_natively)),
     ])
 }
 
 /// A strategy as a module, and natively.
 struct Pair {
-    module: [Role; 1],
-    native: [Role; 1],
+    module: [StrategySpec; 1],
+    native: [StrategySpec; 1],
 }
 
 impl Pair {
-    fn new(role: Role, maker: Maker) -> Self {
+    fn new(spec: StrategySpec, native_factory: NativeFactory) -> Self {
         Self {
-            native: [role.clone().natively(maker)],
-            module: [role],
+            native: [spec.clone().natively(native_factory)],
+            module: [spec],
         }
     }
 
-    /// Both decide the same on the whole market, or there is nothing to compare.
+    /// Checks that both make the same decisions on the whole market; otherwise there is nothing to compare.
     fn is_one_strategy(&self, market: &Market<'_>) -> Result<()> {
-        let decided = |roles: &[Role]| -> Result<(u64, u128)> {
-            let deck = Deck::open(market, roles, EngineConfig::default())?;
-            let report = deck.engine.run(&mut Nobody)?;
+        let decided = |specs: &[StrategySpec]| -> Result<(u64, u128)> {
+            let deck = Deck::open(market, specs, EngineConfig::default())?;
+            let report = deck.engine.run(&mut NullObserver)?;
             Ok((report.status.actions, report.actions_hash))
         };
         let (module, native) = (decided(&self.module)?, decided(&self.native)?);
@@ -102,14 +107,14 @@ impl Pair {
     }
 }
 
-/// Nanoseconds per event of events per second.
+/// Converts events per second to nanoseconds per event.
 fn ns(rates: &[f64]) -> Vec<f64> {
     rates.iter().map(|rate| 1e9 / rate).collect()
 }
 
-/// Events per second of one run, decoding and start not counted.
-fn rate(market: &Market<'_>, roles: &[Role]) -> Result<f64> {
-    let deck = Deck::open(market, roles, EngineConfig::default())?;
-    let report = deck.engine.run(&mut Nobody)?;
+/// Returns the events per second of one run, without decoding and start.
+fn rate(market: &Market<'_>, specs: &[StrategySpec]) -> Result<f64> {
+    let deck = Deck::open(market, specs, EngineConfig::default())?;
+    let report = deck.engine.run(&mut NullObserver)?;
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }

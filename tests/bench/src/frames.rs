@@ -1,12 +1,12 @@
-//! The frames of the real captures, as the exchange sent them.
+//! The frames of the real captures, as sent by the exchange.
 
 use anyhow::{Context, Result};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tickdeck_gateway::binance::{Decoder, Symbol, TimeUnit};
-use tickdeck_gateway::capture::SymbolTerms;
+use tickdeck_gateway::playback::SymbolTerms;
 
-/// One capture's frames, and what reads them.
+/// The frames of one capture, and their decoder.
 pub(crate) struct Frames {
     pub(crate) decoder: Decoder,
     text: String,

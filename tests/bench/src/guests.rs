@@ -1,10 +1,10 @@
-//! The example plugins as modules, and the deck they run in.
+//! The example plugins as modules, and a registry for them.
 
 use anyhow::{Context, Result, anyhow};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tickdeck::builder::{Build, build, examples};
 use tickdeck_model::{Amount, Currency, Instrument, InstrumentId, Price, Registry, Size};
+use tickdeck_toolchain::rust::{Build, build, examples};
 
 /// The repository.
 pub(crate) fn root() -> &'static Path {
@@ -19,14 +19,14 @@ pub(crate) fn modules() -> Result<Vec<(String, PathBuf)>> {
     built(examples(&root().join("plugins"))?, false)
 }
 
-/// Builds the strategy that counts, and returns its module's file.
+/// Builds the counting strategy, and returns the file of its module.
 pub(crate) fn counter() -> Result<PathBuf> {
     let built = built(vec![root().join("tests/bench/counter")], false)?;
     let (_, file) = built.into_iter().next().context("one crate, one module")?;
     Ok(file)
 }
 
-/// A module of the same code under another hash: with a custom section that nobody reads.
+/// Returns a module of the same code under another hash: with an additional custom section.
 pub(crate) fn variant(module: &[u8], number: u64) -> Vec<u8> {
     let content: [&[u8]; 3] = [&[5], b"bench", &number.to_le_bytes()];
     let content = content.concat();
@@ -59,7 +59,7 @@ pub(crate) fn module(name: &str) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("there is no example plugin `{name}`"))
 }
 
-/// A registry with the one instrument that the boundary's events are about.
+/// Returns a registry with the one instrument of the boundary's events.
 pub(crate) fn registry() -> Result<(Arc<Registry>, Vec<Currency>)> {
     let mut registry = Registry::new();
     let venue = registry.add_venue("BENCH");

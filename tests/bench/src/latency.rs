@@ -8,26 +8,27 @@
 
 mod floor;
 
-use crate::deck::{Deck, Nobody, Role};
-use crate::native::{Maker, maker};
+use crate::deck::{Deck, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
+use crate::native::{NativeFactory, native_factory};
 use crate::row::{Claim, Goal, Row};
-use crate::{Effort, guests};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tickdeck::reel::{JournalRecorder, Run};
-use tickdeck_engine::port::{Clock, Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Clock, Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_engine::{
-    EngineConfig, InstrumentLimits, Limits as RiskLimits, OrderRate, Stepping, Wait,
+    EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
 };
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
     Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
     Quote, Reason, Registry, Size, Timestamp, VenueId,
 };
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_recording::{JournalRecorder, RecordedRun};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Quotes for each order.
 const ORDER_EVERY: u64 = 20;
@@ -35,16 +36,16 @@ const ORDER_EVERY: u64 = 20;
 /// Rounds: each plays every case once.
 const ROUNDS: usize = 5;
 
-/// Times the latency of a run that is not kept.
+/// The permitted ratio to the latency of an unrecorded run.
 const KEPT: f64 = 1.2;
 
-/// The longest latency that is told apart, in nanoseconds.
+/// The largest latency that the histogram distinguishes, in nanoseconds.
 const LONGEST_NS: u64 = 10_000_000_000;
 
-/// Between two words of the bare hand-over, as between the quotes of the slower pace.
+/// The interval between two words of the bare handover, as between the quotes of the slower pace.
 const FLOOR_INTERVAL: Duration = Duration::from_micros(10);
 
-/// How much of each case is played before its orders count.
+/// The part of each case that is played before its orders count.
 const WARM_UP: f64 = 0.1;
 
 /// A pace and a way to wait.
@@ -52,8 +53,8 @@ struct Case {
     name: &'static str,
     quotes_per_s: u64,
     wait: Wait,
-    native: Option<Maker>,
-    /// The run is kept in reels meanwhile.
+    native: Option<NativeFactory>,
+    /// Whether the run is recorded in reels.
     kept: bool,
 }
 
@@ -62,10 +63,10 @@ const SPIN: Wait = Wait::BusySpin;
 const PARK: Wait = Wait::SpinThenPark { spins: 10 };
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
-    let module = host.load(&guests::counter()?, "counter", &Limits::default())?;
-    let role = Role::of(&module).with("order_every", &ORDER_EVERY.to_string());
-    let native: Maker = maker::<bench_counter::Counter>();
+    let host = Runtime::new(RuntimeConfig::default())?;
+    let module = host.load(&guests::counter()?, "counter", &ResourceLimits::default())?;
+    let spec = StrategySpec::of(&module).with("order_every", &ORDER_EVERY.to_string());
+    let native: NativeFactory = native_factory::<bench_counter::Counter>();
     let case = |name, quotes_per_s, wait, native| Case {
         name,
         quotes_per_s,
@@ -92,8 +93,8 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     for _ in 0..ROUNDS.min(effort.rounds) {
         floors.push(floor::play(FLOOR_INTERVAL, effort.events as u32)?);
         for (case, histograms) in cases.iter().zip(&mut histograms) {
-            // A machine that is busy with other things may not keep up; that is told, and costs this round only.
-            match play(case, &role, effort) {
+            // A busy machine may not keep up; this is reported, and costs this round only.
+            match play(case, &spec, effort) {
                 Ok(histogram) => histograms.push(histogram),
                 Err(problem) => eprintln!("latency/{}: not measured: {problem}", case.name),
             }
@@ -113,7 +114,7 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// What the machine itself takes for a word there and back, beside the whole way.
+/// Compares the machine's own time for one word back and forth with the whole latency.
 fn floor_rows(floors: &[Histogram<u64>], whole: &[Histogram<u64>]) -> Vec<Row> {
     let parts = [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)];
     let row = |(label, part)| {
@@ -173,9 +174,9 @@ fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>])
 }
 
 /// Plays one case, and returns from when each order's quote was due to when the order was in the gateway's queue.
-fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
-    let mut role = role.clone();
-    role.native = case.native;
+fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u64>> {
+    let mut spec = spec.clone();
+    spec.native = case.native;
     // Some seconds in earnest, some hundredths in short.
     let quotes = (effort.events as u64 * 8).min(2 * case.quotes_per_s);
     let metronome = Metronome::new(case.quotes_per_s, quotes);
@@ -185,17 +186,17 @@ fn play(case: &Case, role: &Role, effort: &Effort) -> Result<Histogram<u64>> {
         epoch,
         started: false,
     });
-    let mut deck = Deck::assemble(Box::new(metronome), clock, &[role], config)?;
+    let mut deck = Deck::assemble(Box::new(metronome), clock, &[spec], config)?;
     let folder = tempfile::tempdir()?;
     if case.kept {
-        let run = Run {
+        let run = RecordedRun {
             number: 1,
             folder: folder.path().join("run"),
         };
         let (recorder, _) = JournalRecorder::open(&run, &ReelConfig::default(), None)?;
         deck.engine.record(Box::new(recorder));
     }
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     let (sent, expected) = (report.status.orders, quotes / ORDER_EVERY);
     let denied = &report.status.denied;
     ensure!(
@@ -328,6 +329,7 @@ impl Gateway for Metronome {
             instruments: vec![instrument],
             balances: vec![(quote, Amount(100_000 * 100_000_000))],
             lookahead_ns: 1,
+            continuity: Continuity::Repeats,
         })
     }
 

@@ -1,8 +1,8 @@
-//! What the figures were measured on.
+//! The machine on which the figures were measured.
 
 use std::process::Command;
 
-/// One line: processor, cores, compiler, wasmtime, commit, command.
+/// Returns one line with processor, cores, compiler, wasmtime, commit and command.
 pub(crate) fn describe() -> String {
     let processor = std::fs::read_to_string("/proc/cpuinfo")
         .ok()

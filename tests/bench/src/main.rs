@@ -1,14 +1,16 @@
-//! Benchmarks: one binary, a row a claim.
+//! Benchmarks: one binary, one row for each claim.
 //!
-//! Every row is measured in rounds that interleave it with its baseline, so that a noisy machine disturbs both alike;
-//! what is printed is the median over the rounds, with the least and the most. Nothing here is a test.
+//! Every row is measured in rounds that alternate with its baseline, so that a noisy machine disturbs both alike. The
+//! binary prints the median over the rounds, with minimum and maximum. Nothing here is a test.
 
 mod allocations;
 mod book;
 mod boundary;
+mod clock;
 mod deck;
 mod decode;
 mod derived;
+mod effort;
 mod empty;
 mod engine;
 mod frames;
@@ -31,45 +33,32 @@ mod watch;
 use anyhow::Result;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
+use effort::Effort;
 use row::{Row, print_table};
 use std::path::PathBuf;
 
-/// Measures what Tickdeck claims.
+/// Measures Tickdeck's performance claims.
 #[derive(Parser)]
 #[command(
     name = "tickdeck-bench",
     after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
 )]
 struct Options {
-    /// What to measure. Everything when nothing is named.
+    /// Benchmarks to run; all of them by default.
     #[arg(value_parser = known())]
     names: Vec<String>,
-    /// One JSON object a row.
+    /// Print one JSON object per row.
     #[arg(long)]
     json: bool,
-    /// Rounds of each row.
+    /// Rounds per row.
     #[arg(long, default_value_t = 15)]
     rounds: usize,
-    /// Folder of the full captures, where it is not beside the repository.
+    /// Folder of the full captures, if it is not next to the repository.
     #[arg(long, value_name = "FOLDER")]
     captures: Option<PathBuf>,
-    /// Few short rounds, only to see that it works.
+    /// Run a few short rounds, only to check that the benchmarks work.
     #[arg(long)]
     short: bool,
-}
-
-/// How long to measure, and on what.
-#[derive(Debug, Clone)]
-struct Effort {
-    rounds: usize,
-    /// Events of one measurement.
-    events: usize,
-    /// Swaps of one strategy.
-    swaps: usize,
-    /// Whether to measure what takes minutes too.
-    full: bool,
-    /// What engines play.
-    captures: Vec<PathBuf>,
 }
 
 type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
@@ -99,21 +88,9 @@ fn main() -> Result<()> {
     let options = Options::parse();
     let captures = deck::captures(options.captures.as_deref());
     let effort = if options.short {
-        Effort {
-            rounds: 3,
-            events: 1 << 14,
-            swaps: 100,
-            full: false,
-            captures,
-        }
+        Effort::short(captures)
     } else {
-        Effort {
-            rounds: options.rounds.max(1),
-            events: 1 << 18,
-            swaps: 1_000,
-            full: true,
-            captures,
-        }
+        Effort::full(options.rounds, captures)
     };
     if !options.json {
         println!("{}", machine::describe());

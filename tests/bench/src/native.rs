@@ -1,8 +1,8 @@
-//! A strategy of the SDK compiled natively, behind the same port as a module: what the sandbox is measured against.
+//! A strategy of the SDK compiled natively, behind the same port as a module: the baseline for the sandbox.
 //!
-//! It reads the ring's own events, which have the layout of the SDK's (asserted on both sides), so nothing is converted
-//! on its way in. What it reads of the store comes from the harness's world, which is brought up to date from the
-//! strategy's book when that may have changed: after an event that changes the portfolio, and after its own actions.
+//! It reads the ring's own events, which have the layout of the SDK's (asserted on both sides), so its input needs no
+//! conversion. Its store is the harness's world, which is updated from the strategy's book when that may have changed: after
+//! an event that changes the portfolio, and after its own actions.
 
 #![allow(
     unsafe_code,
@@ -18,11 +18,11 @@ use tickdeck_sdk as sdk;
 use tickdeck_sdk::Runner;
 use tickdeck_sdk::harness::World;
 
-/// Makes the code of a native strategy from its parameters.
-pub(crate) type Maker = fn(&[(String, String)], &Arc<Registry>) -> Arc<dyn Code>;
+/// Creates the code of a native strategy from its parameters.
+pub(crate) type NativeFactory = fn(&[(String, String)], &Arc<Registry>) -> Arc<dyn Code>;
 
-/// The maker for a strategy.
-pub(crate) fn maker<S: sdk::Strategy + Send + 'static>() -> Maker
+/// Returns the factory for a strategy.
+pub(crate) fn native_factory<S: sdk::Strategy + Send + 'static>() -> NativeFactory
 where
     S::Params: Send,
 {
@@ -35,14 +35,14 @@ where
     }
 }
 
-/// A batch as the SDK reads it.
+/// Returns a batch as the SDK's events.
 pub(crate) const fn batch(events: &[Event]) -> &[sdk::Event] {
     const {
         assert!(size_of::<Event>() == size_of::<sdk::Event>());
         assert!(align_of::<Event>() == align_of::<sdk::Event>());
     };
     // SAFETY: both are the contract's event in the canonical layout, which each crate asserts field by field, and the
-    // ring holds values of the contract only: it is what a guest is handed too.
+    // ring holds only values of the contract: guests receive the same bytes.
     unsafe { std::slice::from_raw_parts(events.as_ptr().cast(), events.len()) }
 }
 
@@ -106,7 +106,7 @@ where
 struct Running<S: sdk::Strategy> {
     runner: Runner<S>,
     world: World,
-    /// Its last call sent something, so its own book has changed since.
+    /// Whether its last call sent actions, so that its own book has changed since.
     acted: bool,
 }
 
@@ -144,7 +144,7 @@ where
     }
 }
 
-/// Positions and orders as of now. The plugins that run natively read nothing else.
+/// The current positions and orders. The native plugins read nothing else.
 fn bring_up(world: &mut World, book: &StrategyBook) {
     world.positions.clear();
     for position in book.positions() {

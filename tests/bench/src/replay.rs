@@ -1,18 +1,19 @@
-//! `replay`: a run on the captures is kept in reels; then it is done again from them, flat out, with every decision compared;
-//! and gone on with, as after a crash, where the venue is brought along and checked too.
+//! `replay`: a run on the captures is recorded in reels; then it is replayed from them at maximum speed, comparing every
+//! decision, and resumed as after a crash, which replays and checks the venue too.
 
-use crate::deck::{Deck, Market, Nobody, Role};
+use crate::deck::{Deck, Market, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::time::Instant;
-use tickdeck::reel::{ACTIONS, EVENTS, Entry, JournalRecorder, Run, decode};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Deed, EngineConfig, Tape, TapeError};
+use tickdeck_engine::{Effect, EngineConfig, Tape, TapeError};
 use tickdeck_journal::{Reader, ReelConfig, Sync};
 use tickdeck_model::Event;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_recording::{ACTIONS, ActionsRecord, EVENTS, JournalRecorder, RecordedRun, decode};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Events per second of a replay with one EMA cross.
 const RATE: f64 = 5e6;
@@ -22,35 +23,39 @@ const RECOVERY: f64 = 2.0;
 const GIB: f64 = (1u64 << 30) as f64;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let found = guests::modules()?
         .into_iter()
         .find(|(name, _)| name == "ema-cross");
     let (name, file) = found.context("ema-cross is missing")?;
-    let role = [Role::of(&host.load(&file, &name, &Limits::default())?)];
+    let spec = [StrategySpec::of(&host.load(
+        &file,
+        &name,
+        &ResourceLimits::default(),
+    )?)];
     let market = Market::Captures(&effort.captures);
     let folder = tempfile::tempdir()?;
-    let run = Run {
+    let run = RecordedRun {
         number: 1,
         folder: folder.path().join("kept"),
     };
-    record(&market, &role, &run)?;
+    record(&market, &spec, &run)?;
     let bytes = size(&run.folder)?;
     let [replayed, live, kept, recovered] = interleave(
         effort.rounds,
         [
-            &mut || replay(&market, &role, &run),
-            &mut || rate(&market, &role, None),
+            &mut || replay(&market, &spec, &run),
+            &mut || rate(&market, &spec, None),
             &mut || {
-                let run = Run {
+                let run = RecordedRun {
                     number: 2,
                     folder: folder.path().join("again"),
                 };
-                let rate = rate(&market, &role, Some(&run));
+                let rate = rate(&market, &spec, Some(&run));
                 std::fs::remove_dir_all(&run.folder)?;
                 rate
             },
-            &mut || recover(&market, &role, &run),
+            &mut || recover(&market, &spec, &run),
         ],
     )?;
     let claim = |bench, against, goal| Claim {
@@ -77,14 +82,14 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// Plays the market once and keeps the run.
-fn record(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<()> {
-    rate(market, roles, Some(run)).map(drop)
+/// Plays the market once and records the run.
+fn record(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<()> {
+    rate(market, specs, Some(run)).map(drop)
 }
 
-/// Events per second of a live run, kept or not.
-fn rate(market: &Market<'_>, roles: &[Role], run: Option<&Run>) -> Result<f64> {
-    let mut deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the events per second of a live run, recorded or not.
+fn rate(market: &Market<'_>, specs: &[StrategySpec], run: Option<&RecordedRun>) -> Result<f64> {
+    let mut deck = Deck::open(market, specs, EngineConfig::default())?;
     if let Some(run) = run {
         let config = ReelConfig {
             sync: Sync::default(),
@@ -93,15 +98,15 @@ fn rate(market: &Market<'_>, roles: &[Role], run: Option<&Run>) -> Result<f64> {
         let (recorder, _) = JournalRecorder::open(run, &config, None)?;
         deck.engine.record(Box::new(recorder));
     }
-    let report = deck.engine.run(&mut Nobody)?;
+    let report = deck.engine.run(&mut NullObserver)?;
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }
 
-/// Events per second of a replay.
-fn replay(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
-    let deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the events per second of a replay.
+fn replay(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<f64> {
+    let deck = Deck::open(market, specs, EngineConfig::default())?;
     let mut tape = Reels::open(&run.folder)?;
-    let replayed = deck.engine.replay(&mut tape, &mut Nobody)?;
+    let replayed = deck.engine.replay(&mut tape, &mut NullObserver)?;
     ensure!(
         replayed.divergence.is_none() && replayed.compared > 0,
         "the replay is not the run: {:?}",
@@ -111,12 +116,12 @@ fn replay(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
     Ok(report.status.events as f64 / (report.elapsed_ns as f64 / 1e9))
 }
 
-/// Seconds until a host stands where the run ended.
-fn recover(market: &Market<'_>, roles: &[Role], run: &Run) -> Result<f64> {
-    let mut deck = Deck::open(market, roles, EngineConfig::default())?;
+/// Returns the seconds until a host has recovered to the end of the run.
+fn recover(market: &Market<'_>, specs: &[StrategySpec], run: &RecordedRun) -> Result<f64> {
+    let mut deck = Deck::open(market, specs, EngineConfig::default())?;
     let started = Instant::now();
     let mut tape = Reels::open(&run.folder)?;
-    let resumed = deck.engine.resume(&mut tape, &mut Nobody)?;
+    let resumed = deck.engine.resume(&mut tape, &mut NullObserver)?;
     ensure!(resumed.actions > 0, "nothing was recovered");
     Ok(started.elapsed().as_secs_f64())
 }
@@ -129,7 +134,7 @@ fn size(folder: &Path) -> Result<f64> {
     Ok(bytes as f64)
 }
 
-fn events(run: &Run) -> Result<u64> {
+fn events(run: &RecordedRun) -> Result<u64> {
     let segments = tickdeck_journal::segments(&run.folder, EVENTS)?;
     Ok(segments.iter().map(|segment| segment.records).sum())
 }
@@ -164,16 +169,17 @@ impl Tape for Reels {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         loop {
             let Some(record) = self.actions.next().map_err(words)? else {
                 return Ok(None);
             };
             match decode(record.kind, record.payload).map_err(words)? {
-                Entry::Deed(position, deed) | Entry::Sent(position, deed, _) => {
-                    return Ok(Some((position, deed)));
+                ActionsRecord::Effect(position, effect)
+                | ActionsRecord::Sent(position, effect, _) => {
+                    return Ok(Some((position, effect)));
                 }
-                Entry::Session | Entry::Mark(..) | Entry::End => {}
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
             }
         }
     }

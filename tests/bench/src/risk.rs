@@ -1,18 +1,18 @@
-//! `risk`: what the checks of one order cost, every limit set and every order within them: `order` of the middleware
-//! alone, `routed` with what the router looks up and sums up for it.
+//! `risk`: the cost of the checks of one order, with every limit set and every order within the limits: `order` for the
+//! middleware alone, `routed` with the router's lookups and sums.
 //!
-//! Each order is timed on its own, because what counts is the slow one. What reading the clock costs is in the figures;
-//! the baseline, the same loop around a middleware that lets everything pass, shows how much that is.
+//! Each order is timed separately, because the slow ones matter. The figures include the cost of reading the clock; the
+//! baseline, the same loop around a middleware that passes everything, shows it.
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row};
 use anyhow::{Context, Result, anyhow};
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::Instant;
-use tickdeck_engine::middleware::{Change, Denial, OrderMiddleware, Risk, Situation};
-use tickdeck_engine::{Checks, InstrumentLimits, Limits, Mode, OrderRate, RiskConfig};
+use tickdeck_engine::middleware::{Denial, OrderChange, OrderContext, OrderMiddleware, Risk};
+use tickdeck_engine::{Checks, InstrumentLimits, Mode, OrderLimits, OrderRate, RiskConfig};
 use tickdeck_model::{
     Amount, Currency, CurrencyId, Event, Fill, Instrument, InstrumentId, Liquidity, OrderType, Pad,
     Price, Quote, Side, Size, StrategyId, Submit, TimeInForce, Timestamp, VenueId,
@@ -22,7 +22,7 @@ use tickdeck_portfolio::Portfolio;
 const INSTRUMENTS: u32 = 3;
 const STRATEGIES: u32 = 4;
 
-/// Orders of one strategy at work meanwhile.
+/// The working orders of one strategy during the measurement.
 const WORKING: u32 = 60;
 
 /// Event time between two orders: the 100 orders a second of the default rate, from each strategy.
@@ -83,20 +83,20 @@ impl Rounds {
     }
 }
 
-/// Lets everything pass.
+/// Passes everything.
 struct Open;
 
 impl OrderMiddleware for Open {
-    fn check(&mut self, _: &Submit, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check(&mut self, _: &Submit, _: &OrderContext<'_>) -> Result<(), Denial> {
         Ok(())
     }
 
-    fn check_change(&mut self, _: &Change, _: &Situation<'_>) -> Result<(), Denial> {
+    fn check_change(&mut self, _: &OrderChange, _: &OrderContext<'_>) -> Result<(), Denial> {
         Ok(())
     }
 }
 
-/// A middleware where the router has it, and the orders that come to it.
+/// A middleware as the router holds it, and the orders that it checks.
 struct Desk {
     middleware: Box<dyn OrderMiddleware>,
     instruments: Vec<Instrument>,
@@ -112,7 +112,7 @@ impl Desk {
         }
     }
 
-    /// Checks `orders` orders, each against the clock.
+    /// Checks `orders` orders and times each.
     fn round(&mut self, orders: usize) -> Result<Histogram<u64>> {
         let mut took_ns = Histogram::new(3)?;
         for _ in 0..orders {
@@ -128,8 +128,8 @@ impl Desk {
     }
 }
 
-/// The router's checks: the same orders, and what each is judged by looked up: the last quote, the position, and what
-/// [`WORKING`] orders at work of the strategy would buy and sell.
+/// The router's checks: the same orders, including the lookups of each: the last quote, the position, and the exposure of
+/// the strategy's [`WORKING`] working orders.
 struct Routed {
     checks: Checks,
     instruments: Vec<Instrument>,
@@ -175,7 +175,7 @@ impl Routed {
         let mut took_ns = Histogram::new(3)?;
         for _ in 0..orders {
             let order = order(self.sent);
-            let Situation {
+            let OrderContext {
                 now,
                 strategy,
                 quote,
@@ -218,10 +218,10 @@ fn currency(id: u32) -> Currency {
     }
 }
 
-/// Every limit there is, none of which the orders break.
+/// Every limit, none of which the orders violate.
 fn limits() -> RiskConfig {
     let ids = || (0..INSTRUMENTS).map(InstrumentId);
-    let of_strategy = Limits {
+    let of_strategy = OrderLimits {
         max_notional: Some(Amount(25_000)),
         max_position_notional: Some(Amount(100_000)),
         collar_bps: Some(500),
@@ -245,7 +245,7 @@ fn limits() -> RiskConfig {
         max_position: Some(Size(200_000)),
     };
     RiskConfig {
-        default: Limits::default(),
+        default: OrderLimits::default(),
         strategies: (0..STRATEGIES)
             .map(|id| (StrategyId(id), of_strategy.clone()))
             .collect(),
@@ -297,7 +297,7 @@ fn order(number: u64) -> Submit {
 }
 
 /// A market quoted a moment ago, and a strategy that holds something and has orders working on both sides.
-fn situation(number: u64, instruments: &[Instrument]) -> Situation<'_> {
+fn situation(number: u64, instruments: &[Instrument]) -> OrderContext<'_> {
     let now: Timestamp = 1_000_000_000 + number as i64 * GAP_NS;
     let at = (number % u64::from(INSTRUMENTS)) as usize;
     let quote = Quote {
@@ -308,7 +308,7 @@ fn situation(number: u64, instruments: &[Instrument]) -> Situation<'_> {
         ask: Price(6_000_100),
         ask_size: Size(100_000),
     };
-    Situation {
+    OrderContext {
         now,
         leaves_at: now,
         strategy: StrategyId((number % u64::from(STRATEGIES)) as u32),

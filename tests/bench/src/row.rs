@@ -10,12 +10,12 @@ pub(crate) struct Row {
     /// Median over the rounds.
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
-    /// The baseline's median over the same rounds, and what it is.
+    /// The baseline's median over the same rounds, and its description.
     pub(crate) baseline: f64,
     pub(crate) against: &'static str,
     /// Median of the rounds' own ratios of value to baseline.
     pub(crate) ratio: f64,
-    /// What the value, or the ratio, must not exceed (times) or must reach (rates).
+    /// The bound that the value or ratio must not exceed (times) or must reach (rates).
     pub(crate) goal: Option<f64>,
     /// `value` or `ratio`.
     pub(crate) goal_is_for: &'static str,
@@ -25,26 +25,26 @@ pub(crate) struct Row {
     pub(crate) max: f64,
 }
 
-/// What is to be reached.
+/// The goal of a row.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     Value(f64),
-    /// Of value to baseline.
+    /// A goal for the ratio of value to baseline.
     Ratio(f64),
 }
 
-/// What a row is about.
+/// The claim of a row.
 pub(crate) struct Claim {
     pub(crate) bench: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) against: &'static str,
     pub(crate) goal: Option<Goal>,
-    /// Whether more is better, as with rates.
+    /// Whether a larger value is better, as for rates.
     pub(crate) more_is_better: bool,
 }
 
 impl Claim {
-    /// Makes the row from what each round measured, in the same order for both.
+    /// Creates the row from the results of each round, in the same order for both.
     pub(crate) fn row(self, values: &[f64], baselines: &[f64]) -> Row {
         let ratios: Vec<f64> = values
             .iter()
@@ -55,7 +55,7 @@ impl Claim {
         self.filled(figures, values)
     }
 
-    /// Makes the row from single samples, of which a quantile counts: 0.5 for the median, 1.0 for the worst.
+    /// Creates the row from single samples, by a quantile of them: 0.5 for the median, 1.0 for the maximum.
     pub(crate) fn quantile(self, samples: &[f64], baselines: &[f64], part: f64) -> Row {
         let (value, baseline) = (quantile(samples, part), quantile(baselines, part));
         self.filled((value, baseline, value / baseline), samples)
@@ -91,7 +91,7 @@ impl Claim {
     }
 }
 
-/// Measures several things in turn, `rounds` times, after one round that does not count; returns each one's rounds.
+/// Runs several measurements alternately, `rounds` times, after one warm-up round; returns the rounds of each.
 pub(crate) fn interleave<const N: usize>(
     rounds: usize,
     mut measures: [&mut dyn FnMut() -> anyhow::Result<f64>; N],
@@ -119,7 +119,7 @@ fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The sample that this part of all samples does not exceed; 0 if there is none.
+/// Returns the sample that the given part of all samples does not exceed; 0 if there are no samples.
 pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -133,7 +133,7 @@ pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
 pub(crate) fn print_table(rows: &[Row]) {
     println!(
         "{:<34} {:>12} {:<12} {:>11} {:>11} {:>11} {:>7} {:>9} {:>6}  baseline is",
-        "bench", "median", "unit", "min", "max", "baseline", "ratio", "goal", "holds"
+        "bench", "median", "unit", "min", "max", "baseline", "ratio", "goal", "met"
     );
     for row in rows {
         let goal = match (row.goal, row.goal_is_for) {

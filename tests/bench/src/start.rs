@@ -3,8 +3,9 @@
 //! The binary tells in its closing object when the first decision was, counted from where its command starts. What the
 //! system needs to get there is less than a whole run of `tickdeck --version`, which is measured and added.
 
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +14,7 @@ use std::time::Instant;
 /// Rounds at most: each takes a second.
 const ROUNDS: usize = 10;
 
-/// How long the demo plays after its start.
+/// The time that the demo plays after its start.
 const PLAYED: &str = "250ms";
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {

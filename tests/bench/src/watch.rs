@@ -1,25 +1,25 @@
-//! Looks over a strategy's shoulder: when it is called, how long a call took that failed, and the state it ends with.
+//! Observes a strategy: the times of its calls, the duration of failed calls, and its final state.
 
-use crate::deck::ns_since;
+use crate::clock::ns_since;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy};
 use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
-/// What is seen of a strategy, whatever the instance.
+/// The observations of a strategy, across its instances.
 pub(crate) struct Watch {
     epoch: Instant,
-    /// Whether calls are timed, which costs two looks at a clock for each.
+    /// Whether calls are timed, which costs two readings of the clock for each.
     timed: bool,
     seen: Mutex<Seen>,
 }
 
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// From the end of a call to the beginning of the next of the same instance, in us.
+    /// The gaps between a call's end and the start of the next call of the same instance, in us.
     pub(crate) gaps_us: Vec<f64>,
-    /// How long the calls took that failed, in ms.
+    /// The durations of failed calls, in ms.
     pub(crate) failed_ms: Vec<f64>,
     /// The state at the end of the run.
     pub(crate) state: Option<Vec<u8>>,
@@ -34,7 +34,7 @@ impl Watch {
         })
     }
 
-    /// Takes what was seen.
+    /// Takes the observations.
     pub(crate) fn take(&self) -> Seen {
         std::mem::take(&mut *self.seen())
     }
@@ -44,7 +44,7 @@ impl Watch {
     }
 }
 
-/// The same code, watched.
+/// Returns the same code with its calls observed.
 pub(crate) fn watched(code: Arc<dyn Code>, watch: &Arc<Watch>) -> Arc<dyn Code> {
     let watch = Arc::clone(watch);
     Arc::new(WatchedCode { code, watch })

@@ -1,31 +1,9 @@
-//! Every line of the protocol, against the golden file, and what is no line of it.
+//! Every message of the protocol against the golden file, and lines that are not messages.
 
 use super::*;
 
-/// Every request, then every answer, a line each.
+/// Every request, then every answer, one per line.
 const GOLDEN: &str = include_str!("protocol.golden.jsonl");
-
-fn requests() -> Vec<Request> {
-    let name = || "ema-cross".to_owned();
-    vec![
-        Request::Status,
-        Request::Strategies,
-        Request::Show { name: name() },
-        Request::Pause { name: Some(name()) },
-        Request::Pause { name: None },
-        Request::Reduce { name: Some(name()) },
-        Request::Resume { name: Some(name()) },
-        Request::Reload { name: name() },
-        Request::Rollback { name: name() },
-        Request::Promote { name: name() },
-        Request::Remove { name: name() },
-        Request::Approve {
-            name: name(),
-            seen: None,
-        },
-        Request::Kill,
-    ]
-}
 
 fn strategy() -> StrategyLine {
     StrategyLine {
@@ -44,6 +22,7 @@ fn strategy() -> StrategyLine {
             size: "-0.01".to_owned(),
         }],
         profit: Some("-48.06".to_owned()),
+        results: Vec::new(),
         note: Some("asks for max_notional 50,000".to_owned()),
         shadow: Some(ShadowLine {
             version: "1.3.0".to_owned(),
@@ -79,12 +58,14 @@ fn status() -> HostStatus {
             last: None,
             events: 27_706,
             stale: false,
+            ..InstrumentLine::default()
         }],
         strategies: vec![timed()],
+        ..HostStatus::default()
     }
 }
 
-/// As a status has it.
+/// The strategy as a status has it.
 fn timed() -> StrategyLine {
     StrategyLine {
         event_times: vec![TimeBucket {
@@ -144,29 +125,89 @@ fn answers() -> Vec<Answer> {
     ]
 }
 
-#[test]
-fn every_line_is_as_in_the_golden_file_and_reads_back_as_what_was_written() {
-    let (requests, answers) = (requests(), answers());
-    let written: Vec<Vec<u8>> = requests
-        .iter()
-        .map(|request| request_line(request).unwrap())
-        .chain(answers.iter().map(|answer| answer_line(answer).unwrap()))
-        .collect();
-    let text = String::from_utf8(written.concat()).unwrap();
-    assert_eq!(text, GOLDEN, "this changes the protocol:\n{text}");
-
-    let mut lines = GOLDEN.lines().map(str::as_bytes);
-    for request in requests {
-        assert_eq!(read_request(lines.next().unwrap()), Ok(request));
-    }
-    for answer in answers {
-        assert_eq!(read_answer(lines.next().unwrap()), Ok(answer));
-    }
-    assert_eq!(lines.next(), None);
+/// The lines of the golden file that hold a request.
+fn golden_requests() -> impl Iterator<Item = &'static str> {
+    let of_request = |line: &&str| line.starts_with(r#"{"protocol":1,"request":"#);
+    GOLDEN.lines().filter(of_request)
 }
 
 #[test]
-fn another_version_is_told_apart_from_a_line_that_makes_no_sense() {
+fn every_request_is_in_the_golden_file_and_is_written_as_it_is_read() {
+    for line in golden_requests() {
+        let request = read_request(line.as_bytes()).unwrap();
+        let written = request_line(&request).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), format!("{line}\n"));
+    }
+    // An unknown command is refused with the list of those that there are.
+    let unknown = br#"{"protocol":1,"request":{"command":"?"}}"#;
+    let Err(Misread::Malformed(problem)) = read_request(unknown) else {
+        panic!("it was taken");
+    };
+    let (_, known) = problem.split_once("expected one of ").unwrap();
+    for command in known.split(", ") {
+        let command = command.trim_matches('`');
+        let named = format!(r#""command":"{command}""#);
+        let is_golden = golden_requests().any(|line| line.contains(&named));
+        assert!(is_golden, "protocol.golden.jsonl lacks `{command}`");
+    }
+}
+
+#[test]
+fn every_answer_is_as_in_the_golden_file_and_reads_back_as_what_was_written() {
+    let answers = answers();
+    let written: Vec<Vec<u8>> = answers
+        .iter()
+        .map(|answer| answer_line(answer).unwrap())
+        .collect();
+    let text = String::from_utf8(written.concat()).unwrap();
+    let mut golden = GOLDEN.lines().skip(golden_requests().count());
+    let expected: String = golden.clone().map(|line| format!("{line}\n")).collect();
+    assert_eq!(text, expected, "this changes the protocol:\n{text}");
+    for answer in answers {
+        assert_eq!(read_answer(golden.next().unwrap().as_bytes()), Ok(answer));
+    }
+    assert_eq!(golden.next(), None);
+}
+
+#[test]
+fn fields_that_came_later_are_written_and_may_be_missing() {
+    let mut later = status();
+    later.denied_by_reason = [("MAX_NOTIONAL".to_owned(), 3)].into();
+    later.balances = [("USDT".to_owned(), "999883.9".to_owned())].into();
+    later.instruments[0].bid_size = Some("1.0087".to_owned());
+    later.instruments[0].ask_size = Some("2.29327".to_owned());
+    later.strategies[0].results = vec![ResultLine {
+        currency: "USDT".to_owned(),
+        realised: "-40".to_owned(),
+        unrealised: "-8.06".to_owned(),
+        fees: "0".to_owned(),
+    }];
+    later.working = vec![OrderLine {
+        strategy: "ema-cross".to_owned(),
+        id: "1-7".to_owned(),
+        symbol: "BTCUSDT.SIM".to_owned(),
+        side: "sell".to_owned(),
+        price: None,
+        size: "0.01".to_owned(),
+        filled: "0.0025".to_owned(),
+        state: "part filled".to_owned(),
+    }];
+    let answer = Answer::Status(Box::new(later));
+    let line = String::from_utf8(answer_line(&answer).unwrap()).unwrap();
+    for field in [
+        r#""denied_by_reason":{"MAX_NOTIONAL":3}"#,
+        r#""balances":{"USDT":"999883.9"}"#,
+        r#""bid":"60109.00","bid_size":"1.0087","ask":"60110.00","ask_size":"2.29327""#,
+        r#""results":[{"currency":"USDT","realised":"-40","unrealised":"-8.06","fees":"0"}]"#,
+        r#""price":null,"size":"0.01","filled":"0.0025","state":"part filled"}]"#,
+    ] {
+        assert!(line.contains(field), "{field}: {line}");
+    }
+    assert_eq!(read_answer(line.trim_end().as_bytes()), Ok(answer));
+}
+
+#[test]
+fn another_version_is_told_apart_from_a_malformed_line() {
     let other = br#"{"protocol":2,"request":{"order":"pause","who":7}}"#;
     assert_eq!(read_request(other), Err(Misread::Version(2)));
     let other = br#"{"protocol":2,"said":"done"}"#;
@@ -187,7 +228,7 @@ fn another_version_is_told_apart_from_a_line_that_makes_no_sense() {
 }
 
 #[test]
-fn a_misspelt_name_never_means_all_strategies() {
+fn a_misspelt_key_never_means_all_strategies() {
     let line = br#"{"protocol":1,"request":{"command":"pause","nmae":"ema-cross"}}"#;
     let Err(Misread::Malformed(problem)) = read_request(line) else {
         panic!("it was taken");
@@ -196,12 +237,12 @@ fn a_misspelt_name_never_means_all_strategies() {
 }
 
 #[test]
-fn a_status_of_a_host_that_tells_no_times_is_understood() {
+fn a_status_without_times_is_understood() {
     let times = r#""event_times":[{"up_to_ns":2048,"count":900}],"#;
     let line = GOLDEN.lines().find(|line| line.contains(r#""status":"#));
-    let (told, untold) = (line.unwrap(), line.unwrap().replacen(times, "", 1));
-    assert_ne!(told, untold);
-    let Ok(Answer::Status(status)) = read_answer(untold.as_bytes()) else {
+    let (timed, untimed) = (line.unwrap(), line.unwrap().replacen(times, "", 1));
+    assert_ne!(timed, untimed);
+    let Ok(Answer::Status(status)) = read_answer(untimed.as_bytes()) else {
         panic!("it was not understood");
     };
     assert_eq!(status.strategies, vec![strategy()]);

@@ -7,12 +7,12 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tempfile::TempDir;
 
-/// Longer than any test takes, so that it is never what ends one.
+/// Longer than any test takes, so that it never ends one.
 const PATIENT: Duration = Duration::from_secs(600);
-/// Soon over.
+/// A short time limit.
 const IMPATIENT: Duration = Duration::from_millis(20);
 
-/// Says what it was asked; panics over `reload`, refuses `remove`, and answers `approve` with 2 MiB.
+/// Answers with the request; panics on `reload`, refuses `remove`, and answers `approve` with 2 MiB.
 struct Echo;
 
 impl Handler for Echo {
@@ -26,7 +26,7 @@ impl Handler for Echo {
     }
 }
 
-/// Reports that it was called and then waits for leave to answer.
+/// Reports that it was called, and then waits for permission to answer.
 struct Slow {
     called: SyncSender<()>,
     leave: Mutex<Receiver<()>>,
@@ -68,7 +68,7 @@ fn pause() -> Request {
     Request::Pause { name }
 }
 
-/// The refusal that comes on a connection; the connection is at its end after it.
+/// Reads the refusal on a connection, which ends after it.
 fn refusal(mut stream: &UnixStream) -> String {
     let mut line = Vec::new();
     // A server that closes with unread bytes resets the connection, after its answer.
@@ -80,7 +80,7 @@ fn refusal(mut stream: &UnixStream) -> String {
     }
 }
 
-/// What the server answers to bytes of no request; `end` hangs up the sending side.
+/// Returns the server's answer to bytes that are not a request; `end` closes the sending side.
 fn answer_to(path: &Path, bytes: &[u8], end: bool) -> String {
     let mut stream = UnixStream::connect(path).unwrap();
     // The server need not read it all.
@@ -107,7 +107,7 @@ fn a_request_is_answered_by_the_handler_and_so_is_the_next_one() {
 }
 
 #[test]
-fn folder_and_socket_are_their_owners_alone() {
+fn folder_and_socket_are_accessible_to_their_owner_only() {
     let (_folder, path) = folder();
     let _server = open(&path);
     let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().mode() & 0o7777;
@@ -116,7 +116,7 @@ fn folder_and_socket_are_their_owners_alone() {
 }
 
 #[test]
-fn a_folder_that_is_not_this_users_alone_is_refused() {
+fn a_folder_that_others_can_use_is_refused() {
     let own = 1_000;
     assert_eq!(folder_problem(true, own, 0o40700, own), None);
     assert_eq!(folder_problem(true, own, 0o40755, own), None);
@@ -135,7 +135,7 @@ fn a_folder_that_is_not_this_users_alone_is_refused() {
     std::fs::create_dir(folder.path().join("other")).unwrap();
     symlink(folder.path().join("other"), path.parent().unwrap()).unwrap();
     let error = Server::open(&path, Arc::new(Echo)).unwrap_err();
-    assert!(error.to_string().contains("it is no folder"), "{error}");
+    assert!(error.to_string().contains("it is not a folder"), "{error}");
     std::fs::remove_file(path.parent().unwrap()).unwrap();
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     std::fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
@@ -156,7 +156,7 @@ fn a_socket_that_nobody_listens_at_is_replaced() {
 }
 
 #[test]
-fn a_second_host_is_refused_with_the_process_of_the_first_which_goes_on() {
+fn a_second_host_is_refused_with_the_process_id_of_the_first() {
     let (_folder, path) = folder();
     let _server = open(&path);
     let error = Server::open(&path, Arc::new(Echo)).unwrap_err();
@@ -169,7 +169,7 @@ fn a_second_host_is_refused_with_the_process_of_the_first_which_goes_on() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_left_alone() {
     let (_folder, path) = folder();
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     std::fs::write(&path, "precious").unwrap();
@@ -179,14 +179,14 @@ fn a_file_that_is_no_socket_is_left_alone() {
 }
 
 #[test]
-fn a_dropped_server_is_gone_with_its_socket_and_hangs_up_on_who_has_not_asked() {
+fn a_dropped_server_removes_its_socket_and_refuses_clients_that_have_not_asked() {
     let (_folder, path) = folder();
     let server = open(&path);
     let silent = UnixStream::connect(&path).unwrap();
     // Answered, so the silent one before it was accepted too.
     ask(&path, &Request::Status);
     drop(server);
-    assert_eq!(refusal(&silent), "the host ends");
+    assert_eq!(refusal(&silent), "the host is shutting down");
     assert!(!path.exists());
     let error = Client::connect(&path).unwrap_err();
     let text = "no host runs here: start one with `tickdeck run`";
@@ -204,7 +204,7 @@ fn a_dropped_server_leaves_the_socket_of_its_successor() {
 }
 
 #[test]
-fn a_dropped_server_still_gives_the_answer_under_way() {
+fn a_dropped_server_still_sends_pending_answers() {
     let (_folder, path) = folder();
     let (slow, is_called, give_leave) = Slow::new();
     let server = Server::open_with(&path, slow, PATIENT).unwrap();
@@ -218,20 +218,20 @@ fn a_dropped_server_still_gives_the_answer_under_way() {
 }
 
 #[test]
-fn whatever_a_client_sends_it_gets_one_clear_error_and_the_host_goes_on() {
+fn whatever_a_client_sends_it_gets_one_clear_error_and_the_host_carries_on() {
     let (_folder, path) = folder();
     let _server = open(&path);
     let long = vec![b'x'; 2 * MAX_LINE];
     let cases: [(&[u8], bool, &str); 8] = [
-        (b"\xff\xfe\x00garbage\n", false, "this is no request"),
-        (b"GET / HTTP/1.1\r\n\r\n", false, "this is no request"),
-        (b"\n", false, "this is no request"),
+        (b"\xff\xfe\x00garbage\n", false, "this is not a request"),
+        (b"GET / HTTP/1.1\r\n\r\n", false, "this is not a request"),
+        (b"\n", false, "this is not a request"),
         (
             br#"{"protocol":1,"requ"#,
             true,
-            "the request broke off after 19 bytes",
+            "the request ended after 19 bytes",
         ),
-        (b"", true, "the request broke off after 0 bytes"),
+        (b"", true, "the request ended after 0 bytes"),
         (&long, false, "the request is longer than 1048576 bytes"),
         (
             b"{\"protocol\":1,\"request\":{\"command\":\"buy\"}}\n",
@@ -258,13 +258,13 @@ fn whatever_a_client_sends_it_gets_one_clear_error_and_the_host_goes_on() {
 }
 
 #[test]
-fn a_client_that_sends_nothing_or_drips_is_answered_when_its_time_is_up() {
+fn a_client_that_sends_nothing_or_slowly_is_refused_when_its_time_is_up() {
     let (_folder, path) = folder();
     let _server = Server::open_with(&path, Arc::new(Echo), IMPATIENT).unwrap();
-    let late = "no whole request came within 0.02 s: end it with a newline";
+    let late = "no complete request within 0.02 s: end it with a newline";
     assert_eq!(answer_to(&path, b"", false), late);
     let mut stream = UnixStream::connect(&path).unwrap();
-    // Each byte is a sign of life; only the whole counts. It ends because the server hangs up.
+    // Each byte is a sign of life, but only the total time counts. It ends because the server closes the connection.
     while stream.write_all(b" ").is_ok() {}
     let message = refusal(&stream);
     assert!(
@@ -274,7 +274,7 @@ fn a_client_that_sends_nothing_or_drips_is_answered_when_its_time_is_up() {
 }
 
 #[test]
-fn a_panic_of_the_handler_is_an_answer_and_the_host_goes_on() {
+fn a_panic_of_the_handler_is_answered_and_the_host_carries_on() {
     let (_folder, path) = folder();
     let _server = open(&path);
     let name = "x".to_owned();
@@ -287,7 +287,7 @@ fn a_panic_of_the_handler_is_an_answer_and_the_host_goes_on() {
 }
 
 #[test]
-fn an_answer_beyond_the_bound_of_a_line_is_refused() {
+fn an_answer_longer_than_a_line_is_refused() {
     let (_folder, path) = folder();
     let _server = open(&path);
     let name = "x".to_owned();
@@ -298,7 +298,7 @@ fn an_answer_beyond_the_bound_of_a_line_is_refused() {
 }
 
 #[test]
-fn one_connection_too_many_is_turned_away_and_the_others_are_answered() {
+fn one_connection_too_many_is_refused_and_the_others_are_answered() {
     let (_folder, path) = folder();
     let (slow, is_called, give_leave) = Slow::new();
     let _server = Server::open_with(&path, slow, PATIENT).unwrap();
@@ -312,7 +312,10 @@ fn one_connection_too_many_is_turned_away_and_the_others_are_answered() {
         .collect();
     (0..MAX_CONNECTIONS).for_each(|_| is_called.recv().unwrap());
     let refused = ask(&path, &Request::Status);
-    assert_eq!(refused, Answer::refused("16 others are asking: try again"));
+    assert_eq!(
+        refused,
+        Answer::refused("16 other connections are open: try again")
+    );
     (0..MAX_CONNECTIONS).for_each(|_| give_leave.send(()).unwrap());
     for stream in asking {
         let answer = read_line(&stream, MAX_LINE, PATIENT).unwrap();
@@ -321,8 +324,8 @@ fn one_connection_too_many_is_turned_away_and_the_others_are_answered() {
     }
 }
 
-/// What a client makes of a host that answers with `bytes` and hangs up.
-fn told(bytes: &'static [u8]) -> ControlError {
+/// Returns the error of a client whose host answers with `bytes` and closes the connection.
+fn error_on(bytes: &'static [u8]) -> ControlError {
     let (_folder, path) = folder();
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     let listener = UnixListener::bind(&path).unwrap();
@@ -337,14 +340,17 @@ fn told(bytes: &'static [u8]) -> ControlError {
 }
 
 #[test]
-fn a_client_tells_a_host_of_another_version_and_one_that_makes_no_sense() {
-    let error = told(b"{\"protocol\":2,\"reply\":\"new words\"}\n").to_string();
-    assert!(error.contains("speaks version 2"), "{error}");
+fn a_client_reports_another_version_and_unreadable_answers() {
+    let error = error_on(b"{\"protocol\":2,\"reply\":\"new words\"}\n").to_string();
+    assert!(error.contains("uses version 2"), "{error}");
     assert!(error.contains("this command version 1"), "{error}");
-    let error = told(b"").to_string();
-    assert!(error.ends_with("the host hung up without one"), "{error}");
-    let error = told(b"{\"proto").to_string();
+    let error = error_on(b"").to_string();
+    assert!(
+        error.ends_with("the host closed the connection without one"),
+        "{error}"
+    );
+    let error = error_on(b"{\"proto").to_string();
     assert!(error.ends_with("in the middle of it"), "{error}");
-    let error = told(b"HTTP/1.1 400 Bad Request\n").to_string();
-    assert!(error.contains("makes no sense"), "{error}");
+    let error = error_on(b"HTTP/1.1 400 Bad Request\n").to_string();
+    assert!(error.contains("cannot read the host's answer"), "{error}");
 }

@@ -4,15 +4,15 @@
 //! complete. They are closed by the first event of any kind at or after their end, and are sent before it. Count and
 //! volume bars are closed by the trade that fills them, and are sent after it; a trade is never split.
 
-use super::{Derived, Middleware, Verdict};
+use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Bar, BarBasis, Body, Event, InstrumentId, Kind, Pad, Size, Timestamp, Trade};
 
-/// Which bars to build.
+/// A specification of bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BarSpec {
-    /// Of which instrument.
+    /// The instrument.
     pub instrument: InstrumentId,
-    /// What closes one.
+    /// What closes a bar.
     pub basis: BarBasis,
     /// Milliseconds, trades or lots; above zero.
     pub step: u32,
@@ -46,7 +46,7 @@ impl BarBuilder {
         }
     }
 
-    /// Which bars it builds.
+    /// Returns the specification of its bars.
     pub fn spec(&self) -> BarSpec {
         self.spec
     }

@@ -1,6 +1,6 @@
-//! Thins quotes out by event time.
+//! Conflation of quotes by event time.
 
-use super::{Derived, Middleware, Verdict};
+use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Body, Event, InstrumentId, Kind, Quote, Timestamp};
 
 /// Passes at most one quote per instrument in an interval of event time. A quote held back is sent on, the latest
@@ -20,7 +20,7 @@ struct Held {
 }
 
 impl ConflateQuotes {
-    /// At most one quote in `interval_ns`.
+    /// Passes at most one quote per instrument in `interval_ns`.
     pub fn new(interval_ns: u64) -> Self {
         let interval_ns = i64::try_from(interval_ns).unwrap_or(i64::MAX);
         Self {

@@ -1,6 +1,6 @@
-//! Drops what came twice and what came too late.
+//! Filters of events that came twice or too late.
 
-use super::{Derived, Middleware, Verdict};
+use super::event::{Derived, Middleware, Verdict};
 use tickdeck_model::{Event, Kind, View};
 
 /// Drops public trades whose number is not above the last of their instrument.

@@ -1,7 +1,7 @@
-//! What stands between the strategies and the venues.
+//! A middleware between the strategies and the venues: a check of orders.
 
-use crate::config::Limits;
-use crate::control::Mode;
+use crate::config::OrderLimits;
+use crate::handle::Mode;
 use tickdeck_model::{
     Instrument, OrderFormError, OrderType, Price, Quote, Reason, Side, Size, StrategyId, Submit,
     Timestamp,
@@ -13,19 +13,19 @@ use tickdeck_model::{
 /// else.
 pub trait OrderMiddleware: Send {
     /// A strategy has other limits from its next order or change on: it was swapped, or the operator said so.
-    fn set_limits(&mut self, _strategy: StrategyId, _limits: &Limits) {}
+    fn set_limits(&mut self, _strategy: StrategyId, _limits: &OrderLimits) {}
 
-    /// Judges a new order. The first middleware that refuses denies it; later ones do not see it.
+    /// Checks a new order. The first middleware that refuses denies it; later ones do not see it.
     ///
     /// # Errors
     /// The deny code and the values.
-    fn check(&mut self, order: &Submit, at: &Situation<'_>) -> Result<(), Denial>;
+    fn check(&mut self, order: &Submit, at: &OrderContext<'_>) -> Result<(), Denial>;
 
-    /// Judges a change of a working order, which is not among the situation's open ones.
+    /// Checks a change of a working order, which is not counted among the context's open orders.
     ///
     /// # Errors
     /// The deny code and the values.
-    fn check_change(&mut self, change: &Change, at: &Situation<'_>) -> Result<(), Denial>;
+    fn check_change(&mut self, change: &OrderChange, at: &OrderContext<'_>) -> Result<(), Denial>;
 }
 
 /// A refusal.
@@ -52,7 +52,7 @@ pub(crate) fn deny(reason: Reason, values: String) -> Result<(), Denial> {
 
 /// A change of a working order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct OrderChange {
     /// The order's side.
     pub side: Side,
     /// How it is priced.
@@ -69,14 +69,14 @@ pub struct Change {
     pub reduce_only: bool,
 }
 
-/// What is known when an order is judged: the state as of the event that caused it.
+/// What is known when an order is checked: the state as of the event that caused it.
 #[derive(Debug)]
-pub struct Situation<'a> {
+pub struct OrderContext<'a> {
     /// Host time of the cause.
     pub now: Timestamp,
-    /// When the order leaves: in a host that runs freely later than its cause, and never earlier.
+    /// When the order leaves: later than its cause where the kernel runs freely, and never earlier.
     pub leaves_at: Timestamp,
-    /// Whose order.
+    /// The strategy that sends it.
     pub strategy: StrategyId,
     /// What it trades.
     pub instrument: &'a Instrument,
@@ -96,7 +96,7 @@ pub struct Situation<'a> {
     pub open_sells: Size,
 }
 
-impl Situation<'_> {
+impl OrderContext<'_> {
     /// Whether an order, with every working order on its side filled first, still only reduces the position.
     pub fn only_reduces(&self, side: Side, size: Size) -> bool {
         let (held, open) = match side {

@@ -5,7 +5,7 @@ use super::{feed, order};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, Version};
-use tickdeck_engine::{EngineConfig, Limits, RiskConfig};
+use tickdeck_engine::{EngineConfig, OrderLimits, RiskConfig};
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
 
@@ -163,14 +163,14 @@ pub(crate) fn started(version: &Version) -> Box<dyn Strategy> {
 }
 
 pub(crate) fn config(workers: usize, max_batch: usize, split_seed: Option<u64>) -> EngineConfig {
-    let default = Limits {
+    let default = OrderLimits {
         max_notional: None,
         max_position_notional: None,
         collar_bps: None,
         order_rate: None,
         duplicate_window_ns: None,
         max_quote_age_ns: None,
-        ..Limits::default()
+        ..OrderLimits::default()
     };
     EngineConfig {
         workers,

@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Code, Fault, State, StopReason};
-use tickdeck_engine::{RecordError, Recorder};
+use tickdeck_engine::{Ending, RecordError, Recorder};
 use tickdeck_portfolio::StrategyBook;
 
 type Handler = Box<dyn FnMut(&Event, &StrategyBook, &mut Vec<Action>) -> Result<(), Fault> + Send>;
@@ -181,15 +181,18 @@ fn a_refused_change_that_was_cut_off() {
             },
         )
     };
-    let wishes = vec![(900, Wish::Change(Change::Swap(FIRST, Box::new(other()))))];
+    let wishes = vec![(
+        900,
+        Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(other()))),
+    )];
     let (items, _) = kept(engine(plain(), wishes));
     let changed = items
         .iter()
-        .position(|item| matches!(item, Item::Deed(_, Deed::Changed { .. })))
+        .position(|item| matches!(item, Item::Effect(_, Effect::Changed { .. })))
         .unwrap();
     assert!(matches!(
         &items[changed + 1],
-        Item::Deed(_, Deed::Refused { .. })
+        Item::Effect(_, Effect::Refused { .. })
     ));
     let mut engine = engine(plain(), Vec::new());
     let resumed = engine.resume(
@@ -201,7 +204,7 @@ fn a_refused_change_that_was_cut_off() {
 
 #[test]
 fn a_change_that_is_refused_after_something_settled() {
-    let beside = || Version {
+    let shadow = || Version {
         swap: SwapPolicy {
             shadow: true,
             ..SwapPolicy::default()
@@ -215,20 +218,23 @@ fn a_change_that_is_refused_after_something_settled() {
         )
     };
     let wishes = vec![
-        (900, Wish::Change(Change::Swap(FIRST, Box::new(beside())))),
-        (1_500, Wish::Change(Change::Promote(FIRST))),
+        (
+            900,
+            Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(shadow()))),
+        ),
+        (1_500, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
     ];
     let (items, report) = kept(engine(plain(), wishes));
     for item in &items {
-        if let Item::Deed(
+        if let Item::Effect(
             at,
-            deed @ (Deed::Changed { .. } | Deed::Refused { .. } | Deed::Settled { .. }),
+            effect @ (Effect::Changed { .. } | Effect::Refused { .. } | Effect::Settled { .. }),
         ) = item
         {
-            println!("{at} {deed:?}");
+            println!("{at} {effect:?}");
         }
     }
-    let mut tape = Played::of(&items, &[beside()]);
+    let mut tape = Played::of(&items, &[shadow()]);
     let replayed = bare(plain())
         .replay(&mut tape, &mut Notices::default())
         .unwrap();
@@ -245,8 +251,8 @@ fn a_fault_by_a_bound_on_actions() {
     let first = || version("1", traits());
     let (items, report) = kept(alone(config(), 6_000, first()));
     for item in &items {
-        if let Item::Deed(at, deed @ Deed::Settled { .. }) = item {
-            println!("{at} {deed:?}");
+        if let Item::Effect(at, effect @ Effect::Settled { .. }) = item {
+            println!("{at} {effect:?}");
         }
     }
     println!("traps {}", report.status.strategies[0].traps);
@@ -269,12 +275,12 @@ fn a_save_that_always_traps_at_the_end() {
     };
     let (items, _) = kept(alone(plain(), 700, first()));
     for item in &items {
-        if let Item::Deed(
+        if let Item::Effect(
             at,
-            deed @ (Deed::Settled { .. } | Deed::Saved { .. } | Deed::Stopping { .. }),
+            effect @ (Effect::Settled { .. } | Effect::Saved { .. } | Effect::Stopping { .. }),
         ) = item
         {
-            println!("{at} {deed:?}");
+            println!("{at} {effect:?}");
         }
     }
     let replayed = again(alone(plain(), 700, first()), &items);
@@ -300,7 +306,7 @@ fn a_save_for_the_reel_that_traps_and_nobody_else_saves() {
     let (items, _) = kept(alone(plain(), 140_000, first()));
     let settled = items
         .iter()
-        .filter(|item| matches!(item, Item::Deed(_, Deed::Settled { .. })))
+        .filter(|item| matches!(item, Item::Effect(_, Effect::Settled { .. })))
         .count();
     println!("{settled} settled");
     let replayed = again(alone(plain(), 140_000, first()), &items);
@@ -331,8 +337,8 @@ fn two_traps_in_one_window_with_a_decision_between() {
     };
     let (items, report) = kept(alone(plain(), 2_000, code()));
     for item in &items {
-        if let Item::Deed(at, deed @ Deed::Settled { .. }) = item {
-            println!("{at} {deed:?}");
+        if let Item::Effect(at, effect @ Effect::Settled { .. }) = item {
+            println!("{at} {effect:?}");
         }
     }
     assert_eq!(report.status.strategies[0].traps, 2);
@@ -412,7 +418,7 @@ fn lockstep_recorded_signals_that_nobody_sends_now() {
     // Neither the decision nor the deed, but the signal is still on the tape.
     let items: Vec<Item> = items
         .into_iter()
-        .filter(|item| !matches!(item, Item::Deed(_, Deed::Acted(_))))
+        .filter(|item| !matches!(item, Item::Effect(_, Effect::Applied(_))))
         .collect();
     let replayed = again(alone(plain(), 2_000, code(false)), &items);
     assert!(
@@ -491,7 +497,7 @@ fn cut_in_the_last_moments_of_the_market() {
 }
 
 #[test]
-fn a_free_run_cut_at_its_end_hangs() {
+fn a_free_run_that_was_cut_while_it_stopped_comes_to_its_end_when_resumed() {
     let free = || EngineConfig {
         stepping: Stepping::Free,
         ..config(2, 64, None)
@@ -510,9 +516,8 @@ fn a_free_run_cut_at_its_end_hangs() {
     let (items, _) = kept(make());
     let stopping = items
         .iter()
-        .position(|item| matches!(item, Item::Deed(_, Deed::Stopping { .. })))
+        .position(|item| matches!(item, Item::Effect(_, Effect::Stopping { .. })))
         .unwrap();
-    println!("{} items, stopping at {stopping}", items.len());
     let mut engine = make();
     engine
         .resume(
@@ -520,13 +525,10 @@ fn a_free_run_cut_at_its_end_hangs() {
             &mut Notices::default(),
         )
         .unwrap();
-    let (say, hear) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let done = engine.run(&mut Notices::default()).is_ok();
-        say.send(done).ok();
-    });
-    let ended = hear.recv_timeout(std::time::Duration::from_secs(5));
-    assert!(ended.is_ok(), "it hangs in wind_down");
+    // Time does not begin by itself in a run that is resumed only to end: without that it would wait for ever here.
+    let report = engine.run(&mut Notices::default()).unwrap();
+    assert_eq!(report.ending, Ending::Asked);
+    assert!(report.status.working.is_empty());
 }
 
 #[test]
@@ -535,7 +537,7 @@ fn every_order_that_leaves_is_on_the_reel_as_sent() {
     let sent = |items: &[Item]| {
         items
             .iter()
-            .filter(|item| matches!(item, Item::Deed(_, Deed::Sent { .. })))
+            .filter(|item| matches!(item, Item::Effect(_, Effect::Sent { .. })))
             .count()
     };
     let mut wrong = Vec::new();
@@ -634,7 +636,7 @@ fn a_run_with_a_limit_ends_where_its_twin_ends() {
 #[derive(Clone)]
 struct FailsAt {
     reel: Arc<Mutex<Vec<Item>>>,
-    deeds: u64,
+    effects: u64,
     at: u64,
     failing: u64,
     failed_at: Arc<AtomicU64>,
@@ -647,17 +649,17 @@ impl Recorder for FailsAt {
             .unwrap()
             .extend(events.iter().copied().map(Item::Event));
     }
-    fn deed(&mut self, position: u64, deed: &Deed) {
-        self.deeds += 1;
+    fn effect(&mut self, position: u64, effect: &Effect) {
+        self.effects += 1;
         self.reel
             .lock()
             .unwrap()
-            .push(Item::Deed(position, deed.clone()));
+            .push(Item::Effect(position, effect.clone()));
     }
     fn commit(&mut self, orders: bool) -> Result<(), RecordError> {
-        if self.failing == 0 && orders && self.deeds == self.at {
+        if self.failing == 0 && orders && self.effects == self.at {
             self.failing = 1;
-            self.failed_at.store(self.deeds, Ordering::Relaxed);
+            self.failed_at.store(self.effects, Ordering::Relaxed);
         }
         if self.failing > 0 && self.failing < 100 {
             self.failing += 1;
@@ -695,17 +697,17 @@ fn a_halt_just_behind_what_is_read_ahead() {
         }
     }
     let (plain_items, _) = kept(make());
-    let deeds = plain_items
+    let effects = plain_items
         .iter()
-        .filter(|item| matches!(item, Item::Deed(..)))
+        .filter(|item| matches!(item, Item::Effect(..)))
         .count();
-    println!("{deeds} deeds");
+    println!("{effects} deeds");
     let failed_at = Arc::new(AtomicU64::new(0));
     let reel = Arc::new(Mutex::new(Vec::new()));
     let mut engine = make();
     engine.record(Box::new(FailsAt {
         reel: Arc::clone(&reel),
-        deeds: 0,
+        effects: 0,
         at: 8_192,
         failing: 0,
         failed_at: Arc::clone(&failed_at),
@@ -761,7 +763,7 @@ fn a_free_run_cut_off() {
     {
         let stopping = items[..cut]
             .iter()
-            .any(|item| matches!(item, Item::Deed(_, Deed::Stopping { .. })));
+            .any(|item| matches!(item, Item::Effect(_, Effect::Stopping { .. })));
         println!("cut {cut} of {}, stopping {stopping}", items.len());
         if stopping && std::env::var("HANG").is_err() {
             continue;
@@ -830,7 +832,7 @@ fn a_run_that_is_cut_off_in_the_window_in_which_a_strategy_ends_goes_on_like_its
         };
         let (items, twin) = kept(make());
         let ended = |item: &Item| match item {
-            Item::Deed(_, Deed::Settled { outcome, .. }) => *outcome == Outcome::Ended,
+            Item::Effect(_, Effect::Settled { outcome, .. }) => *outcome == StrategyOutcome::Ended,
             _ => false,
         };
         let ended = items.iter().position(ended).unwrap();
@@ -925,7 +927,7 @@ fn a_fault_is_found_again_wherever_it_stands_in_what_is_read_ahead() {
 #[test]
 fn a_seat_that_was_refused_refuses_no_change_after_it() {
     let second = version("2", traits());
-    let seat = tickdeck_engine::port::Seat {
+    let seat = tickdeck_engine::port::StrategyStart {
         id: FIRST,
         name: "first".to_owned(),
         allocation: Vec::new(),
@@ -934,10 +936,13 @@ fn a_seat_that_was_refused_refuses_no_change_after_it() {
         strategy: started(&second),
         version: second,
     };
-    let refused = Wish::Change(Change::Seat(Box::new(seat)));
-    let swap = Wish::Change(Change::Swap(FIRST, Box::new(version("3", traits()))));
+    let refused = Wish::StrategyChange(StrategyChange::Start(Box::new(seat)));
+    let swap = Wish::StrategyChange(StrategyChange::Swap(
+        FIRST,
+        Box::new(version("3", traits())),
+    ));
     let (items, report) = kept(engine(plain(), vec![(900, refused), (1_500, swap)]));
-    let is_refusal = |item: &Item| matches!(item, Item::Deed(_, Deed::Refused { .. }));
+    let is_refusal = |item: &Item| matches!(item, Item::Effect(_, Effect::Refused { .. }));
     assert_eq!(items.iter().filter(|item| is_refusal(item)).count(), 1);
     let versions = [version("2", traits()), version("3", traits())];
     let replayed = replay(plain(), &items, &versions);

@@ -92,9 +92,9 @@ fn watched(version: Version, slow: &Arc<Slow>) -> Version {
 /// The story of versions that one call takes too long of.
 fn slow_story(slow: &Arc<Slow>) -> Engine {
     let wishes = story().into_iter().map(|(at, wish)| match wish {
-        Wish::Change(Change::Swap(id, to)) => {
+        Wish::StrategyChange(StrategyChange::Swap(id, to)) => {
             let to = Box::new(watched(*to, slow));
-            (at, Wish::Change(Change::Swap(id, to)))
+            (at, Wish::StrategyChange(StrategyChange::Swap(id, to)))
         }
         other => (at, other),
     });
@@ -131,11 +131,11 @@ fn a_state_for_the_reel_that_took_too_long_to_save_is_missed_again() {
         let slow = Slow::of(Call::Save, nth);
         let (items, report) = kept(alone(plain(), 66_500, watched(first(), &slow)));
         let asked = items.iter().filter_map(|item| match item {
-            Item::Deed(at, Deed::Asked) => Some(*at),
+            Item::Effect(at, Effect::Asked) => Some(*at),
             _ => None,
         });
         let saved = |at| {
-            let saved = |item: &Item| matches!(item, Item::Deed(position, Deed::Saved { .. }) if *position == at);
+            let saved = |item: &Item| matches!(item, Item::Effect(position, Effect::Saved { .. }) if *position == at);
             items.iter().any(saved)
         };
         missed += asked.filter(|at| !saved(*at)).count();

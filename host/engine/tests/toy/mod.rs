@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tickdeck_engine::port::{
-    Clock, Code, Command, Due, Fault, Gateway, GatewayError, OrderPolicy, Seat, State, StopReason,
-    Strategy, SwapPolicy, VenueTerms, Version,
+    Clock, Code, Command, Continuity, Due, Fault, Gateway, GatewayError, OrderPolicy, State,
+    StopReason, Strategy, StrategyStart, SwapPolicy, VenueTerms, Version,
 };
 use tickdeck_engine::{Engine, EngineConfig, EngineError, Notice, Observer, Report, Status};
 use tickdeck_model::*;
@@ -22,7 +22,10 @@ pub(crate) const FEED_LATENCY_NS: i64 = 60;
 /// Quotes and trades from a seeded walk; fills market orders at the quote, keeps limit orders until they are canceled.
 pub(crate) struct ToyVenue {
     state: u64,
+    name: &'static str,
     venue: VenueId,
+    instrument: InstrumentId,
+    continuity: Continuity,
     usd: CurrencyId,
     left: u64,
     /// By host time and order of making.
@@ -42,7 +45,10 @@ impl ToyVenue {
     pub(crate) fn new(seed: u64, market_events: u64) -> Self {
         Self {
             state: seed | 1,
+            name: "TOY",
             venue: VenueId(0),
+            instrument: InstrumentId(0),
+            continuity: Continuity::Repeats,
             usd: CurrencyId(0),
             left: market_events,
             due: BTreeMap::new(),
@@ -59,6 +65,19 @@ impl ToyVenue {
     /// The same with few events.
     pub(crate) fn sparse(self, gap: u64) -> Self {
         Self { gap, ..self }
+    }
+
+    /// The same by another name, with an instrument of its own.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same as a venue that goes on while the host is away.
+    pub(crate) fn living_on(self) -> Self {
+        Self {
+            continuity: Continuity::LivesOn,
+            ..self
+        }
     }
 
     fn random(&mut self, below: u64) -> u64 {
@@ -93,7 +112,7 @@ impl ToyVenue {
         let at = self.clock;
         self.clock += self.random(self.gap) as i64;
         self.price += self.random(5) as i64 - 2;
-        let (instrument, price) = (InstrumentId(0), Price(self.price));
+        let (instrument, price) = (self.instrument, Price(self.price));
         if self.random(2) == 0 {
             let (bid_size, ask_size) = (Size(1_000), Size(1_000));
             self.emit(
@@ -127,6 +146,7 @@ impl ToyVenue {
     fn execute(&mut self, at: Timestamp, command: Command) {
         match command {
             Command::Submit { id, order } => {
+                assert_eq!(order.instrument, self.instrument, "of another venue");
                 self.emit(at, update(id, &order, OrderStatus::Accepted));
                 if order.kind == OrderType::Market {
                     self.emit(at, self.fill(id, &order));
@@ -183,7 +203,7 @@ impl ToyVenue {
     }
 }
 
-fn update(id: ClientOrderId, order: &Submit, status: OrderStatus) -> OrderUpdate {
+pub(crate) fn update(id: ClientOrderId, order: &Submit, status: OrderStatus) -> OrderUpdate {
     OrderUpdate {
         instrument: order.instrument,
         strategy: id.strategy,
@@ -200,13 +220,13 @@ fn update(id: ClientOrderId, order: &Submit, status: OrderStatus) -> OrderUpdate
 
 impl Gateway for ToyVenue {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
-        self.venue = registry.add_venue("TOY");
+        self.venue = registry.add_venue(self.name);
         self.usd = registry.add_currency("USD", 2)?;
         let base = registry.add_currency("XYZ", 0)?;
         let terms = Instrument {
             id: InstrumentId(0),
             venue: self.venue,
-            symbol: "XYZUSD.TOY".to_owned(),
+            symbol: format!("XYZUSD.{}", self.name),
             base,
             quote: self.usd,
             price_scale: 2,
@@ -216,7 +236,8 @@ impl Gateway for ToyVenue {
             lot: Size(1),
             min_notional: Amount(0),
         };
-        let instruments = vec![registry.add_instrument(terms)?];
+        self.instrument = registry.add_instrument(terms)?;
+        let instruments = vec![self.instrument];
         let balances = vec![(self.usd, Amount(100_000_000))];
         let lookahead_ns = (ORDER_LATENCY_NS + FEED_LATENCY_NS) as u64;
         Ok(VenueTerms {
@@ -224,6 +245,7 @@ impl Gateway for ToyVenue {
             instruments,
             balances,
             lookahead_ns,
+            continuity: self.continuity,
         })
     }
 
@@ -366,7 +388,7 @@ pub(crate) fn version(label: &str, feeds: Vec<FeedRequest>, code: Arc<dyn Code>)
         order_policy: OrderPolicy::Cancel,
         limits: None,
         swap: SwapPolicy::default(),
-        recipe: label.into(),
+        spec: label.into(),
         code,
     }
 }
@@ -447,17 +469,31 @@ pub(crate) fn engine_at(
 
 /// The same if it can be.
 pub(crate) fn try_engine_at(
-    mut venue: impl Gateway + 'static,
+    venue: impl Gateway + 'static,
+    clock: Box<dyn Clock>,
+    config: EngineConfig,
+    strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
+) -> Result<Engine, EngineError> {
+    try_engine_on(vec![Box::new(venue)], clock, config, strategies)
+}
+
+/// The same on several venues.
+pub(crate) fn try_engine_on(
+    venues: Vec<Box<dyn Gateway>>,
     clock: Box<dyn Clock>,
     config: EngineConfig,
     strategies: Vec<(&str, Version, Box<dyn Strategy>)>,
 ) -> Result<Engine, EngineError> {
     let mut registry = Registry::new();
-    let terms = venue.register(&mut registry).unwrap();
+    let venues = venues.into_iter().map(|mut venue| {
+        let terms = venue.register(&mut registry).unwrap();
+        (venue, terms)
+    });
+    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = venues.collect();
     let message = (registry.add_text("ping"), "ping".to_owned());
     let seats = strategies
         .into_iter()
-        .map(|(name, version, strategy)| Seat {
+        .map(|(name, version, strategy)| StrategyStart {
             id: registry.add_strategy(name),
             name: name.to_owned(),
             allocation: vec![(CurrencyId(0), Amount(1_000_000))],
@@ -470,7 +506,6 @@ pub(crate) fn try_engine_at(
             strategy,
         })
         .collect();
-    let venues: Vec<(Box<dyn Gateway>, VenueTerms)> = vec![(Box::new(venue), terms)];
     Engine::new(
         config,
         Arc::new(registry),

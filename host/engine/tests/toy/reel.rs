@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Deed, RecordError, Recorder, Tape, TapeError};
+use tickdeck_engine::{Effect, RecordError, Recorder, Tape, TapeError};
 use tickdeck_model::Event;
 
 /// What a run handed over, in the order in which it did.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     Event(Event),
-    Deed(u64, Deed),
+    Effect(u64, Effect),
 }
 
 /// Keeps a run in memory.
@@ -41,17 +41,17 @@ impl Reel {
     pub(crate) fn events(&self) -> Vec<Event> {
         let events = |item| match item {
             Item::Event(event) => Some(event),
-            Item::Deed(..) => None,
+            Item::Effect(..) => None,
         };
         self.all().into_iter().filter_map(events).collect()
     }
 
-    pub(crate) fn deeds(&self) -> Vec<(u64, Deed)> {
-        let deeds = |item| match item {
+    pub(crate) fn effects(&self) -> Vec<(u64, Effect)> {
+        let effects = |item| match item {
             Item::Event(_) => None,
-            Item::Deed(position, deed) => Some((position, deed)),
+            Item::Effect(position, effect) => Some((position, effect)),
         };
-        self.all().into_iter().filter_map(deeds).collect()
+        self.all().into_iter().filter_map(effects).collect()
     }
 }
 
@@ -61,8 +61,8 @@ impl Recorder for Reel {
         self.items.lock().unwrap().extend(items);
     }
 
-    fn deed(&mut self, position: u64, deed: &Deed) {
-        let item = Item::Deed(position, deed.clone());
+    fn effect(&mut self, position: u64, effect: &Effect) {
+        let item = Item::Effect(position, effect.clone());
         self.items.lock().unwrap().push(item);
     }
 
@@ -85,23 +85,23 @@ impl Recorder for Reel {
 /// Plays what was kept, with versions by their recipes.
 pub(crate) struct Played {
     events: std::vec::IntoIter<Event>,
-    deeds: std::vec::IntoIter<(u64, Deed)>,
+    effects: std::vec::IntoIter<(u64, Effect)>,
     versions: BTreeMap<String, Version>,
 }
 
 impl Played {
     pub(crate) fn of(items: &[Item], versions: &[Version]) -> Self {
-        let (mut events, mut deeds) = (Vec::new(), Vec::new());
+        let (mut events, mut effects) = (Vec::new(), Vec::new());
         for item in items {
             match item {
                 Item::Event(event) => events.push(*event),
-                Item::Deed(position, deed) => deeds.push((*position, deed.clone())),
+                Item::Effect(position, effect) => effects.push((*position, effect.clone())),
             }
         }
-        let named = |version: &Version| (version.recipe.to_string(), version.clone());
+        let named = |version: &Version| (version.spec.to_string(), version.clone());
         Self {
             events: events.into_iter(),
-            deeds: deeds.into_iter(),
+            effects: effects.into_iter(),
             versions: versions.iter().map(named).collect(),
         }
     }
@@ -113,12 +113,12 @@ impl Tape for Played {
         Ok(())
     }
 
-    fn deed(&mut self) -> Result<Option<(u64, Deed)>, TapeError> {
-        Ok(self.deeds.next())
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
+        Ok(self.effects.next())
     }
 
-    fn version(&mut self, name: &str, recipe: &str) -> Result<Version, TapeError> {
-        let version = self.versions.get(recipe).cloned();
-        version.ok_or_else(|| TapeError(format!("{name}: there is no {recipe}")))
+    fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
+        let version = self.versions.get(spec).cloned();
+        version.ok_or_else(|| TapeError(format!("{name}: there is no {spec}")))
     }
 }

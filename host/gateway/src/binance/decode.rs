@@ -1,23 +1,13 @@
-//! From the text of a frame to a typed [`Frame`]; a bad frame is a typed error that says what is wrong and where.
+//! Decodes the text of a frame into a typed [`Frame`]; a bad frame gives a typed error with the problem and its position.
 
 use super::scan::scan;
+use super::symbol::Symbol;
 use super::wire::{
     BookTicker, DepthSnapshot, DepthUpdate, Fields, Frame, FrameSeed, Levels, TradeTick, fixed,
     level_size,
 };
 use serde::de::DeserializeSeed;
 use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp};
-
-/// A symbol whose frames the decoder reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Symbol {
-    /// As the exchange writes it: `BTCUSDT`.
-    pub name: String,
-    /// Decimal digits of prices.
-    pub price_scale: u8,
-    /// Decimal digits of sizes.
-    pub size_scale: u8,
-}
 
 /// The unit of times in the frames, which the connection's `timeUnit` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,9 +34,9 @@ pub enum DecodeError {
     /// Not the JSON it should be, or a level that is not one.
     #[error("{problem} (column {column})")]
     Json {
-        /// What is wrong.
+        /// The problem.
         problem: String,
-        /// Where in the frame, from 1.
+        /// The column in the frame, from 1.
         column: usize,
     },
     /// A field is not there.
@@ -62,7 +52,7 @@ pub enum DecodeError {
     Number {
         /// Name of the field on the wire.
         field: &'static str,
-        /// What is wrong.
+        /// The problem.
         problem: FixedError,
     },
     /// A number is outside what the field may hold.
@@ -73,7 +63,7 @@ pub enum DecodeError {
         /// As it was read.
         value: i64,
     },
-    /// A symbol the decoder was not told of. Not damage: leave the frame out.
+    /// The decoder was not given this symbol. Not damage: skip the frame.
     #[error("symbol `{symbol}` is not one of this source's")]
     Symbol {
         /// As the frame names it.
@@ -116,7 +106,7 @@ impl Decoder {
     /// Reads one frame. `levels` is emptied, and filled by depth frames and snapshots.
     ///
     /// # Errors
-    /// The frame is damaged, of another kind, or of a symbol not known here; `levels` then means nothing.
+    /// The frame is damaged, of another kind, or of an unknown symbol; `levels` is then meaningless.
     pub fn decode(&self, text: &[u8], levels: &mut Levels) -> Result<Frame, DecodeError> {
         levels.clear();
         let mut fields = Fields::default();
@@ -132,7 +122,7 @@ impl Decoder {
         }
     }
 
-    /// Reads any legal spelling of a frame, and says what is wrong with the others.
+    /// Reads any legal spelling of a frame, and describes the problem of any other.
     fn read<'t>(&self, text: &'t [u8], levels: &mut Levels) -> Result<Fields<'t>, DecodeError> {
         let mut fields = Fields::default();
         let mut json = serde_json::Deserializer::from_slice(text);
@@ -262,7 +252,7 @@ impl Decoder {
     }
 }
 
-/// What a frame is: by its event name, else by its stream, else by the fields only one kind has.
+/// Determines the kind of a frame: by its event name, else by its stream, else by the fields that only one kind has.
 fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
     if let Some(event) = fields.event {
         return match event {

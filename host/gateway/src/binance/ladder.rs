@@ -3,7 +3,7 @@
 //! The ranks around the market are a window of 2^24 places: 4,096 chapters of 64 pages of 64 places. Chapters and pages
 //! are made when they are first written to. Setting a level is three look-ups and a bit, whatever else is in the book;
 //! nothing is searched and nothing moves, so there is no branch for the processor to guess wrong. The next best level
-//! is found by the highest bit on each floor. A sorted vector or page searches and moves; a tree follows pointers.
+//! is found by the highest bit on each layer. A sorted vector or page searches and moves; a tree follows pointers.
 //!
 //! Ranks outside the window are kept in a map. When most levels are there, the window moves.
 
@@ -23,7 +23,7 @@ const PAGES: i64 = (CHAPTERS * FAN) as i64;
 /// The blank chapter and the blank page, which stand for all that were never written to. Their slot is 0 too.
 const BLANK: usize = 0;
 
-/// Fewer pages are not looked through for empty ones.
+/// With fewer pages, empty ones are not searched for.
 const FEW_PAGES: usize = 64;
 
 /// A set of numbers below 64.
@@ -93,7 +93,7 @@ impl Chapter {
     };
 }
 
-/// Where a rank is within a window.
+/// The position of a rank within a window.
 #[derive(Clone, Copy)]
 struct Place {
     chapter: usize,
@@ -115,7 +115,7 @@ struct Window {
     pages: Vec<Page>,
     /// Slots of empty pages that no chapter has.
     free: Vec<u32>,
-    /// With so many pages, look for empty ones before another is made.
+    /// Number of pages from which empty ones are searched for before another is allocated.
     sweep_at: usize,
 }
 
@@ -165,7 +165,7 @@ impl Window {
         self.pages[self.slot(place)].sizes[place.at]
     }
 
-    /// Sets a size and returns what was there.
+    /// Sets a size and returns the previous one.
     #[inline]
     fn set(&mut self, place: Place, size: i64) -> i64 {
         let mut slot = self.slot(place);
@@ -186,7 +186,7 @@ impl Window {
         old
     }
 
-    /// Notes on every floor above whether a page has levels.
+    /// Records on every layer above whether a page has levels.
     fn mark(&mut self, place: Place, taken: bool) {
         let chapter = &mut self.chapters[self.slots[place.chapter] as usize];
         chapter.taken.put(place.page, taken);
@@ -320,7 +320,7 @@ impl Ladder {
         below.map(copied).chain(inside).chain(above.map(copied))
     }
 
-    /// Sets a size outside the window and returns what was there.
+    /// Sets a size outside the window and returns the previous one.
     #[cold]
     fn set_outside(&mut self, rank: i64, size: i64) -> i64 {
         if size == 0 {
@@ -374,7 +374,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A ladder beside the map it stands for.
+    /// A ladder next to the map that it represents.
     #[derive(Default)]
     struct Twins {
         ladder: Ladder,

@@ -1,11 +1,11 @@
-//! Frames as Binance sends them, read in one pass over their bytes. Whatever looks otherwise is left to the full reader
-//! in [`wire`](super::wire), which knows every legal spelling of JSON and says what is wrong with the rest.
+//! Frames as Binance sends them, read in one pass over their bytes. Anything else is left to the full reader in
+//! [`wire`](super::wire), which accepts every legal spelling of JSON and describes what is wrong with the rest.
 
-use super::decode::Symbol;
+use super::symbol::Symbol;
 use super::wire::{Fields, Levels};
 use tickdeck_model::{Price, Size, parse_plain_fixed};
 
-/// Reads a frame, or gives up: then what it has filled in means nothing.
+/// Reads a frame, or gives up: the fields filled in until then are meaningless.
 pub(super) fn scan<'a>(
     text: &'a [u8],
     symbols: &[Symbol],
@@ -17,7 +17,7 @@ pub(super) fn scan<'a>(
     (frame.at == text.len()).then_some(())
 }
 
-/// A place in a frame. Nothing here allows for white space, escapes, or bytes outside printable ASCII.
+/// A position in a frame. White space, escapes and bytes outside printable ASCII are not supported here.
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,

@@ -4,11 +4,11 @@
 //! parsed straight to [`Price`] and [`Size`] at the instrument's scale into a reused [`Levels`], which is why the
 //! symbol must come before them in the frame (Binance always sends it so).
 //!
-//! The size of a level may be finer than the lot: old orders keep the dust of the time when lots were smaller (BTCUSDT of
+//! The size of a level may be finer than the lot: old orders keep remainders from the time when lots were smaller (BTCUSDT of
 //! 2024-08-08 has 25.426189 at 200000). No order can trade a part of a lot, so such a size is cut down to the scale, and
 //! counted. Prices and the sizes of trades are never cut: finer ones mean that the scale in use is wrong.
 
-use super::decode::Symbol;
+use super::symbol::Symbol;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use tickdeck_model::{
     Aggressor, FixedError, Price, Size, Timestamp, parse_fixed, parse_plain_fixed,
@@ -241,7 +241,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// What `b` or `a` was: a price (bookTicker), levels (depth), or something of no interest (old trade frames).
+/// The value of `b` or `a`: a price (bookTicker), levels (depth), or an irrelevant value (old trade frames).
 #[derive(Default)]
 struct SideValue<'a> {
     text: Option<&'a [u8]>,
@@ -296,7 +296,7 @@ impl<'de> Visitor<'de> for SideSeed<'_> {
                     .is_some()
                 {}
             }
-            // The frame as a whole is refused later, by the name of what it lacks.
+            // The frame as a whole is refused later, and the error names the missing field.
             None => while seq.next_element::<IgnoredAny>()?.is_some() {},
         }
         Ok(SideValue {

@@ -1,6 +1,6 @@
-//! What a simulated exchange is made of.
+//! The configuration of a simulated exchange.
 
-use crate::desk::{FeeRate, Fees, Latency};
+use crate::broker::{FeeRate, Fees, Latency};
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Amount, Price, Size, Timestamp};
 
@@ -13,14 +13,14 @@ pub const MAX_INSTRUMENTS: usize = 1_024;
 /// Fastest flow: one market event per instrument and 100 ns.
 pub const MAX_EVENTS_PER_SECOND: u32 = 10_000_000;
 
-/// The whole of a simulated exchange: the same configuration and the same commands give the same events.
+/// The configuration of a simulated exchange. The same configuration and the same commands give the same events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimConfig {
-    /// All that is random comes from this.
+    /// Seed of everything random.
     pub seed: u64,
     /// The venue's name; symbols end in it.
     pub venue: String,
-    /// What trades.
+    /// The instruments.
     pub instruments: Vec<SimInstrument>,
     /// Venue time at which the exchange opens.
     pub start: Timestamp,
@@ -32,11 +32,11 @@ pub struct SimConfig {
     pub order_jitter_ns: u64,
     /// Time from the venue to us, nanoseconds, for market data and answers alike.
     pub feed_latency_ns: u64,
-    /// What our trades cost.
+    /// Fees on our trades.
     pub fees: Fees,
-    /// The account at the start.
+    /// The opening balances.
     pub balances: Vec<OpeningBalance>,
-    /// Whether we may sell what we don't have.
+    /// Whether we may sell short.
     pub allow_short: bool,
     /// The feed ends after the message that reaches this many market events (quotes, trades, book updates).
     pub max_events: Option<u64>,
@@ -63,10 +63,9 @@ pub struct SimInstrument {
     pub min_notional: Amount,
     /// Fair price at the start.
     pub opening_price: Price,
-    /// A usual order's size.
+    /// Size of a typical order.
     pub usual_size: Size,
-    /// How much of the market's common move it takes; 1 is all of it. Two instruments of the same weight are
-    /// cointegrated.
+    /// Its share in the common movement of the market, up to 1. Two instruments of the same weight are cointegrated.
     pub market_weight: f64,
 }
 
@@ -77,7 +76,7 @@ pub struct OpeningBalance {
     pub currency: String,
     /// Its scale.
     pub scale: u8,
-    /// How much, at that scale.
+    /// The amount at that scale.
     pub total: Amount,
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tickdeck_engine::port::{Command, Due, Gateway};
-use tickdeck_gateway::capture::{Capture, CaptureConfig};
+use tickdeck_gateway::playback::{Playback, PlaybackConfig};
 use tickdeck_model::{
     Body, ClientOrderId, Event, InstrumentId, OrderStatus, OrderType, Pad, Price, Registry, Side,
     Size, StrategyId, Submit, TimeInForce, Timestamp,
@@ -142,8 +142,8 @@ fn levels(levels: &[(f64, f64)]) -> String {
 }
 
 /// The default terms.
-pub(crate) fn terms() -> CaptureConfig {
-    CaptureConfig::new(Vec::new())
+pub(crate) fn terms() -> PlaybackConfig {
+    PlaybackConfig::new(Vec::new())
 }
 
 /// A price of BTCUSDT.
@@ -222,12 +222,12 @@ pub(crate) fn modify(number: u64, to: f64, of: f64) -> Command {
 /// lookahead.
 pub(crate) fn play(
     market: &Market,
-    config: CaptureConfig,
+    config: PlaybackConfig,
     commands: &[(Timestamp, Command)],
     cuts: &[Timestamp],
 ) -> (Vec<Event>, u64) {
     let scratch = market.write();
-    let mut capture = Capture::open(CaptureConfig {
+    let mut capture = Playback::open(PlaybackConfig {
         files: vec![scratch.0.clone()],
         ..config
     })
@@ -254,7 +254,7 @@ pub(crate) fn play(
     (events, lookahead_ns)
 }
 
-fn poll(capture: &mut Capture, until: Timestamp, events: &mut Vec<Event>) {
+fn poll(capture: &mut Playback, until: Timestamp, events: &mut Vec<Event>) {
     let (due, before) = (capture.next_due(), events.len());
     capture.poll(until, events).unwrap();
     let new = &events[before..];
@@ -270,10 +270,10 @@ fn poll(capture: &mut Capture, until: Timestamp, events: &mut Vec<Event>) {
     }
 }
 
-/// What became of our orders.
+/// The outcomes of our orders.
 pub(crate) fn played(
     market: &Market,
-    config: CaptureConfig,
+    config: PlaybackConfig,
     commands: &[(Timestamp, Command)],
 ) -> String {
     ours(&play(market, config, commands, &[]).0)

@@ -1,5 +1,5 @@
-//! The other process of the tests that kill it, starve it or take its disk away: this test binary itself, told by the
-//! environment what to be. It tells what it has done line by line on its standard error.
+//! The other process of the tests that kill it, starve it or take its disk away: this test binary itself, whose
+//! environment has its role. It reports its actions line by line on its standard error.
 
 use crate::records::{NAME, Random, append, kind, payload, small};
 use std::io::Write;
@@ -39,17 +39,17 @@ fn is_the_other_process() {
         "meets-faults" => meets_faults(folder),
         "waits-for-a-slow-disk" => waits_for_a_slow_disk(folder),
         "fills-the-disk" => crate::full::fills_the_disk(folder),
-        other => panic!("no such role: {other}"),
+        other => crate::replacing::replaces(folder, other),
     }
 }
 
 /// One line, one write: the parent sees all of it or nothing.
-pub(crate) fn tell(line: &str) {
+pub(crate) fn report(line: &str) {
     let line = format!("{line}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Appends until it is killed, one by one or in runs, and tells each index once it is in.
+/// Appends until it is killed, one by one or in runs, and reports each index once it is appended.
 fn appends(folder: &Path, seed: u64) {
     let mut random = Random(seed);
     let sync = match random.below(3) {
@@ -58,9 +58,9 @@ fn appends(folder: &Path, seed: u64) {
         _ => Sync::Interval(Duration::from_millis(1)),
     };
     let (mut reel, opened) = Reel::open(folder, NAME, &ReelConfig { sync, ..small() }).unwrap();
-    tell(&format!("opened {}", opened.records));
-    // Telling takes longer than appending. Some tell rarely, so that they are killed while they append.
-    let tells_every = [1, 1, 16, 256][random.below(4) as usize];
+    report(&format!("opened {}", opened.records));
+    // Reporting takes longer than appending. Some report rarely, so that they are killed while they append.
+    let reports_every = [1, 1, 16, 256][random.below(4) as usize];
     loop {
         match random.below(64) {
             0 => {
@@ -80,8 +80,8 @@ fn appends(folder: &Path, seed: u64) {
             }
             _ => append(&mut reel, 1),
         }
-        if random.below(tells_every) == 0 {
-            tell(&format!("appended {}", reel.next_index()));
+        if random.below(reports_every) == 0 {
+            report(&format!("appended {}", reel.next_index()));
         }
     }
 }
@@ -96,7 +96,7 @@ pub(crate) fn run_payload(index: u64) -> [u8; 24] {
     [index as u8; 24]
 }
 
-/// Appends and syncs while a write or a sync fails below it; tells all of it.
+/// Appends and syncs while a write or a sync fails below it; reports everything.
 fn meets_faults(folder: &Path) {
     let config = ReelConfig {
         sync: Sync::Order,
@@ -104,16 +104,16 @@ fn meets_faults(folder: &Path) {
     };
     let (mut reel, opened) = match Reel::open(folder, NAME, &config) {
         Ok(opened) => opened,
-        Err(error) => return tell(&format!("not-opened {error}")),
+        Err(error) => return report(&format!("not-opened {error}")),
     };
-    tell(&format!("opened {}", opened.records));
+    report(&format!("opened {}", opened.records));
     let mut refused = 0;
     while reel.next_index() < FAULTY_RECORDS {
         let index = reel.next_index();
         match reel.append(kind(index), &payload(index)) {
-            Ok(_) => tell(&format!("appended {}", index + 1)),
+            Ok(_) => report(&format!("appended {}", index + 1)),
             Err(error) => {
-                tell(&format!("refused {error}"));
+                report(&format!("refused {error}"));
                 assert_eq!(reel.next_index(), index);
                 refused += 1;
                 if matches!(error, JournalError::SyncFailed { .. }) || refused == 5 {
@@ -123,9 +123,9 @@ fn meets_faults(folder: &Path) {
         }
         if index.is_multiple_of(40) {
             match reel.sync() {
-                Ok(()) => tell(&format!("durable {}", reel.durable())),
+                Ok(()) => report(&format!("durable {}", reel.durable())),
                 Err(error) => {
-                    tell(&format!("unsynced {error}"));
+                    report(&format!("unsynced {error}"));
                     break;
                 }
             }
@@ -134,7 +134,7 @@ fn meets_faults(folder: &Path) {
     ends(reel);
 }
 
-/// Appends while a sync takes longer than a second; tells that the reel says so, and that it is well again afterwards.
+/// Appends while a sync takes longer than a second; reports that the reel says so, and that it recovers afterwards.
 fn waits_for_a_slow_disk(folder: &Path) {
     let (mut reel, _) = Reel::open(folder, NAME, &small()).unwrap();
     append(&mut reel, 10);
@@ -145,15 +145,15 @@ fn waits_for_a_slow_disk(folder: &Path) {
         std::thread::yield_now();
     };
     assert!(matches!(stalled, JournalError::Stalled { .. }), "{stalled}");
-    tell(&format!("stalled {stalled}"));
+    report(&format!("stalled {stalled}"));
     append(&mut reel, 10);
     reel.sync().unwrap();
     reel.health().unwrap();
     reel.close().unwrap();
-    tell("closed 20");
+    report("closed 20");
 }
 
-/// Tells whether what failed stays failed, and closes.
+/// Reports whether a failure stays, and closes.
 fn ends(mut reel: Reel) {
     let index = reel.next_index();
     let failed = matches!(reel.health(), Err(JournalError::SyncFailed { .. }));
@@ -163,10 +163,10 @@ fn ends(mut reel: Reel) {
             |result: &Result<(), _>| matches!(result, Err(JournalError::SyncFailed { .. }));
         assert!(again.iter().all(terminal), "{again:?}");
         assert_eq!(reel.next_index(), index);
-        tell("terminal");
+        report("terminal");
     }
     match reel.close() {
-        Ok(()) => tell(&format!("closed {index}")),
-        Err(error) => tell(&format!("unclosed {error}")),
+        Ok(()) => report(&format!("closed {index}")),
+        Err(error) => report(&format!("unclosed {error}")),
     }
 }

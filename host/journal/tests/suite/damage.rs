@@ -120,11 +120,11 @@ fn flips_a_part(left: &Snapshot, part: u64, parts: u64) -> u64 {
                 let was = bytes[byte as usize];
                 file.write_all_at(&[was ^ 1 << bit], byte).unwrap();
                 let found = damage(folder.path());
-                let told = found
+                let reported = found
                     .iter()
                     .any(|damage| damage.file == path && damage.offset == place);
                 assert!(
-                    told,
+                    reported,
                     "bit {bit} of byte {byte} of {path:?}, expected at {place}: {found:?}"
                 );
                 file.write_all_at(&[was], byte).unwrap();
@@ -218,7 +218,7 @@ fn check_goes_on(folder: &Path, mut reel: Reel, records: u64) {
 }
 
 #[test]
-fn every_length_that_a_reel_is_cut_to_is_found_and_its_end_kept_aside() {
+fn a_reel_cut_to_any_length_is_recognised_and_its_end_put_aside() {
     for make in [closed, |folder: &Path| open(folder, Sync::default())] {
         let folder = folder();
         let folder = folder.path();
@@ -333,7 +333,7 @@ fn pages_that_the_end_of_the_machine_left_unwritten_are_torn_with_all_behind_the
 }
 
 #[test]
-fn a_page_that_was_durable_and_is_gone_is_damage() {
+fn a_missing_page_that_was_durable_is_damage() {
     let folder = folder();
     let folder = folder.path();
     open(folder, Sync::default());
@@ -413,7 +413,7 @@ fn a_frame_moved_to_where_another_was_is_damage() {
 }
 
 #[test]
-fn records_from_any_index_on_are_put_aside_whole_when_it_is_asked_for() {
+fn records_from_any_index_on_are_put_aside_as_a_whole_on_request() {
     for make in [closed, |folder: &Path| open(folder, Sync::default())] {
         let folder = folder();
         let folder = folder.path();

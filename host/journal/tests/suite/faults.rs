@@ -2,38 +2,20 @@
 
 use crate::child::{self, FAULTY_RECORDS};
 use crate::records::{NAME, folder, kind, payload, small};
+use crate::support::shim;
 use crate::{independent, records};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use tickdeck_journal::{Reader, Reel, verify};
 
 /// Which call fails.
 const UP_TO: u64 = 200;
 
-/// Compiles the shim. Whoever has Rust on Linux has a C compiler: it is what links.
-fn shim(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/shim.c");
-    let library = folder.join("shim.so");
-    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-    let compiled = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .args([&library, &source])
-        .output()
-        .unwrap();
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    library
-}
-
-/// What the other process has told.
-struct Told {
+/// The lines that the other process reported.
+struct Report {
     lines: Vec<String>,
 }
 
-impl Told {
+impl Report {
     /// Runs the other process with these calls of the family failing.
     fn run(shim: &Path, folder: &Path, family: &str, from: u64, to: u64) -> Self {
         let output = child::command("meets-faults", folder, 0)
@@ -43,10 +25,10 @@ impl Told {
             .env("FAULT_TO", to.to_string())
             .output()
             .unwrap();
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(output.status.success(), "{family} {from} to {to}: {told}");
+        let report = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{family} {from} to {to}: {report}");
         Self {
-            lines: told.lines().map(str::to_owned).collect(),
+            lines: report.lines().map(str::to_owned).collect(),
         }
     }
 
@@ -62,14 +44,14 @@ impl Told {
     }
 }
 
-/// Every record that was told is there, nothing else is, and the reel can be opened and goes on.
-fn check(folder: &Path, told: &Told, what: &str) {
-    let appended = told.last("appended");
+/// Every reported record is there, no other is, and the reel can be opened and continued.
+fn check(folder: &Path, report: &Report, what: &str) {
+    let appended = report.last("appended");
     if !records::files(folder).is_empty() {
         let segments = independent::read(folder, NAME);
         let next = segments.last().map_or(0, independent::Segment::next);
         assert_eq!(next, appended, "{what}");
-        assert!(segments.iter().any(|segment| segment.mark > 0) || told.last("durable") == 0);
+        assert!(segments.iter().any(|segment| segment.mark > 0) || report.last("durable") == 0);
     }
     let (reel, opened) = Reel::open(folder, NAME, &small()).unwrap();
     assert_eq!((opened.records, opened.torn), (appended, None), "{what}");
@@ -87,68 +69,68 @@ fn check(folder: &Path, told: &Told, what: &str) {
 }
 
 #[test]
-fn after_the_nth_write_has_failed_all_is_there_and_appending_goes_on() {
+fn after_the_nth_write_failed_every_record_is_there_and_appending_continues() {
     let library = folder();
     let shim = shim(library.path());
     let (mut refused, mut unaffected) = (0, 0);
     for n in 1..=UP_TO {
         let folder = folder();
-        let told = Told::run(&shim, folder.path(), "write", n, n);
-        let what = format!("write {n}: {:?}", told.lines.last());
+        let report = Report::run(&shim, folder.path(), "write", n, n);
+        let what = format!("write {n}: {:?}", report.lines.last());
         let errors = ["not-opened", "refused", "unclosed"]
             .into_iter()
-            .flat_map(|what| told.all(what));
+            .flat_map(|what| report.all(what));
         for error in errors {
             assert!(
                 error.contains("events") && error.contains("No space left"),
                 "{what}: {error}"
             );
         }
-        assert_eq!(told.all("unsynced").count(), 0, "{what}");
-        let opened = told.all("opened").count() == 1;
-        if opened && told.all("unclosed").count() == 0 {
-            assert_eq!(told.last("closed"), FAULTY_RECORDS, "{what}");
+        assert_eq!(report.all("unsynced").count(), 0, "{what}");
+        let opened = report.all("opened").count() == 1;
+        if opened && report.all("unclosed").count() == 0 {
+            assert_eq!(report.last("closed"), FAULTY_RECORDS, "{what}");
         }
-        refused += told.all("refused").count() + told.all("not-opened").count();
-        unaffected += u64::from(told.lines.iter().all(|line| !line.contains("No space")));
-        check(folder.path(), &told, &what);
+        refused += report.all("refused").count() + report.all("not-opened").count();
+        unaffected += u64::from(report.lines.iter().all(|line| !line.contains("No space")));
+        check(folder.path(), &report, &what);
     }
     println!(
-        "{refused} errors told, {unaffected} met and mended by the thread that prepares, or not reached"
+        "{refused} errors reported, {unaffected} met and mended by the preparing thread, or not reached"
     );
     assert!(refused > 0);
 }
 
 #[test]
-fn while_all_writes_fail_from_the_nth_on_nothing_is_appended_that_is_not_there() {
+fn while_every_write_from_the_nth_on_fails_no_record_is_appended_that_is_not_there() {
     let library = folder();
     let shim = shim(library.path());
     for n in 1..=UP_TO {
         let folder = folder();
-        let told = Told::run(&shim, folder.path(), "write", n, u64::MAX >> 1);
-        let what = format!("writes from {n}: {:?}", told.lines.last());
-        let refused = told.all("refused").count() + told.all("not-opened").count();
-        let unclosed = told.all("unclosed").count();
+        let report = Report::run(&shim, folder.path(), "write", n, u64::MAX >> 1);
+        let what = format!("writes from {n}: {:?}", report.lines.last());
+        let refused = report.all("refused").count() + report.all("not-opened").count();
+        let unclosed = report.all("unclosed").count();
         assert!(
-            refused > 0 || unclosed > 0 || told.last("closed") == FAULTY_RECORDS,
+            refused > 0 || unclosed > 0 || report.last("closed") == FAULTY_RECORDS,
             "{what}"
         );
-        check(folder.path(), &told, &what);
+        check(folder.path(), &report, &what);
     }
 }
 
 #[test]
-fn after_the_nth_sync_has_failed_nothing_more_is_accepted_and_all_before_is_there() {
+fn after_the_nth_sync_failed_no_more_records_are_accepted_and_all_earlier_ones_are_there() {
     let library = folder();
     let shim = shim(library.path());
     let mut terminal = 0;
     for n in 1..=UP_TO {
         let folder = folder();
-        let told = Told::run(&shim, folder.path(), "sync", n, n);
-        let what = format!("sync {n}: {:?}", told.lines.last());
+        let report = Report::run(&shim, folder.path(), "sync", n, n);
+        let what = format!("sync {n}: {:?}", report.lines.last());
         let errors: Vec<&str> = ["unsynced", "refused", "unclosed"]
             .into_iter()
-            .flat_map(|what| told.all(what))
+            .flat_map(|what| report.all(what))
             .collect();
         assert!(!errors.is_empty(), "{what}");
         for error in errors {
@@ -157,15 +139,19 @@ fn after_the_nth_sync_has_failed_nothing_more_is_accepted_and_all_before_is_ther
                 "{what}: {error}"
             );
         }
-        terminal += told.lines.iter().filter(|line| *line == "terminal").count();
-        check(folder.path(), &told, &what);
+        terminal += report
+            .lines
+            .iter()
+            .filter(|line| *line == "terminal")
+            .count();
+        check(folder.path(), &report, &what);
     }
     println!("{terminal} of {UP_TO} were terminal before the end");
     assert!(terminal as u64 > UP_TO / 2);
 }
 
 #[test]
-fn a_sync_that_takes_longer_than_a_second_is_told_and_is_over_when_it_is() {
+fn a_sync_longer_than_a_second_is_reported_until_it_ends() {
     let (library, folder) = (folder(), folder());
     let output = child::command("waits-for-a-slow-disk", folder.path(), 0)
         .env("LD_PRELOAD", shim(library.path()))
@@ -175,11 +161,11 @@ fn a_sync_that_takes_longer_than_a_second_is_told_and_is_over_when_it_is() {
         .env("FAULT_TO", "1")
         .output()
         .unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{told}");
+    let report = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{report}");
     assert!(
-        told.contains("events has 10 records that have waited"),
-        "{told}"
+        report.contains("events has 10 records that have waited"),
+        "{report}"
     );
-    assert!(told.contains("closed 20"), "{told}");
+    assert!(report.contains("closed 20"), "{report}");
 }

@@ -15,7 +15,7 @@ fn fixture() -> PathBuf {
 #[test]
 fn a_reel_of_format_1_is_read_whole() {
     let infos = segments(&fixture(), NAME).unwrap();
-    let told: Vec<_> = infos
+    let reported: Vec<_> = infos
         .iter()
         .map(|info| {
             (
@@ -28,7 +28,7 @@ fn a_reel_of_format_1_is_read_whole() {
         })
         .collect();
     assert_eq!(
-        told,
+        reported,
         [
             (1, 0, RECORDS - 10, true, 7),
             (2, RECORDS - 10, 10, false, 7)

@@ -1,6 +1,6 @@
 //! A disk that is full: a real small file system, mounted in a namespace of its own.
 
-use crate::child::{self, tell};
+use crate::child::{self, report};
 use crate::records::{NAME, append, folder, kind, payload, small};
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tickdeck_journal::{JournalError, Reader, Reel, prune, verify};
 const SIZE: u64 = 2 << 20;
 
 #[test]
-fn on_a_full_disk_appending_is_refused_and_goes_on_once_there_is_room() {
+fn a_full_disk_refuses_appends_until_it_has_space_again() {
     let folder = folder();
     let child = child::command("fills-the-disk", folder.path(), 0);
     let mount = format!("mount -t tmpfs -o size={SIZE} tickdeck-journal \"$0\" && exec \"$@\"");
@@ -41,9 +41,9 @@ fn on_a_full_disk_appending_is_refused_and_goes_on_once_there_is_room() {
             .filter_map(|(name, value)| Some((name, value?))),
     );
     let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("all read back"), "{told}");
+    let report = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{report}");
+    assert!(report.contains("all read back"), "{report}");
 }
 
 /// The other process: the folder is the small file system.
@@ -69,7 +69,7 @@ pub(crate) fn fills_the_disk(folder: &Path) {
     assert_eq!(reel.next_index(), index);
     reel.sync().unwrap();
     assert_eq!(reel.durable(), index);
-    tell(&format!("full at {index}: {refused}"));
+    report(&format!("full at {index}: {refused}"));
     // Room by other means, then by pruning.
     fs::remove_file(folder.join("ballast")).unwrap();
     append(&mut reel, 500);
@@ -86,5 +86,5 @@ pub(crate) fn fills_the_disk(folder: &Path) {
     assert_eq!(reader.position(), first);
     while reader.next().unwrap().is_some() {}
     assert_eq!(reader.position(), next);
-    tell("all read back");
+    report("all read back");
 }

@@ -20,9 +20,9 @@ fn a_killed_process_loses_no_record_that_append_has_returned() {
     let mut random = Random(seed);
     let (mut known, mut torn) = (0, 0);
     for kill in 0..KILLS {
-        let told = killed(folder.path(), &mut random);
+        let report = killed(folder.path(), &mut random);
         let mut next = known;
-        for line in &told {
+        for line in &report {
             let (what, number) = line.split_once(' ').unwrap();
             let number = number.parse::<u64>().unwrap_or_else(|_| panic!("{line}"));
             match what {
@@ -37,25 +37,25 @@ fn a_killed_process_loses_no_record_that_append_has_returned() {
             found >= next,
             "kill {kill}, seed {seed}: {next} were appended and {found} are there"
         );
-        torn += u64::from(!told.is_empty() && found > next);
+        torn += u64::from(!report.is_empty() && found > next);
         known = found;
     }
     println!("{known} records, {torn} kills between a record and the word of it");
 }
 
-/// Runs the other process until it is killed; all whole lines that it has told.
+/// Runs the other process until it is killed; returns the whole lines that it reported.
 fn killed(folder: &Path, random: &mut Random) -> Vec<String> {
     let mut child = child::command("appends", folder, random.next())
         .spawn()
         .unwrap();
     let spawned = Instant::now();
-    let mut told = BufReader::new(child.stderr.take().unwrap());
+    let mut report = BufReader::new(child.stderr.take().unwrap());
     let mut lines = Vec::new();
     // Some while it opens, most after a number of records, all with a moment more.
     let wait = random.below(8);
     for _ in 0..if wait == 0 { 0 } else { random.below(400) } {
         let mut line = String::new();
-        if told.read_line(&mut line).unwrap() == 0 {
+        if report.read_line(&mut line).unwrap() == 0 {
             break;
         }
         lines.push(line.trim_end().to_owned());
@@ -71,7 +71,7 @@ fn killed(folder: &Path, random: &mut Random) -> Vec<String> {
     child.kill().unwrap();
     child.wait().unwrap();
     let mut rest = String::new();
-    told.read_to_string(&mut rest).unwrap();
+    report.read_to_string(&mut rest).unwrap();
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
     lines.extend(whole.lines().map(str::to_owned));
     lines

@@ -15,3 +15,6 @@ mod order;
 mod property;
 mod qualification;
 mod records;
+mod replacing;
+#[path = "../support/mod.rs"]
+mod support;

@@ -22,7 +22,7 @@ fn payload(index: u64) -> Vec<u8> {
 trait Base {
     const NAME: &'static str;
 
-    /// Appends the records to a new log; `then` sees the folder while the writer has not been told to sync or to end.
+    /// Appends the records to a new log; `then` sees the folder while the writer has neither synced nor ended.
     fn append(folder: &Path, then: &mut dyn FnMut());
 
     /// Appends the records and ends in order.

@@ -11,7 +11,7 @@ use tickdeck_portfolio::{Portfolio, StrategyBook};
 
 const STRATEGIES: [StrategyId; 3] = [ONE, TWO, THREE];
 
-/// What happens to the portfolio, whether or not it is legal.
+/// An operation on the portfolio, legal or not.
 #[derive(Debug, Clone)]
 enum Step {
     Intend(StrategyId, Submit),
@@ -117,7 +117,7 @@ fn stream() -> impl Strategy<Value = Vec<Step>> {
         })
 }
 
-/// What went through a portfolio, added up without any of its code.
+/// The totals of a portfolio, added up without any of its code.
 #[derive(Default)]
 struct Tally {
     notional: BTreeMap<(VenueId, CurrencyId), i128>,
@@ -175,7 +175,7 @@ fn cost_at(portfolio: &Portfolio, venue: VenueId, currency: CurrencyId) -> i128 
     held.map(|held| held.cost.0).sum()
 }
 
-/// What may still be filled, summed afresh.
+/// The size that may still be filled, summed independently.
 fn exposure_of(book: &StrategyBook, instrument: InstrumentId) -> (Size, Size) {
     let sum = |side| {
         let orders = book

@@ -1,4 +1,4 @@
-//! What cannot be folded changes nothing.
+//! Events that cannot be folded change nothing.
 
 use crate::fixture::*;
 use tickdeck_model::{

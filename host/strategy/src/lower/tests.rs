@@ -1,6 +1,6 @@
 //! The hand-made boundary against the derived one: byte for byte, for every kind of event and of action.
 
-#[path = "../../../../tests/suite/guests.rs"]
+#[path = "../../../../tests/support/guests.rs"]
 mod guests;
 
 use super::{ActionByteList, ActionList, Slot};
@@ -58,7 +58,7 @@ fn probe() -> (Store<()>, Instance) {
     (store, instance)
 }
 
-/// What the derived lowering writes.
+/// The bytes that the derived lowering writes.
 fn derived(batch: &[Event]) -> Vec<u8> {
     let (mut store, instance) = probe();
     let written: TypedFunc<(&[events::Event],), (Vec<u8>,)> =
@@ -67,7 +67,7 @@ fn derived(batch: &[Event]) -> Vec<u8> {
     written.call(&mut store, (&twins,)).unwrap().0
 }
 
-/// What the one memcpy writes.
+/// The bytes that the memcpy writes.
 fn copied(batch: &[Event]) -> Vec<u8> {
     let (mut store, instance) = probe();
     let written: TypedFunc<(&[Slot],), (Vec<u8>,)> =
@@ -75,7 +75,7 @@ fn copied(batch: &[Event]) -> Vec<u8> {
     written.call(&mut store, (Slot::batch(batch),)).unwrap().0
 }
 
-/// What lowering the slots one by one writes.
+/// The bytes that lowering the slots one by one writes.
 fn stored_alone(batch: &[Event]) -> Vec<u8> {
     let mut all = Vec::new();
     for event in batch {
@@ -506,7 +506,7 @@ proptest! {
         padding: u8,
     ) {
         let sent: Vec<Action> = drawn.into_iter().map(|(kind, numbers)| action(kind, numbers)).collect();
-        // What no field covers may hold anything.
+        // Bytes that no field covers may have any value.
         let dirty = |action: &Action| {
             let mut bytes = action.to_bytes();
             bytes[1..8].fill(padding);

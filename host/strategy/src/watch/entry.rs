@@ -1,41 +1,42 @@
-//! One plugin of the folder: what was seen of it, and what was said about it.
+//! One plugin of the folder: its last observed state, and the last reports about it.
 
+use super::change::{PluginChange, Refused};
 use super::files::Files;
-use super::read::{Hope, Verdict, judge};
+use super::plugin::Fingerprint;
+use super::read::{Retry, Verdict, read_plugin};
 use super::settle::{Phase, Step, Times};
-use super::{Change, Fingerprint, Refused};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// What is the same for all plugins of one look.
-pub(super) struct Look<'a> {
+/// The context that all plugins of one poll share.
+pub(super) struct Poll<'a> {
     pub(super) folder: &'a Path,
     pub(super) times: &'a Times,
     pub(super) now: Duration,
     pub(super) wall: SystemTime,
     pub(super) bytes_read: u64,
-    /// Most bytes that are read, give or take a plugin.
+    /// Maximum number of bytes to read, give or take a plugin.
     pub(super) budget: u64,
     pub(super) plugins_read: u64,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PluginChange>,
 }
 
-impl Look<'_> {
-    fn judge(&mut self, name: &str, files: &Files) -> Verdict {
+impl Poll<'_> {
+    fn read(&mut self, name: &str, files: &Files) -> Verdict {
         self.plugins_read += 1;
-        judge(self.folder, name, files, &mut self.bytes_read)
+        read_plugin(self.folder, name, files, &mut self.bytes_read)
     }
 }
 
 /// A plugin that is or was in the folder.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// As of the last look.
+    /// The files at the last poll.
     seen: Option<Files>,
     phase: Phase,
-    /// What was last handed out.
-    given: Option<Fingerprint>,
-    /// What was last refused, unless it has been good since.
+    /// The content last reported as ready.
+    reported: Option<Fingerprint>,
+    /// The last refusal, unless the plugin has been valid since.
     refused: Option<Refused>,
 }
 
@@ -43,8 +44,8 @@ impl Default for Entry {
     fn default() -> Self {
         Self {
             seen: None,
-            phase: Phase::Settled { doubtful: false },
-            given: None,
+            phase: Phase::Settled { recheck: false },
+            reported: None,
             refused: None,
         }
     }
@@ -52,14 +53,14 @@ impl Default for Entry {
 
 impl Entry {
     pub(super) fn seed(&mut self, fingerprint: Fingerprint) {
-        self.given = Some(fingerprint);
+        self.reported = Some(fingerprint);
     }
 
     pub(super) fn seed_refused(&mut self, refused: Refused) {
         self.refused = Some(refused);
     }
 
-    /// Starts settling anew, after a time in which nothing could be seen.
+    /// Restarts settling after a time in which the folder could not be read.
     pub(super) fn restart(&mut self, now: Duration) {
         match self.phase {
             Phase::Settled { .. } => {}
@@ -67,10 +68,10 @@ impl Entry {
         }
     }
 
-    /// Lets the next look read it, whatever it looks like.
-    pub(super) fn doubt(&mut self) {
-        if let Phase::Settled { doubtful } = &mut self.phase {
-            *doubtful = true;
+    /// Makes the next poll read the plugin even if it appears unchanged.
+    pub(super) fn recheck(&mut self) {
+        if let Phase::Settled { recheck } = &mut self.phase {
+            *recheck = true;
         }
     }
 
@@ -79,26 +80,26 @@ impl Entry {
         self.phase.due(absent, times)
     }
 
-    /// Takes one look into account. Returns whether there is anything left to remember.
-    pub(super) fn look(&mut self, name: &str, files: Files, look: &mut Look<'_>) -> bool {
+    /// Processes one poll. Returns whether the entry is still needed.
+    pub(super) fn poll(&mut self, name: &str, files: Files, poll: &mut Poll<'_>) -> bool {
         let same = self.seen.as_ref() == Some(&files);
         let (phase, step) = self
             .phase
-            .look(same, files.is_absent(), look.now, look.times);
+            .poll(same, files.is_absent(), poll.now, poll.times);
         self.phase = phase;
         let keep = match step {
-            _ if look.bytes_read >= look.budget => true,
+            _ if poll.bytes_read >= poll.budget => true,
             Step::Wait => true,
-            Step::Judge if files.is_absent() => {
-                self.is_gone(name, look);
+            Step::Read if files.is_absent() => {
+                self.report_removal(name, poll);
                 false
             }
-            Step::Judge => {
-                self.judge(name, &files, look);
+            Step::Read => {
+                self.read(name, &files, poll);
                 true
             }
             Step::Verify => {
-                self.verify(name, &files, look);
+                self.verify(name, &files, poll);
                 true
             }
         };
@@ -106,75 +107,75 @@ impl Entry {
         keep
     }
 
-    fn is_gone(&self, name: &str, look: &mut Look<'_>) {
-        if self.given.is_some() {
+    fn report_removal(&self, name: &str, poll: &mut Poll<'_>) {
+        if self.reported.is_some() {
             let name = name.to_owned();
-            look.changes.push(Change::Gone { name });
+            poll.changes.push(PluginChange::Removed { name });
         }
     }
 
-    /// Reads what has settled, and says what is new about it.
-    fn judge(&mut self, name: &str, files: &Files, look: &mut Look<'_>) {
-        let verdict = look.judge(name, files);
-        let known = self.knows(&verdict);
-        match (self.phase, hope(&verdict)) {
+    /// Reads a settled plugin and reports what is new.
+    fn read(&mut self, name: &str, files: &Files, poll: &mut Poll<'_>) {
+        let verdict = poll.read(name, files);
+        let known = self.is_known(&verdict);
+        match (self.phase, retry(&verdict)) {
             (Phase::Settling { since, .. }, None) => {
-                let changed = look.now;
+                let changed = poll.now;
                 self.phase = Phase::Settling { since, changed };
                 return;
             }
             (_, None) => {
-                self.phase = Phase::changed(look.now);
+                self.phase = Phase::changed(poll.now);
                 return;
             }
-            (Phase::Settling { changed, .. }, Some(Hope::Unfinished)) if !known => {
+            (Phase::Settling { changed, .. }, Some(Retry::Unfinished)) if !known => {
                 self.phase = Phase::Unfinished { changed };
                 return;
             }
-            (_, Some(hope)) => self.settle(files, hope, look),
+            (_, Some(retry)) => self.settle(files, retry, poll),
         }
         if !known {
-            self.say(verdict, look);
+            self.report(verdict, poll);
         }
     }
 
-    fn say(&mut self, verdict: Verdict, look: &mut Look<'_>) {
+    fn report(&mut self, verdict: Verdict, poll: &mut Poll<'_>) {
         match verdict {
             Verdict::Valid(plugin) => {
                 self.refused = None;
                 let fingerprint = plugin.fingerprint();
-                if self.given.replace(fingerprint) != Some(fingerprint) {
-                    look.changes.push(Change::Ready(plugin));
+                if self.reported.replace(fingerprint) != Some(fingerprint) {
+                    poll.changes.push(PluginChange::Ready(plugin));
                 }
             }
             Verdict::Refused { refused, .. } => {
                 self.refused = Some(refused.clone());
-                look.changes.push(Change::Refused(refused));
+                poll.changes.push(PluginChange::Refused(refused));
             }
             Verdict::Changed => {}
         }
     }
 
-    /// Reads what may have changed unseen; if it did, it settles like any change.
-    fn verify(&mut self, name: &str, files: &Files, look: &mut Look<'_>) {
-        let verdict = look.judge(name, files);
-        match hope(&verdict) {
-            Some(hope) if self.knows(&verdict) => self.settle(files, hope, look),
-            _ => self.phase = Phase::changed(look.now),
+    /// Reads a plugin that may have changed unnoticed; if it did, it settles like any change.
+    fn verify(&mut self, name: &str, files: &Files, poll: &mut Poll<'_>) {
+        let verdict = poll.read(name, files);
+        match retry(&verdict) {
+            Some(retry) if self.is_known(&verdict) => self.settle(files, retry, poll),
+            _ => self.phase = Phase::changed(poll.now),
         }
     }
 
-    fn settle(&mut self, files: &Files, hope: Hope, look: &Look<'_>) {
+    fn settle(&mut self, files: &Files, retry: Retry, poll: &Poll<'_>) {
         self.phase = Phase::Settled {
-            doubtful: hope == Hope::Passing || files.are_fresh(look.wall),
+            recheck: retry == Retry::AnyTime || files.are_fresh(poll.wall),
         };
     }
 
-    /// Whether there is nothing new in it.
-    fn knows(&self, verdict: &Verdict) -> bool {
+    /// Whether the verdict was already reported.
+    fn is_known(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Valid(plugin) => {
-                self.refused.is_none() && self.given == Some(plugin.fingerprint())
+                self.refused.is_none() && self.reported == Some(plugin.fingerprint())
             }
             Verdict::Refused { refused, .. } => self.refused.as_ref() == Some(refused),
             Verdict::Changed => false,
@@ -182,11 +183,11 @@ impl Entry {
     }
 }
 
-/// Whether it may be another one later; nothing if the files changed while they were read.
-const fn hope(verdict: &Verdict) -> Option<Hope> {
+/// When the verdict may change; `None` if the files changed while they were read.
+const fn retry(verdict: &Verdict) -> Option<Retry> {
     match verdict {
-        Verdict::Valid(_) => Some(Hope::None),
-        Verdict::Refused { hope, .. } => Some(*hope),
+        Verdict::Valid(_) => Some(Retry::AfterChange),
+        Verdict::Refused { retry, .. } => Some(*retry),
         Verdict::Changed => None,
     }
 }

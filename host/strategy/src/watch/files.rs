@@ -1,8 +1,10 @@
-//! What the system says about a plugin's files, without opening any.
+//! The metadata of a plugin's files, without opening any.
 
+use super::error::WatchError;
 use super::kind::{MODULE, SETTINGS, SIGNATURE};
-use super::{MAX_SETTINGS, MAX_SIGNATURE, WatchError, shown};
+use super::limits::{MAX_SETTINGS, MAX_SIGNATURE};
 use crate::MAX_MODULE;
+use crate::text::display_path;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -34,7 +36,7 @@ impl Part {
         folder.join(format!("{name}{ending}"))
     }
 
-    /// Most bytes of it.
+    /// Maximum size in bytes.
     pub(super) const fn limit(self) -> u64 {
         match self {
             Self::Module => MAX_MODULE as u64,
@@ -44,7 +46,7 @@ impl Part {
     }
 }
 
-/// A plain file's outside. It changes whenever the content does, but for changes within a tick.
+/// The metadata of a plain file. It changes whenever the content does, except within a tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileStamp {
     pub(super) length: u64,
@@ -55,7 +57,7 @@ pub(super) struct FileStamp {
 }
 
 impl FileStamp {
-    /// Of a plain file.
+    /// Returns the stamp of a plain file.
     pub(super) fn of(about: &Metadata) -> Option<Self> {
         about.is_file().then(|| Self {
             length: about.len(),
@@ -66,7 +68,7 @@ impl FileStamp {
         })
     }
 
-    /// Whether it changed so shortly before `wall` that a further change might not show.
+    /// Whether the file changed so shortly before `wall` that a further change might not show.
     fn is_fresh(&self, wall: SystemTime) -> bool {
         let (Ok(seconds), Ok(nanoseconds)) =
             (u64::try_from(self.changed.0), u32::try_from(self.changed.1))
@@ -76,12 +78,12 @@ impl FileStamp {
         let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds);
         let tick = if nanoseconds == 0 { COARSE_TICK } else { TICK };
         let apart = wall.duration_since(changed);
-        // Times ahead of the clock say nothing; taking them all for fresh would mean reading for ever.
+        // Times ahead of the clock mean nothing; treating them all as fresh would mean reading for ever.
         apart.unwrap_or_else(|ahead| ahead.duration()) < tick
     }
 }
 
-/// What is found under one path.
+/// The kind of file at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stamp {
     Absent,
@@ -91,13 +93,13 @@ pub(super) enum Stamp {
     Special(&'static str),
     /// A link to nothing, and where it points.
     Dangling(PathBuf),
-    /// The system does not say what is there; its words.
-    Closed(String),
+    /// The system does not reveal the file; its error.
+    Inaccessible(String),
 }
 
 impl Stamp {
     /// # Errors
-    /// The folder itself can't be entered.
+    /// The folder itself cannot be entered.
     fn stat(path: &Path) -> io::Result<Self> {
         match fs::metadata(path) {
             Ok(about) => Ok(Self::of(&about)),
@@ -127,17 +129,17 @@ impl Stamp {
                 let target = fs::read_link(path).unwrap_or_default();
                 Ok(Self::Dangling(target))
             }
-            Ok(_) => Ok(Self::Closed(error.to_string())),
+            Ok(_) => Ok(Self::Inaccessible(error.to_string())),
             Err(link) if link.kind() == ErrorKind::NotFound => Ok(Self::Absent),
-            // Only the folder's own mode can hide what an entry is.
+            // Only the folder's own mode can hide the kind of an entry.
             Err(link) if link.kind() == ErrorKind::PermissionDenied => Err(link),
-            Err(link) => Ok(Self::Closed(link.to_string())),
+            Err(link) => Ok(Self::Inaccessible(link.to_string())),
         }
     }
 
-    /// Why it can't be read, if that is known without opening it.
+    /// Returns why the file cannot be read, if that is known without opening it.
     pub(super) fn problem(&self, path: &Path, part: Part) -> Option<String> {
-        let file = shown(path);
+        let file = display_path(path);
         let limit = part.limit();
         match self {
             Self::Absent => None,
@@ -150,15 +152,15 @@ impl Stamp {
                 "{file}: is {what}, which is never opened: put the file itself here"
             )),
             Self::Dangling(target) => Some(format!(
-                "{file}: is a link to {}, which is not there: build that, or remove the link",
-                shown(target)
+                "{file}: is a link to {}, which does not exist: build that file, or remove the link",
+                display_path(target)
             )),
-            Self::Closed(system) => Some(unreadable(&file, system)),
+            Self::Inaccessible(system) => Some(unreadable(&file, system)),
         }
     }
 }
 
-/// The outsides of a plugin's files.
+/// The metadata of all of a plugin's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files {
     pub(super) module: Stamp,
@@ -168,16 +170,16 @@ pub(super) struct Files {
 
 impl Files {
     /// # Errors
-    /// The folder can't be entered.
+    /// The folder cannot be entered.
     pub(super) fn stat(folder: &Path, name: &str) -> Result<Self, WatchError> {
         let stat = |part: Part| {
             Stamp::stat(&part.path(folder, name)).map_err(|source| WatchError::Folder {
-                folder: shown(folder),
+                folder: display_path(folder),
                 source,
             })
         };
         let module = stat(Part::Module)?;
-        // What lies beside nothing does not matter.
+        // Without a module, the other files do not matter.
         let (settings, signature) = match module {
             Stamp::Absent => (Stamp::Absent, Stamp::Absent),
             _ => (stat(Part::Settings)?, stat(Part::Signature)?),
@@ -193,7 +195,7 @@ impl Files {
         self.module == Stamp::Absent
     }
 
-    /// Whether a change after `wall` might not show.
+    /// Whether a change after `wall` might not show in the metadata.
     pub(super) fn are_fresh(&self, wall: SystemTime) -> bool {
         [&self.module, &self.settings, &self.signature]
             .into_iter()
@@ -205,12 +207,14 @@ pub(super) fn too_large(file: &str, part: Part) -> String {
     match part {
         Part::Module => crate::load::too_large(file).to_string(),
         Part::Settings | Part::Signature => format!(
-            "{file}: has more than {} KiB, the most that is read: shorten it",
+            "{file}: is larger than {} KiB, the maximum: shorten it",
             part.limit() >> 10
         ),
     }
 }
 
 pub(super) fn unreadable(file: &str, system: &str) -> String {
-    format!("{file}: cannot be read: {system}; let the user that runs the host read it")
+    format!(
+        "{file}: cannot be read: {system}; give the user that runs the host permission to read it"
+    )
 }

@@ -1,53 +1,56 @@
 //! The folder over time, without a thread or a clock.
 
-use super::entry::{Entry, Look};
+use super::change::{PluginChange, Refused};
+use super::config::WatchConfig;
+use super::entry::{Entry, Poll};
+use super::error::WatchError;
 use super::files::Files;
+use super::limits::{MAX_MODULES, READ_BUDGET};
 use super::list::{self, Names};
+use super::plugin::Fingerprint;
+use super::scan::Scan;
 use super::settle::Times;
-use super::{
-    Change, Fingerprint, MAX_MODULES, READ_BUDGET, Refused, Scan, WatchConfig, WatchError,
-};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The outsides of plugins, by name.
+/// The files of plugins, by plugin name.
 type Found = BTreeMap<String, Files>;
 
-/// What is known of a plugins folder. It reads files when it is told to look; what time it is, it is told: a time since
-/// any moment, that does not go back.
+/// The observed state of a plugins folder. It reads files only when polled, and is given the time: a duration since any
+/// fixed moment, which never decreases.
 #[derive(Debug)]
 pub struct Folder {
     folder: PathBuf,
     times: Times,
     entries: BTreeMap<String, Entry>,
-    /// Files that were refused for their names.
-    unfit: BTreeSet<OsString>,
-    /// Whether it was said that there are too many.
+    /// Module files whose names were refused.
+    invalid: BTreeSet<OsString>,
+    /// Whether an excess of plugins was reported.
     is_over: bool,
     is_lost: bool,
-    looked: Option<Duration>,
+    polled: Option<Duration>,
     is_hinted: bool,
-    /// How many times a plugin was read.
+    /// Number of times a plugin was read.
     pub(super) plugins_read: u64,
-    /// Bytes that one look reads.
+    /// Bytes that one poll reads.
     pub(super) budget: u64,
-    /// What the file system's times are held against.
+    /// The clock that file times are compared with.
     pub(super) wall: fn() -> SystemTime,
 }
 
 impl Folder {
-    /// Knows nothing yet.
+    /// Creates the state of a folder that was never polled.
     pub fn new(config: WatchConfig) -> Self {
         Self {
             times: Times::of(&config),
             folder: config.folder,
             entries: BTreeMap::new(),
-            unfit: BTreeSet::new(),
+            invalid: BTreeSet::new(),
             is_over: false,
             is_lost: false,
-            looked: None,
+            polled: None,
             is_hinted: false,
             plugins_read: 0,
             budget: READ_BUDGET,
@@ -55,23 +58,23 @@ impl Folder {
         }
     }
 
-    /// Takes it that this was handed out, so that it is not again.
+    /// Marks a content as reported, so that it is not reported again.
     pub fn seed(&mut self, name: &str, fingerprint: Fingerprint) {
         self.entry(name).seed(fingerprint);
     }
 
-    /// Takes it that this was said, so that it is not again.
+    /// Marks a refusal as reported, so that it is not reported again.
     pub fn seed_refused(&mut self, refused: &Refused) {
-        // What is fit has its whole name; the others are known by their file.
+        // A valid name identifies the plugin; other files are identified by their file name.
         match refused.path.file_name() {
-            Some(file) if matches!(super::kind::named(file), super::kind::Named::Unfit) => {
-                self.unfit.insert(file.to_owned());
+            Some(file) if matches!(super::kind::named(file), super::kind::Named::Invalid) => {
+                self.invalid.insert(file.to_owned());
             }
             _ => self.entry(&refused.name).seed_refused(refused.clone()),
         }
     }
 
-    /// Takes it that all of a scan was handed out and said.
+    /// Marks everything in a scan as reported.
     pub fn seed_scan(&mut self, scan: &Scan) {
         for plugin in &scan.plugins {
             self.seed(&plugin.name, plugin.fingerprint());
@@ -87,20 +90,20 @@ impl Folder {
         &self.folder
     }
 
-    /// Something may have changed: the next look is soon.
+    /// Makes the next poll soon, because something may have changed.
     pub const fn hint(&mut self) {
         self.is_hinted = true;
     }
 
-    /// Lets the next look, which is soon, read everything, also what looks unchanged.
-    pub fn doubt(&mut self) {
-        self.entries.values_mut().for_each(Entry::doubt);
+    /// Makes the next poll soon, and lets it read everything, even plugins that appear unchanged.
+    pub fn recheck(&mut self) {
+        self.entries.values_mut().for_each(Entry::recheck);
         self.hint();
     }
 
-    /// When to look next, as of `now`; never before it.
-    pub fn next_look(&self, now: Duration) -> Duration {
-        let Some(looked) = self.looked else {
+    /// Returns the time of the next poll, not before `now`.
+    pub fn next_poll(&self, now: Duration) -> Duration {
+        let Some(polled) = self.polled else {
             return now;
         };
         let wait = if self.is_hinted {
@@ -113,32 +116,32 @@ impl Folder {
             .values()
             .filter_map(|entry| entry.due(&self.times));
         let settled = settled.min().filter(|_| !self.is_lost);
-        let next = settled.map_or(looked + wait, |due| due.min(looked + wait));
+        let next = settled.map_or(polled + wait, |due| due.min(polled + wait));
         next.max(now)
     }
 
-    /// Looks at the folder and says what changed since, as far as it has settled; by name.
-    pub fn look(&mut self, now: Duration) -> Vec<Change> {
-        self.looked = Some(now);
+    /// Reads the folder and returns the changes that have settled since the last poll, ordered by name.
+    pub fn poll(&mut self, now: Duration) -> Vec<PluginChange> {
+        self.polled = Some(now);
         self.is_hinted = false;
-        match self.survey() {
+        match self.read_metadata() {
             Ok((mut changes, found)) => {
                 if std::mem::take(&mut self.is_lost) {
-                    changes.insert(0, Change::FolderBack);
+                    changes.insert(0, PluginChange::FolderAvailable);
                     self.entries
                         .values_mut()
                         .for_each(|entry| entry.restart(now));
                 }
-                self.judge(now, found, changes)
+                self.update_entries(now, found, changes)
             }
-            Err(error) => self.lose(&error),
+            Err(error) => self.mark_lost(&error),
         }
     }
 
-    /// The outsides of all that is and was there.
-    fn survey(&mut self) -> Result<(Vec<Change>, Found), WatchError> {
+    /// Reads the metadata of all known and new plugins.
+    fn read_metadata(&mut self) -> Result<(Vec<PluginChange>, Found), WatchError> {
         let names = list::names(&self.folder)?;
-        // Known ones are looked up by their path: a listing may miss a name that is being replaced.
+        // Known plugins are looked up by path: a listing may miss a name that is being replaced.
         let mut wanted: BTreeSet<&String> = self.entries.keys().collect();
         for name in &names.plugins {
             if wanted.len() < MAX_MODULES {
@@ -153,30 +156,38 @@ impl Folder {
         for name in found.keys() {
             self.entry(name);
         }
-        Ok((self.remark(names), found))
+        Ok((self.report_names(names), found))
     }
 
-    /// What is to be said of the names.
-    fn remark(&mut self, names: Names) -> Vec<Change> {
+    /// Returns the reports about names: too many plugins, invalid names.
+    fn report_names(&mut self, names: Names) -> Vec<PluginChange> {
         let mut changes = Vec::new();
         let is_over = names
             .plugins
             .iter()
             .any(|name| !self.entries.contains_key(name));
         if is_over && !self.is_over {
-            changes.push(Change::Note(list::too_many(&self.folder)));
+            changes.push(PluginChange::Note(list::too_many(&self.folder)));
         }
         self.is_over = is_over;
-        let unfit: BTreeSet<OsString> = names.unfit.into_iter().take(MAX_MODULES).collect();
-        for file in unfit.difference(&self.unfit) {
-            changes.push(Change::Refused(list::refuse_unfit(&self.folder, file)));
+        let invalid: BTreeSet<OsString> = names.invalid.into_iter().take(MAX_MODULES).collect();
+        for file in invalid.difference(&self.invalid) {
+            changes.push(PluginChange::Refused(list::refuse_invalid(
+                &self.folder,
+                file,
+            )));
         }
-        self.unfit = unfit;
+        self.invalid = invalid;
         changes
     }
 
-    fn judge(&mut self, now: Duration, mut found: Found, changes: Vec<Change>) -> Vec<Change> {
-        let mut look = Look {
+    fn update_entries(
+        &mut self,
+        now: Duration,
+        mut found: Found,
+        changes: Vec<PluginChange>,
+    ) -> Vec<PluginChange> {
+        let mut poll = Poll {
             folder: &self.folder,
             times: &self.times,
             now,
@@ -188,18 +199,18 @@ impl Folder {
         };
         self.entries.retain(|name, entry| {
             let files = found.remove(name);
-            files.is_none_or(|files| entry.look(name, files, &mut look))
+            files.is_none_or(|files| entry.poll(name, files, &mut poll))
         });
-        self.plugins_read += look.plugins_read;
-        look.changes
+        self.plugins_read += poll.plugins_read;
+        poll.changes
     }
 
-    fn lose(&mut self, error: &WatchError) -> Vec<Change> {
+    fn mark_lost(&mut self, error: &WatchError) -> Vec<PluginChange> {
         if std::mem::replace(&mut self.is_lost, true) {
             return Vec::new();
         }
         let why = error.to_string();
-        vec![Change::FolderGone { why }]
+        vec![PluginChange::FolderUnavailable { why }]
     }
 
     fn entry(&mut self, name: &str) -> &mut Entry {

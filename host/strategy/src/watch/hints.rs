@@ -1,6 +1,6 @@
-//! The system's notices of changes, which say when to look.
+//! The system's change notifications, which say when to poll.
 
-use super::watcher::Signal;
+use super::signal::Signal;
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::ffi::OsStr;
@@ -8,14 +8,14 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where hints come from.
+/// The source of hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hints {
     /// The system.
     System,
-    /// Nowhere, on purpose: for file systems that give none.
+    /// None: for file systems without notifications.
     None,
-    /// A system that refuses to give any, for tests.
+    /// A system that refuses them, for tests.
     Failing,
 }
 
@@ -29,10 +29,10 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Starts to watch.
+    /// Starts watching.
     ///
     /// # Errors
-    /// The system gives no notices; the text says what to do.
+    /// The system provides no notifications; the text says what to do.
     pub(super) fn start(
         hints: Hints,
         folder: &Path,
@@ -54,32 +54,32 @@ impl Source {
         Ok(Some(source))
     }
 
-    /// The parent says when the folder is made again.
+    /// Watches the parent, which reports when the folder is created again.
     fn watch_parent(&mut self) -> Result<(), String> {
         let Some(parent) = self.folder.parent() else {
             return Ok(());
         };
         match self.watcher.watch(parent, RecursiveMode::NonRecursive) {
             Err(error) if is_exhausted(&error) => Err(advice(&error)),
-            // A parent that can't be watched only makes a new folder be found later.
+            // If the parent cannot be watched, a new folder is merely found later.
             _ => Ok(()),
         }
     }
 
-    /// Watches the folder that is there now, should it be another one than before.
+    /// Watches the current folder if it is not the one watched before.
     ///
     /// # Errors
-    /// The system gives no notices any more; the text says what to do.
+    /// The system no longer provides notifications; the text says what to do.
     pub(super) fn follow(&mut self) -> Result<(), String> {
         let there = std::fs::metadata(&self.folder)
             .ok()
             .map(|about| (about.dev(), about.ino()));
-        // A folder that is made again may have the inode of the old one.
+        // A folder that is created again may have the inode of the old one.
         let replaced = self.signal.take_replaced();
         if there == self.watched && !replaced {
             return Ok(());
         }
-        // There may be no watch to take off.
+        // There may be no watch to remove.
         let _ = self.watcher.unwatch(&self.folder);
         self.watched = None;
         if there.is_none() {
@@ -90,7 +90,7 @@ impl Source {
             .watch(&self.folder, RecursiveMode::NonRecursive)
         {
             Ok(()) => self.watched = there,
-            // A folder that may not be read, or is gone already, is what a look finds too.
+            // A poll reports a folder that cannot be read or is already missing.
             Err(error) if is_about_folder(&error) => {}
             Err(error) => return Err(advice(&error)),
         }
@@ -98,7 +98,7 @@ impl Source {
     }
 }
 
-/// Turns the system's notices into hints.
+/// Turns the system's notifications into hints.
 fn listener(
     folder: &Path,
     signal: &Arc<Signal>,
@@ -120,15 +120,15 @@ enum Concern {
     None,
     /// Something in the folder changed.
     Content,
-    /// The folder may be another one.
+    /// The folder may have been replaced.
     Folder,
 }
 
-/// What a notice is about. Only names are compared, for systems give paths in other spellings than they were given.
+/// Classifies a notification. Only names are compared, because systems may spell paths otherwise than they were given.
 fn concern(event: &Event, folder: Option<&OsStr>) -> Concern {
     let moves = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
-        // A look opens the folder itself, so to take that for a change would be to look for ever.
+        // A poll opens the folder itself; treating that as a change would mean polling for ever.
         EventKind::Access(_) => return Concern::None,
         EventKind::Create(_) | EventKind::Remove(_) => true,
         EventKind::Modify(kind) => matches!(kind, ModifyKind::Name(_)),
@@ -172,9 +172,9 @@ fn is_about_folder(error: &notify::Error) -> bool {
 
 fn advice(error: &notify::Error) -> String {
     format!(
-        "the system gives no notice of changes ({}), so the plugins folder is only looked at from time to time: raise \
+        "the system does not report file changes ({}), so the plugins folder is only checked periodically: raise \
          fs.inotify.max_user_watches and fs.inotify.max_user_instances",
-        crate::log::harmless(&error.to_string())
+        crate::text::sanitize(&error.to_string())
     )
 }
 
@@ -184,7 +184,7 @@ mod tests {
     use notify::event::{CreateKind, RemoveKind};
 
     #[test]
-    fn a_look_of_ours_is_no_hint() {
+    fn the_watchers_own_poll_is_not_a_hint() {
         let of = |kind, path: &str| {
             let event = Event::new(kind).add_path(PathBuf::from(path));
             concern(&event, Some(OsStr::new("plugins")))

@@ -1,9 +1,9 @@
-//! What a file in the plugins folder is: the one place that decides it, by name and by first bytes.
+//! The kind of a file in the plugins folder, decided here alone, by its name and its first bytes.
 //!
 //! A further kind (a script for an interpreter component) is an ending in [`named`] and a case in [`FileKind::of`].
 
-use super::shown;
 use crate::load;
+use crate::text::display_path;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ pub(super) const SETTINGS: &str = ".toml";
 /// The ending of a signature file, after the module's.
 pub(super) const SIGNATURE: &str = ".wasm.minisig";
 
-/// Endings of names that are only there while something is written or as a copy; also before `.wasm`.
+/// Name endings of temporary files and copies; also before `.wasm`.
 const TEMPORARY: [&str; 12] = [
     "~",
     "#",
@@ -30,12 +30,12 @@ const TEMPORARY: [&str; 12] = [
     ".orig",
 ];
 
-/// Bytes that tell a WebAssembly file's kind: `\0asm`, version, layer.
+/// Bytes that identify the kind of a WebAssembly file: `\0asm`, version, layer.
 const HEADER: usize = 8;
 
 const MAGIC: &[u8] = b"\0asm";
 
-/// What a plugin's file is.
+/// The kind of a module file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileKind {
     /// A core WebAssembly module, to be wrapped into a component.
@@ -44,18 +44,18 @@ pub enum FileKind {
     Component,
 }
 
-/// What a name in the folder means.
+/// The meaning of a name in the folder.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named<'a> {
-    /// No plugin.
+    /// Not a plugin.
     Other,
     /// The module file of the plugin of this name.
     Plugin(&'a str),
-    /// A module file whose name can't be a plugin's.
-    Unfit,
+    /// A module file whose name is not valid for a plugin.
+    Invalid,
 }
 
-/// Judges a name.
+/// Classifies a name.
 pub(super) fn named(file: &OsStr) -> Named<'_> {
     let lossy = file.to_string_lossy();
     let Some(stem) = lossy.strip_suffix(MODULE) else {
@@ -67,51 +67,51 @@ pub(super) fn named(file: &OsStr) -> Named<'_> {
     }
     let name = file.to_str().and_then(|file| file.strip_suffix(MODULE));
     match name {
-        Some(name) if crate::log::harmless(name) == name => Named::Plugin(name),
-        _ => Named::Unfit,
+        Some(name) if crate::text::sanitize(name) == name => Named::Plugin(name),
+        _ => Named::Invalid,
     }
 }
 
-/// Why a file is no module.
+/// Why a file is not a module.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NoModule {
-    /// Names the file, what it looks like and what to do.
+pub(super) struct NotAModule {
+    /// Names the file, its apparent kind and the remedy.
     pub(super) why: String,
     /// Whether it is the beginning of a module, so that the rest may still be being written.
     pub(super) unfinished: bool,
 }
 
 impl FileKind {
-    /// Judges the content of a module file.
+    /// Classifies the content of a module file.
     ///
     /// # Errors
-    /// It is no module; the text names the file, what it looks like and what to do.
+    /// It is not a module; the text names the file, its apparent kind and the remedy.
     pub fn of_file(path: &Path, bytes: &[u8]) -> Result<Self, String> {
         Self::of(path, bytes).map_err(|no| no.why)
     }
 
-    /// Judges a module file by its first bytes, and whether it is all there by the lengths of its sections.
-    pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, NoModule> {
-        let file = shown(path);
-        load::check_magic(bytes, &file).map_err(|error| NoModule {
+    /// Classifies a module file by its first bytes, and checks by the lengths of its sections that it is complete.
+    pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, NotAModule> {
+        let file = display_path(path);
+        load::check_magic(bytes, &file).map_err(|error| NotAModule {
             why: error.to_string(),
             unfinished: MAGIC.starts_with(bytes),
         })?;
         if !is_whole(bytes) {
             let length = bytes.len();
-            return Err(NoModule {
-                why: format!("{file}: breaks off after {length} bytes: build or copy it again"),
+            return Err(NotAModule {
+                why: format!("{file}: is truncated after {length} bytes: build or copy it again"),
                 unfinished: true,
             });
         }
         let [version, layer] = [4, 6].map(|at| u16::from_le_bytes([bytes[at], bytes[at + 1]]));
         match (layer, version) {
             (0, 1) => Ok(Self::CoreModule),
-            // Components have had several versions; which of them runs is the loader's to say.
+            // Components have had several versions; the loader decides which of them it runs.
             (1, _) => Ok(Self::Component),
-            _ => Err(NoModule {
+            _ => Err(NotAModule {
                 why: format!(
-                    "{file}: is WebAssembly of a kind that this host does not know (layer {layer}, version {version}): \
+                    "{file}: is WebAssembly of a kind that this host does not support (layer {layer}, version {version}): \
                      build a module or a component"
                 ),
                 unfinished: false,
@@ -120,7 +120,7 @@ impl FileKind {
     }
 }
 
-/// Whether the file ends where a section does. What is inside of the sections is the loader's to judge.
+/// Whether the file ends where a section does. The loader checks the contents of the sections.
 fn is_whole(bytes: &[u8]) -> bool {
     let Some(mut rest) = bytes.get(HEADER..) else {
         return false;
@@ -137,7 +137,7 @@ fn is_whole(bytes: &[u8]) -> bool {
     true
 }
 
-/// A section's length (LEB128, at most five bytes), and what follows it.
+/// Reads a section's length (LEB128, at most five bytes); returns it and the remaining bytes.
 fn length(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut length = 0;
     for (at, byte) in bytes.iter().enumerate().take(5) {
@@ -155,7 +155,7 @@ mod tests {
     use std::os::unix::ffi::OsStrExt as _;
 
     #[test]
-    fn only_module_files_that_are_no_temporaries_are_plugins() {
+    fn only_module_files_that_are_not_temporary_are_plugins() {
         for name in ["ema", "a.b", "with space", "\u{fc}", "ema-2"] {
             let file = format!("{name}.wasm");
             assert_eq!(named(OsStr::new(&file)), Named::Plugin(name), "{file}");
@@ -182,8 +182,8 @@ mod tests {
         ] {
             assert_eq!(named(OsStr::new(file)), Named::Other, "{file}");
         }
-        assert_eq!(named(OsStr::new("a\nb.wasm")), Named::Unfit);
-        assert_eq!(named(OsStr::from_bytes(b"\xff.wasm")), Named::Unfit);
+        assert_eq!(named(OsStr::new("a\nb.wasm")), Named::Invalid);
+        assert_eq!(named(OsStr::from_bytes(b"\xff.wasm")), Named::Invalid);
     }
 
     #[test]
@@ -200,12 +200,12 @@ mod tests {
                 "x.wasm: is not a WebAssembly module: the file is empty",
             ),
             (b"\0as", "not `\\0asm`"),
-            (b"\0asm\x01\0\0\0\x01", "breaks off after 9 bytes"),
-            (b"\0asm\x01\0\0\0\x01\x80", "breaks off after 10 bytes"),
-            (b"\0asm\x01\0\0\0\x01\x02x", "breaks off after 11 bytes"),
-            (b"\0asm\x01\0\0", "breaks off after 7 bytes"),
+            (b"\0asm\x01\0\0\0\x01", "is truncated after 9 bytes"),
+            (b"\0asm\x01\0\0\0\x01\x80", "is truncated after 10 bytes"),
+            (b"\0asm\x01\0\0\0\x01\x02x", "is truncated after 11 bytes"),
+            (b"\0asm\x01\0\0", "is truncated after 7 bytes"),
             (b"\0asm\x0d\0\x02\0", "layer 2"),
-            // What a file cut after its magic and then lengthened again looks like.
+            // A file cut after its magic bytes and then extended with zeros.
             (b"\0asm\0\0\0\0\0\0", "layer 0, version 0"),
             (b"#!/bin/sh", "a text"),
         ] {

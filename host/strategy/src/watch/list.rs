@@ -1,7 +1,10 @@
 //! The names in the plugins folder.
 
+use super::change::Refused;
+use super::error::WatchError;
 use super::kind::{Named, named};
-use super::{MAX_ENTRIES, MAX_MODULES, Refused, WatchError, shown};
+use super::limits::{MAX_ENTRIES, MAX_MODULES};
+use crate::text::display_path;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
@@ -10,21 +13,21 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) plugins: BTreeSet<String>,
-    /// Files whose names can't be plugins' names.
-    pub(super) unfit: BTreeSet<OsString>,
+    /// Module files whose names are not valid for plugins.
+    pub(super) invalid: BTreeSet<OsString>,
 }
 
 /// Reads the folder's names.
 pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
     let failed = |source| WatchError::Folder {
-        folder: shown(folder),
+        folder: display_path(folder),
         source,
     };
     let mut names = Names::default();
     for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
         if count == MAX_ENTRIES {
             return Err(WatchError::TooManyEntries {
-                folder: shown(folder),
+                folder: display_path(folder),
             });
         }
         let file = entry.map_err(failed)?.file_name();
@@ -33,33 +36,33 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
             Named::Plugin(name) => {
                 names.plugins.insert(name.to_owned());
             }
-            Named::Unfit => {
-                names.unfit.insert(file);
+            Named::Invalid => {
+                names.invalid.insert(file);
             }
         }
     }
     Ok(names)
 }
 
-/// A module file with a name that nothing could be called.
-pub(super) fn refuse_unfit(folder: &Path, file: &OsString) -> Refused {
+/// Refuses a module file whose name is not valid for a plugin.
+pub(super) fn refuse_invalid(folder: &Path, file: &OsString) -> Refused {
     let path = folder.join(file);
     Refused {
-        name: crate::log::harmless(&Path::new(file).with_extension("").to_string_lossy()),
+        name: crate::text::sanitize(&Path::new(file).with_extension("").to_string_lossy()),
         why: format!(
-            "{}: its name cannot name a strategy: rename it, in UTF-8 and without control characters",
-            shown(&path)
+            "{}: has a name that is not valid for a strategy: rename it, in UTF-8 and without control characters",
+            display_path(&path)
         ),
         path,
         content: None,
     }
 }
 
-/// Says that not all are taken.
+/// Describes an excess of plugins.
 pub(super) fn too_many(folder: &Path) -> String {
     format!(
-        "the plugins folder {} has more than {MAX_MODULES} modules, of which the first {MAX_MODULES} by name are taken: \
+        "the plugins folder {} has more than {MAX_MODULES} modules; only the first {MAX_MODULES} by name are used: \
          move the others to another deck",
-        shown(folder)
+        display_path(folder)
     )
 }

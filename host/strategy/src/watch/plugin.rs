@@ -1,49 +1,52 @@
-//! A plugin as it was read.
+//! A plugin as read from the folder.
 
-use super::FileKind;
-use crate::module::ModuleHash;
+use super::kind::FileKind;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tickdeck_model::ModuleHash;
 
-/// A plugin whose files have settled: its module and what lies beside it.
+/// A plugin whose files have settled: its module, settings and signature.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plugin {
     /// The module file's name without its ending.
     pub name: String,
     /// The module file.
     pub path: PathBuf,
-    /// What the module file is.
+    /// The kind of the module file.
     pub kind: FileKind,
     /// The module file's content.
     pub bytes: Arc<[u8]>,
     /// The hash of `bytes`.
     pub hash: ModuleHash,
-    /// `NAME.toml`, if it is there.
-    pub settings: Option<Beside>,
-    /// The content of `NAME.wasm.minisig`, if it is there.
+    /// `NAME.toml`, if it exists.
+    pub settings: Option<Sidecar>,
+    /// The content of `NAME.wasm.minisig`, if it exists.
     pub signature: Option<Vec<u8>>,
 }
 
-/// A text beside a module.
+/// The settings file that accompanies a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
+pub struct Sidecar {
     /// The file.
     pub path: PathBuf,
     /// Its content.
     pub text: String,
 }
 
-/// The hash of all that a plugin is: module, settings and signature.
+/// The hash of a whole plugin: module, settings and signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
 
 impl Plugin {
-    /// Differs whenever the module, the settings or the signature differ.
+    /// Returns a hash that differs whenever the module, the settings or the signature differ.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hasher = Sha256::new();
         hasher.update(self.hash.0);
-        let settings = self.settings.as_ref().map(|beside| beside.text.as_bytes());
+        let settings = self
+            .settings
+            .as_ref()
+            .map(|sidecar| sidecar.text.as_bytes());
         for content in [settings, self.signature.as_deref()] {
             // Hashes of one length, so that no content of one file can pass for another file's.
             hasher.update([u8::from(content.is_some())]);

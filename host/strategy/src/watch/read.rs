@@ -1,35 +1,38 @@
-//! Reads a plugin's files: plain files only, never more than a limit, and only what stays the same while it is read.
+//! Reads a plugin's files: plain files only, up to a limit, and only if they stay the same while they are read.
 
+use super::change::Refused;
 use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
-use super::kind::NoModule;
-use super::{Beside, FileKind, Plugin, Refused, shown};
-use crate::module::ModuleHash;
+use super::kind::FileKind;
+use super::kind::NotAModule;
+use super::plugin::{Plugin, Sidecar};
+use crate::text::display_path;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use tickdeck_model::ModuleHash;
 
-/// What a plugin's files turned out to be.
+/// The result of reading a plugin's files.
 #[derive(Debug)]
 pub(super) enum Verdict {
     Valid(Plugin),
     Refused {
         refused: Refused,
-        hope: Hope,
+        retry: Retry,
     },
     /// The files changed while they were read.
     Changed,
 }
 
-/// Whether a plugin that is refused may turn out good.
+/// When a refused plugin may become valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hope {
-    /// Only if its files change.
-    None,
+pub(super) enum Retry {
+    /// Only when its files change.
+    AfterChange,
     /// The rest may still be being written.
     Unfinished,
-    /// Without any change: the system was short of something.
-    Passing,
+    /// Without any change: the system lacked a resource.
+    AnyTime,
 }
 
 /// Why one file was not read.
@@ -38,7 +41,7 @@ enum Failure {
     Broken {
         why: String,
         content: Option<ModuleHash>,
-        hope: Hope,
+        retry: Retry,
     },
 }
 
@@ -47,36 +50,41 @@ impl Failure {
         Self::Broken {
             why,
             content: None,
-            hope: Hope::None,
+            retry: Retry::AfterChange,
         }
     }
 
-    fn of_module(no: NoModule, bytes: &[u8]) -> Self {
-        let hope = if no.unfinished {
-            Hope::Unfinished
+    fn of_module(no: NotAModule, bytes: &[u8]) -> Self {
+        let retry = if no.unfinished {
+            Retry::Unfinished
         } else {
-            Hope::None
+            Retry::AfterChange
         };
-        Self::of_content(no.why, bytes, hope)
+        Self::of_content(no.why, bytes, retry)
     }
 
-    fn of_content(why: String, bytes: &[u8], hope: Hope) -> Self {
+    fn of_content(why: String, bytes: &[u8], retry: Retry) -> Self {
         Self::Broken {
             why,
             content: Some(ModuleHash::of(bytes)),
-            hope,
+            retry,
         }
     }
 }
 
-/// Reads the plugin whose files looked like this; adds to `bytes_read`.
-pub(super) fn judge(folder: &Path, name: &str, files: &Files, bytes_read: &mut u64) -> Verdict {
-    let verdict = match plugin(folder, name, files, bytes_read) {
+/// Reads the plugin whose files had this metadata; adds to `bytes_read`.
+pub(super) fn read_plugin(
+    folder: &Path,
+    name: &str,
+    files: &Files,
+    bytes_read: &mut u64,
+) -> Verdict {
+    let verdict = match read_files(folder, name, files, bytes_read) {
         Ok(plugin) => Verdict::Valid(plugin),
         Err((_, Failure::Changed)) => Verdict::Changed,
         Err((part, broken)) => refused(folder, name, part, broken),
     };
-    // All three are of one moment only if all three are still what they were.
+    // The three files belong together only if none of them has changed since.
     match Files::stat(folder, name) {
         Ok(now) if now == *files => verdict,
         _ => Verdict::Changed,
@@ -86,19 +94,23 @@ pub(super) fn judge(folder: &Path, name: &str, files: &Files, bytes_read: &mut u
 fn refused(folder: &Path, name: &str, part: Part, failure: Failure) -> Verdict {
     match failure {
         Failure::Changed => Verdict::Changed,
-        Failure::Broken { why, content, hope } => Verdict::Refused {
+        Failure::Broken {
+            why,
+            content,
+            retry,
+        } => Verdict::Refused {
             refused: Refused {
                 name: name.to_owned(),
                 path: part.path(folder, name),
                 why,
                 content,
             },
-            hope,
+            retry,
         },
     }
 }
 
-fn plugin(
+fn read_files(
     folder: &Path,
     name: &str,
     files: &Files,
@@ -115,7 +127,7 @@ fn plugin(
     let kind =
         FileKind::of(&path, &bytes).map_err(|no| (Part::Module, Failure::of_module(no, &bytes)))?;
     let settings = read(Part::Settings, &files.settings)?
-        .map(|bytes| beside(&Part::Settings.path(folder, name), bytes))
+        .map(|bytes| sidecar(&Part::Settings.path(folder, name), bytes))
         .transpose()
         .map_err(|failure| (Part::Settings, failure))?;
     let signature = read(Part::Signature, &files.signature)?;
@@ -130,22 +142,22 @@ fn plugin(
     })
 }
 
-fn beside(path: &Path, bytes: Vec<u8>) -> Result<Beside, Failure> {
+fn sidecar(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let why = format!(
             "{}: is not UTF-8 text from byte {} on: save it as UTF-8",
-            shown(path),
+            display_path(path),
             error.utf8_error().valid_up_to()
         );
-        Failure::of_content(why, error.as_bytes(), Hope::None)
+        Failure::of_content(why, error.as_bytes(), Retry::AfterChange)
     })?;
-    Ok(Beside {
+    Ok(Sidecar {
         path: path.to_owned(),
         text,
     })
 }
 
-/// The file's content, if there is a file.
+/// Returns the file's content, if the file exists.
 fn content(path: &Path, part: Part, stamp: &Stamp) -> Result<Option<Vec<u8>>, Failure> {
     if let Some(why) = stamp.problem(path, part) {
         return Err(Failure::lasting(why));
@@ -160,9 +172,9 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => Failure::Changed,
         _ => Failure::Broken {
-            why: unreadable(&shown(path), &error.to_string()),
+            why: unreadable(&display_path(path), &error.to_string()),
             content: None,
-            hope: Hope::Passing,
+            retry: Retry::AnyTime,
         },
     };
     let file = open(path).map_err(failed)?;
@@ -171,8 +183,8 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
         return Err(Failure::Changed);
     }
     let length = usize::try_from(stamp.length)
-        .map_err(|_| Failure::lasting(too_large(&shown(path), part)))?;
-    // One more than there should be shows growth without a further call.
+        .map_err(|_| Failure::lasting(too_large(&display_path(path), part)))?;
+    // One byte more than expected reveals growth without a further call.
     let mut bytes = Vec::with_capacity(length + 1);
     (&file)
         .take(stamp.length + 1)
@@ -184,7 +196,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
     Ok(bytes)
 }
 
-/// Opens without waiting, should a FIFO have come in the file's place since it was looked at.
+/// Opens without blocking, in case a FIFO has replaced the file since it was examined.
 fn open(path: &Path) -> io::Result<File> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     File::options()
@@ -202,7 +214,7 @@ mod tests {
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
     #[test]
-    fn what_changed_since_it_was_looked_at_settles_anew_instead_of_being_refused() {
+    fn a_file_that_changed_since_it_was_examined_settles_again_and_is_not_refused() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path();
         let module = folder.join("ema.wasm");
@@ -213,7 +225,7 @@ mod tests {
             &remove,
             &|| {
                 remove();
-                // To open it and wait for a writer would be to wait for ever.
+                // Opening it and waiting for a writer would wait for ever.
                 let made = Command::new("mkfifo").arg(&module).status();
                 assert!(made.unwrap().success());
             },
@@ -227,10 +239,10 @@ mod tests {
             let _ = fs::remove_file(&module);
             fs::write(&module, MODULE).unwrap();
             let files = Files::stat(folder, "ema").unwrap();
-            let judged = || judge(folder, "ema", &files, &mut 0);
-            assert!(matches!(judged(), Verdict::Valid(_)), "{number}");
+            let result = || read_plugin(folder, "ema", &files, &mut 0);
+            assert!(matches!(result(), Verdict::Valid(_)), "{number}");
             change();
-            assert!(matches!(judged(), Verdict::Changed), "{number}");
+            assert!(matches!(result(), Verdict::Changed), "{number}");
         }
     }
 }

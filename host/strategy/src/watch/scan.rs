@@ -1,38 +1,43 @@
-//! The plugins folder as it is now, for a host that starts.
+//! Scans the plugins folder once, when the host starts.
 
+use super::change::Refused;
+use super::error::WatchError;
 use super::files::{Files, Part};
-use super::read::{Verdict, judge};
-use super::{MAX_MODULES, Plugin, Refused, WatchError, list, shown};
+use super::limits::MAX_MODULES;
+use super::list;
+use super::plugin::Plugin;
+use super::read::{Verdict, read_plugin};
+use crate::text::display_path;
 use std::path::Path;
 
-/// How often a plugin that changes while it is read is read.
+/// Attempts at reading a plugin that changes while it is read.
 const ATTEMPTS: usize = 3;
 
-/// What a folder held at one look.
+/// The contents of a folder at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scan {
     /// The plugins, by name.
     pub plugins: Vec<Plugin>,
-    /// What is called like a plugin and can't be taken.
+    /// Files named like a plugin that cannot be used.
     pub refused: Vec<Refused>,
-    /// What the operator should know about the folder.
+    /// Information about the folder for the operator.
     pub note: Option<String>,
 }
 
-/// Reads the folder once, without waiting for anything to settle. What is being written just now is refused, and comes
-/// as ready from a [`Watcher`](super::Watcher) that is started with this scan.
+/// Reads the folder once, without waiting for anything to settle. A plugin that is being written is refused, and a
+/// [`Watcher`](super::Watcher) that is started with this scan reports it once it is ready.
 ///
 /// # Errors
-/// The folder is missing, can't be read, or has too many entries.
+/// The folder is missing, cannot be read, or has too many entries.
 pub fn scan(folder: &Path) -> Result<Scan, WatchError> {
     let names = list::names(folder)?;
     let mut scan = Scan {
         note: (names.plugins.len() > MAX_MODULES).then(|| list::too_many(folder)),
         ..Scan::default()
     };
-    let unfit = names.unfit.iter().take(MAX_MODULES);
+    let invalid = names.invalid.iter().take(MAX_MODULES);
     scan.refused
-        .extend(unfit.map(|file| list::refuse_unfit(folder, file)));
+        .extend(invalid.map(|file| list::refuse_invalid(folder, file)));
     for name in names.plugins.iter().take(MAX_MODULES) {
         match read(folder, name)? {
             Some(Ok(plugin)) => scan.plugins.push(plugin),
@@ -49,7 +54,7 @@ fn read(folder: &Path, name: &str) -> Result<Option<Result<Plugin, Refused>>, Wa
         if files.is_absent() {
             return Ok(None);
         }
-        match judge(folder, name, &files, &mut 0) {
+        match read_plugin(folder, name, &files, &mut 0) {
             Verdict::Valid(plugin) => return Ok(Some(Ok(plugin))),
             Verdict::Refused { refused, .. } => return Ok(Some(Err(refused))),
             Verdict::Changed => {}
@@ -59,8 +64,8 @@ fn read(folder: &Path, name: &str) -> Result<Option<Result<Plugin, Refused>>, Wa
     Ok(Some(Err(Refused {
         name: name.to_owned(),
         why: format!(
-            "{}: is being written: it is taken once it is left alone",
-            shown(&path)
+            "{}: is being written: it is loaded once it stops changing",
+            display_path(&path)
         ),
         path,
         content: None,

@@ -1,18 +1,18 @@
-//! When a plugin is read: the state machine of settling.
+//! The state machine of settling, which decides when a plugin is read.
 
-use super::WatchConfig;
+use super::config::WatchConfig;
 use std::time::Duration;
 
-/// The least gap between two looks, whatever the configuration.
+/// The least time between two polls, whatever the configuration.
 const LEAST_GAP: Duration = Duration::from_millis(5);
 
-/// The times that settling goes by.
+/// The intervals of settling.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     pub(super) settle: Duration,
     pub(super) cap: Duration,
     pub(super) rescan: Duration,
-    /// Between looks that hints ask for, and between looks at what is written without end.
+    /// Time between polls that hints ask for, and between polls of files that are written without pause.
     pub(super) gap: Duration,
 }
 
@@ -28,40 +28,40 @@ impl Times {
     }
 }
 
-/// How far a plugin is.
+/// The settling state of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Its files were read, or it is new and was never looked at.
+    /// Its files were read, or it is new and was never polled.
     Settled {
-        /// A change since might not show from outside.
-        doubtful: bool,
+        /// Whether a change since then might not show in the metadata.
+        recheck: bool,
     },
     /// Its files changed.
     Settling {
-        /// When they first did.
+        /// When they first changed.
         since: Duration,
-        /// When they last did.
+        /// When they last changed.
         changed: Duration,
     },
-    /// Its module was read and breaks off; the rest may come.
+    /// Its module was read and is truncated; the rest may follow.
     Unfinished {
         /// When its files last changed.
         changed: Duration,
     },
 }
 
-/// What to do after a look.
+/// The action after a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Wait,
-    /// Read it to see whether it is still what it was.
+    /// Read it to check that it is unchanged.
     Verify,
-    /// Read it, and say what it is.
-    Judge,
+    /// Read it and report the result.
+    Read,
 }
 
 impl Phase {
-    /// Starts to settle.
+    /// Starts settling.
     pub(super) const fn changed(now: Duration) -> Self {
         Self::Settling {
             since: now,
@@ -69,8 +69,8 @@ impl Phase {
         }
     }
 
-    /// Goes on by one look that found the files the `same` as the look before, and the module `absent` or not.
-    pub(super) fn look(
+    /// Advances by one poll that found the files the `same` as the poll before, and the module `absent` or not.
+    pub(super) fn poll(
         self,
         same: bool,
         absent: bool,
@@ -78,8 +78,8 @@ impl Phase {
         times: &Times,
     ) -> (Self, Step) {
         match (self, same) {
-            (Self::Settled { doubtful: false }, true) => (self, Step::Wait),
-            (Self::Settled { doubtful: true }, true) => (self, Step::Verify),
+            (Self::Settled { recheck: false }, true) => (self, Step::Wait),
+            (Self::Settled { recheck: true }, true) => (self, Step::Verify),
             (Self::Settled { .. } | Self::Unfinished { .. }, false) => {
                 (Self::changed(now), Step::Wait)
             }
@@ -90,13 +90,13 @@ impl Phase {
             (Self::Settling { .. } | Self::Unfinished { .. }, true) => {
                 match self.due(absent, times) {
                     Some(due) if now < due => (self, Step::Wait),
-                    _ => (self, Step::Judge),
+                    _ => (self, Step::Read),
                 }
             }
         }
     }
 
-    /// When it is to be read, if nothing changes until then.
+    /// Returns when the plugin is to be read if nothing changes until then.
     pub(super) fn due(self, absent: bool, times: &Times) -> Option<Duration> {
         let (since, changed) = match self {
             Self::Settled { .. } => return None,
@@ -119,17 +119,17 @@ mod tests {
     }
 
     #[test]
-    fn every_phase_answers_every_look() {
-        use Step::{Judge, Verify, Wait};
+    fn every_phase_handles_every_poll() {
+        use Step::{Read, Verify, Wait};
         let (same, other, there, absent) = (true, false, false, true);
-        let settled = |doubtful| Phase::Settled { doubtful };
+        let settled = |recheck| Phase::Settled { recheck };
         let settling = |since, changed| Phase::Settling {
             since: ms(since),
             changed: ms(changed),
         };
         let unfinished = |at| Phase::Unfinished { changed: ms(at) };
         let check = |phase: Phase, same, absent, at, then, step| {
-            let found = phase.look(same, absent, ms(at), &Times::of(&WatchConfig::new("x")));
+            let found = phase.poll(same, absent, ms(at), &Times::of(&WatchConfig::new("x")));
             assert_eq!(found, (then, step), "{phase:?} {same} {absent} {at}");
         };
         check(settled(false), same, there, 9, settled(false), Wait);
@@ -138,16 +138,16 @@ mod tests {
         check(settled(true), other, there, 9, settling(9, 9), Wait);
         check(settling(5, 9), other, there, 900, settling(5, 900), Wait);
         check(settling(5, 9), same, there, 208, settling(5, 9), Wait);
-        check(settling(5, 9), same, there, 209, settling(5, 9), Judge);
+        check(settling(5, 9), same, there, 209, settling(5, 9), Read);
         check(unfinished(9), same, there, 2_008, unfinished(9), Wait);
-        check(unfinished(9), same, there, 2_009, unfinished(9), Judge);
+        check(unfinished(9), same, there, 2_009, unfinished(9), Read);
         check(unfinished(9), other, there, 900, settling(900, 900), Wait);
         // At the cap: a change keeps waiting, half a settle without one does not, unless the module is absent.
         let long = settling(0, 1_990);
         check(long, other, there, 2_000, settling(0, 2_000), Wait);
         check(long, same, there, 2_000, long, Wait);
-        check(long, same, there, 2_090, long, Judge);
+        check(long, same, there, 2_090, long, Read);
         check(long, same, absent, 2_090, long, Wait);
-        check(long, same, absent, 2_190, long, Judge);
+        check(long, same, absent, 2_190, long, Read);
     }
 }

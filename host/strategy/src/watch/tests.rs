@@ -9,8 +9,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
-use std::path::Path;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 const fn ms(ms: u64) -> Duration {
@@ -25,12 +25,12 @@ fn module(content: &str) -> Vec<u8> {
     bytes
 }
 
-/// A folder, its watching, the time, and what was said.
+/// A folder, its observed state, the time, and the reported changes.
 struct Bench {
     root: TempDir,
     folder: Folder,
     now: Duration,
-    said: Vec<Change>,
+    said: Vec<PluginChange>,
 }
 
 impl Bench {
@@ -46,7 +46,7 @@ impl Bench {
         }
     }
 
-    /// With these plugins there, handed out, and long unchanged.
+    /// Creates a bench with these plugins, reported and long unchanged.
     fn with(plugins: &[(&str, &str)]) -> Self {
         let mut bench = Self::new();
         for (name, content) in plugins {
@@ -67,32 +67,32 @@ impl Bench {
 
     /// Replaces by rename.
     fn swap(&self, file: &str, bytes: &[u8]) {
-        let beside = self.path(&format!("{file}.tmp"));
-        fs::write(&beside, bytes).unwrap();
-        fs::rename(beside, self.path(file)).unwrap();
+        let temporary = self.path(&format!("{file}.tmp"));
+        fs::write(&temporary, bytes).unwrap();
+        fs::rename(temporary, self.path(file)).unwrap();
     }
 
     fn delete(&self, file: &str) {
         fs::remove_file(self.path(file)).unwrap();
     }
 
-    /// Lets time pass and looks whenever it is time to; `hint` says that something just changed.
+    /// Lets time pass and polls when due; `hint` says that something just changed.
     fn pass(&mut self, by: Duration, hint: bool) {
         let end = self.now + by;
         if hint {
             self.folder.hint();
         }
         for _ in 0..100_000 {
-            let next = self.folder.next_look(self.now);
+            let next = self.folder.next_poll(self.now);
             assert!(next >= self.now);
             if next > end {
                 self.now = end;
                 return;
             }
             self.now = next;
-            self.said.extend(self.folder.look(next));
+            self.said.extend(self.folder.poll(next));
         }
-        panic!("looks for ever");
+        panic!("polls for ever");
     }
 
     /// Until everything has settled, without a hint.
@@ -100,7 +100,7 @@ impl Bench {
         self.pass(ms(10_000), false);
     }
 
-    /// What was said, in short.
+    /// Takes the reported changes, abbreviated.
     fn take(&mut self) -> Vec<String> {
         self.said.drain(..).map(|change| short(&change)).collect()
     }
@@ -111,21 +111,24 @@ impl Bench {
     }
 }
 
-fn short(change: &Change) -> String {
+fn short(change: &PluginChange) -> String {
     match change {
-        Change::Ready(plugin) => {
+        PluginChange::Ready(plugin) => {
             let content = String::from_utf8_lossy(&plugin.bytes[10..]);
-            let settings = plugin.settings.as_ref().map(|beside| beside.text.as_str());
+            let settings = plugin
+                .settings
+                .as_ref()
+                .map(|sidecar| sidecar.text.as_str());
             let mut line = format!("ready {} {content}", plugin.name);
             line.extend(settings.map(|text| format!(" with {text}")));
             line.extend(plugin.signature.as_ref().map(|_| " signed"));
             line
         }
-        Change::Gone { name } => format!("gone {name}"),
-        Change::Refused(refused) => format!("refused {}: {}", refused.name, refused.why),
-        Change::FolderGone { why } => format!("folder gone: {why}"),
-        Change::FolderBack => "folder back".to_owned(),
-        Change::Note(note) => format!("note: {note}"),
+        PluginChange::Removed { name } => format!("removed {name}"),
+        PluginChange::Refused(refused) => format!("refused {}: {}", refused.name, refused.why),
+        PluginChange::FolderUnavailable { why } => format!("folder unavailable: {why}"),
+        PluginChange::FolderAvailable => "folder available".to_owned(),
+        PluginChange::Note(note) => format!("note: {note}"),
     }
 }
 
@@ -141,7 +144,7 @@ fn a_module_that_is_renamed_into_place_is_ready_after_one_settle() {
 }
 
 #[test]
-fn without_hints_a_rescan_finds_it() {
+fn without_hints_a_rescan_finds_a_change() {
     let mut bench = Bench::with(&[("ema", "old")]);
     bench.swap("ema.wasm", &module("new"));
     bench.pass(ms(2_200), false);
@@ -172,18 +175,18 @@ fn a_module_that_stays_half_written_is_refused_after_the_cap() {
     bench.pass(ms(1), false);
     let said = bench.take();
     assert_eq!(said.len(), 1);
-    assert!(said[0].contains("breaks off after 11 bytes"), "{said:?}");
+    assert!(said[0].contains("is truncated after 11 bytes"), "{said:?}");
     assert_eq!(bench.rest_and_take(), [""; 0], "once");
 }
 
 #[test]
-fn a_module_that_is_rewritten_for_ever_is_read_at_the_cap_if_two_looks_agree() {
+fn a_module_that_is_rewritten_for_ever_is_read_at_the_cap_if_two_polls_agree() {
     let mut bench = Bench::new();
     for round in 0..18 {
         bench.swap("ema.wasm", &module(&round.to_string()));
         bench.pass(ms(150), true);
     }
-    // The first look that finds it at rest for half a settle after 2 s.
+    // The first poll that finds it at rest for half a settle after 2 s.
     assert_eq!(bench.take()[0], "ready ema 13");
     let mut bench = Bench::new();
     for round in 0..60 {
@@ -195,7 +198,7 @@ fn a_module_that_is_rewritten_for_ever_is_read_at_the_cap_if_two_looks_agree() {
 }
 
 #[test]
-fn what_is_written_again_with_the_same_content_is_not_said() {
+fn a_rewrite_with_the_same_content_is_not_reported() {
     let mut bench = Bench::with(&[("ema", "same")]);
     bench.swap("ema.wasm", &module("same"));
     assert_eq!(bench.rest_and_take(), [""; 0]);
@@ -206,7 +209,7 @@ fn what_is_written_again_with_the_same_content_is_not_said() {
 }
 
 #[test]
-fn a_link_that_is_switched_is_a_change() {
+fn a_redirected_link_is_a_change() {
     let mut bench = Bench::new();
     for version in ["one", "two"] {
         fs::write(bench.root.path().join(version), module(version)).unwrap();
@@ -236,7 +239,7 @@ fn an_editor_that_keeps_a_backup_is_a_replacement() {
 }
 
 #[test]
-fn delete_and_return_within_a_settle_is_a_replacement_and_after_it_gone_and_ready() {
+fn a_file_deleted_and_restored_within_a_settle_is_replaced_and_later_removed_and_ready() {
     let mut bench = Bench::with(&[("ema", "a")]);
     for (content, said) in [("a", &[][..]), ("b", &["ready ema b"])] {
         bench.delete("ema.wasm");
@@ -246,13 +249,13 @@ fn delete_and_return_within_a_settle_is_a_replacement_and_after_it_gone_and_read
     }
     bench.delete("ema.wasm");
     bench.pass(ms(200), true);
-    assert_eq!(bench.take(), ["gone ema"]);
+    assert_eq!(bench.take(), ["removed ema"]);
     bench.put("ema.wasm", &module("b"));
     assert_eq!(bench.rest_and_take(), ["ready ema b"]);
 }
 
 #[test]
-fn a_rebuild_that_deletes_again_and_again_is_not_gone_at_the_cap() {
+fn a_rebuild_that_deletes_repeatedly_is_not_a_removal_at_the_cap() {
     let mut bench = Bench::with(&[("ema", "a")]);
     for round in 0..20 {
         bench.delete("ema.wasm");
@@ -260,12 +263,12 @@ fn a_rebuild_that_deletes_again_and_again_is_not_gone_at_the_cap() {
         bench.put("ema.wasm", &module(&format!("build {round}")));
         bench.pass(ms(10), true);
     }
-    assert!(!bench.take().iter().any(|line| line.starts_with("gone")));
+    assert!(!bench.take().iter().any(|line| line.starts_with("removed")));
     bench.rest();
 }
 
 #[test]
-fn two_hundred_modules_that_change_at_once_are_all_said_once_by_name() {
+fn two_hundred_modules_that_change_at_once_are_each_reported_once_in_order_of_name() {
     let mut bench = Bench::new();
     let expected: Vec<String> = (0..200).map(|n| format!("ready s{n:03} new")).collect();
     for content in ["old", "new"] {
@@ -289,7 +292,7 @@ fn a_rescan_reads_no_file_that_is_unchanged_for_longer_than_a_tick() {
     for n in 0..200 {
         bench.put(&format!("s{n}.wasm"), &module("same"));
     }
-    // As if the files had just changed: each look reads them again.
+    // As if the files had just changed: each poll reads them again.
     bench.pass(ms(200), true);
     assert_eq!(bench.folder.plugins_read, 200);
     bench.folder.wall = || SystemTime::now() + Duration::from_secs(3_600);
@@ -298,7 +301,7 @@ fn a_rescan_reads_no_file_that_is_unchanged_for_longer_than_a_tick() {
     bench.pass(ms(60_000), false);
     assert_eq!(bench.folder.plugins_read, read);
     assert_eq!(bench.take().len(), 200);
-    bench.folder.doubt();
+    bench.folder.recheck();
     bench.pass(ms(2_000), false);
     assert_eq!(
         bench.folder.plugins_read,
@@ -363,13 +366,13 @@ fn settings_and_signature_are_part_of_a_plugin() {
     bench.delete("ema.toml");
     assert_eq!(bench.rest_and_take(), ["ready ema b signed"]);
     bench.delete("ema.wasm");
-    assert_eq!(bench.rest_and_take(), ["gone ema"]);
+    assert_eq!(bench.rest_and_take(), ["removed ema"]);
     bench.put("ema.toml", b"fast = 5");
     assert_eq!(bench.rest_and_take(), [""; 0], "settings of nothing");
 }
 
 #[test]
-fn what_was_loaded_at_the_start_is_not_said_again() {
+fn plugins_loaded_at_the_start_are_not_reported_again() {
     let mut bench = Bench::new();
     bench.put("a.wasm", &module("a"));
     bench.put("b.wasm", &module("b"));
@@ -380,17 +383,17 @@ fn what_was_loaded_at_the_start_is_not_said_again() {
     assert_eq!(names, ["a", "b"]);
     assert_eq!(found.refused.len(), 2);
     bench.folder.seed_scan(&found);
-    bench.swap("b.wasm", &module("changed before the first look"));
+    bench.swap("b.wasm", &module("changed before the first poll"));
     assert_eq!(
         bench.rest_and_take(),
-        ["ready b changed before the first look"]
+        ["ready b changed before the first poll"]
     );
     bench.delete("a.wasm");
-    assert_eq!(bench.rest_and_take(), ["gone a"]);
+    assert_eq!(bench.rest_and_take(), ["removed a"]);
 }
 
 #[test]
-fn one_more_than_the_most_is_noted_and_the_first_by_name_are_taken() {
+fn one_plugin_too_many_is_noted_and_the_first_by_name_are_used() {
     let mut bench = Bench::new();
     for n in 0..=MAX_MODULES {
         bench.put(&format!("s{n:04}.wasm"), &module(""));
@@ -405,36 +408,36 @@ fn one_more_than_the_most_is_noted_and_the_first_by_name_are_taken() {
     bench.put("a.wasm", &module(""));
     assert_eq!(bench.rest_and_take(), [""; 0], "those that run stay");
     bench.delete("s0000.wasm");
-    assert_eq!(bench.rest_and_take(), ["gone s0000", "ready a "]);
+    assert_eq!(bench.rest_and_take(), ["removed s0000", "ready a "]);
 }
 
 #[test]
-fn a_storm_of_hints_is_a_look_each_half_settle() {
+fn a_storm_of_hints_causes_one_poll_per_half_settle() {
     let mut bench = Bench::with(&[("ema", "a")]);
-    let looked = bench.now;
-    bench.folder.look(looked);
-    assert_eq!(bench.folder.next_look(looked), looked + ms(2_000));
+    let polled = bench.now;
+    bench.folder.poll(polled);
+    assert_eq!(bench.folder.next_poll(polled), polled + ms(2_000));
     for _ in 0..1_000 {
         bench.folder.hint();
-        assert_eq!(bench.folder.next_look(looked), looked + ms(100));
+        assert_eq!(bench.folder.next_poll(polled), polled + ms(100));
     }
     assert_eq!(
-        bench.folder.next_look(looked + ms(500)),
-        looked + ms(500),
+        bench.folder.next_poll(polled + ms(500)),
+        polled + ms(500),
         "at once if the last one is longer ago"
     );
 }
 
 #[test]
-fn a_look_that_has_read_its_budget_leaves_the_rest_to_the_next_one() {
+fn a_poll_that_has_used_its_budget_leaves_the_rest_to_the_next_one() {
     let mut bench = Bench::new();
     bench.folder.budget = 17;
     for name in ["a", "b", "c", "d", "e"] {
         bench.put(&format!("{name}.wasm"), &module("8 bytes"));
     }
-    bench.folder.look(ms(0));
-    assert_eq!(bench.folder.look(ms(200)).len(), 1);
-    assert_eq!(bench.folder.next_look(ms(200)), ms(200), "goes on at once");
+    bench.folder.poll(ms(0));
+    assert_eq!(bench.folder.poll(ms(200)).len(), 1);
+    assert_eq!(bench.folder.next_poll(ms(200)), ms(200), "goes on at once");
     bench.now = ms(200);
     let said = bench.rest_and_take();
     assert_eq!(said.len(), 4);

@@ -1,8 +1,14 @@
-//! The thread that looks at the folder when it is time to.
+//! The thread that polls the folder.
 
+use super::change::PluginChange;
+use super::config::WatchConfig;
+use super::error::WatchError;
+use super::folder::Folder;
 use super::hints::{Hints, Source};
-use super::{Change, Folder, Scan, WatchConfig, WatchError, shown};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use super::scan::Scan;
+use super::signal::Signal;
+use crate::text::display_path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,23 +20,23 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts to watch. What `seen` holds is taken as handed out and said; for a host that loaded nothing it is
+    /// Starts watching. The contents of `seen` count as reported; a host that has loaded nothing gives
     /// `&Scan::default()`.
     ///
-    /// `on_change` is called on the watcher's thread, one change after the other in the order in which they were found;
-    /// while it runs, nothing is watched, and nothing is lost. It must not wait for the thread that drops the watcher.
+    /// `on_change` is called on the watcher's thread, one change at a time, in the order in which they were found. While it
+    /// runs the folder is not polled, but no change is lost. It must not wait for the thread that drops the watcher.
     ///
     /// # Errors
-    /// No thread can be started. That the folder is missing, or that the system gives no hints, is no error: it is said
+    /// The thread cannot be started. A missing folder, or a system without notifications, is not an error: it is reported
     /// as a change.
     pub fn start(
         config: WatchConfig,
         seen: &Scan,
         hints: Hints,
-        on_change: impl FnMut(Change) + Send + 'static,
+        on_change: impl FnMut(PluginChange) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let failed = |source| WatchError::Thread {
-            folder: shown(&config.folder),
+            folder: display_path(&config.folder),
             source,
         };
         let folder = std::path::absolute(&config.folder).map_err(failed)?;
@@ -58,13 +64,13 @@ impl Watcher {
         })
     }
 
-    /// Looks now, and reads every plugin whether it looks changed or not: the operator's reload. What is found changed
-    /// settles as ever.
+    /// Polls now and reads every plugin, whether it appears changed or not: the operator's reload. Changes settle as
+    /// usual.
     pub fn rescan_now(&self) {
-        self.signal.set(|pending| pending.doubt = true);
+        self.signal.set(|pending| pending.recheck = true);
     }
 
-    /// Whether the thread is still there; it ends early only if `on_change` panics.
+    /// Whether the thread is still running; it ends early only if `on_change` panics.
     pub fn is_alive(&self) -> bool {
         self.thread
             .as_ref()
@@ -72,14 +78,14 @@ impl Watcher {
     }
 }
 
-/// Ends the thread. After that, `on_change` is not called any more.
+/// Ends the thread. After that, `on_change` is no longer called.
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.signal.set(|pending| pending.stop = true);
         let Some(thread) = self.thread.take() else {
             return;
         };
-        // Dropped by `on_change`, it ends after it.
+        // If `on_change` drops the watcher, the thread ends after it.
         if thread.thread().id() != std::thread::current().id() {
             // A panic of `on_change` was reported where it happened.
             let _ = thread.join();
@@ -87,92 +93,18 @@ impl Drop for Watcher {
     }
 }
 
-/// What the thread is told. There is one of each at most, however much happens.
-#[derive(Debug, Default)]
-pub(super) struct Signal {
-    pending: Mutex<Pending>,
-    wake: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Pending {
-    stop: bool,
-    hint: bool,
-    doubt: bool,
-    /// The folder may be another one than is watched.
-    replaced: bool,
-    /// The system's notices ended; why.
-    failed: Option<String>,
-}
-
-impl Pending {
-    const fn is_some(&self) -> bool {
-        self.stop || self.hint || self.doubt || self.failed.is_some()
-    }
-}
-
-impl Signal {
-    pub(super) fn hint(&self) {
-        self.set(|pending| pending.hint = true);
-    }
-
-    pub(super) fn replaced(&self) {
-        self.set(|pending| {
-            pending.hint = true;
-            pending.replaced = true;
-        });
-    }
-
-    pub(super) fn fail(&self, why: String) {
-        self.set(|pending| pending.failed = Some(why));
-    }
-
-    pub(super) fn take_replaced(&self) -> bool {
-        std::mem::take(&mut self.lock().replaced)
-    }
-
-    fn set(&self, change: impl FnOnce(&mut Pending)) {
-        change(&mut self.lock());
-        self.wake.notify_all();
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.lock().stop
-    }
-
-    /// Waits until something is told, at most `timeout`, and takes all but the order to stop and what is to be watched.
-    fn wait(&self, timeout: Duration) -> Pending {
-        let waited = self
-            .wake
-            .wait_timeout_while(self.lock(), timeout, |pending| !pending.is_some());
-        let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        Pending {
-            stop: pending.stop,
-            hint: std::mem::take(&mut pending.hint),
-            doubt: std::mem::take(&mut pending.doubt),
-            replaced: false,
-            failed: pending.failed.take(),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Pending> {
-        // Nothing that holds the lock can leave it half changed.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What the thread owns.
+/// The state of the thread.
 struct Watching<F> {
     folder: Folder,
     signal: Arc<Signal>,
     source: Option<Source>,
     start: Instant,
-    /// Whether it was said that there are no hints.
+    /// Whether the lack of hints was reported.
     noted: bool,
     on_change: F,
 }
 
-impl<F: FnMut(Change)> Watching<F> {
+impl<F: FnMut(PluginChange)> Watching<F> {
     fn run(mut self, hints: Hints) {
         match Source::start(hints, self.folder.path(), &self.signal) {
             Ok(source) => self.source = source,
@@ -180,21 +112,21 @@ impl<F: FnMut(Change)> Watching<F> {
         }
         while !self.signal.is_stopped() {
             let now = self.start.elapsed();
-            let next = self.folder.next_look(now);
+            let next = self.folder.next_poll(now);
             if next <= now {
-                self.look(now);
+                self.poll(now);
             } else {
-                self.heed(next.saturating_sub(now));
+                self.wait(next.saturating_sub(now));
             }
         }
     }
 
-    fn look(&mut self, now: Duration) {
-        // Before the look, so that what changes after it is noticed.
+    fn poll(&mut self, now: Duration) {
+        // Before the poll, so that later changes are noticed.
         if let Some(Err(why)) = self.source.as_mut().map(Source::follow) {
             self.give_up_hints(why);
         }
-        for change in self.folder.look(now) {
+        for change in self.folder.poll(now) {
             if self.signal.is_stopped() {
                 return;
             }
@@ -202,24 +134,24 @@ impl<F: FnMut(Change)> Watching<F> {
         }
     }
 
-    fn heed(&mut self, timeout: Duration) {
+    fn wait(&mut self, timeout: Duration) {
         let pending = self.signal.wait(timeout);
         if pending.hint {
             self.folder.hint();
         }
-        if pending.doubt {
-            self.folder.doubt();
+        if pending.recheck {
+            self.folder.recheck();
         }
         if let Some(why) = pending.failed {
             self.give_up_hints(why);
         }
     }
 
-    /// Goes on with rescans alone, and says so once.
+    /// Continues with rescans alone, and reports that once.
     fn give_up_hints(&mut self, why: String) {
         self.source = None;
         if !std::mem::replace(&mut self.noted, true) {
-            (self.on_change)(Change::Note(why));
+            (self.on_change)(PluginChange::Note(why));
         }
     }
 }

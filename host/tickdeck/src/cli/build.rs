@@ -1,36 +1,34 @@
-//! `tickdeck build`: from a strategy's crate to a module in the plugins folder.
+//! `tickdeck build`: compiles a strategy's crate to a module in the plugins folder.
 
-use super::{check, wire};
-use crate::builder::{Build, build};
-use crate::deck::PLUGINS;
-use crate::output::print;
-use crate::signature::signer_of;
+use super::module::{self, Module};
+use crate::output::{print, print_json};
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_deck::folder::PLUGINS;
+use tickdeck_settings::signature::signer_of;
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_toolchain::rust;
 
-/// Build strategies and put their modules into the plugins folder.
+/// Build strategies and install their modules in the plugins folder.
 ///
-/// Adds the compiler's WebAssembly target with rustup if it is missing. The module appears whole or not at all, and is
-/// checked like `check` does.
+/// Adds the WebAssembly target with rustup if it is missing. A module is installed atomically, and then checked as `check`
+/// does.
 #[derive(Debug, Args)]
-#[command(
-    name = "build",
-    after_help = "Examples:
+#[command(after_help = "Examples:
   tickdeck build plugins/ema-cross
   tickdeck build my-strategy --out ~/decks/btc/plugins
-  tickdeck build plugins/*/"
-)]
-pub(super) struct BuildCommand {
+  tickdeck build plugins/*/")]
+pub(super) struct Build {
     /// Folders of strategy crates
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The plugins folder
     #[arg(long, value_name = "DIR", default_value = PLUGINS)]
     out: PathBuf,
-    /// Build for the world `strategy-bytes`: the same strategy on events as bytes
+    /// Build for the world `strategy-bytes`, which passes events as bytes
     #[arg(long)]
     bytes: bool,
     /// Print one JSON object
@@ -38,32 +36,38 @@ pub(super) struct BuildCommand {
     json: bool,
 }
 
-impl BuildCommand {
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct Modules {
+    modules: Vec<Module>,
+}
+
+impl Build {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let built = build(&Build {
+        let built = rust::build(&rust::Build {
             crates: self.paths,
             out: self.out,
             bytes: self.bytes,
         })?;
-        let host = Host::new(HostConfig {
-            cache: crate::deck::cache_folder(),
-            ..HostConfig::default()
+        let host = Runtime::new(RuntimeConfig {
+            cache: tickdeck_deck::folder::cache_folder(),
+            ..RuntimeConfig::default()
         })?;
         let mut modules = Vec::new();
         for module in built {
             let inspection = host
-                .inspect(&module.file, &Limits::default())
+                .inspect(&module.file, &ResourceLimits::default())
                 .with_context(|| {
-                    format!("{} was built, but the host does not take it", module.name)
+                    format!("{} was built, but the host does not accept it", module.name)
                 })?;
             if !self.json {
-                print(&format!("{}\n", check::line(&module.file, &inspection)))?;
+                print(&format!("{}\n", module::line(&module.file, &inspection)))?;
             }
             let signer = signer_of(&module.file);
-            modules.push(wire::module(&module.file, &inspection, &signer));
+            modules.push(module::module(&module.file, &inspection, &signer));
         }
         if self.json {
-            print(&(serde_json::to_string(&wire::Modules { modules })? + "\n"))?;
+            print_json(&Modules { modules })?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,18 +1,18 @@
-//! `tickdeck check`: all there is to know about a module without running it on events.
+//! `tickdeck check`: describes a module without running it on events.
 
-use super::wire::module;
-use crate::figures;
-use crate::output::print;
-use crate::signature::{KeyId, signer_of};
-use crate::table::aligned;
+use super::module::{Signer, module, subscription};
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::OrderPolicy;
-use tickdeck_strategy::{Host, HostConfig, Inspection, Limits, Parameter, Subscription};
+use tickdeck_model::format;
+use tickdeck_settings::signature::signer_of;
+use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig};
 
-/// Say what a module is, what it wants and whether this host runs it.
+/// Show what a module is, what it subscribes to, and whether this host can run it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck check plugins/ema-cross.wasm
@@ -28,12 +28,12 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
-        // Without the cache: what is printed is how long it takes to compile.
-        let host = Host::new(HostConfig::default())?;
-        let inspection = host.inspect(&self.file, &Limits::default())?;
+        // Without the cache, so that the time printed is that of a compilation.
+        let host = Runtime::new(RuntimeConfig::default())?;
+        let inspection = host.inspect(&self.file, &ResourceLimits::default())?;
         let signer = signer_of(&self.file);
         if self.json {
-            print(&(serde_json::to_string(&module(&self.file, &inspection, &signer))? + "\n"))?;
+            print_json(&module(&self.file, &inspection, &signer))?;
         } else {
             print(&text(&self.file, &inspection, &signer))?;
         }
@@ -41,25 +41,9 @@ impl Check {
     }
 }
 
-/// One line about a module.
-pub(super) fn line(file: &Path, inspection: &Inspection) -> String {
-    let manifest = &inspection.manifest;
-    format!(
-        "{}: {} {}, world {}, {}",
-        file.display(),
-        manifest.name,
-        manifest.version,
-        inspection.world,
-        figures::bytes(inspection.size as u64)
-    )
-}
-
-/// What the signature beside a module says of itself.
-pub(super) type Signer = Result<Option<KeyId>, String>;
-
 fn text(file: &Path, inspection: &Inspection, signer: &Signer) -> String {
     let mut rows = facts(file, inspection);
-    rows.push(("signature", signature_in_words(signer)));
+    rows.push(("signature", describe_signature(signer)));
     rows.retain(|(_, value)| !value.is_empty());
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let text: String = rows
@@ -79,7 +63,7 @@ fn facts(file: &Path, inspection: &Inspection) -> Vec<(&'static str, String)> {
         }
     };
     let wants: Vec<String> = manifest.subscriptions.iter().map(subscription).collect();
-    let size = figures::bytes(inspection.size as u64);
+    let size = format::bytes(inspection.size as u64);
     vec![
         ("file", format!("{}, {size}", file.display())),
         (
@@ -93,11 +77,11 @@ fn facts(file: &Path, inspection: &Inspection) -> Vec<(&'static str, String)> {
         ),
         ("imports", list(&inspection.imports)),
         ("exports", list(&inspection.exports)),
-        ("wants", list(&wants)),
+        ("subscribes", list(&wants)),
         ("messages", list(&manifest.messages)),
         (
             "orders",
-            format!("{} when it ends", policy_in_words(manifest.order_policy)),
+            format!("{} when it stops", describe_policy(manifest.order_policy)),
         ),
         (
             "state",
@@ -122,7 +106,7 @@ fn parameters(parameters: &[Parameter]) -> String {
         let default = parameter
             .default
             .clone()
-            .unwrap_or_else(|| "(must be given)".to_owned());
+            .unwrap_or_else(|| "(required)".to_owned());
         let range = range(parameter.minimum, parameter.maximum);
         [
             parameter.name.clone(),
@@ -135,7 +119,7 @@ fn parameters(parameters: &[Parameter]) -> String {
     let rows: Vec<_> = parameters.iter().map(row).collect();
     "\n".to_owned()
         + &aligned(
-            &["<parameter", "<kind", "<default", "<range", "<what for"],
+            &["<parameter", "<kind", "<default", "<range", "<description"],
             &rows,
         )
 }
@@ -149,30 +133,15 @@ fn range(minimum: Option<f64>, maximum: Option<f64>) -> String {
     }
 }
 
-pub(super) fn subscription(subscription: &Subscription) -> String {
-    match subscription {
-        Subscription::Quotes(target) => format!("quotes of {target}"),
-        Subscription::Trades(target) => format!("trades of {target}"),
-        Subscription::Book(target) => format!("book of {target}"),
-        Subscription::Bars {
-            instrument,
-            basis,
-            step,
-        } => format!("bars of {instrument} by {basis}, {step}"),
-        Subscription::Signals(name) => format!("signals `{name}`"),
-        Subscription::Accounts => "the account's balances".to_owned(),
-    }
-}
-
-fn signature_in_words(signer: &Signer) -> String {
+fn describe_signature(signer: &Signer) -> String {
     match signer {
         Ok(None) => "none".to_owned(),
         Ok(Some(key)) => format!("names key {key}; a deck with trusted_keys verifies it"),
-        Err(why) => format!("of no use, {why}"),
+        Err(why) => format!("unusable, {why}"),
     }
 }
 
-const fn policy_in_words(policy: OrderPolicy) -> &'static str {
+const fn describe_policy(policy: OrderPolicy) -> &'static str {
     match policy {
         OrderPolicy::Cancel => "canceled",
         OrderPolicy::Hold => "held",
@@ -182,24 +151,24 @@ const fn policy_in_words(policy: OrderPolicy) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::{NewKey, SigningKey, signature_file};
+    use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
     #[test]
-    fn a_signature_beside_the_module_is_told_with_its_key() {
+    fn a_signature_file_is_shown_with_its_key() {
         let folder = tempfile::tempdir().unwrap();
         let (module, key_file) = (folder.path().join("a.wasm"), folder.path().join("k"));
-        let words = || signature_in_words(&signer_of(&module));
-        assert_eq!(words(), "none");
+        let text = || describe_signature(&signer_of(&module));
+        assert_eq!(text(), "none");
         let key = NewKey::make(None).unwrap();
         std::fs::write(&key_file, &key.secret).unwrap();
         let signing = SigningKey::read(&key_file, || Ok(String::new())).unwrap();
         let minisig = signing.sign("a.wasm", 7, &b"a module"[..]).unwrap();
         std::fs::write(signature_file(&module), minisig).unwrap();
-        assert!(words().starts_with(&format!("names key {};", key.id)));
+        assert!(text().starts_with(&format!("names key {};", key.id)));
         std::fs::write(signature_file(&module), "junk").unwrap();
         assert_eq!(
-            words(),
-            "of no use, it is damaged, it does not have minisign's four lines: sign it again"
+            text(),
+            "unusable, it is damaged, it does not have minisign's four lines: sign it again"
         );
     }
 }

@@ -1,11 +1,11 @@
-//! `tickdeck completions`: what a shell needs to complete the command line.
+//! `tickdeck completions`: prints completions of the command line for a shell.
 
-use super::Cli;
-use clap::{Args, CommandFactory};
+use anyhow::Result;
+use clap::{Args, Command};
 use clap_complete::Shell;
 use std::process::ExitCode;
 
-/// Print completions for a shell.
+/// Print command-line completions for a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck completions bash > ~/.local/share/bash-completion/completions/tickdeck
@@ -17,13 +17,10 @@ pub(super) struct Completions {
 }
 
 impl Completions {
-    pub(super) fn run(self) -> ExitCode {
-        clap_complete::generate(
-            self.shell,
-            &mut Cli::command(),
-            "tickdeck",
-            &mut std::io::stdout(),
-        );
-        ExitCode::SUCCESS
+    /// Prints the completions for `command`, the whole command line.
+    pub(super) fn run(self, mut command: Command) -> Result<ExitCode> {
+        let name = command.get_name().to_owned();
+        clap_complete::generate(self.shell, &mut command, name, &mut std::io::stdout());
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,9 +1,9 @@
-//! Asking back before something that can't be undone.
+//! Asks for confirmation of what cannot be undone.
 
 use anyhow::{Context, Result};
 use std::io::{BufRead, Write};
 
-/// Asks back on the terminal; only a `y` or `yes` is one.
+/// Asks a question on the terminal; only `y` or `yes` confirms.
 pub(super) fn confirmed(question: &str) -> Result<bool> {
     answered(
         question,
@@ -19,7 +19,7 @@ fn answered(
 ) -> Result<bool> {
     write!(questions, "{question} [y/N] ")
         .and_then(|()| questions.flush())
-        .context("cannot ask back")?;
+        .context("cannot ask for confirmation")?;
     let mut answer = String::new();
     answers
         .read_line(&mut answer)
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_yes_is_one() {
+    fn only_y_or_yes_confirms() {
         let said = |answer: &str| answered("so?", &mut answer.as_bytes(), &mut Vec::new()).unwrap();
         for yes in ["y\n", "Y\n", "yes\n", " YES \n", "y"] {
             assert!(said(yes), "{yes:?}");

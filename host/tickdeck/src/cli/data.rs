@@ -1,17 +1,17 @@
-//! `tickdeck data check`: is a capture whole, and does the book made from it agree with the exchange?
+//! `tickdeck data check`: checks captures for gaps, and the book built from them against the exchange's own quotes.
 
-use super::wire::{DataFile, DataFiles};
-use crate::figures::{date, grouped, time_of_day};
-use crate::output::print;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::GatewayError;
-use tickdeck_gateway::capture::{CheckReport, CheckedBook, check};
+use tickdeck_gateway::playback::{CheckReport, CheckedBook, check};
+use tickdeck_model::format::{date, grouped, time_of_day};
 
-/// Look after recorded market data.
+/// Check recorded market data.
 #[derive(Debug, Subcommand)]
 pub(super) enum Data {
     Check(DataCheck),
@@ -25,7 +25,7 @@ impl Data {
     }
 }
 
-/// Check captures: lines, kinds, gaps, duplicates, and whether the local book agrees with the exchange's best quote.
+/// Check captures for gaps and duplicates, and the order book against the exchange's best quotes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck data check btcusdt_20240808.gz
@@ -34,17 +34,31 @@ pub(super) struct DataCheck {
     /// Binance captures, gzip or plain
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print one JSON object, with one entry a file
+    /// Print one JSON object with one entry per file
     #[arg(long)]
     json: bool,
 }
 
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct DataFiles {
+    files: Vec<DataFile>,
+}
+
+/// A capture.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum DataFile {
+    Checked(Box<CheckReport>),
+    Unreadable { file: String, error: String },
+}
+
 impl DataCheck {
     fn run(self) -> Result<ExitCode> {
-        let tells = std::io::stderr().is_terminal();
-        let (mut wire, mut failed) = (DataFiles { files: Vec::new() }, false);
+        let is_terminal = std::io::stderr().is_terminal();
+        let (mut output, mut failed) = (DataFiles { files: Vec::new() }, false);
         for file in &self.files {
-            if tells {
+            if is_terminal {
                 eprintln!("checking {}", file.display());
             }
             let result = check(file);
@@ -54,7 +68,7 @@ impl DataCheck {
             if !self.json {
                 print(&text(file, &result))?;
             }
-            wire.files.push(match result {
+            output.files.push(match result {
                 Ok(report) => DataFile::Checked(Box::new(report)),
                 Err(error) => DataFile::Unreadable {
                     file: file.display().to_string(),
@@ -63,7 +77,7 @@ impl DataCheck {
             });
         }
         if self.json {
-            print(&(serde_json::to_string(&wire)? + "\n"))?;
+            print_json(&output)?;
         }
         Ok(if failed {
             ExitCode::FAILURE
@@ -91,11 +105,11 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
         grouped(report.damaged),
     );
     text += &format!(
-        "  {} gaps, {} duplicates; the book agreed with the exchange {} of {} times\n",
+        "  {} gaps, {} duplicates; the book matched the exchange {} of {} times\n",
         grouped(report.gaps),
         grouped(report.duplicates),
-        grouped(report.oracle_agreed),
-        grouped(report.oracle_checked),
+        grouped(report.tops_agreed),
+        grouped(report.tops_checked),
     );
     if report.first_ns != 0 {
         text += &format!(
@@ -119,7 +133,7 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
 fn verdict(report: &CheckReport) -> String {
     match &report.broken {
         Some(broken) => format!("broken, {broken}"),
-        None if report.is_clean() => "whole".to_owned(),
+        None if report.is_clean() => "complete".to_owned(),
         None => "has faults".to_owned(),
     }
 }
@@ -129,7 +143,11 @@ fn ending(book: &CheckedBook) -> String {
         Some((price, size)) => format!("{price} x {size}"),
         None => "nothing".to_owned(),
     };
-    let state = if book.is_live { "whole" } else { "not whole" };
+    let state = if book.is_live {
+        "complete"
+    } else {
+        "incomplete"
+    };
     format!(
         "{} ends {state} at update {} with {} levels: bid {}, ask {}",
         book.symbol,
@@ -138,4 +156,34 @@ fn ending(book: &CheckedBook) -> String {
         level(&book.best_bid),
         level(&book.best_ask),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_stable_names() {
+        let report = CheckReport {
+            file: "a.gz".to_owned(),
+            lines: 3,
+            ..CheckReport::default()
+        };
+        let unreadable = DataFile::Unreadable {
+            file: "b.gz".to_owned(),
+            error: "b.gz: is gone".to_owned(),
+        };
+        let files = DataFiles {
+            files: vec![DataFile::Checked(Box::new(report)), unreadable],
+        };
+        let text = serde_json::to_string(&files).unwrap();
+        assert!(
+            text.starts_with(r#"{"files":[{"file":"a.gz","lines":3,"depth_events":0,"#),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(r#"{"file":"b.gz","error":"b.gz: is gone"}]}"#),
+            "{text}"
+        );
+    }
 }

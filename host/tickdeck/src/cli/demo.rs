@@ -1,24 +1,27 @@
-//! `tickdeck demo`: the example strategies on the simulated exchange, with nothing to set up.
+//! `tickdeck demo`: runs the example strategies on the simulated exchange, without any setup.
 
-use super::playing::{Playing, Source};
 use super::repository::Repository;
-use crate::builder::{Build, build, examples, out_of_date};
-use crate::clock::Stop;
-use crate::config::Config;
-use crate::deck::{Data, Deck, PLUGINS, module_name};
-use crate::grants::Grants;
-use crate::stage::Keep;
+use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::{Deck, PLUGINS, module_name};
+use tickdeck_deck::lifecycle::SaveNames;
+use tickdeck_deck::request::RunRequest;
+use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_recording::data_folder::Data;
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
+use tickdeck_toolchain::rust::{Build, build, examples, out_of_date};
 
-/// Trade with the strategies of the plugins folder on the simulated exchange, or on a capture.
+/// Run the strategies of the plugins folder on the simulated exchange, or on a capture.
 ///
-/// Builds the example strategies first if need be. On a terminal it shows a live view until q; elsewhere it prints a
-/// line a second for half a minute and a closing table. Nothing is kept without --data: use `run` for a deck with a memory.
+/// Builds the example strategies first if necessary. On a terminal it shows a live view until q; otherwise it prints one
+/// line per second for half a minute and a closing table. Nothing is saved without --data; use `run` for a deck that keeps
+/// its state.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck demo
@@ -28,16 +31,16 @@ use tickdeck_model::Registry;
   tickdeck demo --capture btcusdt_20240808.gz --pace max --json")]
 pub(super) struct Demo {
     #[command(flatten)]
-    playing: Playing,
-    /// Settings, in the form of tickdeck.toml [default: none]
+    playing: RunOptions,
+    /// Settings, in the format of tickdeck.toml [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keep the run in this folder: `tickdeck replay FOLDER` does it again
+    /// Record the run in this folder; `tickdeck replay FOLDER` replays it
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
-    /// With --data: leave a run that was cut off behind instead of going on with it
-    #[arg(long, requires = "data")]
-    afresh: bool,
+    /// With --data: start a new run instead of resuming an interrupted one
+    #[arg(long, alias = "afresh", requires = "data")]
+    fresh: bool,
 }
 
 impl Demo {
@@ -55,32 +58,37 @@ impl Demo {
             Some(data) => (data.ids()?, data.reserve_orders()?),
             None => (Registry::new(), 1),
         };
-        let keep: Keep = match data {
+        let save_names: SaveNames = match data {
             Some(data) => Box::new(move |registry| data.keep_ids(registry)),
             None => Box::new(|_| Ok(())),
         };
-        let source = Source {
+        let request = RunRequest {
+            command: "demo".to_owned(),
             config,
-            deck,
+            overrides: self.playing.overrides(),
             plugins,
             grants: Grants::in_memory(),
             registry,
-            keep,
+            save_names,
             first_order,
-            since,
             killed: false,
-            command: "demo".to_owned(),
-            stop: Stop::default(),
-            workshop: None,
-            kept: self.data.map(|data| (data, self.afresh)),
             latch: None,
-            ends_unattended: true,
+            stop: CancelToken::default(),
+            idle: false,
+            data: self.data,
+            fresh: self.fresh,
         };
-        self.playing.play(source)
+        let shown = Shown {
+            deck,
+            since,
+            ends_unattended: true,
+            dev_loop: None,
+        };
+        self.playing.play(request, shown)
     }
 }
 
-/// The plugins folder: the repository's, with its examples built; otherwise the one here.
+/// Returns the repository's plugins folder, with its examples built, or else the plugins folder here.
 fn plugins() -> Result<PathBuf> {
     match Repository::find() {
         Some(repository) => {
@@ -88,11 +96,11 @@ fn plugins() -> Result<PathBuf> {
             Ok(repository.plugins())
         }
         None => {
-            let here = std::env::current_dir().context("cannot tell the current folder")?;
+            let here = std::env::current_dir().context("cannot determine the current folder")?;
             let plugins = Deck::at(here).plugins();
             anyhow::ensure!(
                 plugins.is_dir(),
-                "there is no {PLUGINS} folder here and no checkout of tickdeck around: run this in a deck, or clone the \
+                "there is no {PLUGINS} folder here, and this is not a checkout of tickdeck: run this in a deck, or clone the \
                  repository and run `cargo run --release -- demo` in it"
             );
             Ok(plugins)
@@ -100,7 +108,7 @@ fn plugins() -> Result<PathBuf> {
     }
 }
 
-/// Builds the examples whose module is missing or older than a source.
+/// Builds the examples whose module is missing or older than one of its sources.
 fn build_examples(repository: &Repository) -> Result<()> {
     let plugins = repository.plugins();
     let stale: Vec<PathBuf> = examples(&plugins)?

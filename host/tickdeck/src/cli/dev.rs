@@ -1,28 +1,29 @@
-//! `tickdeck dev`: a strategy is built and swapped at every save.
+//! `tickdeck dev`: builds a strategy and swaps it in whenever it is saved.
 
-use super::playing::{Playing, Source};
-use crate::builder::Project;
-use crate::clock::Stop;
-use crate::config::Config;
-use crate::deck::Deck;
-use crate::dev::{Printer, Workshop};
-use crate::grants::Grants;
-use crate::session::on_interrupt;
+use crate::cli::run_options::{RunOptions, Shown};
+use crate::dev::{BuildPrinter, DevLoop};
+use crate::display::console::on_interrupt;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::Deck;
+use tickdeck_deck::request::RunRequest;
+use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_settings::config::Config;
+use tickdeck_settings::grants::Grants;
+use tickdeck_toolchain::rust::Project;
 
-/// Work on a strategy while it trades: build and swap it at every save.
+/// Develop a strategy while it trades: rebuild it on every save and swap it in.
 ///
-/// Watches src/, Cargo.toml, build.rs and NAME.toml in the crate's folder. What builds takes over from the version
-/// before with its state, in a host of its own on the simulated exchange or on a capture; what does not is shown with
-/// the compiler's errors while the version before goes on. Nothing is kept.
+/// Watches src/, Cargo.toml, build.rs and NAME.toml in the crate's folder, and runs a host of its own on the simulated
+/// exchange or on a capture. A version that builds takes over the state of the previous one. If it does not build, the
+/// compiler's errors are shown and the previous version keeps running. Nothing is saved.
 ///
 /// With --deck it only watches and builds: the module goes into the plugins folder of that deck, where a running
-/// `tickdeck run` takes it. The deck's own NAME.toml is left alone.
+/// `tickdeck run` picks it up. The deck's own NAME.toml is not changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck dev plugins/ema-cross
@@ -33,12 +34,12 @@ pub(super) struct Dev {
     /// The strategy's crate
     #[arg(value_name = "PATH", default_value = ".")]
     path: PathBuf,
-    /// Build into the plugins folder of this deck instead, for a host that runs it
+    /// Build into the plugins folder of this deck instead, for the host that runs it
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     deck: Option<PathBuf>,
     #[command(flatten)]
-    playing: Playing,
-    /// Settings of the host, in the form of tickdeck.toml [default: none]
+    playing: RunOptions,
+    /// Settings of the host, in the format of tickdeck.toml [default: none]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -46,7 +47,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) fn run(self) -> Result<ExitCode> {
         if !self.playing.watches() {
-            bail!("`dev` takes what it builds from the plugins folder: leave --no-watch out");
+            bail!("`dev` swaps in modules from the plugins folder: run it without --no-watch");
         }
         let project = Project::open(&self.path)?;
         match &self.deck {
@@ -55,7 +56,7 @@ impl Dev {
         }
     }
 
-    /// Runs a host of its own around the strategy.
+    /// Runs the strategy in a host of its own.
     fn with_host(self, project: Project) -> Result<ExitCode> {
         let since = Instant::now();
         let config = match &self.config {
@@ -65,49 +66,54 @@ impl Dev {
         let folder = tempfile::Builder::new()
             .prefix("tickdeck-dev-")
             .tempdir()
-            .context("cannot make a folder for the deck")?;
+            .context("cannot create a folder for the deck")?;
         let plugins = Deck::at(folder.path()).plugins();
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
-        let mut workshop = Workshop::new(project, plugins.clone(), true);
-        if !workshop.build_first(&stop, &mut Printer) {
+        let mut dev_loop = DevLoop::new(project, plugins.clone(), true);
+        if !dev_loop.build_first(&stop, &mut BuildPrinter) {
             return Ok(ExitCode::SUCCESS);
         }
-        let source = Source {
+        let request = RunRequest {
+            command: format!("dev {}", dev_loop.name()),
             config,
-            // By which operators find it: the folder of the deck has a name that nobody knows.
-            deck: workshop.folder().to_owned(),
+            overrides: self.playing.overrides(),
             plugins,
             grants: Grants::in_memory(),
             registry: Registry::new(),
-            keep: Box::new(|_| Ok(())),
+            save_names: Box::new(|_| Ok(())),
             first_order: 1,
-            since,
             killed: false,
-            command: format!("dev {}", workshop.name()),
             latch: None,
-            ends_unattended: false,
             stop,
-            workshop: Some(workshop),
-            kept: None,
+            idle: true,
+            data: None,
+            fresh: false,
         };
-        self.playing.play(source)
+        let shown = Shown {
+            // Operators find the host by it: the deck's own folder is temporary and has a random name.
+            deck: dev_loop.folder().to_owned(),
+            since,
+            ends_unattended: false,
+            dev_loop: Some(dev_loop),
+        };
+        self.playing.play(request, shown)
     }
 }
 
-/// Only watches and builds, until Ctrl-C.
+/// Watches and builds until Ctrl-C, without a host.
 fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
     let deck = Deck::at(deck);
     ensure!(
         deck.config_file().exists() || deck.plugins().is_dir(),
-        "{} is no deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
+        "{} is not a deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
         deck.root().display()
     );
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;
-    let mut workshop = Workshop::new(project, deck.plugins(), false);
-    if workshop.build_first(&stop, &mut Printer) {
-        workshop.work(&stop, &mut Printer);
+    let mut dev_loop = DevLoop::new(project, deck.plugins(), false);
+    if dev_loop.build_first(&stop, &mut BuildPrinter) {
+        dev_loop.work(&stop, &mut BuildPrinter);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,20 +1,21 @@
-//! `tickdeck doctor`: what on this machine could keep a deck from running well, with the fix.
+//! `tickdeck doctor`: checks the machine and the deck, and suggests fixes.
 
+use super::finding::{Finding, Level};
 use super::machine;
-use super::wire::{Diagnosis, Finding, Level};
-use crate::builder::{WASM_TARGET, wasm_target_present};
-use crate::deck::{Deck, cache_folder, scan};
-use crate::figures;
-use crate::output::print;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use tickdeck_deck::folder::{Deck, cache_folder, scan};
+use tickdeck_model::format;
 use tickdeck_strategy::watch::{Plugin, Refused};
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_toolchain::rust::{WASM_TARGET, wasm_target_present};
 
-/// Look at this machine and this deck, and say what to fix.
+/// Check this machine and this deck, and suggest fixes.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck doctor
@@ -23,6 +24,13 @@ pub(super) struct Doctor {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    ok: bool,
+    checks: Vec<Finding>,
 }
 
 impl Doctor {
@@ -41,7 +49,7 @@ impl Doctor {
         checks.push(terminal());
         let ok = checks.iter().all(|finding| finding.level != Level::Fail);
         if self.json {
-            print(&(serde_json::to_string(&Diagnosis { ok, checks })? + "\n"))?;
+            print_json(&Diagnosis { ok, checks })?;
         } else {
             print(&checks.iter().map(Finding::line).collect::<String>())?;
         }
@@ -61,7 +69,7 @@ fn toolchain() -> Finding {
         ),
         _ => Finding::warn(
             "compiler",
-            "rustc does not start; modules that are built run without it",
+            "rustc does not start; modules that are already built run without it",
             "install Rust from https://rustup.rs to build strategies",
         ),
     }
@@ -84,29 +92,29 @@ fn cache() -> Finding {
     let Some(folder) = cache_folder() else {
         return Finding::warn(
             WHAT,
-            "no home folder: modules compile at every start",
+            "no home folder: modules are compiled at every start",
             "set HOME or XDG_CACHE_HOME",
         );
     };
     let shown = folder.display();
-    if let Err(error) = Host::new(HostConfig {
+    if let Err(error) = Runtime::new(RuntimeConfig {
         cache: Some(folder.clone()),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     }) {
         return Finding::fail(
             WHAT,
             error.to_string(),
-            format!("make {shown} a folder of yours alone"),
+            format!("make {shown} a folder that only you can write to"),
         );
     }
     let (files, bytes) = usage(&folder);
     Finding::ok(
         WHAT,
-        format!("{shown}, {files} files, {}", figures::bytes(bytes)),
+        format!("{shown}, {files} files, {}", format::bytes(bytes)),
     )
 }
 
-/// Files and bytes in a folder, its subfolders included.
+/// Counts files and bytes in a folder and its subfolders.
 fn usage(folder: &Path) -> (u64, u64) {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return (0, 0);
@@ -133,7 +141,7 @@ fn settings(deck: &Deck) -> Finding {
         .to_string();
     match deck.config() {
         Ok(_) if file.exists() => Finding::ok(WHAT, format!("{shown} is valid")),
-        Ok(_) => Finding::ok(WHAT, format!("no {shown} here: the defaults hold")),
+        Ok(_) => Finding::ok(WHAT, format!("no {shown} here: using the defaults")),
         Err(error) => Finding::fail(WHAT, format!("{error:#}"), format!("correct {shown}")),
     }
 }
@@ -149,11 +157,11 @@ fn data(deck: &Deck) -> Finding {
     if !folder.exists() {
         let writable = tempfile::tempfile_in(".").is_ok();
         return if writable {
-            Finding::ok(WHAT, format!("{shown} is made by the first run"))
+            Finding::ok(WHAT, format!("{shown} will be created by the first run"))
         } else {
             Finding::fail(
                 WHAT,
-                "this folder can't be written",
+                "this folder is not writable",
                 "change its owner or permissions, or run elsewhere",
             )
         };
@@ -165,7 +173,7 @@ fn data(deck: &Deck) -> Finding {
             "run `tickdeck run --clear-kill`",
         ),
         Ok(data) => match data.ids() {
-            Ok(_) => Finding::ok(WHAT, format!("{shown} is free and writable")),
+            Ok(_) => Finding::ok(WHAT, format!("{shown} is unlocked and writable")),
             Err(error) => Finding::fail(
                 WHAT,
                 format!("{error:#}"),
@@ -175,7 +183,7 @@ fn data(deck: &Deck) -> Finding {
         Err(error) => Finding::warn(
             WHAT,
             format!("{error:#}"),
-            "only one host runs a deck at a time",
+            "only one host can run a deck at a time",
         ),
     }
 }
@@ -199,9 +207,9 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
             )];
         }
     };
-    let host = match Host::new(HostConfig {
+    let host = match Runtime::new(RuntimeConfig {
         cache: cache_folder(),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     }) {
         Ok(host) => host,
         Err(error) => {
@@ -214,12 +222,12 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
     };
     let refused = |refused: &Refused| {
         let why = refused.why.clone();
-        Finding::fail(WHAT, why, "build it again, or take it out of plugins/")
+        Finding::fail(WHAT, why, "build it again, or remove it from plugins/")
     };
-    let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &Limits::default()) {
+    let finding = |plugin: &Plugin| match host.inspect(&plugin.path, &ResourceLimits::default()) {
         Ok(module) => {
             let manifest = &module.manifest;
-            let size = figures::bytes(module.size as u64);
+            let size = format::bytes(module.size as u64);
             Finding::ok(
                 WHAT,
                 format!(
@@ -231,7 +239,7 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
         Err(error) => Finding::fail(
             WHAT,
             error.to_string(),
-            "build it again, or take it out of plugins/",
+            "build it again, or remove it from plugins/",
         ),
     };
     let plugins = found.plugins.iter().map(finding);
@@ -240,24 +248,49 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
 
 fn terminal() -> Finding {
     const WHAT: &str = "terminal";
-    /// What the live view needs to show every column.
-    const ROOM: (u16, u16) = (150, 30);
+    /// The size at which the live view shows every column.
+    const FULL_SIZE: (u16, u16) = (150, 30);
     if !std::io::stdout().is_terminal() {
         return Finding::ok(WHAT, "none: `run` and `demo` print lines");
     }
     match crossterm::terminal::size() {
-        Ok((columns, rows)) if columns >= ROOM.0 && rows >= ROOM.1 => {
+        Ok((columns, rows)) if columns >= FULL_SIZE.0 && rows >= FULL_SIZE.1 => {
             Finding::ok(WHAT, format!("{columns} x {rows}"))
         }
         Ok((columns, rows)) => Finding::warn(
             WHAT,
-            format!("{columns} x {rows}: the live view cuts columns"),
-            format!("make it {} x {} or larger, or use --plain", ROOM.0, ROOM.1),
+            format!("{columns} x {rows}: the live view leaves out columns"),
+            format!(
+                "make it {} x {} or larger, or use --plain",
+                FULL_SIZE.0, FULL_SIZE.1
+            ),
         ),
-        Err(error) => Finding::warn(
-            WHAT,
-            format!("its size can't be told: {error}"),
-            "use --plain",
-        ),
+        Err(error) => Finding::warn(WHAT, format!("unknown size: {error}"), "use --plain"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_has_stable_names() {
+        let finding = |level, fix| Finding {
+            what: "cores",
+            level,
+            found: "2".to_owned(),
+            fix,
+        };
+        let checks = vec![
+            finding(Level::Ok, None),
+            finding(Level::Fail, Some("buy more".to_owned())),
+        ];
+        assert_eq!(
+            serde_json::to_string(&Diagnosis { ok: false, checks }).unwrap(),
+            concat!(
+                r#"{"ok":false,"checks":[{"what":"cores","level":"ok","found":"2"},"#,
+                r#"{"what":"cores","level":"fail","found":"2","fix":"buy more"}]}"#
+            )
+        );
     }
 }

@@ -1,95 +1,97 @@
-//! `tickdeck explain`: why an order was sent, and what became of it.
+//! `tickdeck explain`: explains why an order was sent and what became of it.
 
-use super::replay::on_large_stack;
-use crate::clock::Stop;
-use crate::config::nearest;
-use crate::names::Names;
-use crate::output::print;
-use crate::reel::{Reels, Replaying, Run, Story, replaying, senders, story};
-use crate::tale;
+use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
-use tickdeck_engine::{Nobody, Notice, Observer, SentKind, Standing, Status};
+use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
+use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{DataReels, OrderHistory, RecordedRun, order_history, senders};
 
-/// Tell why an order was sent and what became of it: the event that caused it, what the strategy saw, what it decided, what
-/// the checks said, when it left, and what the venue answered.
+/// Explain why an order was sent and what became of it: the event that caused it, the market and position that the strategy
+/// saw, its decision, the result of the order checks, when it was sent, and the venue's answers.
 ///
-/// The run is done again up to there, so the strategy's state is the very one with which it met the event.
+/// The run is replayed up to that point, so the strategy's state is exactly the one in which it got the event.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck explain ema-cross/7
   tickdeck explain pairs/12 --data tape --json
   tickdeck explain pairs/12 --state pairs.state")]
 pub(super) struct Explain {
-    /// The order: strategy, /, and its number
+    /// The order: name of the strategy, a slash, and the order's number
     #[arg(value_name = "STRATEGY/NUMBER", value_parser = order)]
     order: (String, OrderNumber),
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(long, value_name = "FOLDER", default_value = "data")]
     data: PathBuf,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// Write the state with which the strategy met the event to a file
+    /// Write the state in which the strategy got the event to a file
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// A step of an order's life.
+/// A step in the life of an order.
 #[derive(Debug, Serialize)]
 struct Step {
     /// `cause`, `saw`, `decided`, `checks`, `sent`, `answer`, `fill` or `later`.
     step: &'static str,
     /// In event time.
     at: String,
-    /// The event's sequence, if it is one.
+    /// The event's sequence, if the step is an event.
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<u64>,
-    /// Wall time, nanoseconds since 1970, of what left.
+    /// Wall time at which it was sent, in nanoseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     wall_ns: Option<i64>,
-    words: String,
+    #[serde(rename = "words")]
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Outcome {
     run: u32,
     order: String,
-    /// As the venue knows it.
+    /// The id that the venue knows.
     client_order_id: String,
     /// The version that decided it.
     version: String,
     /// The hash of its module.
     module: String,
-    /// The state with which it met the event, if it saves.
-    state: Option<Stated>,
+    /// The state in which it got the event, if it saves a state.
+    state: Option<StateInfo>,
     steps: Vec<Step>,
 }
 
 impl Explain {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.data);
+        let reels = DataReels::in_folder(&self.data);
         let run = reels.run(self.run)?;
         let (name, number) = &self.order;
-        let story = match story(&run, name, *number) {
-            Ok(story) => story,
-            Err(error) => return Err(known(&run, name, error)),
+        let order_history = match order_history(&run, name, *number) {
+            Ok(order_history) => order_history,
+            Err(error) => return Err(not_found(&run, name, error)),
         };
-        let (standing, names) = standing(&reels, &run, &story)?;
-        let denied = match is_denied(&story) {
-            true => Some(denial(&reels, &run, &story)?),
+        let (standing, names) = standing(&reels, &run, &order_history)?;
+        let denied = match is_denied(&order_history) {
+            true => Some(denial(&reels, &run, &order_history)?),
             false => None,
         };
-        let id = story.order.strategy;
+        let id = order_history.order.strategy;
         let ran = standing.status.strategies.iter().find(|one| one.id == id);
         let state = standing.states.iter().find(|(other, _)| *other == id);
         if let Some(file) = &self.state {
@@ -100,16 +102,16 @@ impl Explain {
         let outcome = Outcome {
             run: run.number,
             order: format!("{name}/{number}"),
-            client_order_id: story.order.to_string(),
+            client_order_id: order_history.order.to_string(),
             version: ran.map(|ran| ran.version.clone()).unwrap_or_default(),
             module: ran.map(|ran| ran.hash.clone()).unwrap_or_default(),
-            state: state.map(|(_, state)| Stated::of(state, story.handled)),
-            steps: steps((&story, &standing), denied.as_deref(), &names),
+            state: state.map(|(_, state)| StateInfo::of(state, order_history.handled)),
+            steps: steps((&order_history, &standing), denied.as_deref(), &names),
         };
         if self.json {
-            print(&(serde_json::to_string(&outcome)? + "\n"))?;
+            print_json(&outcome)?;
         } else {
-            print(&words(&outcome))?;
+            print(&text(&outcome))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -117,19 +119,19 @@ impl Explain {
 
 /// A strategy's state.
 #[derive(Debug, Serialize)]
-struct Stated {
+struct StateInfo {
     /// The event that it had not handled yet.
     before_event: u64,
     schema: u32,
     bytes: usize,
-    /// Its beginning, in hexadecimal digits.
+    /// The first bytes, in hexadecimal digits.
     begins: String,
 }
 
-/// Bytes of a state that are shown.
+/// Bytes of a state to show.
 const SHOWN: usize = 32;
 
-impl Stated {
+impl StateInfo {
     fn of(state: &State, before_event: u64) -> Self {
         let begins = state.bytes.iter().take(SHOWN);
         Self {
@@ -147,13 +149,13 @@ fn order(text: &str) -> Result<(String, OrderNumber), String> {
     Ok((name.to_owned(), number.parse().map_err(|_| wrong())?))
 }
 
-/// An order that is not there is most often one of a strategy that is not.
-fn known(run: &Run, name: &str, error: anyhow::Error) -> anyhow::Error {
-    let session = match crate::reel::Session::read(&run.folder) {
-        Ok(session) => session,
+/// Explains why an order is missing: most often its strategy is.
+fn not_found(run: &RecordedRun, name: &str, error: anyhow::Error) -> anyhow::Error {
+    let manifest = match tickdeck_recording::RunManifest::read(&run.folder) {
+        Ok(manifest) => manifest,
         Err(other) => return other,
     };
-    let Ok(registry) = Registry::from_text(&session.names) else {
+    let Ok(registry) = Registry::from_text(&manifest.names) else {
         return error;
     };
     let sent = senders(run).unwrap_or_default();
@@ -173,60 +175,78 @@ fn known(run: &Run, name: &str, error: anyhow::Error) -> anyhow::Error {
     )
 }
 
-/// Where the strategies stood when the order was decided.
-fn standing(reels: &Reels, run: &Run, story: &Story) -> Result<(Standing, Names)> {
-    let again = replaying(reels, run, Some(story.handled), &Stop::default())?;
-    let (engine, mut tape) = (again.engine, again.tape);
-    let stood = on_large_stack(move || engine.stand(&mut tape, &mut Nobody));
-    let mut standing = stood.with_context(|| {
+/// Replays the run up to the decision, and returns the state of the strategies there.
+fn standing(
+    reels: &DataReels,
+    run: &RecordedRun,
+    order_history: &OrderHistory,
+) -> Result<(Standing, Names)> {
+    let replay = prepare_replay(
+        reels,
+        run,
+        Some(order_history.handled),
+        &CancelToken::default(),
+    )?;
+    let (engine, mut tape) = (replay.engine, replay.tape);
+    let reached = run_for_strategies("replay", move || {
+        engine.state_at(&mut tape, &mut NullObserver)
+    })?;
+    let mut standing = reached.with_context(|| {
         format!(
-            "run {} can't be done again up to event {}",
-            run.number, story.handled
+            "run {} cannot be replayed up to event {}",
+            run.number, order_history.handled
         )
     })?;
-    if let Some(cause) = &story.cause {
-        // A strategy meets an event with a book that has it in already. One that is impossible was told when it happened.
+    if let Some(cause) = &order_history.cause {
+        // A strategy gets an event with a book that includes it. An impossible event was reported when it happened.
         let _ = standing.portfolio.apply(cause);
     }
-    Ok((standing, again.names))
+    Ok((standing, replay.names))
 }
 
-/// What the checks said when the order was denied, with figures: the run is done again up to there.
-fn denial(reels: &Reels, run: &Run, story: &Story) -> Result<String> {
-    let last = story.became.first().map(|event| event.sequence + 1);
-    let Replaying {
+/// Replays the run up to the denial of the order, and returns the reason with its figures.
+fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) -> Result<String> {
+    let last = order_history
+        .updates
+        .first()
+        .map(|event| event.sequence + 1);
+    let PreparedReplay {
         engine, mut tape, ..
-    } = replaying(reels, run, last, &Stop::default())?;
-    let heard = Heard::default();
-    let (mut observer, order) = (Listening(heard.clone(), story.order), story.order);
-    let replayed = on_large_stack(move || engine.replay(&mut tape, &mut observer))?;
+    } = prepare_replay(reels, run, last, &CancelToken::default())?;
+    let denied = Denial::default();
+    let (mut observer, order) = (
+        DenialObserver(denied.clone(), order_history.order),
+        order_history.order,
+    );
+    let replayed = run_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))??;
     if replayed.divergence.is_some() {
         bail!(
-            "run {} does not come out as recorded: `tickdeck replay` says where",
+            "run {} does not replay as recorded: `tickdeck replay` shows where",
             run.number
         );
     }
-    let values = heard
+    let values = denied
         .0
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    values.with_context(|| format!("nothing denied {order} when it was done again"))
+    values.with_context(|| format!("nothing denied {order} in the replay"))
 }
 
-fn is_denied(story: &Story) -> bool {
-    story.became.iter().any(
+fn is_denied(order_history: &OrderHistory) -> bool {
+    order_history.updates.iter().any(
         |event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Denied),
     )
 }
 
-/// The figures of a refusal.
+/// The reason for a denial, with its figures.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Option<String>>>);
+struct Denial(Arc<Mutex<Option<String>>>);
 
-struct Listening(Heard, ClientOrderId);
+/// Waits for the denial of an order.
+struct DenialObserver(Denial, ClientOrderId);
 
-impl Observer for Listening {
+impl Observer for DenialObserver {
     fn notice(&mut self, _: Timestamp, notice: Notice) {
         if let Notice::Denied {
             order,
@@ -235,86 +255,104 @@ impl Observer for Listening {
         } = notice
             && order == self.1
         {
-            let words = format!("denied: {}, {values}", reason.code());
-            *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
+            let denial = format!("denied: {}, {values}", reason.code());
+            *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(denial);
         }
     }
 
     fn status(&mut self, _: &Status) {}
 }
 
-fn steps((story, standing): (&Story, &Standing), denied: Option<&str>, names: &Names) -> Vec<Step> {
-    let step = |step, at, words| Step {
+fn steps(
+    (order_history, standing): (&OrderHistory, &Standing),
+    denied: Option<&str>,
+    names: &Names,
+) -> Vec<Step> {
+    let step = |step, at, text| Step {
         step,
-        at: tale::moment(at),
+        at: describe::moment(at),
         event: None,
         wall_ns: None,
-        words,
+        text,
     };
-    let at = story.decided.at;
-    let cause = match &story.cause {
-        Some(cause) => tale::happening(cause, names),
-        None => "no single event: a version that took over handled what the one before had, and what it decides on that \
-                 comes too late to be sent"
+    let at = order_history.decided.at;
+    let cause = match &order_history.cause {
+        Some(cause) => describe::untimed_event(cause, names),
+        None => "no single event: a version that took over handled the events of the previous one, and its decisions on them \
+                 come too late to be sent"
             .to_owned(),
     };
     let mut steps = vec![
         Step {
-            event: story.cause.map(|cause| cause.sequence),
+            event: order_history.cause.map(|cause| cause.sequence),
             ..step(
                 "cause",
-                story.cause.map_or(at, |cause| cause.ts_host),
+                order_history.cause.map_or(at, |cause| cause.ts_host),
                 cause,
             )
         },
-        step("saw", at, saw(story, standing, names)),
-        step("decided", at, tale::submit(&story.submit, names)),
+        step("saw", at, saw(order_history, standing, names)),
+        step(
+            "decided",
+            at,
+            describe::submit(&order_history.submit, names),
+        ),
         step(
             "checks",
             at,
             denied
-                .unwrap_or(match story.sent.is_empty() && story.became.is_empty() {
-                    true => "not known: the run was cut off before them",
-                    false => "every check passed",
-                })
+                .unwrap_or(
+                    match order_history.sent.is_empty() && order_history.updates.is_empty() {
+                        true => "unknown: the run was interrupted before them",
+                        false => "every check passed",
+                    },
+                )
                 .to_owned(),
         ),
     ];
-    let first_sent = story.sent.first().map(|(_, _, wall)| *wall);
-    for (what, at, wall) in &story.sent {
+    let first_sent = order_history.sent.first().map(|(_, _, wall)| *wall);
+    for (what, at, wall) in &order_history.sent {
         let after = wall.saturating_sub(first_sent.unwrap_or(*wall));
-        let words = match what {
-            SentKind::Submit => "the order left for the venue".to_owned(),
-            SentKind::Modify => format!("a change left, {} us later by the wall", after / 1_000),
-            SentKind::Cancel => format!("a cancel left, {} us later by the wall", after / 1_000),
+        let text = match what {
+            SentKind::Submit => "the order was sent to the venue".to_owned(),
+            SentKind::Modify => {
+                format!("a change was sent, {} us of wall time later", after / 1_000)
+            }
+            SentKind::Cancel => {
+                format!("a cancel was sent, {} us of wall time later", after / 1_000)
+            }
         };
         steps.push(Step {
             wall_ns: Some(*wall),
-            ..step("sent", *at, words)
+            ..step("sent", *at, text)
         });
     }
-    for later in &story.later {
-        steps.push(step("later", later.at, tale::acted(later, names)));
+    for later in &order_history.later {
+        steps.push(step(
+            "later",
+            later.at,
+            describe::applied_action(later, names),
+        ));
     }
-    for event in &story.became {
+    for event in &order_history.updates {
         let what = match event.body() {
             Body::Fill(_) => "fill",
             _ => "answer",
         };
         steps.push(Step {
             event: Some(event.sequence),
-            ..step(what, event.ts_host, tale::happening(event, names))
+            ..step(what, event.ts_host, describe::untimed_event(event, names))
         });
     }
-    // The chain of the decision first; the rest as it happened.
+    // The chain of the decision comes first, the rest in order of time.
     steps[4..].sort_by(|a, b| a.at.cmp(&b.at));
     steps
 }
 
-fn saw(story: &Story, standing: &Standing, names: &Names) -> String {
-    let instrument = story.submit.instrument;
-    // The last quote before, or the very event.
-    let of_cause = story.cause.map(|cause| cause.body());
+fn saw(order_history: &OrderHistory, standing: &Standing, names: &Names) -> String {
+    let instrument = order_history.submit.instrument;
+    // The event itself if it is a quote, or else the last quote before it.
+    let of_cause = order_history.cause.map(|cause| cause.body());
     let quote = match of_cause {
         Some(Body::Quote(quote)) if quote.instrument == instrument => Some((quote.bid, quote.ask)),
         _ => {
@@ -330,13 +368,13 @@ fn saw(story: &Story, standing: &Standing, names: &Names) -> String {
             format!("{} / {}", price(bid), price(ask))
         },
     );
-    let Some(book) = standing.portfolio.book(story.order.strategy) else {
+    let Some(book) = standing.portfolio.book(order_history.order.strategy) else {
         return quote;
     };
     let size = |size| names.size(instrument, size);
     let (buys, sells) = book.exposure(instrument);
     format!(
-        "{quote}; position {}; {} orders working, which would buy {} and sell {}",
+        "{quote}; position {}; {} working orders, to buy {} and sell {}",
         size(book.position_size(instrument)),
         book.order_count(),
         size(buys),
@@ -344,7 +382,7 @@ fn saw(story: &Story, standing: &Standing, names: &Names) -> String {
     )
 }
 
-fn words(outcome: &Outcome) -> String {
+fn text(outcome: &Outcome) -> String {
     let mut text = format!(
         "{} ({} at the venue), decided by version {}, module {}\n",
         outcome.order,
@@ -353,9 +391,9 @@ fn words(outcome: &Outcome) -> String {
         outcome.module.get(..12).unwrap_or(&outcome.module)
     );
     text += &match &outcome.state {
-        None => "it saves no state\n".to_owned(),
+        None => "the strategy saves no state\n".to_owned(),
         Some(state) => format!(
-            "its state then: {} bytes, {}{}; --state FILE writes it\n",
+            "state: {} bytes, {}{}; --state FILE writes it to a file\n",
             state.bytes,
             state.begins,
             if state.bytes > SHOWN { "..." } else { "" }
@@ -365,10 +403,7 @@ fn words(outcome: &Outcome) -> String {
         let event = step
             .event
             .map_or_else(String::new, |event| format!("#{event}"));
-        text += &format!(
-            "{:>8}  {}  {event:>9}  {}\n",
-            step.step, step.at, step.words
-        );
+        text += &format!("{:>8}  {}  {event:>9}  {}\n", step.step, step.at, step.text);
     }
     text
 }

@@ -1,13 +1,33 @@
-//! One thing that was looked at, and how it reads.
+//! A finding of `doctor` or `bench` about the machine or the deck, as JSON and as a line of text.
 
-use super::wire::{Finding, Level};
+use serde::Serialize;
+
+/// The result of one check.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    pub(super) what: &'static str,
+    pub(super) level: Level,
+    pub(super) found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fix: Option<String>,
+}
+
+/// The severity of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
 
 impl Finding {
+    /// Passed.
     pub(super) fn ok(what: &'static str, found: impl Into<String>) -> Self {
         Self::new(what, Level::Ok, found, None)
     }
 
-    /// All is well, and could be better.
+    /// Passed, with a hint for something better.
     pub(super) fn hint(
         what: &'static str,
         found: impl Into<String>,

@@ -1,15 +1,15 @@
-//! `tickdeck kill`: the kill switch.
+//! `tickdeck kill`: turns on the kill switch.
 
-use super::USAGE_ERROR;
 use super::confirm::confirmed;
-use super::host::Host;
+use crate::cli::host_client::Host;
+use crate::exit::USAGE_ERROR;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tickdeck_control::Request;
 
-/// Cancel every order and deny new ones, until `tickdeck run --clear-kill`.
+/// Cancel every order and deny new ones until `tickdeck run --clear-kill`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck kill
@@ -17,7 +17,7 @@ use tickdeck_control::Request;
 pub(super) struct Kill {
     #[command(flatten)]
     host: Host,
-    /// Do not ask back
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 }
@@ -27,14 +27,14 @@ impl Kill {
         if !self.yes {
             if !std::io::stdin().is_terminal() {
                 eprintln!(
-                    "error: nobody can be asked back without a terminal: say `tickdeck kill --yes`"
+                    "error: cannot ask for confirmation without a terminal: run `tickdeck kill --yes`"
                 );
                 return Ok(ExitCode::from(USAGE_ERROR));
             }
-            // Nobody is asked about a host that is not there.
-            drop(self.host.reach()?);
+            // There is nothing to confirm if no host is there.
+            drop(self.host.connect()?);
             if !confirmed("cancel every order and deny new ones?")? {
-                bail!("nothing was done");
+                bail!("canceled, nothing was done");
             }
         }
         self.host.run(&Request::Kill)

@@ -1,7 +1,7 @@
-//! What the system tells about the machine, and what to do about it. Each judgement is made of a text alone, or of its
-//! absence, so that it can be tested on any machine.
+//! Findings about the machine from what the system reports. Each is derived from a text alone, or from its absence, so
+//! that it can be tested on any machine.
 
-use super::wire::Finding;
+use super::finding::Finding;
 
 const GOVERNOR: &str = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
 const ISOLATED: &str = "/sys/devices/system/cpu/isolated";
@@ -11,14 +11,14 @@ const CPU_INFO: &str = "/proc/cpuinfo";
 const LOAD: &str = "/proc/loadavg";
 const CPU_TIMES: &str = "/proc/stat";
 
-/// Cores from which on some can be given to trading alone.
+/// Number of cores from which some can be dedicated to trading.
 const CORES_TO_SPARE: usize = 4;
-/// Load a core that other work may make.
+/// Load per core that other work may cause.
 const BUSY: f64 = 0.5;
-/// Time taken by the hypervisor that shows in the tails, in percent.
+/// Time taken by the hypervisor that is visible in tail latencies, in percent.
 const STOLEN: f64 = 1.0;
 
-/// Everything that can be told before anything is measured.
+/// Returns all findings that need no measurement.
 pub(super) fn findings() -> Vec<Finding> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     vec![
@@ -37,11 +37,11 @@ pub(super) fn cores() -> Finding {
         Ok(cores) => Finding::warn(
             "cores",
             format!("{cores} for this process"),
-            "the kernel and the workers share it: keep [engine] workers = 1 and wait = \"park\"",
+            "the kernel and the worker share it: keep [engine] workers = 1 and wait = \"park\"",
         ),
         Err(error) => Finding::warn(
             "cores",
-            format!("cannot be told: {error}"),
+            format!("unknown: {error}"),
             "keep [engine] workers = 1",
         ),
     }
@@ -57,26 +57,26 @@ fn governor_in(text: Option<&str>) -> Finding {
         Some("performance") => Finding::ok(WHAT, "performance"),
         Some(governor) => Finding::warn(
             WHAT,
-            format!("{governor}: cores slow down when idle, and latencies jump"),
+            format!("{governor}: idle cores slow down, which causes latency spikes"),
             "run `sudo cpupower frequency-set -g performance`",
         ),
         None => Finding::ok(
             WHAT,
-            "not shown by this system (a virtual machine, or not Linux)",
+            "not reported by this system (a virtual machine, or not Linux)",
         ),
     }
 }
 
-/// Cores that the system keeps other work, and its own clock, away from.
+/// Reports the cores that the system keeps free of other work and of its timer.
 fn isolation_in(isolated: Option<&str>, no_hz: Option<&str>, cores: usize) -> Finding {
     const WHAT: &str = "isolation";
     let named = |text: Option<&str>| {
         let text = text.map_or("", str::trim);
-        // The kernel's word for none.
+        // The kernel prints this for none.
         (!text.is_empty() && text != "(null)").then(|| text.to_owned())
     };
     if isolated.is_none() && no_hz.is_none() {
-        return Finding::ok(WHAT, "not shown by this system");
+        return Finding::ok(WHAT, "not reported by this system");
     }
     match (named(isolated), named(no_hz)) {
         (Some(cores), Some(_)) => Finding::hint(
@@ -86,16 +86,14 @@ fn isolation_in(isolated: Option<&str>, no_hz: Option<&str>, cores: usize) -> Fi
         ),
         (Some(cores), None) => Finding::hint(
             WHAT,
-            format!("cores {cores} are kept free of other work, not of the system's clock"),
-            format!("boot with `nohz_full={cores}` too"),
+            format!("cores {cores} are kept free of other work, but not of the timer"),
+            format!("also boot with `nohz_full={cores}`"),
         ),
-        (None, _) if cores < CORES_TO_SPARE => {
-            Finding::ok(WHAT, "none, and no core to spare for it")
-        }
+        (None, _) if cores < CORES_TO_SPARE => Finding::ok(WHAT, "none, and no cores to spare"),
         (None, _) => Finding::hint(
             WHAT,
-            "none: other work may run on the cores that trade",
-            "boot with `isolcpus=` and `nohz_full=` for some cores and name them in [engine] pin",
+            "none: other work may run on the cores used for trading",
+            "boot with `isolcpus=` and `nohz_full=` for some cores, and list them in [engine] pin",
         ),
     }
 }
@@ -110,10 +108,10 @@ fn huge_pages_in(text: Option<&str>) -> Finding {
         Some("always") => Finding::ok(WHAT, "transparent, always"),
         Some(other) => Finding::hint(
             WHAT,
-            format!("transparent: {other}, so rings and histories lie in small pages"),
+            format!("transparent: {other}, so rings and histories use small pages"),
             format!("run `echo always | sudo tee {HUGE_PAGES}`"),
         ),
-        None => Finding::ok(WHAT, "not shown by this system"),
+        None => Finding::ok(WHAT, "not reported by this system"),
     }
 }
 
@@ -122,12 +120,12 @@ fn virtual_machine_in(cpu_info: Option<&str>) -> Finding {
     let mut lines = cpu_info.unwrap_or_default().lines();
     let flags = lines.find_map(|line| line.strip_prefix("flags")?.split_once(':'));
     match flags {
-        None => Finding::ok(WHAT, "not told by this system or processor"),
+        None => Finding::ok(WHAT, "not reported by this system or processor"),
         Some((_, flags)) if flags.split_whitespace().any(|flag| flag == "hypervisor") => {
             Finding::hint(
                 WHAT,
-                "yes: this is a virtual machine, whose cores may be put aside at any moment",
-                "for steady tails take dedicated cores or a machine of its own",
+                "yes: this is a virtual machine, whose cores may be descheduled at any moment",
+                "for stable tail latencies use dedicated cores or a dedicated machine",
             )
         }
         Some(_) => Finding::ok(WHAT, "none"),
@@ -139,19 +137,19 @@ fn load_in(text: Option<&str>, cores: usize) -> Finding {
     const WHAT: &str = "load";
     let lately = text.and_then(|text| text.split_whitespace().next()?.parse::<f64>().ok());
     match lately {
-        None => Finding::ok(WHAT, "not shown by this system"),
+        None => Finding::ok(WHAT, "not reported by this system"),
         Some(load) if load <= BUSY * cores as f64 => {
             Finding::ok(WHAT, format!("{load:.2} in the last minute"))
         }
         Some(load) => Finding::warn(
             WHAT,
-            format!("{load:.2} in the last minute, on {cores} cores: other work runs here"),
+            format!("{load:.2} in the last minute on {cores} cores: other work is running"),
             "stop it and measure again",
         ),
     }
 }
 
-/// What all cores did since the system started, in its ticks.
+/// Time counters of all cores since boot, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CpuTimes {
     stolen: u64,
@@ -159,12 +157,12 @@ pub(super) struct CpuTimes {
 }
 
 impl CpuTimes {
-    /// Up to now, where the system tells it.
+    /// Reads the current counters, if the system reports them.
     pub(super) fn now() -> Option<Self> {
         Self::parse(&read(CPU_TIMES)?)
     }
 
-    /// The first line: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`, guests counted in `user`.
+    /// Parses the first line: `cpu  user nice system idle iowait irq softirq steal guest guest_nice`; guest time is included in `user`.
     fn parse(text: &str) -> Option<Self> {
         let line = text.lines().next()?.strip_prefix("cpu ")?;
         let ticks: Vec<u64> = line
@@ -180,15 +178,15 @@ impl CpuTimes {
     }
 }
 
-/// How much of the time between two looks the hypervisor gave to others.
+/// Reports the share of time between two readings that the hypervisor gave to others.
 pub(super) fn steal(before: Option<CpuTimes>, after: Option<CpuTimes>) -> Finding {
     const WHAT: &str = "stolen time";
     let (Some(before), Some(after)) = (before, after) else {
-        return Finding::ok(WHAT, "not shown by this system");
+        return Finding::ok(WHAT, "not reported by this system");
     };
     let all = after.all.saturating_sub(before.all).max(1);
     let part = after.stolen.saturating_sub(before.stolen) as f64 / all as f64 * 100.0;
-    let found = format!("{part:.1} % while it was measured");
+    let found = format!("{part:.1} % during the measurement");
     if part < STOLEN {
         Finding::ok(WHAT, found)
     } else {
@@ -203,17 +201,17 @@ fn read(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::wire::Level;
     use super::*;
+    use crate::cli::finding::Level;
 
-    fn judged(finding: &Finding) -> (Level, &str) {
+    fn outcome_of(finding: &Finding) -> (Level, &str) {
         (finding.level, &finding.found)
     }
 
     #[test]
-    fn a_governor_that_saves_power_is_told_with_the_way_out() {
+    fn a_governor_that_saves_power_is_reported_with_the_fix() {
         assert_eq!(
-            judged(&governor_in(Some("performance\n"))),
+            outcome_of(&governor_in(Some("performance\n"))),
             (Level::Ok, "performance")
         );
         let saving = governor_in(Some("powersave\n"));
@@ -224,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn cores_that_are_kept_free_are_named() {
+    fn isolated_cores_are_named() {
         let found = |isolated, no_hz, cores| {
             let finding = isolation_in(isolated, no_hz, cores);
             assert_eq!(finding.level, Level::Ok);
@@ -234,12 +232,12 @@ mod tests {
         assert!(both.contains("cores 2-3 are kept free\n") && both.contains("hint: trade on them"));
         assert!(found(Some("2-3\n"), Some(" (null)\n"), 8).contains("`nohz_full=2-3`"));
         assert!(found(Some("\n"), Some("(null)\n"), 8).contains("`isolcpus=`"));
-        assert!(found(Some("\n"), None, 2).contains("no core to spare"));
-        assert!(found(None, None, 8).contains("not shown"));
+        assert!(found(Some("\n"), None, 2).contains("no cores to spare"));
+        assert!(found(None, None, 8).contains("not reported"));
     }
 
     #[test]
-    fn the_choice_of_huge_pages_stands_in_brackets() {
+    fn the_setting_of_huge_pages_is_in_brackets() {
         let found = |text| huge_pages_in(text).found;
         assert_eq!(
             found(Some("[always] madvise never\n")),
@@ -247,11 +245,14 @@ mod tests {
         );
         assert!(found(Some("always [madvise] never\n")).starts_with("transparent: madvise"));
         assert!(found(Some("always madvise [never]\n")).starts_with("transparent: never"));
-        assert!(found(Some("nonsense")).contains("not shown") && found(None).contains("not shown"));
+        assert!(
+            found(Some("nonsense")).contains("not reported")
+                && found(None).contains("not reported")
+        );
     }
 
     #[test]
-    fn a_virtual_machine_is_known_by_a_flag_of_its_processor() {
+    fn a_virtual_machine_is_recognized_by_a_processor_flag() {
         let found = |text| virtual_machine_in(text).found;
         let info = "processor\t: 0\nmodel name\t: X\nflags\t\t: fpu hypervisor lahf_lm\n";
         assert!(found(Some(info)).starts_with("yes"));
@@ -260,23 +261,23 @@ mod tests {
             "none"
         );
         for silent in [Some("Features\t: fp asimd\n"), Some(""), None] {
-            assert!(found(silent).starts_with("not told"));
+            assert!(found(silent).starts_with("not reported"));
         }
     }
 
     #[test]
-    fn other_work_on_the_machine_is_told() {
+    fn other_work_on_the_machine_is_reported() {
         let load = |text| load_in(Some(text), 2);
         assert_eq!(
-            judged(&load("0.97 1.76 1.46 2/345 6789\n")),
+            outcome_of(&load("0.97 1.76 1.46 2/345 6789\n")),
             (Level::Ok, "0.97 in the last minute")
         );
         assert_eq!(load("1.01 0.10 0.10 2/345 6789\n").level, Level::Warn);
-        assert!(load("").found.contains("not shown"));
+        assert!(load("").found.contains("not reported"));
     }
 
     #[test]
-    fn stolen_time_is_the_eighth_figure_and_counts_between_two_looks() {
+    fn stolen_time_is_the_eighth_counter_between_two_readings() {
         let times = |steal: u64| {
             CpuTimes::parse(&format!(
                 "cpu  {} 0 100 800 0 0 0 {steal} 7 7\ncpu0 1 1 1 1 1 1 1 1\n",
@@ -296,14 +297,14 @@ mod tests {
             Some(CpuTimes { stolen, all })
         };
         assert_eq!(
-            judged(&steal(Some(before), after(9))),
-            (Level::Ok, "0.9 % while it was measured")
+            outcome_of(&steal(Some(before), after(9))),
+            (Level::Ok, "0.9 % during the measurement")
         );
         assert_eq!(
-            judged(&steal(Some(before), after(25))),
-            (Level::Warn, "2.5 % while it was measured")
+            outcome_of(&steal(Some(before), after(25))),
+            (Level::Warn, "2.5 % during the measurement")
         );
-        assert!(steal(Some(before), None).found.contains("not shown"));
+        assert!(steal(Some(before), None).found.contains("not reported"));
         for old in ["cpu  1 2 3 4\n", "intr 5\n", "", "cpu  a b c d e f g h\n"] {
             assert_eq!(CpuTimes::parse(old), None, "{old}");
         }

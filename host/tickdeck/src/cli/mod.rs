@@ -1,11 +1,11 @@
-//! The command line: one struct a subcommand, each in a file of its own.
+//! The command line: one struct for each command, in a file of its own with the JSON that it prints.
 //!
-//! Exit codes: 0 all is well, 1 a failure (one sentence on standard error), 2 a usage error, 3 no host runs there, 130
-//! broken off by Ctrl-C.
+//! To add a command, write its file and a row in the table below. [`crate::exit`] lists the exit codes.
 
 mod bench;
 mod build;
 mod check;
+mod command_table;
 mod completions;
 mod confirm;
 mod data;
@@ -14,38 +14,31 @@ mod dev;
 mod doctor;
 mod explain;
 mod finding;
-mod host;
+mod host_client;
 mod journal;
 mod kill;
 mod machine;
+mod module;
 mod new;
-mod otherwise;
-mod playing;
 mod progress;
 mod replay;
 mod repository;
 mod run;
-mod shown;
+mod run_options;
 mod sign;
 mod status;
-mod stepping;
+mod status_text;
+mod step_view;
 mod strategies;
 mod top;
-mod wire;
+mod what_if;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser};
+use command_table::command_table;
 use std::process::ExitCode;
-use tickdeck_control::ControlError;
 
-/// The exit code of a command line that can't be followed; the same as of one that can't be parsed.
-const USAGE_ERROR: u8 = 2;
-/// The exit code of a command to a host that is not there.
-const NO_HOST: u8 = 3;
-/// The exit code of a command that Ctrl-C ended before it was done.
-const INTERRUPTED: u8 = 130;
-
-/// Trades with strategies compiled to WebAssembly: each in a sandbox of its own, all on one tape.
+/// Run trading strategies compiled to WebAssembly, each in its own sandbox, all on one tape.
 #[derive(Debug, Parser)]
 #[command(
     name = "tickdeck",
@@ -58,84 +51,45 @@ pub struct Cli {
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Demo(demo::Demo),
-    Dev(dev::Dev),
-    Run(run::Run),
-    Status(status::Status),
-    Top(top::Top),
-    Strategies(strategies::Strategies),
-    Kill(kill::Kill),
-    New(new::New),
-    Build(build::BuildCommand),
-    Check(check::Check),
-    Sign(sign::Sign),
-    #[command(subcommand)]
-    Data(data::Data),
-    #[command(subcommand)]
-    Journal(journal::Journal),
-    Replay(replay::Replay),
-    Explain(explain::Explain),
-    Doctor(doctor::Doctor),
-    Bench(bench::Bench),
-    Completions(completions::Completions),
+// In the order in which `--help` lists them.
+command_table! {
+    enum Command {
+        demo::Demo(),
+        dev::Dev(),
+        run::Run(),
+        status::Status(),
+        top::Top(),
+        strategies::Strategies(),
+        kill::Kill(),
+        new::New(),
+        build::Build(),
+        check::Check(),
+        sign::Sign(),
+        #[command(subcommand)]
+        data::Data(),
+        #[command(subcommand)]
+        journal::Journal(),
+        replay::Replay(),
+        explain::Explain(),
+        doctor::Doctor(),
+        bench::Bench(),
+        completions::Completions(Cli::command()),
+    }
 }
 
 impl Cli {
-    /// Does what the command line says.
+    /// Carries out the command.
     ///
     /// # Errors
-    /// Whatever goes wrong, as a sentence that names the thing, the place and the fix.
+    /// The failure, as a sentence that names the thing, the place and the fix.
     pub fn run(self) -> Result<ExitCode> {
-        match self.command {
-            Command::Demo(command) => command.run(),
-            Command::Dev(command) => command.run(),
-            Command::Run(command) => command.run(),
-            Command::Status(command) => command.run(),
-            Command::Top(command) => command.run(),
-            Command::Strategies(command) => command.run(),
-            Command::Kill(command) => command.run(),
-            Command::New(command) => command.run(),
-            Command::Build(command) => command.run(),
-            Command::Check(command) => command.run(),
-            Command::Sign(command) => command.run(),
-            Command::Data(command) => command.run(),
-            Command::Journal(command) => command.run(),
-            Command::Replay(command) => command.run(),
-            Command::Explain(command) => command.run(),
-            Command::Doctor(command) => command.run(),
-            Command::Bench(command) => command.run(),
-            Command::Completions(command) => Ok(command.run()),
-        }
+        self.command.run()
     }
-}
-
-/// The exit code that an error ends the process with.
-pub fn exit_code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref() {
-        Some(ControlError::NobodyListens) => ExitCode::from(NO_HOST),
-        _ => ExitCode::FAILURE,
-    }
-}
-
-/// An error with its causes as one sentence. Causes that the text above them already tells are not told twice.
-pub fn sentence(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text += &format!(": {cause}");
-        }
-    }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_shows_an_example() {
@@ -154,24 +108,5 @@ mod tests {
             );
             every_command_shows_an_example(sub);
         }
-    }
-
-    #[test]
-    fn a_host_that_is_not_there_has_an_exit_code_of_its_own() {
-        let none = anyhow::Error::from(ControlError::NobodyListens);
-        assert_eq!(exit_code(&none), ExitCode::from(3));
-        let other = anyhow::anyhow!("no strategy is named `x`");
-        assert_eq!(exit_code(&other), ExitCode::from(1));
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let error = anyhow::anyhow!("no such file")
-            .context("a.wasm: cannot be read: no such file")
-            .context("cannot check");
-        assert_eq!(
-            sentence(&error),
-            "cannot check: a.wasm: cannot be read: no such file"
-        );
     }
 }

@@ -1,14 +1,14 @@
-//! `tickdeck new`: the folder of a new strategy.
+//! `tickdeck new`: creates the crate of a new strategy.
 
 use super::repository::Repository;
 use crate::output::print;
-use crate::scaffold::{Sdk, check_name, scaffold};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_toolchain::scaffold::{Sdk, check_name, scaffold};
 
-/// Make the folder of a new strategy: a crate with a passing test.
+/// Create the crate of a new strategy, with a passing test.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck new my-strategy
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(super) struct New {
     /// The strategy's name: lower-case letters, digits and dashes
     name: String,
-    /// The folder to make [default: plugins/NAME in a checkout of tickdeck, NAME elsewhere]
+    /// The folder to create [default: plugins/NAME in a checkout of tickdeck, otherwise NAME]
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
 }
@@ -24,7 +24,7 @@ pub(super) struct New {
 impl New {
     pub(super) fn run(self) -> Result<ExitCode> {
         check_name(&self.name)?;
-        let here = std::env::current_dir().context("cannot tell the current folder")?;
+        let here = std::env::current_dir().context("cannot determine the current folder")?;
         let repository = Repository::find();
         let inside = repository
             .as_ref()
@@ -36,8 +36,11 @@ impl New {
         };
         let sdk = sdk(&folder, repository.as_ref());
         let files = scaffold(&self.name, &folder, &sdk)?;
-        let list: String = files.iter().map(|file| shown(file, &here) + "\n").collect();
-        let crate_folder = shown(&folder, &here);
+        let list: String = files
+            .iter()
+            .map(|file| relative(file, &here) + "\n")
+            .collect();
+        let crate_folder = relative(&folder, &here);
         print(&format!(
             "{list}\nnext:\n  (cd {crate_folder} && cargo test)\n  tickdeck dev {crate_folder}\n  tickdeck build {crate_folder}\n"
         ))?;
@@ -45,7 +48,7 @@ impl New {
     }
 }
 
-/// How the new crate finds the SDK: as a member of the checkout's workspace, by path, or where it is published.
+/// Chooses how the new crate refers to the SDK: by the checkout's workspace, by path, or by where it is published.
 fn sdk(folder: &Path, repository: Option<&Repository>) -> Sdk {
     match repository {
         Some(repository) if folder.parent() == Some(repository.plugins().as_path()) => {
@@ -56,7 +59,7 @@ fn sdk(folder: &Path, repository: Option<&Repository>) -> Sdk {
     }
 }
 
-fn shown(path: &Path, here: &Path) -> String {
+fn relative(path: &Path, here: &Path) -> String {
     path.strip_prefix(here)
         .unwrap_or(path)
         .display()

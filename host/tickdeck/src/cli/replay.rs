@@ -1,15 +1,12 @@
-//! `tickdeck replay`: does a recorded run again, strategies and all.
+//! `tickdeck replay`: replays a recorded run with its strategies and compares what they decide.
 
-use super::INTERRUPTED;
-use super::otherwise::{self, Asked};
-use super::stepping::{self, Stepping};
-use crate::board::Board;
-use crate::clock::{Pace, Stop};
-use crate::names::Names;
-use crate::output::print;
-use crate::reel::{IMPORTED, Paced, ReelTape, Reels, Replaying, Rhythm, Run, Session, replaying};
-use crate::session::on_interrupt;
-use crate::tale::{self, difference};
+use crate::cli::step_view;
+use crate::cli::step_view::StepView;
+use crate::cli::what_if;
+use crate::cli::what_if::WhatIf;
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -17,17 +14,27 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::JoinHandle;
-use tickdeck_engine::{Deed, Engine, Notice, Observer, Replayed, Status};
+use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::feed::OperatorFeed;
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
+use tickdeck_engine::CancelToken;
+use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::{Event, Timestamp};
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{
+    DataReels, IMPORTED, PacedTape, Pacing, RecordedRun, ReelTape, RunManifest,
+};
 
-/// Do a recorded run again: the same modules on the same events, through every swap, trap and rollback. What they decide
-/// must be what was recorded, byte for byte.
+/// Replay a recorded run and report the first difference: the same modules get the same events, through every swap, trap
+/// and rollback, and must decide the same, byte for byte.
 ///
-/// The checks and the order books of the host are done again too, so that what was denied is denied again. Exit code 0: it is
-/// equal. 1: it is not, and the first difference is told; or the reels can't be read.
+/// The host's order checks and order books are replayed too, so that what was denied is denied again. Exit code 0: equal.
+/// 1: different, or the recording cannot be read.
 ///
-/// With --strategy, the run is played as it would have gone with another module: the venue is played again and answers what
-/// is decided now, and what comes out differently is told, decisions and results. Exit code 0 either way.
+/// With --strategy, the run is played with another module for a strategy: the venue is simulated again and answers what is
+/// decided now, and differences in decisions and results are reported. Exit code 0 either way.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck replay data
@@ -37,117 +44,117 @@ use tickdeck_model::{Event, Timestamp};
   tickdeck replay data --from 1200 --step
   tickdeck replay data --from 1200 --speed 0.1")]
 pub(super) struct Replay {
-    /// The data folder, or the deck's
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
     /// Stop before this event
     #[arg(long, value_name = "SEQUENCE")]
     until: Option<u64>,
-    /// With --step or --speed: go to this event as fast as may be
+    /// With --step or --speed: skip to this event at full speed
     #[arg(long, value_name = "SEQUENCE")]
     from: Option<u64>,
-    /// Let time go by as it did, so many times as fast [default: as fast as may be]
+    /// Replay in real time, this many times as fast [default: at full speed]
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
-    /// Event by event, with what was decided, in the terminal view; without a terminal a line each: Enter goes on, a number
-    /// that many, q ends
+    /// Step through the run event by event, with the decisions, in the terminal view; without a terminal as lines, where
+    /// Enter plays the next event, a number that many, and q quits
     #[arg(long, conflicts_with_all = ["speed", "json"])]
     step: bool,
-    /// Play it with another module for a strategy, and tell what comes out differently
+    /// Play the run with another module for a strategy, and report the differences
     #[arg(long, value_name = "NAME=FILE", value_parser = other, conflicts_with_all = ["speed", "step", "from", "until"])]
     strategy: Option<(String, PathBuf)>,
-    /// With --strategy: tell this many differences
+    /// With --strategy: report at most this many differences
     #[arg(long, value_name = "N", default_value_t = 20)]
     differences: usize,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     equal: bool,
     run: u32,
     events: u64,
-    /// Actions that were compared.
+    /// Actions compared.
     actions: u64,
     actions_hash: String,
     tape_hash: String,
     fills: u64,
-    /// Whether the end of the run was reached; not of one that was cut off or goes on.
+    /// Whether the end of the run was reached; false for a run that was interrupted or is still running.
     ended: bool,
-    /// Whether a host goes on with the run.
+    /// Whether a host is still running it.
     running: bool,
-    /// Actions that were decided before a crash and not recorded.
+    /// Actions decided before a crash and not recorded.
     unrecorded: u64,
-    /// Whether something was left out because the machine ended before all was on the disk.
+    /// Whether something was left out because the machine went down before all was on disk.
     left_out: bool,
     elapsed_s: f64,
     events_per_second: f64,
-    /// The first difference, in words.
+    /// Description of the first difference.
     difference: Option<String>,
 }
 
 impl Replay {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
+        let reels = DataReels::in_folder(&self.folder);
         let run = reels.run(self.run)?;
         has_decisions(&run)?;
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         if let Some((name, file)) = &self.strategy {
-            let asked = Asked {
+            let options = WhatIf {
                 name,
                 file,
                 most: self.differences,
                 json: self.json,
             };
-            return otherwise::run(&reels, &run, &asked, &stop);
+            return what_if::run(&reels, &run, &options, &stop);
         }
-        let Replaying {
+        let PreparedReplay {
             engine,
             tape,
             names,
-            session,
+            manifest,
             left_out,
             running,
-        } = replaying(&reels, &run, self.until, &stop)?;
+        } = prepare_replay(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
-            let title = &session.title;
+            let title = &manifest.title;
             print(&format!(
                 "run {}: {} on {title}\n",
-                run.number, session.command
+                run.number, manifest.command
             ))?;
         }
-        let title = format!("replay of run {}: {}", run.number, session.title);
+        let title = format!("replay of run {}: {}", run.number, manifest.title);
         let played = self.play((engine, tape), &names, &title, &stop);
         let replayed = match played {
             Err(error) if stop.asked() => {
-                eprintln!("{}", crate::cli::sentence(&error));
+                eprintln!("{}", tickdeck_recording::sentence::sentence(&error));
                 return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
             }
             played => played?,
         };
         let equal = replayed.divergence.is_none();
-        let told = replayed
+        let difference = replayed
             .divergence
             .as_ref()
-            .map(|divergence| difference(divergence, &names));
+            .map(|divergence| describe::difference(divergence, &names));
         let outcome = Outcome {
             running,
             left_out,
-            difference: told,
+            difference,
             ..outcome(&replayed, run.number)
         };
         if self.json {
-            print(&(serde_json::to_string(&outcome)? + "\n"))?;
+            print_json(&outcome)?;
         } else {
             let asked = self.until.is_some_and(|until| until <= outcome.events);
-            print(&words(&outcome, asked))?;
+            print(&text(&outcome, asked))?;
         }
         Ok(match equal {
             true => ExitCode::SUCCESS,
@@ -156,74 +163,84 @@ impl Replay {
     }
 }
 
-/// Refuses a run that was made from tables: done again without its modules, all that orders led to would seem to differ.
-fn has_decisions(run: &Run) -> Result<()> {
-    let session = Session::read(&run.folder)?;
+/// Refuses a run that was imported from tables: replayed without its modules, every effect of an order would seem to
+/// differ.
+fn has_decisions(run: &RecordedRun) -> Result<()> {
+    let manifest = RunManifest::read(&run.folder)?;
     ensure!(
-        session.command != IMPORTED,
-        "run {} was imported from tables, which hold what happened and neither modules nor decisions, so there is nothing \
-         to compare: look at it with `tickdeck journal show` or `tail`, or take it out with `export`",
+        manifest.command != IMPORTED,
+        "run {} was imported from tables, which have events but neither modules nor decisions, so there is nothing to \
+         compare: inspect it with `tickdeck journal show` or `tail`, or export it with `export`",
         run.number
     );
     Ok(())
 }
 
 impl Replay {
-    /// Plays the run as it was asked for.
+    /// Replays the run at the pace asked for.
     fn play(
         &self,
         (engine, tape): (Engine, ReelTape),
         names: &Names,
         title: &str,
-        stop: &Stop,
+        stop: &CancelToken,
     ) -> Result<Replayed> {
         let from = self.from.unwrap_or(0);
-        if !(self.step && stepping::has_terminal()) {
-            let rhythm = self.rhythm(names, stop);
+        if !(self.step && step_view::has_terminal()) {
+            let pacing = self.pacing(names, stop);
             let quiet = self.step || self.json || !std::io::stderr().is_terminal();
-            let mut tape = Paced::new(tape, rhythm, from, stop.clone());
-            let mut progress = Progress { quiet, said: false };
-            return on_large_stack(move || engine.replay(&mut tape, &mut progress));
+            let mut tape = PacedTape::new(tape, pacing, from, stop.clone());
+            let mut progress = Progress {
+                quiet,
+                printed: false,
+            };
+            return Ok(run_for_strategies("replay", move || {
+                engine.replay(&mut tape, &mut progress)
+            })??);
         }
-        let (display, rhythm) = Stepping::new();
-        let mut tape = Paced::new(tape, rhythm, from, stop.clone());
-        let board = Board::default();
-        let mut observer = board.clone();
-        let kernel = large_stack(move || engine.replay(&mut tape, &mut observer))?;
-        let watched = display.watch(title, &board, names);
+        let (display, pacing) = StepView::new();
+        let mut tape = PacedTape::new(tape, pacing, from, stop.clone());
+        let feed = OperatorFeed::default();
+        let mut observer = feed.clone();
+        let kernel =
+            spawn_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))?;
+        let watched = display.watch(title, &feed, names);
         stop.ask();
         let played = joined(kernel);
         watched?;
         played
     }
 
-    fn rhythm(&self, names: &Names, stop: &Stop) -> Rhythm {
+    fn pacing(&self, names: &Names, stop: &CancelToken) -> Pacing {
         if self.step {
             let names = names.clone();
-            return Rhythm::Shown(Box::new(move |event, deeds, asks| {
-                show(event, deeds, asks, &names)
+            return Pacing::Shown(Box::new(move |event, effects, asks| {
+                show(event, effects, asks, &names)
             }));
         }
         match self.speed {
-            Some(factor) => Rhythm::By(Pace::Times(factor).clock(stop.clone())),
-            None => Rhythm::FlatOut,
+            Some(factor) => Pacing::By(Pace::Times(factor).clock(stop.clone())),
+            None => Pacing::FlatOut,
         }
     }
 }
 
-/// Shows an event with what it led to, and asks, if it is to, how many more may pass.
-fn show(event: &Event, deeds: &[Deed], asks: bool, names: &Names) -> u64 {
-    let mut text = format!("{:>8}  {}\n", event.sequence, tale::event(event, names));
-    for words in deeds.iter().filter_map(|deed| tale::deed(deed, names)) {
-        text += &format!("{:>8}  {words}\n", "");
+/// Prints an event with its effects, and if `asks` is set, asks how many more to play.
+fn show(event: &Event, effects: &[Effect], asks: bool, names: &Names) -> u64 {
+    let mut text = format!("{:>8}  {}\n", event.sequence, describe::event(event, names));
+    for line in effects
+        .iter()
+        .filter_map(|effect| describe::effect(effect, names))
+    {
+        text += &format!("{:>8}  {line}\n", "");
     }
-    // Where nobody reads any more, nobody lets anything pass.
+    // Without a reader there is nobody to continue.
     if !print(&text).unwrap_or(false) || !asks {
         return 0;
     }
     loop {
         let mut line = String::new();
-        // The end of the input is the wish to end.
+        // The end of the input quits.
         if !matches!(std::io::stdin().read_line(&mut line), Ok(1..)) {
             return 0;
         }
@@ -254,25 +271,6 @@ fn other(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
-/// Strategies need the stack that they have in a host.
-pub(super) fn on_large_stack<T: Send + 'static, E>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    joined(large_stack(work)?)
-}
-
-fn large_stack<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<JoinHandle<T>> {
-    let thread = std::thread::Builder::new()
-        .name("replay".to_owned())
-        .stack_size(2 * tickdeck_strategy::THREAD_STACK);
-    Ok(thread.spawn(work)?)
-}
-
 fn joined<T, E>(thread: JoinHandle<Result<T, E>>) -> Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -283,7 +281,7 @@ where
     }
 }
 
-/// The figures of it.
+/// Collects the figures of a replay.
 fn outcome(replayed: &Replayed, run: u32) -> Outcome {
     let report = &replayed.report;
     let elapsed_s = report.elapsed_ns as f64 / 1e9;
@@ -305,8 +303,8 @@ fn outcome(replayed: &Replayed, run: u32) -> Outcome {
     }
 }
 
-/// `asked`: that the tape ends there was asked for, and says nothing about how the run did.
-fn words(outcome: &Outcome, asked: bool) -> String {
+/// Formats the outcome. `asked` says that the replay was to end there, so that the end says nothing about the run.
+fn text(outcome: &Outcome, asked: bool) -> String {
     let Outcome {
         events,
         actions,
@@ -320,13 +318,13 @@ fn words(outcome: &Outcome, asked: bool) -> String {
         Some(difference) => format!("NOT equal, after {actions} equal actions:\n{difference}\n"),
     };
     if outcome.left_out {
-        text += "the machine ended before all was on the disk; what is not whole is left out\n";
+        text += "the machine went down before all was on disk; incomplete records are left out\n";
     }
     if !outcome.ended && !asked && outcome.difference.is_none() {
         text += &match outcome.running {
-            true => format!("the run goes on; compared up to event {events}\n"),
+            true => format!("the run is still running; compared up to event {events}\n"),
             false => format!(
-                "the run was cut off there; {} more actions had been decided and never left\n",
+                "the run was interrupted there; {} more actions had been decided and never sent\n",
                 outcome.unrecorded
             ),
         };
@@ -334,10 +332,10 @@ fn words(outcome: &Outcome, asked: bool) -> String {
     text + &format!("{elapsed_s:.2} s, {million:.2} M events/s\n")
 }
 
-/// A line on a terminal while it goes on.
+/// A line of progress on a terminal.
 struct Progress {
     quiet: bool,
-    said: bool,
+    printed: bool,
 }
 
 impl Observer for Progress {
@@ -345,7 +343,7 @@ impl Observer for Progress {
 
     fn status(&mut self, status: &Status) {
         if !self.quiet {
-            self.said = true;
+            self.printed = true;
             eprint!("\r{} events ", status.events);
         }
     }
@@ -353,7 +351,7 @@ impl Observer for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.said {
+        if self.printed {
             eprint!("\r{:30}\r", "");
         }
     }

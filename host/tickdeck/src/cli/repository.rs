@@ -1,4 +1,4 @@
-//! Where the sources of tickdeck lie, if they are on this machine: the examples and the SDK are built from them.
+//! Finds a checkout of tickdeck on this machine, from which the examples and the SDK are built.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ pub(super) struct Repository {
 }
 
 impl Repository {
-    /// The checkout that the current folder lies in, or the one that this binary was built in.
+    /// Returns the checkout that contains the current folder, or else the one in which this binary was built.
     pub(super) fn find() -> Option<Self> {
         let here = std::env::current_dir().ok();
         let around = here
@@ -20,22 +20,22 @@ impl Repository {
         around.or_else(built_in).map(|root| Self { root })
     }
 
-    /// Its folder.
+    /// Returns the root folder.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
-    /// The examples' sources and their modules.
+    /// Returns the folder of the examples and their modules.
     pub(super) fn plugins(&self) -> PathBuf {
         self.root.join("plugins")
     }
 
-    /// The SDK for Rust.
+    /// Returns the folder of the Rust SDK.
     pub(super) fn sdk(&self) -> PathBuf {
         self.root.join("sdk/rust")
     }
 
-    /// What every example is built from besides its own folder.
+    /// Returns the sources that every example is built from, apart from its own folder.
     pub(super) fn plugin_sources(&self) -> Vec<PathBuf> {
         vec![
             self.sdk(),

@@ -1,19 +1,20 @@
-//! `tickdeck run`: the deck in a folder, with a memory.
+//! `tickdeck run`: runs the deck in a folder and keeps its state.
 
-use super::playing::{Playing, Source};
-use crate::clock::Stop;
-use crate::config::{Config, FILE_NAME};
-use crate::deck::Deck;
+use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
+use tickdeck_deck::folder::Deck;
+use tickdeck_deck::request::RunRequest;
+use tickdeck_engine::CancelToken;
+use tickdeck_settings::config::{Config, FILE_NAME};
 
 /// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
 ///
-/// One host runs a deck at a time. Ctrl-C stops the strategies, handles their orders by their policy and ends; a second
-/// one ends at once.
+/// Only one host can run a deck at a time. An interrupted run is resumed. Ctrl-C stops the strategies, handles their
+/// orders according to their policy and exits; a second Ctrl-C exits at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck run
@@ -21,16 +22,16 @@ use std::time::Instant;
   tickdeck run --clear-kill")]
 pub(super) struct Run {
     #[command(flatten)]
-    playing: Playing,
-    /// The deck's settings; the deck is the folder they lie in [default: tickdeck.toml]
+    playing: RunOptions,
+    /// The deck's settings; the deck is the folder that contains them [default: tickdeck.toml]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Lift the kill switch that an earlier run was ended with
+    /// Lift the kill switch of an earlier run
     #[arg(long)]
     clear_kill: bool,
-    /// Leave a run that was cut off behind, with its positions, instead of going on with it
-    #[arg(long)]
-    afresh: bool,
+    /// Start a new run instead of resuming an interrupted one, whose positions are left behind
+    #[arg(long, alias = "afresh")]
+    fresh: bool,
 }
 
 impl Run {
@@ -42,7 +43,7 @@ impl Run {
             None => {
                 ensure!(
                     deck.config_file().exists() || deck.plugins().is_dir(),
-                    "this folder is no deck, it has neither {FILE_NAME} nor plugins/: go to one, name one with --config, \
+                    "this folder is not a deck, it has neither {FILE_NAME} nor plugins/: change to one, name one with --config, \
                      or try `tickdeck demo`"
                 );
                 deck.config()?
@@ -59,24 +60,29 @@ impl Run {
                 data.latch().display()
             );
         }
-        let source = Source {
+        let request = RunRequest {
+            command: "run".to_owned(),
             config,
-            deck: deck.root().to_owned(),
+            overrides: self.playing.overrides(),
             plugins: deck.plugins(),
-            grants: data.grants()?,
+            grants: tickdeck_settings::grants::Grants::load(data.folder())?,
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
-            since,
             killed,
-            command: "run".to_owned(),
-            stop: Stop::default(),
-            workshop: None,
-            kept: Some((deck.data(), self.afresh)),
             latch: Some(data.latch()),
-            ends_unattended: false,
-            keep: Box::new(move |registry| data.keep_ids(registry)),
+            stop: CancelToken::default(),
+            idle: false,
+            data: Some(deck.data()),
+            fresh: self.fresh,
+            save_names: Box::new(move |registry| data.keep_ids(registry)),
         };
-        self.playing.play(source)
+        let shown = Shown {
+            deck: deck.root().to_owned(),
+            since,
+            ends_unattended: false,
+            dev_loop: None,
+        };
+        self.playing.play(request, shown)
     }
 
     fn deck(&self) -> Deck {

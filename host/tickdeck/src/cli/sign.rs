@@ -1,20 +1,19 @@
-//! `tickdeck sign`: vouch for modules, and make the key to do so. Keys and signatures are minisign's.
+//! `tickdeck sign`: signs modules, and generates signing keys, both in the format of minisign.
 
-use super::wire::{KeyMade, SignedFile, SignedFiles};
-use crate::builder::{install, install_new_private};
 use crate::output::print;
-use crate::signature::{NewKey, SigningKey, signature_file};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde::Serialize;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use tickdeck_journal::atomic_file::{install, install_new_private};
+use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
 
 /// Sign modules, so that decks that trust your key run them.
 ///
-/// The signature goes into FILE.minisig beside the file, in the format of the `minisign` tool, whose keys can be used as
-/// well. A deck trusts the keys that its tickdeck.toml lists: [wasm] trusted_keys = ["RWQ..."].
+/// Writes the signature to FILE.minisig next to the file, in the format of the `minisign` tool, whose keys work as well. A
+/// deck trusts the keys listed in its tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck sign --new-key ~/.tickdeck.key
@@ -37,10 +36,10 @@ pub(super) struct Sign {
         conflicts_with = "new_key"
     )]
     key: Option<PathBuf>,
-    /// Make a key pair: the secret key in KEYFILE, the public key in KEYFILE.pub
+    /// Generate a key pair: the secret key in KEYFILE, the public key in KEYFILE.pub
     #[arg(long, value_name = "KEYFILE")]
     new_key: Option<PathBuf>,
-    /// Protect the new key with no password: whoever reads the file can sign
+    /// Do not protect the new key with a password: anyone who can read the file can sign
     #[arg(long, requires = "new_key", conflicts_with_all = ["files", "key"])]
     no_password: bool,
     /// Print one JSON object
@@ -48,12 +47,35 @@ pub(super) struct Sign {
     json: bool,
 }
 
+/// The JSON output for signed files.
+#[derive(Debug, Serialize)]
+struct SignedFiles {
+    key: String,
+    files: Vec<SignedFile>,
+}
+
+/// A signed file.
+#[derive(Debug, Serialize)]
+struct SignedFile {
+    file: String,
+    signature_file: String,
+}
+
+/// The JSON output of `--new-key`.
+#[derive(Debug, Serialize)]
+struct KeyMade {
+    key: String,
+    secret_file: String,
+    public_file: String,
+    public_key: String,
+}
+
 impl Sign {
     pub(super) fn run(self) -> Result<ExitCode> {
         let text = match (&self.new_key, &self.key) {
             (Some(file), _) => self.make_key(file)?,
             (None, key) => {
-                let key = key.as_deref().context("name the secret key with --key")?;
+                let key = key.as_deref().context("give the secret key with --key")?;
                 self.sign(key)?
             }
         };
@@ -61,13 +83,13 @@ impl Sign {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Makes a key pair; what is to be printed.
+    /// Generates a key pair and returns the text to print.
     fn make_key(&self, file: &Path) -> Result<String> {
         let public_file = public_file(file);
         for taken in [file, &public_file] {
             ensure!(
                 !taken.exists(),
-                "{} is there already, and a key is never overwritten: name another file",
+                "{} already exists, and a key is never overwritten: choose another file",
                 taken.display()
             );
         }
@@ -89,8 +111,8 @@ impl Sign {
             return Ok(serde_json::to_string(&made)? + "\n");
         }
         Ok(format!(
-            "made key {}: {} is secret, {} is public\n\n\
-             tickdeck.toml of decks that trust it:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
+            "generated key {}: {} is secret, {} is public\n\n\
+             To trust it, add to tickdeck.toml:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
             key.id,
             file.display(),
             public_file.display(),
@@ -98,13 +120,12 @@ impl Sign {
         ))
     }
 
-    /// Signs every file; what is to be printed.
+    /// Signs every file and returns the text to print.
     fn sign(&self, key_file: &Path) -> Result<String> {
         let key = SigningKey::read(key_file, || {
             prompt(&format!("password of {}: ", key_file.display()))
         })?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at_s = now.map_or(0, |since| since.as_secs());
+        let at_s = tickdeck_journal::unix_ns().cast_unsigned() / 1_000_000_000;
         let (mut text, mut files) = (String::new(), Vec::new());
         for file in &self.files {
             let signature = sign_file(&key, file, at_s)?;
@@ -144,27 +165,27 @@ fn new_password() -> Result<String> {
     let password = prompt("password of the new key: ")?;
     ensure!(
         !password.is_empty(),
-        "the password is empty: give one, or make a key without with --no-password"
+        "the password is empty: enter one, or generate a key without a password with --no-password"
     );
     ensure!(
-        prompt("the same again: ")? == password,
-        "the passwords differ: try again"
+        prompt("repeat the password: ")? == password,
+        "the passwords do not match: try again"
     );
     Ok(password)
 }
 
 fn prompt(question: &str) -> Result<String> {
     rpassword::prompt_password(question).context(
-        "cannot ask for the password here: run it in a terminal, or use a key that was made with --no-password",
+        "cannot ask for the password here: run this in a terminal, or use a key generated with --no-password",
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Located;
-    use crate::signature::{TrustedKeys, beside, signer_of};
     use clap::Parser;
+    use tickdeck_settings::config::Located;
+    use tickdeck_settings::signature::{TrustedKeys, read_signature, signer_of};
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -184,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_signed_with_a_key_or_a_key_is_made_and_not_both() {
+    fn files_are_signed_or_a_key_is_generated_but_not_both() {
         assert!(parse(&["a.wasm", "b.wasm", "--key", "k"]).is_ok());
         assert!(parse(&["--new-key", "k", "--no-password"]).is_ok());
         for wrong in [
@@ -200,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_key_signs_files_that_decks_trusting_it_take() {
+    fn a_new_key_signs_files_for_decks_that_trust_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (key, module) = (path("k"), path("a.wasm"));
@@ -217,7 +238,7 @@ mod tests {
             printed["files"][0]["signature_file"],
             path("a.wasm.minisig")
         );
-        let signature = beside(Path::new(&module)).unwrap().unwrap();
+        let signature = read_signature(Path::new(&module)).unwrap().unwrap();
         let trusted = trusting(folder.path());
         let by = trusted.verify("a.wasm", b"a module", Some(&signature));
         assert_eq!(by.unwrap().unwrap().to_string(), printed["key"]);
@@ -230,13 +251,13 @@ mod tests {
         // Signing again replaces the signature.
         std::fs::write(&module, "a newer module").unwrap();
         sign.sign(Path::new(&key)).unwrap();
-        let signature = beside(Path::new(&module)).unwrap();
+        let signature = read_signature(Path::new(&module)).unwrap();
         let by = trusted.verify("a.wasm", b"a newer module", signature.as_deref());
         assert!(by.is_ok(), "{by:?}");
     }
 
     #[test]
-    fn a_key_is_never_overwritten_and_says_what_to_trust() {
+    fn a_key_is_never_overwritten_and_the_output_shows_how_to_trust_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("k");
         let sign = parse(&["--new-key", "k", "--no-password"]).unwrap();
@@ -256,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_signed_is_named() {
+    fn files_that_cannot_be_signed_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(path("a.wasm"), "a module").unwrap();
@@ -265,7 +286,7 @@ mod tests {
                 .unwrap()
                 .run()
                 .unwrap_err();
-            super::super::sentence(&error)
+            tickdeck_recording::sentence::sentence(&error)
         };
         let error = run("a.wasm", "k");
         assert!(error.starts_with("cannot read "), "{error}");
@@ -279,6 +300,32 @@ mod tests {
         assert!(
             error.starts_with("cannot sign ") && error.contains("gone.wasm"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn the_objects_have_stable_names() {
+        let key = || "E7620F1842B4E81F".to_owned();
+        let signed = SignedFiles {
+            key: key(),
+            files: vec![SignedFile {
+                file: "a.wasm".to_owned(),
+                signature_file: "a.wasm.minisig".to_owned(),
+            }],
+        };
+        assert_eq!(
+            serde_json::to_string(&signed).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","files":[{"file":"a.wasm","signature_file":"a.wasm.minisig"}]}"#
+        );
+        let made = KeyMade {
+            key: key(),
+            secret_file: "k".to_owned(),
+            public_file: "k.pub".to_owned(),
+            public_key: "RWQ".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&made).unwrap(),
+            r#"{"key":"E7620F1842B4E81F","secret_file":"k","public_file":"k.pub","public_key":"RWQ"}"#
         );
     }
 }

@@ -1,12 +1,12 @@
-//! `tickdeck status`: how the running host stands.
+//! `tickdeck status`: shows the status of the running host.
 
-use super::host::Host;
+use crate::cli::host_client::Host;
 use anyhow::Result;
 use clap::Args;
 use std::process::ExitCode;
 use tickdeck_control::Request;
 
-/// Show how the running host stands: figures, strategies and prices.
+/// Show the status of the running host: figures, strategies and prices.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck status

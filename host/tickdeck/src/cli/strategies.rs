@@ -1,15 +1,15 @@
-//! `tickdeck strategies`: the strategies of the running host, and what an operator can do to them.
+//! `tickdeck strategies`: lists the strategies of the running host, and acts on them.
 
 use super::confirm::confirmed;
-use super::host::Host;
-use super::shown;
+use crate::cli::host_client::Host;
+use crate::cli::status_text;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tickdeck_control::Request;
 
-/// List the running host's strategies, or do something to one.
+/// List the strategies of the running host, or act on one of them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck strategies
@@ -38,24 +38,24 @@ enum Action {
         after_help = "Examples:\n  tickdeck strategies reduce ema-cross\n  tickdeck strategies reduce --all"
     )]
     Reduce(OneOrAll),
-    /// Back to normal after a pause or a reduce; a kill stays
+    /// End a pause or a reduce-only mode; does not lift a kill
     #[command(
         after_help = "Examples:\n  tickdeck strategies resume ema-cross\n  tickdeck strategies resume --all"
     )]
     Resume(OneOrAll),
-    /// Read the module anew and put it in the running one's place
+    /// Read the module again and swap it in
     #[command(after_help = "Example:\n  tickdeck strategies reload ema-cross")]
     Reload(One),
-    /// Put the generation before in the running one's place
+    /// Swap the previous generation back in
     #[command(after_help = "Example:\n  tickdeck strategies rollback ema-cross")]
     Rollback(One),
-    /// Put the one in the shadow in the running one's place
+    /// Swap in the version in the shadow
     #[command(after_help = "Example:\n  tickdeck strategies promote ema-cross")]
     Promote(One),
-    /// Stop a strategy and take it off the deck
+    /// Stop a strategy and remove it from the deck
     #[command(after_help = "Example:\n  tickdeck strategies remove ema-cross")]
     Remove(One),
-    /// Grant a strategy the permissions it asks for
+    /// Grant a strategy the permissions that it requests
     #[command(after_help = "Example:\n  tickdeck strategies approve ema-cross")]
     Approve(One),
 }
@@ -86,14 +86,14 @@ impl Strategies {
     }
 }
 
-/// An approval of what the operator is shown now, and of nothing else.
+/// Builds the approval of exactly what the operator is shown now.
 fn approval(host: &Host, name: String) -> Result<Request> {
     let seen = host.note(&name)?;
     if let Some(asks) = &seen
         && std::io::stdin().is_terminal()
     {
-        eprintln!("{}", shown::printable(asks));
-        if !confirmed("grant it?")? {
+        eprintln!("{}", status_text::printable(asks));
+        if !confirmed("grant this?")? {
             bail!("nothing was granted");
         }
     }
@@ -128,13 +128,13 @@ mod tests {
     }
 
     fn request(line: &str) -> Result<Request, clap::Error> {
-        let words = std::iter::once("strategies").chain(line.split_whitespace());
-        let parsed = Line::try_parse_from(words)?.strategies;
+        let arguments = std::iter::once("strategies").chain(line.split_whitespace());
+        let parsed = Line::try_parse_from(arguments)?.strategies;
         Ok(parsed.action.map_or(Request::Strategies, Action::request))
     }
 
     #[test]
-    fn every_command_is_the_request_of_its_name() {
+    fn every_command_sends_the_request_of_its_name() {
         for command in [
             "show", "pause", "reduce", "resume", "reload", "rollback", "promote", "remove",
             "approve",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn all_strategies_are_meant_only_when_it_is_said() {
+    fn all_strategies_are_meant_only_with_all() {
         assert_eq!(
             request("pause --all").unwrap(),
             Request::Pause { name: None }
@@ -159,10 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn the_deck_may_be_named_before_or_after_the_command() {
+    fn the_deck_can_be_named_before_or_after_the_command() {
         for line in ["--deck d --json show x", "show x --deck d --json"] {
-            let words = std::iter::once("strategies").chain(line.split_whitespace());
-            let host = Line::try_parse_from(words).unwrap().strategies.host;
+            let arguments = std::iter::once("strategies").chain(line.split_whitespace());
+            let host = Line::try_parse_from(arguments).unwrap().strategies.host;
             let text = format!("{host:?}");
             assert_eq!(text, r#"Host { deck: "d", json: true }"#, "{line}");
         }

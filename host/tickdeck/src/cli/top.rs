@@ -1,8 +1,9 @@
-//! `tickdeck top`: the status with the times of the strategies, twice a second.
+//! `tickdeck top`: shows the status and the times of the strategies, twice a second.
 
-use super::host::Host;
-use super::shown;
-use crate::output::print;
+use crate::cli::host_client::Host;
+use crate::cli::status_text;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -16,14 +17,12 @@ use std::time::{Duration, Instant};
 use tickdeck_control::protocol::HostStatus;
 use tickdeck_control::{Answer, Request};
 
-/// Between two looks at the host.
+/// Time between two requests.
 const REFRESH: Duration = Duration::from_millis(500);
-/// The exit code after a signal.
-const INTERRUPTED: i32 = 130;
 
-/// Watch the running host: its status and how long strategies take for an event, twice a second, until q or Ctrl-C.
+/// Watch the running host: its status and the time per event of each strategy, twice a second, until q or Ctrl-C.
 ///
-/// Without a terminal it prints the status once.
+/// Without a terminal the status is printed once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck top
@@ -32,8 +31,8 @@ const INTERRUPTED: i32 = 130;
 pub(super) struct Top {
     #[command(flatten)]
     host: Host,
-    /// With --json, go on where standard output is no terminal: a line twice a second until the reader or the host goes
-    /// away
+    /// With --json: keep printing even if standard output is not a terminal, two lines per second until the reader or the
+    /// host goes away
     #[arg(long, requires = "json")]
     follow: bool,
 }
@@ -48,32 +47,32 @@ impl Top {
         } else if self.host.json {
             self.host.run(&Request::Status)
         } else {
-            print(&shown::top(&self.host.status()?))?;
+            print(&status_text::top(&self.host.status()?))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 
-    /// An object a line until nobody reads any more.
+    /// Prints one object per line until the reader goes away.
     fn lines(&self) -> Result<ExitCode> {
         loop {
             let answer = Answer::Status(Box::new(self.host.status()?));
-            if !print(&(serde_json::to_string(&answer)? + "\n"))? {
+            if !print_json(&answer)? {
                 return Ok(ExitCode::SUCCESS);
             }
             std::thread::sleep(REFRESH);
         }
     }
 
-    /// The refreshing view.
+    /// Shows the refreshing view.
     fn view(&self) -> Result<ExitCode> {
         let first = self.host.status()?;
         ctrlc::set_handler(|| {
             ratatui::restore();
-            // Only dropping the terminal would show it again; the process ends either way.
+            // The cursor comes back only when the terminal is dropped, which an exit skips; a failure changes nothing.
             let _ = crossterm::execute!(std::io::stdout(), crossterm::cursor::Show);
-            std::process::exit(INTERRUPTED);
+            std::process::exit(INTERRUPTED.into());
         })
-        .context("cannot listen for signals")?;
+        .context("cannot install a signal handler")?;
         let poll = poll(self.host.clone())?;
         let mut terminal =
             ratatui::try_init().context("cannot use this terminal; try `tickdeck status`")?;
@@ -83,13 +82,13 @@ impl Top {
     }
 }
 
-/// What asks for a status, and where it comes.
+/// The thread that asks for the status, and its answers.
 struct Poll {
     asks: SyncSender<()>,
     answers: Receiver<Result<HostStatus>>,
 }
 
-/// Asks the host on a thread of its own: a stuck host must not keep the keys from being read.
+/// Asks the host on a thread of its own, so that a stuck host does not keep keys from being read.
 fn poll(host: Host) -> Result<Poll> {
     let (asks, asked) = sync_channel(1);
     let (answer, answers) = sync_channel(1);
@@ -108,7 +107,7 @@ fn watch(terminal: &mut DefaultTerminal, mut status: HostStatus, poll: &Poll) ->
     let mut answered = Instant::now();
     loop {
         draw(terminal, &status, answered.elapsed())?;
-        // Full while the host has not answered the last one.
+        // The channel is full while the last request is unanswered.
         let _ = poll.asks.try_send(());
         if quits_within(REFRESH)? {
             return Ok(());
@@ -124,7 +123,7 @@ fn watch(terminal: &mut DefaultTerminal, mut status: HostStatus, poll: &Poll) ->
 }
 
 fn draw(terminal: &mut DefaultTerminal, status: &HostStatus, age: Duration) -> Result<()> {
-    let text = shown::top(status);
+    let text = status_text::top(status);
     terminal
         .draw(|frame| {
             let [body, foot] =
@@ -145,7 +144,7 @@ fn foot_line(age: Duration) -> String {
     }
 }
 
-/// Whether a key that quits is pressed within `wait`.
+/// Returns whether a key that quits is pressed within `wait`.
 fn quits_within(wait: Duration) -> Result<bool> {
     let end = Instant::now() + wait;
     loop {
@@ -172,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn q_escape_and_ctrl_c_quit_and_nothing_else_does() {
+    fn only_q_escape_and_ctrl_c_quit() {
         let key = |code, modifiers| quits(KeyEvent::new(code, modifiers));
         assert!(key(KeyCode::Char('q'), KeyModifiers::NONE));
         assert!(key(KeyCode::Esc, KeyModifiers::NONE));
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn old_figures_are_called_old() {
+    fn old_figures_are_marked_as_old() {
         assert_eq!(foot_line(REFRESH), "q quit");
         let line = foot_line(Duration::from_secs(7));
         assert!(line.contains("not answered for 7 s"), "{line}");

@@ -1,14 +1,14 @@
-//! `tickdeck dev`: while an author works on a strategy, every save becomes the version that trades.
+//! The development loop behind `tickdeck dev`: every save becomes the version that trades.
 //!
-//! One thread, the [`Workshop`], looks at the sources (`sources`), decides when to build (`rhythm`), runs cargo in
-//! the background and puts what it built into the plugins folder, whole. That is all: from there the watcher and the
-//! loader of the host take it like any other module, so that there is one way into a host. What became of it comes back
-//! from the [`Board`](crate::board::Board), and is told (`news`) to whoever is there to hear it.
+//! One thread, the [`DevLoop`], watches the sources, decides when to build, runs cargo in the background and installs the
+//! module in the plugins folder. From there the watcher and the loader of the host pick it up like any other module, so that
+//! there is only one way into a host. The outcome comes back through the
+//! [`OperatorFeed`](tickdeck_deck::feed::OperatorFeed) and is reported as [`BuildNews`].
 
-mod news;
-mod rhythm;
-mod sources;
-mod workshop;
+mod build_news;
+mod dev_loop;
 
-pub use news::{News, OnBoard, Printer, Teller, Times};
-pub use workshop::{Bench, Workshop};
+pub use crate::dev::build_news::{
+    BuildNews, BuildPrinter, BuildReporter, BuildTimes, FeedReporter,
+};
+pub use crate::dev::dev_loop::{DevLoop, DevLoopHandle};

@@ -1,4 +1,6 @@
-//! The derive macros of tickdeck-sdk, which re-exports and documents them.
+//! The derive macros of `tickdeck-sdk`, which re-exports and documents them.
+//!
+//! The crate sees only the syntax of the derived struct, never the SDK. Start reading in `parameters.rs`.
 
 mod parameters;
 

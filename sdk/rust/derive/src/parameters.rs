@@ -1,4 +1,4 @@
-//! `#[derive(Parameters)]`: a schema and a parser from the fields of a struct.
+//! `#[derive(Parameters)]` generates a schema and a parser from the fields of a struct.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -8,7 +8,7 @@ use syn::{
     Result, Type, UnOp,
 };
 
-/// A field, as its attributes describe it.
+/// A field with the contents of its attributes.
 struct Parameter {
     field: Ident,
     value: Type,
@@ -19,7 +19,7 @@ struct Parameter {
     maximum: Option<Expr>,
 }
 
-/// The implementation for a struct.
+/// Generates the implementation for a struct.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let parameters = fields(input)?
         .map(Parameter::read)
@@ -77,7 +77,7 @@ impl Parameter {
             .iter()
             .filter(|attribute| attribute.path().is_ident("param"))
         {
-            attribute.parse_nested_meta(|meta| parameter.take(&meta))?;
+            attribute.parse_nested_meta(|meta| parameter.set(&meta))?;
         }
         if parameter.doc.is_empty() {
             let message = format!(
@@ -89,8 +89,8 @@ impl Parameter {
         Ok(parameter)
     }
 
-    /// Takes one `key = value` of a `#[param(...)]`.
-    fn take(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+    /// Reads one `key = value` of a `#[param(...)]`.
+    fn set(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         let Some(key) = meta.path.get_ident().map(Ident::to_string) else {
             return Err(meta.error("unknown key"));
         };
@@ -138,7 +138,7 @@ impl Parameter {
         }
     }
 
-    /// The bounds in words, to follow "is not".
+    /// Returns the bounds as a text that follows "is not".
     fn range(&self) -> String {
         let text = |bound: &Expr| literal(bound).unwrap_or_default();
         match (&self.minimum, &self.maximum) {
@@ -157,7 +157,7 @@ fn option(value: Option<impl ToTokens>) -> TokenStream {
     )
 }
 
-/// The lines of a doc comment as one text.
+/// Returns the lines of a doc comment as one text.
 fn doc_comment(attributes: &[Attribute]) -> String {
     let lines = attributes
         .iter()
@@ -174,7 +174,7 @@ fn doc_comment(attributes: &[Attribute]) -> String {
     lines.collect::<Vec<_>>().join(" ").trim().to_owned()
 }
 
-/// A default as the user would write it.
+/// Returns a default as the user would write it.
 fn literal(expression: &Expr) -> Result<String> {
     match expression {
         Expr::Lit(literal) => match &literal.lit {
@@ -199,7 +199,7 @@ fn literal(expression: &Expr) -> Result<String> {
     }
 }
 
-/// A bound: a number, perhaps negative.
+/// Checks that a bound is a number, possibly negative.
 fn number(expression: Expr) -> Result<Expr> {
     let inner = match &expression {
         Expr::Unary(ExprUnary {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named_at_compile_time() {
+    fn reports_mistakes_at_compile_time() {
         assert!(error_of("struct P(u32);").contains("named fields"));
         assert!(error_of("struct P { fast: u32 }").contains("say what `fast` is for"));
         assert!(
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_written_as_a_user_would() {
+    fn defaults_read_as_a_user_would_write_them() {
         let default =
             |text: &str| literal(&syn::parse_str(text).expect("an expression")).expect("a literal");
         assert_eq!(default("10_000"), "10000");

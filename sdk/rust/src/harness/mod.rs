@@ -1,9 +1,9 @@
-//! Runs a strategy natively, with instruments and a store that the test makes up: for `cargo test`, and for
-//! comparing the sandbox with the same logic outside of it.
+//! Runs a strategy natively, with instruments and a store that the test makes up: for `cargo test`, and for comparing
+//! the sandbox with the same logic outside of it.
 //!
-//! [`Harness`] feeds events one at a time and keeps the books as the host would: orders that were sent are accepted,
-//! fills move positions, timers fire as time is advanced. It has no matching engine: the test says what is filled,
-//! or lets market orders be filled at the last price seen.
+//! [`Harness`] feeds events one at a time and keeps the store as the host would: it accepts sent orders, moves positions
+//! on fills, and fires timers as time advances. It has no matching engine: the test fills orders itself, or lets market
+//! orders be filled at the last price.
 //!
 //! ```
 //! use serde::{Deserialize, Serialize};
@@ -39,15 +39,8 @@
 //! assert_eq!(harness.trade(BTCUSDT, "61686.00"), []);
 //! ```
 
-mod bench;
+mod driver;
 mod world;
 
-pub use bench::Harness;
-pub use world::World;
-
-use crate::ids::InstrumentId;
-
-/// `BTCUSDT.BINANCE` of [`World::demo`].
-pub const BTCUSDT: InstrumentId = InstrumentId(1);
-/// `ETHUSDT.BINANCE` of [`World::demo`].
-pub const ETHUSDT: InstrumentId = InstrumentId(2);
+pub use driver::Harness;
+pub use world::{BTCUSDT, ETHUSDT, World};

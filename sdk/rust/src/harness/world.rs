@@ -1,4 +1,4 @@
-//! The surroundings of a strategy, made up.
+//! A made-up world for a strategy: instruments, texts and a store.
 
 use crate::action::Submit;
 use crate::event::{Body, Event, Fill, OrderUpdate};
@@ -10,12 +10,12 @@ use crate::terms::{Level, OrderStatus, OrderType};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// What a strategy can read: instruments, interned texts, the store; and what it wrote to the log.
+/// Everything that a strategy can read (instruments, interned texts, the store), and the log that it wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct World {
     /// The deck's instruments.
     pub instruments: Vec<Instrument>,
-    /// Interned texts; a [`TextId`](crate::TextId) is an index.
+    /// Interned texts; a [`TextId`](crate::TextId) is an index into them.
     pub texts: Vec<String>,
     /// Capital by currency.
     pub capital: Vec<Capital>,
@@ -23,17 +23,22 @@ pub struct World {
     pub positions: BTreeMap<InstrumentId, Position>,
     /// Orders that are not done.
     pub orders: BTreeMap<OrderNumber, WorkingOrder>,
-    /// When the store last changed.
+    /// The time of the last change of the store.
     pub timestamp: Timestamp,
-    /// What was logged.
+    /// The log lines.
     pub log: Vec<(Level, String)>,
 }
+
+/// `BTCUSDT.BINANCE` of [`World::demo`].
+pub const BTCUSDT: InstrumentId = InstrumentId(1);
+/// `ETHUSDT.BINANCE` of [`World::demo`].
+pub const ETHUSDT: InstrumentId = InstrumentId(2);
 
 thread_local! {
     static CURRENT: RefCell<World> = RefCell::new(World::default());
 }
 
-/// Takes the world out of the thread again, also when a test panics.
+/// Removes the world from the thread again, also when a test panics.
 struct Entered<'a>(&'a mut World);
 
 impl Drop for Entered<'_> {
@@ -43,13 +48,13 @@ impl Drop for Entered<'_> {
 }
 
 impl World {
-    /// A world without instruments.
+    /// Creates a world without instruments.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Two instruments of venue 1, `BTCUSDT.BINANCE` and `ETHUSDT.BINANCE`, with Binance's scales of August 2024
-    /// (prices to 0.01, sizes to 0.00001 and 0.0001, orders of 5 USDT or more), and 1,000,000 USDT.
+    /// Creates a world with two instruments of venue 1, `BTCUSDT.BINANCE` and `ETHUSDT.BINANCE`, with Binance's scales
+    /// of August 2024 (prices to 0.01, sizes to 0.00001 and 0.0001, orders of 5 USDT or more), and 1,000,000 USDT.
     pub fn demo() -> Self {
         let instrument = |id, symbol: &str, size_scale| Instrument {
             id,
@@ -67,8 +72,8 @@ impl World {
         let balance = Amount(1_000_000 * 100_000_000);
         Self {
             instruments: vec![
-                instrument(super::BTCUSDT, "BTCUSDT.BINANCE", 5),
-                instrument(super::ETHUSDT, "ETHUSDT.BINANCE", 4),
+                instrument(BTCUSDT, "BTCUSDT.BINANCE", 5),
+                instrument(ETHUSDT, "ETHUSDT.BINANCE", 4),
             ],
             capital: vec![Capital {
                 currency: CurrencyId(1),
@@ -80,7 +85,7 @@ impl World {
         }
     }
 
-    /// Runs `f` with this world as what strategies on this thread read.
+    /// Runs `f` while strategies on this thread read this world.
     pub fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
         CURRENT.with_borrow_mut(|current| std::mem::swap(current, self));
         let entered = Entered(self);
@@ -89,12 +94,12 @@ impl World {
         result
     }
 
-    /// The world entered on this thread; an empty one if none was.
+    /// Runs `f` on the world entered on this thread, or on an empty one if none was entered.
     pub(crate) fn with<R>(f: impl FnOnce(&mut Self) -> R) -> R {
         CURRENT.with_borrow_mut(f)
     }
 
-    /// The instrument of this symbol, with or without its venue.
+    /// Returns the instrument with this symbol, which may be given with or without its venue.
     pub fn find(&self, symbol: &str) -> Option<InstrumentId> {
         let ticker = |full: &str| {
             full.split_once('.')
@@ -110,7 +115,7 @@ impl World {
         }
     }
 
-    /// The number of a text, which is made known if it is not yet.
+    /// Returns the id of a text, which is interned if it is new.
     pub fn intern(&mut self, text: &str) -> TextId {
         let index = self
             .texts
@@ -123,7 +128,7 @@ impl World {
         TextId(index as u32)
     }
 
-    /// Reads a price of an instrument.
+    /// Parses a price of an instrument.
     ///
     /// # Panics
     /// There is no such instrument, or the text is not a price of it.
@@ -138,14 +143,14 @@ impl World {
         found.unwrap_or_else(|| panic!("the world has no instrument {instrument}"))
     }
 
-    /// The signed size of a position.
+    /// Returns the signed size of a position.
     pub fn position(&self, instrument: InstrumentId) -> Size {
         self.positions
             .get(&instrument)
             .map_or(Size::ZERO, |position| position.size)
     }
 
-    /// Takes in an order that was just sent; it is accepted at once.
+    /// Adds an order that was just sent; it is accepted at once.
     ///
     /// # Panics
     /// The order is malformed: the host would deny it.
@@ -201,7 +206,7 @@ impl World {
         assert!(before.is_none(), "order number {order} was used twice");
     }
 
-    /// Takes in an event as the host does before the strategy sees it.
+    /// Applies an event to the store, as the host does before the strategy sees it.
     pub(super) fn apply(&mut self, event: &Event) {
         match &event.body {
             Body::Order(update) => self.update_order(update),
@@ -241,7 +246,7 @@ impl World {
     }
 }
 
-/// Moves a position by a fill at mean cost: what is closed takes its share of the cost with it.
+/// Moves a position by a fill at average cost: the closed part takes its share of the cost with it.
 fn move_position(position: &mut Position, terms: &Instrument, fill: &Fill) {
     let change = fill.size * fill.side.sign();
     let opposite = position.size.0.signum() * change.0.signum() < 0;
@@ -265,7 +270,7 @@ fn move_position(position: &mut Position, terms: &Instrument, fill: &Fill) {
     position.average_price = average_price(terms, position);
 }
 
-/// Price times size in the quote currency.
+/// Returns price times size in the quote currency.
 fn notional(terms: &Instrument, price: Price, size: Size) -> Amount {
     let units = i128::from(price.0) * i128::from(size.0) * i128::from(pow10(terms.quote_scale));
     let amount = units / i128::from(pow10(terms.price_scale)) / i128::from(pow10(terms.size_scale));
@@ -285,7 +290,6 @@ fn average_price(terms: &Instrument, position: &Position) -> Price {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BTCUSDT;
     use super::*;
     use crate::ids::StrategyId;
     use crate::terms::{Liquidity, Side};

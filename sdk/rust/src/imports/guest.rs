@@ -1,4 +1,4 @@
-//! In a guest: the component's imports, converted to the SDK's types.
+//! The imports in a guest: those of the component, converted to the SDK's types.
 
 use crate::fixed::{Amount, Price, Size};
 use crate::generated::tickdeck::strategy::{instruments as terms, log as lines, store};
@@ -7,7 +7,7 @@ use crate::instrument::Instrument;
 use crate::store::{Capital, Position, WorkingOrder};
 use crate::terms::{Level, OrderStatus, OrderType, Side, TimeInForce};
 
-/// Both enums number their cases as the WIT does.
+/// Converts between two enums that both number their cases as the WIT does.
 macro_rules! same_case {
     ($to:ident, $from:expr) => {
         $to::from_u8($from as u8).expect("the generated enum has the cases of the contract")

@@ -1,4 +1,5 @@
-//! The imports of the contract: the sandbox's in a guest, the harness's [`World`](crate::harness::World) natively.
+//! The imports of the contract: those of the sandbox in a guest, the harness's [`World`](crate::harness::World) in a
+//! native build.
 
 #[cfg(target_arch = "wasm32")]
 mod guest;

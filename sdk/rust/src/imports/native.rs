@@ -1,4 +1,4 @@
-//! Natively: the world that the calling thread has entered.
+//! The imports in a native build: the world that the calling thread has entered.
 
 use crate::fixed::Size;
 use crate::harness::World;

@@ -1,20 +1,20 @@
-//! Averages.
+//! Moving averages.
 
 use serde::{Deserialize, Serialize};
 
-/// The longest period an indicator that keeps its inputs may have.
+/// The longest period of an indicator that keeps its inputs.
 pub const MAX_PERIOD: u32 = 100_000;
 
 /// Simple moving average of the last `period` values.
 ///
-/// The mean of the window, summed anew at each wrap of the window so that rounding errors do not add up.
+/// The sum is computed again at each wrap of the window, so that rounding errors do not accumulate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sma {
     window: Window,
 }
 
 impl Sma {
-    /// An average over `period` values.
+    /// Creates an average over `period` values.
     ///
     /// # Panics
     /// `period` is 0 or above [`MAX_PERIOD`].
@@ -24,13 +24,13 @@ impl Sma {
         }
     }
 
-    /// Takes a value; returns the average once there were `period` of them.
+    /// Adds a value; returns the average once `period` values were added.
     pub fn update(&mut self, value: f64) -> Option<f64> {
         self.window.push(value);
         self.value()
     }
 
-    /// The average, once there were `period` values.
+    /// Returns the average, once `period` values were added.
     pub fn value(&self) -> Option<f64> {
         self.window.is_full().then(|| self.window.mean())
     }
@@ -38,8 +38,8 @@ impl Sma {
 
 /// Exponential moving average: `value += 2 / (period + 1) * (input - value)`.
 ///
-/// It starts, as TA-Lib's `EMA` and StockCharts' ChartSchool ("Moving Averages - Simple and Exponential") do, from
-/// the simple average of the first `period` values.
+/// It starts from the simple average of the first `period` values, as do TA-Lib's `EMA` and StockCharts' ChartSchool
+/// ("Moving Averages - Simple and Exponential").
 ///
 /// ```
 /// use tickdeck_sdk::indicators::Ema;
@@ -52,15 +52,15 @@ impl Sma {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ema {
     period: u32,
-    /// Values seen, up to `period`.
+    /// The number of values added, up to `period`.
     seen: u32,
-    /// The mean so far, then the average.
+    /// The mean of the values so far, then the average.
     value: f64,
     weight: f64,
 }
 
 impl Ema {
-    /// An average that weighs a new value with `2 / (period + 1)`.
+    /// Creates an average that gives a new value the weight `2 / (period + 1)`.
     ///
     /// # Panics
     /// `period` is 0.
@@ -74,7 +74,7 @@ impl Ema {
         }
     }
 
-    /// Takes a value; returns the average once there were `period` of them.
+    /// Adds a value; returns the average once `period` values were added.
     #[inline]
     pub fn update(&mut self, value: f64) -> Option<f64> {
         if self.seen == self.period {
@@ -86,20 +86,20 @@ impl Ema {
         self.value()
     }
 
-    /// The average, once there were `period` values.
+    /// Returns the average, once `period` values were added.
     #[inline]
     pub fn value(&self) -> Option<f64> {
         (self.seen == self.period).then_some(self.value)
     }
 
-    /// The period.
+    /// Returns the period.
     pub const fn period(&self) -> u32 {
         self.period
     }
 }
 
-/// Volume-weighted average price since the start or the last [`reset`](Self::reset): the sum of price times size over
-/// the sum of sizes (StockCharts' ChartSchool, "Volume-Weighted Average Price").
+/// Volume-weighted average price since the start or the last [`reset`](Self::reset): the sum of price times size
+/// divided by the sum of sizes (StockCharts' ChartSchool, "Volume-Weighted Average Price").
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vwap {
     value: f64,
@@ -107,27 +107,27 @@ pub struct Vwap {
 }
 
 impl Vwap {
-    /// An average of nothing.
+    /// Creates an average without volume.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes a trade; returns the average once there was volume.
+    /// Adds a trade; returns the average once there was volume.
     pub fn update(&mut self, price: f64, size: f64) -> Option<f64> {
         self.volume += size;
         if self.volume > 0.0 {
-            // The mean moves instead of two sums growing: no digits are lost in a long session.
+            // Moves the mean instead of growing two sums, so that no digits are lost in a long session.
             self.value += (price - self.value) * (size / self.volume);
         }
         self.value()
     }
 
-    /// The average, once there was volume.
+    /// Returns the average, once there was volume.
     pub fn value(&self) -> Option<f64> {
         (self.volume > 0.0).then_some(self.value)
     }
 
-    /// Forgets everything, as at the start of a session.
+    /// Resets to the initial state, as at the start of a session.
     pub fn reset(&mut self) {
         *self = Self::new();
     }
@@ -138,7 +138,7 @@ impl Vwap {
 pub(super) struct Window {
     period: u32,
     values: Vec<f64>,
-    /// Where the oldest value lies, once the window is full.
+    /// The index of the oldest value, once the window is full.
     oldest: u32,
     sum: f64,
 }
@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ema_of_chartschools_example() {
+    fn ema_matches_chartschools_example() {
         let closes = [
             22.27, 22.19, 22.08, 22.17, 22.18, 22.13, 22.23, 22.43, 22.24, 22.29, 22.15, 22.39,
             22.38, 22.61, 23.36, 24.05, 23.75, 23.83, 23.95, 23.63,

@@ -1,7 +1,8 @@
-//! Technical indicators, updated one value at a time, in constant memory, and part of a strategy's saved state.
+//! Technical indicators that are updated one value at a time, use constant memory, and can be part of a strategy's saved
+//! state.
 //!
-//! All take and give `f64`: feed them price units or decimals, as long as it is always the same. Each names the
-//! source of its formula, for charts differ in how they start an average.
+//! All of them take and return `f64`: feed them price units or decimals, but always the same. Each names the source of
+//! its formula, because charts differ in how they start an average.
 
 mod average;
 mod spread;

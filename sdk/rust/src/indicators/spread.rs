@@ -1,4 +1,4 @@
-//! How far values spread around their mean.
+//! The spread of values around their mean.
 
 use super::average::Window;
 use serde::{Deserialize, Serialize};
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Bollinger bands: a simple average, and `width` standard deviations above and below it.
 ///
 /// The deviation is that of the population (divided by the period), as in StockCharts' ChartSchool ("Bollinger Bands")
-/// and TA-Lib's `BBANDS`; Bollinger's own setting is a period of 20 and a width of 2. An update costs as many steps as
-/// the period, so that rounding errors do not add up.
+/// and TA-Lib's `BBANDS`; Bollinger's own setting is a period of 20 and a width of 2. An update takes
+/// `period` steps, so that rounding errors do not accumulate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bollinger {
     window: Window,
@@ -21,12 +21,12 @@ pub struct Bands {
     pub upper: f64,
     /// The average.
     pub middle: f64,
-    /// The average less `width` deviations.
+    /// The average minus `width` deviations.
     pub lower: f64,
 }
 
 impl Bollinger {
-    /// Bands of `width` deviations over `period` values.
+    /// Creates bands of `width` deviations over `period` values.
     ///
     /// # Panics
     /// `period` is 0 or above [`MAX_PERIOD`](super::MAX_PERIOD).
@@ -37,13 +37,13 @@ impl Bollinger {
         }
     }
 
-    /// Takes a value; returns the bands once there were `period` of them.
+    /// Adds a value; returns the bands once `period` values were added.
     pub fn update(&mut self, value: f64) -> Option<Bands> {
         self.window.push(value);
         self.value()
     }
 
-    /// The bands, once there were `period` values.
+    /// Returns the bands, once `period` values were added.
     pub fn value(&self) -> Option<Bands> {
         if !self.window.is_full() {
             return None;
@@ -78,7 +78,7 @@ pub struct MovingStats {
 }
 
 impl MovingStats {
-    /// Statistics that weigh a new value with `2 / (period + 1)`.
+    /// Creates statistics that give a new value the weight `2 / (period + 1)`.
     ///
     /// # Panics
     /// `period` is 0.
@@ -93,7 +93,7 @@ impl MovingStats {
         }
     }
 
-    /// Takes a value.
+    /// Adds a value.
     pub fn update(&mut self, value: f64) {
         if self.seen == 0 {
             self.mean = value;
@@ -105,23 +105,23 @@ impl MovingStats {
         self.variance = (1.0 - self.weight) * (self.variance + difference * step);
     }
 
-    /// The mean.
+    /// Returns the mean.
     pub const fn mean(&self) -> f64 {
         self.mean
     }
 
-    /// The variance.
+    /// Returns the variance.
     pub const fn variance(&self) -> f64 {
         self.variance
     }
 
-    /// The period.
+    /// Returns the period.
     pub const fn period(&self) -> u32 {
         self.period
     }
 
-    /// How many standard deviations `value` lies from the mean; `None` before there were `period` values, or while
-    /// they were all the same.
+    /// Returns the distance of `value` from the mean in standard deviations; `None` before `period` values were added,
+    /// or while all of them were equal.
     pub fn z_score(&self, value: f64) -> Option<f64> {
         let known = self.seen >= self.period && self.variance > 0.0;
         known.then(|| (value - self.mean) / self.variance.sqrt())

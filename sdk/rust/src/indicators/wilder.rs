@@ -1,5 +1,5 @@
-//! J. Welles Wilder, "New Concepts in Technical Trading Systems" (1978): his averages weigh a new value with
-//! `1 / period` and start from the simple mean of the first `period` values.
+//! Indicators of J. Welles Wilder, "New Concepts in Technical Trading Systems" (1978). His averages give a new value the
+//! weight `1 / period` and start from the simple mean of the first `period` values.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,7 +34,7 @@ impl Smoothed {
 /// Relative strength index, 0 to 100: mean gain over mean gain plus mean loss (Wilder 1978; StockCharts'
 /// ChartSchool, "Relative Strength Index"; TA-Lib's `RSI`).
 ///
-/// 50 if nothing moved at all, where the formula says nothing.
+/// The index is 50 if the values did not change at all, where the formula is undefined.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rsi {
     last: Option<f64>,
@@ -43,7 +43,7 @@ pub struct Rsi {
 }
 
 impl Rsi {
-    /// An index over `period` changes; Wilder's is 14.
+    /// Creates an index over `period` changes; Wilder used 14.
     ///
     /// # Panics
     /// `period` is 0.
@@ -55,7 +55,7 @@ impl Rsi {
         }
     }
 
-    /// Takes a value; returns the index once there were `period` changes.
+    /// Adds a value; returns the index once there were `period` changes.
     pub fn update(&mut self, value: f64) -> Option<f64> {
         if let Some(last) = self.last {
             self.gain.update((value - last).max(0.0));
@@ -65,7 +65,7 @@ impl Rsi {
         self.value()
     }
 
-    /// The index, once there were `period` changes.
+    /// Returns the index, once there were `period` changes.
     pub fn value(&self) -> Option<f64> {
         let sum = self.gain.mean + self.loss.mean;
         self.gain.is_ready().then(|| {
@@ -79,7 +79,7 @@ impl Rsi {
 }
 
 /// Average true range (Wilder 1978). As in StockCharts' ChartSchool ("Average True Range"), the first bar's range is
-/// high less low and counts; TA-Lib's `ATR` leaves it out.
+/// high minus low and counts; TA-Lib's `ATR` omits it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Atr {
     last_close: Option<f64>,
@@ -87,7 +87,7 @@ pub struct Atr {
 }
 
 impl Atr {
-    /// An average over `period` bars; Wilder's is 14.
+    /// Creates an average over `period` bars; Wilder used 14.
     ///
     /// # Panics
     /// `period` is 0.
@@ -98,7 +98,7 @@ impl Atr {
         }
     }
 
-    /// Takes a bar; returns the average once there were `period` of them.
+    /// Adds a bar; returns the average once `period` bars were added.
     pub fn update(&mut self, high: f64, low: f64, close: f64) -> Option<f64> {
         let before = self.last_close.replace(close);
         self.range
@@ -106,7 +106,7 @@ impl Atr {
         self.value()
     }
 
-    /// The average, once there were `period` bars.
+    /// Returns the average, once `period` bars were added.
     pub fn value(&self) -> Option<f64> {
         self.range.is_ready().then_some(self.range.mean)
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rsi_of_chartschools_example() {
+    fn rsi_matches_chartschools_example() {
         let closes = [
             44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433,
             46.0826, 45.8931, 46.0328, 45.6140, 46.2820, 46.2820, 46.0028, 46.0328, 46.4116,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn rsi_of_a_market_that_stands_still_is_in_the_middle() {
+    fn rsi_of_an_unchanged_market_is_50() {
         let mut rsi = Rsi::new(2);
         assert_eq!(
             [1.0, 1.0, 1.0].map(|value| rsi.update(value)),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn atr_of_chartschools_example() {
+    fn atr_matches_chartschools_example() {
         let bars = [
             (48.70, 47.79, 48.16),
             (48.72, 48.14, 48.61),

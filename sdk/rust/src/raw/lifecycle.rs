@@ -4,9 +4,10 @@ use super::{Instance, memory};
 use crate::generated::exports::tickdeck::strategy::lifecycle as wit;
 use crate::ids::OrderNumber;
 use crate::imports;
-use crate::manifest::{Manifest, Subscription};
+use crate::manifest::Manifest;
 use crate::params::{Parameter, ParameterKind};
 use crate::runner::Runner;
+use crate::subscription::Subscription;
 use crate::terms::{BarBasis, Level, OrderPolicy, StopReason};
 
 impl<I: Instance> wit::Guest for I {
@@ -35,7 +36,7 @@ impl<I: Instance> wit::Guest for I {
     }
 
     fn restore(start: wit::Start, schema: u32, state: Vec<u8>) -> Result<(), String> {
-        // The state must not be freed should it lie in the block, and a panic frees nothing.
+        // If the state is in the block it must not be freed, and a panic frees nothing.
         assert!(!memory::is_started(), "a strategy is started once");
         begin::<I>(start, |start| {
             Runner::restore(
@@ -83,7 +84,7 @@ fn begin<I: Instance>(
     }
 }
 
-/// A panic traps; this tells the operator why before it does.
+/// Reports the message of a panic to the operator before the panic traps.
 fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         imports::log(Level::Error, &info.to_string())

@@ -1,27 +1,27 @@
-//! The guest's `cabi_realloc`: one block that is kept for batches, and the global allocator for all else.
+//! The guest's `cabi_realloc`: one reusable block for batches, and the global allocator for everything else.
 //!
-//! The host calls `cabi_realloc` once before each `on-events` and writes the batch there. A trip through the
-//! allocator for each call costs more than a whole event, so the block is kept and lent again. It must never be
-//! lent for anything else, because generated code frees what it got with the global allocator. What a request is
-//! for follows from the phase: between calls, once the strategy is started, the only list that the contract passes
-//! is a batch. Results of imports come while a call runs; arguments of `init` and `restore` come before the start.
+//! The host calls `cabi_realloc` once before each `on-events` and writes the batch there. Using the allocator for each
+//! call costs more than a whole event, so the block is kept and lent again. It must never be lent for anything else,
+//! because generated code frees its memory with the global allocator. The purpose of a request follows from the phase:
+//! between calls, once the strategy is started, the only list that the contract passes is a batch. Results of imports
+//! are requested during a call; arguments of `init` and `restore` are requested before the start.
 
 use core::cell::Cell;
 use core::ptr::null_mut;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 
-/// Alignment of the block: an event's.
+/// Alignment of the block, which is that of an event.
 const ALIGN: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Not started: all memory is the global allocator's.
+    /// Not started: every request goes to the global allocator.
     Starting,
-    /// Started, no call under way: the next request is a batch.
+    /// Started, outside a call: the next request is for a batch.
     Idle,
-    /// The block holds a batch whose call has not begun.
+    /// The block holds a batch whose call has not started.
     Lent,
-    /// A call is under way: requests are results of imports.
+    /// During a call: requests are for results of imports.
     Running,
 }
 
@@ -36,14 +36,14 @@ thread_local! {
         const { Block { phase: Cell::new(Phase::Starting), start: Cell::new(null_mut()), capacity: Cell::new(0) } };
 }
 
-/// A call under way, from the phase it began in.
+/// A call in progress, with the phase in which it started.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Call {
     before: Phase,
 }
 
-/// Begins a call.
+/// Starts a call.
 pub(super) fn enter() -> Call {
     BLOCK.with(|block| Call {
         before: block.phase.replace(Phase::Running),
@@ -55,17 +55,17 @@ pub(super) fn leave(call: Call) {
     BLOCK.with(|block| block.phase.set(call.before));
 }
 
-/// Ends the call that started the strategy: from now on batches come.
+/// Ends the call that started the strategy: from now on the host sends batches.
 ///
 /// # Panics
-/// The strategy was started before. The contract starts an instance once, and the arguments of a second start would
-/// lie in the block.
+/// The strategy is already started. The contract starts an instance once, and the arguments of a second start would be
+/// in the block.
 pub(super) fn started(call: Call) {
     assert!(call.before == Phase::Starting, "a strategy is started once");
     BLOCK.with(|block| block.phase.set(Phase::Idle));
 }
 
-/// Whether [`started`] was called.
+/// Returns whether [`started`] was called.
 pub(super) fn is_started() -> bool {
     BLOCK.with(|block| block.phase.get() != Phase::Starting)
 }
@@ -73,12 +73,12 @@ pub(super) fn is_started() -> bool {
 /// Ends a call of `on-events` and takes its batch back.
 ///
 /// # Safety
-/// `ptr` is the batch of that call, from `cabi_realloc` with this size and alignment, and is not used any more.
+/// `ptr` is the batch of that call, from `cabi_realloc` with this size and alignment, and is no longer used.
 pub(super) unsafe fn release(_: Call, ptr: *mut u8, size: usize, align: usize) {
     BLOCK.with(|block| {
         block.phase.set(Phase::Idle);
         if ptr != block.start.get() && size > 0 {
-            // SAFETY: what is not the block came from the global allocator, with this layout.
+            // SAFETY: memory outside the block came from the global allocator, with this layout.
             unsafe { dealloc(ptr, Layout::from_size_align_unchecked(size, align)) };
         }
     });
@@ -94,10 +94,10 @@ impl Block {
         self.start.get()
     }
 
-    /// Replaces the block by a larger one; what it held is lost.
+    /// Replaces the block by a larger one; its contents are lost.
     fn grow(&self, capacity: usize) {
         if !self.start.get().is_null() {
-            // SAFETY: the block was made below with this layout, and is not lent.
+            // SAFETY: the block was allocated below with this layout, and is not lent.
             unsafe {
                 dealloc(
                     self.start.get(),
@@ -106,7 +106,7 @@ impl Block {
             };
         }
         let layout = Layout::from_size_align(capacity, ALIGN).expect("a batch fits into memory");
-        // SAFETY: a batch has at least a byte, so the capacity is not zero.
+        // SAFETY: a batch has at least one byte, so the capacity is not zero.
         self.start.set(checked(unsafe { alloc(layout) }, layout));
         self.capacity.set(capacity);
     }
@@ -119,11 +119,11 @@ fn checked(ptr: *mut u8, layout: Layout) -> *mut u8 {
     ptr
 }
 
-/// The allocation function of the canonical ABI. It takes the place of the one that wit-bindgen brings along.
+/// The allocation function of the canonical ABI. It replaces the one of wit-bindgen.
 ///
 /// # Safety
-/// Called by the host, as the canonical ABI says: `align` is a power of two, and `old_ptr` with `old_size` is null and
-/// zero, or an earlier result that was not freed yet.
+/// Only the host calls this, as the canonical ABI requires: `align` is a power of two, and `old_ptr` and `old_size` are
+/// null and zero, or an earlier result that was not freed yet.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn cabi_realloc(
     old_ptr: *mut u8,

@@ -1,8 +1,8 @@
-//! The component's exports, for the code that [`export!`](crate::export) writes. Not meant for authors.
+//! The component's exports, for code that [`export!`](crate::export) generates. Not meant for authors.
 //!
-//! `on-events` is exported by hand. The batch stays where `cabi_realloc` let the host write it and is read in place;
-//! the answer lies in static memory, so nothing has to be freed after the call. This module and its `memory` are
-//! the only places of the SDK with `unsafe` code.
+//! `on-events` is exported by hand. The batch stays where the host wrote it, in memory from `cabi_realloc`, and is read
+//! in place; the result is in static memory, so nothing has to be freed after the call. This module and its `memory` are
+//! the only parts of the SDK with `unsafe` code.
 
 mod lifecycle;
 mod memory;
@@ -16,24 +16,24 @@ use crate::manifest::Identity;
 use crate::strategy::Strategy;
 use core::cell::{Cell, RefCell};
 
-/// The one strategy of a component, and where it is kept.
+/// The only strategy of a component, and its storage.
 pub trait Instance {
     /// The strategy.
     type Strategy: Strategy;
-    /// Its name, version and description.
+    /// The strategy's name, version and description.
     const IDENTITY: Identity;
 
-    /// Runs `f` on the place that holds the strategy once it was started.
+    /// Runs `f` on the slot that holds the strategy once it is started.
     fn with<R>(f: impl FnOnce(&mut Option<Runner<Self::Strategy>>) -> R) -> R;
 }
 
-/// What `on-events` returns, as the canonical ABI lays it out.
+/// The result of `on-events`, in the layout of the canonical ABI.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Outcome {
     consumed: u32,
     actions: *const ActionWords,
-    /// Actions, or in world `strategy-bytes` their bytes.
+    /// The number of actions, or in world `strategy-bytes` of their bytes.
     length: usize,
 }
 
@@ -47,23 +47,23 @@ thread_local! {
     static OUTCOME: Cell<Outcome> = const { Cell::new(Outcome { consumed: 0, actions: core::ptr::null(), length: 0 }) };
 }
 
-/// The world `strategy`: `len` is the number of events.
+/// Implements `on-events` of world `strategy`: `len` is the number of events.
 ///
 /// # Safety
-/// `ptr` and `len` are the arguments of the export `on-events` of world `strategy`: the list that the host just
-/// lowered into memory it got from `cabi_realloc`.
+/// `ptr` and `len` are the arguments of the export `on-events` of world `strategy`: the list that the host has just
+/// lowered into memory from `cabi_realloc`.
 pub unsafe fn on_events<I: Instance>(ptr: *mut Event, len: usize) -> *const Outcome {
     let call = memory::enter();
-    // SAFETY: the canonical ABI hands over an aligned list of `len` events, all initialised, that nobody else knows;
+    // SAFETY: the canonical ABI passes an aligned, initialised list of `len` events that nothing else refers to;
     // `Event` has its layout (asserted in `event.rs`), and the host only lowers values of the contract.
     let batch = unsafe { core::slice::from_raw_parts(ptr, len) };
     let outcome = handle::<I>(batch, 1);
-    // SAFETY: this is the list's memory, of this size and alignment, and `batch` is not used any more.
+    // SAFETY: this is the memory of the list, of this size and alignment, and `batch` is no longer used.
     unsafe { memory::release(call, ptr.cast(), size_of_val(batch), align_of::<Event>()) };
     outcome
 }
 
-/// The world `strategy-bytes`: `len` is the number of bytes.
+/// Implements `on-events` of world `strategy-bytes`: `len` is the number of bytes.
 ///
 /// # Safety
 /// `ptr` and `len` are the arguments of the export `on-events` of world `strategy-bytes`.
@@ -73,18 +73,18 @@ pub unsafe fn on_event_bytes<I: Instance>(ptr: *mut u8, len: usize) -> *const Ou
         len.is_multiple_of(Event::SIZE),
         "the batch is not a multiple of 88 bytes"
     );
-    // `cabi_realloc` gives batches 8-aligned memory although a list of bytes does not ask for it.
+    // `cabi_realloc` aligns batches to 8 bytes although a list of bytes does not require it.
     assert!(ptr.cast::<Event>().is_aligned(), "the batch is not aligned");
-    // SAFETY: as in `on_events`: the bytes are events in the canonical layout, by the contract of `hot-bytes`, and the
-    // length and alignment were just checked.
+    // SAFETY: as in `on_events`: by the contract of `hot-bytes` the bytes are events in the canonical layout, and length
+    // and alignment were just checked.
     let batch = unsafe { core::slice::from_raw_parts(ptr.cast::<Event>(), len / Event::SIZE) };
     let outcome = handle::<I>(batch, Action::SIZE);
-    // SAFETY: this is the list's memory, of this size and alignment, and `batch` is not used any more.
+    // SAFETY: this is the memory of the list, of this size and alignment, and `batch` is no longer used.
     unsafe { memory::release(call, ptr, len, 1) };
     outcome
 }
 
-/// Runs the batch; each action counts `unit` in the outcome's length.
+/// Runs the batch; each action adds `unit` to the length of the outcome.
 fn handle<I: Instance>(batch: &[Event], unit: usize) -> *const Outcome {
     let consumed = I::with(|runner| {
         let runner = runner
@@ -98,7 +98,7 @@ fn handle<I: Instance>(batch: &[Event], unit: usize) -> *const Outcome {
     OUTCOME.with(|outcome| outcome.as_ptr().cast_const())
 }
 
-/// Writes the outcome where the host reads it, valid until the next call.
+/// Writes the outcome to the memory that the host reads; valid until the next call.
 fn publish(actions: &[Action], consumed: usize, unit: usize) {
     ACTIONS.with_borrow_mut(|words| {
         words.clear();

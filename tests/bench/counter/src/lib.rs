@@ -1,8 +1,8 @@
-//! The benchmarks' strategy: counts every event that it is offered, mixes their sequences into a number, keeps averages
-//! as a strategy would, and reads its position, sends orders, traps or loops when it is told to.
+//! The benchmarks' strategy: counts every event that it receives, mixes their sequences into a number, keeps averages as a
+//! strategy would, and reads its position, sends orders, traps or loops on request.
 //!
-//! What it counted goes with its state from instance to instance, so that the count of a strategy that was swapped a
-//! thousand times says what was lost or came twice.
+//! The count is part of the state that passes from instance to instance, so that the count of a strategy that was swapped a
+//! thousand times reveals lost or duplicated events.
 
 use serde::{Deserialize, Serialize};
 use tickdeck_sdk::indicators::Ema;
@@ -11,7 +11,7 @@ use tickdeck_sdk::{
     export,
 };
 
-/// What the bench can set.
+/// The benchmarks' parameters.
 #[derive(Debug, Parameters)]
 pub struct Params {
     /// The event at which an instance that was not restored fails; 0: none.
@@ -28,7 +28,7 @@ pub struct Params {
     reads: u32,
 }
 
-/// What it counted. The first three fields are read by the bench.
+/// The counts. The benchmarks read the first three fields.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Counter {
     events: u64,
@@ -38,7 +38,7 @@ pub struct Counter {
     slow: Ema,
     /// Quotes since the last order.
     quotes: u32,
-    /// An instance that was restored does not fail, so that every failure happens once.
+    /// A restored instance does not fail, so that every failure happens once.
     #[serde(skip)]
     restored: bool,
 }

@@ -1,10 +1,10 @@
-//! `journal`: records per second that a reel takes in for a minute, and what one append costs, beside the crates `tickertape` and
-//! `open-wal` and beside a writer that calls `pwrite` for each record.
+//! `journal`: records per second that a reel accepts for a minute, and the cost of one append, compared with the crates
+//! `tickertape` and `open-wal` and with a writer that calls `pwrite` for each record.
 //!
 //! # What is measured
 //!
 //! One thread appends records of 104 bytes, an event with its prefix, as fast as it can, for [`FULL`]. Every 16th append is timed
-//! by itself. All are asked to be durable every 50 ms and to keep at most [`KEEP`] bytes of closed segments. The clock for the
+//! by itself. All are asked to be durable every 50 ms and to keep at most [`base::KEEP`] bytes of closed segments. The clock for the
 //! rate runs to the end of the last append; what is not durable by then is not waited for, so it is at most some 50 ms' worth
 //! where the disk keeps up.
 //!
@@ -23,39 +23,27 @@ mod ours;
 mod pwrite;
 mod tickertape;
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row};
 use anyhow::Result;
-use base::Base;
+use base::{Base, RECORD};
 use hdrhistogram::Histogram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long each base appends.
+/// The duration of each base's appends.
 const FULL: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(300);
 
-/// How often all is made durable.
-const SYNC: Duration = Duration::from_millis(50);
-
-/// Bytes of a segment.
-const SEGMENT: u64 = 128 << 20;
-
-/// Bytes of closed segments that are kept.
-const KEEP: u64 = 1 << 30;
-
-/// Bytes of a record: an event and what the journal puts before it.
-const RECORD: usize = 104;
-
-/// One append in so many is timed: reading the clock twice costs as much as half an append.
+/// One append in this many is timed: reading the clock twice costs as much as half an append.
 const TIMED: u64 = 16;
 
-/// How many appends between two looks at the clock.
+/// Appends between two readings of the clock.
 const BATCH: u64 = 1_024;
 
 const LONGEST_NS: u64 = 60_000_000_000;
 
-/// What one base did.
+/// The results of one base.
 struct Measured {
     rate: f64,
     times: Histogram<u64>,
@@ -85,7 +73,7 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Appends for so long.
+/// Appends records for the given time.
 fn measure(mut base: Box<dyn Base>, time: Duration) -> Result<Measured> {
     let mut times = Histogram::new_with_bounds(1, LONGEST_NS, 3)?;
     let mut record = [7u8; RECORD];
@@ -109,7 +97,7 @@ fn measure(mut base: Box<dyn Base>, time: Duration) -> Result<Measured> {
     Ok(Measured { rate, times })
 }
 
-/// Ours beside one other base; the goals stand where they are first told.
+/// Compares ours with one other base; only the first comparison has the goals.
 fn compare(name: &str, ours: &Measured, peer: &Measured, first: bool) -> Vec<Row> {
     let rate = Claim {
         bench: "journal",

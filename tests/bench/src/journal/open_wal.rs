@@ -1,7 +1,6 @@
 //! The crate `open-wal` 0.2.1.
 
-use super::base::Base;
-use super::{KEEP, RECORD, SEGMENT, SYNC};
+use super::base::{Base, KEEP, RECORD, SEGMENT, SYNC};
 use anyhow::Result;
 use open_wal::{Lsn, Wal, WalConfig};
 use std::path::Path;

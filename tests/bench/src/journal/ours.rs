@@ -1,7 +1,6 @@
 //! The reel of `host/journal`.
 
-use super::base::Base;
-use super::{KEEP, SEGMENT, SYNC};
+use super::base::{Base, KEEP, SEGMENT, SYNC};
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

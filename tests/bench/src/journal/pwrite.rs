@@ -1,8 +1,7 @@
 //! The least that a writer does that calls `pwrite` for each record: a checksum, the call, and a thread that syncs. No format,
 //! no recovery; a bound on what a journal of that kind can reach.
 
-use super::base::Base;
-use super::{KEEP, RECORD, SEGMENT, SYNC};
+use super::base::{Base, KEEP, RECORD, SEGMENT, SYNC};
 use anyhow::Result;
 use std::collections::VecDeque;
 use std::fs::{self, File};

@@ -1,7 +1,6 @@
 //! The crate `tickertape` 0.4.
 
-use super::base::Base;
-use super::{KEEP, SEGMENT, SYNC};
+use super::base::{Base, KEEP, SEGMENT, SYNC};
 use anyhow::Result;
 use std::path::Path;
 use std::time::Instant;

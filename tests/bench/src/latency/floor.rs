@@ -1,5 +1,5 @@
-//! What the machine itself takes for the way: a word from one thread to another and back, at the same pace, by threads
-//! that never sleep, timed from when it was due.
+//! The machine's own lower bound: one word from one thread to another and back, at the same pace, by threads that never
+//! sleep, timed from when it was due.
 
 use anyhow::{Result, anyhow};
 use crossbeam_utils::CachePadded;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The word that ends the other thread.
 const OVER: u64 = u64::MAX;
 
-/// Sends `words` words, one every `interval`, and returns how long after each was due its echo was seen.
+/// Sends `words` words, one every `interval`, and returns the times from when each was due until its echo arrived.
 pub(super) fn play(interval: Duration, words: u32) -> Result<Histogram<u64>> {
     let there: Arc<CachePadded<AtomicU64>> = Arc::default();
     let back: Arc<CachePadded<AtomicU64>> = Arc::default();

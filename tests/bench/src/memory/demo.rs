@@ -1,7 +1,8 @@
 //! Memory of the real binary while it plays the demo flat out, as the system counts it.
 
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -41,7 +42,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// What several runs kept resident at their end, and at most, in MiB.
+/// The resident memory of several runs at their end, and its maximum, in MiB.
 #[derive(Default)]
 struct Samples {
     resident: Vec<f64>,
@@ -104,7 +105,7 @@ fn demo(binary: &Path, without: &[String], events: usize) -> Result<Memory> {
     last.context("the demo ended before it could be looked at")
 }
 
-/// What the system says of a process.
+/// The system's figures for a process.
 struct Memory {
     resident_kib: f64,
     peak_kib: f64,

@@ -7,9 +7,10 @@
 //! status for the operator, which is no part of the path: the run's clock stands still.
 
 use crate::allocations;
-use crate::deck::{Deck, Lens, Market, Nobody, Role};
+use crate::deck::{CodeWrapper, Deck, Market, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row};
-use crate::{Effort, guests};
 use anyhow::{Result, ensure};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use tickdeck_engine::port::{
 };
 use tickdeck_model::{Action, Event, Kind, Registry, Timestamp};
 use tickdeck_portfolio::StrategyBook;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 /// Part of the windows, the first, that warms up.
 const WARM_UP: usize = 2;
@@ -34,8 +35,8 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let market = Market::Captures(&effort.captures);
     let gateway = Box::new(Venue(market.open()?, Arc::clone(&meter)));
     let clock = Box::new(Standing(Arc::clone(&meter)));
-    let deck = Deck::assemble(gateway, clock, &roles(&meter)?, EngineConfig::default())?;
-    deck.engine.run(&mut Nobody)?;
+    let deck = Deck::assemble(gateway, clock, &specs(&meter)?, EngineConfig::default())?;
+    deck.engine.run(&mut NullObserver)?;
     let windows = meter.windows();
     let counted = &windows[windows.len() / WARM_UP..];
     let events = |quiet| -> u64 { of_kind(counted, quiet).map(|window| window.events).sum() };
@@ -76,19 +77,19 @@ fn of_kind(windows: &[Window], quiet: bool) -> impl Iterator<Item = &Window> {
 }
 
 /// The example plugins, metered.
-fn roles(meter: &Arc<Meter>) -> Result<Vec<Role>> {
-    let host = Host::new(HostConfig::default())?;
-    let lens = |meter: Arc<Meter>| -> Lens {
+fn specs(meter: &Arc<Meter>) -> Result<Vec<StrategySpec>> {
+    let host = Runtime::new(RuntimeConfig::default())?;
+    let wrapper = |meter: Arc<Meter>| -> CodeWrapper {
         Arc::new(move |code| Arc::new(MeteredCode(code, Arc::clone(&meter))))
     };
     let load = |(name, file): (String, std::path::PathBuf)| {
-        let module = host.load(&file, &name, &Limits::default())?;
-        Ok(Role::of(&module).seen_through(lens(Arc::clone(meter))))
+        let module = host.load(&file, &name, &ResourceLimits::default())?;
+        Ok(StrategySpec::of(&module).wrapped_in(wrapper(Arc::clone(meter))))
     };
     guests::modules()?.into_iter().map(load).collect()
 }
 
-/// What is known of a window.
+/// The figures of a window.
 struct Window {
     /// Events of the venue.
     events: u64,
@@ -107,7 +108,7 @@ struct Meter {
     events: AtomicU64,
     /// Allocations of the kernel's thread at the beginning of the window.
     began: AtomicU64,
-    /// What the venue allocated of that.
+    /// The venue's part of the allocations.
     of_venue: AtomicU64,
     windows: Mutex<Vec<Window>>,
 }

@@ -3,7 +3,7 @@
 //! Each order is filled in two parts, so that half of the fills end one. Positions open, grow, shrink, close and turn
 //! over on the way. Sending and accepting the orders is not timed.
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, interleave};
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -89,7 +89,7 @@ fn fold(store: &mut Portfolio, tape: &Tape) -> Result<u128> {
     Ok(elapsed.as_nanos())
 }
 
-/// What a strategy holds of an instrument, and what that cost.
+/// A strategy's position in an instrument, and its cost.
 type Sums = HashMap<(StrategyId, InstrumentId), (i64, i128)>;
 
 /// The least that must be done with a fill to know a position.

@@ -3,7 +3,7 @@
 mod fill;
 mod read;
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::Row;
 use anyhow::Result;
 

@@ -3,8 +3,9 @@
 //! Two instances of the strategy that counts handle the same trades; one of them reads its position at every trade, many
 //! times. What it takes longer, per read, is what a read costs.
 
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, boundary, guests};
+use crate::{boundary, guests};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use tickdeck_model::{
     Size, StrategyId,
 };
 use tickdeck_portfolio::{Portfolio, StrategyBook};
-use tickdeck_strategy::{Discard, Host, HostConfig, Instance, Limits, Module, StartOptions};
+use tickdeck_strategy::{
+    Discard, Instance, Module, ResourceLimits, Runtime, RuntimeConfig, StartOptions,
+};
 use wasmtime::component::{Component, Linker, TypedFunc};
 use wasmtime::{Config, Engine, Store};
 
@@ -27,8 +30,8 @@ const READS: u32 = 64;
 const STRATEGY: StrategyId = StrategyId(1);
 
 pub(super) fn run(effort: &Effort) -> Result<Row> {
-    let host = Host::new(HostConfig::default())?;
-    let module = host.load(&guests::counter()?, "counter", &Limits::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
+    let module = host.load(&guests::counter()?, "counter", &ResourceLimits::default())?;
     let mut silent = Reader::start(&module, 0)?;
     let mut reader = Reader::start(&module, READS)?;
     let mut empty = Empty::start()?;
@@ -65,7 +68,7 @@ struct Reader {
 
 impl Reader {
     fn start(module: &Module, reads: u32) -> Result<Self> {
-        let limits = Limits::default();
+        let limits = ResourceLimits::default();
         let (registry, _) = guests::registry()?;
         let given = BTreeMap::from([("reads".to_owned(), reads.to_string())]);
         let parameters = module.manifest().resolve(&given);
@@ -84,7 +87,7 @@ impl Reader {
         })
     }
 
-    /// How long `calls` calls take, in ns.
+    /// Returns the time of `calls` calls, in ns.
     fn time(&mut self, calls: usize, batch: &[Event]) -> Result<f64> {
         let started = Instant::now();
         for _ in 0..calls {

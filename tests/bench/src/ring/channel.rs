@@ -1,7 +1,7 @@
 //! crossbeam-channel, one for each consumer.
 
 use super::item::{Item, Source, Tally};
-use super::{CAPACITY, Threads, Topology};
+use super::topology::{CAPACITY, Threads, Topology};
 use crossbeam_channel::bounded;
 
 pub(super) fn threads(topology: Topology) -> Threads {
@@ -19,14 +19,14 @@ pub(super) fn threads(topology: Topology) -> Threads {
                 }
                 Ok(())
             })
-        }) as super::Produce
+        }) as super::topology::Produce
     });
     let consumers = receivers.into_iter().map(|receiver| {
         Box::new(move || {
             let mut tally = Tally::default();
             receiver.iter().for_each(|item| tally.add(&item));
             Ok(tally)
-        }) as super::Consume
+        }) as super::topology::Consume
     });
     Threads {
         producers: producers.collect(),

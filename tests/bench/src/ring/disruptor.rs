@@ -1,7 +1,7 @@
 //! The `disruptor` crate, waiting as our ring does.
 
 use super::item::{Item, Source, Tally};
-use super::{CAPACITY, Consume, Threads, Topology};
+use super::topology::{CAPACITY, Consume, Threads, Topology};
 use anyhow::Result;
 use crossbeam_utils::Backoff;
 use disruptor::{BusySpin, Polling, Producer, build_multi_producer, build_single_producer};
@@ -63,7 +63,7 @@ fn connect(
         Box::new(move |source: Source| match topology.burst {
             1 => publish_one_by_one(producer, &source),
             _ => publish_bursts(producer, &source),
-        }) as super::Produce
+        }) as super::topology::Produce
     });
     Threads {
         producers: producers.collect(),

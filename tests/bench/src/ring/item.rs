@@ -1,4 +1,4 @@
-//! What goes through the rings, and how it is checked on the other side.
+//! The items that go through the rings, and the check on the other side.
 
 use anyhow::Result;
 use tickdeck_model::Event;
@@ -50,7 +50,7 @@ impl Source {
         }
     }
 
-    /// How often the table is gone through for at least so many items.
+    /// Returns the laps through the table that yield at least this many items.
     pub(super) fn laps(items: usize) -> usize {
         items.div_ceil(TABLE)
     }
@@ -66,7 +66,7 @@ impl Source {
     }
 }
 
-/// What a consumer saw: how many items, and a fold over each producer's that depends on their order.
+/// A consumer's result: the number of items, and an order-dependent fold over those of each producer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     count: u64,
@@ -80,7 +80,7 @@ impl Tally {
         *fold = fold.rotate_left(1).wrapping_add(item.sum());
     }
 
-    /// What each consumer must see.
+    /// Returns the result that each consumer must have.
     pub(super) fn expected(producers: usize, laps: usize) -> Self {
         let mut tally = Self::default();
         for producer in 0..producers {

@@ -27,27 +27,18 @@ mod channel;
 mod disruptor;
 mod item;
 mod ours;
+mod topology;
 
-use crate::Effort;
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, interleave};
 use anyhow::{Result, ensure};
 use item::{Source, Tally};
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
+use topology::{Threads, Topology};
 
-/// Slots of each ring and of each channel.
-const CAPACITY: usize = 1 << 12;
-
-/// Who writes, who reads, and how many at once.
-#[derive(Debug, Clone, Copy)]
-struct Topology {
-    producers: usize,
-    consumers: usize,
-    burst: usize,
-}
-
-/// What is measured, with the names of its row and of the row for channels.
+/// The measurements, with the names of their row and of the row for channels.
 const CASES: [(Topology, &str, &str); 6] = [
     case(1, 1, 1, "ring/1-1/burst-1", "ring/1-1/burst-1/crossbeam"),
     case(1, 1, 64, "ring/1-1/burst-64", "ring/1-1/burst-64/crossbeam"),
@@ -62,28 +53,19 @@ const fn case(
     consumers: usize,
     burst: usize,
     name: &'static str,
-    beside: &'static str,
+    channel_row: &'static str,
 ) -> (Topology, &'static str, &'static str) {
     let topology = Topology {
         producers,
         consumers,
         burst,
     };
-    (topology, name, beside)
-}
-
-type Produce = Box<dyn FnOnce(Source) -> Result<()> + Send>;
-type Consume = Box<dyn FnOnce() -> Result<Tally> + Send>;
-
-/// What the threads of one measurement do, connected already.
-struct Threads {
-    producers: Vec<Produce>,
-    consumers: Vec<Consume>,
+    (topology, name, channel_row)
 }
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (topology, name, beside) in CASES {
+    for (topology, name, channel_row) in CASES {
         let laps = Source::laps(effort.events * 8 / topology.producers);
         let expected = Tally::expected(topology.producers, laps);
         let [ours, disruptor, channel] = interleave(
@@ -103,12 +85,12 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         };
         let goal = Some(Goal::Ratio(1.0));
         rows.push(claim(name, "the disruptor crate", goal).row(&ours, &disruptor));
-        rows.push(claim(beside, "our ring", None).row(&channel, &ours));
+        rows.push(claim(channel_row, "our ring", None).row(&channel, &ours));
     }
     Ok(rows)
 }
 
-/// Runs the threads and checks what the consumers saw; items per second.
+/// Runs the threads, checks what the consumers received, and returns the items per second.
 fn rate(topology: Topology, laps: usize, expected: &Tally, threads: Threads) -> Result<f64> {
     let start = &Barrier::new(topology.producers + topology.consumers);
     let (begins, ends) = thread::scope(|scope| {

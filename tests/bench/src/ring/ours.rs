@@ -1,19 +1,19 @@
 //! Our ring.
 
 use super::item::{Item, Tally};
-use super::{CAPACITY, Threads, Topology};
+use super::topology::{CAPACITY, Threads, Topology};
 use anyhow::Result;
 use std::sync::Arc;
-use tickdeck_ring::{Config, Consumer, Ring, SlowPolicy, Wait, Wake};
+use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy, Wait, Wake};
 
 pub(super) fn threads(topology: Topology) -> Result<Threads> {
-    let ring = Ring::<Item>::new(Config {
+    let ring = Ring::<Item>::new(RingConfig {
         capacity: CAPACITY,
         wait: Wait::Spin,
     })?;
     let consumers = (0..topology.consumers).map(|_| {
         let consumer = ring.attach(SlowPolicy::Wait);
-        Box::new(move || consume(consumer)) as super::Consume
+        Box::new(move || consume(consumer)) as super::topology::Consume
     });
     let consumers = consumers.collect();
     let closing = Arc::new(Closing(ring.clone()));
@@ -31,7 +31,7 @@ pub(super) fn threads(topology: Topology) -> Result<Threads> {
             drop(producer);
             drop(closing);
             Ok(())
-        }) as super::Produce
+        }) as super::topology::Produce
     });
     Ok(Threads {
         producers: producers.collect(),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::sync::{Arc, OnceLock};
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
+use tickdeck_engine::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_model::{
     Aggressor, Amount, Event, Instrument, InstrumentId, Pad, Price, Registry, Size, Timestamp,
     Trade,
@@ -51,7 +51,7 @@ impl Dealer {
         self
     }
 
-    /// Where what it sees then stands.
+    /// Returns the cell that receives the figure.
     pub(super) fn seen(&self) -> Arc<OnceLock<f64>> {
         self.seen.clone().unwrap_or_default()
     }
@@ -101,6 +101,7 @@ impl Gateway for Dealer {
             instruments,
             balances: vec![(quote, Amount(1_000_000 * 100_000_000))],
             lookahead_ns: WINDOW_NS,
+            continuity: Continuity::Repeats,
         })
     }
 

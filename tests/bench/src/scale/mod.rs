@@ -5,28 +5,30 @@
 //! which ten strategies on ten of fifty instruments would seem to make dear; so what counts is the time beyond that of
 //! the same engine without strategies.
 
+mod counts;
 mod dealer;
 mod start;
 
-use crate::deck::{Deck, FlatOut, Nobody, Role};
+use crate::clock::FlatOut;
+use crate::deck::{Deck, NullObserver, StrategySpec};
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row, interleave};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, ensure};
+use counts::{FEW, MANY};
 use dealer::{Dealer, INSTRUMENTS, PER_MS_BUSY, PER_MS_WILD, ticker};
 use std::time::Instant;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits, Module};
+use tickdeck_strategy::{Module, ResourceLimits, Runtime, RuntimeConfig};
 
-const MANY: usize = 1_000;
-const FEW: usize = 10;
-
-/// What each of the few is dealt in a run, at most, for each that one of the many is: they take a fraction of the time.
+/// The maximum ratio of a run's trades for each of the few to those for each of the many, since the few take a fraction of
+/// the time.
 const MORE_FOR_FEW: usize = 20;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let host = Host::new(HostConfig::default())?;
+    let host = Runtime::new(RuntimeConfig::default())?;
     let file = guests::module("ema-cross")?;
-    let module = host.load(&file, "ema-cross", &Limits::default())?;
+    let module = host.load(&file, "ema-cross", &ResourceLimits::default())?;
     let mut rows = vec![memory(&module, effort.events)?];
     rows.push(row(
         "scale/1000/ns-per-delivered-event",
@@ -46,11 +48,11 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
 
 /// Time per delivered event beyond the engine's own, many against few, at so many trades in a millisecond.
 fn row(bench: &'static str, module: &Module, effort: &Effort, per_ms: usize) -> Result<Row> {
-    let (many, few) = (roles(module, MANY), roles(module, FEW));
+    let (many, few) = (specs(module, MANY), specs(module, FEW));
     let events = effort.events;
-    let beyond = |roles: &[Role], events| -> Result<f64> {
+    let beyond = |specs: &[StrategySpec], events| -> Result<f64> {
         let (alone_ns, _) = play(&[], events, per_ms)?;
-        let (ns, delivered) = play(roles, events, per_ms)?;
+        let (ns, delivered) = play(specs, events, per_ms)?;
         Ok((ns - alone_ns) / delivered)
     };
     let [of_many, of_few] = interleave(
@@ -69,29 +71,29 @@ fn row(bench: &'static str, module: &Module, effort: &Effort, per_ms: usize) -> 
     Ok(claim.row(&of_many, &of_few))
 }
 
-/// How long a run takes, and how many events it delivers to strategies.
-fn play(roles: &[Role], events: usize, per_ms: usize) -> Result<(f64, f64)> {
+/// Returns the duration of a run and the number of events that it delivers to strategies.
+fn play(specs: &[StrategySpec], events: usize, per_ms: usize) -> Result<(f64, f64)> {
     let clock = Box::new(FlatOut(Instant::now()));
     let dealer = Box::new(Dealer::new(events as u64, per_ms));
-    let deck = Deck::assemble(dealer, clock, roles, EngineConfig::default())?;
-    let report = deck.engine.run(&mut Nobody)?;
+    let deck = Deck::assemble(dealer, clock, specs, EngineConfig::default())?;
+    let report = deck.engine.run(&mut NullObserver)?;
     let delivered: u64 = report.status.strategies.iter().map(|own| own.events).sum();
     // Every strategy has one instrument; in every round each instrument is dealt once.
-    let expected = roles.len() as u64 * (events / INSTRUMENTS) as u64;
+    let expected = specs.len() as u64 * (events / INSTRUMENTS) as u64;
     ensure!(
-        delivered.abs_diff(expected) <= roles.len() as u64 + 1,
+        delivered.abs_diff(expected) <= specs.len() as u64 + 1,
         "{delivered} events were delivered, not about {expected}"
     );
     Ok((report.elapsed_ns as f64, delivered as f64))
 }
 
 /// Strategies of this module, on the instruments in turn.
-fn roles(module: &Module, count: usize) -> Vec<Role> {
-    let role = |at: usize| {
+fn specs(module: &Module, count: usize) -> Vec<StrategySpec> {
+    let spec = |at: usize| {
         let name = format!("ema-{at}");
-        Role::named(&name, module).with("instrument", &ticker(at % INSTRUMENTS))
+        StrategySpec::named(&name, module).with("instrument", &ticker(at % INSTRUMENTS))
     };
-    (0..count).map(role).collect()
+    (0..count).map(spec).collect()
 }
 
 /// Memory that one strategy more needs, once it has handled events for a while.
@@ -101,9 +103,9 @@ fn memory(module: &Module, events: usize) -> Result<Row> {
         let clock = Box::new(FlatOut(Instant::now()));
         let dealer = Dealer::new(events as u64, PER_MS_BUSY).looking();
         let seen = dealer.seen();
-        let roles = roles(module, count);
-        let deck = Deck::assemble(Box::new(dealer), clock, &roles, EngineConfig::default())?;
-        deck.engine.run(&mut Nobody)?;
+        let specs = specs(module, count);
+        let deck = Deck::assemble(Box::new(dealer), clock, &specs, EngineConfig::default())?;
+        deck.engine.run(&mut NullObserver)?;
         seen.get().copied().context("the dealer dealt to the end")
     };
     // A run beforehand, so that what a process allocates once is there.

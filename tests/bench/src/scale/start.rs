@@ -4,16 +4,17 @@
 //! runs one module under a thousand names; `distinct` is a thousand files of which no two have the same content, and so
 //! a thousand compilations.
 
+use super::counts::{FEW, MANY};
 use super::dealer::{Dealer, INSTRUMENTS, PER_MS_BUSY, ticker};
-use super::{FEW, MANY};
-use crate::deck::{Deck, FlatOut, Role};
+use crate::clock::FlatOut;
+use crate::deck::{Deck, StrategySpec};
 use crate::guests;
 use crate::row::{Claim, Goal, Row};
 use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{Host, HostConfig, Limits};
+use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 
 const COLD_S: f64 = 30.0;
 const WARM_S: f64 = 5.0;
@@ -50,26 +51,28 @@ fn cold_and_warm(benches: [&'static str; 2], bytes: &[u8], distinct: bool) -> Re
     benches.into_iter().zip([COLD_S, WARM_S]).map(row).collect()
 }
 
-/// Seconds from the files' bytes to an engine with `count` seats.
+/// Seconds from the files' bytes to an engine with `count` starts.
 fn start(bytes: &[u8], count: usize, distinct: bool, cache: &Path) -> Result<f64> {
     let files: Vec<Vec<u8>> = (0..count)
         .map(|at| guests::variant(bytes, if distinct { at as u64 } else { 0 }))
         .collect();
     let started = Instant::now();
-    let host = Host::new(HostConfig {
+    let host = Runtime::new(RuntimeConfig {
         cache: Some(cache.join("cache")),
-        ..HostConfig::default()
+        ..RuntimeConfig::default()
     })?;
-    let mut roles = Vec::new();
+    let mut specs = Vec::new();
     for (at, bytes) in files.iter().enumerate() {
         let name = format!("ema-{at}");
-        let module = host.load_bytes(bytes, &name, &name, &Limits::default())?;
-        roles.push(Role::named(&name, &module).with("instrument", &ticker(at % INSTRUMENTS)));
+        let module = host.load_bytes(bytes, &name, &name, &ResourceLimits::default())?;
+        specs.push(
+            StrategySpec::named(&name, &module).with("instrument", &ticker(at % INSTRUMENTS)),
+        );
     }
     let clock = Box::new(FlatOut(started));
     let dealer = Box::new(Dealer::new(0, PER_MS_BUSY));
-    let deck = Deck::assemble(dealer, clock, &roles, EngineConfig::default())?;
+    let deck = Deck::assemble(dealer, clock, &specs, EngineConfig::default())?;
     let elapsed = started.elapsed();
-    anyhow::ensure!(deck.casts.len() == count, "every strategy is seated");
+    anyhow::ensure!(deck.strategies.len() == count, "every strategy is seated");
     Ok(elapsed.as_secs_f64())
 }

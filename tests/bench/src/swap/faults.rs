@@ -1,14 +1,14 @@
-//! What a strategy that loops or traps costs, itself and the others.
+//! The cost of a strategy that loops or traps, for itself and the others.
 
-use super::Company;
-use crate::Effort;
+use super::modules::Modules;
 use crate::deck::{Deck, Market};
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, quantile};
 use crate::watch::{Seen, Watch};
 use anyhow::{Result, ensure};
 use tickdeck_engine::{EngineConfig, Notice, Observer, Status};
 use tickdeck_model::Timestamp;
-use tickdeck_strategy::Limits;
+use tickdeck_strategy::ResourceLimits;
 
 /// Market events of a run.
 const EVENTS: u64 = 100_000;
@@ -20,15 +20,15 @@ const FURTHER: usize = 1_237;
 /// A ratio that is no more than noise.
 const UNAFFECTED: f64 = 1.1;
 
-pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
+pub(super) fn run(effort: &Effort, modules: &Modules) -> Result<Vec<Row>> {
     let (mut looped, mut without, mut trapped) =
         (Faults::default(), Faults::default(), Faults::default());
-    play(effort, company, None, &mut Faults::default())?;
+    play(effort, modules, None, &mut Faults::default())?;
     for round in 0..effort.rounds {
         let at = FAIL_AT + round * FURTHER;
-        play(effort, company, Some((at, "true")), &mut looped)?;
-        play(effort, company, None, &mut without)?;
-        play(effort, company, Some((at, "false")), &mut trapped)?;
+        play(effort, modules, Some((at, "true")), &mut looped)?;
+        play(effort, modules, None, &mut without)?;
+        play(effort, modules, Some((at, "false")), &mut trapped)?;
     }
     for failed in [&looped, &trapped] {
         let (events, failures) = (failed.recovered_ms.len(), effort.rounds);
@@ -44,7 +44,7 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
         goal,
         more_is_better: false,
     };
-    let limit = vec![f64::from(Limits::default().time_ms); effort.rounds];
+    let limit = vec![f64::from(ResourceLimits::default().time_ms); effort.rounds];
     let same = "the same without a loop; calls of a strategy with another worker";
     Ok(vec![
         ms(
@@ -90,30 +90,30 @@ impl Faults {
 /// Plays a part of the capture with two workers: the strategy that fails with the first, its twin with the second.
 fn play(
     effort: &Effort,
-    company: &Company,
+    modules: &Modules,
     fail: Option<(usize, &str)>,
     faults: &mut Faults,
 ) -> Result<()> {
     let (failing, twin) = (Watch::new(true), Watch::new(true));
-    let mut roles = company.roles(&failing, &twin);
+    let mut specs = modules.specs(&failing, &twin);
     if let Some((at, by_loop)) = fail {
-        let role = roles.remove(0);
-        let role = role.with("fail_at", &at.to_string());
-        roles.insert(0, role.with("by_loop", by_loop));
+        let spec = specs.remove(0);
+        let spec = spec.with("fail_at", &at.to_string());
+        specs.insert(0, spec.with("by_loop", by_loop));
     }
     let config = EngineConfig {
         workers: 2,
         max_market_events: Some(EVENTS),
         ..EngineConfig::default()
     };
-    let deck = Deck::open(&Market::Captures(&effort.captures), &roles, config)?;
+    let deck = Deck::open(&Market::Captures(&effort.captures), &specs, config)?;
     let mut recovered = Recovered::default();
     deck.engine.run(&mut recovered)?;
     faults.add(failing.take(), &twin.take(), recovered.0);
     Ok(())
 }
 
-/// How long each recovery took, in ms.
+/// The duration of each recovery, in ms.
 #[derive(Default)]
 struct Recovered(Vec<f64>);
 

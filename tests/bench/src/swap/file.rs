@@ -1,20 +1,21 @@
 //! From a file in its place to the first event in the new code: the watcher, the loader and the engine of `tickdeck`, on
 //! the simulated exchange at its own pace.
 
+use crate::effort::Effort;
+use crate::guests;
 use crate::row::{Claim, Goal, Row};
-use crate::{Effort, guests};
 use anyhow::{Context, Result, anyhow};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use tickdeck::board::Board;
-use tickdeck::clock::{Pace, Stop};
-use tickdeck::config::Config;
-use tickdeck::grants::Grants;
-use tickdeck::stage::Stage;
-use tickdeck::wiring::{Overrides, Parts, Wired};
+use tickdeck_deck::assemble::DeckParts;
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::feed::OperatorFeed;
+use tickdeck_deck::start;
+use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Notice, Observer, Status, VersionChange};
-use tickdeck_model::{Registry, Timestamp};
+use tickdeck_model::Timestamp;
+use tickdeck_settings::config::Config;
 use tickdeck_strategy::watch::scan;
 
 const PLUGIN: &str = "ema-cross";
@@ -28,7 +29,7 @@ const REST: Duration = Duration::from_millis(400);
 /// Rounds, unless it is to be short.
 const ROUNDS: usize = 10;
 
-/// What the warm rounds alternate between; cold ones count up from there.
+/// The variants between which the warm rounds alternate; cold rounds use higher numbers.
 const WARM: [u64; 2] = [1, 2];
 
 pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
@@ -39,17 +40,22 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     for (name, file) in guests::modules()? {
         std::fs::copy(file, plugins.join(format!("{name}.wasm")))?;
     }
-    let stop = Stop::default();
-    let wired = wire(&plugins, &folders.path().join("cache"), stop.clone())?;
-    let controls = wired.engine.controls();
+    let stop = CancelToken::default();
+    let deck = start(DeckParts {
+        folder: Some(plugins.clone()),
+        cache: Some(folders.path().join("cache")),
+        pace: Pace::REAL,
+        stop: stop.clone(),
+        ..DeckParts::new(Config::default(), scan(&plugins)?)
+    })?;
+    let controls = deck.engine.controls();
     let (tell, live) = channel();
     let mut observer = Forwarding {
-        board: wired.board,
+        feed: deck.feed,
         live: tell,
     };
-    let stage = Stage::start(wired.setup, controls.clone())?;
     let (warm, cold) = std::thread::scope(|scope| {
-        let engine = scope.spawn(|| wired.engine.run(&mut observer));
+        let engine = scope.spawn(|| deck.engine.run(&mut observer));
         let measured = measure(&plugins, &live, rounds);
         stop.ask();
         controls.stop();
@@ -58,7 +64,7 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
             .map_err(|_| anyhow!("the engine panicked"))??;
         measured
     })?;
-    drop(stage);
+    drop(deck.lifecycle);
     let claim = |bench, goal| Claim {
         bench,
         unit: "ms",
@@ -71,25 +77,6 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
         claim("swap/file-to-event/warm-cache", 400.0).row(&warm, &settle),
         claim("swap/file-to-event/cold-cache", 1_500.0).row(&cold, &settle),
     ])
-}
-
-fn wire(plugins: &Path, cache: &Path, stop: Stop) -> Result<Wired> {
-    let parts = Parts {
-        config: Config::default(),
-        scan: scan(plugins)?,
-        folder: Some(plugins.to_owned()),
-        grants: Grants::in_memory(),
-        registry: Registry::new(),
-        keep: Box::new(|_| Ok(())),
-        cache: Some(cache.to_owned()),
-        pace: Pace::Times(1.0),
-        stop,
-        overrides: Overrides::default(),
-        first_order: 1,
-        killed: false,
-        journal: None,
-    };
-    parts.wire()
 }
 
 /// Milliseconds of every round, with code from the cache and with code that has to be compiled.
@@ -123,7 +110,7 @@ fn measure(
 
 /// Notes when a new version got its first event, and passes everything on.
 struct Forwarding {
-    board: Board,
+    feed: OperatorFeed,
     live: Sender<Instant>,
 }
 
@@ -137,10 +124,10 @@ impl Observer for Forwarding {
             // Nobody listens any more once all is measured.
             let _ = self.live.send(Instant::now());
         }
-        self.board.notice(at, notice);
+        self.feed.notice(at, notice);
     }
 
     fn status(&mut self, status: &Status) {
-        self.board.status(status);
+        self.feed.status(status);
     }
 }

@@ -1,9 +1,9 @@
-//! Swaps at full load: the pause, what is lost, and what the others notice.
+//! Swaps at full load: the pause, lost events, and the effect on the other strategies.
 
-use super::Company;
+use super::modules::Modules;
 use super::operator::Operator;
-use crate::Effort;
 use crate::deck::{Deck, Market};
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row, quantile};
 use crate::watch::Watch;
 use anyhow::{Context, Result, anyhow};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tickdeck_engine::{EngineConfig, Notice, Observer, Report, Status, VersionChange};
 use tickdeck_model::Timestamp;
 
-/// How often an operator swaps.
+/// The rate of an operator's swaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
     Never,
@@ -26,7 +26,7 @@ const STEADY: Duration = Duration::from_millis(5);
 /// Rounds at most, in case a capture is too short for swaps.
 const MOST_ROUNDS: usize = 200;
 
-/// What was measured in all runs of a pace.
+/// The measurements of all runs of a pace.
 #[derive(Default)]
 struct Figures {
     pauses_us: Vec<f64>,
@@ -41,7 +41,7 @@ struct Figures {
     gaps_us: Vec<f64>,
 }
 
-pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
+pub(super) fn run(effort: &Effort, modules: &Modules) -> Result<Vec<Row>> {
     let [mut never, mut steady, mut fast] = <[Figures; 3]>::default();
     let mut rounds = 0;
     let enough = |rounds, swaps| rounds >= effort.rounds && swaps >= effort.swaps;
@@ -51,11 +51,11 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
             (Pace::Steady, &mut steady),
             (Pace::BackToBack, &mut fast),
         ] {
-            play(effort, company, pace, figures)?;
+            play(effort, modules, pace, figures)?;
             if rounds == 0 {
                 // The first run of each fills caches and does not count.
                 *figures = Figures::default();
-                play(effort, company, pace, figures)?;
+                play(effort, modules, pace, figures)?;
             }
         }
         rounds += 1;
@@ -64,20 +64,20 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Vec<Row>> {
 }
 
 /// Plays the capture once.
-fn play(effort: &Effort, company: &Company, pace: Pace, figures: &mut Figures) -> Result<()> {
+fn play(effort: &Effort, modules: &Modules, pace: Pace, figures: &mut Figures) -> Result<()> {
     let (counter, twin) = (Watch::new(false), Watch::new(true));
-    let roles = company.roles(&counter, &twin);
+    let specs = modules.specs(&counter, &twin);
     let market = Market::Captures(&effort.captures);
-    let deck = Deck::open(&market, &roles, EngineConfig::default())?;
+    let deck = Deck::open(&market, &specs, EngineConfig::default())?;
     let operator = Operator {
         controls: deck.engine.controls(),
         registry: deck.registry,
-        cast: deck
-            .casts
+        strategy: deck
+            .strategies
             .first()
             .context("the counter sits first")?
             .clone(),
-        company,
+        modules,
     };
     let mut pauses = Pauses::default();
     let (swaps, report) = std::thread::scope(|scope| -> Result<(usize, Report)> {
@@ -108,7 +108,7 @@ fn play(effort: &Effort, company: &Company, pace: Pace, figures: &mut Figures) -
     Ok(())
 }
 
-/// What a counter counted: its events, their sequences mixed, the last of them.
+/// The state of a counter: its events, a mix of their sequences, the last of them.
 #[derive(PartialEq, Eq)]
 struct Count {
     events: u64,
@@ -123,7 +123,7 @@ impl Count {
         Ok(Self { events, mix, last })
     }
 
-    /// How many events are missing or came twice, by the twin's count and by the engine's; at least one if the
+    /// Returns the number of missing or duplicated events, by the twin's count and by the engine's; at least one if the
     /// sequences differ.
     fn astray(&self, twin: &Self, report: &Report) -> f64 {
         let delivered = report.status.strategies.first();
@@ -133,7 +133,7 @@ impl Count {
     }
 }
 
-/// How long no version was there to be called.
+/// The times during which no version could be called.
 #[derive(Default)]
 struct Pauses {
     us: Vec<f64>,

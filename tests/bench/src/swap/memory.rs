@@ -1,12 +1,12 @@
-//! Whether what was swapped out is gone: resident memory within one run.
+//! Checks that swapped-out versions are freed: resident memory within one run.
 //!
-//! An engine that starts grows for a while with nothing swapped: the ring's pages are touched for the first time,
-//! histories fill up to their bounds. So the first swap comes once the run's memory has stopped growing.
+//! An engine grows for a while after its start even without swaps: the ring's pages are touched for the first time, and
+//! histories fill up to their bounds. So the first swap comes once the memory of the run has stopped growing.
 
-use super::Company;
+use super::modules::Modules;
 use super::operator::Operator;
-use crate::Effort;
-use crate::deck::{Deck, Market, Nobody};
+use crate::deck::{Deck, Market, NullObserver};
+use crate::effort::Effort;
 use crate::row::{Claim, Goal, Row};
 use crate::watch::Watch;
 use anyhow::{Context, Result, anyhow};
@@ -25,20 +25,20 @@ const STILL: Duration = Duration::from_secs(2);
 /// Looks, [`STILL`] apart, until it is taken as it is.
 const MOST_LOOKS: usize = 10;
 
-pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
+pub(super) fn run(effort: &Effort, modules: &Modules) -> Result<Row> {
     let (counter, twin) = (Watch::new(false), Watch::new(false));
-    let roles = company.roles(&counter, &twin);
-    let deck = Deck::open(&Market::Simulated, &roles, EngineConfig::default())?;
+    let specs = modules.specs(&counter, &twin);
+    let deck = Deck::open(&Market::Simulated, &specs, EngineConfig::default())?;
     let controls = deck.engine.controls();
     let operator = Operator {
         controls: controls.clone(),
         registry: deck.registry,
-        cast: deck
-            .casts
+        strategy: deck
+            .strategies
             .first()
             .context("the counter sits first")?
             .clone(),
-        company,
+        modules,
     };
     let (before, after) = std::thread::scope(|scope| -> Result<(f64, f64)> {
         let swaps = effort.swaps;
@@ -53,7 +53,7 @@ pub(super) fn run(effort: &Effort, company: &Company) -> Result<Row> {
             controls.stop();
             grown.and(swapped).and_then(|_| Ok((before?, after?)))
         });
-        deck.engine.run(&mut Nobody)?;
+        deck.engine.run(&mut NullObserver)?;
         let joined = operator.join();
         joined.map_err(|_| anyhow!("the operator panicked"))?
     })?;

@@ -1,24 +1,24 @@
-//! What the loader does with a version that is compiled, on a thread of its own.
+//! The loader's steps with a compiled version, on a thread of its own.
 
-use super::Company;
-use crate::deck::Cast;
+use super::modules::Modules;
+use crate::deck::ResolvedStrategy;
 use anyhow::{Result, anyhow, bail};
 use std::sync::Arc;
 use tickdeck_engine::port::StopReason;
-use tickdeck_engine::{Change, Changed, Controls};
+use tickdeck_engine::{ChangeResult, EngineHandle, StrategyChange};
 use tickdeck_model::Registry;
 
 /// Swaps a strategy while its engine runs.
 pub(super) struct Operator<'a> {
-    pub(super) controls: Controls,
+    pub(super) controls: EngineHandle,
     pub(super) registry: Arc<Registry>,
-    pub(super) cast: Cast,
-    pub(super) company: &'a Company,
+    pub(super) strategy: ResolvedStrategy,
+    pub(super) modules: &'a Modules,
 }
 
 impl Operator<'_> {
-    /// Swaps one version after another until `most` have taken over or the run is over; returns how many did. `after` is
-    /// told of each.
+    /// Swaps one version after another until `most` have taken over or the run is over, and returns their number. Calls
+    /// `after` after each.
     pub(super) fn swap(&self, most: usize, mut after: impl FnMut(usize)) -> Result<usize> {
         for swaps in 0..most {
             if !self.swap_once(swaps)? {
@@ -29,25 +29,25 @@ impl Operator<'_> {
         Ok(most)
     }
 
-    /// False if the run is over.
+    /// Returns false if the run is over.
     fn swap_once(&self, number: usize) -> Result<bool> {
-        let builds = &self.company.counters;
+        let builds = &self.modules.counters;
         let (program, version) = self
-            .cast
+            .strategy
             .version(&builds[(number + 1) % builds.len()], &self.registry);
-        let Some(changed) = self.ask(Change::Rehearse(self.cast.id))? else {
+        let Some(changed) = self.ask(StrategyChange::DryRun(self.strategy.id))? else {
             return Ok(false);
         };
-        let Changed::Rehearsal(rehearsal) = changed else {
+        let ChangeResult::DryRun(dry_run) = changed else {
             bail!("the engine answered something else");
         };
-        rehearsal.run(&version)?;
+        dry_run.run(&version)?;
         program.prepare()?;
-        let swap = Change::Swap(self.cast.id, Box::new(version));
+        let swap = StrategyChange::Swap(self.strategy.id, Box::new(version));
         let Some(changed) = self.ask(swap)? else {
             return Ok(false);
         };
-        let Changed::Swapped(swapped) = changed else {
+        let ChangeResult::Swapped(swapped) = changed else {
             bail!("the engine answered something else");
         };
         if let Some(mut retired) = swapped.retired {
@@ -56,7 +56,7 @@ impl Operator<'_> {
         Ok(true)
     }
 
-    fn ask(&self, change: Change) -> Result<Option<Changed>> {
+    fn ask(&self, change: StrategyChange) -> Result<Option<ChangeResult>> {
         match self.controls.change(change).recv() {
             Ok(changed) => changed.map(Some).map_err(|why| anyhow!(why)),
             Err(_) => Ok(None),

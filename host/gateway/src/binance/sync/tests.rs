@@ -29,7 +29,7 @@ fn update(first_id: u64, last_id: u64) -> DepthUpdate {
     }
 }
 
-/// What was told, in short: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
+/// The events, abbreviated: `stale`, `live`, `clear`, `=B10x1` (snapshot), `+S12x0` (delta), `.` after the last.
 fn short(out: &mut Vec<Body>) -> String {
     let text = |body: Body| match body {
         Body::Venue(status) => status.state.to_string(),
@@ -52,7 +52,7 @@ fn synced(recovery: Recovery) -> BookSync {
     let snapshot = levels(&[(10, 1), (9, 2)], &[(12, 3)]);
     assert_eq!(
         sync.snapshot(&DepthSnapshot { last_id: 100 }, &snapshot, &mut Vec::new()),
-        Step::Synced(Synced::Snapshot)
+        SyncStep::Synced(Synced::Snapshot)
     );
     sync
 }
@@ -62,7 +62,7 @@ fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
     let (mut sync, mut out) = (sync(Recovery::Snapshot), Vec::new());
     assert_eq!(
         sync.depth(&update(90, 95), &levels(&[(10, 7)], &[]), &mut out),
-        Step::Kept
+        SyncStep::Kept
     );
     assert_eq!(
         sync.take_request(),
@@ -71,7 +71,7 @@ fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
     assert_eq!(sync.take_request(), None, "each request is given once");
     assert_eq!(
         sync.depth(&update(96, 104), &levels(&[(10, 5)], &[(12, 0)]), &mut out),
-        Step::Kept
+        SyncStep::Kept
     );
     assert_eq!(short(&mut out), "stale");
     assert!(!sync.is_live());
@@ -80,24 +80,24 @@ fn diffs_before_the_snapshot_are_kept_and_those_it_holds_are_dropped() {
         &levels(&[(10, 1)], &[(12, 3), (13, 1)]),
         &mut out,
     );
-    assert_eq!(step, Step::Synced(Synced::Snapshot));
+    assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x5 =S13x1. live");
     assert_eq!(
         sync.depth(&update(105, 105), &levels(&[], &[]), &mut out),
-        Step::Applied
+        SyncStep::Applied
     );
 }
 
 #[test]
 fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
     for (first, last, step) in [
-        (101, 101, Step::Applied),
-        (95, 101, Step::Applied),
-        (95, 100, Step::Duplicate),
+        (101, 101, SyncStep::Applied),
+        (95, 101, SyncStep::Applied),
+        (95, 100, SyncStep::Duplicate),
         (
             102,
             103,
-            Step::Gap {
+            SyncStep::Gap {
                 expected: 101,
                 got: 102,
             },
@@ -115,7 +115,7 @@ fn the_first_diff_may_straddle_the_snapshot_and_no_later_one_may() {
     let overlapping = sync.depth(&update(101, 103), &levels(&[], &[]), &mut Vec::new());
     assert_eq!(
         overlapping,
-        Step::Gap {
+        SyncStep::Gap {
             expected: 102,
             got: 101
         }
@@ -131,7 +131,7 @@ fn a_repeated_diff_is_ignored_and_changes_nothing() {
     let before = sync.book().clone();
     assert_eq!(
         sync.depth(&update(101, 103), &levels(&[(11, 99)], &[]), &mut out),
-        Step::Duplicate
+        SyncStep::Duplicate
     );
     assert_eq!(*sync.book(), before);
     assert!(out.is_empty() && sync.is_live());
@@ -142,7 +142,7 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
     let (mut sync, mut out) = (synced(Recovery::Snapshot), Vec::new());
     assert_eq!(
         sync.depth(&update(103, 104), &levels(&[(10, 8)], &[]), &mut out),
-        Step::Gap {
+        SyncStep::Gap {
             expected: 101,
             got: 103
         }
@@ -154,21 +154,21 @@ fn a_gap_makes_the_book_stale_until_a_new_snapshot_covers_it() {
     );
     assert_eq!(
         sync.depth(&update(105, 106), &levels(&[(9, 0)], &[]), &mut out),
-        Step::Kept
+        SyncStep::Kept
     );
     let old = sync.snapshot(
         &DepthSnapshot { last_id: 101 },
         &levels(&[(10, 1)], &[]),
         &mut out,
     );
-    assert_eq!(old, Step::SnapshotTooOld);
+    assert_eq!(old, SyncStep::SnapshotTooOld);
     assert!(sync.take_request().is_some() && out.is_empty());
     let new = sync.snapshot(
         &DepthSnapshot { last_id: 102 },
         &levels(&[(10, 1), (9, 2)], &[(12, 3)]),
         &mut out,
     );
-    assert_eq!(new, Step::Synced(Synced::Snapshot));
+    assert_eq!(new, SyncStep::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x8 =S12x3. live");
 }
 
@@ -178,7 +178,7 @@ fn a_gap_while_waiting_starts_the_waiting_over() {
     sync.depth(&update(90, 95), &levels(&[], &[]), &mut out);
     assert_eq!(
         sync.depth(&update(99, 110), &levels(&[], &[]), &mut out),
-        Step::Gap {
+        SyncStep::Gap {
             expected: 96,
             got: 99
         }
@@ -187,7 +187,7 @@ fn a_gap_while_waiting_starts_the_waiting_over() {
     let step = sync.snapshot(&DepthSnapshot { last_id: 96 }, &levels(&[], &[]), &mut out);
     assert_eq!(
         step,
-        Step::SnapshotTooOld,
+        SyncStep::SnapshotTooOld,
         "it does not reach the diffs kept"
     );
 }
@@ -202,13 +202,13 @@ fn what_is_kept_while_waiting_is_bounded() {
     let step = sync.snapshot(&DepthSnapshot { last_id: 5 }, &levels(&[], &[]), &mut out);
     assert_eq!(
         step,
-        Step::SnapshotTooOld,
+        SyncStep::SnapshotTooOld,
         "the diffs that follow it were let go"
     );
 }
 
 /// A snapshot that is cut, whose bids then all go; a level far below it has become known before.
-fn walked_beyond(recovery: Recovery) -> (BookSync, Step, String) {
+fn walked_beyond(recovery: Recovery) -> (BookSync, SyncStep, String) {
     let (mut sync, mut out) = (sync(recovery), Vec::new());
     let bids: Vec<(i64, i64)> = (0..CUT_AT_LEVELS as i64)
         .map(|at| (1_000 - at, 1))
@@ -234,7 +234,7 @@ fn walked_beyond(recovery: Recovery) -> (BookSync, Step, String) {
 #[test]
 fn a_price_that_walks_beyond_the_snapshots_depth_is_not_believed() {
     let (mut sync, step, told) = walked_beyond(Recovery::Snapshot);
-    assert_eq!((step, told.as_str()), (Step::BeyondSnapshot, "stale"));
+    assert_eq!((step, told.as_str()), (SyncStep::BeyondSnapshot, "stale"));
     assert!(sync.take_request().is_some() && !sync.is_live());
 }
 
@@ -242,7 +242,10 @@ fn a_price_that_walks_beyond_the_snapshots_depth_is_not_believed() {
 fn beyond_the_snapshot_the_exchanges_own_top_decides() {
     for (true_bid, goes_on) in [(500, true), (700, false)] {
         let (mut sync, step, told) = walked_beyond(Recovery::Evidence { agreements: 2 });
-        assert_eq!((step, told.as_str()), (Step::BeyondSnapshot, "+B1000x0."));
+        assert_eq!(
+            (step, told.as_str()),
+            (SyncStep::BeyondSnapshot, "+B1000x0.")
+        );
         assert!(sync.take_request().is_some() && sync.is_live());
         let bid = (Price(true_bid), Size(1));
         let mut out = Vec::new();
@@ -283,7 +286,7 @@ fn without_a_snapshot_the_top_must_be_proven_and_stays_on_trial() {
         "one top differed, one agreed, one is open"
     );
     let step = sync.ticker(&ticker(113, 9, 12), &mut out);
-    assert_eq!(step, Some(Step::Synced(Synced::Evidence)));
+    assert_eq!(step, Some(SyncStep::Synced(Synced::Evidence)));
     assert_eq!(short(&mut out), "clear =B9x1 =B8x1 =B7x4 =S13x1. live");
     // A level comes to the top that the book never saw.
     sync.depth(&update(113, 114), &levels(&[(7, 5)], &[]), &mut out);
@@ -303,6 +306,6 @@ fn a_later_snapshot_replaces_a_book_that_is_being_rebuilt() {
         &levels(&[(10, 1)], &[(12, 3)]),
         &mut out,
     );
-    assert_eq!(step, Step::Synced(Synced::Snapshot));
+    assert_eq!(step, SyncStep::Synced(Synced::Snapshot));
     assert_eq!(short(&mut out), "clear =B10x1 =B8x1 =S12x3. live");
 }

@@ -103,7 +103,7 @@ fn fills(events: &[Event]) -> Vec<Fill> {
 }
 
 /// `number status reason` of each update.
-fn told(events: &[Event]) -> Vec<String> {
+fn describe(events: &[Event]) -> Vec<String> {
     updates(events)
         .iter()
         .map(|update| format!("{} {} {}", update.order, update.status, update.reason))
@@ -163,7 +163,7 @@ const SESSION_OF_SEED_7: u64 = 18_192_776_248_744_093_864;
 #[test]
 fn a_market_order_fills_at_the_quote_and_pays_the_taker_fee() {
     let events = play(&[send(100, market(1, Side::Buy, 100))], 120);
-    assert_eq!(told(&events), ["1 accepted normal"]);
+    assert_eq!(describe(&events), ["1 accepted normal"]);
     let fill = fills(&events)[0];
     assert_eq!(
         (fill.size, fill.liquidity, fill.side),
@@ -275,19 +275,19 @@ fn the_venue_refuses_with_its_reason() {
         "99 cancel-rejected unknown-order",
         "1 modify-rejected unknown-order",
     ];
-    assert_eq!(told(&play(&commands, 150)), expected);
+    assert_eq!(describe(&play(&commands, 150)), expected);
 }
 
 #[test]
 fn short_selling_is_as_configured() {
     let sell = [send(100, market(1, Side::Sell, 100))];
-    assert_eq!(told(&play(&sell, 150)), ["1 accepted normal"]);
+    assert_eq!(describe(&play(&sell, 150)), ["1 accepted normal"]);
     let no_short = SimConfig {
         allow_short: false,
         ..SimConfig::default()
     };
     assert_eq!(
-        told(&play_with(no_short, &sell, 150)),
+        describe(&play_with(no_short, &sell, 150)),
         ["1 rejected insufficient-funds"]
     );
 }
@@ -325,7 +325,7 @@ fn a_resting_order_is_replaced_and_canceled() {
         "1 canceled normal",
         "1 cancel-rejected unknown-order",
     ];
-    assert_eq!(told(&events), expected);
+    assert_eq!(describe(&events), expected);
     assert_eq!(
         (updates(&events)[1].price, updates(&events)[1].size),
         (Price(5_980_000), Size(700))
@@ -359,7 +359,7 @@ fn each_immediate_order_ends_as_its_terms_say() {
         "3 accepted normal",
         "3 triggered normal",
     ];
-    assert_eq!(told(&events), expected);
+    assert_eq!(describe(&events), expected);
     assert_eq!(
         fills(&events)
             .iter()
@@ -385,7 +385,10 @@ fn a_day_order_expires_at_midnight_utc() {
         &[send(-100, order)],
         50,
     );
-    assert_eq!(told(&events), ["1 accepted normal", "1 expired day-end"]);
+    assert_eq!(
+        describe(&events),
+        ["1 accepted normal", "1 expired day-end"]
+    );
     let end = events.iter().find(|event| matches!(event.body(), Body::Order(update) if update.status == OrderStatus::Expired));
     assert_eq!(end.map(|event| event.ts_venue), Some(START));
 }
@@ -417,7 +420,7 @@ fn two_strategies_of_the_deck_never_trade_with_each_other() {
         102,
     );
     assert_eq!(
-        told(&events).last().map(String::as_str),
+        describe(&events).last().map(String::as_str),
         Some("9 expired venue")
     );
 }
@@ -444,7 +447,7 @@ fn the_feed_ends_at_its_bound_and_orders_are_still_answered() {
         panic!("a command is under way")
     };
     exchange.poll(due + 1, &mut events).unwrap();
-    assert_eq!(told(&events), ["1 accepted normal"]);
+    assert_eq!(describe(&events), ["1 accepted normal"]);
     assert_eq!(fills(&events).len(), 1);
     assert!(
         events.iter().all(Event::changes_portfolio),

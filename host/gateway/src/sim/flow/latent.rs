@@ -1,11 +1,11 @@
-//! The fair values that nobody sees: a common market factor with trends and jumps, and each instrument's own deviation.
+//! The latent fair values: a common market factor with trends and jumps, and each instrument's own deviation.
 //!
 //! The factor drifts by regime, diffuses, jumps (jumps fade), and is drawn back gently so that a long session stays in
 //! range. An instrument's own deviation reverts faster, so instruments of the same market weight are cointegrated.
-//! Advanced on a fixed grid of venue time by a stream of its own: no order of anyone moves it.
+//! Advanced on a fixed grid of venue time by a stream of its own: no order moves it.
 
 use super::super::config::SimConfig;
-use super::super::dice::Dice;
+use crate::sim::rng::SimRng;
 use tickdeck_model::Timestamp;
 
 /// The grid.
@@ -34,11 +34,11 @@ const FLOOR: f64 = 0.2;
 /// The fair values of all instruments.
 #[derive(Debug)]
 pub(super) struct Latent {
-    dice: Dice,
+    rng: SimRng,
     reached: Timestamp,
     market_bp: f64,
     jump_bp: f64,
-    /// Where the jump under way leads.
+    /// Target of the jump in progress.
     jump_target_bp: f64,
     trend_bp: f64,
     instruments: Vec<FairValue>,
@@ -59,7 +59,7 @@ impl Latent {
             own_bp: 0.0,
         });
         Self {
-            dice: Dice::new(config.seed, 0),
+            rng: SimRng::new(config.seed, 0),
             reached: config.start,
             market_bp: 0.0,
             jump_bp: 0.0,
@@ -85,21 +85,21 @@ impl Latent {
     }
 
     fn step(&mut self) {
-        if self.dice.chance(STEP_S / REGIME_LASTS_S) {
-            self.trend_bp = (self.dice.below(3) as f64 - 1.0) * TREND_BP;
+        if self.rng.chance(STEP_S / REGIME_LASTS_S) {
+            self.trend_bp = (self.rng.below(3) as f64 - 1.0) * TREND_BP;
         }
         self.jump_target_bp -= self.jump_target_bp * STEP_S / JUMP_FADES_S;
         self.jump_bp += (self.jump_target_bp - self.jump_bp) * STEP_S / JUMP_RISES_S;
-        if self.dice.chance(STEP_S / JUMP_EVERY_S) {
-            let size = SMALLEST_JUMP_BP + self.dice.unit() * (LARGEST_JUMP_BP - SMALLEST_JUMP_BP);
-            self.jump_target_bp += if self.dice.chance(0.5) { size } else { -size };
+        if self.rng.chance(STEP_S / JUMP_EVERY_S) {
+            let size = SMALLEST_JUMP_BP + self.rng.unit() * (LARGEST_JUMP_BP - SMALLEST_JUMP_BP);
+            self.jump_target_bp += if self.rng.chance(0.5) { size } else { -size };
         }
         let pull = self.market_bp / MARKET_REVERSION_S;
         self.market_bp +=
-            (self.trend_bp - pull) * STEP_S + MARKET_DIFFUSION_BP * ROOT_STEP_S * self.dice.bell();
+            (self.trend_bp - pull) * STEP_S + MARKET_DIFFUSION_BP * ROOT_STEP_S * self.rng.bell();
         for fair in &mut self.instruments {
             let pull = fair.own_bp / OWN_REVERSION_S;
-            fair.own_bp += OWN_DIFFUSION_BP * ROOT_STEP_S * self.dice.bell() - pull * STEP_S;
+            fair.own_bp += OWN_DIFFUSION_BP * ROOT_STEP_S * self.rng.bell() - pull * STEP_S;
         }
     }
 }

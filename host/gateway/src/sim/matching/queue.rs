@@ -1,6 +1,6 @@
 //! Storage of the book: orders in a slab, linked into the queues of their levels; levels in a slab, found by price.
 
-use super::{LevelView, Working};
+use super::{LevelView, RestingOrder};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use tickdeck_model::{Price, Side, Size, TimeInForce};
@@ -9,7 +9,7 @@ use tickdeck_model::{Price, Side, Size, TimeInForce};
 #[derive(Debug, Default)]
 pub(super) struct Ladder(BTreeMap<i64, u32>);
 
-/// Every order that works, and every level.
+/// All working orders, and all levels.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     slots_by_id: HashMap<u64, u32, BuildHasherDefault<IdHasher>>,
@@ -20,12 +20,12 @@ pub(super) struct Queues {
     arrivals: u64,
 }
 
-/// Where an order stands in the book.
+/// The place of an order in the book.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
     /// In the queue of a level.
     Resting {
-        /// Which level.
+        /// The level.
         level: u32,
         /// The order before it.
         older: Option<u32>,
@@ -38,7 +38,7 @@ pub(super) enum Place {
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
-    working: Working,
+    working: RestingOrder,
     arrival: u64,
     place: Place,
     /// False once removed, until the slot is used again.
@@ -55,7 +55,7 @@ struct Level {
     newest: Option<u32>,
 }
 
-/// Spreads the ids over the table by one multiplication; they are ours or counted, so nobody crafts collisions.
+/// Spreads the ids over the table by one multiplication; they are ours or consecutive, so nobody can craft collisions.
 #[derive(Debug, Default)]
 pub(super) struct IdHasher(u64);
 
@@ -107,7 +107,7 @@ impl Queues {
         self.slots_by_id.get(&id).copied()
     }
 
-    pub(super) fn working(&self, slot: u32) -> &Working {
+    pub(super) fn working(&self, slot: u32) -> &RestingOrder {
         &self.nodes[slot as usize].working
     }
 
@@ -156,7 +156,8 @@ impl Queues {
             .expect("a level is closed with its last order")
     }
 
-    /// What a level offers an order of `account`, at most `wanted`, and whether an order of that account stops it.
+    /// Returns the size that a level offers an order of `account`, up to `wanted`, and whether an order of that account
+    /// stops it.
     pub(super) fn offered_to(&self, account: Option<u32>, level: u32, wanted: i64) -> (i64, bool) {
         let level = &self.levels[level as usize];
         if account.is_none() {
@@ -191,11 +192,11 @@ impl Queues {
         put(&mut self.levels, &mut self.free_levels, level)
     }
 
-    pub(super) fn add_waiting(&mut self, working: Working) -> u32 {
+    pub(super) fn add_waiting(&mut self, working: RestingOrder) -> u32 {
         self.add(working, Place::Waiting)
     }
 
-    pub(super) fn add_resting(&mut self, working: Working, level: u32) {
+    pub(super) fn add_resting(&mut self, working: RestingOrder, level: u32) {
         let older = self.levels[level as usize].newest;
         let slot = self.add(
             working,
@@ -254,7 +255,7 @@ impl Queues {
         closed
     }
 
-    fn add(&mut self, working: Working, place: Place) -> u32 {
+    fn add(&mut self, working: RestingOrder, place: Place) -> u32 {
         let node = Node {
             working,
             arrival: self.arrivals,
@@ -274,7 +275,7 @@ impl Queues {
         self.free_nodes.push(slot);
     }
 
-    /// Sets what comes behind an order, or the level's oldest order where there is none.
+    /// Sets the order behind an order, or the level's oldest order if there is none.
     fn set_newer(&mut self, of: Option<u32>, in_level: u32, next: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { newer, .. }) => *newer = next,
@@ -282,7 +283,7 @@ impl Queues {
         }
     }
 
-    /// Sets what comes before an order, or the level's newest order where there is none.
+    /// Sets the order before an order, or the level's newest order if there is none.
     fn set_older(&mut self, of: Option<u32>, in_level: u32, previous: Option<u32>) {
         match of.map(|slot| &mut self.nodes[slot as usize].place) {
             Some(Place::Resting { older, .. }) => *older = previous,

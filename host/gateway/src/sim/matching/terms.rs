@@ -1,10 +1,10 @@
-//! What the book takes in and what it answers.
+//! Orders and outcomes of the book.
 
 use tickdeck_model::{OrderType, Price, Reason, Side, Size, TimeInForce};
 
 /// An order as it reaches the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
+pub struct BookOrder {
     /// Unique among the orders that work.
     pub id: u64,
     /// Orders of one account never trade with each other; `None` trades with everyone.
@@ -13,7 +13,7 @@ pub struct Order {
     pub side: Side,
     /// How it is priced.
     pub kind: OrderType,
-    /// How long it works.
+    /// Its time in force.
     pub time_in_force: TimeInForce,
     /// Rejected rather than traded at once. Only for limit orders that may rest.
     pub post_only: bool,
@@ -27,73 +27,73 @@ pub struct Order {
 
 /// An order that rests in the book or waits for its stop price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Working {
+pub struct RestingOrder {
     /// The order, with the price and whole size now in force.
-    pub order: Order,
+    pub order: BookOrder,
     /// Filled so far.
     pub filled: Size,
 }
 
-impl Working {
-    /// What is still to be filled.
+impl RestingOrder {
+    /// The size that is not filled yet.
     pub fn left(&self) -> Size {
         Size(self.order.size.0 - self.filled.0)
     }
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Taken in: it trades, rests or waits for its stop price. Follows nothing but a submit.
+pub enum MatchOutcome {
+    /// Accepted: the order trades, rests or waits for its stop price. Only a submit has this outcome.
     Accepted {
-        /// Whose.
+        /// The order's id.
         id: u64,
     },
-    /// Not taken in.
+    /// Not accepted.
     Rejected {
-        /// Whose.
+        /// The order's id.
         id: u64,
         /// Why.
         reason: Reason,
     },
-    /// Its stop price was reached: it trades or rests from here on.
+    /// The stop price was reached: the order trades or rests from now on.
     Triggered {
-        /// Whose.
+        /// The order's id.
         id: u64,
     },
     /// Two orders traded.
     Traded(Match),
-    /// It works with these terms now.
+    /// The order now works with these terms.
     Replaced {
-        /// Whose.
+        /// The order's id.
         id: u64,
         /// Limit price in force.
         price: Price,
         /// Whole size in force.
         size: Size,
     },
-    /// It works as before.
+    /// The order works as before.
     ModifyRejected {
-        /// Whose.
+        /// The order's id.
         id: u64,
         /// Why.
         reason: Reason,
     },
     /// Taken off the book on request.
     Canceled {
-        /// Whose.
+        /// The order's id.
         id: u64,
     },
     /// There is no such order to cancel.
     CancelRejected {
-        /// Whose.
+        /// The order's id.
         id: u64,
         /// Why.
         reason: Reason,
     },
-    /// Its remainder ended by its own terms.
+    /// The remainder ended by the order's own terms.
     Expired {
-        /// Whose.
+        /// The order's id.
         id: u64,
         /// Why; [`Reason::Venue`] where it met an order of its own account.
         reason: Reason,
@@ -111,7 +111,7 @@ pub struct Match {
     pub side: Side,
     /// The maker's price.
     pub price: Price,
-    /// How much.
+    /// The size.
     pub size: Size,
 }
 
@@ -120,16 +120,16 @@ pub struct Match {
 pub struct LevelView {
     /// Its price.
     pub price: Price,
-    /// Sum of what its orders still offer; held at the largest `i64` should it ever pass it.
+    /// Total remaining size of its orders, capped at the largest `i64`.
     pub size: Size,
     /// Number of orders.
     pub orders: u32,
 }
 
-/// What an order would find on the other side.
+/// The liquidity that an order would find on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
-    /// How much it would fill.
+    /// The size that it would fill.
     pub size: Size,
     /// The last price it would trade at; `None` if it would not trade.
     pub worst: Option<Price>,

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 const ME: Option<u32> = Some(1);
 
-fn limit(id: u64, side: Side, size: i64, price: i64) -> Order {
-    Order {
+fn limit(id: u64, side: Side, size: i64, price: i64) -> BookOrder {
+    BookOrder {
         id,
         account: None,
         side,
@@ -19,67 +19,67 @@ fn limit(id: u64, side: Side, size: i64, price: i64) -> Order {
     }
 }
 
-fn buy(id: u64, size: i64, price: i64) -> Order {
+fn buy(id: u64, size: i64, price: i64) -> BookOrder {
     limit(id, Side::Buy, size, price)
 }
 
-fn sell(id: u64, size: i64, price: i64) -> Order {
+fn sell(id: u64, size: i64, price: i64) -> BookOrder {
     limit(id, Side::Sell, size, price)
 }
 
-fn market(id: u64, side: Side, size: i64) -> Order {
-    Order {
+fn market(id: u64, side: Side, size: i64) -> BookOrder {
+    BookOrder {
         kind: OrderType::Market,
         ..limit(id, side, size, 0)
     }
 }
 
-fn stop(id: u64, side: Side, size: i64, at: i64) -> Order {
-    Order {
+fn stop(id: u64, side: Side, size: i64, at: i64) -> BookOrder {
+    BookOrder {
         kind: OrderType::Stop,
         stop_price: Price(at),
         ..limit(id, side, size, 0)
     }
 }
 
-fn stop_limit(id: u64, side: Side, size: i64, at: i64, price: i64) -> Order {
-    Order {
+fn stop_limit(id: u64, side: Side, size: i64, at: i64, price: i64) -> BookOrder {
+    BookOrder {
         kind: OrderType::StopLimit,
         stop_price: Price(at),
         ..limit(id, side, size, price)
     }
 }
 
-fn with(time_in_force: TimeInForce, order: Order) -> Order {
-    Order {
+fn with(time_in_force: TimeInForce, order: BookOrder) -> BookOrder {
+    BookOrder {
         time_in_force,
         ..order
     }
 }
 
-fn post_only(order: Order) -> Order {
-    Order {
+fn post_only(order: BookOrder) -> BookOrder {
+    BookOrder {
         post_only: true,
         ..order
     }
 }
 
-fn mine(order: Order) -> Order {
-    Order {
+fn mine(order: BookOrder) -> BookOrder {
+    BookOrder {
         account: ME,
         ..order
     }
 }
 
 /// A line per outcome: `+1` accepted, `1x2 5@100` taker 1 took 5 at 100 from maker 2, and so on.
-fn told(outcomes: &[Outcome]) -> String {
+fn describe(outcomes: &[MatchOutcome]) -> String {
     let lines: Vec<String> = outcomes
         .iter()
         .map(|outcome| match outcome {
-            Outcome::Accepted { id } => format!("+{id}"),
-            Outcome::Rejected { id, reason } => format!("!{id} {reason}"),
-            Outcome::Triggered { id } => format!("^{id}"),
-            Outcome::Traded(Match {
+            MatchOutcome::Accepted { id } => format!("+{id}"),
+            MatchOutcome::Rejected { id, reason } => format!("!{id} {reason}"),
+            MatchOutcome::Triggered { id } => format!("^{id}"),
+            MatchOutcome::Traded(Match {
                 maker,
                 taker,
                 price,
@@ -88,18 +88,18 @@ fn told(outcomes: &[Outcome]) -> String {
             }) => {
                 format!("{taker}x{maker} {}@{}", size.0, price.0)
             }
-            Outcome::Replaced { id, price, size } => format!("~{id} {}@{}", size.0, price.0),
-            Outcome::ModifyRejected { id, reason } => format!("!~{id} {reason}"),
-            Outcome::Canceled { id } => format!("-{id}"),
-            Outcome::CancelRejected { id, reason } => format!("!-{id} {reason}"),
-            Outcome::Expired { id, reason } => format!("-{id} {reason}"),
+            MatchOutcome::Replaced { id, price, size } => format!("~{id} {}@{}", size.0, price.0),
+            MatchOutcome::ModifyRejected { id, reason } => format!("!~{id} {reason}"),
+            MatchOutcome::Canceled { id } => format!("-{id}"),
+            MatchOutcome::CancelRejected { id, reason } => format!("!-{id} {reason}"),
+            MatchOutcome::Expired { id, reason } => format!("-{id} {reason}"),
         })
         .collect();
     lines.join(", ")
 }
 
 /// `bids | asks`, best first, as `size@price`.
-fn shown(book: &Book) -> String {
+fn shown(book: &OrderBook) -> String {
     let side = |side| {
         let levels: Vec<String> = book
             .levels(side)
@@ -112,14 +112,14 @@ fn shown(book: &Book) -> String {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Submit(Order),
+    Submit(BookOrder),
     Cancel(u64),
     Modify(u64, i64, i64),
     EndDay,
 }
 use Step::{Cancel, EndDay, Modify, Submit};
 
-fn apply(book: &mut Book, step: Step, out: &mut Vec<Outcome>) {
+fn apply(book: &mut OrderBook, step: Step, out: &mut Vec<MatchOutcome>) {
     match step {
         Submit(order) => book.submit(order, out),
         Cancel(id) => book.cancel(id, out),
@@ -128,14 +128,14 @@ fn apply(book: &mut Book, step: Step, out: &mut Vec<Outcome>) {
     }
 }
 
-/// Plays the steps; what the last one led to and the book after it must be as told.
+/// Plays the steps, and checks the outcomes of the last one and the book after it.
 fn check(steps: &[Step], outcomes: &str, levels: &str) {
-    let (mut book, mut out) = (Book::new(), Vec::new());
+    let (mut book, mut out) = (OrderBook::new(), Vec::new());
     for step in steps {
         out.clear();
         apply(&mut book, *step, &mut out);
     }
-    assert_eq!(told(&out), outcomes, "{steps:?}");
+    assert_eq!(describe(&out), outcomes, "{steps:?}");
     assert_eq!(shown(&book), levels, "{steps:?}");
 }
 
@@ -265,7 +265,7 @@ fn an_order_that_cannot_be_is_refused_with_its_reason() {
     check(&[Submit(buy(9, 0, 99))], "!9 invalid-size", " | ");
     check(&[Submit(buy(9, 1, 0))], "!9 invalid-price", " | ");
     check(
-        &[Submit(Order {
+        &[Submit(BookOrder {
             price: Price(1),
             ..market(9, Side::Buy, 1)
         })],
@@ -358,8 +358,9 @@ fn stops_trigger_nearest_first_and_trigger_each_other() {
         Submit(stop(8, Side::Buy, 1, 101)),
         Submit(buy(9, 2, 101)),
     ];
-    let told = "+9, 9x1 1@100, 9x2 1@101, ^7, 7x3 1@102, ^8, 8x4 1@103, ^6, -6 no-liquidity";
-    check(&steps, told, " | ");
+    let expected_lines =
+        "+9, 9x1 1@100, 9x2 1@101, ^7, 7x3 1@102, ^8, 8x4 1@103, ^6, -6 no-liquidity";
+    check(&steps, expected_lines, " | ");
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn orders_of_one_account_never_trade_and_the_newer_one_gives_way() {
 
 #[test]
 fn each_changed_level_is_reported_once_with_its_final_size() {
-    let (mut book, mut out, mut changes) = (Book::new(), Vec::new(), Vec::new());
+    let (mut book, mut out, mut changes) = (OrderBook::new(), Vec::new(), Vec::new());
     for step in [
         Submit(sell(1, 5, 100)),
         Submit(sell(2, 5, 100)),
@@ -406,33 +407,33 @@ fn each_changed_level_is_reported_once_with_its_final_size() {
     changes.clear();
     apply(&mut book, Submit(buy(9, 12, 100)), &mut out);
     book.take_changes(&mut changes);
-    let told: Vec<_> = changes
+    let expected_lines: Vec<_> = changes
         .iter()
         .map(|(side, level)| (*side, level.price.0, level.size.0))
         .collect();
-    assert_eq!(told, [(Side::Sell, 100, 0), (Side::Buy, 100, 2)]);
+    assert_eq!(expected_lines, [(Side::Sell, 100, 0), (Side::Buy, 100, 2)]);
 }
 
 /// The same rules over one list, searched whole at every step.
 #[derive(Default)]
 struct Naive {
     /// Oldest first; waiting stops have their kind, resting orders are limits or triggered stop limits.
-    list: Vec<(Working, bool)>,
+    list: Vec<(RestingOrder, bool)>,
     last: Option<i64>,
     range: Option<(i64, i64)>,
 }
 
 impl Naive {
-    fn apply(&mut self, step: Step, out: &mut Vec<Outcome>) {
+    fn apply(&mut self, step: Step, out: &mut Vec<MatchOutcome>) {
         self.range = None;
         match step {
             Submit(order) => self.submit(order, out),
             Cancel(id) => out.push(match self.position(id) {
                 Some(at) => {
                     self.list.remove(at);
-                    Outcome::Canceled { id }
+                    MatchOutcome::Canceled { id }
                 }
-                None => Outcome::CancelRejected {
+                None => MatchOutcome::CancelRejected {
                     id,
                     reason: Reason::UnknownOrder,
                 },
@@ -440,9 +441,9 @@ impl Naive {
             Modify(id, price, size) => self.modify(id, price, size, out),
             EndDay => {
                 let ends =
-                    |entry: &(Working, bool)| entry.0.order.time_in_force == TimeInForce::Day;
+                    |entry: &(RestingOrder, bool)| entry.0.order.time_in_force == TimeInForce::Day;
                 let ended = self.list.iter().filter(|entry| ends(entry));
-                out.extend(ended.map(|(w, _)| Outcome::Expired {
+                out.extend(ended.map(|(w, _)| MatchOutcome::Expired {
                     id: w.order.id,
                     reason: Reason::DayEnd,
                 }));
@@ -471,7 +472,7 @@ impl Naive {
             .is_some_and(|at| (price - self.list[at].0.order.price.0) * side.sign() >= 0)
     }
 
-    fn submit(&mut self, order: Order, out: &mut Vec<Outcome>) {
+    fn submit(&mut self, order: BookOrder, out: &mut Vec<MatchOutcome>) {
         let id = order.id;
         let refused = if self.position(id).is_some() {
             Some(Reason::Duplicate)
@@ -481,10 +482,10 @@ impl Naive {
             None
         };
         if let Some(reason) = refused {
-            return out.push(Outcome::Rejected { id, reason });
+            return out.push(MatchOutcome::Rejected { id, reason });
         }
-        out.push(Outcome::Accepted { id });
-        let working = Working {
+        out.push(MatchOutcome::Accepted { id });
+        let working = RestingOrder {
             order,
             filled: Size(0),
         };
@@ -495,14 +496,14 @@ impl Naive {
             if !reached {
                 return self.list.push((working, true));
             }
-            out.push(Outcome::Triggered { id });
+            out.push(MatchOutcome::Triggered { id });
         }
         self.execute(working, out);
         self.trigger(out);
     }
 
-    fn modify(&mut self, id: u64, price: i64, size: i64, out: &mut Vec<Outcome>) {
-        let reject = |reason| Outcome::ModifyRejected { id, reason };
+    fn modify(&mut self, id: u64, price: i64, size: i64, out: &mut Vec<MatchOutcome>) {
+        let reject = |reason| MatchOutcome::ModifyRejected { id, reason };
         let Some(at) = self.position(id) else {
             return out.push(reject(Reason::UnknownOrder));
         };
@@ -518,7 +519,7 @@ impl Naive {
             return out.push(reject(Reason::WouldCross));
         }
         let (price, size) = (Price(price), Size(size));
-        out.push(Outcome::Replaced { id, price, size });
+        out.push(MatchOutcome::Replaced { id, price, size });
         let stays = waiting || (price == order.price && size <= order.size);
         (working.order.price, working.order.size) = (price, size);
         if stays {
@@ -531,7 +532,7 @@ impl Naive {
     }
 
     /// Plays the order on a copy first, which also answers whether a FOK can be filled.
-    fn execute(&mut self, mut working: Working, out: &mut Vec<Outcome>) {
+    fn execute(&mut self, mut working: RestingOrder, out: &mut Vec<MatchOutcome>) {
         let (order, before) = (
             working.order,
             (self.list.clone(), self.last, self.range, out.len()),
@@ -552,7 +553,7 @@ impl Naive {
             let maker = &mut self.list[at].0;
             let size = Size(maker.left().0.min(working.left().0));
             let (maker_id, side) = (maker.order.id, order.side);
-            out.push(Outcome::Traded(Match {
+            out.push(MatchOutcome::Traded(Match {
                 maker: maker_id,
                 taker: order.id,
                 side,
@@ -582,19 +583,19 @@ impl Naive {
             (TimeInForce::Ioc, _) => Reason::IocRemainder,
             _ => return self.list.push((working, false)),
         };
-        out.push(Outcome::Expired {
+        out.push(MatchOutcome::Expired {
             id: order.id,
             reason,
         });
     }
 
-    fn trigger(&mut self, out: &mut Vec<Outcome>) {
+    fn trigger(&mut self, out: &mut Vec<MatchOutcome>) {
         while let Some((low, high)) = self.range {
             let reached = |side: Side| {
                 let edge = if side == Side::Buy { high } else { low };
                 let hit = (0..self.list.len()).filter(|at| {
                     let (working, waiting) = &self.list[*at];
-                    let Order {
+                    let BookOrder {
                         side: own,
                         stop_price,
                         ..
@@ -607,7 +608,7 @@ impl Naive {
                 break;
             };
             let (working, _) = self.list.remove(at);
-            out.push(Outcome::Triggered {
+            out.push(MatchOutcome::Triggered {
                 id: working.order.id,
             });
             self.execute(working, out);
@@ -631,7 +632,7 @@ impl Naive {
     }
 }
 
-fn any_order() -> impl Strategy<Value = Order> {
+fn any_order() -> impl Strategy<Value = BookOrder> {
     let kinds = prop_oneof![6 => Just(OrderType::Limit), 2 => Just(OrderType::Market), 1 => Just(OrderType::Stop), 1 => Just(OrderType::StopLimit)];
     let times = prop_oneof![5 => Just(TimeInForce::Gtc), 1 => Just(TimeInForce::Ioc), 1 => Just(TimeInForce::Fok), 1 => Just(TimeInForce::Day)];
     let terms = (kinds, times, any::<bool>(), 0u32..4, 0u32..6);
@@ -639,7 +640,7 @@ fn any_order() -> impl Strategy<Value = Order> {
         |(id, terms, size, price, stop_price)| {
             let (kind, time_in_force, is_buy, account, post_only) = terms;
             let immediate = matches!(time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-            Order {
+            BookOrder {
                 id,
                 account: (account < 2).then_some(account),
                 side: if is_buy { Side::Buy } else { Side::Sell },
@@ -671,12 +672,12 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #[test]
     fn the_book_does_what_the_naive_model_does_and_is_never_crossed(steps in prop::collection::vec(any_step(), 1..120)) {
-        let (mut book, mut naive) = (Book::new(), Naive::default());
+        let (mut book, mut naive) = (OrderBook::new(), Naive::default());
         for step in steps {
             let (mut out, mut expected) = (Vec::new(), Vec::new());
             apply(&mut book, step, &mut out);
             naive.apply(step, &mut expected);
-            prop_assert_eq!(told(&out), told(&expected), "{:?}", step);
+            prop_assert_eq!(describe(&out), describe(&expected), "{:?}", step);
             for side in [Side::Buy, Side::Sell] {
                 let levels: Vec<_> = book.levels(side).map(|level| (level.price.0, level.size.0)).collect();
                 prop_assert_eq!(levels, naive.levels(side));
@@ -692,23 +693,23 @@ proptest! {
     fn what_buyers_get_is_what_sellers_give_and_a_fok_is_filled_whole_or_not_at_all(
         orders in prop::collection::vec(any_order(), 1..150),
     ) {
-        let (mut book, mut out) = (Book::new(), Vec::new());
+        let (mut book, mut out) = (OrderBook::new(), Vec::new());
         let (mut sent, mut filled) = (0i64, vec![0i64; orders.len()]);
         for (order, id) in orders.iter().zip(0u64..) {
             sent += order.size.0;
-            book.submit(Order { id, ..*order }, &mut out);
+            book.submit(BookOrder { id, ..*order }, &mut out);
         }
         let mut ended = 0;
         for outcome in &out {
             match outcome {
-                Outcome::Traded(trade) => {
+                MatchOutcome::Traded(trade) => {
                     let sides = [trade.maker, trade.taker].map(|id| orders[id as usize].side);
                     prop_assert_ne!(sides[0], sides[1]);
                     prop_assert_eq!(sides[1], trade.side);
                     filled[trade.maker as usize] += trade.size.0;
                     filled[trade.taker as usize] += trade.size.0;
                 }
-                Outcome::Rejected { id, .. } | Outcome::Expired { id, .. } => {
+                MatchOutcome::Rejected { id, .. } | MatchOutcome::Expired { id, .. } => {
                     ended += orders[*id as usize].size.0 - filled[*id as usize];
                 }
                 _ => {}

@@ -1,4 +1,4 @@
-//! A thousand things done to a folder at random: in the end, what was said is what is there.
+//! A thousand random operations on a folder: in the end, the reported changes match its contents.
 
 use super::*;
 use std::collections::BTreeSet;
@@ -72,7 +72,7 @@ fn operate(bench: &Bench, dice: &mut Dice) -> String {
     format!("{what} {name} {:?}", done.err().map(|error| error.kind()))
 }
 
-/// What is there, found out without the code under test: the fingerprint of a good plugin, nothing for a bad one.
+/// The contents of the folder, read without the code under test: the content of a valid plugin, `None` for an invalid one.
 fn truth(bench: &Bench) -> BTreeMap<String, Option<String>> {
     let mut truth = BTreeMap::new();
     for name in NAMES {
@@ -105,7 +105,7 @@ fn are_sections(bytes: &[u8]) -> bool {
     }
 }
 
-/// What a loader that believes every word takes for the truth.
+/// The state of a loader that trusts every report.
 #[derive(Default)]
 struct Believer {
     running: BTreeMap<String, String>,
@@ -113,20 +113,20 @@ struct Believer {
 }
 
 impl Believer {
-    fn hear(&mut self, change: Change) {
+    fn hear(&mut self, change: PluginChange) {
         match change {
-            Change::Ready(plugin) => {
+            PluginChange::Ready(plugin) => {
                 let mut content = format!("{:?}", &plugin.bytes[..]);
-                content.extend(plugin.settings.map(|beside| format!(" {}", beside.text)));
+                content.extend(plugin.settings.map(|sidecar| format!(" {}", sidecar.text)));
                 self.refused.remove(&plugin.name);
                 let before = self.running.insert(plugin.name.clone(), content.clone());
                 assert_ne!(before, Some(content), "{} again", plugin.name);
             }
-            Change::Gone { name } => {
+            PluginChange::Removed { name } => {
                 self.refused.remove(&name);
                 assert!(self.running.remove(&name).is_some(), "{name} never ran");
             }
-            Change::Refused(refused) => {
+            PluginChange::Refused(refused) => {
                 self.refused.insert(refused.name);
             }
             other => panic!("{other:?}"),
@@ -155,7 +155,7 @@ fn settle_and_compare(bench: &mut Bench, believer: &mut Believer) {
 }
 
 #[test]
-fn a_thousand_random_operations_end_in_what_is_there() {
+fn the_changes_of_a_thousand_random_operations_match_the_folder() {
     let seed = seed();
     println!("TICKDECK_SEED={seed}");
     let mut dice = Dice(seed);

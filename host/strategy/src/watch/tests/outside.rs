@@ -1,4 +1,4 @@
-//! What is no module, and what happens to the folder itself.
+//! Files that are not modules, and changes of the folder itself.
 
 use super::*;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,29 +13,33 @@ fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Says one thing, with these words, and nothing more however long it is left.
+/// Asserts that exactly one refusal with this text is reported, however long the folder is left alone.
 fn refuses(bench: &mut Bench, words: &str) {
     let said = bench.rest_and_take();
     assert_eq!(said.len(), 1, "{said:?}");
     let line = &said[0];
     assert!(line.starts_with("refused ema: "), "{line}");
     assert!(line.contains(words), "`{words}` in {line}");
-    bench.folder.doubt();
+    bench.folder.recheck();
     assert_eq!(bench.rest_and_take(), [""; 0], "once");
 }
 
-/// Puts the old module back, which nobody has to be told.
+/// Puts the old module back, which is not reported.
 fn goes_back(bench: &mut Bench) {
     let path = bench.path("ema.wasm");
     if path.is_dir() {
         fs::remove_dir(&path).unwrap();
     }
     bench.swap("ema.wasm", &module("old"));
-    assert_eq!(bench.rest_and_take(), [""; 0], "what ran goes on");
+    assert_eq!(
+        bench.rest_and_take(),
+        [""; 0],
+        "the running strategy continues"
+    );
 }
 
 #[test]
-fn contents_that_are_no_module_are_refused_once_and_what_runs_goes_on() {
+fn contents_that_are_not_a_module_are_refused_once_and_the_strategy_continues() {
     let mut bench = Bench::with(&[("ema", "old")]);
     let random: Vec<u8> = (0..4_096u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
@@ -43,7 +47,7 @@ fn contents_that_are_no_module_are_refused_once_and_what_runs_goes_on() {
     for (bytes, words) in [
         (&b""[..], "the file is empty"),
         (b"\0as", "first bytes are not"),
-        (b"\0asm\x01\0", "breaks off after 6 bytes"),
+        (b"\0asm\x01\0", "is truncated after 6 bytes"),
         (&random, "first bytes are not"),
         (b"(module)", "wasm-tools parse"),
         (b"\0asm\x01\0\x07\0", "layer 7"),
@@ -57,7 +61,7 @@ fn contents_that_are_no_module_are_refused_once_and_what_runs_goes_on() {
     bench.put("ema.wasm", b"other junk");
     refuses(&mut bench, "first bytes");
     bench.delete("ema.wasm");
-    assert_eq!(bench.rest_and_take(), ["gone ema"]);
+    assert_eq!(bench.rest_and_take(), ["removed ema"]);
 }
 
 #[test]
@@ -65,12 +69,12 @@ fn a_huge_file_is_refused_without_being_read() {
     let mut bench = Bench::with(&[("ema", "old")]);
     let huge = fs::File::create(bench.path("ema.wasm")).unwrap();
     huge.set_len(1 << 40).unwrap();
-    refuses(&mut bench, "more than 64 MiB");
+    refuses(&mut bench, "larger than 64 MiB");
     goes_back(&mut bench);
 }
 
 #[test]
-fn what_is_no_file_is_never_opened() {
+fn special_files_are_never_opened() {
     let mut bench = Bench::with(&[("ema", "old")]);
     let path = bench.path("ema.wasm");
     bench.delete("ema.wasm");
@@ -101,7 +105,7 @@ fn links_that_lead_nowhere_are_refused() {
     symlink("../build/ema.wasm", &path).unwrap();
     refuses(
         &mut bench,
-        "is a link to ../build/ema.wasm, which is not there",
+        "is a link to ../build/ema.wasm, which does not exist",
     );
     goes_back(&mut bench);
     bench.delete("ema.wasm");
@@ -116,13 +120,13 @@ fn settings_that_cannot_be_read_leave_the_old_plugin() {
     bench.put("ema.toml", b"name = \"\xff\"");
     refuses(&mut bench, "ema.toml: is not UTF-8 text from byte 8 on");
     bench.put("ema.toml", &vec![b'#'; MAX_SETTINGS as usize + 1]);
-    refuses(&mut bench, "ema.toml: has more than 1024 KiB");
+    refuses(&mut bench, "ema.toml: is larger than 1024 KiB");
     bench.delete("ema.toml");
     fs::create_dir(bench.path("ema.toml")).unwrap();
     refuses(&mut bench, "ema.toml: is a folder");
     fs::remove_dir(bench.path("ema.toml")).unwrap();
     bench.put("ema.wasm.minisig", &vec![0; MAX_SIGNATURE as usize + 1]);
-    refuses(&mut bench, "ema.wasm.minisig: has more than 64 KiB");
+    refuses(&mut bench, "ema.wasm.minisig: is larger than 64 KiB");
     bench.delete("ema.wasm.minisig");
     assert_eq!(bench.rest_and_take(), [""; 0]);
     bench.put("ema.toml", &vec![b'#'; MAX_SETTINGS as usize]);
@@ -130,13 +134,13 @@ fn settings_that_cannot_be_read_leave_the_old_plugin() {
 }
 
 #[test]
-fn names_that_cannot_be_called_are_refused_once() {
+fn invalid_names_are_refused_once() {
     let mut bench = Bench::new();
     bench.put("a\x1b[2J.wasm", &module(""));
     let said = bench.rest_and_take();
     assert_eq!(said.len(), 1);
     assert!(
-        said[0].contains("cannot name a strategy: rename it"),
+        said[0].contains("is not valid for a strategy: rename it"),
         "{said:?}"
     );
     assert!(!said[0].contains('\x1b'));
@@ -156,25 +160,25 @@ fn a_file_that_may_not_be_read_is_refused_until_it_may() {
 }
 
 #[test]
-fn a_folder_that_is_removed_and_made_again_stops_nothing_that_is_in_it_again() {
+fn a_folder_removed_and_created_again_stops_no_plugin_that_is_in_it_again() {
     let mut bench = Bench::with(&[("a", "a"), ("b", "b"), ("c", "c")]);
     let plugins = bench.path("");
     fs::rename(&plugins, bench.root.path().join("away")).unwrap();
     bench.pass(ms(60_000), true);
     let said = bench.take();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].starts_with("folder gone: the plugins folder "));
-    assert!(said[0].contains("make it"), "{said:?}");
+    assert!(said[0].starts_with("folder unavailable: the plugins folder "));
+    assert!(said[0].contains("create it"), "{said:?}");
     fs::create_dir(&plugins).unwrap();
     bench.put("a.wasm", &module("a"));
     bench.put("b.wasm", &module("new"));
     bench.pass(ms(100), true);
-    assert_eq!(bench.take(), ["folder back"]);
-    assert_eq!(bench.rest_and_take(), ["ready b new", "gone c"]);
+    assert_eq!(bench.take(), ["folder available"]);
+    assert_eq!(bench.rest_and_take(), ["ready b new", "removed c"]);
 }
 
 #[test]
-fn what_was_settling_as_the_folder_went_settles_anew_as_it_returns() {
+fn plugins_that_were_settling_when_the_folder_vanished_settle_again_when_it_returns() {
     let mut bench = Bench::with(&[("a", "a")]);
     let plugins = bench.path("");
     bench.delete("a.wasm");
@@ -184,13 +188,13 @@ fn what_was_settling_as_the_folder_went_settles_anew_as_it_returns() {
     assert_eq!(bench.take().len(), 1);
     fs::create_dir(&plugins).unwrap();
     bench.pass(ms(150), true);
-    assert_eq!(bench.take(), ["folder back"]);
+    assert_eq!(bench.take(), ["folder available"]);
     bench.put("a.wasm", &module("a"));
     assert_eq!(bench.rest_and_take(), [""; 0]);
 }
 
 #[test]
-fn a_file_in_the_folders_place_is_a_folder_gone() {
+fn a_file_in_place_of_the_folder_makes_it_unavailable() {
     let mut bench = Bench::with(&[("a", "a")]);
     let plugins = bench.root.path().join("plugins");
     fs::remove_dir_all(&plugins).unwrap();
@@ -202,7 +206,7 @@ fn a_file_in_the_folders_place_is_a_folder_gone() {
 }
 
 #[test]
-fn a_folder_that_may_only_be_read_is_watched() {
+fn a_read_only_folder_is_watched() {
     let mut bench = Bench::new();
     bench.put("ema.wasm", &module("a"));
     chmod(&bench.path(""), 0o500);
@@ -211,7 +215,7 @@ fn a_folder_that_may_only_be_read_is_watched() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_read_or_entered_is_gone_and_its_plugins_are_not() {
+fn a_folder_that_may_not_be_read_or_entered_is_unavailable_but_its_plugins_are_not_removed() {
     if is_root() {
         return;
     }
@@ -220,14 +224,14 @@ fn a_folder_that_may_not_be_read_or_entered_is_gone_and_its_plugins_are_not() {
         chmod(&bench.path(""), mode);
         let said = bench.rest_and_take();
         assert_eq!(said.len(), 1, "mode {mode:o}: {said:?}");
-        assert!(said[0].starts_with("folder gone: "), "{said:?}");
+        assert!(said[0].starts_with("folder unavailable: "), "{said:?}");
         chmod(&bench.path(""), 0o700);
-        assert_eq!(bench.rest_and_take(), ["folder back"]);
+        assert_eq!(bench.rest_and_take(), ["folder available"]);
     }
 }
 
 #[test]
-fn a_folder_of_too_many_names_is_not_read() {
+fn a_folder_with_too_many_entries_is_not_read() {
     let bench = Bench::new();
     for n in 0..=MAX_ENTRIES {
         fs::File::create(bench.path(&n.to_string())).unwrap();

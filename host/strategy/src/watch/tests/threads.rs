@@ -1,11 +1,11 @@
-//! The thread, in real time: what is waited for is a change, never a time.
+//! The thread in real time: tests wait for a change, never for a time.
 
 use super::*;
 use std::sync::mpsc::{Receiver, channel};
 
 /// Much longer than anything takes, and shorter than [`NEVER`].
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A rescan that no test waits for: what is found in time was found by a hint.
+/// A rescan that no test waits for: a change found in time was found by a hint.
 const NEVER: Duration = Duration::from_secs(3_600);
 const SOON: Duration = ms(50);
 
@@ -22,7 +22,7 @@ fn watch(path: &Path, rescan: Duration, hints: Hints) -> (Watcher, Receiver<Stri
         rescan,
         ..WatchConfig::new(path)
     };
-    let on_change = move |change: Change| {
+    let on_change = move |change: PluginChange| {
         let _ = sender.send(short(&change));
     };
     let watcher = Watcher::start(config, &Scan::default(), hints, on_change).unwrap();
@@ -34,13 +34,13 @@ fn next(said: &Receiver<String>) -> String {
 }
 
 fn swap(path: &Path, name: &str, content: &str) {
-    let beside = path.join(".new");
-    fs::write(&beside, module(content)).unwrap();
-    fs::rename(beside, path.join(format!("{name}.wasm"))).unwrap();
+    let temporary = path.join(".new");
+    fs::write(&temporary, module(content)).unwrap();
+    fs::rename(temporary, path.join(format!("{name}.wasm"))).unwrap();
 }
 
 #[test]
-fn the_system_says_when_a_module_is_renamed_into_place() {
+fn the_system_notifies_when_a_module_is_renamed_into_place() {
     let (_root, path) = plugins();
     swap(&path, "first", "");
     let (watcher, said) = watch(&path, NEVER, Hints::System);
@@ -51,12 +51,12 @@ fn the_system_says_when_a_module_is_renamed_into_place() {
     fs::write(path.join("ema.toml"), "fast = 3").unwrap();
     assert_eq!(next(&said), "ready ema new with fast = 3");
     fs::remove_file(path.join("ema.wasm")).unwrap();
-    assert_eq!(next(&said), "gone ema");
+    assert_eq!(next(&said), "removed ema");
     assert!(watcher.is_alive());
 }
 
 #[test]
-fn the_system_says_when_the_folder_returns_and_what_is_in_it_then() {
+fn the_system_notifies_when_the_folder_returns_and_of_later_changes_in_it() {
     let (_root, path) = plugins();
     swap(&path, "ema", "a");
     let (_watcher, said) = watch(&path, NEVER, Hints::System);
@@ -64,11 +64,11 @@ fn the_system_says_when_the_folder_returns_and_what_is_in_it_then() {
     for content in ["b", "c"] {
         fs::remove_dir_all(&path).unwrap();
         let mut lines = Vec::new();
-        until(&said, &mut lines, "folder gone");
+        until(&said, &mut lines, "folder unavailable");
         fs::create_dir(&path).unwrap();
-        until(&said, &mut lines, "folder back");
-        // By then nothing is settling any more, and only the system can say that there is something to look at.
-        until(&said, &mut lines, "gone ema");
+        until(&said, &mut lines, "folder available");
+        // By then nothing is settling any more, and only the system can say that there is something to poll at.
+        until(&said, &mut lines, "removed ema");
         swap(&path, "ema", content);
         assert_eq!(next(&said), format!("ready ema {content}"));
     }
@@ -82,12 +82,12 @@ fn until(said: &Receiver<String>, lines: &mut Vec<String>, start: &str) {
 }
 
 #[test]
-fn without_hints_it_says_so_once_and_rescans() {
+fn a_watcher_without_hints_reports_that_once_and_rescans() {
     let (_root, path) = plugins();
     let (_watcher, said) = watch(&path, SOON, Hints::Failing);
     let note = next(&said);
     assert!(
-        note.starts_with("note: the system gives no notice"),
+        note.starts_with("note: the system does not report file changes"),
         "{note}"
     );
     assert!(note.contains("max_user_watches"), "{note}");
@@ -96,7 +96,7 @@ fn without_hints_it_says_so_once_and_rescans() {
 }
 
 #[test]
-fn hints_that_end_while_it_watches_are_noted_once_and_it_rescans() {
+fn hints_that_end_during_watching_are_noted_once_and_rescans_continue() {
     let (_root, path) = plugins();
     swap(&path, "first", "");
     let (watcher, said) = watch(&path, SOON, Hints::System);
@@ -109,7 +109,7 @@ fn hints_that_end_while_it_watches_are_noted_once_and_it_rescans() {
 }
 
 #[test]
-fn the_operator_can_ask_for_a_look() {
+fn the_operator_can_request_a_poll() {
     let (_root, path) = plugins();
     swap(&path, "first", "");
     let (watcher, said) = watch(&path, NEVER, Hints::None);
@@ -120,7 +120,7 @@ fn the_operator_can_ask_for_a_look() {
 }
 
 #[test]
-fn a_watcher_that_is_dropped_ends_its_thread_and_says_nothing_more() {
+fn a_dropped_watcher_ends_its_thread_and_reports_nothing_more() {
     let (_root, path) = plugins();
     let (watcher, said) = watch(&path, NEVER, Hints::System);
     drop(watcher);

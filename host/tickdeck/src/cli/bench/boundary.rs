@@ -1,16 +1,16 @@
-//! What it costs to hand events to a strategy.
+//! Measures the cost of passing events to a strategy.
 
 use super::guest::{Guest, trades};
 use super::span::Span;
 use anyhow::{Result, ensure};
 use std::time::Instant;
 
-/// Events in a call where there are many.
+/// Events in a call with many.
 const BATCH: usize = 256;
-/// Calls of one round, of many events and of one.
+/// Calls per round, with many events and with one.
 const CALLS: [usize; 2] = [256, 8_192];
 
-/// Nanoseconds an event in batches, and nanoseconds a call of one event, by round.
+/// Returns nanoseconds per event in batches and nanoseconds per call with one event, by round.
 pub(super) fn measure(span: &Span) -> Result<[Vec<f64>; 2]> {
     let mut guest = Guest::start()?;
     let events = trades(BATCH);

@@ -1,4 +1,4 @@
-//! The strategy that is called: a few hundred bytes within the binary.
+//! The strategy that is measured: a few hundred bytes within the binary.
 
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use tickdeck_model::{
 };
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
-    Discard, Host, HostConfig, Instance, Limits, StartOptions, World, with_contract,
+    Discard, Instance, ResourceLimits, Runtime, RuntimeConfig, StartOptions, World, with_contract,
 };
 
 /// `guest.wat`, assembled.
@@ -25,10 +25,10 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Compiles it and starts it. Nothing is read or kept, so it is the same on every machine.
+    /// Compiles and starts the strategy. Nothing is read or cached, so it is the same on every machine.
     pub(super) fn start() -> Result<Self> {
-        let host = Host::new(HostConfig::default())?;
-        let limits = Limits::default();
+        let host = Runtime::new(RuntimeConfig::default())?;
+        let limits = ResourceLimits::default();
         let module = with_contract(MODULE, World::Strategy, NAME)?;
         let module = host.load_bytes(&module, NAME, NAME, &limits)?;
         let parameters = module.manifest().resolve(&BTreeMap::new());
@@ -47,7 +47,7 @@ impl Guest {
         })
     }
 
-    /// Offers a batch; answers how many events were handled. What it decided on is in `actions`.
+    /// Passes a batch and returns the number of events handled. Its decisions are in `actions`.
     pub(super) fn call(&mut self, batch: &[Event]) -> Result<usize> {
         self.actions.clear();
         Ok(self
@@ -56,7 +56,7 @@ impl Guest {
     }
 }
 
-/// Trades at one price: the averages are worked out for each.
+/// Returns trades at one price, each of which updates the averages.
 pub(super) fn trades(count: usize) -> Vec<Event> {
     let trade = |at: usize| Trade {
         instrument: InstrumentId(0),
@@ -71,7 +71,7 @@ pub(super) fn trades(count: usize) -> Vec<Event> {
         .collect()
 }
 
-/// A quote, which is answered with an order.
+/// Returns a quote, which the strategy answers with an order.
 pub(super) fn quote() -> Event {
     let quote = Quote {
         instrument: InstrumentId(0),
@@ -94,7 +94,7 @@ mod tests {
         let assembled = wat::parse_str(include_str!("guest.wat")).unwrap();
         assert!(
             assembled == MODULE,
-            "assemble it anew: wasm-tools parse guest.wat -o guest.wasm"
+            "assemble it again: wasm-tools parse guest.wat -o guest.wasm"
         );
     }
 

@@ -1,46 +1,47 @@
-//! From an event on one thread, over a strategy on another, to its decision on the first.
+//! Measures the latency from an event on one thread, through a strategy on another, to its decision on the first.
 //!
-//! Events are due at a steady pace, and a latency counts from the moment its event was due: one that could only be
-//! published late because the one before held it up waited for all that time (coordinated omission).
+//! Events are due at a steady pace, and latency counts from the moment when an event was due: an event that is published
+//! late because the previous one took too long has waited all that time (coordinated omission).
 
 use super::guest::{Guest, quote};
 use super::span::Span;
-use crate::clock::since;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
+use tickdeck_deck::affinity::strategy_thread;
+use tickdeck_deck::clock::since;
 use tickdeck_model::{Action, Event};
-use tickdeck_ring::{Config, Consumer, Producer, SlowPolicy, Wait, Wake, ring};
-use tickdeck_strategy::THREAD_STACK;
+use tickdeck_ring::{Consumer, Producer, RingConfig, SlowPolicy, Wait, Wake, ring};
 
-/// Events a second.
+/// Events per second.
 pub(super) const PACE: u64 = 100_000;
-/// Between two events.
+/// Time between two events.
 const INTERVAL_NS: u64 = 1_000_000_000 / PACE;
 /// Slots of the ring of events.
 const EVENTS: usize = 1 << 14;
-/// Slots of the ring of decisions: one for every event that can wait, so that the strategy never has to.
+/// Slots of the ring of decisions: one for every event that can wait, so that the strategy never waits.
 const DECISIONS: usize = 2 * EVENTS;
-/// Events that are offered at once. The strategy takes one of them, so after a hold-up more would only be copied in vain.
+/// Events offered at once. The strategy takes one of them, so after a delay more would be copied in vain.
 const OFFERED: usize = 16;
-/// The first events find cold caches and a sleeping core: one in so many does not count.
+/// The first events meet cold caches and a sleeping core: this fraction of all does not count.
 const WARM_UP: usize = 20;
 
-/// What the strategy decided because of an event.
+/// A decision of the strategy.
 #[derive(Debug, Clone, Copy)]
 struct Decision {
     cause: u64,
     action: Action,
 }
 
-/// Nanoseconds from when each event was due until its decision was there, in ascending order; none if it was broken off.
+/// Returns the nanoseconds from when each event was due until its decision arrived, in ascending order; none if
+/// interrupted.
 pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
     let mut guest = Guest::start()?;
     let wait = Wait::BusySpin;
-    let events = ring(Config {
+    let events = ring(RingConfig {
         capacity: EVENTS,
         wait,
     })?;
-    let decisions = ring(Config {
+    let decisions = ring(RingConfig {
         capacity: DECISIONS,
         wait,
     })?;
@@ -49,15 +50,13 @@ pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
         decisions.attach(SlowPolicy::Wait),
     );
     std::thread::scope(|scope| {
-        let worker = std::thread::Builder::new()
-            .name("worker".to_owned())
-            .stack_size(2 * THREAD_STACK)
+        let worker = strategy_thread("worker")
             .spawn_scoped(scope, || work(&mut guest, offered, decisions.producer()))
             .context("cannot start a thread")?;
-        // A worker that failed says itself why.
-        let goes_on = || !span.is_broken_off() && !worker.is_finished();
+        // A worker that fails returns its own error.
+        let continues = || !span.is_interrupted() && !worker.is_finished();
         let count = (span.time().as_secs_f64() * PACE as f64) as u64;
-        let measured = pace(count, goes_on, events.producer(), decided);
+        let measured = pace(count, continues, events.producer(), decided);
         events.close();
         let worked = worker.join();
         worked.map_err(|_| anyhow!("the worker panicked: a bug in tickdeck"))??;
@@ -65,7 +64,7 @@ pub(super) fn measure(span: &Span) -> Result<Vec<u64>> {
     })
 }
 
-/// Offers events to the strategy and publishes what it decides, as a worker of the engine does.
+/// Passes events to the strategy and publishes its decisions, as a worker of the engine does.
 fn work(
     guest: &mut Guest,
     mut events: Consumer<Event>,
@@ -84,14 +83,14 @@ fn work(
     Ok(())
 }
 
-/// Publishes events as they become due and takes decisions in between.
+/// Publishes events when they are due, and takes decisions in between.
 fn pace(
     count: u64,
-    goes_on: impl Fn() -> bool,
+    continues: impl Fn() -> bool,
     mut events: Producer<Event>,
     decided: Consumer<Decision>,
 ) -> Result<Vec<u64>> {
-    // Written once, so that no page of it is missing later.
+    // Written once, so that no page faults occur later.
     let mut latencies = vec![u64::MAX; count as usize];
     latencies.clear();
     let mut taken = Taken {
@@ -106,11 +105,11 @@ fn pace(
         }
         events.publish(&[event.with_sequence(number)])?;
         taken.take();
-        if !goes_on() {
+        if !continues() {
             return Ok(Vec::new());
         }
     }
-    while (taken.latencies.len() as u64) < count && goes_on() {
+    while (taken.latencies.len() as u64) < count && continues() {
         taken.take();
     }
     let mut latencies = taken.latencies.split_off(taken.latencies.len() / WARM_UP);
@@ -118,7 +117,7 @@ fn pace(
     Ok(latencies)
 }
 
-/// Decisions that were taken.
+/// The decisions taken so far.
 struct Taken {
     decided: Consumer<Decision>,
     start: Instant,
@@ -126,7 +125,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Takes what is there.
+    /// Takes the decisions that have arrived.
     fn take(&mut self) {
         let decisions = self.decided.peek(DECISIONS);
         let read = decisions.len();
@@ -144,7 +143,7 @@ impl Taken {
     }
 }
 
-/// The latency that this part of them does not exceed, of latencies in ascending order.
+/// Returns the latency that this part of them does not exceed; latencies are in ascending order.
 pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
     let at = (ascending.len() as f64 * part).ceil() as usize;
     let at = at.clamp(1, ascending.len().max(1)) - 1;
@@ -154,20 +153,20 @@ pub(super) fn quantile(ascending: &[u64], part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Stop;
     use std::time::Duration;
+    use tickdeck_engine::CancelToken;
 
     #[test]
     fn every_event_has_its_decision() {
-        let span = Span::start(Duration::from_millis(2), &Stop::default());
+        let span = Span::start(Duration::from_millis(2), &CancelToken::default());
         let latencies = measure(&span).unwrap();
         assert_eq!(latencies.len(), 200 - 200 / WARM_UP);
         assert!(latencies.is_sorted() && latencies[0] > 0);
     }
 
     #[test]
-    fn what_was_held_up_is_worked_off() {
-        let events = ring(Config {
+    fn a_backlog_is_worked_off() {
+        let events = ring(RingConfig {
             capacity: EVENTS,
             wait: Wait::Spin,
         });
@@ -178,7 +177,7 @@ mod tests {
             .collect();
         producer.publish(&backlog).unwrap();
         events.close();
-        let decisions = ring(Config {
+        let decisions = ring(RingConfig {
             capacity: DECISIONS,
             wait: Wait::Spin,
         });
@@ -194,15 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_broken_off_says_nothing() {
-        let stop = Stop::default();
+    fn an_interrupted_measurement_has_no_result() {
+        let stop = CancelToken::default();
         stop.ask();
         let span = Span::start(Duration::from_secs(60), &stop);
         assert_eq!(measure(&span).unwrap(), Vec::<u64>::new());
     }
 
     #[test]
-    fn a_quantile_is_a_latency_that_was_measured() {
+    fn a_quantile_is_a_measured_latency() {
         let thousand: Vec<u64> = (1..=1_000).collect();
         let at = |part| quantile(&thousand, part);
         assert_eq!(

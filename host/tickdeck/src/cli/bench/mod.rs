@@ -1,6 +1,6 @@
-//! `tickdeck bench`: how fast this machine is, and what about it could be better.
+//! `tickdeck bench`: measures the speed of this machine, and suggests improvements.
 //!
-//! It needs nothing but the binary: the strategy that is called lies within it.
+//! It needs nothing but the binary, which contains the strategy that is measured.
 
 mod boundary;
 mod guest;
@@ -9,34 +9,34 @@ mod result;
 mod ring;
 mod span;
 
-use super::INTERRUPTED;
 use super::machine::{self, CpuTimes};
-use super::playing::duration;
-use super::wire::Figure;
-use crate::clock::Stop;
-use crate::output::print;
-use crate::session::on_interrupt;
+use crate::cli::run_options::duration;
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
+use result::Figure;
 use span::Span;
 use std::process::ExitCode;
 use std::time::Duration;
+use tickdeck_engine::CancelToken;
 
-/// How short and how long it can be.
+/// Limits of the time to measure.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Measure this machine for some seconds and say whether it is fit: boundary, ring, latency.
+/// Measure this machine for some seconds and rate it: sandbox boundary, ring, latency.
 ///
-/// It needs no deck, no compiler and no network, and writes nothing. Beside each figure stands what is usual on an
-/// ordinary machine of two cores. It ends with code 0 whatever it finds.
+/// Needs no deck, compiler or network, and writes nothing. Each figure is shown next to the usual one on an ordinary machine
+/// with two cores. The exit code is 0 whatever the result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck bench
   tickdeck bench --for 60s
   tickdeck bench --json | jq .figures")]
 pub(super) struct Bench {
-    /// How long to measure in all
+    /// Total time to measure
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = time)]
     time: Duration,
     /// Print one JSON object
@@ -46,36 +46,36 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut checks = machine::findings();
         let before = CpuTimes::now();
         let figures = measure(self.time, &stop)?;
         if stop.asked() {
-            eprintln!("broken off: nothing was measured to its end");
+            eprintln!("interrupted: no measurement was completed");
             return Ok(ExitCode::from(INTERRUPTED));
         }
         checks.push(machine::steal(before, CpuTimes::now()));
         checks.extend(result::build());
-        let result = result::of(checks, figures);
-        print(&if self.json {
-            serde_json::to_string(&result)? + "\n"
+        let result = result::rate(checks, figures);
+        if self.json {
+            print_json(&result)?;
         } else {
-            result::shown(&result)
-        })?;
+            print(&result::text(&result))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// All figures, in this time; fewer if someone wants it to stop.
-fn measure(time: Duration, stop: &Stop) -> Result<Vec<Figure>> {
+/// Measures all figures within `time`; fewer if interrupted.
+fn measure(time: Duration, stop: &CancelToken) -> Result<Vec<Figure>> {
     let span = |tenths: u32, what: &str| {
         let time = time * tenths / 10;
         eprintln!("measuring {what}, {:.1} s", time.as_secs_f64());
         Span::start(time, stop)
     };
     let mut figures = Vec::new();
-    let boundary = boundary::measure(&span(4, "the way into a strategy and back"))?;
+    let boundary = boundary::measure(&span(4, "calls of a strategy"))?;
     figures.extend(result::boundary(&boundary));
     if !stop.asked() {
         let ring = ring::measure(&span(2, "the ring between two threads"))?;

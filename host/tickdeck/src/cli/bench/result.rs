@@ -1,15 +1,41 @@
-//! Figures beside what is usual, and the words for both.
+//! Rates figures against the usual ones, and formats both.
 
 use super::latency::{self, quantile};
-use crate::cli::wire::{Figure, Finding, Level, SelfCheck};
-use crate::figures::{grouped, short};
+use crate::cli::finding::{Finding, Level};
+use serde::Serialize;
+use tickdeck_model::format::{grouped, short};
 
-/// From how many times the usual on a figure is remarkable, and from how many on the machine is not fit.
+/// The JSON output.
+#[derive(Debug, Serialize)]
+pub(super) struct SelfCheck {
+    /// Whether no check failed and no figure is far from the usual one.
+    pub(super) fit: bool,
+    pub(super) checks: Vec<Finding>,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// A measured figure.
+#[derive(Debug, Serialize)]
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) value: f64,
+    pub(super) unit: &'static str,
+    /// The lowest of the rounds, if it was measured in rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) least: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) most: Option<f64>,
+    /// The figure on an ordinary machine.
+    pub(super) usual: f64,
+    pub(super) level: Level,
+}
+
+/// Multiples of the usual figure from which a figure is remarkable, and from which the machine is unfit.
 const REMARKABLE: f64 = 1.5;
 const UNFIT: f64 = 4.0;
 
-/// What is usual: measured on a virtual machine with two cores of an Intel Xeon (Sapphire Rapids), by `tickdeck-bench`; see
-/// `docs/PERFORMANCE.md`. Processors of other makers have done a call in half the time.
+/// The usual figures, measured by `tickdeck-bench` on a virtual machine with two cores of an Intel Xeon (Sapphire Rapids);
+/// see `docs/PERFORMANCE.md`. Some processors of other makers need half the time per call.
 const USUAL: Usual = Usual {
     per_event_ns: 18.0,
     per_call_ns: 260.0,
@@ -31,7 +57,7 @@ const QUANTILES: [(&str, f64); 3] = [
     ("latency/p99.9", 0.999),
 ];
 
-/// Of events in batches, and of calls of one event.
+/// Figures of events in batches, and of calls with one event.
 pub(super) fn boundary([per_event, per_call]: &[Vec<f64>; 2]) -> Vec<Figure> {
     vec![
         of_rounds(
@@ -88,7 +114,7 @@ fn of_rounds(name: &'static str, unit: &'static str, rounds: &[f64], usual: f64)
     }
 }
 
-/// By how many times slower something is than usual.
+/// Rates how many times slower a figure is than usual.
 fn level(slower: f64) -> Level {
     match slower {
         slower if slower < REMARKABLE => Level::Ok,
@@ -97,7 +123,7 @@ fn level(slower: f64) -> Level {
     }
 }
 
-/// What the binary itself has against the figures.
+/// Reports a debug build, whose figures mean little.
 pub(super) fn build() -> Option<Finding> {
     cfg!(debug_assertions).then(|| {
         let found = "this binary is a debug build: it is many times slower";
@@ -105,7 +131,8 @@ pub(super) fn build() -> Option<Finding> {
     })
 }
 
-pub(super) fn of(checks: Vec<Finding>, figures: Vec<Figure>) -> SelfCheck {
+/// Rates the machine.
+pub(super) fn rate(checks: Vec<Finding>, figures: Vec<Figure>) -> SelfCheck {
     let levels = checks.iter().map(|finding| finding.level);
     let mut levels = levels.chain(figures.iter().map(|figure| figure.level));
     SelfCheck {
@@ -115,8 +142,8 @@ pub(super) fn of(checks: Vec<Finding>, figures: Vec<Figure>) -> SelfCheck {
     }
 }
 
-/// The whole result in lines.
-pub(super) fn shown(result: &SelfCheck) -> String {
+/// Formats the result, one line per finding and figure.
+pub(super) fn text(result: &SelfCheck) -> String {
     let checks = result.checks.iter().map(Finding::line);
     let figures = result.figures.iter().map(|figure| finding(figure).line());
     let levels = result.checks.iter().map(|finding| finding.level);
@@ -129,17 +156,17 @@ fn verdict(fit: bool, remarks: usize) -> String {
     match (fit, remarks) {
         (true, 0) => "This machine is fit.".to_owned(),
         (true, _) => format!(
-            "This machine is fit, with remarks above ({remarks}); measure again when nothing else runs."
+            "This machine is fit, with remarks ({remarks}) above; measure again when nothing else is running."
         ),
-        (false, _) => "This machine is not fit for short latencies as it is: see the remarks above, and measure again \
-             when nothing else runs. What strategies decide never depends on it."
+        (false, _) => "This machine is not fit for low latency: see the remarks above, and measure again when nothing else is \
+             running. Decisions of strategies never depend on it."
             .to_owned(),
     }
 }
 
-/// A figure as one of the lines.
+/// Converts a figure to a finding.
 fn finding(figure: &Figure) -> Finding {
-    let (what, words) = words(figure);
+    let (what, text) = describe(figure);
     let spread = match (figure.least, figure.most) {
         (Some(least), Some(most)) => {
             let (least, most) = (amount(least, figure.unit), amount(most, figure.unit));
@@ -147,28 +174,28 @@ fn finding(figure: &Figure) -> Finding {
         }
         _ => String::new(),
     };
-    let judged = match figure.level {
+    let rating = match figure.level {
         Level::Ok => "",
         Level::Warn => ": slower here",
         Level::Fail => ": far slower here",
     };
     let found = format!(
-        "{} {words}{spread}; about {} is usual{judged}",
+        "{} {text}{spread}; about {} is usual{rating}",
         amount(figure.value, figure.unit),
         amount(figure.usual, figure.unit),
     );
     Finding::new(what, figure.level, found, None)
 }
 
-/// What a figure is about, and what it is of.
-fn words(figure: &Figure) -> (&'static str, String) {
+/// Returns the subject of a figure and its description.
+fn describe(figure: &Figure) -> (&'static str, String) {
     let latency = |quantile: &str| format!("from event to decision and back, {quantile}");
     match figure.name {
         "boundary/batch-256" => (
             "boundary",
-            "for an event into a strategy, 256 at a time".to_owned(),
+            "per event passed to a strategy, 256 at a time".to_owned(),
         ),
-        "boundary/batch-1" => ("", "for a call with one event".to_owned()),
+        "boundary/batch-1" => ("", "per call with one event".to_owned()),
         "ring" => ("ring", "events/s from thread to thread".to_owned()),
         "latency/p50" => {
             let pace = short(latency::PACE as f64);
@@ -200,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_judged_by_what_is_usual() {
+    fn a_figure_is_rated_against_the_usual_one() {
         let level = |figures: Vec<Figure>| figures[0].level;
         let per_event = |ns: f64| level(boundary(&[vec![ns], vec![1.0]]));
         assert_eq!(per_event(USUAL.per_event_ns), Level::Ok);
@@ -217,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_become_their_median_with_the_least_and_the_most() {
+    fn rounds_become_their_median_with_minimum_and_maximum() {
         let figures = boundary(&[vec![12.0, 10.0, 11.0], vec![200.0]]);
         let figure = &figures[0];
         assert_eq!(
@@ -226,21 +253,21 @@ mod tests {
         );
         assert_eq!(
             finding(figure).line(),
-            "ok    boundary       11.0 ns for an event into a strategy, 256 at a time (10.0 ns to 12.0 ns); about 18.0 ns \
+            "ok    boundary       11.0 ns per event passed to a strategy, 256 at a time (10.0 ns to 12.0 ns); about 18.0 ns \
              is usual\n"
         );
     }
 
     #[test]
     fn a_machine_is_fit_unless_something_is_wrong_with_it() {
-        let of = |checks, figures| of(checks, figures);
+        let of = |checks, figures| rate(checks, figures);
         let fine = of(vec![Finding::ok("cores", "2")], latencies(1));
-        assert!(fine.fit && shown(&fine).ends_with("\nThis machine is fit.\n"));
+        assert!(fine.fit && text(&fine).ends_with("\nThis machine is fit.\n"));
         let remark = of(vec![Finding::warn("load", "9", "wait")], latencies(1));
-        assert!(remark.fit && shown(&remark).contains("fit, with remarks above (1)"));
+        assert!(remark.fit && text(&remark).contains("fit, with remarks (1) above"));
         let slow = of(Vec::new(), latencies(60_000_000));
         assert!(!slow.fit);
-        let text = shown(&slow);
+        let text = text(&slow);
         assert!(
             text.contains("FAIL  latency        60,000 us") && text.contains("not fit"),
             "{text}"

@@ -1,20 +1,20 @@
-//! How fast events go from one thread to another.
+//! Measures the throughput of events from one thread to another.
 
 use super::guest::trades;
 use super::span::Span;
 use anyhow::{Context, Result, anyhow};
 use std::time::Instant;
 use tickdeck_model::Event;
-use tickdeck_ring::{Config, Consumer, SlowPolicy, Wait, Wake};
+use tickdeck_ring::{Consumer, RingConfig, SlowPolicy, Wait, Wake};
 
 /// Slots, as in the engine.
 const CAPACITY: usize = 1 << 14;
-/// Events that are published at once.
+/// Events published at once.
 const BURST: usize = 64;
-/// Bursts of one round.
+/// Bursts per round.
 const BURSTS: usize = 1 << 12;
 
-/// Events a second from one thread to another, by round.
+/// Returns the events per second from one thread to another, by round.
 pub(super) fn measure(span: &Span) -> Result<Vec<f64>> {
     let burst = trades(BURST);
     let [rates] = span.rounds(|| Ok([rate(&burst)?]))?;
@@ -22,7 +22,7 @@ pub(super) fn measure(span: &Span) -> Result<Vec<f64>> {
 }
 
 fn rate(burst: &[Event]) -> Result<f64> {
-    let ring = tickdeck_ring::ring::<Event>(Config {
+    let ring = tickdeck_ring::ring::<Event>(RingConfig {
         capacity: CAPACITY,
         wait: Wait::Spin,
     })?;
@@ -51,7 +51,7 @@ fn rate(burst: &[Event]) -> Result<f64> {
     })
 }
 
-/// Looks at every event until the ring is closed; answers how many there were.
+/// Reads every event until the ring is closed, and returns their number.
 fn read(mut consumer: Consumer<Event>) -> Result<u64> {
     let mut count = 0;
     while consumer.wait(|| false)? == Wake::Ready {

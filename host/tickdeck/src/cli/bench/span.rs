@@ -1,21 +1,21 @@
-//! How long something is measured.
+//! The time that a measurement takes.
 
-use crate::clock::Stop;
 use std::time::{Duration, Instant};
+use tickdeck_engine::CancelToken;
 
-/// Rounds that are measured at the least, however short the time.
+/// Fewest rounds measured, however short the time.
 const FEWEST: usize = 3;
 
-/// The time that one measurement has.
+/// The time available to one measurement.
 pub(super) struct Span {
     time: Duration,
     end: Instant,
-    stop: Stop,
+    stop: CancelToken,
 }
 
 impl Span {
-    /// Starts now.
-    pub(super) fn start(time: Duration, stop: &Stop) -> Self {
+    /// Starts the time.
+    pub(super) fn start(time: Duration, stop: &CancelToken) -> Self {
         Self {
             time,
             end: Instant::now() + time,
@@ -23,25 +23,25 @@ impl Span {
         }
     }
 
-    /// Its whole length.
+    /// Returns the whole time.
     pub(super) const fn time(&self) -> Duration {
         self.time
     }
 
-    /// Whether someone wants it to end now.
-    pub(super) fn is_broken_off(&self) -> bool {
+    /// Returns whether the measurement was interrupted.
+    pub(super) fn is_interrupted(&self) -> bool {
         self.stop.asked()
     }
 
-    /// Measures rounds until the time is over, or someone wants it to end; each gives a value for each of `N` figures.
-    /// The first one warms up and does not count.
+    /// Measures rounds until the time is up or the measurement is interrupted; each round gives a value for each of `N`
+    /// figures. The first round warms up and does not count.
     pub(super) fn rounds<const N: usize>(
         &self,
         mut round: impl FnMut() -> anyhow::Result<[f64; N]>,
     ) -> anyhow::Result<[Vec<f64>; N]> {
         round()?;
         let mut values = [const { Vec::new() }; N];
-        while !self.is_broken_off() && (values[0].len() < FEWEST || Instant::now() < self.end) {
+        while !self.is_interrupted() && (values[0].len() < FEWEST || Instant::now() < self.end) {
             for (values, value) in values.iter_mut().zip(round()?) {
                 values.push(value);
             }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_few_rounds_are_measured_however_short_the_time_and_the_first_does_not_count() {
-        let span = Span::start(Duration::ZERO, &Stop::default());
+        let span = Span::start(Duration::ZERO, &CancelToken::default());
         let mut count = 0.0;
         let rounds = span.rounds(|| {
             count += 1.0;
@@ -69,8 +69,8 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_to_stop_ends_it() {
-        let stop = Stop::default();
+    fn an_interrupt_ends_it() {
+        let stop = CancelToken::default();
         let span = Span::start(Duration::from_secs(3_600), &stop);
         let rounds = span.rounds(|| {
             stop.ask();

@@ -1,50 +1,50 @@
-//! `tickdeck journal export`: a run as tables.
+//! `tickdeck journal export`: exports a run as tables.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
-use crate::figures::{bytes, grouped};
-use crate::output::print;
-use crate::reel::{Place, Reels};
-use crate::session::on_interrupt;
-use crate::table::aligned;
-use crate::tables::{Exported, Wanted, export};
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::{bytes, grouped};
+use tickdeck_recording::rows::{ExportRequest, Exported, export};
+use tickdeck_recording::{DataReels, SeekTo};
 
 /// Export a run as tables, one file each, for DuckDB, Polars, pandas or a spreadsheet.
 ///
-/// Prices, sizes and amounts are exact decimals, times have nanoseconds and are UTC. docs/JOURNAL.md has the tables. Whatever
-/// breaks it off, there is no half a file.
+/// Prices, sizes and amounts are exact decimals; times are in UTC with nanoseconds. docs/JOURNAL.md describes the tables.
+/// Files are written atomically: an interrupted export leaves no partial file.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal export
   tickdeck journal export tape --format csv --out tables
   tickdeck journal export --run 2 --from 2024-08-08T16:00 --until 2024-08-08T17:00 --json
   duckdb -c \"select instrument, sum(price * size) from 'export-000001/trades.parquet' group by 1\"")]
-pub(in crate::cli) struct Export {
-    /// The data folder, or the deck's
+pub(crate) struct Export {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// As what
+    /// Format of the files
     #[arg(long, value_enum, default_value_t = Format::Parquet)]
     format: Format,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// Where to [default: export-NUMBER, of the run]
+    /// Folder to write to [default: export-NUMBER, with the run's number]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The first event: its number, or a time in UTC
+    /// Start at this event: its sequence, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    from: Option<Place>,
+    from: Option<SeekTo>,
     /// Stop before this event
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    until: Option<Place>,
-    /// Print one JSON object, and nothing else
+    until: Option<SeekTo>,
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -56,14 +56,15 @@ enum Format {
     Jsonl,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     run: u32,
     events: u64,
-    deeds: u64,
+    #[serde(rename = "deeds")]
+    effects: u64,
     bytes: u64,
-    /// What its reels take.
+    /// Size of the run's reels.
     reel_bytes: u64,
     files: Vec<FileOut>,
 }
@@ -77,20 +78,20 @@ struct FileOut {
 
 impl Export {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
         let out = self
             .out
             .unwrap_or_else(|| PathBuf::from(format!("export-{:06}", run.number)));
-        let wanted = Wanted {
+        let wanted = ExportRequest {
             format: match self.format {
-                Format::Parquet => tickdeck_export::Format::Parquet,
-                Format::Csv => tickdeck_export::Format::Csv,
-                Format::Jsonl => tickdeck_export::Format::JsonLines,
+                Format::Parquet => tickdeck_tables::Format::Parquet,
+                Format::Csv => tickdeck_tables::Format::Csv,
+                Format::Jsonl => tickdeck_tables::Format::JsonLines,
             },
             from: self.from,
             until: self.until,
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new(format!("exporting run {}", run.number));
         let exported = export(&run, wanted, &out, &stop, &mut |done, total| {
@@ -101,11 +102,11 @@ impl Export {
             return Ok(ExitCode::from(INTERRUPTED));
         };
         let outcome = outcome(&exported, run.number, run.bytes()?);
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            words(&outcome)
-        })?;
+            print(&text(&outcome))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -119,14 +120,14 @@ fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     Outcome {
         run,
         events: exported.events,
-        deeds: exported.deeds,
+        effects: exported.effects,
         bytes: exported.files.iter().map(|(_, _, bytes)| bytes).sum(),
         reel_bytes,
         files: files.collect(),
     }
 }
 
-fn words(outcome: &Outcome) -> String {
+fn text(outcome: &Outcome) -> String {
     let rows: Vec<[String; 3]> = outcome
         .files
         .iter()
@@ -135,7 +136,7 @@ fn words(outcome: &Outcome) -> String {
     let share = outcome.bytes as f64 / outcome.reel_bytes.max(1) as f64;
     aligned(&["<file", "rows", "size"], &rows)
         + &format!(
-            "run {}: {} events, {} in all, {share:.2} of what the reels take\n",
+            "run {}: {} events, {} in total, {share:.2} times the size of the reels\n",
             outcome.run,
             grouped(outcome.events),
             bytes(outcome.bytes)

@@ -1,50 +1,50 @@
-//! `tickdeck journal import`: exported tables as a run again.
+//! `tickdeck journal import`: imports exported tables as a run.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
-use crate::figures::grouped;
-use crate::output::print;
-use crate::session::on_interrupt;
-use crate::tables::import;
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::grouped;
+use tickdeck_recording::rows::import;
 
-/// Make a run of exported tables (parquet or jsonl): the events in their order, numbered from 0.
+/// Import exported tables (parquet or jsonl) as a run: the events in their order, numbered from 0.
 ///
-/// It holds what happened, not what was decided: it can be listed, shown, verified and exported like any other, and no
-/// strategy ran on it, so `replay` has nothing to do again. The tables `instruments` and `currencies` must lie beside.
+/// The run has events but no decisions: it can be listed, shown, verified and exported like any other, but there is nothing
+/// to replay. The tables `instruments` and `currencies` must be in the same folder.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal import export-000001 --into archive
   tickdeck journal import export-000001/quotes.parquet --into archive --json")]
-pub(in crate::cli) struct Import {
-    /// The folder of an export, or one of its tables of events
+pub(crate) struct Import {
+    /// The folder of an export, or one of its event tables
     #[arg(value_name = "FILE|DIR")]
     from: PathBuf,
-    /// The data folder that gets the run; made if it is not there
+    /// The data folder to import into; created if it does not exist
     #[arg(long, value_name = "FOLDER", default_value = "data")]
     into: PathBuf,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     run: u32,
     events: u64,
-    /// Events between them that no table had.
+    /// Events in between that no table has.
     gaps: u64,
 }
 
 impl Import {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new("importing");
         let imported = import(&self.from, &self.into, &stop, &mut |done| {
@@ -59,22 +59,20 @@ impl Import {
             events: imported.events,
             gaps: imported.gaps,
         };
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            let gaps = match outcome.gaps {
-                0 => String::new(),
-                gaps => format!(
-                    "; {} events between them are not in the tables",
-                    grouped(gaps)
-                ),
-            };
-            format!(
-                "run {} with {} events{gaps}\n",
-                outcome.run,
-                grouped(outcome.events)
-            )
-        })?;
+            print(&text(&outcome))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn text(outcome: &Outcome) -> String {
+    let (run, events) = (outcome.run, grouped(outcome.events));
+    let gaps = match outcome.gaps {
+        0 => String::new(),
+        gaps => format!("; the tables lack {} events in between", grouped(gaps)),
+    };
+    format!("run {run}: {events} events{gaps}\n")
 }

@@ -1,34 +1,34 @@
-//! `tickdeck journal ls`: the runs of a data folder.
+//! `tickdeck journal ls`: lists the runs of a data folder.
 
-use crate::figures::{bytes, grouped, span};
-use crate::output::print;
-use crate::reel::{Deeds, Events, Reels, Run, Session};
-use crate::table::aligned;
-use crate::tale::moment;
+use crate::output::{print, print_json};
+use crate::text_table::aligned;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tickdeck_engine::Deed;
-use tickdeck_export::time;
+use tickdeck_engine::Effect;
 use tickdeck_model::Timestamp;
+use tickdeck_model::format::{bytes, grouped, span};
+use tickdeck_recording::describe::moment;
+use tickdeck_recording::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
+use tickdeck_tables::time;
 
-/// List the runs that are kept: when each began, how long it was in event time, what is in it, and how it ended.
+/// List the recorded runs: when each began, how long it lasted in event time, its contents, and how it ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal ls
   tickdeck journal ls tape --json")]
-pub(in crate::cli) struct Ls {
-    /// The data folder, or the deck's
+pub(crate) struct Ls {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Listed {
     runs: Vec<Line>,
@@ -38,9 +38,9 @@ struct Listed {
 #[derive(Debug, Serialize)]
 struct Line {
     run: u32,
-    /// By the wall.
+    /// Wall time.
     begun: Option<String>,
-    /// Host time of the first and of the last event.
+    /// Host time of the first and the last event.
     first: Option<String>,
     last: Option<String>,
     seconds: Option<f64>,
@@ -58,20 +58,20 @@ struct Line {
 
 impl Ls {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
-        // A folder without any is told as by every other command.
+        let reels = DataReels::in_folder(&self.folder);
+        // Fails for a folder without runs, as every other command does.
         reels.run(None)?;
         let runs: Vec<Line> = reels.runs()?.iter().map(line).collect();
-        print(&if self.json {
-            serde_json::to_string(&Listed { runs })? + "\n"
+        if self.json {
+            print_json(&Listed { runs })?;
         } else {
-            words(&runs)
-        })?;
+            print(&text(&runs))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn line(run: &Run) -> Line {
+fn line(run: &RecordedRun) -> Line {
     let mut line = Line {
         run: run.number,
         begun: None,
@@ -88,21 +88,21 @@ fn line(run: &Run) -> Line {
         began: None,
     };
     if let Err(error) = fill(run, &mut line) {
-        line.problem = Some(crate::cli::sentence(&error));
+        line.problem = Some(tickdeck_recording::sentence::sentence(&error));
     }
     line
 }
 
-fn fill(run: &Run, line: &mut Line) -> Result<()> {
-    let session = Session::read(&run.folder)?;
-    line.begun = Some(time(session.began_ns));
-    line.began = Some(session.began_ns);
-    line.command = Some(session.command);
-    line.title = Some(session.title);
+fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
+    let manifest = RunManifest::read(&run.folder)?;
+    line.begun = Some(time(manifest.began_ns));
+    line.began = Some(manifest.began_ns);
+    line.command = Some(manifest.command);
+    line.title = Some(manifest.title);
     line.events = run.events()?;
     if line.events > 0 {
         let at = |sequence| -> Result<Option<Timestamp>> {
-            Ok(Events::open(run, sequence)?
+            Ok(EventReader::open(run, sequence)?
                 .next()?
                 .map(|event| event.ts_host))
         };
@@ -113,9 +113,9 @@ fn fill(run: &Run, line: &mut Line) -> Result<()> {
             .map(|(last, first)| last.saturating_sub(first));
         line.seconds = span.map(|ns| ns as f64 / 1e9);
     }
-    let mut deeds = Deeds::open(run)?;
-    while let Some(kept) = deeds.next()? {
-        line.actions += u64::from(matches!(kept.deed, Deed::Acted(_)));
+    let mut effects = EffectReader::open(run)?;
+    while let Some(kept) = effects.next()? {
+        line.actions += u64::from(matches!(kept.effect, Effect::Applied(_)));
     }
     line.state = match (run.has_ended(), run.is_written()) {
         (_, true) => "running",
@@ -125,7 +125,7 @@ fn fill(run: &Run, line: &mut Line) -> Result<()> {
     Ok(())
 }
 
-fn words(runs: &[Line]) -> String {
+fn text(runs: &[Line]) -> String {
     let header = [
         "run", "<begun", "lasted", "events", "actions", "size", "<state", "<what",
     ];

@@ -1,23 +1,23 @@
 //! `tickdeck journal prune`: removes old runs.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
-use crate::figures::bytes;
-use crate::output::print;
-use crate::reel::{Keep, Old, Reels};
-use crate::session::on_interrupt;
-use crate::tables::rolled;
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::bytes;
+use tickdeck_recording::rows::archive;
+use tickdeck_recording::{DataReels, KeepRule, PrunableRun};
 
-/// Remove whole runs, oldest first, until no more is left than is to be kept.
+/// Remove whole runs, oldest first, until no more than the limit is left.
 ///
-/// Only runs that ended in order go. The last run stays, and so does one that is running or was cut off, which `run` would go
-/// on with. The modules that they ran stay. With --roll, a Parquet copy is kept in FOLDER/parquet.
+/// Removes only runs that ended cleanly. Keeps the last run, and any run that is running or was interrupted, which `run`
+/// would resume. Keeps the modules. With --roll, a Parquet copy is kept in FOLDER/parquet.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("keep").required(true)),
@@ -26,23 +26,23 @@ use std::process::ExitCode;
   tickdeck journal prune tape --keep-runs 5 --dry-run
   tickdeck journal prune --keep-gib 20 --roll parquet --json"
 )]
-pub(in crate::cli) struct Prune {
-    /// The data folder, or the deck's
+pub(crate) struct Prune {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// So many GiB of reels may stay
+    /// Keep at most this many GiB of reels
     #[arg(long, value_name = "N", group = "keep", value_parser = clap::value_parser!(u64).range(..=1 << 20))]
     keep_gib: Option<u64>,
-    /// So many runs may stay
+    /// Keep at most this many runs
     #[arg(long, value_name = "N", group = "keep", value_parser = clap::value_parser!(u64).range(1..))]
     keep_runs: Option<u64>,
-    /// Keep a copy of what is removed
+    /// Keep a copy of removed runs in this format
     #[arg(long, value_enum, value_name = "FORMAT")]
     roll: Option<Roll>,
-    /// Only say what would be removed
+    /// Only print what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
@@ -52,11 +52,11 @@ enum Roll {
     Parquet,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
     dry_run: bool,
-    runs: Vec<Gone>,
+    runs: Vec<RemovedRun>,
     /// Bytes of the removed reels.
     freed: u64,
     /// Bytes of the copies.
@@ -64,7 +64,7 @@ struct Outcome {
 }
 
 #[derive(Debug, Serialize)]
-struct Gone {
+struct RemovedRun {
     run: u32,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,14 +73,14 @@ struct Gone {
 
 impl Prune {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
-        // A folder without any is told as by every other command.
+        let reels = DataReels::in_folder(&self.folder);
+        // Fails for a folder without runs, as every other command does.
         reels.run(None)?;
         let keep = match (self.keep_gib, self.keep_runs) {
-            (Some(gib), _) => Keep::Bytes(gib << 30),
-            (None, runs) => Keep::Runs(runs.unwrap_or(1)),
+            (Some(gib), _) => KeepRule::Bytes(gib << 30),
+            (None, runs) => KeepRule::Runs(runs.unwrap_or(1)),
         };
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         if !self.dry_run {
             reels.clear_leftovers()?;
@@ -89,72 +89,77 @@ impl Prune {
             dry_run: self.dry_run,
             ..Outcome::default()
         };
-        for old in reels.too_many(keep)? {
+        for old in reels.prunable(keep)? {
             let rolled = match self.remove(&reels, &old, &stop)? {
-                Removed::Gone(rolled) => rolled,
-                // What is gone is told all the same.
-                Removed::Stopped => break,
+                Removal::Done(rolled) => rolled,
+                // The runs removed so far are reported all the same.
+                Removal::Stopped => break,
             };
             outcome.freed += old.bytes;
             outcome.rolled += rolled.unwrap_or(0);
-            outcome.runs.push(Gone {
+            outcome.runs.push(RemovedRun {
                 run: old.run.number,
                 bytes: old.bytes,
                 rolled,
             });
         }
-        print(&if self.json {
-            serde_json::to_string(&outcome)? + "\n"
+        if self.json {
+            print_json(&outcome)?;
         } else {
-            words(&outcome)
-        })?;
+            print(&text(&outcome))?;
+        }
         Ok(match stop.asked() {
             true => ExitCode::from(INTERRUPTED),
             false => ExitCode::SUCCESS,
         })
     }
 
-    fn remove(&self, reels: &Reels, old: &Old, stop: &Stop) -> Result<Removed> {
+    fn remove(&self, reels: &DataReels, old: &PrunableRun, stop: &CancelToken) -> Result<Removal> {
         if stop.asked() {
-            return Ok(Removed::Stopped);
+            return Ok(Removal::Stopped);
         }
         if self.dry_run {
-            return Ok(Removed::Gone(None));
+            return Ok(Removal::Done(None));
         }
         let mut size = None;
         if self.roll == Some(Roll::Parquet) {
             let mut progress = Progress::new(format!("rolling run {}", old.run.number));
-            let rolled = rolled::roll(reels, &old.run, stop, &mut |done, total| {
+            let rolled = archive::write(reels, &old.run, stop, &mut |done, total| {
                 progress.of(done, total)
             })?;
             let Some(rolled) = rolled else {
-                return Ok(Removed::Stopped);
+                return Ok(Removal::Stopped);
             };
             size = Some(rolled.files.iter().map(|(_, _, bytes)| bytes).sum());
         }
         reels.remove(&old.run)?;
-        Ok(Removed::Gone(size))
+        Ok(Removal::Done(size))
     }
 }
 
-enum Removed {
-    /// With the bytes of its copy.
-    Gone(Option<u64>),
+/// The outcome of removing a run.
+enum Removal {
+    /// Removed; holds the size of its copy.
+    Done(Option<u64>),
     Stopped,
 }
 
-fn words(outcome: &Outcome) -> String {
+fn text(outcome: &Outcome) -> String {
     let verb = if outcome.dry_run {
         "would remove"
     } else {
         "removed"
     };
     let mut text = String::new();
-    for gone in &outcome.runs {
-        let rolled = gone.rolled.map_or_else(String::new, |size| {
+    for removed in &outcome.runs {
+        let rolled = removed.rolled.map_or_else(String::new, |size| {
             format!(", kept as {} of Parquet", bytes(size))
         });
-        text += &format!("{verb} run {}: {}{rolled}\n", gone.run, bytes(gone.bytes));
+        text += &format!(
+            "{verb} run {}: {}{rolled}\n",
+            removed.run,
+            bytes(removed.bytes)
+        );
     }
     match outcome.runs.len() {
         0 => "nothing to remove\n".to_owned(),

@@ -1,77 +1,90 @@
-//! `tickdeck journal show`: what happened at a place, and what was decided because of it.
+//! `tickdeck journal show`: prints an event of a run with its effects.
 
-use crate::names::Names;
 use crate::output::print;
-use crate::reel::{Deeds, Events, Happened, Kept, Place, Reels, Run};
-use crate::tables::{About, object};
-use crate::tale;
 use anyhow::{Result, ensure};
 use clap::Args;
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tickdeck_engine::Deed;
+use tickdeck_engine::Effect;
 use tickdeck_model::{Action, ClientOrderId, Event, Registry};
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::rows::{OrderInstruments, object};
+use tickdeck_recording::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, SeekTo, TimedEffect,
+};
 
-/// Show the event at a place of a run, what was decided and sent because of it, and the events around it.
+/// Print an event of a run, the actions decided and sent because of it, and the events around it.
 ///
-/// A time means the first event at or after it, by the host's clock.
+/// A time selects the first event at or after it, by the host's clock.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal show --at 250000
   tickdeck journal show tape --at 2024-08-08T16:00:03.5 --around 10
   tickdeck journal show tape --run 2 --at 17 --json")]
-pub(in crate::cli) struct Show {
-    /// The data folder, or the deck's
+pub(crate) struct Show {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// An event's number, or a time in UTC
+    /// The event's sequence, or a time in UTC
     #[arg(long, value_name = "TIME|SEQUENCE")]
-    at: Place,
-    /// Which run [default: the last]
+    at: SeekTo,
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// How many events before and after
+    /// Number of events to show before and after
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     around: u64,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What is shown.
+/// The JSON output: rows as in an export, each with the name of its table.
+#[derive(Debug, Serialize)]
+struct ShownPlace {
+    run: u32,
+    event: Box<RawValue>,
+    decided: Vec<Box<RawValue>>,
+    before: Vec<Box<RawValue>>,
+    after: Vec<Box<RawValue>>,
+}
+
+/// The event with its effects and its neighbors.
 struct Shown {
     before: Vec<Event>,
     event: Event,
     after: Vec<Event>,
-    decided: Vec<Kept>,
-    about: About,
+    decided: Vec<TimedEffect>,
+    about: OrderInstruments,
 }
 
 impl Show {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
-        let shown = self.look(&run)?;
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
+        let shown = self.find(&run)?;
         let registry = run.names()?;
         print(&if self.json {
             shown.json(run.number, &registry)? + "\n"
         } else {
-            shown.words(run.number, &Names::new(Arc::new(registry), None))
+            shown.text(run.number, &Names::new(Arc::new(registry), None))
         })?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn look(&self, run: &Run) -> Result<Shown> {
+    fn find(&self, run: &RecordedRun) -> Result<Shown> {
         let (count, at) = (run.events()?, run.find(self.at)?);
         ensure!(
             at < count,
-            "run {} has {count} events and none there: `tickdeck journal ls {}` shows when it was",
+            "run {} has {count} events and none at that place: `tickdeck journal ls {}` shows its times",
             run.number,
             self.folder.display()
         );
         let first = at.saturating_sub(self.around);
-        let mut events = Events::open(run, first)?;
+        let mut events = EventReader::open(run, first)?;
         let mut around = Vec::new();
         while events.position() <= at + self.around
             && let Some(event) = events.next()?
@@ -91,15 +104,16 @@ impl Show {
     }
 }
 
-/// What was decided because of an event, what was done as it had just been taken in, and what was sent for it.
-fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
-    let mut deeds = Deeds::open(run)?;
+/// Collects the effects of an event: actions decided because of it, effects applied right after it, and what was sent
+/// for those actions.
+fn decided(run: &RecordedRun, sequence: u64) -> Result<(Vec<TimedEffect>, OrderInstruments)> {
+    let mut effects = EffectReader::open(run)?;
     let (mut found, mut orders) = (Vec::new(), Vec::new());
-    let mut about = About::default();
-    while let Some(kept) = deeds.next()? {
-        about.pass(&kept.deed);
-        let because = match &kept.deed {
-            Deed::Acted(acted) => {
+    let mut about = OrderInstruments::default();
+    while let Some(kept) = effects.next()? {
+        about.add(&kept.effect);
+        let because = match &kept.effect {
+            Effect::Applied(acted) => {
                 let because = acted.cause == sequence;
                 let order = match acted.action {
                     Action::Submit(submit) => Some(submit.order),
@@ -110,14 +124,14 @@ fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
                 if let Some(number) = order {
                     let strategy = acted.strategy;
                     let order = ClientOrderId { strategy, number };
-                    // What is sent for an order after another decision about it was not sent for this one.
+                    // After another decision about the order, what is sent for it no longer belongs to this one.
                     orders.retain(|known| *known != order);
                     orders.extend(because.then_some(order));
                 }
                 because
             }
-            Deed::Sent { order, .. } => orders.contains(order),
-            Deed::Saved { .. } => false,
+            Effect::Sent { order, .. } => orders.contains(order),
+            Effect::Saved { .. } => false,
             _ => kept.position == sequence + 1,
         };
         if because {
@@ -128,15 +142,20 @@ fn decided(run: &Run, sequence: u64) -> Result<(Vec<Kept>, About)> {
 }
 
 impl Shown {
-    fn words(&self, run: u32, names: &Names) -> String {
-        let line =
-            |event: &Event| format!("{:>12}  {}\n", event.sequence, tale::event(event, names));
+    fn text(&self, run: u32, names: &Names) -> String {
+        let line = |event: &Event| {
+            format!(
+                "{:>12}  {}\n",
+                event.sequence,
+                describe::event(event, names)
+            )
+        };
         let mut text = format!("run {run}\n");
         self.before.iter().for_each(|event| text += &line(event));
         text += &format!(">{}", &line(&self.event)[1..]);
         for kept in &self.decided {
-            if let Some(words) = tale::deed(&kept.deed, names) {
-                text += &format!("{:>12}  => {words}\n", "");
+            if let Some(effect) = describe::effect(&kept.effect, names) {
+                text += &format!("{:>12}  => {effect}\n", "");
             }
         }
         self.after.iter().for_each(|event| text += &line(event));
@@ -145,17 +164,17 @@ impl Shown {
 
     fn json(mut self, run: u32, registry: &Registry) -> Result<String> {
         let about = &mut self.about;
-        let mut raw = |happened: Happened| -> Result<Box<RawValue>> {
+        let mut raw = |happened: RunItem| -> Result<Box<RawValue>> {
             Ok(RawValue::from_string(object(&happened, registry, about)?)?)
         };
-        let event = raw(Happened::Event(self.event))?;
+        let event = raw(RunItem::Event(self.event))?;
         let mut all =
-            |them: Vec<Happened>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
-        let events = |events: Vec<Event>| events.into_iter().map(Happened::Event).collect();
-        let wire = crate::cli::wire::ShownPlace {
+            |them: Vec<RunItem>| them.into_iter().map(&mut raw).collect::<Result<Vec<_>>>();
+        let events = |events: Vec<Event>| events.into_iter().map(RunItem::Event).collect();
+        let wire = ShownPlace {
             run,
             event,
-            decided: all(self.decided.into_iter().map(Happened::Deed).collect())?,
+            decided: all(self.decided.into_iter().map(RunItem::Effect).collect())?,
             before: all(events(self.before))?,
             after: all(events(self.after))?,
         };

@@ -1,57 +1,59 @@
-//! `tickdeck journal tail`: the end of a run, also while it goes on.
+//! `tickdeck journal tail`: prints the end of a run, and follows one that is running.
 
-use crate::clock::Stop;
-use crate::names::Names;
+use crate::display::console::on_interrupt;
 use crate::output::print;
-use crate::reel::{Deeds, Events, Happened, Kept, Merged, Reels, Run, names_in};
-use crate::session::on_interrupt;
-use crate::tables::{About, object};
-use crate::tale;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tickdeck_engine::CancelToken;
 use tickdeck_journal::segments;
 use tickdeck_model::Registry;
+use tickdeck_recording::describe;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::rows::{OrderInstruments, object};
+use tickdeck_recording::{
+    DataReels, EffectReader, EventReader, RecordedRun, RunItem, RunReader, TimedEffect, names_in,
+};
 
-/// How often is looked for more.
+/// Time between two looks for more.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Lines that are printed at once.
+/// Most lines printed at once.
 const AT_ONCE: usize = 1 << 10;
 
-/// Show the last events and actions of a run in words, merged as they happened; with -f also those that come.
+/// Print the last events and actions of a run in the order in which they happened; with -f also new ones.
 ///
-/// It ends with the run, or on Ctrl-C. Looking on costs the host nothing.
+/// Ends with the run, or on Ctrl-C. Following a run does not slow down its host.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal tail
   tickdeck journal tail -f
   tickdeck journal tail tape -n 100 --run 2 --json")]
-pub(in crate::cli) struct Tail {
-    /// The data folder, or the deck's
+pub(crate) struct Tail {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Go on with what comes
+    /// Keep printing new events and actions
     #[arg(short, long)]
     follow: bool,
-    /// How many
+    /// Number of lines
     #[arg(short = 'n', long = "lines", value_name = "N", default_value_t = 20)]
     lines: u64,
-    /// Which run [default: the last]
+    /// Number of the run [default: the last]
     #[arg(long, value_name = "N")]
     run: Option<u32>,
-    /// Print one JSON object a line, as in an export
+    /// Print one JSON object per line, as in an export
     #[arg(long)]
     json: bool,
 }
 
 impl Tail {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let run = Reels::in_folder(&self.folder).run(self.run)?;
-        let stop = Stop::default();
+        let run = DataReels::in_folder(&self.folder).run(self.run)?;
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut lines = Lines::new(run.names()?, self.json);
         let mut merged = last(&run, self.lines)?;
@@ -59,7 +61,7 @@ impl Tail {
         while let Some(happened) = merged.next()? {
             waiting.push(happened);
         }
-        // The last of both were read, which are up to twice as many.
+        // The last lines of both reels were read, up to twice as many as wanted.
         let more = waiting.len().saturating_sub(usize::try_from(self.lines)?);
         let mut text = String::new();
         for happened in waiting.drain(..).skip(more) {
@@ -84,22 +86,22 @@ impl Tail {
     }
 }
 
-/// Both reels, each so many records before its end.
-fn last(run: &Run, count: u64) -> Result<Merged> {
+/// Opens both reels, each `count` records before its end.
+fn last(run: &RecordedRun, count: u64) -> Result<RunReader> {
     let events = run.events()?.saturating_sub(count);
-    let mut deeds = Deeds::open(run)?;
-    let all = segments(&run.folder, crate::reel::ACTIONS)?;
+    let mut effects = EffectReader::open(run)?;
+    let all = segments(&run.folder, tickdeck_recording::ACTIONS)?;
     let records = all.last().map_or(0, |last| last.first + last.records);
-    // The end of the run is a record too.
-    deeds.seek(records.saturating_sub(count + 1))?;
-    Ok(Merged::new(Events::open(run, events)?, deeds))
+    // The end of the run is a record of its own.
+    effects.seek(records.saturating_sub(count + 1))?;
+    Ok(RunReader::new(EventReader::open(run, events)?, effects))
 }
 
-/// Makes lines.
+/// Formats lines.
 struct Lines {
     registry: Registry,
     names: Names,
-    about: About,
+    about: OrderInstruments,
     json: bool,
 }
 
@@ -109,17 +111,18 @@ impl Lines {
         Self {
             registry,
             names,
-            about: About::default(),
+            about: OrderInstruments::default(),
             json,
         }
     }
 
-    /// A line with its end; nothing for what is not worth one.
-    fn line(&mut self, happened: &Happened) -> Result<String> {
-        if let Happened::Deed(Kept { deed, .. }) = happened
-            && let Some(text) = names_in(deed)?
+    /// Formats a line with its newline; empty for an effect that is not shown.
+    fn line(&mut self, happened: &RunItem) -> Result<String> {
+        if let RunItem::Effect(TimedEffect { effect, .. }) = happened
+            && let Some(text) = names_in(effect)?
         {
-            let registry = Registry::from_text(&text).context("the names in the reel")?;
+            let registry =
+                Registry::from_text(&text).context("cannot read the names in the reel")?;
             let about = std::mem::take(&mut self.about);
             *self = Self::new(registry, self.json);
             self.about = about;
@@ -128,15 +131,15 @@ impl Lines {
             return Ok(object(happened, &self.registry, &mut self.about)? + "\n");
         }
         Ok(match happened {
-            Happened::Event(event) => {
+            RunItem::Event(event) => {
                 format!(
                     "{:>10}  {}\n",
                     event.sequence,
-                    tale::event(event, &self.names)
+                    describe::event(event, &self.names)
                 )
             }
-            Happened::Deed(kept) => tale::deed(&kept.deed, &self.names)
-                .map_or_else(String::new, |words| format!("{:>10}  {words}\n", "")),
+            RunItem::Effect(kept) => describe::effect(&kept.effect, &self.names)
+                .map_or_else(String::new, |text| format!("{:>10}  {text}\n", "")),
         })
     }
 }

@@ -1,37 +1,37 @@
-//! `tickdeck journal verify`: is everything as it was written?
+//! `tickdeck journal verify`: verifies the checksums of a data folder.
 
-use crate::cli::INTERRUPTED;
 use crate::cli::progress::Progress;
-use crate::clock::Stop;
-use crate::figures::{bytes, grouped};
-use crate::output::print;
-use crate::reel::{Checked, Found, Reels, verify_folder};
-use crate::session::on_interrupt;
+use crate::display::console::on_interrupt;
+use crate::exit::INTERRUPTED;
+use crate::output::{print, print_json};
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_engine::CancelToken;
+use tickdeck_model::format::{bytes, grouped};
+use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 
-/// Read every byte of a data folder and tell everything that is not as it was written, with file and place.
+/// Read every byte of a data folder and report any damage, with file and offset.
 ///
-/// The reels have a checksum a record, modules are named by theirs, and the small files end with one: any changed bit is
-/// found. What people edit, `grants.toml` and `killed`, has none, and what a crash left half written has none: they are
-/// named. A running host is not disturbed. Exit code 0: all is as it was written. 1: something is not.
+/// Every record of a reel has a checksum, modules are named by theirs, and small files end with one, so any changed bit is
+/// found. Files that people edit, `grants.toml` and `killed`, have none, nor does what a crash left half written: these are
+/// listed as not covered. A running host is not disturbed. Exit code 0: intact. 1: damaged.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck journal verify
   tickdeck journal verify tape --json")]
-pub(in crate::cli) struct Verify {
-    /// The data folder, or the deck's
+pub(crate) struct Verify {
+    /// The data folder
     #[arg(value_name = "FOLDER", default_value = "data")]
     folder: PathBuf,
-    /// Print one JSON object, and nothing else
+    /// Print one JSON object and nothing else
     #[arg(long)]
     json: bool,
 }
 
-/// What `--json` prints.
+/// The JSON output.
 #[derive(Debug, Serialize)]
 struct Outcome {
     whole: bool,
@@ -52,8 +52,8 @@ struct Place {
 
 impl Verify {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let reels = Reels::in_folder(&self.folder);
-        let stop = Stop::default();
+        let reels = DataReels::in_folder(&self.folder);
+        let stop = CancelToken::default();
         on_interrupt(stop.clone(), None)?;
         let mut progress = Progress::new("verifying");
         let checked = verify_folder(&reels, &stop, &mut |done, total| progress.of(done, total))?;
@@ -61,11 +61,11 @@ impl Verify {
         let Some(checked) = checked else {
             return Ok(ExitCode::from(INTERRUPTED));
         };
-        print(&if self.json {
-            serde_json::to_string(&Outcome::of(&checked))? + "\n"
+        if self.json {
+            print_json(&Outcome::of(&checked))?;
         } else {
-            words(&checked)
-        })?;
+            print(&text(&checked))?;
+        }
         Ok(match checked.damage.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
@@ -74,8 +74,8 @@ impl Verify {
 }
 
 impl Outcome {
-    fn of(checked: &Checked) -> Self {
-        let places = |found: &[Found]| {
+    fn of(checked: &VerifiedFolder) -> Self {
+        let places = |found: &[VerifyFault]| {
             let places = found.iter().map(|found| Place {
                 file: found.file.display().to_string(),
                 offset: found.offset,
@@ -94,8 +94,8 @@ impl Outcome {
     }
 }
 
-fn words(checked: &Checked) -> String {
-    let line = |mark: &str, found: &Found| {
+fn text(checked: &VerifiedFolder) -> String {
+    let line = |mark: &str, found: &VerifyFault| {
         let place = found
             .offset
             .map_or_else(String::new, |offset| format!(", byte {offset}"));
@@ -117,8 +117,8 @@ fn words(checked: &Checked) -> String {
         grouped(checked.records)
     );
     text + &match checked.damage.len() {
-        0 => format!("whole: {what}\n"),
-        1 => format!("1 place is not as it was written: {what}\n"),
-        count => format!("{count} places are not as they were written: {what}\n"),
+        0 => format!("intact: {what}\n"),
+        1 => format!("damaged in 1 place: {what}\n"),
+        count => format!("damaged in {count} places: {what}\n"),
     }
 }

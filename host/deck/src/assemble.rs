@@ -1,0 +1,475 @@
+//! Assembles a deck afresh: settings and modules in, an engine that is ready to run out. A deck that resumes an
+//! interrupted run is assembled by `replay::resume`.
+//!
+//! The order matters: names are interned first, then saved in the data folder, and only then does the first strategy
+//! start, so that no state ever refers to a number that a crash could take away.
+
+use crate::affinity::{run_for_strategies, yield_to_trading};
+use crate::clock::{Pace, since};
+use crate::feed::OperatorFeed;
+use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
+use crate::loading::{
+    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, strategies_of,
+};
+use crate::open_venues::{OpenVenues, account_currency};
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tickdeck_engine::CancelToken;
+use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
+use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
+use tickdeck_journal::ReelConfig;
+use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_recording::SCHEMA;
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{
+    DataReels, JournalRecorder, RecordedStart, RecordedTerms, RetentionBudget, RunManifest,
+    RunOverrides,
+};
+use tickdeck_settings::config::Config;
+use tickdeck_settings::config::JournalSettings;
+use tickdeck_settings::grants::Grants;
+use tickdeck_settings::risk_limits::risk;
+use tickdeck_settings::signature::TrustedKeys;
+use tickdeck_strategy::watch::Scan;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// The parts that a deck is made of.
+pub struct DeckParts {
+    /// The command that runs it, for people: `demo`, `run` or `dev NAME`.
+    pub command: String,
+    /// The settings.
+    pub config: Config,
+    /// The content of the plugins folder.
+    pub scan: Scan,
+    /// The plugins folder, if it is to be watched.
+    pub folder: Option<PathBuf>,
+    /// The operator's approvals.
+    pub grants: Grants,
+    /// The names known from earlier runs.
+    pub registry: Registry,
+    /// Saves names before anything runs that refers to them.
+    pub save_names: SaveNames,
+    /// The folder of compiled modules.
+    pub cache: Option<PathBuf>,
+    /// The speed of event time.
+    pub pace: Pace,
+    /// Ends the run.
+    pub stop: CancelToken,
+    /// Market events after which it stops.
+    pub events: Option<u64>,
+    /// Cuts batches at random places from this seed.
+    pub split_seed: Option<u64>,
+    /// Starts even if no strategy can run yet.
+    pub idle: bool,
+    /// The first order number that was never used.
+    pub first_order: OrderNumber,
+    /// Starts with the kill switch on.
+    pub killed: bool,
+    /// The file that latches a kill, if it is to last.
+    pub latch: Option<PathBuf>,
+    /// The recording of the run; none: nothing is recorded.
+    pub journal: Option<Journaling>,
+}
+
+/// The recording of a run.
+pub struct Journaling {
+    /// The reels of the data folder.
+    pub reels: DataReels,
+    /// The command line's overrides.
+    pub played: RunOverrides,
+    /// Leaves an interrupted run behind instead of resuming it.
+    pub fresh: bool,
+}
+
+/// A deck that is ready to run.
+pub struct AssembledDeck {
+    /// The engine.
+    pub engine: Engine,
+    /// The feed, the engine's observer.
+    pub feed: OperatorFeed,
+    /// The names behind the numbers.
+    pub names: Names,
+    /// The venues, for people.
+    pub title: String,
+    /// The seed of the first venue.
+    pub seed: u64,
+    /// The number of worker threads.
+    pub workers: usize,
+    /// The core to pin the kernel's thread to, if it runs the strategies too.
+    pub core: Option<usize>,
+    /// Strategies that do not run, with the reasons.
+    pub skipped: Skipped,
+    /// The set-up of the strategy manager.
+    pub setup: ManagerSetup,
+}
+
+/// The strategies of a start.
+#[derive(Default)]
+pub(crate) struct LoadedDeck {
+    pub(crate) started: Vec<LoadedStrategy>,
+    pub(crate) waiting: Vec<LoadedStrategy>,
+    pub(crate) skipped: Skipped,
+}
+
+/// Facts about an assembled deck.
+pub(crate) struct DeckFacts {
+    pub(crate) title: String,
+    pub(crate) seed: u64,
+    workers: usize,
+    core: Option<usize>,
+}
+
+impl DeckFacts {
+    pub(crate) fn new(title: String, seed: u64, config: &EngineConfig) -> Self {
+        let is_free = config.stepping == Stepping::Free;
+        // In lockstep, one worker shares the kernel's thread.
+        let shares = config.workers == 1 && !is_free;
+        Self {
+            title: match is_free {
+                true => format!("{title}, freely"),
+                false => title,
+            },
+            seed,
+            workers: config.workers,
+            core: config.pin.first().copied().filter(|_| shares),
+        }
+    }
+}
+
+/// Assembles a deck afresh.
+///
+/// # Errors
+/// The settings do not fit the deck, a venue can't start, or no strategy can run.
+pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
+    let mut registry = std::mem::take(&mut parts.registry);
+    let open = OpenVenues::open(&parts.config, &mut registry)?;
+    let loader = parts.loader(&open, &registry)?;
+    let loaded = parts.load_apart(&loader, &mut registry)?;
+    (parts.save_names)(&registry)?;
+    let config = parts.engine_config(&registry)?;
+    let registry = Arc::new(registry);
+    let (starts, loaded) = start_all(&loader, loaded, &registry)?;
+    if starts.is_empty() && !parts.may_wait(&loaded) {
+        bail!("no strategy can run{}", reasons(&loaded.skipped));
+    }
+    let history = history_of(&loaded);
+    let OpenVenues {
+        venues,
+        title,
+        seed,
+    } = open;
+    let facts = DeckFacts::new(title, seed, &config);
+    let manifest = parts.manifest(&facts.title, &venues, &loaded.started, &registry);
+    let mut engine = parts.engine(config, &registry, venues, starts)?;
+    parts.begin_recording(&mut engine, manifest)?;
+    let scan = std::mem::take(&mut parts.scan);
+    Ok(parts.assembled(engine, facts, (registry, loader), (loaded, scan, history)))
+}
+
+impl DeckParts {
+    /// Returns the parts of a deck that runs flat out, keeps nothing and watches no folder.
+    pub fn new(config: Config, scan: Scan) -> Self {
+        Self {
+            command: "run".to_owned(),
+            config,
+            scan,
+            folder: None,
+            grants: Grants::in_memory(),
+            registry: Registry::new(),
+            save_names: Box::new(|_| Ok(())),
+            cache: None,
+            pace: Pace::FlatOut,
+            stop: CancelToken::default(),
+            events: None,
+            split_seed: None,
+            idle: false,
+            first_order: 1,
+            killed: false,
+            latch: None,
+            journal: None,
+        }
+    }
+
+    /// Makes the loader of the deck.
+    pub(crate) fn loader(&self, open: &OpenVenues, registry: &Registry) -> Result<StrategyLoader> {
+        let trusted = TrustedKeys::parse(&self.config.file, &self.config.wasm.trusted_keys)?;
+        let currency = account_currency(open.terms(), registry)?;
+        let config = self.config.clone();
+        let loader = StrategyLoader::new(config, currency, self.first_order, self.cache.clone())?;
+        Ok(StrategyLoader {
+            trusted,
+            modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
+            ..loader
+        })
+    }
+
+    /// Loads the strategies on a thread of its own, which yields to trading: the compiler's threads that it starts
+    /// outlive it.
+    fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
+        let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
+        let loaded = run_for_strategies("loading", || {
+            yield_to_trading(cores);
+            load_all(loader, scan, grants, registry)
+        });
+        loaded.context("cannot start a thread for loading")?
+    }
+
+    /// Whether a deck without a running strategy may wait for its first one.
+    fn may_wait(&self, loaded: &LoadedDeck) -> bool {
+        let expected = loaded.skipped.is_empty() || !loaded.waiting.is_empty() || self.idle;
+        self.folder.is_some() && expected
+    }
+
+    /// Returns the configuration of the engine.
+    pub(crate) fn engine_config(&self, registry: &Registry) -> Result<EngineConfig> {
+        Ok(EngineConfig {
+            max_market_events: self.events,
+            split_seed: self.split_seed,
+            killed: self.killed,
+            ..engine_config(&self.config, registry)?
+        })
+    }
+
+    /// Makes the engine.
+    pub(crate) fn engine(
+        &self,
+        config: EngineConfig,
+        registry: &Arc<Registry>,
+        venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
+        starts: Vec<StrategyStart>,
+    ) -> Result<Engine> {
+        let (clock, epoch) = (self.pace.clock(self.stop.clone()), Instant::now());
+        let now_ns = Arc::new(move || since(epoch));
+        let registry = Arc::clone(registry);
+        Ok(Engine::new(
+            config, registry, venues, starts, clock, now_ns,
+        )?)
+    }
+
+    /// Begins to record the run, if it is to be recorded.
+    fn begin_recording(&self, engine: &mut Engine, manifest: Option<RunManifest>) -> Result<()> {
+        if let (Some(journal), Some(manifest)) = (&self.journal, manifest) {
+            let config = reel_config(&self.config.journal);
+            let run = journal.reels.next_run()?;
+            let (recorder, _) = JournalRecorder::open(&run, &config, Some(&manifest))?;
+            engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
+        }
+        self.make_room();
+        Ok(())
+    }
+
+    /// Removes old runs, now that this one has its folder, if the settings say so.
+    pub(crate) fn make_room(&self) {
+        if let Some(mut budget) = self.budget() {
+            for note in budget.enforce() {
+                eprintln!("{}", note.line());
+            }
+        }
+    }
+
+    /// Returns the budget of the reels, if the settings have one.
+    pub(crate) fn budget(&self) -> Option<RetentionBudget> {
+        let (journal, keep_gib) = (self.journal.as_ref()?, self.config.journal.keep_gib?);
+        Some(RetentionBudget::new(journal.reels.clone(), keep_gib))
+    }
+
+    /// Returns the manifest of the run, if it is to be recorded.
+    fn manifest(
+        &self,
+        title: &str,
+        venues: &[(Box<dyn Gateway>, VenueTerms)],
+        started: &[LoadedStrategy],
+        registry: &Registry,
+    ) -> Option<RunManifest> {
+        let journal = self.journal.as_ref()?;
+        let starts = started.iter().map(|loaded| RecordedStart {
+            name: loaded.name.clone(),
+            spec: loaded.spec().text(),
+        });
+        Some(RunManifest {
+            tickdeck: env!("CARGO_PKG_VERSION").to_owned(),
+            began_ns: tickdeck_journal::unix_ns(),
+            command: self.command.clone(),
+            settings: (self.config.file.clone(), self.config.text.clone()),
+            overrides: journal.played.clone(),
+            title: title.to_owned(),
+            names: registry.to_text(),
+            venues: venues
+                .iter()
+                .map(|(_, terms)| RecordedTerms::of(terms))
+                .collect(),
+            first_order: self.first_order,
+            killed: self.killed,
+            strategies: starts.collect(),
+        })
+    }
+
+    /// Returns the assembled deck, with the set-up of its strategy manager.
+    pub(crate) fn assembled(
+        self,
+        engine: Engine,
+        facts: DeckFacts,
+        (registry, loader): (Arc<Registry>, StrategyLoader),
+        (loaded, scan, history): (LoadedDeck, Scan, StrategyHistory),
+    ) -> AssembledDeck {
+        let names = Names::new(Arc::clone(&registry), Some(loader.account_currency.id));
+        AssembledDeck {
+            engine,
+            feed: loader.feed.clone(),
+            names: names.clone(),
+            title: facts.title,
+            seed: facts.seed,
+            workers: facts.workers,
+            core: facts.core,
+            skipped: loaded.skipped,
+            setup: ManagerSetup {
+                loader,
+                grants: self.grants,
+                registry,
+                save_names: self.save_names,
+                names,
+                folder: self.folder,
+                scan,
+                started: loaded.started,
+                waiting: loaded.waiting,
+                history,
+            },
+        }
+    }
+}
+
+/// Returns how reels are written.
+pub(crate) fn reel_config(journal: &JournalSettings) -> ReelConfig {
+    let default = ReelConfig::default();
+    ReelConfig {
+        sync: journal.sync(),
+        segment_bytes: journal
+            .segment_mib
+            .map_or(default.segment_bytes, |mib| u64::from(mib) << 20),
+        schema: SCHEMA,
+    }
+}
+
+/// Returns the configuration of the engine by the settings.
+///
+/// # Errors
+/// A limit names what the deck does not have.
+pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<EngineConfig> {
+    let (settings, default) = (&config.engine, EngineConfig::default());
+    let middleware = &config.middleware;
+    Ok(EngineConfig {
+        stepping: settings.stepping,
+        workers: settings.workers.unwrap_or(default.workers),
+        pin: settings.pin.clone(),
+        ring_capacity: settings.ring_capacity.unwrap_or(default.ring_capacity),
+        max_actions_per_s: settings
+            .max_actions_per_s
+            .unwrap_or(default.max_actions_per_s),
+        wait: settings.wait.unwrap_or(default.wait),
+        max_batch: settings.batch.unwrap_or(default.max_batch),
+        middleware: MiddlewareConfig {
+            drop_duplicates: middleware
+                .drop_duplicates
+                .unwrap_or(default.middleware.drop_duplicates),
+            max_age_ns: middleware.max_age_ms.map(|ms| ms * NS_PER_MS),
+            conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
+        },
+        risk: risk(config, registry)?,
+        ..default
+    })
+}
+
+/// Loads every strategy that the folder and the settings name.
+fn load_all(
+    loader: &StrategyLoader,
+    scan: &Scan,
+    grants: &Grants,
+    registry: &mut Registry,
+) -> Result<LoadedDeck> {
+    let config = &loader.config;
+    let refused = scan.refused.iter();
+    let plugins = scan.plugins.iter();
+    let names = plugins
+        .clone()
+        .map(|plugin| plugin.name.clone())
+        .chain(refused.clone().map(|refused| refused.name.clone()));
+    check_modules(config, &names.collect())?;
+    let mut deck = LoadedDeck::default();
+    for refused in refused {
+        deck.skipped
+            .insert(refused.name.clone(), refused.why.clone());
+    }
+    for plugin in plugins {
+        for (name, settings) in strategies_of(config, &plugin.name) {
+            match loader.load((&name, settings), plugin, grants, registry) {
+                Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
+                Ok(loaded) => deck.waiting.push(loaded),
+                Err(LoadFailure::Settings(error)) => return Err(error),
+                Err(LoadFailure::Module(why)) => drop(deck.skipped.insert(name, why)),
+            }
+        }
+    }
+    // By name, so that a deck's strategies have the same order at every start.
+    deck.started.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(deck)
+}
+
+/// Starts the strategies; those that refuse are skipped.
+fn start_all(
+    loader: &StrategyLoader,
+    loaded: LoadedDeck,
+    registry: &Arc<Registry>,
+) -> Result<(Vec<StrategyStart>, LoadedDeck)> {
+    let (mut starts, mut started) = (Vec::new(), Vec::new());
+    let mut skipped = loaded.skipped;
+    for loaded in loaded.started {
+        let (_, version) = loaded.version(registry, &loader.feed);
+        match loader.start(&loaded, version, registry, None) {
+            Ok(start) => {
+                starts.push(start);
+                started.push(loaded);
+            }
+            Err(LoadFailure::Settings(error)) => return Err(error),
+            Err(LoadFailure::Module(why)) => drop(skipped.insert(loaded.name, why)),
+        }
+    }
+    let loaded = LoadedDeck {
+        started,
+        waiting: loaded.waiting,
+        skipped,
+    };
+    Ok((starts, loaded))
+}
+
+/// Returns why nothing runs.
+fn reasons(skipped: &Skipped) -> String {
+    if skipped.is_empty() {
+        return ": the plugins folder is empty".to_owned();
+    }
+    let reasons: Vec<String> = skipped
+        .iter()
+        .map(|(name, why)| format!("\n  {name}: {why}"))
+        .collect();
+    reasons.concat()
+}
+
+/// Returns the history of the strategies at the start.
+fn history_of(loaded: &LoadedDeck) -> StrategyHistory {
+    let history = StrategyHistory::default();
+    for loaded in &loaded.started {
+        history.change(&loaded.name, |record| first_generation(record, loaded, 0));
+    }
+    for loaded in &loaded.waiting {
+        history.change(&loaded.name, |record| waits(record, loaded));
+    }
+    for (name, why) in &loaded.skipped {
+        history.change(name, |record| {
+            record.note = Some(why.clone());
+            record.inactive = Some("refused");
+        });
+    }
+    history
+}

@@ -1,0 +1,211 @@
+//! The entries of the feed, and their text.
+
+use super::{Topic, Weight};
+use crate::change_cause::ChangeCause;
+use tickdeck_engine::{Notice, StateSource, VersionChange};
+use tickdeck_model::{Severity, VenueState};
+use tickdeck_recording::names::Names;
+use tickdeck_strategy::LogLevel;
+
+pub(super) enum FeedEntry {
+    Notice(Notice),
+    Text {
+        topic: Topic,
+        subject: String,
+        level: LogLevel,
+        text: String,
+    },
+}
+
+impl FeedEntry {
+    pub(super) const fn topic(&self) -> Topic {
+        match self {
+            Self::Notice(Notice::Denied { .. }) => Topic::Denied,
+            Self::Notice(Notice::Refused { .. }) => Topic::Refused,
+            Self::Notice(Notice::Notified { .. }) => Topic::Notified,
+            Self::Notice(Notice::Venue { .. }) => Topic::Venue,
+            Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
+            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. }) => Topic::Version,
+            Self::Notice(_) => Topic::Failure,
+            Self::Text { topic, .. } => *topic,
+        }
+    }
+
+    pub(super) const fn weight(&self) -> Weight {
+        match self {
+            Self::Notice(
+                Notice::Ended { .. }
+                | Notice::Broken { .. }
+                | Notice::NotKept { .. }
+                | Notice::Anomaly { .. },
+            ) => Weight::Error,
+            Self::Notice(Notice::Notified {
+                severity: Severity::Critical,
+                ..
+            }) => Weight::Error,
+            Self::Notice(Notice::Notified {
+                severity: Severity::Info,
+                ..
+            }) => Weight::Note,
+            Self::Notice(Notice::Venue {
+                state: VenueState::Connected | VenueState::Live,
+                ..
+            }) => Weight::Note,
+            Self::Notice(Notice::Version { change, .. }) => match change {
+                VersionChange::RolledBack { .. } | VersionChange::Swapped { lost: Some(_), .. } => {
+                    Weight::Warning
+                }
+                VersionChange::ShadowEnded { problem } if !problem.is_empty() => Weight::Warning,
+                _ => Weight::Note,
+            },
+            Self::Notice(_) => Weight::Warning,
+            Self::Text { level, .. } => match level {
+                LogLevel::Error => Weight::Error,
+                LogLevel::Warn => Weight::Warning,
+                _ => Weight::Note,
+            },
+        }
+    }
+}
+
+/// Returns the text of an entry.
+pub(super) fn describe(entry: &FeedEntry, names: &Names) -> String {
+    match entry {
+        FeedEntry::Text { subject, text, .. } => format!("{subject}: {text}"),
+        FeedEntry::Notice(notice) => describe_notice(notice, names),
+    }
+}
+
+fn describe_notice(notice: &Notice, names: &Names) -> String {
+    match notice {
+        Notice::Denied {
+            order,
+            reason,
+            values,
+        } => {
+            let name = names.strategy(order.strategy);
+            format!(
+                "{name}: order {} denied, {}: {values}",
+                order.number,
+                reason.code()
+            )
+        }
+        Notice::Refused { order, reason } => {
+            format!(
+                "{}: order {} refused by the venue, {reason}",
+                names.strategy(order.strategy),
+                order.number
+            )
+        }
+        Notice::Notified {
+            strategy,
+            message,
+            value,
+            ..
+        } => format!("{}: {message} {value}", names.strategy(*strategy)),
+        Notice::Ended { strategy, problem } => {
+            format!("{} ended: {problem}", names.strategy(*strategy))
+        }
+        Notice::Version {
+            strategy,
+            change,
+            origin,
+        } => {
+            let cause = ChangeCause::of(origin.as_ref());
+            let text = describe_change(change, cause.and_then(ChangeCause::preparation));
+            format!("{}: {text}", names.strategy(*strategy))
+        }
+        Notice::Recovered {
+            strategy,
+            problem,
+            events,
+            took_ns,
+        } => format!(
+            "{} recovered in {} from its last snapshot and {events} events: {problem}",
+            names.strategy(*strategy),
+            micros(*took_ns)
+        ),
+        Notice::Venue {
+            venue,
+            instrument,
+            state,
+        } => match instrument {
+            Some(instrument) => format!("{} is {state}", names.symbol(*instrument)),
+            None => format!("{} is {state}", names.venue(*venue)),
+        },
+        Notice::NotKept { problem } => {
+            format!(
+                "{problem}; new orders are denied until the run is recorded again, cancels pass"
+            )
+        }
+        Notice::Kept => "the run is recorded again: new orders pass".to_owned(),
+        Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
+    }
+}
+
+/// Returns the text of a change; `preparation`: how its module was made ready.
+fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String {
+    let prepared = preparation.map_or_else(String::new, |text| format!("{text}, "));
+    match change {
+        VersionChange::Started { to, .. } => format!("{to} {prepared}started"),
+        VersionChange::Swapped {
+            from,
+            to,
+            inherited,
+            lost,
+            took_ns,
+            ..
+        } => format!(
+            "{from} -> {}{to} {prepared}handed over in {} {}{}",
+            // Authors seldom raise the version while they work on it.
+            if from == to { "another " } else { "" },
+            micros(*took_ns),
+            describe_state(*inherited),
+            describe_loss(lost.as_deref())
+        ),
+        VersionChange::Live { pause_ns } => {
+            format!(
+                "first event {} after the old version's last",
+                micros(*pause_ns)
+            )
+        }
+        VersionChange::Shadow { version } => {
+            format!("{version} {prepared}runs as a shadow, its orders are not sent")
+        }
+        VersionChange::ShadowEnded { problem } if problem.is_empty() => {
+            "the shadow was stopped".to_owned()
+        }
+        VersionChange::ShadowEnded { problem } => format!("the shadow failed: {problem}"),
+        VersionChange::RolledBack {
+            from, to, problem, ..
+        } => format!("{from} trapped within its trial, rolled back to {to}: {problem}"),
+        VersionChange::Removed => "stopped cleanly".to_owned(),
+    }
+}
+
+/// Returns why a version left no state, for people; nothing if it left one.
+pub fn describe_loss(lost: Option<&str>) -> String {
+    let why = lost.and_then(|why| why.lines().next());
+    why.map_or_else(String::new, |why| {
+        format!("; the old version could not save: {why}")
+    })
+}
+
+/// Returns the source of a version's state, for people.
+pub fn describe_state(inherited: StateSource) -> String {
+    match inherited {
+        StateSource::Saved { bytes } => format!("with {bytes} bytes of state"),
+        StateSource::Snapshot { bytes, events } => format!(
+            "with a snapshot of {bytes} bytes and the {events} events since, on which it decides nothing any more"
+        ),
+        StateSource::Nothing => "without state".to_owned(),
+    }
+}
+
+/// Returns a time in microseconds, or in milliseconds if it is 10 ms or more.
+pub fn micros(ns: u64) -> String {
+    match ns {
+        0..10_000_000 => format!("{} us", ns.div_ceil(1_000)),
+        _ => format!("{} ms", ns / 1_000_000),
+    }
+}

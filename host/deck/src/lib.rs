@@ -1,0 +1,26 @@
+//! A running deck: assembled from its settings, its plugins folder and its data folder; its strategies swapped while it
+//! trades; operated; recorded runs replayed.
+//!
+//! Start reading at [`start`], then [`assemble`], [`lifecycle`] (a changed file becomes a swapped instance) and
+//! [`replay`].
+//!
+//! It must never see a terminal, a command line or cargo: displays read the [`feed`], operators ask the [`operator`].
+#![forbid(unsafe_code)]
+
+pub mod affinity;
+pub mod assemble;
+mod change_cause;
+pub mod clock;
+pub mod feed;
+pub mod folder;
+pub mod lifecycle;
+pub mod loading;
+mod open_venues;
+pub mod operator;
+pub mod read_model;
+pub mod replay;
+pub mod request;
+mod start;
+pub mod venues;
+
+pub use crate::start::{RunningDeck, start};

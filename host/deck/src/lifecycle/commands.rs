@@ -1,0 +1,126 @@
+//! Commands of operators.
+
+use crate::change_cause::{ChangeCause, Requester};
+use crate::feed::{Topic, describe_state, micros};
+use crate::lifecycle::history_entries;
+use crate::lifecycle::manager::Manager;
+use crate::lifecycle::message::{StrategyCommand, UNEXPECTED};
+use tickdeck_engine::{StrategyChange, VersionChange};
+use tickdeck_journal::unix_ns;
+use tickdeck_model::StrategyId;
+use tickdeck_recording::sentence::sentence;
+use tickdeck_strategy::LogLevel;
+
+impl Manager {
+    /// Carries out a command.
+    pub(super) fn command(
+        &mut self,
+        name: &str,
+        command: StrategyCommand,
+    ) -> Result<String, String> {
+        let is_known = self.entries.contains_key(name) || self.history.record(name).is_some();
+        if !is_known {
+            return Err(self.history.unknown(name));
+        }
+        match command {
+            StrategyCommand::Reload => self.reload(name),
+            StrategyCommand::RollBack => self.roll_back(name),
+            StrategyCommand::Promote => self.promote(name),
+            StrategyCommand::Remove => self
+                .remove(name)
+                .map(|done| format!("{done}; its file stays, and the next start runs it again")),
+            StrategyCommand::Approve(seen) => self.approve(name, seen.as_deref()),
+        }
+    }
+
+    fn reload(&mut self, name: &str) -> Result<String, String> {
+        let settings = self.loader.config.strategies.get(name).cloned();
+        let settings = settings.unwrap_or_default();
+        let module = settings
+            .plugin
+            .as_ref()
+            .map_or(name, |plugin| plugin.value.as_str())
+            .to_owned();
+        if let Some(watcher) = &self.watcher {
+            watcher.rescan_now();
+        }
+        self.read_again(&module)?;
+        self.offer(name, settings, &module, Requester::Operator)
+    }
+
+    /// Reads a module as it is in the folder now.
+    fn read_again(&mut self, module: &str) -> Result<(), String> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let scan = tickdeck_strategy::watch::scan(folder).map_err(|error| error.to_string())?;
+        if let Some(refused) = scan.refused.into_iter().find(|one| one.name == module) {
+            return Err(refused.why);
+        }
+        match scan.plugins.into_iter().find(|one| one.name == module) {
+            Some(plugin) => drop(self.plugins.insert(module.to_owned(), plugin)),
+            None => drop(self.plugins.remove(module)),
+        }
+        Ok(())
+    }
+
+    fn roll_back(&mut self, name: &str) -> Result<String, String> {
+        let id = self.running(name)?;
+        let shadow = self.entry(name).shadow.as_ref();
+        let shadow = shadow.map_or_else(String::new, |content| content.version.clone());
+        match self.request(StrategyChange::RollBack(id), ChangeCause::RollBack)? {
+            VersionChange::Swapped { to, inherited, .. } => Ok(format!(
+                "{name} is {to} again, {}",
+                describe_state(inherited)
+            )),
+            VersionChange::ShadowEnded { .. } => Ok(format!(
+                "version {shadow} no longer runs as a shadow of {name}"
+            )),
+            _ => Err(UNEXPECTED.to_owned()),
+        }
+    }
+
+    fn promote(&mut self, name: &str) -> Result<String, String> {
+        let id = self.running(name)?;
+        match self.request(StrategyChange::Promote(id), ChangeCause::Promote)? {
+            VersionChange::Swapped { to, took_ns, .. } => Ok(format!(
+                "{name} is {to}, handed over in {}",
+                micros(took_ns)
+            )),
+            _ => Err(UNEXPECTED.to_owned()),
+        }
+    }
+
+    /// Grants what a strategy asks for, unless it asks for something else than the operator saw.
+    fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<String, String> {
+        let Some(loaded) = self.entry(name).waiting.take() else {
+            return Err(format!("{name} asks for nothing that was not granted"));
+        };
+        let request = history_entries::request_text(&loaded);
+        if seen.is_some_and(|seen| seen != request) {
+            self.entry(name).waiting = Some(loaded);
+            return Err(format!("{name} asks for something else by now: {request}"));
+        }
+        let hash = loaded.inspection().hash.to_string();
+        let approval = &loaded.decision.approval;
+        if let Err(error) = self.grants.approve(name, approval, &hash, unix_ns()) {
+            self.entry(name).waiting = Some(loaded);
+            return Err(sentence(&error));
+        }
+        let granted = loaded.decision.increases.join("; ");
+        self.feed().say(
+            Topic::Operator,
+            "operator",
+            LogLevel::Warn,
+            &format!("{name}: granted ({granted})"),
+        );
+        self.reload(name)
+    }
+
+    fn running(&self, name: &str) -> Result<StrategyId, String> {
+        let entry = self.entries.get(name).filter(|entry| entry.started);
+        entry
+            .and_then(|entry| entry.id)
+            .ok_or_else(|| format!("{name} does not run"))
+    }
+}

@@ -1,0 +1,37 @@
+//! The messages to the manager's thread.
+
+use crate::lifecycle::retention_timer::RetentionTimer;
+use std::sync::mpsc::Sender;
+use tickdeck_strategy::watch::PluginChange;
+
+/// A command of an operator about a strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StrategyCommand {
+    /// Loads its module again, even one that failed before.
+    Reload,
+    /// Returns to the version before, or stops the shadow.
+    RollBack,
+    /// Lets the shadow trade.
+    Promote,
+    /// Stops it cleanly, though its file stays.
+    Remove,
+    /// Grants what it asks for, if it is still this; `None`: whatever it is.
+    Approve(Option<String>),
+}
+
+/// The engine reported a change of another kind than requested: a bug in tickdeck.
+pub(super) const UNEXPECTED: &str = "the engine reported something else";
+
+/// A message to the manager's thread.
+pub(super) enum Message {
+    /// The plugins folder changed.
+    Folder(PluginChange),
+    /// The engine reported a change, which waits in a queue of its own.
+    Reported,
+    /// An operator's command about a strategy, and where its answer goes.
+    Command(String, StrategyCommand, Sender<Result<String, String>>),
+    /// Keeps the reels to a budget from now on.
+    Retention(RetentionTimer),
+    /// Ends the thread.
+    Stop,
+}

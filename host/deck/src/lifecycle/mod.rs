@@ -1,0 +1,26 @@
+//! Strategies of a running deck are started, swapped and removed: a changed file in the plugins folder, or an operator's
+//! command, becomes a change of the engine.
+//!
+//! One thread, the manager's, does everything that takes time: it verifies, compiles, decides on permissions, and tries a
+//! new version on the strategy's last events. Only then does it request the handover, which takes microseconds. Whoever
+//! asked for a change, the engine reports it once, and the manager takes it over in one place, `changes`.
+
+mod changes;
+mod commands;
+mod history;
+mod history_entries;
+mod managed;
+mod manager;
+mod message;
+mod retention_timer;
+mod setup;
+mod thread;
+
+pub use crate::lifecycle::history::{
+    Generation, RecordedPermission, StrategyHistory, StrategyRecord,
+};
+pub use crate::lifecycle::history_entries::{first_generation, waits};
+pub use crate::lifecycle::message::StrategyCommand;
+pub use crate::lifecycle::setup::{ManagerSetup, SaveNames};
+pub use crate::lifecycle::thread::{ManagerHandle, StrategyManager};
+pub use tickdeck_settings::config::ParameterValue;

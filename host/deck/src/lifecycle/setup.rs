@@ -1,0 +1,38 @@
+//! The set-up of the strategy manager.
+
+use crate::lifecycle::history::StrategyHistory;
+use crate::loading::{LoadedStrategy, StrategyLoader};
+use anyhow::Result;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tickdeck_model::Registry;
+use tickdeck_recording::names::Names;
+use tickdeck_settings::grants::Grants;
+use tickdeck_strategy::watch::Scan;
+
+/// Saves the interned names durably, before anything runs that refers to them.
+pub type SaveNames = Box<dyn Fn(&Registry) -> Result<()> + Send>;
+
+/// The set-up of the strategy manager.
+pub struct ManagerSetup {
+    /// Loads strategies.
+    pub loader: StrategyLoader,
+    /// The operator's approvals.
+    pub grants: Grants,
+    /// The names so far.
+    pub registry: Arc<Registry>,
+    /// Saves names before anything runs that refers to them.
+    pub save_names: SaveNames,
+    /// The names that displays use.
+    pub names: Names,
+    /// The plugins folder, if it is to be watched.
+    pub folder: Option<PathBuf>,
+    /// The content of the plugins folder at the start.
+    pub scan: Scan,
+    /// The strategies that were started.
+    pub started: Vec<LoadedStrategy>,
+    /// The strategies that wait for an approval.
+    pub waiting: Vec<LoadedStrategy>,
+    /// The history of the strategies so far.
+    pub history: StrategyHistory,
+}

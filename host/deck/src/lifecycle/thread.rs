@@ -1,0 +1,151 @@
+//! The manager's thread, and the handle by which operators reach it.
+
+use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use crate::feed::{OperatorFeed, ReportedChange};
+use crate::lifecycle::manager::Manager;
+use crate::lifecycle::message::{Message, StrategyCommand};
+use crate::lifecycle::retention_timer::RetentionTimer;
+use crate::lifecycle::setup::ManagerSetup;
+use anyhow::{Context, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tickdeck_engine::EngineHandle;
+use tickdeck_recording::RetentionBudget;
+use tickdeck_strategy::watch::{Hints, WatchConfig, Watcher};
+
+/// The longest that an operator's command may take: compiling a large strategy is slow.
+const ANSWER_WITHIN: Duration = Duration::from_secs(50);
+
+/// Manages the strategies of a running deck on a thread of its own, which ends when this is dropped.
+pub struct StrategyManager {
+    messages: Sender<Message>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl StrategyManager {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// A thread can't be started.
+    pub fn start(setup: ManagerSetup, engine: EngineHandle) -> Result<Self> {
+        let (messages, inbox) = channel();
+        let reported = follow(&setup.loader.feed, messages.clone());
+        let watcher = match &setup.folder {
+            Some(folder) => {
+                let messages = messages.clone();
+                // An error means that the thread has ended, which nobody needs to know.
+                let tell = move |change| drop(messages.send(Message::Folder(change)));
+                let config = WatchConfig::new(folder);
+                Some(Watcher::start(config, &setup.scan, Hints::System, tell)?)
+            }
+            None => None,
+        };
+        let manager = Manager::new(setup, engine, reported, watcher);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let thread = spawn_for_strategies("manager", move || {
+            yield_to_trading(manager.cores());
+            work(manager, &inbox, &stopping);
+        })
+        .context("cannot start the strategy manager's thread")?;
+        Ok(Self {
+            messages,
+            stop,
+            thread: Some(thread),
+        })
+    }
+
+    /// Checks at this interval that the reels keep to a budget: on this thread, things may take time.
+    pub fn keep_to_budget(&self, budget: RetentionBudget, every: Duration) {
+        // An error means that the thread has ended already.
+        let _ = self
+            .messages
+            .send(Message::Retention(RetentionTimer::new(budget, every)));
+    }
+
+    /// Returns a handle for operators' commands.
+    pub fn handle(&self) -> ManagerHandle {
+        ManagerHandle(self.messages.clone())
+    }
+}
+
+impl Drop for StrategyManager {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // Only to wake the thread. An error means that it has ended already.
+        let _ = self.messages.send(Message::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Sends commands to the manager.
+#[derive(Clone)]
+pub struct ManagerHandle(Sender<Message>);
+
+impl ManagerHandle {
+    /// Sends a command about a strategy, and waits for the outcome: a sentence, either way.
+    ///
+    /// # Errors
+    /// The command was not carried out; the text says why.
+    pub fn ask(&self, name: &str, command: StrategyCommand) -> Result<String, String> {
+        let (reply, answer) = channel();
+        let ending = || "the host is shutting down".to_owned();
+        self.0
+            .send(Message::Command(name.to_owned(), command, reply))
+            .map_err(|_| ending())?;
+        match answer.recv_timeout(ANSWER_WITHIN) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err(ending()),
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "no answer within {} s; the command may still be carried out",
+                ANSWER_WITHIN.as_secs()
+            )),
+        }
+    }
+}
+
+/// Queues every change that the engine reports, and wakes the manager for it.
+fn follow(feed: &OperatorFeed, messages: Sender<Message>) -> Receiver<ReportedChange> {
+    let (queue, reported) = channel();
+    feed.follow(move |change| {
+        // Errors mean that the thread has ended, which nobody needs to know.
+        let _ = queue.send(change.clone());
+        let _ = messages.send(Message::Reported);
+    });
+    reported
+}
+
+fn work(mut manager: Manager, inbox: &Receiver<Message>, stop: &AtomicBool) {
+    let mut retention: Option<RetentionTimer> = None;
+    loop {
+        let left = retention
+            .as_ref()
+            .map_or(Duration::MAX, RetentionTimer::left);
+        let message = inbox.recv_timeout(left);
+        // Queued messages are dropped at the end.
+        if matches!(message, Err(RecvTimeoutError::Disconnected)) || stop.load(Ordering::Acquire) {
+            return;
+        }
+        // A compiler that panics over a module must not be the end of all swaps.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            match message {
+                Ok(Message::Retention(new)) => retention = Some(new),
+                Ok(message) => manager.handle(message),
+                Err(_) => {}
+            }
+            if let Some(retention) = &mut retention {
+                retention.check(manager.feed());
+            }
+        }));
+        if done.is_err() {
+            manager.report_panic();
+        }
+    }
+}

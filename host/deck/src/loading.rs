@@ -1,0 +1,505 @@
+//! Loads strategies: from a module and the settings to a version that can be started.
+//!
+//! A mistake in `tickdeck.toml` stops the start of a deck, with its line. A module that is not a strategy, is not signed,
+//! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
+//! message, and the others run. A module that asks for more than was granted waits for the operator.
+
+use crate::feed::OperatorFeed;
+use crate::venues::amount;
+use anyhow::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tickdeck_engine::DryRun;
+use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
+use tickdeck_model::suggestion::nearest;
+use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
+use tickdeck_recording::{ModuleStore, VersionSpec};
+use tickdeck_settings::config::ParameterValue;
+use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
+use tickdeck_settings::grants::Grants;
+use tickdeck_settings::operator_rules::{OperatorRules, PermissionDecision};
+use tickdeck_settings::permissions::Permissions;
+use tickdeck_settings::signature::TrustedKeys;
+use tickdeck_strategy::watch::{Fingerprint, Plugin};
+use tickdeck_strategy::{
+    Inspection, Module, ParameterError, Program, ResourceLimits, Runtime, RuntimeConfig,
+    StartOptions, WantError, Wants,
+};
+
+/// A strategy's capital unless it is set, in whole units of the account's currency.
+const DEFAULT_CAPITAL: i64 = 100_000;
+
+/// Loads the strategies of a deck.
+pub struct StrategyLoader {
+    /// The deck's settings.
+    pub config: Config,
+    /// The WebAssembly runtime.
+    pub runtime: Runtime,
+    /// The keys of which one must have signed a module; none: signatures are not checked.
+    pub trusted: TrustedKeys,
+    /// The currency of the account and of strategies' capital.
+    pub account_currency: Currency,
+    /// The first order number that was never used.
+    pub first_order: OrderNumber,
+    /// Takes strategies' log lines.
+    pub feed: OperatorFeed,
+    /// Stores every module that runs, if runs are recorded.
+    pub modules: Option<ModuleStore>,
+}
+
+/// The reason why a strategy can't be loaded.
+#[derive(Debug)]
+pub enum LoadFailure {
+    /// A mistake in `tickdeck.toml`.
+    Settings(Error),
+    /// Something about the module or its own files.
+    Module(String),
+}
+
+impl LoadFailure {
+    /// Returns a sentence about it.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
+            Self::Module(why) => why.clone(),
+        }
+    }
+}
+
+/// A strategy whose module is compiled and whose names are interned.
+pub struct LoadedStrategy {
+    /// Its number.
+    pub id: StrategyId,
+    /// Its name in this deck.
+    pub name: String,
+    /// The content of the plugins folder that it was loaded from.
+    pub fingerprint: Fingerprint,
+    /// The decision on the permissions that it requests.
+    pub decision: PermissionDecision,
+    /// The permissions that it can be granted without the operator.
+    pub granted: Permissions,
+    /// Its parameters, with their sources.
+    pub given: Vec<ParameterValue>,
+    settings: StrategySettings,
+    module: Module,
+    parameters: Vec<(String, String)>,
+    wants: Wants,
+    swap: SwapPolicy,
+    sandbox: ResourceLimits,
+    limits: tickdeck_engine::OrderLimits,
+    spec: VersionSpec,
+}
+
+/// Returns the strategies that run a module: the one of its name, and those that name it in the settings.
+pub fn strategies_of(config: &Config, module: &str) -> Vec<(String, StrategySettings)> {
+    let own = config.strategies.get(module).cloned().unwrap_or_default();
+    let own = (own.plugin.is_none()).then(|| (module.to_owned(), own));
+    let others = config.strategies.iter().filter(|(_, settings)| {
+        let plugin = settings.plugin.as_ref();
+        plugin.is_some_and(|plugin| plugin.value == module)
+    });
+    own.into_iter()
+        .chain(others.map(|(name, settings)| (name.clone(), settings.clone())))
+        .filter(|(_, settings)| settings.enabled)
+        .collect()
+}
+
+/// Checks that every strategy of the settings has its module.
+///
+/// # Errors
+/// A module is missing.
+pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> {
+    for (name, settings) in config.strategies.iter().filter(|(_, own)| own.enabled) {
+        let plugin = settings.plugin.as_ref();
+        let module = plugin.map_or(name, |plugin| &plugin.value);
+        if modules.contains(module) {
+            continue;
+        }
+        let line = plugin.map_or(settings.line, |plugin| plugin.line);
+        let fix = match nearest(module, modules.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "build it into the plugins folder, which has {}",
+                list_of(modules)
+            ),
+        };
+        let what = format!("there is no module `{module}.wasm`");
+        return Err(config.problem(line, what, fix).into());
+    }
+    Ok(())
+}
+
+impl StrategyLoader {
+    /// Makes a loader that checks no signatures and stores no modules.
+    ///
+    /// # Errors
+    /// The WebAssembly runtime can't start.
+    pub(crate) fn new(
+        config: Config,
+        account_currency: Currency,
+        first_order: OrderNumber,
+        cache: Option<PathBuf>,
+    ) -> Result<Self> {
+        let runtime = Runtime::new(RuntimeConfig {
+            cache,
+            nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+        })?;
+        Ok(Self {
+            config,
+            runtime,
+            trusted: TrustedKeys::default(),
+            account_currency,
+            first_order,
+            feed: OperatorFeed::default(),
+            modules: None,
+        })
+    }
+
+    /// Loads a plugin for a strategy, without starting it. Names that it needs are added to `registry`.
+    ///
+    /// # Errors
+    /// The strategy can't run.
+    pub fn load(
+        &self,
+        named: (&str, StrategySettings),
+        plugin: &Plugin,
+        grants: &Grants,
+        registry: &mut Registry,
+    ) -> Result<LoadedStrategy, LoadFailure> {
+        let file = plugin.path.display().to_string();
+        let signature = plugin.signature.as_deref();
+        let verified = self.trusted.verify(&file, &plugin.bytes, signature);
+        verified.map_err(LoadFailure::Module)?;
+        self.load_verified(named, plugin, grants, registry)
+    }
+
+    /// As [`StrategyLoader::load`], for a plugin whose signature was checked before: it is identified by its hash.
+    ///
+    /// # Errors
+    /// The strategy can't run.
+    pub(crate) fn load_verified(
+        &self,
+        (name, settings): (&str, StrategySettings),
+        plugin: &Plugin,
+        grants: &Grants,
+        registry: &mut Registry,
+    ) -> Result<LoadedStrategy, LoadFailure> {
+        let file = plugin.path.display().to_string();
+        let sidecar = self.sidecar(name, plugin)?;
+        let rules = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
+        let asked = sidecar.request(registry).map_err(in_module)?;
+        let grant = grants.granted(name, registry).map_err(in_settings)?;
+        let decision = rules.decide(&asked, grant.as_ref());
+        let granted = rules.granted(grant.as_ref());
+        let sandbox = self.sandbox(&decision);
+        let module = self
+            .runtime
+            .load_bytes(&plugin.bytes, &file, name, &sandbox)
+            .map_err(|error| LoadFailure::Module(error.to_string()))?;
+        let values = sidecar.parameters_under(&settings);
+        let parameters = module
+            .manifest()
+            .resolve(&values)
+            .map_err(|errors| self.bad_parameters(name, &settings, &sidecar, &errors))?;
+        if let Some(modules) = &self.modules {
+            let kept = modules.keep(plugin.hash, &plugin.bytes);
+            kept.map_err(|error| {
+                LoadFailure::Module(tickdeck_recording::sentence::sentence(&error))
+            })?;
+        }
+        let wants = module
+            .manifest()
+            .wants(&parameters, registry)
+            .map_err(|errors| self.bad_wants(name, &settings, &errors))?;
+        let base =
+            tickdeck_settings::risk_limits::of_strategy(&self.config, registry, &settings.risk);
+        let base = base.map_err(in_settings)?;
+        let limits = decision.permissions.engine_limits(base, registry);
+        Ok(LoadedStrategy {
+            id: registry.add_strategy(name),
+            name: name.to_owned(),
+            fingerprint: plugin.fingerprint(),
+            given: given(&parameters, &settings, &sidecar),
+            decision,
+            granted,
+            settings,
+            module,
+            parameters,
+            wants,
+            swap: swap_policy(&sidecar),
+            sandbox,
+            limits,
+            spec: VersionSpec {
+                plugin: plugin.name.clone(),
+                module: plugin.hash.to_string(),
+                sidecar: plugin
+                    .settings
+                    .as_ref()
+                    .map(|sidecar| (sidecar.path.display().to_string(), sidecar.text.clone())),
+                grants: grants.text_of(name),
+                names: None,
+            },
+        })
+    }
+
+    fn sandbox(&self, decision: &PermissionDecision) -> ResourceLimits {
+        let limits = ResourceLimits {
+            memory_mib: decision.permissions.memory_mib,
+            time_ms: decision.permissions.time_ms,
+            ..ResourceLimits::default()
+        };
+        let handover_ms = self.config.wasm.handover_ms;
+        let handover_ms = handover_ms.map_or(limits.handover_ms, |ms| {
+            u32::try_from(ms).unwrap_or(u32::MAX)
+        });
+        ResourceLimits {
+            handover_ms,
+            ..limits
+        }
+    }
+
+    /// `NAME.toml` applies only to the strategy of that name.
+    fn sidecar(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
+        match &plugin.settings {
+            Some(sidecar) if plugin.name == name => {
+                let file = sidecar.path.display().to_string();
+                PluginSettings::parse(&file, &sidecar.text).map_err(in_module)
+            }
+            _ => Ok(PluginSettings::default()),
+        }
+    }
+
+    /// A wrong parameter in `tickdeck.toml` is a mistake in the settings; one in the plugin's own file, or a missing one,
+    /// is not.
+    fn bad_parameters(
+        &self,
+        name: &str,
+        settings: &StrategySettings,
+        sidecar: &PluginSettings,
+        errors: &[ParameterError],
+    ) -> LoadFailure {
+        let mut list = Vec::new();
+        for error in errors {
+            let (ParameterError::Unknown { name: key, .. }
+            | ParameterError::Missing { name: key, .. }
+            | ParameterError::Invalid { name: key, .. }) = error;
+            let own = settings.parameters.get(key);
+            let theirs = sidecar.parameters.get(key);
+            if own.is_none() && (theirs.is_some() || settings.line == 0) {
+                let at = theirs.map_or_else(String::new, |value| {
+                    format!(" at {}:{}", sidecar.file, value.line)
+                });
+                return LoadFailure::Module(format!("{error}{at}"));
+            }
+            let line = own.map_or(settings.line, |value| value.line);
+            let fix = format!("`tickdeck check` shows what {name} takes");
+            let what = format!("{name}: {error}");
+            list.extend(self.config.problem(line, what, fix).list);
+        }
+        let file = self.config.file.clone();
+        in_settings(tickdeck_settings::config::Problems { file, list })
+    }
+
+    /// A wrong symbol in `tickdeck.toml` is a mistake in the settings; a default that the deck does not have is not.
+    fn bad_wants(
+        &self,
+        name: &str,
+        settings: &StrategySettings,
+        errors: &[WantError],
+    ) -> LoadFailure {
+        for error in errors {
+            let WantError::NoInstrument { symbol, .. } = error else {
+                continue;
+            };
+            let named = |value: &&Located<String>| value.value == *symbol;
+            if let Some(value) = settings.parameters.values().find(named) {
+                let fix = "name one that the venue has, or set enabled = false".to_owned();
+                let what = format!("{name}: {error}");
+                return in_settings(self.config.problem(value.line, what, fix));
+            }
+        }
+        let texts: Vec<String> = errors.iter().map(WantError::to_string).collect();
+        LoadFailure::Module(texts.join("; "))
+    }
+
+    /// Starts a strategy in a version, with its capital; `left`: its state in the engine, if it ran before.
+    ///
+    /// # Errors
+    /// Its capital does not fit the currency, or it refuses, or traps.
+    pub fn start(
+        &self,
+        loaded: &LoadedStrategy,
+        version: Version,
+        registry: &Registry,
+        left: Option<DryRun>,
+    ) -> Result<StrategyStart, LoadFailure> {
+        let currency = &self.account_currency;
+        let capital = match &loaded.settings.capital {
+            Some(capital) => amount(&self.config, "capital", capital, currency.scale)
+                .map_err(LoadFailure::Settings)?,
+            None => Amount(DEFAULT_CAPITAL * 10i64.pow(u32::from(currency.scale))),
+        };
+        let name = loaded.name.clone();
+        let allocation = vec![(currency.id, capital)];
+        let start = match left {
+            Some(left) => left.start(name, allocation, self.first_order, version),
+            None => {
+                let named = (loaded.id, name);
+                StrategyStart::start(registry, named, allocation, self.first_order, version)
+            }
+        };
+        start.map_err(|fault| LoadFailure::Module(fault.to_string()))
+    }
+}
+
+impl LoadedStrategy {
+    /// Returns the inspection of its module.
+    pub fn inspection(&self) -> &Inspection {
+        self.module.inspection()
+    }
+
+    /// Returns its version for the engine, and the program behind it, which can make instances ahead.
+    pub fn version(
+        &self,
+        registry: &Arc<Registry>,
+        feed: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
+        let options = StartOptions {
+            name: self.name.clone(),
+            parameters: self.parameters.clone(),
+            limits: self.sandbox,
+            registry: Arc::clone(registry),
+            log: Arc::new(feed.clone()),
+        };
+        let program = Arc::new(Program::new(self.module.clone(), options));
+        let wants = self.wants.clone();
+        let spec = Arc::from(self.spec.text());
+        let limits = Some(self.limits.clone());
+        let version = Program::version(&program, wants, limits, self.swap, spec);
+        (program, version)
+    }
+
+    /// As [`LoadedStrategy::version`], with the names in its spec: there may be more than when the run began.
+    pub fn late_version(
+        &self,
+        registry: &Arc<Registry>,
+        feed: &OperatorFeed,
+    ) -> (Arc<Program>, Version) {
+        let (program, mut version) = self.version(registry, feed);
+        let names = Some(registry.to_text());
+        let spec = VersionSpec {
+            names,
+            ..self.spec.clone()
+        };
+        version.spec = Arc::from(spec.text());
+        (program, version)
+    }
+
+    /// Returns the spec that its version is made from.
+    pub const fn spec(&self) -> &VersionSpec {
+        &self.spec
+    }
+}
+
+fn swap_policy(sidecar: &PluginSettings) -> SwapPolicy {
+    let swap = &sidecar.swap;
+    SwapPolicy {
+        shadow: swap.shadow,
+        save_failed: swap.save_failed,
+        other_schema: swap.other_schema,
+        trial_events: swap.trial_events,
+        trial_ns: i64::try_from(swap.trial_s.saturating_mul(1_000_000_000)).unwrap_or(i64::MAX),
+    }
+}
+
+fn given(
+    parameters: &[(String, String)],
+    settings: &StrategySettings,
+    sidecar: &PluginSettings,
+) -> Vec<ParameterValue> {
+    let source = |name: &String| {
+        if settings.parameters.contains_key(name) {
+            tickdeck_settings::config::FILE_NAME.to_owned()
+        } else if sidecar.parameters.contains_key(name) {
+            sidecar.file.clone()
+        } else {
+            "default".to_owned()
+        }
+    };
+    let given = parameters.iter().map(|(name, value)| ParameterValue {
+        name: name.clone(),
+        value: value.clone(),
+        source: source(name),
+    });
+    given.collect()
+}
+
+fn in_settings(problems: tickdeck_settings::config::Problems) -> LoadFailure {
+    LoadFailure::Settings(problems.into())
+}
+
+fn in_module(problems: tickdeck_settings::config::Problems) -> LoadFailure {
+    LoadFailure::Module(problems.to_string())
+}
+
+fn list_of(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}
+
+/// Strategies that do not run, with the reasons.
+pub type Skipped = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line_up(text: &str) -> Result<Vec<(String, String)>> {
+        let modules: BTreeSet<String> = ["ema", "pairs"].map(str::to_owned).into();
+        let config = Config::parse("t", text).unwrap();
+        check_modules(&config, &modules)?;
+        let of = |module: &String| {
+            let strategies = strategies_of(&config, module).into_iter();
+            let pairs: Vec<_> = strategies.map(|(name, _)| (name, module.clone())).collect();
+            pairs
+        };
+        Ok(modules.iter().flat_map(of).collect())
+    }
+
+    fn pair(name: &str, module: &str) -> (String, String) {
+        (name.to_owned(), module.to_owned())
+    }
+
+    #[test]
+    fn every_module_runs_under_its_name_and_again_under_those_that_name_it() {
+        assert_eq!(
+            line_up("").unwrap(),
+            [pair("ema", "ema"), pair("pairs", "pairs")]
+        );
+        let text = "[strategies.pairs]\nenabled = false\n[strategies.slow]\nplugin = \"ema\"";
+        assert_eq!(
+            line_up(text).unwrap(),
+            [pair("ema", "ema"), pair("slow", "ema")]
+        );
+    }
+
+    #[test]
+    fn a_strategy_without_a_module_is_named_with_its_line() {
+        let error = line_up("\n[strategies.emma]\n").unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "there is no module `emma.wasm` at t:2, did you mean `ema`?"
+        );
+        let error = line_up("[strategies.x]\nplugin = \"grid-trader\"")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.ends_with("at t:2, build it into the plugins folder, which has ema, pairs"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Prepares a recorded run for its replay.
+
+use crate::assemble::engine_config;
+use crate::clock::{Pace, since};
+use crate::folder::cache_folder;
+use crate::loading::StrategyLoader;
+use crate::open_venues::{account_currency, override_venues};
+use crate::replay::recorded_venue::RecordedVenue;
+use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
+use crate::replay::replay_clock::ReplayClock;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use tickdeck_engine::port::{Gateway, VenueTerms};
+use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
+use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_recording::names::Names;
+use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
+use tickdeck_settings::config::Config;
+
+/// A recorded run, ready to be replayed.
+pub struct PreparedReplay {
+    /// The engine.
+    pub engine: Engine,
+    /// The tape that it plays.
+    pub tape: ReelTape,
+    /// The names behind the numbers.
+    pub names: Names,
+    /// The manifest of the run.
+    pub manifest: RunManifest,
+    /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::reach`].
+    pub left_out: bool,
+    /// A host still runs it: it is replayed as far as it had come when this was prepared.
+    pub running: bool,
+}
+
+/// Returns the settings of a recorded run, with its overrides.
+///
+/// # Errors
+/// This version of tickdeck can't read them.
+pub fn settings(manifest: &RunManifest) -> Result<Config> {
+    let (file, text) = &manifest.settings;
+    let mut config = Config::parse(file, text)
+        .context("this version of tickdeck can't read the settings in the reel")?;
+    if let Some(folder) = Path::new(file).parent() {
+        config.locate_files(folder);
+    }
+    override_venues(&mut config, &manifest.overrides)?;
+    Ok(config)
+}
+
+/// Returns the configuration of the engine of a recorded run, without pinned cores.
+pub(super) fn recorded_engine_config(
+    manifest: &RunManifest,
+    config: &Config,
+    registry: &Registry,
+) -> Result<EngineConfig> {
+    Ok(EngineConfig {
+        max_market_events: manifest.overrides.events,
+        killed: manifest.killed,
+        pin: Vec::new(),
+        ..engine_config(config, registry)?
+    })
+}
+
+/// Makes the loader of a recorded run, with raised time limits.
+pub(super) fn recorded_loader<'a>(
+    config: Config,
+    terms: impl IntoIterator<Item = &'a VenueTerms>,
+    registry: &Registry,
+    first_order: OrderNumber,
+) -> Result<StrategyLoader> {
+    let currency = account_currency(terms, registry).context("the reel")?;
+    let loader = StrategyLoader::new(config, currency, first_order, cache_folder())?;
+    loader.runtime.set_time_limit_factor(TIME_LIMIT_FACTOR);
+    Ok(loader)
+}
+
+/// Prepares a recorded run for its replay, up to event `until`.
+///
+/// # Errors
+/// The reels or a module are missing or damaged.
+pub fn prepare_replay(
+    reels: &DataReels,
+    run: &RecordedRun,
+    until: Option<u64>,
+    stop: &CancelToken,
+) -> Result<PreparedReplay> {
+    let manifest = RunManifest::read(&run.folder)?;
+    let config = settings(&manifest)?;
+    let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
+    let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();
+    let loader = recorded_loader(config, &terms, &registry, manifest.first_order)?;
+    let engine_config = recorded_engine_config(&manifest, &loader.config, &registry)?;
+    let currency = loader.account_currency.id;
+    let registry = Arc::new(registry);
+    let versions = RecordedVersions::new(Arc::new(loader), Arc::clone(&registry), reels.modules());
+    let starts = versions.start_all(&manifest)?;
+    let venues = terms.into_iter().map(|terms| {
+        let gateway: Box<dyn Gateway> = Box::new(RecordedVenue(terms.clone()));
+        (gateway, terms)
+    });
+    let clock = Box::new(ReplayClock {
+        clock: Pace::FlatOut.clock(stop.clone()),
+        free: engine_config.stepping == Stepping::Free,
+    });
+    let names = Names::new(Arc::clone(&registry), Some(currency));
+    let epoch = Instant::now();
+    let engine = Engine::new(
+        engine_config,
+        registry,
+        venues.collect(),
+        starts,
+        clock,
+        Arc::new(move || since(epoch)),
+    )?;
+    let usable = Usable::of(run)?;
+    let until = until.map_or(usable.events, |until| until.min(usable.events));
+    let tape = ReelTape::open(&run.folder, Box::new(versions))?.until(Some(until));
+    Ok(PreparedReplay {
+        engine,
+        tape,
+        names,
+        manifest,
+        left_out: usable.left_out,
+        running: usable.running,
+    })
+}
+
+/// The part of a run that can be replayed.
+struct Usable {
+    events: u64,
+    left_out: bool,
+    running: bool,
+}
+
+impl Usable {
+    fn of(run: &RecordedRun) -> Result<Self> {
+        // In this order: a run that ends in between has ended, and was not interrupted.
+        let (written, ended) = (run.is_written(), run.has_ended());
+        let (events, left_out) = match (ended, written) {
+            (true, _) => (u64::MAX, false),
+            // Events after the counted ones are newer, and nothing is lost.
+            (false, true) => (run.events()?, false),
+            // One reel may be longer than the other.
+            (false, false) => {
+                let reach = run.usable_range()?;
+                (reach.events, reach.leaves())
+            }
+        };
+        Ok(Self {
+            events,
+            left_out,
+            running: written && !ended,
+        })
+    }
+}

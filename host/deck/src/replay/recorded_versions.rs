@@ -1,0 +1,173 @@
+//! Makes the versions of a recorded run again, from their specs and the stored modules.
+
+use crate::loading::{LoadedStrategy, StrategyLoader};
+use anyhow::{Context, Result, anyhow};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_engine::port::{StrategyStart, Version};
+use tickdeck_model::{ModuleHash, Registry};
+use tickdeck_recording::{ModuleStore, RecordedStart, RunManifest, VersionFactory, VersionSpec};
+use tickdeck_settings::grants::Grants;
+use tickdeck_strategy::watch::{FileKind, Plugin, Sidecar};
+
+/// The factor by which strategies' time limits are raised in a replay: the machine may be slower than the recording one,
+/// and what ended on a limit ends at the same batch because the reel says so.
+pub(super) const TIME_LIMIT_FACTOR: u32 = 100;
+
+/// Makes versions from their specs.
+#[derive(Clone)]
+pub struct RecordedVersions {
+    loader: Arc<StrategyLoader>,
+    registry: Arc<Registry>,
+    modules: ModuleStore,
+    /// The strategies loaded so far, in the order of loading.
+    loaded: Arc<Mutex<Vec<LoadedStrategy>>>,
+    /// A plugin that replaces every version of a strategy.
+    replacement: Option<(String, Plugin)>,
+}
+
+impl RecordedVersions {
+    /// Makes the versions of a run.
+    pub fn new(loader: Arc<StrategyLoader>, registry: Arc<Registry>, modules: ModuleStore) -> Self {
+        Self {
+            loader,
+            registry,
+            modules,
+            loaded: Arc::default(),
+            replacement: None,
+        }
+    }
+
+    /// Replaces every version of a strategy by a plugin. Names that it needs are added.
+    ///
+    /// # Errors
+    /// It can't be loaded.
+    pub(super) fn with_replacement(mut self, name: String, plugin: Plugin) -> Result<Self> {
+        let settings = self.loader.config.strategies.get(&name);
+        let settings = settings.cloned().unwrap_or_default();
+        let mut registry = (*self.registry).clone();
+        self.loader
+            .load(
+                (&name, settings),
+                &plugin,
+                &Grants::in_memory(),
+                &mut registry,
+            )
+            .map_err(|failure| anyhow!("{}", failure.describe()))?;
+        self.registry = Arc::new(registry);
+        self.replacement = Some((name, plugin));
+        Ok(self)
+    }
+
+    /// Returns the names.
+    pub(super) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry)
+    }
+
+    /// Loads the version of a spec, without starting it.
+    ///
+    /// # Errors
+    /// The module is missing, or can't be loaded.
+    pub fn load(&self, name: &str, spec: &VersionSpec) -> Result<LoadedStrategy> {
+        let plugin = match &self.replacement {
+            Some((replaced, plugin)) if replaced == name => plugin.clone(),
+            _ => self.plugin(spec)?,
+        };
+        let settings = self.loader.config.strategies.get(name);
+        let settings = settings.cloned().unwrap_or_default();
+        let grants = Grants::parse("the grants in the reel", &spec.grants)?;
+        let mut registry = self.names(spec)?;
+        self.loader
+            .load_verified((name, settings), &plugin, &grants, &mut registry)
+            .map_err(|failure| anyhow!("{name}: {}", failure.describe()))
+    }
+
+    /// Starts a strategy in the version of a spec.
+    ///
+    /// # Errors
+    /// The version can't be made, or does not start.
+    pub(crate) fn start(&self, name: &str, spec: &VersionSpec) -> Result<StrategyStart> {
+        let version = self.version(name, spec)?;
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = loaded.last_mut().context("it was just loaded")?;
+        self.loader
+            .start(loaded, version, &self.registry, None)
+            .map_err(|failure| anyhow!("{name}: {}", failure.describe()))
+    }
+
+    /// Starts the strategies that a run started with.
+    ///
+    /// # Errors
+    /// One can't be made, or does not start.
+    pub(crate) fn start_all(&self, manifest: &RunManifest) -> Result<Vec<StrategyStart>> {
+        let start = |recorded: &RecordedStart| {
+            let spec = VersionSpec::read(&recorded.spec)?;
+            self.start(&recorded.name, &spec)
+        };
+        manifest.strategies.iter().map(start).collect()
+    }
+
+    /// Takes the last strategy out that was loaded by this name with this module.
+    pub fn take(&self, name: &str, module: &str) -> Option<LoadedStrategy> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |one: &LoadedStrategy| one.name == name && one.spec().module == module;
+        let place = loaded.iter().rposition(is_it)?;
+        Some(loaded.remove(place))
+    }
+
+    fn names(&self, spec: &VersionSpec) -> Result<Registry> {
+        match &spec.names {
+            Some(text) => Registry::from_text(text).context("the names in the reel"),
+            None => Ok((*self.registry).clone()),
+        }
+    }
+
+    /// Returns the plugin of a spec, from the stored modules.
+    ///
+    /// # Errors
+    /// The module is missing, or damaged.
+    pub fn plugin(&self, spec: &VersionSpec) -> Result<Plugin> {
+        let bytes = self.modules.get(&spec.module)?;
+        let path = self.modules.file(&spec.module);
+        plugin(&spec.plugin, path, bytes, spec.sidecar.as_ref())
+    }
+}
+
+impl VersionFactory for RecordedVersions {
+    fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version> {
+        let loaded = self.load(name, spec)?;
+        let registry = match &spec.names {
+            Some(_) => Arc::new(self.names(spec)?),
+            None => Arc::clone(&self.registry),
+        };
+        let (_, mut version) = loaded.version(&registry, &self.loader.feed);
+        // Recorded again as it was recorded.
+        version.spec = Arc::from(spec.text());
+        self.loaded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(loaded);
+        Ok(version)
+    }
+}
+
+/// Makes a plugin of a module outside of a plugins folder.
+pub(super) fn plugin(
+    name: &str,
+    path: PathBuf,
+    bytes: Vec<u8>,
+    sidecar: Option<&(String, String)>,
+) -> Result<Plugin> {
+    Ok(Plugin {
+        name: name.to_owned(),
+        kind: FileKind::of_file(&path, &bytes).map_err(|why| anyhow!(why))?,
+        path,
+        hash: ModuleHash::of(&bytes),
+        bytes: bytes.into(),
+        settings: sidecar.map(|(file, text)| Sidecar {
+            path: PathBuf::from(file),
+            text: text.clone(),
+        }),
+        signature: None,
+    })
+}

@@ -1,0 +1,102 @@
+//! Starts a deck: assembles it, or resumes its interrupted run, and sets everything going but the engine itself.
+
+use crate::assemble::{AssembledDeck, DeckParts, assemble};
+use crate::feed::OperatorFeed;
+use crate::lifecycle::{StrategyHistory, StrategyManager};
+use crate::loading::Skipped;
+use crate::operator::Operator;
+use crate::replay::resume::{interrupted, resume};
+use anyhow::Result;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use tickdeck_engine::Engine;
+use tickdeck_recording::names::Names;
+
+/// The interval of checks that the reels keep to their budget.
+const CHECK_BUDGET_EVERY: Duration = Duration::from_secs(60);
+
+/// A deck that runs as soon as its engine does.
+pub struct RunningDeck {
+    /// The engine, to be run with `feed` as its observer.
+    pub engine: Engine,
+    /// Swaps strategies while the engine runs; to be dropped after it.
+    pub lifecycle: StrategyManager,
+    /// Answers operators; to be dropped before `lifecycle`.
+    pub operator: Operator,
+    /// The feed.
+    pub feed: OperatorFeed,
+    /// The names behind the numbers.
+    pub names: Names,
+    /// The history of the strategies.
+    pub history: StrategyHistory,
+    /// The command and the venues, for people.
+    pub title: String,
+    /// The seed of the first venue.
+    pub seed: u64,
+    /// The number of worker threads.
+    pub workers: usize,
+    /// The core to pin the kernel's thread to, if it runs the strategies too.
+    pub core: Option<usize>,
+    /// Strategies that do not run, with the reasons.
+    pub skipped: Skipped,
+    /// Strategies that wait for an approval, with what they ask for.
+    pub waiting: Vec<(String, String)>,
+}
+
+/// Starts a deck. Resumes its interrupted run, if it has one and is not to leave it behind.
+///
+/// # Errors
+/// The deck can't be assembled, or the interrupted run can't be resumed.
+pub fn start(parts: DeckParts) -> Result<RunningDeck> {
+    let (command, latch, budget) = (parts.command.clone(), parts.latch.clone(), parts.budget());
+    let AssembledDeck {
+        engine,
+        feed,
+        names,
+        title,
+        seed,
+        workers,
+        core,
+        skipped,
+        setup,
+    } = match interrupted(&parts)? {
+        Some(run) => resume(parts, run)?,
+        None => assemble(parts)?,
+    };
+    let title = format!("{command} on {title}");
+    let history = setup.history.clone();
+    let waiting = setup.waiting.iter().map(|loaded| {
+        let asks = loaded.decision.increases.join("; ");
+        (loaded.name.clone(), asks)
+    });
+    let waiting = waiting.collect();
+    let lifecycle = StrategyManager::start(setup, engine.controls())?;
+    if let Some(budget) = budget {
+        lifecycle.keep_to_budget(budget, CHECK_BUDGET_EVERY);
+    }
+    let operator = Operator {
+        title: title.clone(),
+        feed: feed.clone(),
+        names: names.clone(),
+        history: history.clone(),
+        controls: engine.controls(),
+        manager: lifecycle.handle(),
+        latch,
+        since: Instant::now(),
+        rate: Mutex::default(),
+    };
+    Ok(RunningDeck {
+        engine,
+        lifecycle,
+        operator,
+        feed,
+        names,
+        history,
+        title,
+        seed,
+        workers,
+        core,
+        skipped,
+        waiting,
+    })
+}

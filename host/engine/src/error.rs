@@ -1,0 +1,64 @@
+//! Why an engine cannot start or go on.
+
+use crate::replay::{Divergence, TapeError};
+use crate::worker::pool::WorkerError;
+use tickdeck_ring::RingError;
+
+/// Why an engine cannot start or go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum EngineError {
+    /// There is nothing to take events from; configure a venue.
+    #[error("there is no venue: an engine needs at least one")]
+    NoVenue,
+    /// A setting is not valid; the text names it.
+    #[error("setting `{name}`: {problem}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The ring cannot be created.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// A worker failed.
+    #[error(transparent)]
+    WorkerPool(#[from] WorkerError),
+    /// A venue goes on while the host is away, so a run on it cannot be resumed by playing it again.
+    #[error(
+        "venue `{venue}` lives on while the host is away, and reconciling orders and positions with it is not supported \
+         yet, so a run on it cannot be resumed; start a fresh run"
+    )]
+    LivesOn {
+        /// The venue.
+        venue: String,
+    },
+    /// A recorded run cannot be replayed.
+    #[error("{0}")]
+    Tape(String),
+    /// A recorded run cannot be resumed: it came out differently.
+    #[error("the recorded run cannot be resumed: it comes out differently now, at event {}: recorded {:?}, now {:?}", .0.position, .0.recorded, .0.found)]
+    Diverged(Box<Divergence>),
+    /// The run cannot be recorded, and there is no space left for what waits.
+    #[error("{problem}")]
+    NotKept {
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two replicas of the store came to different results: a bug in Tickdeck.
+    #[error(
+        "the store's replicas differ: worker {worker} and the router disagree on strategy `{strategy}`"
+    )]
+    Replicas {
+        /// Which worker.
+        worker: usize,
+        /// Whose book.
+        strategy: String,
+    },
+}
+
+impl From<TapeError> for EngineError {
+    fn from(error: TapeError) -> Self {
+        Self::Tape(error.0)
+    }
+}

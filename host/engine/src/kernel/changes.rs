@@ -1,0 +1,327 @@
+//! Changes between two windows: the commands of operators, and the versions of strategies.
+
+use crate::effect::{Effect, RecordedChange};
+use crate::error::EngineError;
+use crate::handle::{ChangeAnswer, ChangeResult, Request, StrategyChange, Swapped};
+use crate::intent::{Decision, Intent};
+use crate::kernel::Engine;
+use crate::kernel::strategies::StrategyEntry;
+use crate::port::StrategyStart;
+use crate::report::{Notice, VersionChange};
+use crate::worker::handover::Handover;
+use crate::worker::{Done, Task};
+use tickdeck_model::{StrategyId, Timestamp};
+
+/// The result of a change: the inner error says why nothing changed.
+type Answer = Result<ChangeAnswer, EngineError>;
+
+impl Engine {
+    /// Does what is left to do at the end of a window, whose last moment is `at`.
+    pub(super) fn complete_window(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        self.settle(at);
+        self.complete_changes(at)?;
+        let requests = self.take_requests(at);
+        self.begin_changes(requests, at)
+    }
+
+    /// Carries out the operators' commands, and returns the changes that they asked for.
+    pub(super) fn take_requests(&mut self, at: Timestamp) -> Vec<Request> {
+        let Some(received) = self.inbox.take() else {
+            return Vec::new();
+        };
+        for order in received.commands {
+            let position = self.events.next_sequence();
+            self.recording
+                .effect(position, &Effect::Operated { at, order });
+            self.router.operate(at, order);
+        }
+        received.requests
+    }
+
+    /// Rolls back versions that failed their probation, and lets announced ones take over.
+    pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        for strategy in self.pending_changes.take_failed_probations() {
+            let position = self.events.next_sequence();
+            self.recording
+                .effect(position, &Effect::GaveUp { at, strategy });
+            self.give_up(strategy, at)?;
+        }
+        for request in self.pending_changes.take_announced_swaps() {
+            self.answer(request, at)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes that can be made at once; a new version is announced first.
+    pub(super) fn begin_changes(
+        &mut self,
+        requests: Vec<Request>,
+        at: Timestamp,
+    ) -> Result<(), EngineError> {
+        for request in requests {
+            if let StrategyChange::Swap(strategy, _) = &request.change {
+                if let Some(entry) = self.strategies.get(*strategy) {
+                    entry.expect_swap();
+                }
+                self.pending_changes.announce_swap(request);
+            } else {
+                self.answer(request, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what counts from the end of the window.
+    pub(crate) fn settle(&mut self, at: Timestamp) {
+        if self.is_replaying || self.decisions.pending().is_empty() {
+            return;
+        }
+        self.decisions.hash_carried_out();
+        let mut intents = self.decisions.take_settled();
+        for mut intent in intents.drain(..) {
+            intent.at = at;
+            let position = self.events.next_sequence();
+            self.recording.settled(&intent, position, &self.router);
+            self.decisions.hash(&intent);
+            self.router.on_intent(&intent);
+            self.note_outcome(&intent);
+        }
+        self.decisions.return_memory(intents);
+    }
+
+    /// Notes and reports what became of an instance.
+    pub(crate) fn note_outcome(&mut self, intent: &Intent) {
+        let strategy = intent.strategy;
+        let Some(place) = self.strategies.place_of(strategy) else {
+            return;
+        };
+        let entry = self.strategies.at_mut(place);
+        let problem = entry.fault();
+        let notice = match intent.decision {
+            Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
+            Decision::ProbationFailed => {
+                return self.pending_changes.add_failed_probation(strategy);
+            }
+            Decision::Ended => {
+                entry.end_shadow();
+                Notice::Ended { strategy, problem }
+            }
+            Decision::Recovered { events, took_ns } => Notice::Recovered {
+                strategy,
+                problem,
+                events,
+                took_ns,
+            },
+            Decision::ShadowFailed => {
+                entry.end_shadow();
+                let change = VersionChange::ShadowEnded { problem };
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
+            }
+            Decision::Live { pause_ns } => {
+                entry.went_live(pause_ns);
+                let change = VersionChange::Live { pause_ns };
+                Notice::Version {
+                    strategy,
+                    change,
+                    origin: None,
+                }
+            }
+        };
+        self.router.outbox.notice(intent.at, notice);
+    }
+
+    /// Carries out a request. Its answer is sent after its notice, so that the asker has both when it has one.
+    fn answer(&mut self, request: Request, at: Timestamp) -> Result<(), EngineError> {
+        self.pending_changes.begin(request.origin);
+        let answer = self.change(request.change, at);
+        self.pending_changes.end(request.answer, answer?);
+        Ok(())
+    }
+
+    fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
+        let (recorded, position) = (RecordedChange::of(&change), self.events.next_sequence());
+        if let Some(what) = recorded.clone() {
+            self.recording
+                .effect(position, &Effect::Changed { at, what });
+        }
+        let answer = self.carry_out_change(change, at)?;
+        if let (Some(_), Err(why)) = (recorded, &answer) {
+            let why = why.clone();
+            self.recording.effect(position, &Effect::Refused { why });
+        }
+        Ok(answer)
+    }
+
+    pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
+        match change {
+            StrategyChange::Start(start) => self.start_strategy(*start, at),
+            StrategyChange::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
+            StrategyChange::Promote(id) => self.perform(id, Task::Promote(id), at),
+            StrategyChange::RollBack(id) => self.perform(id, Task::RollBack(id), at),
+            StrategyChange::Remove(id) => self.perform(id, Task::Remove(id), at),
+            StrategyChange::DryRun(id) => self.perform(id, Task::DryRun(id), at),
+        }
+    }
+
+    /// Lets a strategy's worker make a change, and makes it here.
+    fn perform(&mut self, id: StrategyId, task: Task, at: Timestamp) -> Answer {
+        let Some(place) = self.strategies.place_of(id) else {
+            return Ok(Err(format!("no strategy {id} runs")));
+        };
+        let worker = self.strategies.at(place).worker();
+        let pending = self.decisions.pending();
+        let done = self.pool.perform(worker, task, pending)?;
+        // What a version decided while it caught up, too late to be sent.
+        self.settle(at);
+        Ok(done.and_then(|done| self.apply_done(place, done, at)))
+    }
+
+    /// Makes here the change that a worker has made.
+    fn apply_done(
+        &mut self,
+        place: usize,
+        done: Done,
+        at: Timestamp,
+    ) -> Result<ChangeResult, String> {
+        let (result, change) = match done {
+            // None of these is asked for here.
+            Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
+                return Err("nothing was changed".to_owned());
+            }
+            Done::States(_) => return Err("nothing was changed".to_owned()),
+            Done::DryRun(dry_run) => return Ok(ChangeResult::DryRun(dry_run)),
+            Done::Swapped(handover) => self.apply_swap(place, *handover, at),
+            Done::Shadow(handover) => {
+                let entry = self.strategies.at_mut(place);
+                entry.start_shadow(&handover.version);
+                let version = handover.version.label.clone();
+                let swapped = swapped(*handover, entry.generation());
+                let change = VersionChange::Shadow { version };
+                (ChangeResult::Shadow(swapped), change)
+            }
+            Done::ShadowEnded(version) => {
+                self.strategies.at_mut(place).end_shadow();
+                let problem = String::new();
+                let change = VersionChange::ShadowEnded { problem };
+                (ChangeResult::ShadowEnded(version.label), change)
+            }
+            Done::Removed(instance) => {
+                self.router.end(place, at);
+                self.strategies.at_mut(place).removed();
+                (ChangeResult::Removed(instance), VersionChange::Removed)
+            }
+        };
+        self.report_change(place, at, change);
+        Ok(result)
+    }
+
+    fn apply_swap(
+        &mut self,
+        place: usize,
+        handover: Handover,
+        at: Timestamp,
+    ) -> (ChangeResult, VersionChange) {
+        let from = self.strategies.at(place).label().to_owned();
+        self.change_version(place, &handover, at);
+        let generation = self.strategies.at(place).generation();
+        let change = VersionChange::Swapped {
+            from,
+            to: handover.version.label.clone(),
+            hash: handover.version.hash.clone(),
+            generation,
+            inherited: handover.inherited,
+            lost: handover.lost.clone(),
+            took_ns: handover.took_ns,
+        };
+        let swapped = swapped(handover, generation);
+        (ChangeResult::Swapped(swapped), change)
+    }
+
+    /// Another version counts: what the kernel and the router keep of it changes.
+    fn change_version(&mut self, place: usize, handover: &Handover, at: Timestamp) {
+        let version = &handover.version;
+        let feeds_before = self.strategies.at_mut(place).change_version(version);
+        self.router
+            .change_version(place, &feeds_before, version, at);
+    }
+
+    /// Starts a strategy while others trade; it may have run before and ended.
+    fn start_strategy(&mut self, start: StrategyStart, at: Timestamp) -> Answer {
+        let known = self.strategies.place_of(start.id);
+        if known.is_some_and(|place| !self.router.strategies.has_ended(place)) {
+            return Ok(Err(format!("`{}` runs already", start.name)));
+        }
+        let worker = match known {
+            Some(place) => self.strategies.at(place).worker(),
+            None => self.strategies.least_busy_worker(self.pool.len()),
+        };
+        self.router.start(&start);
+        self.router.request_books(&start.version, at);
+        let entry = StrategyEntry::new(&start, worker);
+        let place = self.strategies.start(known, entry);
+        let entry = self.strategies.at(place);
+        let generation = entry.generation();
+        let change = VersionChange::Started {
+            to: start.version.label.clone(),
+            hash: start.version.hash.clone(),
+            generation,
+        };
+        let task = Task::Start(Box::new(start), entry.counters());
+        let pending = self.decisions.pending();
+        if let Err(why) = self.pool.perform(worker, task, pending)? {
+            return Ok(Err(why));
+        }
+        self.report_change(place, at, change);
+        Ok(Ok(ChangeResult::Started(generation)))
+    }
+
+    /// A new version faulted within its probation: the one before takes over again.
+    pub(crate) fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
+        let Some(place) = self.strategies.place_of(id) else {
+            return Ok(());
+        };
+        let entry = self.strategies.at(place);
+        let (from, problem) = (entry.label().to_owned(), entry.fault());
+        let worker = entry.worker();
+        let pending = self.decisions.pending();
+        let done = self.pool.perform(worker, Task::RollBack(id), pending)?;
+        self.settle(at);
+        if let Ok(Done::Swapped(handover)) = done {
+            self.change_version(place, &handover, at);
+            let change = VersionChange::RolledBack {
+                from,
+                to: handover.version.label,
+                hash: handover.version.hash,
+                generation: self.strategies.at(place).generation(),
+                problem,
+            };
+            self.report_change(place, at, change);
+        }
+        // Otherwise it has ended, and its worker has said so.
+        Ok(())
+    }
+
+    fn report_change(&mut self, place: usize, at: Timestamp, change: VersionChange) {
+        let notice = Notice::Version {
+            strategy: self.strategies.at(place).id(),
+            change,
+            origin: self.pending_changes.origin(),
+        };
+        self.router.outbox.notice(at, notice);
+    }
+}
+
+/// What is reported of a handover.
+fn swapped(handover: Handover, generation: u32) -> Swapped {
+    Swapped {
+        label: handover.version.label,
+        generation,
+        inherited: handover.inherited,
+        took_ns: handover.took_ns,
+        retired: handover.retired,
+    }
+}

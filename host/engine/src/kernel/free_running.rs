@@ -1,0 +1,167 @@
+//! The free-running kernel, for real venues.
+//!
+//! Event time is wall time. What has arrived is published at once, and what a strategy decided is carried out as soon as
+//! it is there; no worker ever waits for another, nor the kernel for any of them. Only a change (another version, say)
+//! lets the workers catch up first, so that it counts from one sequence for all.
+//!
+//! Every strategy still gets the same events in the same order, and reads the store as of the event that they handle. What depends
+//! on time is which events the router has taken in when it checks an order: never fewer than the order's cause, perhaps
+//! more.
+
+use crate::error::EngineError;
+use crate::kernel::Engine;
+use crate::report::{Ending, Observer};
+use std::time::Duration;
+use tickdeck_model::Timestamp;
+
+/// How often the clock is read for a status while there is always something to do, in steps.
+const STEPS_PER_LOOK: u64 = 64;
+
+/// How often it is read while there is nothing to do, in looks: of a millisecond at most each, where threads park.
+const LOOKS_PER_STATUS: u64 = 8;
+
+/// Most event time that is taken in at once: a backlog is worked off in steps between which orders leave and operators
+/// are heard.
+const SLICE_NS: i64 = 10_000;
+
+impl Engine {
+    /// Plays until all tapes are over, the limit is reached or a stop is requested.
+    pub(super) fn run_freely(
+        &mut self,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending, EngineError> {
+        let (mut begun, mut steps) = (false, 0u64);
+        loop {
+            if let Some(ending) = self.ending() {
+                self.complete_decisions(observer)?;
+                return Ok(ending);
+            }
+            // Event time goes by from the first event on, whenever that comes.
+            if !begun && let Some(first) = self.next_due() {
+                self.time.wait_until(first);
+                begun = true;
+            }
+            let did_something = self.step(observer)?;
+            steps += 1;
+            if !did_something || steps.is_multiple_of(STEPS_PER_LOOK) {
+                self.report_status(observer);
+                self.pool.check()?;
+            }
+            // A feed may have been found over meanwhile: there is nothing to wait for then.
+            if !did_something && self.pending_changes.is_empty() && self.ending().is_none() {
+                self.wait_for_work()?;
+            }
+        }
+    }
+
+    /// Lets the workers come to the end of what was published, and carries out what they decided on the way.
+    fn complete_decisions(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
+        self.catch_up()?;
+        let at = self.moment();
+        self.carry_out_now(at);
+        self.settle(at);
+        self.send(at, observer);
+        Ok(())
+    }
+
+    /// Now, in event time.
+    pub(super) fn moment(&self) -> Timestamp {
+        self.time.reached().max(self.events.now())
+    }
+
+    /// Sends what was decided, now.
+    pub(super) fn send(&mut self, at: Timestamp, observer: &mut dyn Observer) {
+        self.router.outbox.restamp_commands(0, at);
+        self.dispatch(observer);
+        // Nothing waits for the hash here.
+        self.decisions.hash_carried_out();
+    }
+
+    /// Publishes what has arrived, carries out what was decided, and hears operators; returns whether there was anything of
+    /// the first two.
+    pub(super) fn step(&mut self, observer: &mut dyn Observer) -> Result<bool, EngineError> {
+        let reached = self.time.reached();
+        let at = reached.max(self.events.now());
+        // What was decided has come the longest way already: it leaves first.
+        self.pool.gather(self.decisions.pending());
+        let mut decided = self.carry_out_now(at);
+        if decided {
+            self.send(at, observer);
+        }
+        let arrived = self.take_in(reached)?;
+        let at = reached.max(self.events.now());
+        decided |= self.carry_out_now(at);
+        // An operator's commands wait for nobody; a change counts from one sequence for all.
+        let requests = self.take_requests(at);
+        if !requests.is_empty() || !self.pending_changes.is_empty() {
+            self.catch_up()?;
+            decided |= self.carry_out_now(at);
+            self.settle(at);
+            self.complete_changes(at)?;
+            self.begin_changes(requests, at)?;
+            self.pool.offer(self.decisions.pending())?;
+            decided |= self.carry_out_now(at);
+        }
+        self.settle(at);
+        self.send(at, observer);
+        Ok(arrived | decided)
+    }
+
+    /// Publishes what has arrived, a slice of it if much has, and lets the router take it in.
+    fn take_in(&mut self, reached: Timestamp) -> Result<bool, EngineError> {
+        let due = self.venues.next_answer_due();
+        let first_due = due.into_iter().chain(self.own_due()).min();
+        let slice = first_due.unwrap_or(reached).saturating_add(SLICE_NS);
+        self.gather(slice.min(reached).saturating_add(1));
+        self.events.restamp_late();
+        self.publish()?;
+        for event in self.events.window() {
+            self.router.on_event(event);
+        }
+        Ok(!self.events.window().is_empty())
+    }
+
+    /// Carries out decisions in the order in which they came in; what became of instances is left for [`Engine::settle`].
+    /// Limits in time (rates, duplicates) go by the causes, so that a strategy is not held to how its decisions came
+    /// through; the age of a quote goes by `at`, when the order leaves.
+    fn carry_out_now(&mut self, at: Timestamp) -> bool {
+        self.router.gate.set_leaves_at(at);
+        self.record_decisions();
+        let decided = self.decisions.carry_out_now(&mut self.router);
+        self.resume_if_recorded();
+        if decided {
+            self.note_first_action();
+        }
+        decided
+    }
+
+    /// Waits for a decision, an arrival, our own next event, an operator, or the time for a status.
+    fn wait_for_work(&mut self) -> Result<(), EngineError> {
+        let own = self.own_due().unwrap_or(Timestamp::MAX);
+        let Self {
+            pool,
+            venues,
+            time,
+            inbox,
+            status_timer,
+            ..
+        } = self;
+        let mut looks = 0u64;
+        pool.wait_for_decisions(|| {
+            // To read a clock costs as much as all the rest of a look, so it is read once, and the other one seldom.
+            let reached = time.reached();
+            looks += 1;
+            let is_status_due =
+                || looks.is_multiple_of(LOOKS_PER_STATUS) && status_timer.is_due(time.now_ns());
+            let due = own.min(venues.silent_until(reached));
+            if due <= reached || inbox.has_news() || is_status_due() {
+                return None;
+            }
+            // As if event time went by as fast as the clock; if it is faster, a parked thread is late by what it is
+            // parked for at most.
+            let silence_ns = due.saturating_sub(reached).unsigned_abs();
+            Some(Duration::from_nanos(silence_ns))
+        })?;
+        Ok(())
+    }
+}

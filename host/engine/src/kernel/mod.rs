@@ -1,0 +1,249 @@
+//! The kernel: takes event time forward, window by window.
+//!
+//! A window starts at the next thing that is due and is one *lookahead* long: the least time between a command and the
+//! first event it can cause. Nothing that is decided within a window can thus change the window itself, so all of it
+//! can go through the ring at once, on any number of workers, before what was decided is merged by cause and carried
+//! out. That is why the same tape gives the same actions with any batching and any number of threads.
+//!
+//! With real venues the kernel runs freely instead; see `free_running`. Each part of its state is a file of its own:
+//! `event_time`, `publisher`, `venues`, `strategies`, `decisions`, `recording`, `inbox`, `resume_point`, `status_timer`.
+
+mod build;
+mod changes;
+mod decisions;
+mod event_time;
+mod free_running;
+mod inbox;
+mod publisher;
+mod record;
+mod recording;
+mod resume_point;
+mod status;
+mod status_timer;
+mod strategies;
+mod venues;
+mod wind_down;
+
+use crate::error::EngineError;
+use crate::handle::EngineHandle;
+use crate::kernel::decisions::Decisions;
+use crate::kernel::event_time::EventTime;
+use crate::kernel::inbox::{OperatorInbox, PendingChanges};
+use crate::kernel::publisher::EventPublisher;
+use crate::kernel::recording::Recording;
+pub(crate) use crate::kernel::resume_point::ResumePoint;
+use crate::kernel::status_timer::StatusTimer;
+use crate::kernel::strategies::StrategyEntries;
+use crate::kernel::venues::Venues;
+use crate::middleware::OrderMiddleware;
+use crate::report::{Ending, Notice, Observer, Report};
+use crate::router::Router;
+use crate::worker::pool::WorkerPool;
+use std::sync::Arc;
+use tickdeck_model::{Registry, Timestamp};
+
+/// How often the clock is read for a status, in windows.
+const WINDOWS_PER_LOOK: u64 = 64;
+
+/// The engine: venues and strategies, put together and ready to run.
+pub struct Engine {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) time: EventTime,
+    pub(crate) events: EventPublisher,
+    pub(crate) venues: Venues,
+    pub(crate) router: Router,
+    pub(crate) pool: WorkerPool,
+    pub(crate) strategies: StrategyEntries,
+    pub(crate) decisions: Decisions,
+    pub(crate) recording: Recording,
+    pub(crate) inbox: OperatorInbox,
+    pub(crate) pending_changes: PendingChanges,
+    pub(crate) resume_point: ResumePoint,
+    status_timer: StatusTimer,
+    max_market_events: u64,
+    /// A tape says what counts and when, so the kernel settles nothing by itself.
+    pub(crate) is_replaying: bool,
+}
+
+impl Engine {
+    /// Returns a handle for operators.
+    pub fn controls(&self) -> EngineHandle {
+        self.inbox.handle()
+    }
+
+    /// Adds a check between the strategies and the venues, behind risk and those added before.
+    pub fn push_order_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
+        self.router.push_middleware(middleware);
+    }
+
+    /// Plays until the tape is over, the limit is reached or a stop is requested; then stops the strategies and handles
+    /// their orders by policy.
+    ///
+    /// # Errors
+    /// The run cannot be recorded any more; or a worker panicked, or the replicas of the store disagree: bugs in Tickdeck.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Report, EngineError> {
+        let started = self.time.now_ns();
+        self.status_timer.start(started);
+        let ending = match self.time.is_lockstep() {
+            true => self.run_windows(observer)?,
+            false => self.run_freely(observer)?,
+        };
+        if let Some(problem) = self.recording.take_overflow() {
+            return Err(EngineError::NotKept { problem });
+        }
+        let duration = self.duration_since(started);
+        self.wind_down(observer)?;
+        self.finish(ending, duration, observer)
+    }
+
+    /// Plays window by window until there is a reason to end.
+    fn run_windows(&mut self, observer: &mut dyn Observer) -> Result<Ending, EngineError> {
+        let mut windows: u64 = 0;
+        loop {
+            if let Some(ending) = self.ending() {
+                return Ok(ending);
+            }
+            let Some(start) = self.next_due() else {
+                return Ok(self.tape_over());
+            };
+            if let Some(end) = self.resume_point.take_window_end(start) {
+                // What follows from it may be due before what was found due.
+                self.complete_window(end.saturating_sub(1))?;
+                self.dispatch(observer);
+                continue;
+            }
+            self.time.wait_until(start);
+            if self.inbox.is_stop_requested() {
+                return Ok(Ending::Asked);
+            }
+            self.play_window(start, observer)?;
+            windows += 1;
+            if windows.is_multiple_of(WINDOWS_PER_LOOK) || self.time.paces() {
+                self.report_status(observer);
+            }
+        }
+    }
+
+    /// Reports the status, if one is due.
+    pub(crate) fn report_status(&mut self, observer: &mut dyn Observer) {
+        if self.status_timer.take_due(self.time.now_ns()) {
+            observer.status(&self.status());
+        }
+    }
+
+    /// Why the run ends now, if it does.
+    fn ending(&self) -> Option<Ending> {
+        // What is left of an interrupted window is played first.
+        let is_whole = !self.resume_point.has_left_over();
+        if is_whole && self.router.tally().market_events >= self.max_market_events {
+            return Some(Ending::Limit);
+        }
+        let has_to_stop = self.resume_point.was_stopping() || self.recording.has_overflowed();
+        if self.inbox.is_stop_requested() || has_to_stop {
+            return Some(Ending::Asked);
+        }
+        (is_whole && self.venues.are_over()).then(|| self.tape_over())
+    }
+
+    fn tape_over(&self) -> Ending {
+        match self.venues.are_broken() {
+            true => Ending::Broken,
+            false => Ending::TapeOver,
+        }
+    }
+
+    /// When the next event of ours is due, or one that an interrupted run left.
+    fn own_due(&self) -> Option<Timestamp> {
+        let left_over = self.resume_point.next_due();
+        left_over.into_iter().chain(self.router.next_due()).min()
+    }
+
+    /// When the next event of any source is due; none once all feeds are over.
+    fn next_due(&mut self) -> Option<Timestamp> {
+        let due = self.venues.next_due();
+        if !self.resume_point.has_left_over() && self.venues.are_over() {
+            return None;
+        }
+        due.into_iter().chain(self.own_due()).min()
+    }
+
+    /// Plays one window: gathers and publishes it, lets the strategies decide, carries out what they decided.
+    fn play_window(
+        &mut self,
+        start: Timestamp,
+        observer: &mut dyn Observer,
+    ) -> Result<(), EngineError> {
+        let end = self.time.window_end(start);
+        self.resume_point.continue_window();
+        self.gather(end);
+        self.publish()?;
+        self.catch_up()?;
+        self.carry_out_window();
+        self.complete_window(end.saturating_sub(1))?;
+        self.record_states_if_due()?;
+        self.dispatch(observer);
+        Ok(())
+    }
+
+    /// Gathers every event before `end`, in the order of host time; at the same time our own answers come before the
+    /// venues' events, and the venues keep the order in which they were given.
+    fn gather(&mut self, end: Timestamp) {
+        let now = self.events.now();
+        let window = self.events.begin_window();
+        self.router.poll(end, window);
+        self.resume_point.append_left_over(window);
+        let outbox = &mut self.router.outbox;
+        self.venues.poll(end, window, |error| {
+            let problem = error.to_string();
+            outbox.notice(now, Notice::Broken { problem });
+        });
+        self.events.sort_window();
+    }
+
+    /// Puts the window on the ring.
+    pub(crate) fn publish(&mut self) -> Result<(), EngineError> {
+        let pending = self.decisions.pending();
+        self.events
+            .publish(&mut self.pool, &mut self.recording, pending)
+    }
+
+    /// Waits until every worker has handled everything published, and gathers what was decided.
+    pub(crate) fn catch_up(&mut self) -> Result<(), EngineError> {
+        let pending = self.decisions.pending();
+        self.pool.catch_up(self.events.next_sequence(), pending)?;
+        Ok(())
+    }
+
+    /// Merges what was decided with what caused it, and carries it out.
+    fn carry_out_window(&mut self) {
+        self.decisions.sort();
+        self.record_decisions();
+        self.decisions
+            .carry_out_after(self.events.window(), &mut self.router);
+        self.resume_if_recorded();
+        self.note_first_action();
+    }
+
+    fn note_first_action(&mut self) {
+        let Self {
+            decisions,
+            router,
+            time,
+            ..
+        } = self;
+        decisions.note_first_action(router, || time.now_ns());
+    }
+
+    /// Sends commands to the venues and notices to the observer.
+    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+        let position = self.events.next_sequence();
+        self.recording.commands(position, &self.router);
+        for (venue, at, command) in self.router.outbox.drain_commands() {
+            self.venues.send(venue, at, command);
+        }
+        for (at, notice) in self.router.outbox.drain_notices() {
+            observer.notice(at, notice);
+        }
+        self.pending_changes.send_answers();
+    }
+}

@@ -1,0 +1,193 @@
+//! Recording the run: everything that the kernel does is handed to the recorder before it takes effect.
+
+use crate::effect::{AppliedAction, Effect, RecordError, Recorder, StrategyOutcome, sent};
+use crate::intent::{AT_END, Intent};
+use crate::report::Notice;
+use crate::router::Router;
+use tickdeck_model::{Event, Timestamp};
+
+/// Events between two recordings of the strategies' states.
+const STATES_EVERY: u64 = 1 << 16;
+
+/// The kernel's recorder, if it has one, and what it last reported.
+pub(crate) struct Recording {
+    recorder: Option<Box<dyn Recorder>>,
+    /// Whether orders wait for the next commit.
+    has_orders: bool,
+    /// Actions handed over since the last commit.
+    uncommitted: u32,
+    /// Everything is recorded again, and what was denied until now was carried out.
+    resumes: bool,
+    /// The run has to end, and why.
+    overflow: Option<String>,
+    /// The sequence from which states are recorded next.
+    next_states: u64,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            recorder: None,
+            has_orders: false,
+            uncommitted: 0,
+            resumes: false,
+            overflow: None,
+            next_states: STATES_EVERY,
+        }
+    }
+}
+
+impl Recording {
+    pub(crate) const fn is_on(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// Takes the recorder out, for as long as what happens is on a tape already.
+    pub(crate) fn take_recorder(&mut self) -> Option<Box<dyn Recorder>> {
+        self.recorder.take()
+    }
+
+    /// Records with `recorder` from here on.
+    pub(crate) fn set_recorder(&mut self, recorder: Option<Box<dyn Recorder>>) {
+        self.recorder = recorder;
+    }
+
+    /// Whether the run has to end because the recorder has no room left.
+    pub(super) const fn has_overflowed(&self) -> bool {
+        self.overflow.is_some()
+    }
+
+    /// Why the run had to end, if the recorder had no room left.
+    pub(super) fn take_overflow(&mut self) -> Option<String> {
+        self.overflow.take()
+    }
+
+    /// The run ended cleanly; nothing more comes.
+    pub(super) fn end(&mut self) -> Result<(), RecordError> {
+        self.recorder
+            .as_mut()
+            .map_or(Ok(()), |recorder| recorder.end())
+    }
+
+    pub(super) fn events(&mut self, events: &[Event]) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.events(events);
+        }
+    }
+
+    pub(crate) fn effect(&mut self, position: u64, effect: &Effect) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.effect(position, effect);
+        }
+    }
+
+    /// Hands over what was decided because of single events, and makes sure that it is recorded before it is acted upon.
+    /// Until it is, new orders are denied and cancels pass. `position_of` gives the position at which a decision counts.
+    pub(super) fn decisions(
+        &mut self,
+        intents: &[Intent],
+        position_of: impl Fn(&Intent) -> u64,
+        (now, next_sequence): (Timestamp, u64),
+        router: &mut Router,
+    ) {
+        if !self.is_on() {
+            return;
+        }
+        for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
+            if let Some(mut applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
+                applied.late |= router.gate.is_halted();
+                self.applied(position_of(intent), &applied);
+            }
+        }
+        self.commit((now, next_sequence), router);
+    }
+
+    /// Hands over what counts from the end of a window.
+    pub(super) fn settled(&mut self, intent: &Intent, position: u64, router: &Router) {
+        if !self.is_on() {
+            return;
+        }
+        if let Some(applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
+            self.applied(position, &applied);
+        } else if let Some(outcome) = StrategyOutcome::of(&intent.decision) {
+            let (at, strategy) = (intent.at, intent.strategy);
+            let effect = Effect::Settled {
+                at,
+                strategy,
+                outcome,
+            };
+            self.effect(position, &effect);
+        }
+    }
+
+    /// Hands over the commands that leave for the venues.
+    pub(super) fn commands(&mut self, position: u64, router: &Router) {
+        if !self.is_on() {
+            return;
+        }
+        for (_, at, command) in router.outbox.commands() {
+            if let Some(sent) = sent(*at, command) {
+                self.effect(position, &sent);
+            }
+        }
+    }
+
+    /// Asks the recorder whether everything is recorded, and denies new orders if not.
+    pub(super) fn commit(&mut self, (now, next_sequence): (Timestamp, u64), router: &mut Router) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let has_orders = std::mem::take(&mut self.has_orders);
+        let denied = std::mem::take(&mut self.uncommitted);
+        let Err(RecordError { problem, overflows }) = recorder.commit(has_orders) else {
+            self.resumes = router.gate.is_halted();
+            return;
+        };
+        if overflows {
+            self.overflow.get_or_insert(problem.clone());
+        }
+        if !router.gate.halt() {
+            let effect = Effect::Halted {
+                problem: problem.clone(),
+                denied,
+            };
+            recorder.effect(next_sequence, &effect);
+            router.outbox.notice(now, Notice::NotKept { problem });
+        }
+    }
+
+    /// Lets orders pass again if everything is recorded; those decided until now were denied.
+    pub(super) fn resume_if_recorded(
+        &mut self,
+        (now, next_sequence): (Timestamp, u64),
+        router: &mut Router,
+    ) {
+        if std::mem::take(&mut self.resumes) {
+            router.gate.lift_halt();
+            self.effect(next_sequence, &Effect::Kept);
+            router.outbox.notice(now, Notice::Kept);
+        }
+    }
+
+    /// Whether the strategies' states are to be recorded at the end of this window; if so, the next ones are due
+    /// [`STATES_EVERY`] events later.
+    pub(super) fn take_states_due(&mut self, next_sequence: u64) -> bool {
+        let is_due = self.is_on() && next_sequence >= self.next_states;
+        if is_due {
+            self.next_states = next_sequence + STATES_EVERY;
+        }
+        is_due
+    }
+
+    /// States are due as soon as may be: a run was resumed here.
+    pub(crate) fn states_due_from(&mut self, sequence: u64) {
+        self.next_states = sequence;
+    }
+
+    /// Hands over a decision before it is carried out.
+    fn applied(&mut self, position: u64, applied: &AppliedAction) {
+        self.has_orders |= applied.is_order();
+        self.uncommitted += 1;
+        self.effect(position, &Effect::Applied(*applied));
+    }
+}

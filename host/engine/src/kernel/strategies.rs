@@ -1,0 +1,249 @@
+//! The strategies that the kernel knows: which worker runs each, and which version of it counts.
+
+use crate::port::{StrategyStart, Version};
+use crate::report::{ShadowStatus, StrategyResult, StrategyState, StrategyStatus};
+use crate::router::Router;
+use crate::router::market::Market;
+use crate::router::strategy::RoutedStrategy;
+use crate::worker::slot::{Counters, TIME_BUCKETS};
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::{FeedRequest, Instrument, Money, StrategyId};
+
+/// All strategies, in the order in which they were first started: the same order as the router's.
+#[derive(Default)]
+pub(crate) struct StrategyEntries(Vec<StrategyEntry>);
+
+impl StrategyEntries {
+    pub(super) fn push(&mut self, entry: StrategyEntry) {
+        self.0.push(entry);
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &StrategyEntry> {
+        self.0.iter()
+    }
+
+    /// The place of a strategy, if it was ever started.
+    pub(super) fn place_of(&self, id: StrategyId) -> Option<usize> {
+        self.0.iter().position(|entry| entry.id == id)
+    }
+
+    /// A strategy, if it was ever started.
+    pub(crate) fn get(&self, id: StrategyId) -> Option<&StrategyEntry> {
+        self.0.iter().find(|entry| entry.id == id)
+    }
+
+    pub(super) fn at(&self, place: usize) -> &StrategyEntry {
+        &self.0[place]
+    }
+
+    pub(super) fn at_mut(&mut self, place: usize) -> &mut StrategyEntry {
+        &mut self.0[place]
+    }
+
+    /// Puts a strategy that starts again in the place that it had, or a new one behind the others. Returns the place.
+    pub(super) fn start(&mut self, known: Option<usize>, mut entry: StrategyEntry) -> usize {
+        match known {
+            Some(place) => {
+                entry.generation = self.0[place].generation + 1;
+                self.0[place] = entry;
+                place
+            }
+            None => {
+                self.0.push(entry);
+                self.0.len() - 1
+            }
+        }
+    }
+
+    /// The worker, of so many, with the fewest strategies.
+    pub(super) fn least_busy_worker(&self, workers: usize) -> usize {
+        let load = |worker: &usize| {
+            let of_worker = self.0.iter().filter(|entry| entry.worker == *worker);
+            of_worker.count()
+        };
+        (0..workers).min_by_key(load).unwrap_or(0)
+    }
+}
+
+/// What the kernel knows of a strategy that runs on a worker.
+pub(crate) struct StrategyEntry {
+    id: StrategyId,
+    worker: usize,
+    counters: Arc<CachePadded<Counters>>,
+    stopped: bool,
+    name: String,
+    label: String,
+    hash: String,
+    /// The manifest's feeds.
+    feeds: Vec<FeedRequest>,
+    /// Counts versions, from 1.
+    generation: u32,
+    /// The shadow version: label and hash.
+    shadow: Option<(String, String)>,
+    /// Between the last event of the version before and the first of this one.
+    pause_ns: Option<u64>,
+}
+
+impl StrategyEntry {
+    pub(super) fn new(start: &StrategyStart, worker: usize) -> Self {
+        Self {
+            id: start.id,
+            worker,
+            counters: Arc::default(),
+            stopped: false,
+            name: start.name.clone(),
+            label: start.version.label.clone(),
+            hash: start.version.hash.clone(),
+            feeds: start.version.feeds.clone(),
+            generation: 1,
+            shadow: None,
+            pause_ns: None,
+        }
+    }
+
+    pub(super) const fn id(&self) -> StrategyId {
+        self.id
+    }
+
+    pub(crate) const fn worker(&self) -> usize {
+        self.worker
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The label of the version that counts.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The counters that its worker keeps.
+    pub(super) fn counters(&self) -> Arc<CachePadded<Counters>> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Another version counts from now on; returns the feeds of the one before.
+    pub(super) fn change_version(&mut self, to: &Version) -> Vec<FeedRequest> {
+        self.label.clone_from(&to.label);
+        self.hash.clone_from(&to.hash);
+        self.generation += 1;
+        (self.shadow, self.pause_ns, self.stopped) = (None, None, false);
+        std::mem::replace(&mut self.feeds, to.feeds.clone())
+    }
+
+    /// A version runs as its shadow from now on.
+    pub(super) fn start_shadow(&mut self, version: &Version) {
+        self.shadow = Some((version.label.clone(), version.hash.clone()));
+    }
+
+    /// No version runs as its shadow any more.
+    pub(super) fn end_shadow(&mut self) {
+        self.shadow = None;
+    }
+
+    /// The version that counts was offered its first event, so long after the one before had handled its last.
+    pub(super) fn went_live(&mut self, pause_ns: u64) {
+        self.pause_ns = Some(pause_ns);
+    }
+
+    /// It was stopped at the end of the run, without a fault.
+    pub(super) fn stopped_cleanly(&mut self) {
+        self.stopped = true;
+    }
+
+    /// It was removed by an operator.
+    pub(super) fn removed(&mut self) {
+        (self.stopped, self.shadow) = (true, None);
+    }
+
+    /// The text of the fault that ended it; empty if there was none.
+    pub(super) fn fault(&self) -> String {
+        self.counters.last()
+    }
+
+    /// From now on the end of every call is timed: a new version is about to take over.
+    pub(super) fn expect_swap(&self) {
+        self.counters.expecting.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn status(
+        &self,
+        router: &Router,
+        routed: &RoutedStrategy,
+        terms: &[Instrument],
+    ) -> StrategyStatus {
+        let counters = &self.counters;
+        let sampled = counters.sampled_events.load(Ordering::Relaxed);
+        let sampled_ns = counters.sampled_ns.load(Ordering::Relaxed);
+        StrategyStatus {
+            id: self.id,
+            name: self.name.clone(),
+            version: self.label.clone(),
+            hash: self.hash.clone(),
+            generation: self.generation,
+            pause_ns: self.pause_ns,
+            traps: counters.traps.load(Ordering::Relaxed),
+            times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
+                counters.times[at].load(Ordering::Relaxed)
+            }),
+            shadow: self.shadow.as_ref().map(|(label, hash)| ShadowStatus {
+                version: label.clone(),
+                hash: hash.clone(),
+                agreed: counters.agreed.load(Ordering::Relaxed),
+                differed: counters.differed.load(Ordering::Relaxed),
+                differences: counters.differences().iter().cloned().collect(),
+            }),
+            state: match (routed.has_ended(), self.stopped) {
+                (_, true) => StrategyState::Stopped,
+                (true, false) => StrategyState::Quarantined,
+                (false, false) => router.gate.mode_with(routed.mode()).state(),
+            },
+            events: counters.events.load(Ordering::Relaxed),
+            actions: counters.actions.load(Ordering::Relaxed),
+            ns_per_event: (sampled > 0).then(|| sampled_ns as f64 / sampled as f64),
+            results: results(router, self.id, terms),
+            positions: router
+                .portfolio
+                .book(self.id)
+                .map(|book| {
+                    book.positions()
+                        .map(|position| (position.instrument, position.size))
+                        .collect()
+                })
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn results(router: &Router, strategy: StrategyId, terms: &[Instrument]) -> Vec<StrategyResult> {
+    let Some(book) = router.portfolio.book(strategy) else {
+        return Vec::new();
+    };
+    let mark = |instrument| router.markets.get(instrument).and_then(Market::mark);
+    let open = book
+        .unrealised(mark, terms)
+        .map(|open| open.profit)
+        .unwrap_or_default();
+    book.capital()
+        .map(|(currency, capital)| StrategyResult {
+            currency,
+            realised: capital.realised,
+            unrealised: open
+                .iter()
+                .find(|(other, _)| *other == currency)
+                .map_or(Money::ZERO, |(_, profit)| *profit),
+            fees: capital.fees,
+        })
+        .collect()
+}

@@ -1,0 +1,328 @@
+//! The state of a replay: effects read ahead of the kernel, and what was done now and has not been compared yet.
+
+use super::tape::{Tape, TapeError};
+use crate::effect::{AppliedAction, Effect, Recorder, StrategyOutcome};
+use crate::intent::{AT_END, Intent};
+use crate::port::State;
+use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
+use std::collections::{BTreeMap, VecDeque};
+use tickdeck_model::{Event, StrategyId, Timestamp};
+
+/// Effects that are read ahead, to see where the next change stands.
+const AHEAD: usize = 8_192;
+
+/// Bytes of strategies' states among them, beyond which no more are read.
+const STATES_AHEAD: usize = 64 << 20;
+
+/// The state of a replay between the tape and the kernel.
+#[derive(Default)]
+pub(super) struct ReplayCursor {
+    pub(super) queue: VecDeque<(u64, Effect)>,
+    /// Bytes of the states in it.
+    states_ahead: usize,
+    /// Positions of the effects in the queue that the workers must not be ahead of.
+    barriers: VecDeque<u64>,
+    /// No effect comes any more.
+    over: bool,
+    /// The record has effects that the tape does not give.
+    pub(super) is_cut: bool,
+    /// The length of a window, where the kernel works in windows.
+    windows: Option<Timestamp>,
+    /// The window of the last action in the queue, by its number.
+    last_window: Option<Timestamp>,
+    /// Up to here every effect is in the queue, or was.
+    complete: u64,
+    decided: BTreeMap<StrategyId, Decided>,
+    /// Events of ours that must be on the tape.
+    pub(super) own: VecDeque<Event>,
+    /// States as of a position.
+    pub(super) states: Option<(u64, Vec<(StrategyId, State)>)>,
+    pub(super) compared: u64,
+    pub(super) unkept: u64,
+    /// The first of those that are not on the tape.
+    pub(super) extra: Option<AppliedAction>,
+    pub(super) ended: bool,
+    /// The time of the last event before the last effect that was applied.
+    pub(super) last_effect_at: Timestamp,
+    /// The venues take part: the run is being resumed.
+    pub(super) venues: bool,
+    /// Faults that must be reproduced: what a time limit ended is not ended by it again.
+    pub(super) faults: Vec<FaultAt>,
+    /// Commands that the tape has not come to.
+    pub(super) leaving: VecDeque<Effect>,
+    /// How many of the router's commands are among them.
+    pub(super) noted: usize,
+    /// Events of the venues that the tape has not come to.
+    pub(super) given: VecDeque<Event>,
+    /// Takes over where the effects end.
+    pub(super) recorder: Option<Box<dyn Recorder>>,
+}
+
+/// Decisions of a strategy that have not been compared yet.
+#[derive(Default)]
+struct Decided {
+    acts: VecDeque<Intent>,
+    at_end: VecDeque<Intent>,
+}
+
+impl ReplayCursor {
+    pub(super) fn of(windows: Option<Timestamp>) -> Self {
+        Self {
+            windows,
+            ..Self::default()
+        }
+    }
+
+    /// For a run that is resumed: the venues take part, and the recorder takes over where the effects end.
+    pub(super) fn with_venues(self, recorder: Option<Box<dyn Recorder>>) -> Self {
+        Self {
+            venues: true,
+            recorder,
+            ..self
+        }
+    }
+
+    /// Reads ahead of the events that were `reached`.
+    pub(super) fn fill(&mut self, tape: &mut dyn Tape, reached: u64) -> Result<(), TapeError> {
+        // The outcome of a fault is known before it happens.
+        let undecided = |faults: &[FaultAt]| faults.iter().any(|fault| fault.outcome.is_none());
+        let has_space =
+            |cursor: &Self| cursor.queue.len() < AHEAD && cursor.states_ahead < STATES_AHEAD;
+        let short = |cursor: &Self| cursor.windows.is_some() && cursor.complete <= reached;
+        while !self.over && (has_space(self) || short(self) || undecided(&self.faults)) {
+            match tape.effect()? {
+                None => (self.over, self.is_cut) = (true, tape.is_cut()),
+                // The run had not begun to deny what was handed over before.
+                Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
+                Some((position, effect)) => {
+                    if is_barrier(&effect) {
+                        self.barriers.push_back(position);
+                    }
+                    if let Effect::Settled {
+                        strategy, outcome, ..
+                    } = effect
+                    {
+                        self.note_outcome(strategy, outcome);
+                    }
+                    self.note_window(position, &effect);
+                    self.states_ahead += state_bytes(&effect);
+                    self.queue.push_back((position, effect));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The outcomes of instances are recorded at the end of the window in which they happened. So they are known up to where
+    /// the window of the last action begins, and up to what comes after that at the end of a window.
+    fn note_window(&mut self, position: u64, effect: &Effect) {
+        match (self.windows, effect) {
+            (Some(_), Effect::Sent { .. } | Effect::Asked) => self.complete = position,
+            (Some(length), Effect::Applied(applied)) if !applied.is_at_end() => {
+                let window = applied.at.div_euclid(length);
+                if self.last_window.is_none_or(|last| last < window) {
+                    self.last_window = Some(window);
+                    self.complete = self.queue.back().map_or(self.complete, |(at, _)| *at);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note_outcome(&mut self, strategy: StrategyId, outcome: StrategyOutcome) {
+        if let StrategyOutcome::Faulted(Some(offered)) = outcome {
+            let outcome = None;
+            return self.faults.push(FaultAt {
+                strategy,
+                offered,
+                outcome,
+            });
+        }
+        let open = |fault: &&mut FaultAt| fault.strategy == strategy && fault.outcome.is_none();
+        if let Some(fault) = self.faults.iter_mut().find(open) {
+            fault.outcome = Some(fault_outcome(outcome));
+        }
+    }
+
+    /// Returns the next outcome of a strategy, and its position.
+    pub(super) fn settled_next(&self, strategy: StrategyId) -> Option<(u64, StrategyOutcome)> {
+        self.queue
+            .iter()
+            .find_map(|(position, effect)| match effect {
+                Effect::Settled {
+                    strategy: other,
+                    outcome,
+                    ..
+                } if *other == strategy => Some((*position, *outcome)),
+                _ => None,
+            })
+    }
+
+    /// Returns the outcome of a strategy's current fault.
+    pub(super) fn outcome_of_fault(&self, strategy: StrategyId) -> Option<FaultOutcome> {
+        self.settled_next(strategy)
+            .map(|(_, outcome)| fault_outcome(outcome))
+    }
+
+    /// Whether a strategy that saves now did not when this was recorded, because it faulted.
+    pub(super) fn failed_to_save(&self, position: u64, strategy: StrategyId) -> bool {
+        let mut here = self.queue.iter().take_while(|(at, _)| *at == position);
+        let saved = here.any(
+            |(_, effect)| matches!(effect, Effect::Saved { strategy: other, .. } if *other == strategy),
+        );
+        let next = self.settled_next(strategy).map(|(_, outcome)| outcome);
+        !saved && next == Some(StrategyOutcome::Faulted(None))
+    }
+
+    /// Returns the next outcome of a strategy in this replay that has not been compared yet.
+    pub(super) fn found_next(&self, strategy: StrategyId) -> Option<StrategyOutcome> {
+        let decided = self.decided.get(&strategy)?;
+        let next = decided.at_end.front()?;
+        StrategyOutcome::of(&next.decision)
+    }
+
+    /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
+    pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
+        let decided = self.decided.entry(strategy).or_default();
+        let later = std::mem::take(&mut decided.at_end);
+        self.sort(intents);
+        let decided = self.decided.entry(strategy).or_default();
+        decided.at_end.extend(later);
+    }
+
+    fn mark_denied(&mut self, denied: u32) {
+        let applied = self
+            .queue
+            .iter_mut()
+            .rev()
+            .filter_map(|(_, effect)| match effect {
+                Effect::Applied(applied) => Some(applied),
+                _ => None,
+            });
+        for applied in applied.take(denied as usize) {
+            applied.late = true;
+        }
+    }
+
+    /// How far the workers may go from the events that were `reached`.
+    pub(super) fn limit(&self, reached: u64) -> u64 {
+        let barrier = self.barriers.front().copied().unwrap_or(u64::MAX);
+        if self.over {
+            return barrier;
+        }
+        let known = match self.windows {
+            Some(_) => self.complete,
+            // Where the kernel runs freely, outcomes are recorded some time later.
+            None => {
+                let middle = self.queue.get(self.queue.len() / 2).map(|(at, _)| *at);
+                let last = self.queue.back().map(|(at, _)| *at);
+                middle
+                    .filter(|at| *at > reached)
+                    .or(last)
+                    .unwrap_or(reached)
+            }
+        };
+        barrier.min(known)
+    }
+
+    pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Effect)> {
+        let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
+        if is_barrier(&next.1) {
+            self.barriers.pop_front();
+        }
+        self.states_ahead -= state_bytes(&next.1);
+        Some(next)
+    }
+
+    /// Whether the current change was refused; not known where the tape ends before it was made.
+    pub(super) fn was_refused(&self, position: u64) -> Option<bool> {
+        let after = self.queue.iter().take_while(|(at, _)| *at == position);
+        for (_, effect) in after {
+            match effect {
+                Effect::Refused { .. } => return Some(true),
+                Effect::Changed { .. } => return Some(false),
+                _ => {}
+            }
+        }
+        let goes_on = self.queue.iter().any(|(at, _)| *at > position);
+        (goes_on || !self.over).then_some(false)
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.over && self.queue.is_empty()
+    }
+
+    /// Takes in what was decided.
+    pub(super) fn sort(&mut self, intents: &mut Vec<Intent>) {
+        for intent in intents.drain(..) {
+            let decided = self.decided.entry(intent.strategy).or_default();
+            if intent.cause == AT_END {
+                decided.at_end.push_back(intent);
+            } else {
+                decided.acts.push_back(intent);
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, strategy: StrategyId, at_end: bool) -> Option<Intent> {
+        let decided = self.decided.get_mut(&strategy)?;
+        if at_end {
+            decided.at_end.pop_front()
+        } else {
+            decided.acts.pop_front()
+        }
+    }
+
+    /// Decisions because of events before `position`, in the order in which they count.
+    pub(super) fn left_before(&mut self, position: u64) -> Vec<Intent> {
+        let mut left = Vec::new();
+        for decided in self.decided.values_mut() {
+            while let Some(intent) = decided.acts.pop_front_if(|intent| intent.cause < position) {
+                left.push(intent);
+            }
+        }
+        left.sort_unstable_by_key(Intent::key);
+        left
+    }
+
+    pub(super) fn all_left(&mut self) -> Vec<Intent> {
+        let mut left = self.left_before(u64::MAX);
+        for decided in self.decided.values_mut() {
+            left.extend(decided.at_end.drain(..));
+        }
+        left
+    }
+}
+
+const fn state_bytes(effect: &Effect) -> usize {
+    match effect {
+        Effect::Saved { state, .. } => state.bytes.len(),
+        _ => 0,
+    }
+}
+
+/// Returns the outcome of a fault that is followed by this.
+const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
+    match outcome {
+        StrategyOutcome::Ended => FaultOutcome::Ends,
+        StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
+        _ => FaultOutcome::Recovers,
+    }
+}
+
+/// Returns whether the workers must stand exactly at this effect.
+const fn is_barrier(effect: &Effect) -> bool {
+    match effect {
+        Effect::Applied(applied) => applied.is_at_end(),
+        Effect::Sent { .. } | Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {
+            false
+        }
+        Effect::Settled { .. }
+        | Effect::Operated { .. }
+        | Effect::GaveUp { .. }
+        | Effect::Changed { .. }
+        | Effect::Asked
+        | Effect::Saved { .. }
+        | Effect::Stopping { .. } => true,
+    }
+}

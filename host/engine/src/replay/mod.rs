@@ -1,0 +1,361 @@
+//! Replay of a recorded run: the events come off the tape, the strategies decide on them again, and every decision must
+//! be the recorded one.
+//!
+//! The router carries out what was recorded, in the order in which it was. What it answers itself is derived again and
+//! looked for on the tape. So a replay shows that the whole host does the same, not only the strategies; and where the tape
+//! ends, the host stands where it stood, and the run can be resumed ([`Engine::resume`]).
+
+mod cursor;
+mod reapply;
+mod sources;
+mod stop;
+mod tape;
+
+pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
+
+use crate::effect::AppliedAction;
+use crate::error::EngineError;
+use crate::intent::{AT_END, Decision};
+use crate::kernel::{Engine, ResumePoint};
+use crate::replay::cursor::ReplayCursor;
+use crate::report::{Ending, Observer};
+use crate::worker::Task;
+use crate::worker::recorded_faults::RecordedFault;
+use stop::{ReplayStop, differs};
+use tickdeck_model::{Event, Timestamp};
+
+/// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
+const STRETCH: usize = 4_096;
+
+impl Engine {
+    /// Replays a recorded run, as fast as possible, up to its end or the first difference. The venues are not asked.
+    ///
+    /// # Errors
+    /// The tape cannot be read, or a worker panicked.
+    pub fn replay(
+        mut self,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<Replayed, EngineError> {
+        let started = self.time.now_ns();
+        let mut cursor = ReplayCursor::of(self.time.window_length());
+        let divergence = match self.follow_tape(&mut cursor, tape, observer) {
+            Ok(()) => None,
+            Err(ReplayStop::Differs(divergence)) => Some(*divergence),
+            Err(ReplayStop::Fails(error)) => return Err(error),
+        };
+        self.router.outbox.clear();
+        let duration = self.duration_since(started);
+        let report = match divergence {
+            None => self.finish(Ending::TapeOver, duration, observer)?,
+            // The replicas may differ: the router did what was recorded.
+            Some(_) => self.abandon(duration)?,
+        };
+        Ok(Replayed {
+            report,
+            compared: cursor.compared,
+            unkept: cursor.unkept,
+            ended: cursor.ended,
+            divergence,
+        })
+    }
+
+    /// Replays a recorded run up to the tape's end, and returns what the strategies would save there.
+    ///
+    /// # Errors
+    /// The tape cannot be read, a worker panicked, or the run came out differently.
+    pub fn state_at(
+        mut self,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<Standing, EngineError> {
+        let started = self.time.now_ns();
+        let mut cursor = ReplayCursor::of(self.time.window_length());
+        match self.follow_tape(&mut cursor, tape, observer) {
+            Ok(()) => {}
+            Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
+            Err(ReplayStop::Fails(error)) => return Err(error),
+        }
+        let status = self.status();
+        let states = self.states()?;
+        let portfolio = self.router.portfolio.clone();
+        let duration = self.duration_since(started);
+        self.abandon(duration)?;
+        Ok(Standing {
+            status,
+            states,
+            portfolio,
+        })
+    }
+
+    /// Resumes an interrupted run: brings the host to where the tape ends, for [`Engine::run`] to continue from there. The
+    /// venues get the commands that they got, and must give the events that they gave.
+    ///
+    /// # Errors
+    /// A venue lives on while the host is away, or the run comes out differently now; the text says where they differ.
+    pub fn resume(
+        &mut self,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<Resumed, EngineError> {
+        if let Some(venue) = self.venues.that_lives_on() {
+            let venue = self.registry.venue(venue).unwrap_or_default().to_owned();
+            return Err(EngineError::LivesOn { venue });
+        }
+        let mut cursor =
+            ReplayCursor::of(self.time.window_length()).with_venues(self.recording.take_recorder());
+        match self.follow_tape(&mut cursor, tape, observer) {
+            Ok(()) => {}
+            Err(ReplayStop::Differs(divergence)) => return Err(EngineError::Diverged(divergence)),
+            Err(ReplayStop::Fails(error)) => return Err(error),
+        }
+        // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
+        // of instances counts from the end of the window, of which more may come.
+        let lockstep = self.time.is_lockstep();
+        let left = cursor.all_left().into_iter();
+        let (now, later) = left.partition(|intent| {
+            let late = matches!(intent.decision, Decision::Late(_));
+            intent.cause == AT_END && (late || !lockstep)
+        });
+        self.decisions.set_pending(now);
+        let end = self.time.window_end(self.events.now());
+        self.settle(match lockstep {
+            true => end.saturating_sub(1),
+            false => self.events.now(),
+        });
+        self.decisions.set_pending(later);
+        let left_over = cursor.own.drain(..).chain(cursor.given.drain(..)).collect();
+        self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), cursor.ended);
+        let position = self.events.next_sequence();
+        // What left just before the interruption may not be on the tape.
+        for sent in cursor.leaving.drain(..) {
+            self.recording.effect(position, &sent);
+        }
+        self.recording.states_due_from(position);
+        Ok(Resumed {
+            events: position,
+            actions: cursor.compared,
+            unkept: cursor.unkept,
+        })
+    }
+
+    fn follow_tape(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ReplayStop> {
+        self.is_replaying = true;
+        self.restore_time_limit(false)?;
+        let followed = self.follow_to_end(cursor, tape, observer);
+        self.restore_time_limit(true)?;
+        self.is_replaying = false;
+        if let Some(recorder) = cursor.recorder.take() {
+            self.recording.set_recorder(Some(recorder));
+        }
+        followed
+    }
+
+    /// Sets whether recoveries have a time limit: those on the tape were in time.
+    fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
+        for worker in 0..self.pool.len() {
+            let task =
+                Task::ApplyRecordedFault(RecordedFault::WithoutTimeLimit(!restore_time_limit));
+            let _ = self.pool.perform(worker, task, self.decisions.pending())?;
+        }
+        Ok(())
+    }
+
+    fn follow_to_end(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ReplayStop> {
+        loop {
+            cursor.fill(tape, self.events.next_sequence())?;
+            while let Some((position, effect)) = cursor.next_before(self.events.next_sequence()) {
+                cursor.last_effect_at = self.events.now();
+                self.apply_effect(cursor, tape, position, effect)?;
+                cursor.fill(tape, self.events.next_sequence())?;
+            }
+            self.pass_commands_on(cursor);
+            self.report_progress(cursor, tape.is_watched(), observer)?;
+            let most = cursor
+                .limit(self.events.next_sequence())
+                .saturating_sub(self.events.next_sequence());
+            let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
+            tape.events(most, self.events.begin_window())?;
+            if self.events.window().is_empty() {
+                break;
+            }
+            self.play_stretch(cursor, tape)?;
+        }
+        self.at_end_of_tape(cursor)
+    }
+
+    fn report_progress(
+        &mut self,
+        cursor: &ReplayCursor,
+        watched: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<(), ReplayStop> {
+        for (at, notice) in self.router.outbox.drain_notices() {
+            // A resumed run has reported all this before the interruption.
+            if !cursor.venues {
+                observer.notice(at, notice);
+            }
+        }
+        if watched {
+            observer.status(&self.status());
+        } else {
+            self.report_status(observer);
+        }
+        match self.inbox.is_stop_requested() {
+            true => Err(EngineError::Tape("it was stopped".to_owned()).into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Publishes a stretch of the tape, lets the strategies decide, and goes through it with the router.
+    fn play_stretch(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+    ) -> Result<(), ReplayStop> {
+        let first = self.events.next_sequence();
+        let window = self.events.window();
+        if let Some(event) = window
+            .iter()
+            .zip(first..)
+            .find(|(event, at)| event.sequence != *at)
+        {
+            let problem = format!(
+                "the events reel breaks off: event {} stands where {} should",
+                event.0.sequence, event.1
+            );
+            return Err(EngineError::Tape(problem).into());
+        }
+        let end = first + window.len() as u64;
+        for fault in cursor.faults.extract_if(.., |fault| fault.offered < end) {
+            self.impose(fault.strategy, RecordedFault::At(fault))?;
+        }
+        // These are kept already.
+        let recorder = self.recording.take_recorder();
+        let published = self.publish();
+        self.recording.set_recorder(recorder);
+        published?;
+        self.catch_up()?;
+        cursor.sort(self.decisions.pending());
+        let window = self.events.take_window();
+        let played = self.carry_out_stretch(cursor, tape, &window);
+        self.events.return_window(window);
+        played?;
+        self.pass_commands_on(cursor);
+        Ok(())
+    }
+
+    fn carry_out_stretch(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+        window: &[Event],
+    ) -> Result<(), ReplayStop> {
+        for event in window {
+            self.match_event(cursor, event)?;
+            self.router.on_event(event);
+            let position = event.sequence + 1;
+            while let Some((at, effect)) = cursor.next_before(position) {
+                cursor.last_effect_at = event.ts_host;
+                self.apply_effect(cursor, tape, at, effect)?;
+                cursor.fill(tape, self.events.next_sequence())?;
+            }
+            if cursor.is_exhausted() && self.time.is_lockstep() {
+                self.carry_out_rest(cursor, position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the effects end, so did the record of decisions: what was decided beyond never left, and does now.
+    fn carry_out_rest(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        position: u64,
+    ) -> Result<(), ReplayStop> {
+        let left = cursor.left_before(position);
+        let Some(first) = left.first() else {
+            return Ok(());
+        };
+        // A decision of an earlier window than the last effect's would be on the tape; so would any if the tape is only
+        // played no further.
+        if cursor.is_cut
+            || self.time.window_end(first.at) < self.time.window_end(cursor.last_effect_at)
+        {
+            let found =
+                AppliedAction::of(first, Timestamp::MIN).map_or(Finding::Nothing, Finding::Action);
+            let (at, strategy) = (first.cause + 1, Some(first.strategy));
+            return Err(differs(at, strategy, Finding::Nothing, found));
+        }
+        if let Some(recorder) = cursor.recorder.take() {
+            self.recording.set_recorder(Some(recorder));
+        }
+        cursor.unkept += left.len() as u64;
+        let first = left.first();
+        cursor.extra = cursor
+            .extra
+            .or_else(|| AppliedAction::of(first?, Timestamp::MIN));
+        self.decisions.set_pending(left);
+        self.record_decisions();
+        for intent in std::mem::take(self.decisions.pending()) {
+            self.decisions.hash(&intent);
+            self.router.on_intent(&intent);
+        }
+        self.resume_if_recorded();
+        Ok(())
+    }
+
+    fn at_end_of_tape(&mut self, cursor: &mut ReplayCursor) -> Result<(), ReplayStop> {
+        if let Some((position, _)) = cursor.queue.front() {
+            let problem = format!(
+                "the actions reel goes on to event {position}, but the events reel ends at {}: its tail is lost",
+                self.events.next_sequence()
+            );
+            return Err(EngineError::Tape(problem).into());
+        }
+        if !cursor.ended {
+            return Ok(());
+        }
+        // Answers that a free run stamps when it comes to them are on the tape within a lookahead, or never.
+        let late = self.events.now().saturating_sub(self.time.lookahead_ns());
+        if let Some(own) = cursor.own.iter().find(|own| own.ts_host < late) {
+            let own = Finding::Event(Box::new(*own));
+            return Err(differs(
+                self.events.next_sequence(),
+                None,
+                Finding::Nothing,
+                own,
+            ));
+        }
+        if let Some(extra) = cursor.extra.take() {
+            let strategy = Some(extra.strategy);
+            let (at, extra) = (self.events.next_sequence(), Finding::Action(extra));
+            return Err(differs(at, strategy, Finding::Nothing, extra));
+        }
+        if let Some(intent) = cursor.all_left().first() {
+            let found = AppliedAction::of(intent, Timestamp::MIN);
+            let found = found.map_or(
+                Finding::Text("an instance's end".to_owned()),
+                Finding::Action,
+            );
+            let strategy = Some(intent.strategy);
+            return Err(differs(
+                self.events.next_sequence(),
+                strategy,
+                Finding::Nothing,
+                found,
+            ));
+        }
+        Ok(())
+    }
+}

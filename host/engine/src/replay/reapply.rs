@@ -1,0 +1,313 @@
+//! Reapplying the effects of a tape, one by one.
+
+use super::stop::{ReplayStop, differs};
+use super::tape::{Finding, Tape, TapeError};
+use crate::effect::{AppliedAction, Effect, RecordedChange, StrategyOutcome, sent};
+use crate::error::EngineError;
+use crate::handle::{ChangeResult, StrategyChange};
+use crate::intent::{Decision, Intent};
+use crate::kernel::Engine;
+use crate::port::{ORDERS_PER_RUN, State, StrategyStart};
+use crate::replay::cursor::ReplayCursor;
+use crate::worker::Task;
+use crate::worker::recorded_faults::RecordedFault;
+use tickdeck_model::{StrategyId, Timestamp};
+
+impl Engine {
+    /// Applies a recorded effect, and compares it with what would have been done now.
+    pub(super) fn apply_effect(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+        position: u64,
+        effect: Effect,
+    ) -> Result<(), ReplayStop> {
+        match effect {
+            Effect::Applied(applied) => self.reapply_action(cursor, position, applied)?,
+            Effect::Settled {
+                at,
+                strategy,
+                outcome,
+            } => self.reapply_outcome(cursor, position, (at, strategy, outcome))?,
+            Effect::Operated { at, order } => self.router.operate(at, order),
+            Effect::GaveUp { at, strategy } => {
+                self.pending_changes.forget_failed_probation(strategy);
+                if cursor.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
+                    self.impose(strategy, RecordedFault::Refusal)?;
+                }
+                self.give_up(strategy, at)?;
+            }
+            Effect::Changed { at, what } => {
+                let refused = cursor.was_refused(position);
+                let strategy = what.strategy();
+                let is_handover = !matches!(
+                    what,
+                    RecordedChange::Start { .. } | RecordedChange::Remove(_)
+                );
+                if is_handover && refused == Some(true) {
+                    self.impose(strategy, RecordedFault::Refusal)?;
+                }
+                let settled = cursor.settled_next(strategy);
+                if is_handover && settled == Some((position, StrategyOutcome::Faulted(None))) {
+                    self.impose(strategy, RecordedFault::LostState)?;
+                }
+                self.reapply_change(tape, position, at, (what, refused))?;
+            }
+            Effect::Asked => {
+                let states = self.states()?;
+                for (strategy, _) in &states {
+                    if cursor.failed_to_save(position, *strategy) {
+                        self.reapply_fault(cursor, *strategy, false)?;
+                    }
+                }
+                cursor.states = Some((position, states));
+            }
+            Effect::Saved { strategy, state } => {
+                self.compare_state(cursor, position, strategy, &state)?;
+            }
+            Effect::Stopping { at } => {
+                cursor.ended = true;
+                self.stop_strategies(at)?;
+            }
+            effect @ Effect::Sent { .. } => self.compare_command(cursor, position, &effect)?,
+            Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {}
+        }
+        self.note_commands(cursor);
+        cursor.sort(self.decisions.pending());
+        Ok(())
+    }
+
+    /// Notes the commands that are to leave.
+    pub(super) fn note_commands(&self, cursor: &mut ReplayCursor) {
+        let commands = self.router.outbox.commands();
+        let new = commands[cursor.noted..].iter();
+        cursor
+            .leaving
+            .extend(new.filter_map(|(_, at, command)| sent(*at, command)));
+        cursor.noted = commands.len();
+    }
+
+    fn compare_command(
+        &self,
+        cursor: &mut ReplayCursor,
+        position: u64,
+        taped: &Effect,
+    ) -> Result<(), ReplayStop> {
+        let left = cursor.leaving.pop_front();
+        if left.as_ref() == Some(taped) {
+            return Ok(());
+        }
+        let text = |effect: &Effect| Finding::Text(format!("{effect:?}"));
+        let found = left.as_ref().map_or(Finding::Nothing, text);
+        Err(differs(position, None, text(taped), found))
+    }
+
+    fn reapply_action(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        position: u64,
+        applied: AppliedAction,
+    ) -> Result<(), ReplayStop> {
+        let found = cursor.take(applied.strategy, applied.is_at_end());
+        let mut found = found.and_then(|intent| AppliedAction::of(&intent, applied.leaves_at));
+        if let Some(found) = &mut found {
+            // The kernel says when what counts from an end happened, and what it denies.
+            found.late = applied.late;
+            if applied.is_at_end() {
+                found.at = applied.at;
+            }
+        }
+        if found != Some(applied) {
+            return Err(differs(
+                position,
+                Some(applied.strategy),
+                Finding::Action(applied),
+                found.map_or(Finding::Nothing, Finding::Action),
+            ));
+        }
+        cursor.compared += 1;
+        let intent = Intent {
+            cause: applied.cause,
+            at: applied.at,
+            strategy: applied.strategy,
+            ordinal: applied.ordinal,
+            decision: match applied.late {
+                true => Decision::Late(applied.action),
+                false => Decision::Act(applied.action),
+            },
+        };
+        let before = self.router.outbox.commands().len();
+        self.router.gate.set_leaves_at(applied.leaves_at);
+        self.decisions.hash(&intent);
+        self.router.on_intent(&intent);
+        if !self.time.is_lockstep() {
+            self.router
+                .outbox
+                .restamp_commands(before, applied.leaves_at);
+        }
+        Ok(())
+    }
+
+    fn reapply_outcome(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        position: u64,
+        (at, strategy, outcome): (Timestamp, StrategyId, StrategyOutcome),
+    ) -> Result<(), ReplayStop> {
+        if cursor.found_next(strategy) != Some(outcome) {
+            self.impose_outcome(cursor, strategy, outcome)?;
+        }
+        let found = cursor.take(strategy, true);
+        let now = found
+            .as_ref()
+            .and_then(|intent| StrategyOutcome::of(&intent.decision));
+        match (found, now) {
+            (Some(mut intent), Some(now)) if now == outcome => {
+                intent.at = at;
+                self.router.on_intent(&intent);
+                self.note_outcome(&intent);
+                Ok(())
+            }
+            (_, now) => Err(differs(
+                position,
+                Some(strategy),
+                Finding::Outcome(outcome),
+                now.map_or(Finding::Nothing, Finding::Outcome),
+            )),
+        }
+    }
+
+    /// Reproduces what no batch causes, if a time limit may have caused it.
+    fn impose_outcome(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        strategy: StrategyId,
+        outcome: StrategyOutcome,
+    ) -> Result<(), ReplayStop> {
+        match outcome {
+            StrategyOutcome::Faulted(None) => self.reapply_fault(cursor, strategy, true),
+            StrategyOutcome::ShadowFailed => {
+                self.impose(strategy, RecordedFault::FaultInShadow(strategy))?;
+                cursor.sort_before(strategy, self.decisions.pending());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn reapply_fault(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        strategy: StrategyId,
+        snapshot: bool,
+    ) -> Result<(), ReplayStop> {
+        cursor.sort(self.decisions.pending());
+        let fault = RecordedFault::Fault {
+            strategy,
+            outcome: cursor.outcome_of_fault(strategy),
+            snapshot,
+        };
+        self.impose(strategy, fault)?;
+        cursor.sort_before(strategy, self.decisions.pending());
+        Ok(())
+    }
+
+    /// Lets a strategy's worker reproduce a fault.
+    pub(super) fn impose(
+        &mut self,
+        strategy: StrategyId,
+        fault: RecordedFault,
+    ) -> Result<(), ReplayStop> {
+        if let Some(entry) = self.strategies.get(strategy) {
+            let task = Task::ApplyRecordedFault(fault);
+            let _ = self
+                .pool
+                .perform(entry.worker(), task, self.decisions.pending())?;
+        }
+        Ok(())
+    }
+
+    fn reapply_change(
+        &mut self,
+        tape: &mut dyn Tape,
+        position: u64,
+        at: Timestamp,
+        (what, refused): (RecordedChange, Option<bool>),
+    ) -> Result<(), ReplayStop> {
+        let strategy = what.strategy();
+        let change = match what {
+            RecordedChange::Start {
+                strategy,
+                name,
+                allocation,
+                last_order,
+                spec,
+                ..
+            } => {
+                let version = tape.version(&name, &spec)?;
+                let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
+                let known = self.strategies.get(strategy).is_some();
+                let start = if known {
+                    match self.carry_out_change(StrategyChange::DryRun(strategy), at)? {
+                        Ok(ChangeResult::DryRun(left)) => {
+                            left.start(name, allocation, next_order, version)
+                        }
+                        _ => return Err(EngineError::Tape(format!("`{name}` never ran")).into()),
+                    }
+                } else {
+                    let named = (strategy, name);
+                    StrategyStart::start(&self.registry, named, allocation, next_order, version)
+                };
+                StrategyChange::Start(Box::new(start.map_err(|fault| TapeError(fault.0))?))
+            }
+            RecordedChange::Swap { strategy, spec } => {
+                let entry = self.strategies.get(strategy);
+                let name = entry.map_or_else(String::new, |entry| entry.name().to_owned());
+                StrategyChange::Swap(strategy, Box::new(tape.version(&name, &spec)?))
+            }
+            RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
+            RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
+            RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
+        };
+        let done = "the change was carried out".to_owned();
+        let refused_now = |why: &str| format!("it was refused: {why}");
+        let (recorded, found) = match (self.carry_out_change(change, at)?, refused) {
+            (Ok(_), Some(false) | None) | (Err(_), Some(true) | None) => return Ok(()),
+            (Ok(_), Some(true)) => ("it was refused".to_owned(), done),
+            (Err(why), Some(false)) => (done, refused_now(&why)),
+        };
+        Err(differs(
+            position,
+            Some(strategy),
+            Finding::Text(recorded),
+            Finding::Text(found),
+        ))
+    }
+
+    fn compare_state(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        position: u64,
+        strategy: StrategyId,
+        state: &State,
+    ) -> Result<(), ReplayStop> {
+        // The first reels do not say that the states were asked for.
+        if cursor.states.as_ref().is_none_or(|(at, _)| *at != position) {
+            cursor.states = Some((position, self.states()?));
+        }
+        let states = cursor.states.iter().filter(|(at, _)| *at == position);
+        let mut states = states.flat_map(|(_, states)| states);
+        let found = states.find(|(id, _)| *id == strategy);
+        match found {
+            Some((_, found)) if found == state => Ok(()),
+            _ => Err(differs(
+                position,
+                Some(strategy),
+                Finding::State(state.schema, state.bytes.len()),
+                found.map_or(Finding::Nothing, |(_, found)| {
+                    Finding::State(found.schema, found.bytes.len())
+                }),
+            )),
+        }
+    }
+}

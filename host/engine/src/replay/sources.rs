@@ -1,0 +1,122 @@
+//! The sources of the tape's events: the host itself, which derives them again, or a venue.
+
+use super::stop::{ReplayStop, differs};
+use super::tape::Finding;
+use crate::kernel::Engine;
+use crate::replay::cursor::ReplayCursor;
+use tickdeck_model::{Event, OrderStatus, Timestamp, View};
+
+impl Engine {
+    /// Matches an event of the tape with one of ours that must come, or with a venue's.
+    pub(super) fn match_event(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        event: &Event,
+    ) -> Result<(), ReplayStop> {
+        let until = self.time.gathered_until(event.ts_host);
+        if self.router.next_due().is_some_and(|due| due < until) {
+            let mut due = Vec::new();
+            self.router.poll(until, &mut due);
+            due.sort_by_key(|event| event.ts_host);
+            cursor.own.extend(due);
+        }
+        let free = !self.time.is_lockstep();
+        if let Some(at) = cursor.own.iter().position(|own| is_same(own, event, free)) {
+            cursor.own.remove(at);
+        } else if let Some(own) = cursor
+            .own
+            .front()
+            .filter(|own| !free && own.ts_host < event.ts_host)
+        {
+            return Err(differs(
+                event.sequence,
+                None,
+                Finding::Event(Box::new(*event)),
+                Finding::Event(Box::new(*own)),
+            ));
+        } else if is_ours(event) {
+            return Err(differs(
+                event.sequence,
+                None,
+                Finding::Event(Box::new(*event)),
+                Finding::Nothing,
+            ));
+        } else if cursor.venues {
+            self.match_venue_event(cursor, event)?;
+        }
+        Ok(())
+    }
+
+    /// Matches an event of the tape with what the venues gave.
+    fn match_venue_event(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        event: &Event,
+    ) -> Result<(), ReplayStop> {
+        if cursor.given.is_empty() {
+            self.poll_venues(cursor, self.time.gathered_until(event.ts_host));
+        }
+        match cursor.given.pop_front() {
+            Some(given) if is_same(&given, event, !self.time.is_lockstep()) => Ok(()),
+            given => Err(differs(
+                event.sequence,
+                None,
+                Finding::Event(Box::new(*event)),
+                given.map_or(Finding::Nothing, |given| Finding::Event(Box::new(given))),
+            )),
+        }
+    }
+
+    /// Sends the venues the recorded commands, and takes their events before `until`.
+    fn poll_venues(&mut self, cursor: &mut ReplayCursor, until: Timestamp) {
+        self.note_commands(cursor);
+        cursor.noted = 0;
+        for (venue, at, command) in self.router.outbox.drain_commands() {
+            self.venues.send(venue, at, command);
+        }
+        let mut given = Vec::new();
+        // That a source failed was reported before the interruption.
+        self.venues.poll(until, &mut given, |_| {});
+        given.sort_by_key(|event| event.ts_host);
+        cursor.given.extend(given);
+    }
+
+    /// Passes commands on to the venues, if they take part.
+    pub(super) fn pass_commands_on(&mut self, cursor: &mut ReplayCursor) {
+        if cursor.venues {
+            self.poll_venues(cursor, self.events.now().saturating_add(1));
+        } else {
+            self.note_commands(cursor);
+            cursor.noted = 0;
+            self.router.outbox.clear_commands();
+        }
+    }
+}
+
+/// Returns whether only the host itself can have made an event.
+fn is_ours(event: &Event) -> bool {
+    match event.view() {
+        View::Timer(_) | View::Signal(_) => true,
+        View::Order(update) => matches!(
+            update.status,
+            OrderStatus::Submitted
+                | OrderStatus::Denied
+                | OrderStatus::PendingModify
+                | OrderStatus::PendingCancel
+        ),
+        _ => false,
+    }
+}
+
+/// Returns whether an event of the tape is this one; a free-running kernel restamps what comes late.
+fn is_same(one: &Event, taped: &Event, free: bool) -> bool {
+    let mut one = *one;
+    one.sequence = taped.sequence;
+    if free && one.ts_host < taped.ts_host {
+        if one.ts_venue == one.ts_host {
+            one.ts_venue = taped.ts_host;
+        }
+        one.ts_host = taped.ts_host;
+    }
+    one == *taped
+}

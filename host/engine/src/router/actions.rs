@@ -1,0 +1,253 @@
+//! The actions of strategies, carried out.
+
+use crate::middleware::{Denial, OrderChange};
+use crate::port::Command;
+use crate::report::Notice;
+use crate::router::Router;
+use crate::router::orders::OpenOrder;
+use crate::router::text::with_sources;
+use tickdeck_model::{
+    Action, CancelAll, CancelScope, ClientOrderId, Feed, InstrumentId, Modify, Notify, OrderStatus,
+    OrderUpdate, Pad, Reason, Signal, Size, StrategyId, Submit, Timestamp,
+};
+
+impl Router {
+    /// Carries out an action.
+    pub(super) fn act(&mut self, place: usize, at: Timestamp, action: Action) {
+        let strategy = self.strategies.at(place).id;
+        match action {
+            Action::Submit(order) => self.submit(place, at, &order),
+            Action::Modify(modify) => self.modify(place, at, &modify),
+            Action::Cancel(number) => {
+                self.cancel(ClientOrderId { strategy, number }, at, Reason::Normal)
+            }
+            Action::CancelAll(CancelAll {
+                scope: CancelScope::Everything,
+                ..
+            }) => {
+                self.cancel_where(strategy, at, Reason::Normal, |_| true);
+            }
+            Action::CancelAll(CancelAll { instrument, .. }) => {
+                self.cancel_where(strategy, at, Reason::Normal, |live| {
+                    live.instrument == instrument
+                });
+            }
+            Action::SetTimer(timer) => self.timers.set(
+                strategy,
+                timer.id,
+                timer.due,
+                self.answers.earliest_after(at),
+            ),
+            Action::ClearTimer(id) => self.timers.clear(strategy, id),
+            Action::Notify(notify) => self.notify(place, at, &notify),
+            Action::Subscribe(request) if request.feed == Feed::Book => {
+                let instrument = InstrumentId(request.target);
+                if self.strategies.at_mut(place).books.insert(request.target) {
+                    self.request_book(instrument, at);
+                }
+            }
+            Action::Unsubscribe(request) if request.feed == Feed::Book => {
+                self.strategies.at_mut(place).books.remove(&request.target);
+            }
+            Action::Subscribe(_) | Action::Unsubscribe(_) => {}
+        }
+    }
+
+    fn submit(&mut self, place: usize, at: Timestamp, order: &Submit) {
+        self.tally.orders += 1;
+        let id = ClientOrderId {
+            strategy: self.strategies.at(place).id,
+            number: order.order,
+        };
+        if let Err(error) = self.portfolio.intend(id.strategy, order) {
+            // The worker ended the strategy on it; this replica never hears of the order.
+            self.outbox.notice(
+                at,
+                Notice::Anomaly {
+                    problem: with_sources(&error),
+                },
+            );
+            return;
+        }
+        let answer = |status, reason| OrderUpdate {
+            instrument: order.instrument,
+            strategy: id.strategy,
+            order: id.number,
+            price: order.price,
+            size: order.size,
+            filled: Size::ZERO,
+            status,
+            reason,
+            side: order.side,
+            pad: Pad::ZERO,
+        };
+        let verdict = self.check(place, at, order.instrument, None, |middleware, at| {
+            middleware.check(order, at)
+        });
+        match verdict {
+            Err(denial) => {
+                self.answers
+                    .push(at, answer(OrderStatus::Denied, denial.reason));
+                self.deny(at, id, denial);
+            }
+            Ok(()) => {
+                self.orders.add(id, OpenOrder::of(order));
+                self.answers
+                    .push(at, answer(OrderStatus::Submitted, Reason::Normal));
+                self.command(order.instrument, at, Command::Submit { id, order: *order });
+            }
+        }
+    }
+
+    fn modify(&mut self, place: usize, at: Timestamp, modify: &Modify) {
+        let id = ClientOrderId {
+            strategy: self.strategies.at(place).id,
+            number: modify.order,
+        };
+        let Some(live) = self.orders.get(id).cloned() else {
+            return;
+        };
+        let change = OrderChange {
+            side: live.side,
+            kind: live.kind,
+            stop_price: live.stop_price,
+            price: modify.price,
+            size: modify.size,
+            left: Size(modify.size.0.saturating_sub(live.filled.0).max(0)),
+            reduce_only: live.reduce_only,
+        };
+        let verdict = self.check(place, at, live.instrument, Some(id), |middleware, at| {
+            middleware.check_change(&change, at)
+        });
+        match verdict {
+            Err(denial) => {
+                self.orders.change(id, |live| live.own_refusals += 1);
+                self.answers.push(
+                    at,
+                    update_of(id, &live, OrderStatus::ModifyRejected, denial.reason),
+                );
+                self.deny(at, id, denial);
+            }
+            Ok(()) => {
+                self.orders
+                    .change(id, |live| live.asked.push_back(modify.size));
+                self.answers.push(
+                    at,
+                    update_of(id, &live, OrderStatus::PendingModify, Reason::Normal),
+                );
+                let Modify { price, size, .. } = *modify;
+                self.command(
+                    live.instrument,
+                    at,
+                    Command::Modify {
+                        id,
+                        instrument: live.instrument,
+                        price,
+                        size,
+                    },
+                );
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
+        let Some(live) = self.orders.get(id).filter(|live| !live.cancel_sent) else {
+            return;
+        };
+        let live = live.clone();
+        self.orders.change(id, |live| live.cancel_sent = true);
+        self.answers
+            .push(at, update_of(id, &live, OrderStatus::PendingCancel, reason));
+        self.command(
+            live.instrument,
+            at,
+            Command::Cancel {
+                id,
+                instrument: live.instrument,
+            },
+        );
+    }
+
+    pub(crate) fn cancel_where(
+        &mut self,
+        strategy: StrategyId,
+        at: Timestamp,
+        reason: Reason,
+        wanted: impl Fn(&OpenOrder) -> bool,
+    ) {
+        let ids: Vec<ClientOrderId> = self
+            .orders
+            .of(strategy)
+            .filter(|(_, live)| wanted(live))
+            .map(|(id, _)| id)
+            .collect();
+        ids.into_iter().for_each(|id| self.cancel(id, at, reason));
+    }
+
+    fn notify(&mut self, place: usize, at: Timestamp, notify: &Notify) {
+        let routed = self.strategies.at(place);
+        let strategy = routed.id;
+        // The strategy host has checked the index; a native strategy's mistake is reported, not hidden.
+        let Some((name, message)) = routed.messages.get(notify.message as usize).cloned() else {
+            let problem = format!(
+                "strategy {strategy} notified message {} of {}",
+                notify.message,
+                routed.messages.len()
+            );
+            self.outbox.notice(at, Notice::Anomaly { problem });
+            return;
+        };
+        let (severity, value) = (notify.severity, notify.value);
+        self.outbox.notice(
+            at,
+            Notice::Notified {
+                strategy,
+                severity,
+                message,
+                value,
+            },
+        );
+        self.answers.push(
+            at,
+            Signal {
+                source: strategy,
+                name,
+                value,
+            },
+        );
+    }
+
+    fn deny(&mut self, at: Timestamp, order: ClientOrderId, denial: Denial) {
+        let Denial { reason, values } = denial;
+        *self.tally.denied.entry(reason).or_default() += 1;
+        self.outbox.notice(
+            at,
+            Notice::Denied {
+                order,
+                reason,
+                values,
+            },
+        );
+    }
+}
+
+/// The update that says where an order stands.
+fn update_of(
+    id: ClientOrderId,
+    live: &OpenOrder,
+    status: OrderStatus,
+    reason: Reason,
+) -> OrderUpdate {
+    OrderUpdate {
+        instrument: live.instrument,
+        strategy: id.strategy,
+        order: id.number,
+        price: live.price,
+        size: live.size,
+        filled: live.filled,
+        status,
+        reason,
+        side: live.side,
+        pad: Pad::ZERO,
+    }
+}

@@ -1,0 +1,256 @@
+//! From a decision to a venue: order numbers, checks, routing by instrument, timers, notifications.
+//!
+//! The router is a fold over events and intents in one merged order (see `kernel`), so what it knows when it checks an
+//! order is exactly what was known as of the event that caused the order, with any number of workers and any batching. Each part of its state is a file of its own.
+//! What it answers itself (submitted, denied, pending) reaches the tape one lookahead later, like a venue's answers.
+
+mod actions;
+mod answers;
+mod changes;
+pub(crate) mod checks;
+pub(crate) mod gate;
+pub(crate) mod market;
+mod orders;
+mod outbox;
+mod pre_trade;
+pub(crate) mod risk;
+pub(crate) mod strategy;
+mod text;
+mod timers;
+
+use crate::config::RiskConfig;
+use crate::intent::{Decision, Intent};
+use crate::middleware::{Denial, OrderContext, OrderMiddleware};
+use crate::port::Command;
+use crate::report::Notice;
+use crate::router::answers::Answers;
+use crate::router::gate::OrderGate;
+use crate::router::market::Markets;
+use crate::router::orders::Orders;
+use crate::router::outbox::Outbox;
+use crate::router::pre_trade::PreTrade;
+use crate::router::strategy::RoutedStrategies;
+use crate::router::text::with_sources;
+use crate::router::timers::Timers;
+use std::collections::BTreeMap;
+use tickdeck_model::{
+    Body, ClientOrderId, Event, Instrument, InstrumentId, OrderStatus, OrderUpdate, Reason, Size,
+    Timestamp, VenueScope,
+};
+use tickdeck_portfolio::Portfolio;
+
+/// Counts for the report.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Tally {
+    pub(crate) actions: u64,
+    pub(crate) orders: u64,
+    pub(crate) fills: u64,
+    pub(crate) denied: BTreeMap<Reason, u64>,
+    pub(crate) market_events: u64,
+}
+
+/// From a decision to a venue.
+pub(crate) struct Router {
+    /// By number; each names its venue, to which its orders go.
+    instruments: Vec<Instrument>,
+    pre_trade: PreTrade,
+    pub(crate) markets: Markets,
+    pub(crate) portfolio: Portfolio,
+    pub(crate) orders: Orders,
+    timers: Timers,
+    pub(crate) strategies: RoutedStrategies,
+    pub(crate) gate: OrderGate,
+    answers: Answers,
+    pub(crate) outbox: Outbox,
+    tally: Tally,
+}
+
+impl Router {
+    pub(crate) fn new(
+        instruments: Vec<Instrument>,
+        risk: RiskConfig,
+        portfolio: Portfolio,
+        lookahead_ns: i64,
+    ) -> Self {
+        Self {
+            markets: Markets::new(instruments.len()),
+            instruments,
+            pre_trade: PreTrade::new(risk),
+            portfolio,
+            orders: Orders::default(),
+            timers: Timers::default(),
+            strategies: RoutedStrategies::default(),
+            gate: OrderGate::default(),
+            answers: Answers::new(lookahead_ns),
+            outbox: Outbox::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Adds a check behind the others.
+    pub(crate) fn push_middleware(&mut self, middleware: Box<dyn OrderMiddleware>) {
+        self.pre_trade.push(middleware);
+    }
+
+    pub(crate) const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Whether any action was carried out.
+    pub(crate) const fn has_acted(&self) -> bool {
+        self.tally.actions > 0
+    }
+
+    /// When the next answer or timer of ours is due.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let answer = self.answers.next_due();
+        answer.into_iter().chain(self.timers.next_due()).min()
+    }
+
+    /// Appends our own events before `until`: answers, then timers.
+    pub(crate) fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) {
+        self.answers.poll(until, out);
+        self.timers.fire(until, out);
+    }
+
+    /// Takes an event of the tape in.
+    pub(crate) fn on_event(&mut self, event: &Event) {
+        if self.markets.apply(event) {
+            self.tally.market_events += 1;
+            return;
+        }
+        if event.changes_portfolio()
+            && let Err(error) = self.portfolio.apply(event)
+        {
+            self.outbox.notice(
+                event.ts_host,
+                Notice::Anomaly {
+                    problem: with_sources(&error),
+                },
+            );
+        }
+        match event.body() {
+            Body::Order(update) => self.on_update(event, &update),
+            Body::Fill(fill) => {
+                self.tally.fills += 1;
+                self.orders.fill(
+                    ClientOrderId {
+                        strategy: fill.strategy,
+                        number: fill.order,
+                    },
+                    fill.size,
+                );
+            }
+            Body::Venue(status) => {
+                let instruments = &self.instruments;
+                self.markets.venue_status(&status, |id| {
+                    instruments.get(id.index()).map(|terms| terms.venue)
+                });
+                let instrument =
+                    (status.scope == VenueScope::Instrument).then_some(status.instrument);
+                let notice = Notice::Venue {
+                    venue: status.venue,
+                    instrument,
+                    state: status.state,
+                };
+                self.outbox.notice(event.ts_host, notice);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_update(&mut self, event: &Event, update: &OrderUpdate) {
+        let at = event.ts_host;
+        self.orders.update(update, event.ts_venue == at);
+        let refused = matches!(
+            update.status,
+            OrderStatus::Rejected | OrderStatus::ModifyRejected | OrderStatus::CancelRejected
+        );
+        let denied_by_us = update.reason < Reason::InsufficientFunds
+            && update.status == OrderStatus::ModifyRejected;
+        if refused && !denied_by_us {
+            let order = ClientOrderId {
+                strategy: update.strategy,
+                number: update.order,
+            };
+            self.outbox.notice(
+                at,
+                Notice::Refused {
+                    order,
+                    reason: update.reason,
+                },
+            );
+        }
+    }
+
+    /// Carries out a decision; everything up to its cause was taken in before.
+    pub(crate) fn on_intent(&mut self, intent: &Intent) {
+        let Some(place) = self.strategies.place_of(intent.strategy) else {
+            return;
+        };
+        let at = intent.at;
+        match intent.decision {
+            Decision::Ended => self.end(place, at),
+            Decision::Act(action) => {
+                self.tally.actions += 1;
+                self.act(place, at, action);
+            }
+            Decision::Late(action) => {
+                self.tally.actions += 1;
+                self.gate.set_late(true);
+                self.act(place, at, action);
+                self.gate.set_late(false);
+            }
+            Decision::Faulted { .. }
+            | Decision::Recovered { .. }
+            | Decision::ProbationFailed
+            | Decision::ShadowFailed
+            | Decision::Live { .. } => {}
+        }
+    }
+
+    /// Passes an order or a change to the checks, with what is known as of its cause. `except` is the order that it
+    /// changes.
+    fn check(
+        &mut self,
+        place: usize,
+        now: Timestamp,
+        instrument: InstrumentId,
+        except: Option<ClientOrderId>,
+        ask: impl FnMut(&mut dyn OrderMiddleware, &OrderContext<'_>) -> Result<(), Denial>,
+    ) -> Result<(), Denial> {
+        let strategy = self.strategies.at(place);
+        let (Some(terms), Some(market)) = (
+            self.instruments.get(instrument.index()),
+            self.markets.get(instrument),
+        ) else {
+            return Err(Denial {
+                reason: Reason::UnknownInstrument,
+                values: format!("instrument={instrument}"),
+            });
+        };
+        let (open_buys, open_sells) = self.orders.exposure(strategy.id, instrument, except);
+        let book = self.portfolio.book(strategy.id);
+        let context = OrderContext {
+            now,
+            leaves_at: self.gate.leaves_at().max(now),
+            instrument: terms,
+            strategy: strategy.id,
+            quote: market.quote,
+            stale: market.stale,
+            killed: self.gate.is_killed(),
+            mode: self.gate.mode_now(strategy.mode),
+            position: book.map_or(Size::ZERO, |book| book.position_size(instrument)),
+            open_buys,
+            open_sells,
+        };
+        self.pre_trade.check(&context, ask)
+    }
+
+    /// Sends a command to the venue that lists the instrument.
+    fn command(&mut self, instrument: InstrumentId, at: Timestamp, command: Command) {
+        if let Some(terms) = self.instruments.get(instrument.index()) {
+            self.outbox.command(terms.venue, at, command);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Working orders, as the router knows them: from the moment they leave until they are done.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use tickdeck_model::{
+    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Side,
+    Size, StrategyId, Submit,
+};
+
+/// A working order.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenOrder {
+    pub(crate) instrument: InstrumentId,
+    pub(crate) side: Side,
+    pub(crate) kind: OrderType,
+    pub(crate) stop_price: Price,
+    pub(crate) price: Price,
+    /// The size in force.
+    pub(crate) size: Size,
+    /// The sizes that modifies under way would make it, in the order they left; a venue answers in that order.
+    pub(crate) asked: VecDeque<Size>,
+    /// Refusals of ours that are on their way to the tape: they answer no modify that left.
+    pub(crate) own_refusals: u32,
+    pub(crate) filled: Size,
+    pub(crate) reduce_only: bool,
+    pub(crate) cancel_sent: bool,
+}
+
+impl OpenOrder {
+    /// An order that is sent.
+    pub(crate) fn of(order: &Submit) -> Self {
+        Self {
+            instrument: order.instrument,
+            side: order.side,
+            kind: order.kind,
+            stop_price: order.stop_price,
+            price: order.price,
+            size: order.size,
+            asked: VecDeque::new(),
+            own_refusals: 0,
+            reduce_only: order.reduce_only,
+            filled: Size::ZERO,
+            cancel_sent: false,
+        }
+    }
+
+    /// What may still fill, at worst.
+    pub(crate) fn left(&self) -> Size {
+        let size = self.asked.iter().copied().fold(self.size, Size::max);
+        Size((size.0 - self.filled.0).max(0))
+    }
+
+    /// Takes in what does not end it. `own`: it may be an answer of ours.
+    fn update(&mut self, update: &OrderUpdate, own: bool) {
+        match update.status {
+            OrderStatus::Replaced => {
+                self.price = update.price;
+                self.size = update.size;
+                self.asked.pop_front();
+            }
+            OrderStatus::ModifyRejected if self.own_refusals > 0 && own => self.own_refusals -= 1,
+            OrderStatus::ModifyRejected => drop(self.asked.pop_front()),
+            OrderStatus::CancelRejected => self.cancel_sent = false,
+            OrderStatus::Denied
+            | OrderStatus::Rejected
+            | OrderStatus::Canceled
+            | OrderStatus::Expired
+            | OrderStatus::Submitted
+            | OrderStatus::Accepted
+            | OrderStatus::Triggered
+            | OrderStatus::PendingModify
+            | OrderStatus::PendingCancel
+            | OrderStatus::Unknown => {}
+        }
+    }
+}
+
+/// All working orders, in the order of their ids, so that what is done to all of them is done in one order.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    live: BTreeMap<ClientOrderId, OpenOrder>,
+    /// What they would buy and sell, were all filled: kept, because every order asks for it. Rows of nothing go.
+    open: BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
+}
+
+/// What a strategy's orders in an instrument may still buy and sell. Wide enough for any number of orders of any size.
+#[derive(Debug, Default, PartialEq)]
+struct StrategyOrders {
+    buys: i128,
+    sells: i128,
+}
+
+impl Orders {
+    pub(crate) fn add(&mut self, id: ClientOrderId, live: OpenOrder) {
+        self.remove(id);
+        let row = (id.strategy, live.instrument, live.side);
+        adjust(&mut self.open, row, live.left().0.into());
+        self.live.insert(id, live);
+    }
+
+    pub(crate) fn get(&self, id: ClientOrderId) -> Option<&OpenOrder> {
+        self.live.get(&id)
+    }
+
+    /// Changes an order, if it is working, and what follows from that.
+    pub(crate) fn change(&mut self, id: ClientOrderId, change: impl FnOnce(&mut OpenOrder)) {
+        let Some(live) = self.live.get_mut(&id) else {
+            return;
+        };
+        let before = live.left();
+        change(live);
+        let by = i128::from(live.left().0) - i128::from(before.0);
+        if by != 0 {
+            let row = (id.strategy, live.instrument, live.side);
+            adjust(&mut self.open, row, by);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ClientOrderId, &OpenOrder)> {
+        self.live.iter().map(|(id, live)| (*id, live))
+    }
+
+    pub(crate) fn of(
+        &self,
+        strategy: StrategyId,
+    ) -> impl Iterator<Item = (ClientOrderId, &OpenOrder)> {
+        let first = ClientOrderId {
+            strategy,
+            number: OrderNumber::MIN,
+        };
+        let last = ClientOrderId {
+            strategy,
+            number: OrderNumber::MAX,
+        };
+        self.live
+            .range((Bound::Included(first), Bound::Included(last)))
+            .map(|(id, live)| (*id, live))
+    }
+
+    /// What a strategy's orders in an instrument would buy and sell, were all filled; `except` is left out.
+    pub(crate) fn exposure(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        except: Option<ClientOrderId>,
+    ) -> (Size, Size) {
+        let Some(open) = self.open.get(&(strategy, instrument)) else {
+            return (Size::ZERO, Size::ZERO);
+        };
+        let left_out = except
+            .and_then(|id| self.live.get(&id))
+            .filter(|live| live.instrument == instrument);
+        let of_it = |side| {
+            let live = left_out.filter(|live| live.side == side);
+            live.map_or(0, |live| i128::from(live.left().0))
+        };
+        let size = |sum: i128| Size(i64::try_from(sum).unwrap_or(i64::MAX));
+        (
+            size(open.buys - of_it(Side::Buy)),
+            size(open.sells - of_it(Side::Sell)),
+        )
+    }
+
+    /// Takes in an update of an order. `own`: it may be an answer of ours, which has no venue time of its own.
+    pub(crate) fn update(&mut self, update: &OrderUpdate, own: bool) {
+        let id = ClientOrderId {
+            strategy: update.strategy,
+            number: update.order,
+        };
+        match update.status {
+            OrderStatus::Denied
+            | OrderStatus::Rejected
+            | OrderStatus::Canceled
+            | OrderStatus::Expired => self.remove(id),
+            _ => self.change(id, |live| live.update(update, own)),
+        }
+    }
+
+    /// Takes in a fill.
+    pub(crate) fn fill(&mut self, id: ClientOrderId, size: Size) {
+        self.change(id, |live| {
+            live.filled = Size(live.filled.0.saturating_add(size.0));
+        });
+        if self.get(id).is_some_and(|live| live.filled >= live.size) {
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: ClientOrderId) {
+        if let Some(live) = self.live.remove(&id) {
+            let row = (id.strategy, live.instrument, live.side);
+            adjust(&mut self.open, row, -i128::from(live.left().0));
+        }
+    }
+}
+
+fn adjust(
+    open: &mut BTreeMap<(StrategyId, InstrumentId), StrategyOrders>,
+    (strategy, instrument, side): (StrategyId, InstrumentId, Side),
+    by: i128,
+) {
+    let row = (strategy, instrument);
+    let sums = open.entry(row).or_default();
+    match side {
+        Side::Buy => sums.buys += by,
+        Side::Sell => sums.sells += by,
+    }
+    if *sums == StrategyOrders::default() {
+        open.remove(&row);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tickdeck_model::{Pad, Reason};
+
+    /// The sum over all orders, one by one.
+    fn walked(
+        orders: &Orders,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        except: Option<ClientOrderId>,
+    ) -> (Size, Size) {
+        let sum = |side| {
+            let wanted = |(id, live): &(ClientOrderId, &OpenOrder)| {
+                live.instrument == instrument && live.side == side && Some(*id) != except
+            };
+            let lefts = orders.of(strategy).filter(wanted);
+            lefts.fold(Size::ZERO, |sum, (_, live)| {
+                Size(sum.0.saturating_add(live.left().0))
+            })
+        };
+        (sum(Side::Buy), sum(Side::Sell))
+    }
+
+    fn side(drawn: u8) -> Side {
+        if drawn & 4 == 0 {
+            Side::Buy
+        } else {
+            Side::Sell
+        }
+    }
+
+    fn live(drawn: u8, size: i64) -> OpenOrder {
+        OpenOrder {
+            instrument: InstrumentId(u32::from(drawn % 3)),
+            side: side(drawn),
+            kind: OrderType::Limit,
+            stop_price: Price(0),
+            price: Price(1),
+            size: Size(size),
+            asked: VecDeque::new(),
+            own_refusals: 0,
+            filled: Size::ZERO,
+            reduce_only: false,
+            cancel_sent: false,
+        }
+    }
+
+    fn update(id: ClientOrderId, status: OrderStatus, size: i64) -> OrderUpdate {
+        OrderUpdate {
+            instrument: InstrumentId(0),
+            strategy: id.strategy,
+            order: id.number,
+            price: Price(2),
+            size: Size(size),
+            filled: Size::ZERO,
+            status,
+            reason: Reason::Normal,
+            side: Side::Buy,
+            pad: Pad::ZERO,
+        }
+    }
+
+    const STATUSES: [OrderStatus; 8] = [
+        OrderStatus::Accepted,
+        OrderStatus::Replaced,
+        OrderStatus::ModifyRejected,
+        OrderStatus::CancelRejected,
+        OrderStatus::Rejected,
+        OrderStatus::Canceled,
+        OrderStatus::Expired,
+        OrderStatus::Denied,
+    ];
+
+    fn sizes() -> impl Strategy<Value = i64> {
+        prop_oneof![1i64..100, 1i64..100, Just(i64::MAX), Just(i64::MAX - 7)]
+    }
+
+    proptest! {
+        /// Whatever comes, in an order that no venue would send too: what is kept is what a walk gives, no row is left
+        /// behind, and leaving one out is leaving it out.
+        #[test]
+        fn what_is_kept_is_what_a_walk_gives(
+            steps in prop::collection::vec((0u8..5, 0u32..3, 1u64..6, any::<u8>(), sizes()), 1..200),
+        ) {
+            let mut orders = Orders::default();
+            for (effect, strategy, number, drawn, size) in steps {
+                let id = ClientOrderId { strategy: StrategyId(strategy), number };
+                match effect {
+                    0 => orders.add(id, live(drawn, size)),
+                    1 => orders.fill(id, Size(size)),
+                    2 => orders.change(id, |live| live.asked.push_back(Size(size))),
+                    3 => orders.change(id, |live| live.own_refusals += 1),
+                    _ => {
+                        let status = STATUSES[usize::from(drawn) % STATUSES.len()];
+                        orders.update(&update(id, status, size), drawn & 64 == 0);
+                    }
+                }
+                for instrument in (0..3).map(InstrumentId) {
+                    for except in [None, Some(id)] {
+                        let kept = orders.exposure(id.strategy, instrument, except);
+                        prop_assert_eq!(kept, walked(&orders, id.strategy, instrument, except));
+                    }
+                }
+                let at_work = orders.iter().filter(|(_, live)| live.left() > Size::ZERO);
+                let mut rows: Vec<_> = at_work.map(|(id, live)| (id.strategy, live.instrument)).collect();
+                rows.sort_unstable();
+                rows.dedup();
+                prop_assert!(orders.open.keys().copied().eq(rows));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The strategies as the router knows them.
+
+use crate::handle::Mode;
+use crate::port::{OrderPolicy, Version};
+use std::collections::BTreeSet;
+use tickdeck_model::{Feed, FeedRequest, StrategyId, TextId};
+
+/// A strategy as the router knows it.
+#[derive(Debug)]
+pub(crate) struct RoutedStrategy {
+    pub(super) id: StrategyId,
+    pub(super) mode: Mode,
+    pub(super) order_policy: OrderPolicy,
+    pub(super) messages: Vec<(TextId, String)>,
+    pub(super) ended: bool,
+    /// The instruments whose book it gets.
+    pub(super) books: BTreeSet<u32>,
+}
+
+impl RoutedStrategy {
+    /// One that starts with this version.
+    pub(super) fn new(id: StrategyId, version: &Version) -> Self {
+        Self {
+            id,
+            mode: Mode::Trade,
+            order_policy: version.order_policy,
+            messages: version.messages.clone(),
+            ended: false,
+            books: books(&version.feeds).collect(),
+        }
+    }
+
+    /// One of which nothing but its number is known.
+    pub(super) fn bare(id: StrategyId) -> Self {
+        Self {
+            id,
+            mode: Mode::Trade,
+            order_policy: OrderPolicy::Cancel,
+            messages: Vec::new(),
+            ended: false,
+            books: BTreeSet::new(),
+        }
+    }
+
+    /// Whether it ended: by its own faults, or because it was stopped or removed.
+    pub(crate) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Its own mode, without the deck's.
+    pub(crate) const fn mode(&self) -> Mode {
+        self.mode
+    }
+}
+
+/// All strategies, in the order in which they were first started: the same order as the kernel's.
+#[derive(Debug, Default)]
+pub(crate) struct RoutedStrategies {
+    list: Vec<RoutedStrategy>,
+    /// By strategy number: its place in the list. Ids are interned, so they are dense.
+    places: Vec<Option<usize>>,
+}
+
+impl RoutedStrategies {
+    /// Takes in a strategy. The mode of one that has been there before stays.
+    pub(super) fn admit(&mut self, mut strategy: RoutedStrategy) {
+        match self.place_of(strategy.id) {
+            Some(place) => {
+                strategy.mode = self.list[place].mode;
+                self.list[place] = strategy;
+            }
+            None => {
+                let at = strategy.id.index();
+                if self.places.len() <= at {
+                    self.places.resize(at + 1, None);
+                }
+                self.places[at] = Some(self.list.len());
+                self.list.push(strategy);
+            }
+        }
+    }
+
+    /// The place of a strategy, if it was ever started.
+    pub(super) fn place_of(&self, id: StrategyId) -> Option<usize> {
+        self.places.get(id.index()).copied().flatten()
+    }
+
+    pub(super) fn at(&self, place: usize) -> &RoutedStrategy {
+        &self.list[place]
+    }
+
+    pub(super) fn at_mut(&mut self, place: usize) -> &mut RoutedStrategy {
+        &mut self.list[place]
+    }
+
+    pub(crate) fn has_ended(&self, place: usize) -> bool {
+        self.list[place].ended
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &RoutedStrategy> {
+        self.list.iter()
+    }
+
+    /// Sets the mode of one strategy, or of all.
+    pub(super) fn set_mode(&mut self, only: Option<StrategyId>, mode: Mode) {
+        let chosen = |strategy: &&mut RoutedStrategy| only.is_none_or(|id| strategy.id == id);
+        for strategy in self.list.iter_mut().filter(chosen) {
+            strategy.mode = mode;
+        }
+    }
+}
+
+/// The instruments whose book a manifest names.
+pub(super) fn books(feeds: &[FeedRequest]) -> impl Iterator<Item = u32> {
+    let books = feeds.iter().filter(|feed| feed.feed == Feed::Book);
+    books.map(|feed| feed.target)
+}

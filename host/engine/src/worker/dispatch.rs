@@ -1,0 +1,234 @@
+//! The dispatch index: from (instrument, kind) to the subscribers, so that an event costs what its subscribers cost, with
+//! ten strategies or a thousand.
+
+use std::collections::{BTreeSet, HashMap};
+use tickdeck_model::{Body, Event, Feed, FeedRequest, InstrumentId, Kind, TextId, VenueScope};
+
+use crate::middleware::BarSpec;
+
+/// A strategy's place within its worker.
+pub(crate) type SlotIndex = usize;
+
+/// The feeds of a worker's strategies, and the index made from them.
+#[derive(Debug, Default)]
+pub(crate) struct Dispatch {
+    feeds: Vec<BTreeSet<Key>>,
+    accounts: Vec<SlotIndex>,
+    /// By instrument: subscribers of quotes, trades, book.
+    market: Vec<[Vec<SlotIndex>; 3]>,
+    /// By instrument: who has any feed of it.
+    interested: Vec<Vec<SlotIndex>>,
+    signals: HashMap<TextId, Vec<SlotIndex>>,
+    running: Vec<SlotIndex>,
+}
+
+/// A feed without its padding, in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Market(u32, usize),
+    Bars(BarSpec),
+    Signal(u32),
+}
+
+impl Key {
+    fn of(request: &FeedRequest) -> Self {
+        match request.feed {
+            Feed::Quotes => Self::Market(request.target, 0),
+            Feed::Trades => Self::Market(request.target, 1),
+            Feed::Book => Self::Market(request.target, 2),
+            Feed::Bars => Self::Bars(BarSpec {
+                instrument: InstrumentId(request.target),
+                basis: request.basis,
+                step: request.step,
+            }),
+            Feed::Signals => Self::Signal(request.target),
+        }
+    }
+}
+
+impl Dispatch {
+    /// Adds a strategy; returns its place.
+    pub(crate) fn add(&mut self, feeds: &[FeedRequest], accounts: bool) -> SlotIndex {
+        let place = self.feeds.len();
+        self.feeds.push(feeds.iter().map(Key::of).collect());
+        self.running.push(place);
+        if accounts {
+            self.accounts.push(place);
+        }
+        // The last place: the index of the others stands.
+        self.enlist(place);
+        place
+    }
+
+    /// Adds a strategy at a place that one was taken out of.
+    pub(crate) fn add_again(&mut self, place: SlotIndex, feeds: &[FeedRequest], accounts: bool) {
+        self.feeds[place] = feeds.iter().map(Key::of).collect();
+        self.running.push(place);
+        self.running.sort_unstable();
+        self.set_accounts(place, accounts);
+        self.index();
+    }
+
+    /// Starts or ends the account's balances.
+    pub(crate) fn set_accounts(&mut self, place: SlotIndex, wanted: bool) {
+        self.accounts.retain(|other| *other != place);
+        if wanted {
+            self.accounts.push(place);
+            self.accounts.sort_unstable();
+        }
+    }
+
+    /// Takes a strategy out; its place stays empty.
+    pub(crate) fn remove(&mut self, place: SlotIndex) {
+        self.feeds[place].clear();
+        self.accounts.retain(|other| *other != place);
+        self.running.retain(|other| *other != place);
+        self.index();
+    }
+
+    /// Starts or ends a feed; returns whether that changed anything.
+    pub(crate) fn change(&mut self, place: SlotIndex, request: &FeedRequest, wanted: bool) -> bool {
+        let key = Key::of(request);
+        let changed = if wanted {
+            self.feeds[place].insert(key)
+        } else {
+            self.feeds[place].remove(&key)
+        };
+        if changed {
+            self.index();
+        }
+        changed
+    }
+
+    /// Returns the subscribers of `event`. Own events (orders, fills, timers) are not looked up here.
+    pub(crate) fn subscribers(&self, event: &Event) -> &[SlotIndex] {
+        match event.kind() {
+            Kind::Quote => self.market_feed(event, 0),
+            Kind::Trade => self.market_feed(event, 1),
+            Kind::Book => self.market_feed(event, 2),
+            Kind::Account => &self.accounts,
+            // Own events go to their owner, bars to those whose builder made them.
+            Kind::Order | Kind::Fill | Kind::Timer | Kind::Lagged | Kind::Bar => &[],
+            Kind::Signal | Kind::Venue => self.rarer(event),
+        }
+    }
+
+    fn market_feed(&self, event: &Event, kind: usize) -> &[SlotIndex] {
+        let instrument = event.instrument().map_or(usize::MAX, InstrumentId::index);
+        self.market
+            .get(instrument)
+            .map_or(&[], |kinds| &kinds[kind])
+    }
+
+    fn rarer(&self, event: &Event) -> &[SlotIndex] {
+        match event.body() {
+            Body::Signal(signal) => self.signals.get(&signal.name).map_or(&[], Vec::as_slice),
+            Body::Venue(status) => match status.scope {
+                VenueScope::Venue => &self.running,
+                VenueScope::Instrument => self
+                    .interested
+                    .get(status.instrument.index())
+                    .map_or(&[], Vec::as_slice),
+            },
+            _ => &[],
+        }
+    }
+
+    fn index(&mut self) {
+        self.market.clear();
+        self.interested.clear();
+        self.signals.clear();
+        (0..self.feeds.len()).for_each(|place| self.enlist(place));
+    }
+
+    /// Puts a strategy behind all others in the index.
+    fn enlist(&mut self, place: SlotIndex) {
+        let Self {
+            feeds,
+            market,
+            interested,
+            signals,
+            ..
+        } = self;
+        for key in &feeds[place] {
+            let instrument = match key {
+                Key::Market(target, _) => *target as usize,
+                Key::Bars(spec) => spec.instrument.index(),
+                Key::Signal(name) => {
+                    signals.entry(TextId(*name)).or_default().push(place);
+                    continue;
+                }
+            };
+            if instrument >= market.len() {
+                market.resize_with(instrument + 1, Default::default);
+                interested.resize_with(instrument + 1, Vec::new);
+            }
+            if interested[instrument].last() != Some(&place) {
+                interested[instrument].push(place);
+            }
+            if let Key::Market(_, kind) = key {
+                market[instrument][*kind].push(place);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tickdeck_model::{BarBasis, Pad, Signal, StrategyId, VenueId, VenueState, VenueStatus};
+
+    fn feed(feed: Feed, target: u32) -> FeedRequest {
+        FeedRequest {
+            target,
+            step: 0,
+            feed,
+            basis: BarBasis::Time,
+            pad: Pad::ZERO,
+        }
+    }
+
+    fn signal(name: u32) -> Event {
+        Event::new(
+            0,
+            0,
+            Signal {
+                source: StrategyId::HOST,
+                name: TextId(name),
+                value: 1.0,
+            },
+        )
+    }
+
+    #[test]
+    fn an_event_goes_to_its_subscribers_and_to_nobody_else() {
+        let mut dispatch = Dispatch::default();
+        let first = dispatch.add(&[feed(Feed::Signals, 3), feed(Feed::Trades, 40)], false);
+        let second = dispatch.add(
+            &[
+                feed(Feed::Signals, 3),
+                feed(Feed::Quotes, 40),
+                feed(Feed::Book, 40),
+            ],
+            true,
+        );
+        assert_eq!(dispatch.subscribers(&signal(3)), [first, second]);
+        assert!(dispatch.subscribers(&signal(4)).is_empty());
+
+        let status = VenueStatus {
+            venue: VenueId(0),
+            instrument: InstrumentId(40),
+            scope: VenueScope::Instrument,
+            state: VenueState::Stale,
+            pad: Pad::ZERO,
+        };
+        assert_eq!(
+            dispatch.subscribers(&Event::new(0, 0, status)),
+            [first, second]
+        );
+
+        dispatch.change(first, &feed(Feed::Signals, 3), false);
+        dispatch.remove(second);
+        assert!(dispatch.subscribers(&signal(3)).is_empty());
+    }
+}

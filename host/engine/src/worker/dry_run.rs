@@ -1,0 +1,94 @@
+//! Dry runs: trying a version where its predecessor stands, off the trading threads.
+
+use crate::port::{Fault, State, StrategyStart, Version, last_order};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::refeed::{RecoveryBudget, replay};
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::StartFrom;
+use crate::worker::start::begin;
+use std::sync::Arc;
+use tickdeck_model::{Amount, CurrencyId, Event, OrderNumber, StrategyId};
+use tickdeck_portfolio::Portfolio;
+
+/// Where a strategy stands, to try a new version on before it may take over.
+pub struct DryRun {
+    id: StrategyId,
+    origin: Option<Arc<State>>,
+    portfolio: Portfolio,
+    events: Vec<Event>,
+    max_batch: usize,
+    budget: RecoveryBudget,
+}
+
+impl DryRun {
+    /// Starts a version and lets it handle the strategy's last events, off the trading threads. Its decisions are discarded.
+    /// Returns how many events it handled.
+    ///
+    /// # Errors
+    /// The version does not read the state, or it traps; the text says why.
+    pub fn run(mut self, version: &Version) -> Result<usize, Fault> {
+        let Some(book) = self.portfolio.book_mut(self.id) else {
+            return Ok(0);
+        };
+        let (mut strategy, _) = begin(version, self.origin, book).map_err(Fault)?;
+        replay(
+            &mut *strategy,
+            self.id,
+            &mut self.portfolio,
+            &self.events,
+            self.max_batch,
+            &self.budget,
+        )?;
+        Ok(self.events.len())
+    }
+
+    /// Starts a strategy that was removed once more, with its book as it stands: its positions are in it, and the order
+    /// numbers that it used are taken.
+    ///
+    /// # Errors
+    /// The strategy refuses, or traps; the text says why.
+    pub fn start(
+        mut self,
+        name: String,
+        allocation: Vec<(CurrencyId, Amount)>,
+        next_order: OrderNumber,
+        version: Version,
+    ) -> Result<StrategyStart, Fault> {
+        let portfolio = &mut self.portfolio;
+        portfolio.open_strategy(self.id, &allocation, next_order);
+        let mut book = portfolio.close_strategy(self.id).unwrap_or_default();
+        let last_order = last_order(next_order);
+        let next_order = book.next_order();
+        let strategy = version.code.start(&mut book)?;
+        Ok(StrategyStart {
+            id: self.id,
+            name,
+            allocation,
+            next_order,
+            last_order,
+            version,
+            strategy,
+        })
+    }
+}
+
+impl StrategyRunner {
+    /// Returns where a strategy stands.
+    pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
+        let slot = &self.slots[place];
+        let base = slot.backlog.base.as_ref();
+        let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
+        let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
+        DryRun {
+            id: slot.id,
+            origin: base.and_then(|base| match &base.origin {
+                StartFrom::Start => None,
+                StartFrom::State(state) => Some(Arc::clone(state)),
+            }),
+            portfolio: self.portfolio.fork(slot.id, book),
+            events: slot.backlog.handled().to_vec(),
+            max_batch: self.batch_size.most(),
+            budget: RecoveryBudget::of_dry_run(&self.now_ns),
+        }
+    }
+}

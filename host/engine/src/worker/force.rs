@@ -1,0 +1,48 @@
+//! Reproduction of recorded faults in a replay.
+
+use crate::worker::recorded_faults::{RecordedFault, recorded};
+use crate::worker::refeed::RecoveryBudget;
+use crate::worker::runner::StrategyRunner;
+
+impl StrategyRunner {
+    /// Reproduces a recorded fault now, or prepares to reproduce it.
+    pub(crate) fn apply_recorded_fault(&mut self, fault: RecordedFault) {
+        match fault {
+            RecordedFault::WithoutTimeLimit(without_time_limit) => {
+                self.recorded_faults.without_time_limit = without_time_limit
+            }
+            RecordedFault::At(fault_at) => self.recorded_faults.faults.push(fault_at),
+            RecordedFault::Refusal => self.recorded_faults.refuses = true,
+            RecordedFault::LostState => self.recorded_faults.loses_state = true,
+            RecordedFault::Fault {
+                strategy,
+                outcome,
+                snapshot,
+            } => {
+                let Some(place) = self.slots.active_place_of(strategy) else {
+                    return;
+                };
+                self.recorded_faults.outcome = outcome;
+                let at = self.slots[place].last_at;
+                self.fault(place, at, None, recorded());
+                if snapshot {
+                    self.slots[place].backlog.rebase(None);
+                }
+            }
+            RecordedFault::FaultInShadow(strategy) => {
+                let shadow = self.slots.active_place_of(strategy);
+                if let Some(place) = shadow.filter(|place| self.slots[*place].shadow.is_some()) {
+                    self.lose_shadow(place, recorded());
+                }
+            }
+        }
+    }
+
+    /// Returns the time that a worker may take to bring an instance to where another one was.
+    pub(crate) fn budget(&self) -> RecoveryBudget {
+        match self.recorded_faults.without_time_limit {
+            true => RecoveryBudget::endless(&self.now_ns),
+            false => RecoveryBudget::of_worker(&self.now_ns),
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Handover from one version of a strategy to another, between two windows: everything offered has been handled, and
+//! nothing new is there yet. Orders, timers and order numbers belong to the host and are not touched by any of this.
+
+use crate::intent::Decision;
+use crate::port::{Fault, SaveFailed, State, Strategy, Version};
+use crate::worker::catch_up::CaughtUp;
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::{Previous, Probation, Shadow, Slot, SnapshotPoint, StartFrom};
+use crate::worker::start::begin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::Event;
+
+/// The state that a version started from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateSource {
+    /// The state that the version before saved for the handover.
+    Saved {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The last snapshot, and the events since.
+    Snapshot {
+        /// Its size.
+        bytes: usize,
+        /// Number of events since; what was decided on them came too late to be sent.
+        events: usize,
+    },
+    /// Nothing: it started afresh.
+    Nothing,
+}
+
+/// The result of a handover.
+pub(crate) struct Handover {
+    pub(crate) inherited: StateSource,
+    /// Why the version before could not save, if it was asked and could not.
+    pub(crate) lost: Option<String>,
+    /// Time from `save` until the new instance was ready.
+    pub(crate) took_ns: u64,
+    /// The version that now counts.
+    pub(crate) version: Version,
+    /// The instance that was replaced, to be stopped and dropped off this thread.
+    pub(crate) retired: Option<Box<dyn Strategy>>,
+}
+
+/// An instance that is ready to take over.
+struct NewInstance {
+    strategy: Box<dyn Strategy>,
+    inherited: StateSource,
+    origin: StartFrom,
+    caught_up: Option<CaughtUp>,
+}
+
+/// What a version leaves: for the next one, and for itself if it takes over again.
+#[derive(Default)]
+struct OldState {
+    /// Its state as of now.
+    saved: Option<Arc<State>>,
+    /// Why there is none, if it was asked for.
+    lost: Option<String>,
+    /// The instance faulted while it saved.
+    faulted: bool,
+    /// Without one as of now: its last snapshot, and the events since.
+    snapshot: Option<Arc<State>>,
+    since: Vec<Event>,
+}
+
+impl OldState {
+    /// Returns what the next version starts from: a state, its source, and the events that are missing in it.
+    fn for_next(&self, policy: SaveFailed) -> (Option<Arc<State>>, StateSource, &[Event]) {
+        if let Some(state) = &self.saved {
+            let bytes = state.bytes.len();
+            return (Some(Arc::clone(state)), StateSource::Saved { bytes }, &[]);
+        }
+        match (policy, &self.snapshot) {
+            (SaveFailed::Snapshot, Some(state)) => {
+                let (bytes, events) = (state.bytes.len(), self.since.len());
+                let inherited = StateSource::Snapshot { bytes, events };
+                (Some(Arc::clone(state)), inherited, &self.since)
+            }
+            _ => (None, StateSource::Nothing, &[]),
+        }
+    }
+
+    /// Returns what the version that leaves would start from again.
+    fn for_itself(self, version: Version) -> Previous {
+        let (state, since) = match self.saved {
+            Some(state) => (Some(state), Vec::new()),
+            None => (self.snapshot, self.since),
+        };
+        Previous {
+            version,
+            state: Some(state.map_or(StartFrom::Start, StartFrom::State)),
+            since,
+        }
+    }
+}
+
+impl StrategyRunner {
+    /// Lets `to` take over, or run as a shadow if it is to.
+    pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
+        let started = (self.now_ns)();
+        let left = self.take_old_state(place);
+        if to.swap.shadow {
+            let shadow = self.new_shadow(place, &to, &left);
+            self.recover_from_save(place);
+            return shadow.map(|new| self.install_shadow(place, to, new, started));
+        }
+        let (state, inherited, since) = left.for_next(to.swap.save_failed);
+        match self.take_over(place, &to, state, inherited, since) {
+            Ok(new) => Ok(self.install(place, to, new, left, started)),
+            Err(why) => {
+                self.recover_from_save(place);
+                Err(why)
+            }
+        }
+    }
+
+    /// Starts a shadow. To be compared with the instance that trades, it must start from where that one is.
+    fn new_shadow(
+        &mut self,
+        place: SlotIndex,
+        to: &Version,
+        left: &OldState,
+    ) -> Result<NewInstance, String> {
+        let Some(state) = &left.saved else {
+            let why = left.lost.as_deref().unwrap_or("it does not run");
+            return Err(format!(
+                "a shadow version must start from where the running one is, and that cannot save: {why}; set shadow = \
+                 false to replace it"
+            ));
+        };
+        let inherited = StateSource::Saved {
+            bytes: state.bytes.len(),
+        };
+        self.take_over(place, to, Some(Arc::clone(state)), inherited, &[])
+    }
+
+    /// Lets the shadow version take over, with the state that it has reached.
+    pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
+        let started = (self.now_ns)();
+        let slot = &mut self.slots[place];
+        let Some(shadow) = &mut slot.shadow else {
+            return Err("it has no shadow version".to_owned());
+        };
+        let label = &shadow.version.label;
+        let bytes = match shadow.strategy.save() {
+            Ok(Ok(bytes)) => bytes,
+            Ok(Err(why)) => return Err(format!("version {label} cannot save: {why}")),
+            Err(fault) => {
+                let why = format!("version {label} ended while it saved: {fault}");
+                self.lose_shadow(place, fault);
+                return Err(why);
+            }
+        };
+        let version = shadow.version.clone();
+        let inherited = StateSource::Saved { bytes: bytes.len() };
+        let schema = version.code.schema();
+        let state = Some(Arc::new(State { schema, bytes }));
+        let left = self.take_old_state(place);
+        // A fresh instance, because the order numbers that the old one used are taken by now.
+        match self.take_over(place, &version, state, inherited, &[]) {
+            Ok(new) => Ok(self.install(place, version, new, left, started)),
+            Err(why) => {
+                self.recover_from_save(place);
+                Err(why)
+            }
+        }
+    }
+
+    /// Ends the shadow version, if there is one.
+    pub(crate) fn end_shadow(&mut self, place: SlotIndex) -> Option<Version> {
+        let shadow = self.slots[place].shadow.take();
+        shadow.map(|shadow| shadow.version)
+    }
+
+    /// Lets the version before take over again. Within the probation it gets the state that it had left and the events
+    /// since; later, the state of the version that it replaces.
+    pub(crate) fn roll_back(&mut self, place: SlotIndex) -> Result<Handover, String> {
+        let slot = &mut self.slots[place];
+        let Some(previous) = slot.previous.take() else {
+            return Err("there is no earlier version".to_owned());
+        };
+        let Previous {
+            mut version,
+            state,
+            since,
+        } = previous;
+        version.swap.shadow = false;
+        let Some(origin) = state else {
+            let back = self.swap(place, version.clone());
+            if back.is_err() {
+                let previous = Previous {
+                    version,
+                    state,
+                    since,
+                };
+                self.slots[place].previous = Some(previous);
+            }
+            return back;
+        };
+        let started = (self.now_ns)();
+        match self.resume(place, &version, &origin, &since) {
+            Ok(new) => Ok(self.reinstate(place, version, new, started)),
+            Err(fault) => {
+                let slot = &mut self.slots[place];
+                if slot.is_suspended() {
+                    slot.counters.note(&fault);
+                    slot.probation = None;
+                    self.end(place);
+                } else {
+                    slot.previous = Some(Previous {
+                        version,
+                        state: Some(origin),
+                        since,
+                    });
+                }
+                Err(fault.0)
+            }
+        }
+    }
+
+    /// Takes a strategy's instance out for good.
+    pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
+        let slot = &mut self.slots[place];
+        slot.active = false;
+        (slot.shadow, slot.previous, slot.probation) = (None, None, None);
+        slot.backlog.rebase(None);
+        slot.backlog.clear();
+        slot.strategy.take()
+    }
+
+    /// Takes the state of the running version.
+    fn take_old_state(&mut self, place: SlotIndex) -> OldState {
+        let slot = &mut self.slots[place];
+        let mut left = OldState::default();
+        let saved = slot.strategy.as_mut().map(|strategy| strategy.save());
+        match saved.map(|saved| self.recorded_faults.saved(saved)) {
+            Some(Ok(Ok(bytes))) => {
+                let schema = slot.version.code.schema();
+                left.saved = Some(Arc::new(State { schema, bytes }));
+                return left;
+            }
+            Some(Ok(Err(why))) => left.lost = Some(why),
+            Some(Err(fault)) => {
+                slot.counters.note(&fault);
+                slot.strategy = None;
+                (left.lost, left.faulted) = (Some(fault.0), true);
+            }
+            None => {}
+        }
+        if let Some(StartFrom::State(state)) = slot.backlog.base.as_ref().map(|base| &base.origin) {
+            left.snapshot = Some(Arc::clone(state));
+            left.since = slot.backlog.handled().to_vec();
+        }
+        left
+    }
+
+    /// Starts an instance of `to` from `state`. Nothing is changed yet, and nothing published.
+    fn take_over(
+        &mut self,
+        place: SlotIndex,
+        to: &Version,
+        state: Option<Arc<State>>,
+        inherited: StateSource,
+        since: &[Event],
+    ) -> Result<NewInstance, String> {
+        self.recorded_faults.refusal()?;
+        let id = self.slots[place].id;
+        let book = self.portfolio.book_mut(id).ok_or("it has no book")?;
+        let (mut strategy, origin) = begin(to, state, book)?;
+        let (mut caught_up, mut taken) = (None, StateSource::Nothing);
+        if matches!(origin, StartFrom::State(_)) {
+            taken = inherited;
+            if !since.is_empty() {
+                let done = self.catch_up(place, &mut *strategy, since);
+                caught_up = Some(done.map_err(|fault| fault.0)?);
+            }
+        }
+        Ok(NewInstance {
+            strategy,
+            inherited: taken,
+            origin,
+            caught_up,
+        })
+    }
+
+    /// Starts an instance of an earlier version and brings it to where things stand now.
+    fn resume(
+        &mut self,
+        place: SlotIndex,
+        version: &Version,
+        origin: &StartFrom,
+        since: &[Event],
+    ) -> Result<NewInstance, Fault> {
+        self.recorded_faults.refusal().map_err(Fault)?;
+        let slot = &self.slots[place];
+        let events = [since, slot.backlog.all()].concat();
+        let Some(book) = self.portfolio.book_mut(slot.id) else {
+            return Err(Fault("it has no book".to_owned()));
+        };
+        let mut strategy = origin.begin(&*version.code, book)?;
+        let caught_up = self.catch_up(place, &mut *strategy, &events)?;
+        let bytes = match origin {
+            StartFrom::Start => 0,
+            StartFrom::State(state) => state.bytes.len(),
+        };
+        let events = events.len();
+        Ok(NewInstance {
+            strategy,
+            inherited: StateSource::Snapshot { bytes, events },
+            origin: origin.clone(),
+            caught_up: Some(caught_up),
+        })
+    }
+
+    /// Puts a new version in place, on probation; the one before leaves `left`.
+    fn install(
+        &mut self,
+        place: SlotIndex,
+        to: Version,
+        mut new: NewInstance,
+        left: OldState,
+        started: u64,
+    ) -> Handover {
+        let lost = left.lost.clone();
+        if left.faulted {
+            let faulted = self.slots[place].settled_intent(Decision::Faulted { offered: None });
+            self.output.publish(&[faulted]);
+        }
+        let base = match new.caught_up.take() {
+            // What it has caught up with is in no state yet.
+            Some(caught_up) => {
+                self.pass_on_late(place, caught_up);
+                saved_base(&mut *new.strategy, &to)
+            }
+            None => Some(new.origin),
+        };
+        let book = self.portfolio.book_mut(self.slots[place].id).cloned();
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        slot.backlog.rebase(base.map(|origin| SnapshotPoint {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
+        slot.backlog.hold();
+        slot.probation = Some(Probation::new(&to.swap));
+        let retired = slot.strategy.replace(new.strategy);
+        let version = std::mem::replace(&mut slot.version, to.clone());
+        slot.previous = Some(left.for_itself(version));
+        slot.begin(started);
+        Handover {
+            inherited: new.inherited,
+            lost,
+            took_ns,
+            version: to,
+            retired,
+        }
+    }
+
+    /// Puts an earlier version back in place.
+    fn reinstate(
+        &mut self,
+        place: SlotIndex,
+        version: Version,
+        mut new: NewInstance,
+        started: u64,
+    ) -> Handover {
+        if let Some(caught_up) = new.caught_up.take() {
+            self.pass_on_late(place, caught_up);
+        }
+        // It was brought here by events that are dropped now; without a state of its own it can only start afresh.
+        let base = saved_base(&mut *new.strategy, &version);
+        let book = self.portfolio.book_mut(self.slots[place].id).cloned();
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        let retired = slot.strategy.replace(new.strategy);
+        slot.version = version.clone();
+        slot.probation = None;
+        slot.backlog.rebase(base.map(|origin| SnapshotPoint {
+            origin,
+            book: book.unwrap_or_default(),
+        }));
+        slot.backlog.clear();
+        slot.begin(started);
+        Handover {
+            inherited: new.inherited,
+            lost: None,
+            took_ns,
+            version,
+            retired,
+        }
+    }
+
+    /// Puts a shadow version in place.
+    fn install_shadow(
+        &mut self,
+        place: SlotIndex,
+        version: Version,
+        new: NewInstance,
+        started: u64,
+    ) -> Handover {
+        let took_ns = (self.now_ns)().saturating_sub(started);
+        let slot = &mut self.slots[place];
+        slot.counters.begin_shadow();
+        let retired = slot.shadow.replace(Shadow {
+            version: version.clone(),
+            strategy: new.strategy,
+        });
+        Handover {
+            inherited: new.inherited,
+            lost: None,
+            took_ns,
+            version,
+            retired: retired.map(|shadow| shadow.strategy),
+        }
+    }
+
+    /// Recovers a version that faulted while it saved.
+    fn recover_from_save(&mut self, place: SlotIndex) {
+        let slot = &mut self.slots[place];
+        if slot.is_suspended() {
+            let (at, fault) = (slot.last_at, slot.counters.last());
+            self.fault(place, at, None, Fault(fault));
+        }
+    }
+}
+
+/// Saves the state that an instance can be recovered from. An instance that traps on it faults at its next call.
+fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
+    let bytes = strategy.save().ok()?.ok()?;
+    let schema = version.code.schema();
+    Some(StartFrom::State(Arc::new(State { schema, bytes })))
+}
+
+impl Slot {
+    /// Resets what counts against a version: the faults of its predecessor do not.
+    fn begin(&mut self, started: u64) {
+        self.shadow = None;
+        self.active = true;
+        self.traps.clear();
+        self.pause_from = Some(self.last_call_ended.take().unwrap_or(started));
+        self.counters.expecting.store(false, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,409 @@
+//! A worker: the ring's consumer for its share of the strategies.
+//!
+//! It runs every event through its middlewares, gathers each strategy's next batch by the dispatch index, folds its own
+//! replica of the store, and passes what strategies decide to the action ring. An event that changes a strategy's
+//! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
+//! as of the event that it handles.
+
+mod actions;
+mod batch_size;
+mod catch_up;
+mod delivery;
+mod dispatch;
+pub(crate) mod dry_run;
+mod force;
+pub(crate) mod handover;
+mod output;
+pub(crate) mod pool;
+mod quota;
+pub(crate) mod recorded_faults;
+mod recovery;
+mod refeed;
+mod runner;
+pub(crate) mod setup;
+mod shadow;
+pub(crate) mod slot;
+mod slots;
+mod start;
+
+use crate::intent::{Intent, Outlet};
+use crate::middleware::{BarBuilder, BarSpec, Chain, ConflateQuotes, DropDuplicates, DropStale};
+use crate::port::{State, StopReason, Strategy, StrategyStart, Version};
+use crate::worker::actions::FeedChange;
+use crate::worker::dispatch::{Dispatch, SlotIndex};
+use crate::worker::dry_run::DryRun;
+use crate::worker::handover::Handover;
+use crate::worker::recorded_faults::RecordedFault;
+use crate::worker::runner::StrategyRunner;
+use crate::worker::setup::{CountedStart, WorkerSetup};
+use crate::worker::slot::Counters;
+use crossbeam_utils::CachePadded;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tickdeck_model::{Event, Feed, FeedRequest, InstrumentId, StrategyId, Timestamp};
+use tickdeck_portfolio::Portfolio;
+use tickdeck_ring::Consumer;
+
+struct DueFeedChange {
+    due: Timestamp,
+    place: SlotIndex,
+    request: FeedRequest,
+    wanted: bool,
+}
+
+/// A request of the kernel to a worker between two windows.
+pub(crate) enum Task {
+    Stop(StopReason),
+    Start(Box<StrategyStart>, Arc<CachePadded<Counters>>),
+    Swap(StrategyId, Box<Version>),
+    Promote(StrategyId),
+    RollBack(StrategyId),
+    Remove(StrategyId),
+    DryRun(StrategyId),
+    Offer,
+    States,
+    ApplyRecordedFault(RecordedFault),
+}
+
+/// The result of a task.
+pub(crate) enum Done {
+    Stopped,
+    Offered,
+    Started,
+    FaultRecorded,
+    /// Another version counts.
+    Swapped(Box<Handover>),
+    /// A version runs as a shadow of the one that counts.
+    Shadow(Box<Handover>),
+    /// The shadow ended.
+    ShadowEnded(Box<Version>),
+    Removed(Option<Box<dyn Strategy>>),
+    DryRun(Box<DryRun>),
+    States(Vec<(StrategyId, State)>),
+}
+
+/// A worker.
+pub(crate) struct Worker {
+    events: Consumer<Event>,
+    runner: StrategyRunner,
+    dispatch: Dispatch,
+    chain: Chain,
+    changes: Vec<DueFeedChange>,
+    setup: WorkerSetup,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        events: Consumer<Event>,
+        outlet: Outlet,
+        portfolio: Portfolio,
+        strategies: Vec<CountedStart>,
+        setup: WorkerSetup,
+    ) -> Self {
+        let mut runner = StrategyRunner::new(portfolio, outlet, &setup);
+        let mut dispatch = Dispatch::default();
+        let mut bars: BTreeMap<BarSpec, Vec<SlotIndex>> = BTreeMap::new();
+        for (start, counters) in strategies {
+            let place = dispatch.add(&start.version.feeds, start.version.accounts);
+            for request in bars_of(&start.version.feeds) {
+                bars.entry(bar_spec(request)).or_default().push(place);
+            }
+            runner.start(place, start, counters, &setup);
+        }
+        let mut worker = Self {
+            events,
+            runner,
+            dispatch,
+            chain: Chain::default(),
+            changes: Vec::new(),
+            setup,
+        };
+        worker.build_chain();
+        worker.start_manifest_bars(bars);
+        worker
+    }
+
+    /// Handles everything that is on the ring; returns how many events that was.
+    pub(crate) fn poll(&mut self) -> usize {
+        let mut handled = 0;
+        loop {
+            let Self {
+                events,
+                runner,
+                dispatch,
+                chain,
+                changes,
+                setup,
+            } = self;
+            let slots = events.peek(usize::MAX);
+            if slots.is_empty() {
+                return handled;
+            }
+            // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
+            let due = changes
+                .iter()
+                .map(|change| change.due)
+                .min()
+                .unwrap_or(Timestamp::MAX);
+            let stretch = if due == Timestamp::MAX {
+                slots.len()
+            } else {
+                slots.partition_point(|event| event.ts_host < due)
+            };
+            for event in &slots[..stretch] {
+                chain.run(event, |event, audience| {
+                    runner.route(dispatch, event, audience);
+                });
+            }
+            runner.flush_all();
+            take_feed_changes(runner, changes, setup.lookahead_ns);
+            for place in runner.output.take_ended() {
+                end_feeds(place, runner, dispatch, chain, changes);
+            }
+            let reached = stretch < slots.len();
+            events.release(stretch);
+            handled += stretch;
+            if reached {
+                self.change_feeds(due);
+            }
+        }
+    }
+
+    /// Waits for something to poll or for `stop` to say so; false once the ring is closed and drained.
+    pub(crate) fn wait(&mut self, stop: impl FnMut() -> bool) -> bool {
+        !matches!(
+            self.events.wait(stop),
+            Err(_) | Ok(tickdeck_ring::Wake::Closed)
+        )
+    }
+
+    /// Takes the decisions, where the kernel and the worker share a thread.
+    pub(crate) fn take_intents(&mut self, into: &mut Vec<Intent>) {
+        self.runner.output.take_intents(into);
+    }
+
+    /// Performs a task between two windows.
+    pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
+        let is_recorded_fault = matches!(task, Task::ApplyRecordedFault(_));
+        let done = match task {
+            Task::Stop(reason) => {
+                self.runner.stop(reason);
+                Ok(Done::Stopped)
+            }
+            Task::Start(start, counters) => {
+                self.start(*start, counters);
+                Ok(Done::Started)
+            }
+            Task::Swap(id, to) => {
+                let place = self.place_of(id)?;
+                let shadow = to.swap.shadow;
+                let change = |runner: &mut StrategyRunner| runner.swap(place, *to);
+                self.change_version(place, shadow, change)
+            }
+            Task::Promote(id) => {
+                let place = self.place_of(id)?;
+                self.change_version(place, false, |runner| runner.promote(place))
+            }
+            Task::RollBack(id) => {
+                let place = self.place_of(id)?;
+                if let Some(version) = self.runner.end_shadow(place) {
+                    return Ok(Done::ShadowEnded(Box::new(version)));
+                }
+                self.change_version(place, false, |runner| runner.roll_back(place))
+            }
+            Task::Remove(id) => {
+                let place = self.place_of(id)?;
+                let instance = self.runner.remove(place);
+                self.runner.output.note_end(place);
+                Ok(Done::Removed(instance))
+            }
+            Task::Offer => {
+                self.runner.flush_all();
+                Ok(Done::Offered)
+            }
+            Task::ApplyRecordedFault(fault) => {
+                self.runner.apply_recorded_fault(fault);
+                Ok(Done::FaultRecorded)
+            }
+            Task::States => Ok(Done::States(self.runner.states())),
+            Task::DryRun(id) => {
+                let place = self.place_of(id)?;
+                Ok(Done::DryRun(Box::new(self.runner.dry_run(place))))
+            }
+        };
+        if !is_recorded_fault {
+            self.runner.recorded_faults.forget_change();
+        }
+        take_feed_changes(&mut self.runner, &mut self.changes, self.setup.lookahead_ns);
+        for place in self.runner.output.take_ended() {
+            let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
+            end_feeds(place, &mut self.runner, dispatch, chain, &mut self.changes);
+        }
+        done
+    }
+
+    fn place_of(&self, id: StrategyId) -> Result<SlotIndex, String> {
+        let place = self.runner.slots.place_of(id);
+        place.ok_or_else(|| format!("no strategy {id} runs on this worker"))
+    }
+
+    /// Starts a strategy while others trade, in the place of its predecessor of the same name if there was one.
+    fn start(&mut self, start: StrategyStart, counters: Arc<CachePadded<Counters>>) {
+        let (feeds, accounts) = (start.version.feeds.clone(), start.version.accounts);
+        let place = match self.runner.slots.place_of(start.id) {
+            Some(place) => {
+                self.dispatch.add_again(place, &feeds, accounts);
+                place
+            }
+            None => self.dispatch.add(&feeds, accounts),
+        };
+        self.runner.start(place, start, counters, &self.setup);
+        for request in &feeds {
+            self.begin_feed(place, request);
+        }
+    }
+
+    /// Lets another version count from now on, unless it only runs as a shadow: feeds that only the old manifest named end,
+    /// those that only the new one names begin, and what was changed at run time stays.
+    fn change_version(
+        &mut self,
+        place: SlotIndex,
+        shadow: bool,
+        change: impl FnOnce(&mut StrategyRunner) -> Result<Handover, String>,
+    ) -> Result<Done, String> {
+        let slot = &self.runner.slots[place];
+        let before = slot.active.then(|| slot.version.feeds.clone());
+        let changed = change(&mut self.runner);
+        self.runner.touch(place);
+        let handover = Box::new(changed?);
+        if shadow {
+            return Ok(Done::Shadow(handover));
+        }
+        let (feeds, accounts) = (&handover.version.feeds, handover.version.accounts);
+        match before {
+            None => self.dispatch.add_again(place, &[], accounts),
+            Some(_) => self.dispatch.set_accounts(place, accounts),
+        }
+        let before = before.unwrap_or_default();
+        let slot = &mut self.runner.slots[place];
+        slot.quota.change_feeds(&before, feeds);
+        for request in before.iter().filter(|old| !feeds.contains(old)) {
+            if self.dispatch.change(place, request, false) && request.feed == Feed::Bars {
+                self.chain.end_bars(place, Some(bar_spec(request)));
+            }
+        }
+        for request in feeds.iter().filter(|new| !before.contains(new)) {
+            if self.dispatch.change(place, request, true) {
+                self.begin_feed(place, request);
+            }
+        }
+        Ok(Done::Swapped(handover))
+    }
+
+    /// Sets up what a feed needs besides its place in the index.
+    fn begin_feed(&mut self, place: SlotIndex, request: &FeedRequest) {
+        match request.feed {
+            Feed::Bars => self.start_bars(bar_spec(request), vec![place]),
+            // The book's first event is the snapshot that the router asks for; deltas before it would mislead.
+            Feed::Book => self.runner.await_snapshot(place, request.target),
+            _ => {}
+        }
+    }
+
+    /// The worker's replica of the store.
+    pub(crate) fn portfolio(&self) -> &Portfolio {
+        &self.runner.portfolio
+    }
+
+    fn change_feeds(&mut self, due: Timestamp) {
+        let (now, later) = std::mem::take(&mut self.changes)
+            .into_iter()
+            .partition(|change| change.due <= due);
+        self.changes = later;
+        let now: Vec<DueFeedChange> = now;
+        for change in now {
+            self.change_feed(&change);
+        }
+    }
+
+    fn change_feed(&mut self, change: &DueFeedChange) {
+        let DueFeedChange { place, request, .. } = change;
+        let changed = self.dispatch.change(*place, request, change.wanted);
+        if !changed {
+            return;
+        }
+        if change.wanted {
+            self.begin_feed(*place, request);
+        } else if request.feed == Feed::Bars {
+            self.chain.end_bars(*place, Some(bar_spec(request)));
+        }
+    }
+
+    fn build_chain(&mut self) {
+        let config = &self.setup.middleware;
+        if config.drop_duplicates {
+            self.chain.push(Box::new(DropDuplicates::default()));
+        }
+        if let Some(max_age_ns) = config.max_age_ns {
+            self.chain.push(Box::new(DropStale::new(max_age_ns)));
+        }
+        if let Some(interval_ns) = config.conflate_quotes_ns {
+            self.chain.push(Box::new(ConflateQuotes::new(interval_ns)));
+        }
+    }
+
+    /// Starts the bars that are wanted from the first event on, one builder for all who want the same.
+    fn start_manifest_bars(&mut self, wanted: BTreeMap<BarSpec, Vec<SlotIndex>>) {
+        for (spec, audience) in wanted {
+            self.start_bars(spec, audience);
+        }
+    }
+
+    fn start_bars(&mut self, spec: BarSpec, audience: Vec<SlotIndex>) {
+        if let Some(instrument) = self.setup.instruments.get(spec.instrument.index()) {
+            let builder = BarBuilder::new(spec, instrument.lot);
+            self.chain.start_bars(builder, audience);
+        }
+    }
+}
+
+/// Ends the feeds of a strategy that ended, those that it had only just requested among them.
+fn end_feeds(
+    place: SlotIndex,
+    runner: &mut StrategyRunner,
+    dispatch: &mut Dispatch,
+    chain: &mut Chain,
+    changes: &mut Vec<DueFeedChange>,
+) {
+    dispatch.remove(place);
+    chain.end_bars(place, None);
+    changes.retain(|change| change.place != place);
+    runner.forget_snapshots(place);
+}
+
+/// Takes over the changes of feeds that strategies requested; they take effect later.
+fn take_feed_changes(
+    runner: &mut StrategyRunner,
+    changes: &mut Vec<DueFeedChange>,
+    lookahead_ns: i64,
+) {
+    let change = |change: FeedChange| DueFeedChange {
+        due: change.at.saturating_add(lookahead_ns),
+        place: change.place,
+        request: change.request,
+        wanted: change.wanted,
+    };
+    changes.extend(runner.output.drain_feed_changes().map(change));
+}
+
+fn bars_of(feeds: &[FeedRequest]) -> impl Iterator<Item = &FeedRequest> {
+    feeds.iter().filter(|feed| feed.feed == Feed::Bars)
+}
+
+fn bar_spec(request: &FeedRequest) -> BarSpec {
+    BarSpec {
+        instrument: InstrumentId(request.target),
+        basis: request.basis,
+        step: request.step,
+    }
+}

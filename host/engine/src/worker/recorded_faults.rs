@@ -1,0 +1,127 @@
+//! Faults, ends and refusals that are on the tape and must happen again in a replay, because a time limit may have caused
+//! them.
+
+use crate::port::Fault;
+use crate::worker::slot::Backlog;
+use tickdeck_model::StrategyId;
+
+/// A fault that a worker has to reproduce.
+pub(crate) enum RecordedFault {
+    /// Recoveries may take as long as they will, or not.
+    WithoutTimeLimit(bool),
+    /// A strategy faults at this batch, whatever it does.
+    At(FaultAt),
+    /// A strategy faults now: it did when it was asked to save.
+    Fault {
+        /// The strategy.
+        strategy: StrategyId,
+        /// The outcome, if the tape goes on so far.
+        outcome: Option<FaultOutcome>,
+        /// It was to save a snapshot: there will be none.
+        snapshot: bool,
+    },
+    /// The shadow version of a strategy faults now.
+    FaultInShadow(StrategyId),
+    /// The next change is refused.
+    Refusal,
+    /// The instance that is to save its state for the next change faults instead.
+    LostState,
+}
+
+/// A fault at a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FaultAt {
+    /// The strategy.
+    pub(crate) strategy: StrategyId,
+    /// The first sequence of the batch.
+    pub(crate) offered: u64,
+    /// The outcome, if the tape goes on so far.
+    pub(crate) outcome: Option<FaultOutcome>,
+}
+
+/// The outcome of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultOutcome {
+    /// Another instance takes its place.
+    Recovers,
+    /// It ends.
+    Ends,
+    /// It was on probation, and the version before takes over again.
+    FailsProbation,
+}
+
+/// The faults that a worker still has to reproduce.
+#[derive(Default)]
+pub(crate) struct RecordedFaults {
+    pub(super) faults: Vec<FaultAt>,
+    /// The outcome of the current fault.
+    pub(crate) outcome: Option<FaultOutcome>,
+    pub(super) refuses: bool,
+    pub(super) loses_state: bool,
+    pub(super) without_time_limit: bool,
+}
+
+impl RecordedFaults {
+    /// The next fault of a strategy.
+    pub(crate) fn next_of(&self, strategy: StrategyId) -> Option<FaultAt> {
+        let mut faults = self.faults.iter();
+        faults
+            .find(|fault_at| fault_at.strategy == strategy)
+            .copied()
+    }
+
+    /// Takes the next fault of a strategy, which happens now.
+    pub(crate) fn take(&mut self, strategy: StrategyId) {
+        let next = |fault_at: &FaultAt| fault_at.strategy == strategy;
+        if let Some(at) = self.faults.iter().position(next) {
+            self.outcome = self.faults.remove(at).outcome;
+        }
+    }
+
+    /// Forgets what was to happen at a change, which is done or failed before.
+    pub(crate) fn forget_change(&mut self) {
+        (self.refuses, self.loses_state) = (false, false);
+    }
+
+    /// Passes on what an instance saved, unless it has to fault.
+    pub(crate) fn saved<T>(&mut self, saved: Result<T, Fault>) -> Result<T, Fault> {
+        match std::mem::take(&mut self.loses_state) {
+            true => saved.and(Err(recorded())),
+            false => saved,
+        }
+    }
+
+    /// Refuses the current change if it was refused when it was recorded.
+    ///
+    /// # Errors
+    /// It was refused.
+    pub(crate) fn refusal(&mut self) -> Result<(), String> {
+        match std::mem::take(&mut self.refuses) {
+            true => Err("it was refused when this was recorded".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Returns the fault of an instance that did nothing wrong in this replay.
+pub(crate) fn recorded() -> Fault {
+    Fault("it faulted here when this was recorded".to_owned())
+}
+
+/// Cuts a batch of this many events so that a recorded fault comes at the beginning of one.
+pub(crate) fn cut_before_fault(
+    backlog: &Backlog,
+    count: usize,
+    fault_at: Option<FaultAt>,
+) -> usize {
+    let Some(fault_at) = fault_at else {
+        return count;
+    };
+    match backlog
+        .waiting(count)
+        .partition_point(|event| event.sequence < fault_at.offered)
+    {
+        0 => count,
+        before => before,
+    }
+}

@@ -1,0 +1,126 @@
+//! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
+//! the last snapshot, and a strategy that keeps faulting ends. A fault that is on the tape happens again in a replay.
+
+use crate::intent::Decision;
+use crate::port::{Fault, State};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::recorded_faults::FaultOutcome;
+use crate::worker::refeed::replay;
+use crate::worker::runner::StrategyRunner;
+use std::sync::Arc;
+use tickdeck_model::{StrategyId, Timestamp};
+
+impl StrategyRunner {
+    /// The states of the strategies that save.
+    pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
+        let mut states = Vec::new();
+        for place in 0..self.slots.len() {
+            let slot = &mut self.slots[place];
+            match slot.strategy.as_mut().map(|strategy| strategy.save()) {
+                Some(Ok(Ok(bytes))) => {
+                    let schema = slot.version.code.schema();
+                    states.push((slot.id, State { schema, bytes }));
+                }
+                Some(Err(fault)) => {
+                    let at = slot.last_at;
+                    self.fault(place, at, None, fault);
+                }
+                None | Some(Ok(Err(_))) => {}
+            }
+        }
+        states
+    }
+
+    /// Handles a fault at a batch that began with `offered`, if a batch was offered: the instance is not called again, and
+    /// another takes its place if it may.
+    pub(crate) fn fault(
+        &mut self,
+        place: SlotIndex,
+        at: Timestamp,
+        offered: Option<u64>,
+        fault: Fault,
+    ) {
+        let faulted_at = (self.now_ns)();
+        let outcome = self.recorded_faults.outcome.take();
+        let slot = &mut self.slots[place];
+        slot.strategy = None;
+        slot.counters.note(&fault);
+        let faulted = slot.settled_intent(Decision::Faulted { offered });
+        self.output.publish(&[faulted]);
+        let too_many = slot.trapped(at);
+        let on_probation = slot.probation.is_some() && slot.previous.is_some();
+        if outcome.map_or(on_probation, |outcome| {
+            outcome == FaultOutcome::FailsProbation
+        }) {
+            // The kernel has it rolled back at the end of the window; until then its events wait. Its shadow was compared
+            // with the wrong version.
+            slot.shadow = None;
+            let failed = slot.settled_intent(Decision::ProbationFailed);
+            return self.output.publish(&[failed]);
+        }
+        if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
+            return self.end(place);
+        }
+        match self.recover(place) {
+            Ok(events) => {
+                let took_ns = (self.now_ns)().saturating_sub(faulted_at);
+                let recovered = Decision::Recovered { events, took_ns };
+                let recovered = self.slots[place].settled_intent(recovered);
+                self.output.publish(&[recovered]);
+            }
+            Err(next) => {
+                let both = format!("{fault}; it could not be recovered: {next}");
+                self.slots[place].counters.note(&Fault(both));
+                self.end(place);
+            }
+        }
+    }
+
+    /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
+    /// was offered once more.
+    fn recover(&mut self, place: SlotIndex) -> Result<u32, Fault> {
+        let budget = self.budget();
+        let slot = &mut self.slots[place];
+        let code = Arc::clone(&slot.version.code);
+        let Some(base) = &slot.backlog.base else {
+            let Some(book) = self.portfolio.book_mut(slot.id) else {
+                return Err(Fault("it has no book".to_owned()));
+            };
+            slot.strategy = Some(code.start(book)?);
+            return Ok(0);
+        };
+        let mut past = self.portfolio.fork(slot.id, base.book.clone());
+        let Some(book) = past.book_mut(slot.id) else {
+            return Err(Fault("it has no book".to_owned()));
+        };
+        let mut strategy = base.origin.begin(&*code, book)?;
+        let handled = slot.backlog.handled();
+        replay(
+            &mut *strategy,
+            slot.id,
+            &mut past,
+            handled,
+            self.batch_size.most(),
+            &budget,
+        )?;
+        let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
+        slot.strategy = Some(strategy);
+        Ok(events)
+    }
+
+    /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
+    /// window, wherever the batch was cut.
+    pub(crate) fn end(&mut self, place: SlotIndex) {
+        let slot = &mut self.slots[place];
+        slot.strategy = None;
+        slot.active = false;
+        slot.shadow = None;
+        // What it did not handle is nobody's: a version that comes later starts from what was handled.
+        slot.backlog.drop_waiting();
+        slot.backlog.tidy();
+        slot.quota.timers_are_gone();
+        let ended = slot.settled_intent(Decision::Ended);
+        self.output.publish(&[ended]);
+        self.output.note_end(place);
+    }
+}

@@ -1,0 +1,331 @@
+//! The part of a worker that calls strategies: it offers each its events, in order and none twice, and passes on what
+//! they decide.
+//!
+//! A fault costs an instance, not the strategy: another is started from the same code and the last snapshot, is offered
+//! the events since once more without its decisions being sent again, and continues with the event at which the first
+//! one faulted. Only a strategy that keeps faulting ends.
+
+use crate::intent::{Decision, Intent, Outlet};
+use crate::port::{Fault, StopReason, StrategyStart};
+use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
+use crate::worker::batch_size::BatchSize;
+use crate::worker::delivery::Delivery;
+use crate::worker::dispatch::{Dispatch, SlotIndex};
+use crate::worker::output::Output;
+use crate::worker::quota::Quota;
+use crate::worker::recorded_faults::{RecordedFaults, cut_before_fault, recorded};
+use crate::worker::setup::WorkerSetup;
+use crate::worker::slot::{
+    Backlog, Counters, SAMPLE_EVERY, Slot, SnapshotPoint, StartFrom, snapshot_every,
+};
+use crate::worker::slots::Slots;
+use crossbeam_utils::CachePadded;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tickdeck_model::{Action, Body, Event, Kind, Timestamp};
+use tickdeck_portfolio::Portfolio;
+
+/// The part of a worker that calls strategies.
+pub(super) struct StrategyRunner {
+    pub(super) slots: Slots,
+    /// The worker's replica of the store.
+    pub(super) portfolio: Portfolio,
+    pub(super) output: Output,
+    delivery: Delivery,
+    pub(super) batch_size: BatchSize,
+    /// The decisions of the strategy, and of its shadow, on the current batch.
+    pub(super) actions: Vec<Action>,
+    pub(super) shadow_actions: Vec<Action>,
+    intents: Vec<Intent>,
+    /// What must happen because a tape says that it did.
+    pub(super) recorded_faults: RecordedFaults,
+    pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl StrategyRunner {
+    pub(super) fn new(portfolio: Portfolio, outlet: Outlet, setup: &WorkerSetup) -> Self {
+        Self {
+            slots: Slots::default(),
+            portfolio,
+            output: Output::new(outlet),
+            delivery: Delivery::default(),
+            batch_size: BatchSize::new(setup.max_batch, setup.split_seed),
+            actions: Vec::with_capacity(MAX_ACTIONS),
+            shadow_actions: Vec::with_capacity(MAX_ACTIONS),
+            intents: Vec::with_capacity(MAX_ACTIONS),
+            recorded_faults: RecordedFaults::default(),
+            now_ns: Arc::clone(&setup.now_ns),
+        }
+    }
+
+    /// Starts a strategy at `place`: a new one, or that of its predecessor of the same name, which ended.
+    pub(crate) fn start(
+        &mut self,
+        place: SlotIndex,
+        start: StrategyStart,
+        counters: Arc<CachePadded<Counters>>,
+        setup: &WorkerSetup,
+    ) {
+        let id = start.id;
+        self.portfolio
+            .open_strategy(id, &start.allocation, start.next_order);
+        let book = self.portfolio.book_mut(id).cloned().unwrap_or_default();
+        let base = SnapshotPoint {
+            origin: StartFrom::Start,
+            book,
+        };
+        let quota = Quota::new(
+            &setup.instruments,
+            setup.max_actions_per_s,
+            &start.version.feeds,
+            start.last_order,
+        );
+        let slot = Slot {
+            id,
+            strategy: Some(start.strategy),
+            version: start.version,
+            previous: None,
+            probation: None,
+            shadow: None,
+            backlog: Backlog::new(
+                base,
+                self.batch_size.most(),
+                snapshot_every(self.slots.len() + 1),
+            ),
+            counters,
+            calls: 0,
+            quota,
+            active: true,
+            traps: VecDeque::new(),
+            last_at: 0,
+            pause_from: None,
+            last_call_ended: None,
+            last_cause: (0, 0),
+            settled: 0,
+            batch_hint: self.batch_size.most(),
+        };
+        self.slots.put(place, slot);
+    }
+
+    /// Routes an event to its subscribers; bars come with their audience.
+    pub(crate) fn route(
+        &mut self,
+        dispatch: &Dispatch,
+        event: &Event,
+        audience: Option<&[SlotIndex]>,
+    ) {
+        if let Some(audience) = audience {
+            for place in audience {
+                self.push(*place, event);
+            }
+            return;
+        }
+        if event.changes_portfolio() || event.kind() == Kind::Timer {
+            self.route_own(dispatch, event);
+            return;
+        }
+        for place in dispatch.subscribers(event) {
+            if !self.delivery.is_too_early(*place, event) {
+                self.push(*place, event);
+            }
+        }
+    }
+
+    /// From now on a strategy gets no update of a book before its snapshot.
+    pub(super) fn await_snapshot(&mut self, place: SlotIndex, instrument: u32) {
+        self.delivery.await_snapshot(place, instrument);
+    }
+
+    /// A strategy waits for no book any more.
+    pub(super) fn forget_snapshots(&mut self, place: SlotIndex) {
+        self.delivery.forget_snapshots(place);
+    }
+
+    /// Events that change the portfolio go first in a batch, after everything before them was handled.
+    fn route_own(&mut self, dispatch: &Dispatch, event: &Event) {
+        let owner = event.owner().and_then(|id| self.slots.place_of(id));
+        match (owner, event.kind()) {
+            (Some(place), Kind::Timer) => {
+                // Whatever came before may still set or clear timers.
+                self.flush(place);
+                if let Body::Timer(timer) = event.body() {
+                    self.slots[place].quota.timer_fired(timer.id);
+                }
+                self.push(place, event);
+            }
+            (_, Kind::Timer) => {}
+            (owner, _) => {
+                let subscribers = dispatch.subscribers(event);
+                owner
+                    .iter()
+                    .chain(subscribers)
+                    .for_each(|place| self.flush(*place));
+                // The router reports an impossible event, once; every replica treats it alike.
+                let _ = self.portfolio.apply(event);
+                for place in owner.iter().chain(subscribers) {
+                    self.push(*place, event);
+                }
+            }
+        }
+    }
+
+    /// Queues an event, unless the strategy has just ended and nothing handles it any more.
+    #[inline]
+    fn push(&mut self, place: SlotIndex, event: &Event) {
+        let slot = &mut self.slots[place];
+        if slot.active {
+            if !slot.backlog.has_waiting() {
+                self.delivery.touch(place);
+            }
+            slot.backlog.push(event);
+        }
+    }
+
+    /// Offers every strategy what is waiting for it.
+    pub(crate) fn flush_all(&mut self) {
+        // The strategy that waits longest comes first. Nothing is touched meanwhile, and the memory is used again.
+        let mut touched = self.delivery.take_touched();
+        touched.drain(..).for_each(|place| self.flush(place));
+        self.delivery.return_memory(touched);
+    }
+
+    /// Looks again at what waits at this place: another instance, or none, is there.
+    pub(crate) fn touch(&mut self, place: SlotIndex) {
+        self.delivery.touch(place);
+    }
+
+    /// Offers a strategy what is waiting for it.
+    fn flush(&mut self, place: SlotIndex) {
+        while self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some() {
+            if let Err((at, offered, fault)) = self.offer(place) {
+                self.fault(place, at, offered, fault);
+            } else if self.slots[place].backlog.is_due() {
+                self.snapshot(place);
+            }
+        }
+        self.slots[place].backlog.tidy();
+    }
+
+    /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; the breach of a quota,
+    /// which a replay meets again by itself, without.
+    fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<u64>, Fault)> {
+        let most = self.batch_size.next();
+        let slot = &mut self.slots[place];
+        let fault_at = self.recorded_faults.next_of(slot.id);
+        let count = slot.next_batch(most.min(slot.batch_hint)).len();
+        let count = cut_before_fault(&slot.backlog, count, fault_at);
+        let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
+        else {
+            slot.backlog.consume(count);
+            return Ok(());
+        };
+        let batch = slot.backlog.waiting(count);
+        let (at, first) = (batch[0].ts_host, batch[0].sequence);
+        self.actions.clear();
+        let expecting = slot.counters.expecting.load(Ordering::Relaxed);
+        let timed = slot.calls.is_multiple_of(SAMPLE_EVERY) || expecting;
+        slot.calls += 1;
+        let started = if timed || slot.pause_from.is_some() {
+            (self.now_ns)()
+        } else {
+            0
+        };
+        let faults = fault_at.is_some_and(|fault_at| fault_at.offered == first);
+        if faults {
+            strategy.restore_time_limit();
+        }
+        let handled = strategy
+            .on_events(batch, book, &mut self.actions)
+            .and_then(|handled| consumed(handled, batch))
+            .map_err(|fault| (at, Some(first), fault));
+        if faults {
+            self.recorded_faults.take(slot.id);
+            return Err(handled.err().unwrap_or((at, Some(first), recorded())));
+        }
+        let handled = handled?;
+        if timed {
+            let ended = (self.now_ns)();
+            slot.counters.time(ended.saturating_sub(started), handled);
+            slot.last_call_ended = expecting.then_some(ended);
+        }
+        if let Some(from) = slot.pause_from.take() {
+            let pause_ns = started.saturating_sub(from);
+            let live = slot.settled_intent(Decision::Live { pause_ns });
+            self.output.publish(&[live]);
+        }
+        let cause = slot.backlog.waiting(count)[handled - 1];
+        if slot.shadow.is_some() {
+            self.run_shadow(place, handled);
+        }
+        let slot = &mut self.slots[place];
+        slot.last_at = cause.ts_host;
+        slot.backlog.consume(handled);
+        slot.batch_hint = self.batch_size.hint_after(slot.batch_hint, handled, count);
+        slot.count_probation(handled);
+        Counters::add(&slot.counters.events, handled);
+        if self.actions.is_empty() {
+            return Ok(());
+        }
+        self.pass_on(place, &cause)
+            .map_err(|fault| (at, None, fault))
+    }
+
+    /// Puts the decisions of a strategy into its book and onto the action ring.
+    fn pass_on(&mut self, place: SlotIndex, cause: &Event) -> Result<(), Fault> {
+        let slot = &mut self.slots[place];
+        Counters::add(&slot.counters.actions, self.actions.len());
+        self.intents.clear();
+        let mut refused = Ok(());
+        for action in &self.actions {
+            let admitted = slot.quota.admit(cause.ts_host, action);
+            if let Err(fault) = admitted.and_then(|()| intend(&mut self.portfolio, slot.id, action))
+            {
+                refused = Err(fault);
+                break;
+            }
+            let change = feed_change(cause.ts_host, place, action);
+            self.output.request_feed_change(change);
+            self.intents
+                .push(slot.intent(cause, Decision::Act(*action)));
+        }
+        self.output.publish(&self.intents);
+        refused
+    }
+
+    /// Takes a snapshot, so that less has to be offered again.
+    pub(crate) fn snapshot(&mut self, place: SlotIndex) {
+        let every = snapshot_every(self.slots.len());
+        let slot = &mut self.slots[place];
+        slot.backlog.space(every);
+        let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
+        else {
+            return;
+        };
+        match strategy.save_into(slot.backlog.spare()) {
+            Ok(Ok(())) => slot.backlog.move_base(slot.version.code.schema(), book),
+            // It cannot be recovered to here; after a fault it starts afresh.
+            Ok(Err(_)) => slot.backlog.rebase(None),
+            Err(fault) => {
+                let at = slot.last_at;
+                self.fault(place, at, None, fault);
+                self.slots[place].backlog.rebase(None);
+            }
+        }
+    }
+
+    /// Stops every strategy. The router handles their orders.
+    pub(crate) fn stop(&mut self, reason: StopReason) {
+        for slot in self.slots.iter_mut() {
+            let Some(mut strategy) = slot.strategy.take() else {
+                continue;
+            };
+            // Faults that it recovered from are past; only one that comes now is reported with its end.
+            slot.counters.forget();
+            strategy.restore_time_limit();
+            if let Err(fault) = strategy.stop(reason) {
+                slot.counters.note(&fault);
+            }
+        }
+    }
+}

@@ -1,0 +1,481 @@
+//! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
+
+use crate::intent::{AT_END, Decision, Intent};
+use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
+use crate::worker::quota::Quota;
+use crossbeam_utils::CachePadded;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tickdeck_model::{Action, Event, StrategyId, Timestamp};
+use tickdeck_portfolio::StrategyBook;
+
+/// One call in this many is timed: reading a clock costs as much as a small batch.
+pub(crate) const SAMPLE_EVERY: u64 = 16;
+
+/// Events between two snapshots of a small state.
+const SNAPSHOT_EVERY: usize = 1_024;
+
+/// Events between two snapshots where there are many strategies: a snapshot costs as much as some tens of events.
+const SNAPSHOT_WITH_MANY: usize = 128;
+
+/// Events between two snapshots of all strategies of a worker together: their backlogs then stay in a core's cache.
+const ALL_BACKLOGS: usize = 16_384;
+
+/// Events between two snapshots of a small state where a worker has so many strategies.
+pub(crate) fn snapshot_every(strategies: usize) -> usize {
+    (ALL_BACKLOGS / strategies.max(1)).clamp(SNAPSHOT_WITH_MANY, SNAPSHOT_EVERY)
+}
+
+/// Events between two snapshots of the largest state: what may have to be offered again.
+const SNAPSHOT_AT_LEAST: usize = 65_536;
+
+/// Bytes of state that are worth a snapshot that often; a larger one is taken less often.
+const SMALL_STATE: usize = 16 << 10;
+
+/// This many traps ...
+pub(crate) const MAX_TRAPS: usize = 3;
+
+/// ... within this much event time end a strategy.
+pub(crate) const TRAP_WINDOW_NS: i64 = 60_000_000_000;
+
+/// Buckets of the histogram of time per event; bucket `n` counts events below `2^n` nanoseconds.
+pub const TIME_BUCKETS: usize = 32;
+
+/// Differences that are recorded of a shadow version.
+const DIFFERENCES_KEPT: usize = 32;
+
+/// Decisions of a version and of its shadow on one event that differ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ShadowDifference {
+    /// Host time of the event.
+    pub at: Timestamp,
+    /// Its sequence.
+    pub sequence: u64,
+    /// What was sent.
+    pub sent: Vec<Action>,
+    /// What the shadow version would have sent.
+    pub shadow: Vec<Action>,
+}
+
+/// A worker's counters of a strategy, for other threads to read.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) events: AtomicU64,
+    pub(crate) actions: AtomicU64,
+    pub(crate) sampled_events: AtomicU64,
+    pub(crate) sampled_ns: AtomicU64,
+    /// Sampled calls by time per event.
+    pub(crate) times: [AtomicU64; TIME_BUCKETS],
+    pub(crate) traps: AtomicU64,
+    /// Decisions of the shadow version that were the same, and those that were not.
+    pub(crate) agreed: AtomicU64,
+    pub(crate) differed: AtomicU64,
+    /// The last differences.
+    pub(crate) differences: Mutex<VecDeque<ShadowDifference>>,
+    /// A version waits to take over: the end of every call is timed, so that the pause is exact.
+    pub(crate) expecting: AtomicBool,
+    /// The text of the last fault.
+    pub(crate) fault: Mutex<Option<String>>,
+}
+
+impl Counters {
+    pub(crate) fn add(counter: &AtomicU64, count: usize) {
+        // One writer: a plain load and store is enough, and cheaper than a locked add.
+        counter.store(
+            counter.load(Ordering::Relaxed) + count as u64,
+            Ordering::Relaxed,
+        );
+    }
+
+    /// Takes in how long a call with `events` events took.
+    pub(crate) fn time(&self, took_ns: u64, events: usize) {
+        Self::add(&self.sampled_ns, took_ns as usize);
+        Self::add(&self.sampled_events, events);
+        let each = took_ns / events.max(1) as u64;
+        let bucket = (u64::BITS - each.leading_zeros()) as usize;
+        Self::add(&self.times[bucket.min(TIME_BUCKETS - 1)], 1);
+    }
+
+    /// Records a difference.
+    pub(crate) fn record(&self, difference: ShadowDifference) {
+        let differences = &mut self.differences();
+        if differences.len() == DIFFERENCES_KEPT {
+            differences.pop_front();
+        }
+        differences.push_back(difference);
+    }
+
+    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<ShadowDifference>> {
+        self.differences
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another shadow version runs from now on.
+    pub(crate) fn begin_shadow(&self) {
+        self.agreed.store(0, Ordering::Relaxed);
+        self.differed.store(0, Ordering::Relaxed);
+        self.differences().clear();
+    }
+
+    pub(crate) fn forget(&self) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The text of the last fault.
+    pub(crate) fn last(&self) -> String {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn note(&self, fault: &Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.0.clone());
+    }
+}
+
+/// Where a strategy starts from.
+#[derive(Debug, Clone)]
+pub(crate) enum StartFrom {
+    /// `init`.
+    Start,
+    /// `restore`.
+    State(Arc<State>),
+}
+
+impl StartFrom {
+    /// Starts an instance from it.
+    pub(crate) fn begin(
+        &self,
+        code: &dyn Code,
+        book: &mut Box<StrategyBook>,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        match self {
+            Self::Start => code.start(book),
+            Self::State(state) => code.restore(book, state),
+        }
+    }
+}
+
+/// A point from which a strategy can be brought back to where it is.
+#[derive(Debug, Clone)]
+pub(crate) struct SnapshotPoint {
+    pub(crate) origin: StartFrom,
+    /// Its view of the store at that point.
+    pub(crate) book: Box<StrategyBook>,
+}
+
+impl SnapshotPoint {
+    /// Moves to another state and book; the bytes given change places with the state's, unless someone else holds it.
+    fn move_to(&mut self, schema: u32, bytes: &mut Vec<u8>, book: &StrategyBook) {
+        (*self.book).clone_from(book);
+        if let StartFrom::State(state) = &mut self.origin
+            && let Some(state) = Arc::get_mut(state)
+        {
+            state.schema = schema;
+            std::mem::swap(&mut state.bytes, bytes);
+            return;
+        }
+        let bytes = std::mem::take(bytes);
+        self.origin = StartFrom::State(Arc::new(State { schema, bytes }));
+    }
+}
+
+/// A strategy's events since its base: those it handled, and behind them those that wait for it.
+pub(crate) struct Backlog {
+    pub(crate) base: Option<SnapshotPoint>,
+    events: Vec<Event>,
+    handled: usize,
+    /// Events after which the next snapshot is due.
+    due: usize,
+    /// Events between two snapshots of a small state.
+    every: usize,
+    /// Where the next snapshot's state goes; the two change places, so that taking one allocates nothing.
+    spare: Vec<u8>,
+}
+
+impl Backlog {
+    pub(crate) fn new(base: SnapshotPoint, waiting: usize, every: usize) -> Self {
+        Self {
+            base: Some(base),
+            // What is handled up to the next snapshot, and behind it what waits.
+            events: Vec::with_capacity(every + waiting),
+            handled: 0,
+            due: every,
+            every,
+            spare: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, event: &Event) {
+        self.events.push(*event);
+    }
+
+    pub(crate) fn handled(&self) -> &[Event] {
+        &self.events[..self.handled]
+    }
+
+    pub(crate) fn all(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// The next events to offer, cut where a snapshot is due.
+    pub(crate) fn waiting(&self, most: usize) -> &[Event] {
+        let until_due = match self.base {
+            Some(_) => self.due.saturating_sub(self.handled).max(1),
+            None => usize::MAX,
+        };
+        let end = self.events.len().min(self.handled + most.min(until_due));
+        &self.events[self.handled..end]
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.handled < self.events.len()
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.handled += count;
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.base.is_some() && self.handled >= self.due
+    }
+
+    /// Forgets what was handled: `base` stands where it ended. Without one nothing is kept from now on.
+    pub(crate) fn rebase(&mut self, base: Option<SnapshotPoint>) {
+        self.base = base;
+        self.begin_again();
+    }
+
+    /// Sets the number of events between two snapshots, from the next one on.
+    pub(crate) fn space(&mut self, every: usize) {
+        self.every = every;
+    }
+
+    /// Where a state is to be saved that [`Backlog::move_base`] then takes.
+    pub(crate) fn spare(&mut self) -> &mut Vec<u8> {
+        &mut self.spare
+    }
+
+    /// As [`Backlog::rebase`], with what is in the spare as the state, and in the memory of the base before.
+    pub(crate) fn move_base(&mut self, schema: u32, book: &StrategyBook) {
+        let mut bytes = std::mem::take(&mut self.spare);
+        match &mut self.base {
+            Some(base) => base.move_to(schema, &mut bytes, book),
+            None => {
+                let bytes = std::mem::take(&mut bytes);
+                let origin = StartFrom::State(Arc::new(State { schema, bytes }));
+                let book = Box::new(book.clone());
+                self.base = Some(SnapshotPoint { origin, book });
+            }
+        }
+        // A large state is saved seldom; a second one is not worth its memory.
+        if bytes.capacity() <= SMALL_STATE {
+            self.spare = bytes;
+        }
+        self.begin_again();
+    }
+
+    /// The base stands where what was handled ended.
+    fn begin_again(&mut self) {
+        self.events.drain(..self.handled);
+        self.handled = 0;
+        let bytes = match &self.base {
+            Some(SnapshotPoint {
+                origin: StartFrom::State(state),
+                ..
+            }) => state.bytes.len(),
+            _ => 0,
+        };
+        let every = self
+            .every
+            .saturating_mul(bytes.div_ceil(SMALL_STATE).max(1));
+        self.due = every.min(SNAPSHOT_AT_LEAST);
+    }
+
+    /// Keeps everything from here on: the base must not move.
+    pub(crate) fn hold(&mut self) {
+        self.due = usize::MAX;
+    }
+
+    /// A snapshot is due as soon as may be.
+    pub(crate) fn release(&mut self) {
+        self.due = self.handled;
+    }
+
+    /// Forgets what is no longer needed.
+    pub(crate) fn tidy(&mut self) {
+        if self.base.is_none() {
+            self.events.drain(..self.handled);
+            self.handled = 0;
+        }
+    }
+
+    /// Forgets what waits: it will never be handled, and a later instance must not take it for new.
+    pub(crate) fn drop_waiting(&mut self) {
+        self.events.truncate(self.handled);
+    }
+
+    /// Forgets everything: no instance is there to handle it.
+    pub(crate) fn clear(&mut self) {
+        self.events.clear();
+        self.handled = 0;
+    }
+}
+
+/// A new version's probation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probation {
+    pub(crate) events_left: u64,
+    pub(crate) length_ns: i64,
+    /// From its first event on.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Probation {
+    pub(crate) fn new(policy: &SwapPolicy) -> Self {
+        Self {
+            events_left: policy.trial_events.max(1),
+            length_ns: policy.trial_ns,
+            until: None,
+        }
+    }
+}
+
+/// The version before, and its state.
+pub(crate) struct Previous {
+    pub(crate) version: Version,
+    /// Dropped when the probation is over: by then it is old.
+    pub(crate) state: Option<StartFrom>,
+    /// The events that it had handled since that state.
+    pub(crate) since: Vec<Event>,
+}
+
+/// A shadow version: it handles the same events, and nothing of it is sent.
+pub(crate) struct Shadow {
+    pub(crate) version: Version,
+    pub(crate) strategy: Box<dyn Strategy>,
+}
+
+/// A strategy on its worker.
+pub(crate) struct Slot {
+    pub(crate) id: StrategyId,
+    /// None: it ended, or waits to be rolled back.
+    pub(crate) strategy: Option<Box<dyn Strategy>>,
+    pub(crate) version: Version,
+    pub(crate) previous: Option<Previous>,
+    pub(crate) probation: Option<Probation>,
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) backlog: Backlog,
+    pub(crate) counters: Arc<CachePadded<Counters>>,
+    pub(crate) calls: u64,
+    pub(crate) quota: Quota,
+    /// Whether it still gets events: until it ended.
+    pub(crate) active: bool,
+    pub(crate) traps: VecDeque<Timestamp>,
+    /// When the last event was that it handled.
+    pub(crate) last_at: Timestamp,
+    /// When the last call before a swap ended, until the first one after it.
+    pub(crate) pause_from: Option<u64>,
+    pub(crate) last_call_ended: Option<u64>,
+    /// The cause of the last action and how many it caused, to number the next.
+    pub(crate) last_cause: (u64, u32),
+    /// Numbers what counts from the end of a window.
+    pub(crate) settled: u32,
+    /// Most events that it is offered next.
+    pub(crate) batch_hint: usize,
+}
+
+impl Slot {
+    /// Whether it still gets events.
+    pub(super) const fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Whether it waits to be rolled back.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.active && self.strategy.is_none()
+    }
+
+    /// The next batch: at most `most` events, cut where a snapshot is due or a probation ends.
+    pub(crate) fn next_batch(&mut self, most: usize) -> &[Event] {
+        let Some(probation) = &mut self.probation else {
+            return self.backlog.waiting(most);
+        };
+        let most = most.min(usize::try_from(probation.events_left).unwrap_or(usize::MAX));
+        let batch = self.backlog.waiting(most);
+        let first = batch.first().map_or(0, |event| event.ts_host);
+        let until = *probation
+            .until
+            .get_or_insert(first.saturating_add(probation.length_ns));
+        let within = batch.partition_point(|event| event.ts_host < until);
+        if within > 0 {
+            return &self.backlog.waiting(most)[..within];
+        }
+        self.end_probation();
+        self.backlog.waiting(most.max(1))
+    }
+
+    /// Counts events of a probation that were handled without a fault.
+    pub(crate) fn count_probation(&mut self, consumed: usize) {
+        if let Some(probation) = &mut self.probation {
+            probation.events_left = probation.events_left.saturating_sub(consumed as u64);
+            if probation.events_left == 0 {
+                self.end_probation();
+            }
+        }
+    }
+
+    pub(crate) fn end_probation(&mut self) {
+        if self.probation.take().is_some() {
+            self.backlog.release();
+            if let Some(previous) = &mut self.previous {
+                (previous.state, previous.since) = (None, Vec::new());
+            }
+        }
+    }
+
+    /// Notes a fault; returns whether it was one too many.
+    pub(crate) fn trapped(&mut self, at: Timestamp) -> bool {
+        Counters::add(&self.counters.traps, 1);
+        self.traps.push_back(at);
+        while self
+            .traps
+            .front()
+            .is_some_and(|first| at.saturating_sub(*first) >= TRAP_WINDOW_NS)
+        {
+            self.traps.pop_front();
+        }
+        self.traps.len() >= MAX_TRAPS
+    }
+
+    pub(crate) fn intent(&mut self, cause: &Event, decision: Decision) -> Intent {
+        let (cause, at) = (cause.sequence, cause.ts_host);
+        let ordinal = if self.last_cause.0 == cause {
+            self.last_cause.1 + 1
+        } else {
+            0
+        };
+        self.last_cause = (cause, ordinal);
+        Intent {
+            cause,
+            at,
+            strategy: self.id,
+            ordinal,
+            decision,
+        }
+    }
+
+    /// An intent that counts from the end of the window, because its place within the window depends on how batches were
+    /// cut.
+    pub(crate) fn settled_intent(&mut self, decision: Decision) -> Intent {
+        self.settled = self.settled.wrapping_add(1);
+        Intent {
+            cause: AT_END,
+            at: Timestamp::MAX,
+            strategy: self.id,
+            ordinal: self.settled,
+            decision,
+        }
+    }
+}

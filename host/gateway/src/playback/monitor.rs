@@ -1,0 +1,139 @@
+//! Progress and faults of a capture, visible from outside while it plays.
+
+use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Damaged lines that are described; further ones are only counted.
+const MAX_PROBLEMS: usize = 100;
+
+/// A line that was skipped, or whose time was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineProblem {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// The problem.
+    pub problem: String,
+}
+
+impl std::fmt::Display for LineProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.problem)
+    }
+}
+
+/// Counts so far. With `preload`, the whole capture at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PlaybackStats {
+    /// Bytes read of the files, as stored on disk.
+    pub read_bytes: u64,
+    /// Their length.
+    pub total_bytes: u64,
+    /// Lines read.
+    pub lines: u64,
+    /// Lines skipped because they could not be read.
+    pub damaged: u64,
+    /// Lines of kinds or symbols that are not played.
+    pub ignored: u64,
+    /// Lines whose time is before that of the line before; they play at that line's time.
+    pub time_went_back: u64,
+    /// Gaps in the depth stream.
+    pub gaps: u64,
+    /// Depth lines that repeated known ids.
+    pub duplicates: u64,
+    /// Sizes of levels that were finer than the instrument's scale and cut down to it.
+    pub cut_sizes: u64,
+    /// The first damaged lines.
+    pub problems: Vec<LineProblem>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    read_bytes: AtomicU64,
+    total_bytes: AtomicU64,
+    lines: AtomicU64,
+    damaged: AtomicU64,
+    ignored: AtomicU64,
+    time_went_back: AtomicU64,
+    gaps: AtomicU64,
+    duplicates: AtomicU64,
+    cut_sizes: AtomicU64,
+    problems: Mutex<Vec<LineProblem>>,
+}
+
+/// The counters that advance by one.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Count {
+    Line,
+    Ignored,
+    TimeWentBack,
+    Gap,
+    Duplicate,
+}
+
+/// A handle on the counters of one capture.
+#[derive(Debug, Clone, Default)]
+pub struct PlaybackMonitor(Arc<Counters>);
+
+impl PlaybackMonitor {
+    /// The counts as they are now.
+    pub fn stats(&self) -> PlaybackStats {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        PlaybackStats {
+            read_bytes: load(&self.0.read_bytes),
+            total_bytes: load(&self.0.total_bytes),
+            lines: load(&self.0.lines),
+            damaged: load(&self.0.damaged),
+            ignored: load(&self.0.ignored),
+            time_went_back: load(&self.0.time_went_back),
+            gaps: load(&self.0.gaps),
+            duplicates: load(&self.0.duplicates),
+            cut_sizes: load(&self.0.cut_sizes),
+            problems: self
+                .0
+                .problems
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        }
+    }
+
+    pub(super) fn set_total_bytes(&self, bytes: u64) {
+        self.0.total_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_bytes(&self, bytes: u64) {
+        self.0.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_cut_sizes(&self, sizes: u64) {
+        if sizes > 0 {
+            self.0.cut_sizes.fetch_add(sizes, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn count(&self, what: Count) {
+        let counter = match what {
+            Count::Line => &self.0.lines,
+            Count::Ignored => &self.0.ignored,
+            Count::TimeWentBack => &self.0.time_went_back,
+            Count::Gap => &self.0.gaps,
+            Count::Duplicate => &self.0.duplicates,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn damaged(&self, problem: LineProblem) {
+        self.0.damaged.fetch_add(1, Ordering::Relaxed);
+        let mut problems = self
+            .0
+            .problems
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if problems.len() < MAX_PROBLEMS {
+            problems.push(problem);
+        }
+    }
+}

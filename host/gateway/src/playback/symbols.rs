@@ -1,0 +1,167 @@
+//! Finds the symbols of a file, and their scales, in its head.
+//!
+//! Binance prints every number with eight decimal digits. A symbol that is neither configured nor known gets the scales
+//! that the head's numbers need once trailing zeros are cut, and a tick and lot of one unit at them. A later number
+//! that is finer makes its line a damaged one, whose message says so: then configure the symbol.
+
+use super::config::SymbolTerms;
+use super::lines::{Lines, split};
+use super::monitor::PlaybackMonitor;
+use crate::binance::{Decoder, Frame, Levels, Symbol, TimeUnit};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use tickdeck_engine::port::GatewayError;
+
+/// Lines read.
+const HEAD_LINES: u64 = 5_000;
+/// Digits Binance prints.
+const PRINTED_SCALE: u8 = 8;
+
+/// A capture file and its symbols.
+#[derive(Debug, Clone)]
+pub(super) struct CaptureFile {
+    pub(super) path: PathBuf,
+    /// Length on disk.
+    pub(super) bytes: u64,
+    /// In order of first appearance.
+    pub(super) symbols: Vec<SymbolTerms>,
+}
+
+#[derive(Debug)]
+struct Found {
+    name: String,
+    price_scale: u8,
+    size_scale: u8,
+}
+
+/// Reads the head of a file.
+///
+/// # Errors
+/// The file cannot be read, has no frame there, or the currencies of a symbol cannot be derived from its name.
+pub(super) fn read_symbols(
+    path: &Path,
+    configured: &[SymbolTerms],
+    time_unit: TimeUnit,
+) -> Result<CaptureFile, GatewayError> {
+    let problem = |problem: String| GatewayError::Source {
+        source_name: path.display().to_string(),
+        problem,
+    };
+    let bytes = std::fs::metadata(path)
+        .map_err(|error| problem(format!("cannot be read: {error}")))?
+        .len();
+    let found = find_symbols(path, time_unit)?;
+    if found.is_empty() {
+        return Err(problem(format!(
+            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local nanoseconds> <json>`"
+        )));
+    }
+    let terms = |found: &Found| {
+        let configured = configured
+            .iter()
+            .find(|terms| terms.name == found.name)
+            .cloned();
+        configured
+            .or_else(|| SymbolTerms::known(&found.name))
+            .or_else(|| SymbolTerms::of_scales(&found.name, found.price_scale, found.size_scale))
+            .ok_or_else(|| {
+                problem(format!(
+                    "the currencies of `{}` are not known; configure the symbol",
+                    found.name
+                ))
+            })
+    };
+    let symbols = found.iter().map(terms).collect::<Result<_, _>>()?;
+    Ok(CaptureFile {
+        path: path.to_owned(),
+        bytes,
+        symbols,
+    })
+}
+
+fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayError> {
+    let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
+    let mut found: Vec<Found> = Vec::new();
+    let mut levels = Levels::default();
+    while lines.number() < HEAD_LINES {
+        // A file broken within its head still plays up to there.
+        let Ok(Some(line)) = lines.next() else { break };
+        let Ok((_, json)) = split(line) else { continue };
+        let Some(name) = symbol_of(json) else {
+            continue;
+        };
+        let symbol = Symbol {
+            name: name.clone(),
+            price_scale: PRINTED_SCALE,
+            size_scale: PRINTED_SCALE,
+        };
+        let Ok(frame) = Decoder::new(vec![symbol], time_unit).decode(json, &mut levels) else {
+            continue;
+        };
+        let at = found
+            .iter()
+            .position(|found| found.name == name)
+            .unwrap_or_else(|| {
+                found.push(Found {
+                    name,
+                    price_scale: 0,
+                    size_scale: 0,
+                });
+                found.len() - 1
+            });
+        widen(&mut found[at], &frame, &levels);
+    }
+    Ok(found)
+}
+
+/// The symbol a frame names.
+fn symbol_of(json: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        s: Option<&'a str>,
+        #[serde(borrow)]
+        data: Option<Inner<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        s: Option<&'a str>,
+    }
+    let named: Named<'_> = serde_json::from_slice(json).ok()?;
+    named
+        .s
+        .or(named.data.and_then(|data| data.s))
+        .map(str::to_owned)
+}
+
+fn widen(found: &mut Found, frame: &Frame, levels: &Levels) {
+    let mut see = |price: i64, size: i64| {
+        found.price_scale = found.price_scale.max(digits(price));
+        found.size_scale = found.size_scale.max(digits(size));
+    };
+    match frame {
+        Frame::Trade(trade) => see(trade.price.0, trade.size.0),
+        Frame::BookTicker(ticker) => [ticker.bid, ticker.ask]
+            .iter()
+            .for_each(|(price, size)| see(price.0, size.0)),
+        Frame::Depth(_) | Frame::Snapshot(_) => {
+            levels
+                .bids
+                .iter()
+                .chain(&levels.asks)
+                .for_each(|(price, size)| see(price.0, size.0));
+        }
+    }
+}
+
+/// Decimal digits that a number at the printed scale needs.
+fn digits(units: i64) -> u8 {
+    let mut digits = if units == 0 { 0 } else { PRINTED_SCALE };
+    let mut units = units;
+    while digits > 0 && units % 10 == 0 {
+        units /= 10;
+        digits -= 1;
+    }
+    digits
+}

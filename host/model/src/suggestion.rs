@@ -1,0 +1,29 @@
+//! "Did you mean": suggests a known name for a mistyped one.
+
+/// Returns the candidate nearest to `name`, if one is near enough to have been meant. Case does not matter.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |candidate: &str| {
+        strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
+    };
+    let (best, candidate) = candidates
+        .into_iter()
+        .map(|candidate| (distance(candidate), candidate))
+        .min_by_key(|(distance, _)| *distance)?;
+    let tolerated = 1 + name.chars().count().max(candidate.chars().count()) / 4;
+    (best <= tolerated).then_some(candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_near_name_is_suggested() {
+        let names = ["max_notional", "collar_bps", "allow"];
+        assert_eq!(nearest("max_notinal", names), Some("max_notional"));
+        assert_eq!(nearest("colar_bps", names), Some("collar_bps"));
+        assert_eq!(nearest("Allow", names), Some("allow"));
+        assert_eq!(nearest("leverage", names), None);
+        assert_eq!(nearest("x", []), None);
+    }
+}

@@ -1,0 +1,481 @@
+//! The binary form of records.
+//!
+//! Frequent records have a fixed layout, little-endian; rare ones are JSON, so that they can be read without this code.
+
+use anyhow::{Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tickdeck_engine::port::State;
+use tickdeck_engine::{
+    AppliedAction, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
+};
+use tickdeck_journal::unix_ns;
+use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
+
+/// The kinds of record, in both reels. A number is never used for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum RecordKind {
+    /// The run's manifest in JSON, [`RunManifest`](crate::RunManifest). The first record of both reels.
+    Session = 1,
+    /// An event, in its canonical layout.
+    Event = 2,
+    /// An action that was carried out.
+    Applied = 3,
+    /// A command that was sent to the venue.
+    Sent = 4,
+    /// A strategy's state.
+    Saved = 5,
+    /// Any other effect of the kernel, in JSON.
+    Effect = 6,
+    /// The clean end of the run.
+    End = 7,
+    /// Everything that was done before some position is on the reel. Since schema 2.
+    Mark = 8,
+}
+
+impl RecordKind {
+    /// Returns the kind with this number.
+    pub const fn of(number: u16) -> Option<Self> {
+        Some(match number {
+            1 => Self::Session,
+            2 => Self::Event,
+            3 => Self::Applied,
+            4 => Self::Sent,
+            5 => Self::Saved,
+            6 => Self::Effect,
+            7 => Self::End,
+            8 => Self::Mark,
+            _ => return None,
+        })
+    }
+}
+
+/// A record of the actions reel.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionsRecord {
+    /// An effect of the kernel, and its position.
+    Effect(u64, Effect),
+    /// A command that was sent, its position, and the wall time in nanoseconds since 1970.
+    Sent(u64, Effect, i64),
+    /// The run's manifest.
+    Session,
+    /// The clean end of the run.
+    End,
+    /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
+    Mark(u64, u64),
+}
+
+/// Bytes of an action's record.
+const APPLIED: usize = 48 + Action::SIZE;
+/// Bytes of a command's record.
+const SENT: usize = 48;
+/// Bytes before a state's own.
+const SAVED: usize = 16;
+
+/// Appends an effect to `out`.
+pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> RecordKind {
+    match effect {
+        Effect::Applied(applied) => {
+            out.extend(position.to_le_bytes());
+            out.extend(applied.cause.to_le_bytes());
+            out.extend(applied.at.to_le_bytes());
+            out.extend(applied.leaves_at.to_le_bytes());
+            out.extend(applied.strategy.0.to_le_bytes());
+            out.extend(applied.ordinal.to_le_bytes());
+            out.extend(u64::from(applied.late).to_le_bytes());
+            out.extend(applied.action.to_bytes());
+            RecordKind::Applied
+        }
+        Effect::Sent { at, order, what } => {
+            out.extend(position.to_le_bytes());
+            out.extend(at.to_le_bytes());
+            out.extend(order.number.to_le_bytes());
+            out.extend(u64::from(order.strategy.0).to_le_bytes());
+            out.extend((*what as u64).to_le_bytes());
+            out.extend(unix_ns().to_le_bytes());
+            RecordKind::Sent
+        }
+        Effect::Saved { strategy, state } => {
+            out.extend(position.to_le_bytes());
+            out.extend(strategy.0.to_le_bytes());
+            out.extend(state.schema.to_le_bytes());
+            out.extend(&state.bytes);
+            RecordKind::Saved
+        }
+        other => {
+            let text = serde_json::to_vec(&(position, RareEffect::of(other)));
+            out.extend(text.unwrap_or_default());
+            RecordKind::Effect
+        }
+    }
+}
+
+/// Returns the payload of a mark.
+pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&position.to_le_bytes());
+    bytes[8..].copy_from_slice(&machine.to_le_bytes());
+    bytes
+}
+
+/// Parses a record of the actions reel.
+///
+/// # Errors
+/// The payload is malformed, or of a newer version.
+pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
+    match RecordKind::of(kind) {
+        Some(RecordKind::Session) => Ok(ActionsRecord::Session),
+        Some(RecordKind::End) => Ok(ActionsRecord::End),
+        Some(RecordKind::Mark) => {
+            ensure!(payload.len() == 16, "a mark has {} bytes", payload.len());
+            let mut fields = Fields(payload);
+            Ok(ActionsRecord::Mark(fields.u64(), fields.u64()))
+        }
+        Some(RecordKind::Applied) => {
+            ensure!(
+                payload.len() == APPLIED,
+                "an action has {} bytes",
+                payload.len()
+            );
+            let mut fields = Fields(payload);
+            let position = fields.u64();
+            let applied = AppliedAction {
+                cause: fields.u64(),
+                at: fields.u64().cast_signed(),
+                leaves_at: fields.u64().cast_signed(),
+                strategy: StrategyId(fields.u32()),
+                ordinal: fields.u32(),
+                late: fields.u64() != 0,
+                action: Action::from_bytes(&fields.take())?,
+            };
+            Ok(ActionsRecord::Effect(position, Effect::Applied(applied)))
+        }
+        Some(RecordKind::Sent) => {
+            ensure!(
+                payload.len() == SENT,
+                "a command has {} bytes",
+                payload.len()
+            );
+            let mut fields = Fields(payload);
+            let position = fields.u64();
+            let at = fields.u64().cast_signed();
+            let number = fields.u64();
+            let strategy = StrategyId(u32::try_from(fields.u64())?);
+            let what = match fields.u64() {
+                0 => SentKind::Submit,
+                1 => SentKind::Modify,
+                2 => SentKind::Cancel,
+                other => bail!("a command of kind {other}"),
+            };
+            let order = ClientOrderId { strategy, number };
+            let wall = fields.u64().cast_signed();
+            Ok(ActionsRecord::Sent(
+                position,
+                Effect::Sent { at, order, what },
+                wall,
+            ))
+        }
+        Some(RecordKind::Saved) => {
+            ensure!(
+                payload.len() >= SAVED,
+                "a state has {} bytes",
+                payload.len()
+            );
+            let mut fields = Fields(payload);
+            let position = fields.u64();
+            let strategy = StrategyId(fields.u32());
+            let schema = fields.u32();
+            let bytes = fields.0.to_vec();
+            let state = State { schema, bytes };
+            Ok(ActionsRecord::Effect(
+                position,
+                Effect::Saved { strategy, state },
+            ))
+        }
+        Some(RecordKind::Effect) => {
+            let (position, rare): (u64, RareEffect) = serde_json::from_slice(payload)?;
+            Ok(ActionsRecord::Effect(position, rare.effect()?))
+        }
+        Some(RecordKind::Event) | None => bail!("a record of kind {kind}"),
+    }
+}
+
+/// Fixed fields in order; the length has been checked.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (taken, rest) = self.0.split_first_chunk().unwrap_or((&[0; N], &[]));
+        self.0 = rest;
+        *taken
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+}
+
+/// The JSON form of rare effects.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "did", rename_all = "kebab-case")]
+enum RareEffect {
+    Settled {
+        at: Timestamp,
+        strategy: u32,
+        outcome: RecordedOutcome,
+    },
+    Operated {
+        at: Timestamp,
+        order: RecordedCommand,
+        strategy: Option<u32>,
+    },
+    GaveUp {
+        at: Timestamp,
+        strategy: u32,
+    },
+    #[serde(rename = "seat")]
+    Start {
+        at: Timestamp,
+        strategy: u32,
+        name: String,
+        allocation: Vec<(u32, i64)>,
+        next_order: u64,
+        last_order: u64,
+        #[serde(rename = "recipe")]
+        spec: String,
+    },
+    Swap {
+        at: Timestamp,
+        strategy: u32,
+        #[serde(rename = "recipe")]
+        spec: String,
+    },
+    Promote {
+        at: Timestamp,
+        strategy: u32,
+    },
+    RollBack {
+        at: Timestamp,
+        strategy: u32,
+    },
+    Remove {
+        at: Timestamp,
+        strategy: u32,
+    },
+    Refused {
+        why: String,
+    },
+    Halted {
+        problem: String,
+        denied: u32,
+    },
+    Kept,
+    Asked,
+    Stopping {
+        at: Timestamp,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RecordedOutcome {
+    /// With the first sequence of the batch.
+    Fenced(Option<u64>),
+    Recovered,
+    Ended,
+    #[serde(rename = "trial-failed")]
+    ProbationFailed,
+    #[serde(rename = "beside-failed")]
+    ShadowFailed,
+    Live,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RecordedCommand {
+    Pause,
+    Reduce,
+    Resume,
+    Kill,
+}
+
+impl RareEffect {
+    fn of(effect: &Effect) -> Self {
+        match effect {
+            Effect::Settled {
+                at,
+                strategy,
+                outcome,
+            } => Self::Settled {
+                at: *at,
+                strategy: strategy.0,
+                outcome: RecordedOutcome::of(*outcome),
+            },
+            Effect::Operated { at, order } => {
+                let (order, strategy) = match order {
+                    OperatorCommand::Pause(who) => (RecordedCommand::Pause, *who),
+                    OperatorCommand::Reduce(who) => (RecordedCommand::Reduce, *who),
+                    OperatorCommand::Resume(who) => (RecordedCommand::Resume, *who),
+                    OperatorCommand::Kill => (RecordedCommand::Kill, None),
+                };
+                Self::Operated {
+                    at: *at,
+                    order,
+                    strategy: strategy.map(|id| id.0),
+                }
+            }
+            Effect::GaveUp { at, strategy } => Self::GaveUp {
+                at: *at,
+                strategy: strategy.0,
+            },
+            Effect::Changed { at, what } => Self::change(*at, what),
+            Effect::Refused { why } => Self::Refused { why: why.clone() },
+            Effect::Halted { problem, denied } => Self::Halted {
+                problem: problem.clone(),
+                denied: *denied,
+            },
+            Effect::Asked => Self::Asked,
+            Effect::Stopping { at } => Self::Stopping { at: *at },
+            // The first three have a fixed layout.
+            Effect::Applied(_) | Effect::Sent { .. } | Effect::Saved { .. } | Effect::Kept => {
+                Self::Kept
+            }
+        }
+    }
+
+    fn change(at: Timestamp, what: &RecordedChange) -> Self {
+        let strategy = what.strategy().0;
+        match what {
+            RecordedChange::Start {
+                name,
+                allocation,
+                next_order,
+                last_order,
+                spec,
+                ..
+            } => Self::Start {
+                at,
+                strategy,
+                name: name.clone(),
+                allocation: allocation.iter().map(|(id, sum)| (id.0, sum.0)).collect(),
+                next_order: *next_order,
+                last_order: *last_order,
+                spec: spec.to_string(),
+            },
+            RecordedChange::Swap { spec, .. } => Self::Swap {
+                at,
+                strategy,
+                spec: spec.to_string(),
+            },
+            RecordedChange::Promote(_) => Self::Promote { at, strategy },
+            RecordedChange::RollBack(_) => Self::RollBack { at, strategy },
+            RecordedChange::Remove(_) => Self::Remove { at, strategy },
+        }
+    }
+
+    fn effect(self) -> Result<Effect> {
+        Ok(match self {
+            Self::Settled {
+                at,
+                strategy,
+                outcome,
+            } => Effect::Settled {
+                at,
+                strategy: StrategyId(strategy),
+                outcome: outcome.outcome(),
+            },
+            Self::Operated {
+                at,
+                order,
+                strategy,
+            } => {
+                let who = strategy.map(StrategyId);
+                let order = match order {
+                    RecordedCommand::Pause => OperatorCommand::Pause(who),
+                    RecordedCommand::Reduce => OperatorCommand::Reduce(who),
+                    RecordedCommand::Resume => OperatorCommand::Resume(who),
+                    RecordedCommand::Kill => OperatorCommand::Kill,
+                };
+                Effect::Operated { at, order }
+            }
+            Self::GaveUp { at, strategy } => Effect::GaveUp {
+                at,
+                strategy: StrategyId(strategy),
+            },
+            Self::Refused { why } => Effect::Refused { why },
+            Self::Halted { problem, denied } => Effect::Halted { problem, denied },
+            Self::Kept => Effect::Kept,
+            Self::Asked => Effect::Asked,
+            Self::Stopping { at } => Effect::Stopping { at },
+            change => {
+                let (at, what) = change.changed()?;
+                Effect::Changed { at, what }
+            }
+        })
+    }
+
+    /// Converts a change of the running strategies.
+    fn changed(self) -> Result<(Timestamp, RecordedChange)> {
+        Ok(match self {
+            Self::Start {
+                at,
+                strategy,
+                name,
+                allocation,
+                next_order,
+                last_order,
+                spec,
+            } => {
+                let sums = allocation.into_iter();
+                let what = RecordedChange::Start {
+                    strategy: StrategyId(strategy),
+                    name,
+                    allocation: sums
+                        .map(|(id, sum)| (CurrencyId(id), Amount(sum)))
+                        .collect(),
+                    next_order,
+                    last_order,
+                    spec: Arc::from(spec),
+                };
+                (at, what)
+            }
+            Self::Swap { at, strategy, spec } => {
+                let (strategy, spec) = (StrategyId(strategy), Arc::from(spec));
+                (at, RecordedChange::Swap { strategy, spec })
+            }
+            Self::Promote { at, strategy } => (at, RecordedChange::Promote(StrategyId(strategy))),
+            Self::RollBack { at, strategy } => (at, RecordedChange::RollBack(StrategyId(strategy))),
+            Self::Remove { at, strategy } => (at, RecordedChange::Remove(StrategyId(strategy))),
+            other => bail!("{other:?} is no change"),
+        })
+    }
+}
+
+impl RecordedOutcome {
+    const fn of(outcome: StrategyOutcome) -> Self {
+        match outcome {
+            StrategyOutcome::Faulted(offered) => Self::Fenced(offered),
+            StrategyOutcome::Recovered => Self::Recovered,
+            StrategyOutcome::Ended => Self::Ended,
+            StrategyOutcome::ProbationFailed => Self::ProbationFailed,
+            StrategyOutcome::ShadowFailed => Self::ShadowFailed,
+            StrategyOutcome::Live => Self::Live,
+        }
+    }
+
+    const fn outcome(self) -> StrategyOutcome {
+        match self {
+            Self::Fenced(offered) => StrategyOutcome::Faulted(offered),
+            Self::Recovered => StrategyOutcome::Recovered,
+            Self::Ended => StrategyOutcome::Ended,
+            Self::ProbationFailed => StrategyOutcome::ProbationFailed,
+            Self::ShadowFailed => StrategyOutcome::ShadowFailed,
+            Self::Live => StrategyOutcome::Live,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The data folder of a deck: interned names, order numbers, the kill latch, and the lock of the one host that may use it. All but
+//! the lock survive the end of the machine.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{File, TryLockError};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use tickdeck_engine::port::ORDERS_PER_RUN;
+use tickdeck_journal::atomic_file::{create_folder, install, remove, sync_entry};
+use tickdeck_journal::sealed::{seal, unseal};
+use tickdeck_model::{OrderNumber, Registry};
+
+/// The lock of the running host; it contains the host's process number.
+pub const LOCK: &str = "lock";
+/// The interned names.
+pub const IDS: &str = "ids";
+/// The operator's grants.
+pub const GRANTS: &str = "grants.toml";
+/// The kill latch, which exists while the kill switch is on.
+pub const KILLED: &str = "killed";
+/// The first order number that no run has reserved.
+pub const ORDERS: &str = "orders";
+
+/// An open data folder; the lock is held until it is dropped.
+#[derive(Debug)]
+pub struct Data {
+    folder: PathBuf,
+    lock: File,
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        // The lock ends with the process; a number that is left after a crash does no harm.
+        let _ = self.lock.set_len(0);
+    }
+}
+
+impl Data {
+    /// Opens a data folder for this host alone, and creates it if necessary.
+    ///
+    /// # Errors
+    /// Another host holds the folder, or it can't be written.
+    pub fn open(folder: PathBuf) -> Result<Self> {
+        create_folder(&folder)?;
+        let path = folder.join(LOCK);
+        let mut lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                // Only to name the holder; the refusal stands without it.
+                let _ = lock.read_to_string(&mut text);
+                let holder = text.lines().next().unwrap_or_default();
+                let holder = match holder.is_empty() {
+                    true => String::new(),
+                    false => format!(", process {holder}"),
+                };
+                bail!(
+                    "another tickdeck runs this deck{holder}: it holds {}; stop it first",
+                    path.display()
+                );
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+            }
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let holder = seal(&format!("{}\n", std::process::id()));
+        lock.write_all(holder.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { folder, lock })
+    }
+
+    /// Returns the interned names of this folder; an empty registry for a new folder.
+    ///
+    /// # Errors
+    /// The file can't be read or is damaged: numbers in saved states would be misread, so nothing may start.
+    pub fn ids(&self) -> Result<Registry> {
+        let path = self.folder.join(IDS);
+        let Some(text) = read(&path)? else {
+            return Ok(Registry::new());
+        };
+        Registry::from_text(&text).with_context(|| {
+            format!(
+                "cannot use {}: restore it from a backup, or start with an empty data folder",
+                path.display()
+            )
+        })
+    }
+
+    /// Writes the interned names if they changed. Must be done before any strategy runs with them.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn keep_ids(&self, registry: &Registry) -> Result<()> {
+        let (path, text) = (self.folder.join(IDS), seal(&registry.to_text()));
+        if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+            // It may stand there because an earlier start was ended before its last step.
+            return Ok(sync_entry(&path)?);
+        }
+        Ok(install(&path, text.as_bytes())?)
+    }
+
+    /// Reserves order numbers for this run and returns the first. The reservation is durable before any number is used, so that no
+    /// number is used twice, whatever ends a run or the machine.
+    ///
+    /// # Errors
+    /// The file can't be read or written, or is damaged: guessing could use a number again.
+    pub fn reserve_orders(&self) -> Result<OrderNumber> {
+        let path = self.folder.join(ORDERS);
+        let first: OrderNumber = match read(&path)? {
+            Some(text) => text.trim().parse().with_context(|| {
+                format!(
+                    "cannot use {}: it must contain the first order number that was never used",
+                    path.display()
+                )
+            })?,
+            None => 1,
+        };
+        let next = first
+            .checked_add(ORDERS_PER_RUN)
+            .with_context(|| format!("{} has run out of order numbers", path.display()))?;
+        install(&path, seal(&format!("{next}\n")).as_bytes())?;
+        Ok(first)
+    }
+
+    /// Returns the path of the folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns whether the kill switch is on.
+    pub fn killed(&self) -> bool {
+        self.latch().exists()
+    }
+
+    /// Returns the path of the kill latch, which exists while the kill switch is on.
+    pub fn latch(&self) -> PathBuf {
+        self.folder.join(KILLED)
+    }
+
+    /// Turns the kill switch off.
+    ///
+    /// # Errors
+    /// The latch can't be removed, or not durably; the error says whether it still stands.
+    pub fn clear_kill(&self) -> Result<()> {
+        Ok(remove(&self.latch())?)
+    }
+}
+
+/// Reads a text file of the data folder, if it exists.
+fn read(path: &Path) -> Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(unseal(path, &bytes)?.0.to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Turns the kill switch on for every later start, until the latch is removed.
+///
+/// # Errors
+/// The latch can't be written, or not durably; the error says whether it stands.
+pub fn latch_kill(latch: &Path) -> Result<()> {
+    Ok(install(
+        latch,
+        b"killed by the operator; `tickdeck run --clear-kill` lifts it\n",
+    )?)
+}

@@ -1,0 +1,19 @@
+//! Names on disk, and the version of the records.
+
+/// Version of the records' meaning. It is written into every segment; records of an older version are read for ever.
+pub const SCHEMA: u16 = 2;
+
+/// The reel of events.
+pub const EVENTS: &str = "events";
+
+/// The reel of actions.
+pub const ACTIONS: &str = "actions";
+
+/// The command in the manifest of a run that was imported from tables.
+pub const IMPORTED: &str = "import";
+
+/// The folder of the runs in a data folder.
+pub(crate) const REELS: &str = "reels";
+
+/// The folder of the modules in a data folder.
+pub(crate) const MODULES: &str = "modules";

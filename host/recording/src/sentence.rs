@@ -1,0 +1,30 @@
+//! Errors as text.
+
+/// Returns an error with its causes as one sentence. A cause that the text before it contains is left out.
+pub fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text += &format!(": {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_stated_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("a.wasm: cannot be read: no such file")
+            .context("cannot check");
+        assert_eq!(
+            sentence(&error),
+            "cannot check: a.wasm: cannot be read: no such file"
+        );
+    }
+}

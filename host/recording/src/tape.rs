@@ -1,0 +1,138 @@
+//! The tape of a recorded run, for a replay.
+
+use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::layout::{ACTIONS, EVENTS};
+use crate::manifest::VersionSpec;
+use crate::sentence::sentence;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use tickdeck_engine::port::Version;
+use tickdeck_engine::{Effect, Tape, TapeError};
+use tickdeck_journal::Reader;
+use tickdeck_model::Event;
+
+/// Makes the versions that a reel names, so that this crate needs no strategy host.
+pub trait VersionFactory: Send {
+    /// Makes the version of strategy `name` that `spec` describes.
+    ///
+    /// # Errors
+    /// The module does not exist, or can't be loaded.
+    fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version>;
+}
+
+/// The tape of a recorded run.
+pub struct ReelTape {
+    folder: PathBuf,
+    events: Reader,
+    actions: Reader,
+    versions: Box<dyn VersionFactory>,
+    until: u64,
+    next: u64,
+    /// Whether an effect behind `until` was seen.
+    cut: bool,
+}
+
+impl ReelTape {
+    /// Opens the reels in `folder`; `versions` makes the versions that they name.
+    ///
+    /// # Errors
+    /// A reel does not exist, or is damaged.
+    pub fn open(folder: &Path, versions: Box<dyn VersionFactory>) -> Result<Self> {
+        let (mut events, actions) = (
+            Reader::open(folder, EVENTS)?,
+            Reader::open(folder, ACTIONS)?,
+        );
+        // The manifest was read by the caller, who made `versions`.
+        let _ = events.next()?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            events,
+            actions,
+            versions,
+            until: u64::MAX,
+            next: 0,
+            cut: false,
+        })
+    }
+
+    /// Ends the tape before this event, as if the run had been interrupted there.
+    pub fn until(mut self, event: Option<u64>) -> Self {
+        self.until = event.unwrap_or(u64::MAX);
+        self
+    }
+
+    /// Returns the sequence of the next event.
+    pub const fn next_event(&self) -> u64 {
+        self.next
+    }
+
+    fn read_events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<()> {
+        for _ in 0..most {
+            if self.next >= self.until {
+                break;
+            }
+            let Some(record) = self.events.next()? else {
+                break;
+            };
+            anyhow::ensure!(
+                record.kind == RecordKind::Event as u16,
+                "record {} of the events reel is of kind {}",
+                record.index,
+                record.kind
+            );
+            let event = Event::from_bytes(record.payload)
+                .with_context(|| format!("record {} of the events reel", record.index))?;
+            self.next += 1;
+            out.push(event);
+        }
+        Ok(())
+    }
+
+    fn read_effect(&mut self) -> Result<Option<(u64, Effect)>> {
+        loop {
+            let Some(record) = self.actions.next()? else {
+                return Ok(None);
+            };
+            let entry = decode(record.kind, record.payload)
+                .with_context(|| format!("record {} of the actions reel", record.index))?;
+            match entry {
+                ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..)
+                    if position > self.until =>
+                {
+                    self.cut = true;
+                    return Ok(None);
+                }
+                ActionsRecord::Effect(position, effect)
+                | ActionsRecord::Sent(position, effect, _) => {
+                    return Ok(Some((position, effect)));
+                }
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
+            }
+        }
+    }
+
+    fn error(&self, error: &anyhow::Error) -> TapeError {
+        let folder = self.folder.display();
+        TapeError(format!("{folder}: {}", sentence(error)))
+    }
+}
+
+impl Tape for ReelTape {
+    fn events(&mut self, most: usize, out: &mut Vec<Event>) -> Result<(), TapeError> {
+        self.read_events(most, out)
+            .map_err(|error| self.error(&error))
+    }
+
+    fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
+        self.read_effect().map_err(|error| self.error(&error))
+    }
+
+    fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
+        let made = VersionSpec::read(spec).and_then(|spec| self.versions.version(name, &spec));
+        made.map_err(|error| TapeError(sentence(&error)))
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut
+    }
+}

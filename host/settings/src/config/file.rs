@@ -1,0 +1,22 @@
+//! Files of settings: their name and their largest size.
+
+use std::path::Path;
+
+/// The file name of a deck's settings.
+pub const FILE_NAME: &str = "tickdeck.toml";
+
+/// The largest file that is read: a mistaken path must not fill the memory.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
+pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let size = std::fs::metadata(path)
+        .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
+        .len();
+    anyhow::ensure!(
+        size <= MAX_FILE_BYTES,
+        "{shown} has {size} bytes, but settings have at most {MAX_FILE_BYTES}: is it the right file?"
+    );
+    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))
+}

@@ -1,0 +1,109 @@
+//! Decides what a strategy may do, from what the deck allows, what its plugin asks for, and what the operator granted.
+//!
+//! The deck's `[risk]` and `[wasm]` hold for every strategy. A *grant* widens them for one strategy, by what its operator
+//! approved. `[strategies.NAME]` is the operator's last word about one strategy and overrides both. The plugin's
+//! `NAME.toml` only asks: the strategy gets what it asks for, as far as that was granted; what goes beyond is listed and
+//! waits for an approval. `docs/PERMISSIONS.md` tells operators the same.
+
+use crate::config::{Config, StrategySettings};
+use crate::permissions::{PermissionRequest, PermissionSettings, Permissions};
+use crate::reader::{Problems, Setting};
+use tickdeck_model::Registry;
+
+/// The rules that `tickdeck.toml` states for a strategy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorRules {
+    deck: Permissions,
+    own: PermissionRequest,
+}
+
+impl OperatorRules {
+    /// Reads the rules for one strategy.
+    ///
+    /// # Errors
+    /// Returns every name that the deck does not know.
+    pub fn of(
+        config: &Config,
+        strategy: &StrategySettings,
+        registry: &Registry,
+    ) -> Result<Self, Problems> {
+        let deck = PermissionRequest::read(&config.file, &deck_settings(config), registry)?;
+        let own = strategy.risk.permissions.clone().or(&strategy.permissions);
+        let own = PermissionRequest::read(&config.file, &own, registry)?;
+        Ok(Self {
+            deck: deck.over(&Permissions::default()),
+            own,
+        })
+    }
+
+    /// Returns what the strategy may do without asking.
+    pub fn defaults(&self) -> Permissions {
+        self.own.over(&self.deck)
+    }
+
+    /// Returns the most that the strategy may do under a grant.
+    pub fn granted(&self, grant: Option<&PermissionRequest>) -> Permissions {
+        match grant {
+            Some(grant) => self.own.over(&self.deck.join(&grant.over(&self.deck))),
+            None => self.defaults(),
+        }
+    }
+
+    /// Decides on what a plugin asks for.
+    pub fn decide(
+        &self,
+        request: &PermissionRequest,
+        grant: Option<&PermissionRequest>,
+    ) -> PermissionDecision {
+        let granted = self.granted(grant);
+        let asked = Permissions::requested(request, &self.defaults());
+        let (overruled, increases): (Vec<_>, Vec<_>) = asked
+            .excesses(&granted)
+            .into_iter()
+            .partition(|excess| self.own.mentions(excess.key));
+        let keys: Vec<&str> = increases.iter().map(|excess| excess.key).collect();
+        let asked_more = request.only(&keys);
+        PermissionDecision {
+            permissions: asked.within(&granted),
+            asked,
+            approval: match grant {
+                Some(grant) => grant.join(&asked_more),
+                None => asked_more,
+            },
+            increases: increases.into_iter().map(|excess| excess.text).collect(),
+            overruled: overruled.into_iter().map(|excess| excess.text).collect(),
+        }
+    }
+}
+
+/// The permissions that the deck states for every strategy.
+fn deck_settings(config: &Config) -> PermissionSettings {
+    let sizes = config.instruments.iter().filter_map(|(symbol, settings)| {
+        let size = settings.max_size.clone()?;
+        Some((symbol.clone(), size))
+    });
+    let sizes: Vec<_> = sizes.collect();
+    let mut settings = config.risk.permissions.clone().or(&config.wasm.permissions);
+    if !sizes.is_empty() {
+        settings.max_sizes = Setting::To(sizes);
+    }
+    settings
+}
+
+/// The decision on what a plugin asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PermissionDecision {
+    /// Everything that the plugin asks for, with the deck's defaults where it asks for nothing.
+    pub asked: Permissions,
+    /// The permissions for now: nothing wider than granted, and narrower where the plugin asks for less.
+    pub permissions: Permissions,
+    /// The requests beyond that which the operator may approve, one text each.
+    pub increases: Vec<String>,
+    /// The requests beyond `[strategies.NAME]`, one text each: only a change of the file can allow them.
+    pub overruled: Vec<String>,
+    /// The grant that approves the increases, including the current grant.
+    pub approval: PermissionRequest,
+}
+
+#[cfg(test)]
+mod tests;

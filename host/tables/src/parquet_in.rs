@@ -1,0 +1,199 @@
+//! Reads Parquet as [`crate::create`] writes it, row by row.
+
+use crate::error::TableError;
+use crate::port::Source;
+use crate::table::{Column, DECIMAL_SCALE, Kind, Row, Table, Value};
+use parquet::basic::Type as Physical;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The number of rows that are read at once.
+const BATCH: usize = 1 << 13;
+
+pub(crate) struct ParquetSource {
+    file: PathBuf,
+    reader: SerializedFileReader<File>,
+    table: &'static Table,
+    /// The place of each of the table's columns in the file.
+    places: Vec<usize>,
+    /// The next row group.
+    group: usize,
+    columns: Vec<ColumnReader>,
+    /// Rows of this group that are not read yet.
+    left: usize,
+    /// The values that were read of each column, last row first.
+    batch: Vec<Vec<Value<'static>>>,
+}
+
+impl ParquetSource {
+    pub(crate) fn open(file: &Path, table: &'static Table) -> Result<Self, TableError> {
+        let opened = File::open(file).map_err(TableError::io("open", file))?;
+        let reader = SerializedFileReader::new(opened).map_err(TableError::parquet(file))?;
+        let schema = reader.metadata().file_metadata().schema_descr_ptr();
+        let mut places = Vec::new();
+        for column in table.columns {
+            let mut there = schema.columns().iter();
+            let place =
+                there.position(|there| there.name() == column.name && has_type(there, column.kind));
+            let what = || {
+                format!(
+                    "it has no column `{}` of the type that an export gives it",
+                    column.name
+                )
+            };
+            places.push(place.ok_or_else(|| TableError::content(file, what()))?);
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            reader,
+            table,
+            places,
+            group: 0,
+            columns: Vec::new(),
+            left: 0,
+            batch: Vec::new(),
+        })
+    }
+
+    /// Reads the next batch if this one is empty; returns whether there are rows.
+    fn fill(&mut self) -> Result<bool, ParquetError> {
+        if self.batch.first().is_some_and(|column| !column.is_empty()) {
+            return Ok(true);
+        }
+        while self.left == 0 {
+            if self.group == self.reader.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.reader.get_row_group(self.group)?;
+            let columns: Result<_, _> = self
+                .places
+                .iter()
+                .map(|place| group.get_column_reader(*place))
+                .collect();
+            self.columns = columns?;
+            self.left = group.metadata().num_rows() as usize;
+            self.group += 1;
+        }
+        let count = self.left.min(BATCH);
+        let columns = self.columns.iter_mut().zip(self.table.columns);
+        let batch: Result<_, _> = columns
+            .map(|(reader, column)| values(reader, column, count))
+            .collect();
+        self.batch = batch?;
+        self.left -= count;
+        Ok(true)
+    }
+}
+
+impl Source for ParquetSource {
+    fn next(&mut self) -> Result<Option<Row>, TableError> {
+        if !self.fill().map_err(TableError::parquet(&self.file))? {
+            return Ok(None);
+        }
+        let row: Option<Row> = self.batch.iter_mut().map(Vec::pop).collect();
+        let short = || TableError::content(&self.file, "its columns are not of the same length");
+        row.map(Some).ok_or_else(short)
+    }
+}
+
+/// Returns whether a column of a file has the type that [`crate::create`] gives this kind.
+fn has_type(there: &ColumnDescriptor, kind: Kind) -> bool {
+    there.max_rep_level() == 0
+        && match kind {
+            Kind::Time | Kind::Integer | Kind::Number => there.physical_type() == Physical::INT64,
+            Kind::Decimal => {
+                there.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY
+                    && there.type_scale() == i32::from(DECIMAL_SCALE)
+            }
+            Kind::Text => there.physical_type() == Physical::BYTE_ARRAY,
+            Kind::Bool => there.physical_type() == Physical::BOOLEAN,
+            Kind::Float => there.physical_type() == Physical::DOUBLE,
+        }
+}
+
+/// Reads `count` rows of a column, last one first.
+fn values(
+    reader: &mut ColumnReader,
+    column: &Column,
+    count: usize,
+) -> Result<Vec<Value<'static>>, ParquetError> {
+    let whole = |number: i64| {
+        Some(match column.kind {
+            Kind::Time => Value::Time(number),
+            Kind::Integer => Value::Integer(number),
+            _ => Value::Number(number.cast_unsigned()),
+        })
+    };
+    match reader {
+        ColumnReader::Int64ColumnReader(reader) => rows(reader, column, count, whole),
+        ColumnReader::DoubleColumnReader(reader) => {
+            rows(reader, column, count, |number| Some(Value::Float(number)))
+        }
+        ColumnReader::BoolColumnReader(reader) => {
+            rows(reader, column, count, |is| Some(Value::Bool(is)))
+        }
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+            rows(reader, column, count, |bytes| {
+                decimal(bytes.data()).map(Value::Decimal)
+            })
+        }
+        ColumnReader::ByteArrayColumnReader(reader) => rows(reader, column, count, |bytes| {
+            let text = std::str::from_utf8(bytes.data()).ok()?;
+            Some(Value::Text(text.to_owned().into()))
+        }),
+        _ => Err(ParquetError::General(format!(
+            "column `{}` has another type",
+            column.name
+        ))),
+    }
+}
+
+fn rows<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    column: &Column,
+    count: usize,
+    value: impl Fn(T::T) -> Option<Value<'static>>,
+) -> Result<Vec<Value<'static>>, ParquetError> {
+    let (mut read, mut levels) = (Vec::new(), Vec::new());
+    let mut got = 0;
+    while got < count {
+        let (more, _, _) = reader.read_records(count - got, Some(&mut levels), None, &mut read)?;
+        if more == 0 {
+            break;
+        }
+        got += more;
+    }
+    let wrong = || {
+        ParquetError::General(format!(
+            "column `{}` has a value that an export does not write",
+            column.name
+        ))
+    };
+    let mut read = read.into_iter();
+    let mut rows = Vec::with_capacity(got);
+    for row in 0..got {
+        // A column that is never empty has no levels.
+        let is_there = levels.get(row).is_none_or(|level| *level > 0);
+        let found = if is_there {
+            read.next().and_then(&value)
+        } else {
+            column.optional.then_some(Value::Null)
+        };
+        rows.push(found.ok_or_else(wrong)?);
+    }
+    rows.reverse();
+    Ok(rows)
+}
+
+/// Big-endian two's complement of any length up to 16 bytes.
+fn decimal(bytes: &[u8]) -> Option<i128> {
+    let mut wide = [if *bytes.first()? >= 0x80 { 0xff } else { 0 }; 16];
+    let from = 16usize.checked_sub(bytes.len())?;
+    wide[from..].copy_from_slice(bytes);
+    Some(i128::from_be_bytes(wide))
+}

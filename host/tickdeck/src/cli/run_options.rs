@@ -1,0 +1,307 @@
+//! What `demo`, `dev` and `run` share: how the tape is played, how it is shown, and what is printed at the end.
+
+use crate::dev::DevLoop;
+use crate::display::closing::closing;
+use crate::display::console::{Console, Display};
+use crate::display::summary::{RunFacts, summary};
+use crate::output::print;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tickdeck_control::{Server, socket_path};
+use tickdeck_deck::RunningDeck;
+use tickdeck_deck::clock::Pace;
+use tickdeck_deck::operator::Operator;
+use tickdeck_deck::request::{Overrides, RunRequest};
+use tickdeck_engine::{Ending, Report};
+use tickdeck_recording::names::Names;
+use tickdeck_settings::config::Config;
+
+/// How long a demonstration plays when nobody can press a key.
+const UNATTENDED: Duration = Duration::from_secs(30);
+
+/// How the tape is played.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunOptions {
+    /// Seed of everything random: the same seed gives the same market [default: 7]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    seed: Option<u64>,
+    /// Stop after this many market events (quotes, trades, book updates)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    events: Option<u64>,
+    /// Speed of event time: real, fast (one minute per second), max, or a factor such as 10
+    #[arg(long, default_value = "real")]
+    pace: Pace,
+    /// Play Binance captures instead of the simulated exchange
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    capture: Vec<PathBuf>,
+    /// Number of threads that run strategies; does not affect results in lockstep [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: Option<u16>,
+    /// Most events in one call of a strategy; does not affect results in lockstep [default: 1024]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
+    /// Split batches at random places from this seed, to test that it changes nothing
+    #[arg(long, value_name = "N")]
+    split_seed: Option<u64>,
+    /// Stop after this much wall time, such as 30s or 5m
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Do not watch the plugins folder for changes
+    #[arg(long)]
+    no_watch: bool,
+    /// Print lines instead of the live view, even on a terminal
+    #[arg(long)]
+    plain: bool,
+    /// Print one JSON object at the end and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How a run is shown, and to whom.
+pub(super) struct Shown {
+    /// The deck's folder, by which operators find the host.
+    pub(super) deck: PathBuf,
+    /// When the command started.
+    pub(super) since: Instant,
+    /// Whether it ends by itself when nobody can press a key.
+    pub(super) ends_unattended: bool,
+    /// Builds the strategy while it trades.
+    pub(super) dev_loop: Option<DevLoop>,
+}
+
+impl RunOptions {
+    /// Starts a deck, shows it until it ends, and prints the outcome.
+    pub(super) fn play(self, request: RunRequest, shown: Shown) -> Result<ExitCode> {
+        let display = self.display();
+        let unattended = shown.ends_unattended && display != Display::Live;
+        let limit = self.limit(unattended, &request.config);
+        let (stop, latch) = (request.stop.clone(), request.latch.clone());
+        let deck = tickdeck_deck::start(request.parts()?)?;
+        report_inactive(&deck);
+        if display == Display::Lines {
+            let time = limit.map_or_else(String::new, |limit| {
+                format!(", for {} s", limit.as_secs_f64())
+            });
+            print(&format!("{}{time}\n", deck.title))?;
+        }
+        let dev_loop = shown
+            .dev_loop
+            .map(|dev_loop| dev_loop.spawn(deck.feed.clone()));
+        let dev_loop = dev_loop.transpose()?;
+        // Last to come and first to go: while it answers, everything that it asks is there.
+        let server = listen(&shown.deck, deck.operator, display);
+        let facts = RunFacts {
+            seed: deck.seed,
+            workers: deck.workers,
+            start_up: shown.since.elapsed(),
+            skipped: deck.skipped,
+        };
+        let names = deck.names.clone();
+        let console = Console {
+            engine: deck.engine,
+            feed: deck.feed,
+            names: deck.names,
+            stop,
+            title: deck.title,
+            display,
+            limit,
+            latch,
+            core: deck.core,
+        };
+        let report = console.run();
+        drop(dev_loop);
+        drop(server);
+        drop(deck.lifecycle);
+        self.print_outcome(&report?, facts, &names)
+    }
+
+    fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {
+        if self.json {
+            let summary = summary(report, facts, names);
+            print(&(serde_json::to_string(&summary)? + "\n"))?;
+        } else {
+            print(&closing(report, names))?;
+        }
+        outcome(report)
+    }
+
+    /// Returns what the command line says over the settings.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            seed: self.seed,
+            capture: self.capture.clone(),
+            workers: self.workers.map(usize::from),
+            batch: self.batch.map(|batch| batch as usize),
+            events: self.events,
+            split_seed: self.split_seed,
+            pace: self.pace,
+            watch: !self.no_watch,
+        }
+    }
+
+    /// Whether the plugins folder is watched.
+    pub(super) const fn watches(&self) -> bool {
+        !self.no_watch
+    }
+
+    fn display(&self) -> Display {
+        if self.json {
+            Display::Quiet
+        } else if !self.plain && std::io::stdout().is_terminal() && std::io::stdin().is_terminal() {
+            Display::Live
+        } else {
+            Display::Lines
+        }
+    }
+
+    /// Wall time after which it ends. Without one, an unattended demonstration would play for ever unless it is
+    /// counted in events, or is a capture that plays to its end at once.
+    fn limit(&self, unattended: bool, config: &Config) -> Option<Duration> {
+        let counted = self.events.is_some();
+        let ends_soon = (!self.capture.is_empty() || config.plays_captures_only())
+            && self.pace == Pace::FlatOut;
+        self.time
+            .or((unattended && !counted && !ends_soon).then_some(UNATTENDED))
+    }
+}
+
+/// Reports which strategies do not run, or not yet.
+fn report_inactive(deck: &RunningDeck) {
+    for (name, why) in &deck.skipped {
+        eprintln!("{name} does not run: {why}");
+    }
+    for (name, asks) in &deck.waiting {
+        eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
+    }
+}
+
+/// Lets operators speak to this host. Without a socket it trades all the same.
+fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
+    let server = socket_path(deck).and_then(|path| Server::open(&path, Arc::new(operator)));
+    match server {
+        Ok(server) => Some(server),
+        Err(error) => {
+            if display != Display::Quiet {
+                eprintln!(
+                    "warning: this host runs, but `tickdeck strategies` and the like don't reach it: {error}"
+                );
+            }
+            None
+        }
+    }
+}
+
+fn outcome(report: &Report) -> Result<ExitCode> {
+    if report.ending == Ending::Broken {
+        bail!("every venue broke before the end; the lines above say why");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads `30s`, `5m`, `500ms`, `2h` or plain seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|char: char| char.is_ascii_alphabetic());
+    let seconds_each = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
+    };
+    let seconds = digits
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * seconds_each);
+    match seconds.map(Duration::try_from_secs_f64) {
+        Some(Ok(time)) if !time.is_zero() => Ok(time),
+        _ => Err("it must be a time such as 30s, 5m or 500ms".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use tickdeck_settings::config::VenueKind;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        playing: RunOptions,
+    }
+
+    fn playing(line: &str) -> RunOptions {
+        Line::try_parse_from(format!("tickdeck {line}").split_whitespace())
+            .unwrap()
+            .playing
+    }
+
+    #[test]
+    fn times_have_units() {
+        let cases = [
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("500ms", 500),
+            ("2", 2_000),
+            ("1.5h", 5_400_000),
+        ];
+        for (text, ms) in cases {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "-1s", "0s", "1d", "1e400s", "x"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unattended_demonstration_ends_unless_it_is_counted_or_ends_by_itself() {
+        let limit = |line: &str, unattended| {
+            let playing = playing(line);
+            playing.limit(unattended, &Config::default())
+        };
+        assert_eq!(limit("", true), Some(UNATTENDED));
+        assert_eq!(limit("", false), None);
+        assert_eq!(limit("--pace max", true), Some(UNATTENDED));
+        assert_eq!(limit("--pace max --events 5", true), None);
+        assert_eq!(limit("--pace max --capture a.gz", true), None);
+        assert_eq!(limit("--capture a.gz", true), Some(UNATTENDED));
+        assert_eq!(
+            limit("--events 5 --for 2s", false),
+            Some(Duration::from_secs(2))
+        );
+    }
+
+    #[test]
+    fn the_command_line_stands_over_the_settings() {
+        let config =
+            Config::parse("t", "[engine]\nworkers = 3\nbatch = 9\n[venue]\nseed = 1").unwrap();
+        let line = playing("--seed 5 --workers 2 --capture a.gz b.gz");
+        let over = line.overrides().apply(config).unwrap();
+        assert_eq!((over.engine.workers, over.engine.batch), (Some(2), Some(9)));
+        let VenueKind::Capture(capture) = &over.venues[0].kind else {
+            panic!("{:?}", over.venues);
+        };
+        assert_eq!((capture.seed, capture.files.len()), (Some(5), 2));
+    }
+
+    #[test]
+    fn one_seed_gives_each_venue_a_seed_of_its_own_and_captures_replace_a_single_venue() {
+        let several = || Config::parse("t", "[venues.B]\nseed = 1\n[venues.A]\n").unwrap();
+        let over = playing("--seed 5").overrides().apply(several()).unwrap();
+        let seeds = over.venues.iter().map(|venue| match &venue.kind {
+            VenueKind::Sim(sim) => (venue.name.as_str(), sim.seed),
+            VenueKind::Capture(_) => panic!("{venue:?}"),
+        });
+        assert_eq!(seeds.collect::<Vec<_>>(), [("A", Some(5)), ("B", Some(6))]);
+        let error = playing("--capture a.gz")
+            .overrides()
+            .apply(several())
+            .unwrap_err();
+        assert!(error.to_string().contains("t has 2"), "{error}");
+    }
+}

@@ -1,0 +1,203 @@
+//! `tickdeck replay --strategy NAME=new.wasm`: plays a recorded run with another module for a strategy.
+
+use crate::display::console::on_interrupt;
+use crate::output::{print, print_json};
+use anyhow::{Result, bail};
+use serde::Serialize;
+use std::path::Path;
+use std::process::ExitCode;
+use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::replay::{PreparedReplay, prepare_replay, prepare_what_if};
+use tickdeck_engine::CancelToken;
+use tickdeck_engine::{NullObserver, Report, Status};
+use tickdeck_model::format::signed;
+use tickdeck_recording::describe::{applied_action, moment};
+use tickdeck_recording::names::{Names, net};
+use tickdeck_recording::recorded_actions;
+use tickdeck_recording::{Comparison, Counts, DataReels, RecordedRun, compare};
+
+/// The options of a what-if replay.
+pub(super) struct WhatIf<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a Path,
+    /// Most differences to report.
+    pub(super) most: usize,
+    pub(super) json: bool,
+}
+
+/// The JSON output.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    run: u32,
+    strategy: String,
+    /// Decisions of all strategies that only one of the runs made.
+    differences: usize,
+    strategies: Vec<Row>,
+    /// The first differences.
+    first: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    name: String,
+    same: u64,
+    only_recorded: u64,
+    only_new: u64,
+    recorded: Side,
+    new: Side,
+}
+
+/// The result of a strategy.
+#[derive(Debug, Serialize, Default)]
+struct Side {
+    /// Realised and unrealised profit less fees, in the account's currency.
+    pnl: String,
+    position: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    at: String,
+    strategy: String,
+    /// `recorded` or `new`.
+    only: &'static str,
+    decision: String,
+}
+
+/// Plays both runs and prints the differences.
+pub(super) fn run(
+    reels: &DataReels,
+    run: &RecordedRun,
+    what_if: &WhatIf<'_>,
+    stop: &CancelToken,
+) -> Result<ExitCode> {
+    let recorded = recorded_actions(run)?;
+    let before = as_recorded(reels, run, stop)?;
+    let played = prepare_what_if(reels, run, (what_if.name, what_if.file), stop)?;
+    on_interrupt(stop.clone(), Some(played.engine.controls()))?;
+    let (engine, names) = (played.engine, played.names);
+    let after = run_for_strategies("replay", move || engine.run(&mut NullObserver))??;
+    if stop.asked() {
+        bail!("interrupted before the end, so there is nothing to compare");
+    }
+    let comparison = compare(&recorded, &played.decided.take());
+    let outcome = Outcome {
+        run: run.number,
+        strategy: what_if.name.to_owned(),
+        differences: comparison.differences.len(),
+        strategies: rows(&comparison, (&before, &after), &names),
+        first: lines(&comparison, what_if.most, &names),
+    };
+    if what_if.json {
+        print_json(&outcome)?;
+    } else {
+        print(&text(&outcome, &names))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Replays the recorded run for its results, which also verifies that its recording is intact.
+fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
+    let PreparedReplay {
+        engine, mut tape, ..
+    } = prepare_replay(reels, run, None, stop)?;
+    on_interrupt(stop.clone(), Some(engine.controls()))?;
+    let replayed = run_for_strategies("replay", move || {
+        engine.replay(&mut tape, &mut NullObserver)
+    })??;
+    if replayed.divergence.is_some() {
+        bail!(
+            "run {} does not replay as recorded even with its own modules, so nothing can be compared with it: \
+             `tickdeck replay` shows where",
+            run.number
+        );
+    }
+    Ok(replayed.report)
+}
+
+fn rows(comparison: &Comparison, (before, after): (&Report, &Report), names: &Names) -> Vec<Row> {
+    let rows = before.status.strategies.iter().map(|strategy| {
+        let counts: Counts = comparison
+            .strategies
+            .get(&strategy.id)
+            .copied()
+            .unwrap_or_default();
+        Row {
+            name: strategy.name.clone(),
+            same: counts.same,
+            only_recorded: counts.only_recorded,
+            only_new: counts.only_new,
+            recorded: side(&before.status, &strategy.name, names),
+            new: side(&after.status, &strategy.name, names),
+        }
+    });
+    rows.collect()
+}
+
+fn side(status: &Status, name: &str, names: &Names) -> Side {
+    let Some(strategy) = status.strategies.iter().find(|one| one.name == name) else {
+        return Side::default();
+    };
+    let result = names.result(strategy);
+    let open = strategy.positions.iter().filter(|(_, size)| size.0 != 0);
+    let open: Vec<String> = open
+        .map(|(id, size)| format!("{} {}", names.size(*id, *size), names.symbol(*id)))
+        .collect();
+    Side {
+        pnl: result.map_or_else(|| "0".to_owned(), |result| signed(net(&result))),
+        position: match open.is_empty() {
+            true => "flat".to_owned(),
+            false => open.join(", "),
+        },
+    }
+}
+
+fn lines(comparison: &Comparison, most: usize, names: &Names) -> Vec<Line> {
+    let first = comparison.differences.iter().take(most);
+    let line = |difference: &tickdeck_recording::Difference| Line {
+        at: moment(difference.applied.at),
+        strategy: names.strategy(difference.applied.strategy),
+        only: match difference.recorded {
+            true => "recorded",
+            false => "new",
+        },
+        decision: applied_action(&difference.applied, names),
+    };
+    first.map(line).collect()
+}
+
+fn text(outcome: &Outcome, names: &Names) -> String {
+    if outcome.differences == 0 {
+        return format!(
+            "no difference: with this module {} makes the same decisions, and so do all others\n",
+            outcome.strategy
+        );
+    }
+    let mut text = String::new();
+    for line in &outcome.first {
+        let sign = match line.only {
+            "recorded" => '-',
+            _ => '+',
+        };
+        text += &format!("{sign} {} {}: {}\n", line.at, line.strategy, line.decision);
+    }
+    let more = outcome.differences - outcome.first.len();
+    if more > 0 {
+        text += &format!("  ... and {more} more (--differences N shows more)\n");
+    }
+    text += &format!("\nresults in {}, recorded -> new\n", names.money_code());
+    for row in &outcome.strategies {
+        text += &format!(
+            "  {}: {} decisions the same, {} only recorded, {} only new; pnl {} -> {}; {} -> {}\n",
+            row.name,
+            row.same,
+            row.only_recorded,
+            row.only_new,
+            row.recorded.pnl,
+            row.new.pnl,
+            row.recorded.position,
+            row.new.position
+        );
+    }
+    text
+}

@@ -1,0 +1,4 @@
+//! Watches the sources of a crate and decides when to build them.
+
+pub mod debounce;
+pub mod sources;
