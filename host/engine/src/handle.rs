@@ -24,6 +24,31 @@ pub enum OperatorCommand {
     Kill,
 }
 
+impl OperatorCommand {
+    /// Returns the name, as reels spell it, and the strategy that the command is about; none for all.
+    pub const fn to_parts(self) -> (&'static str, Option<StrategyId>) {
+        match self {
+            Self::Pause(strategy) => ("pause", strategy),
+            Self::Reduce(strategy) => ("reduce", strategy),
+            Self::Resume(strategy) => ("resume", strategy),
+            Self::Kill => ("kill", None),
+        }
+    }
+
+    /// Returns the command of a name, if there is one.
+    pub fn from_parts(name: &str, strategy: Option<StrategyId>) -> Option<Self> {
+        let commands = [
+            Self::Pause(strategy),
+            Self::Reduce(strategy),
+            Self::Resume(strategy),
+            Self::Kill,
+        ];
+        commands
+            .into_iter()
+            .find(|command| command.to_parts().0 == name)
+    }
+}
+
 /// A change of the strategies that run.
 pub enum StrategyChange {
     /// Starts a strategy, or one that ended once more.
@@ -205,5 +230,26 @@ impl Mode {
             Self::Reduce => StrategyState::Reducing,
             Self::Pause => StrategyState::Paused,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_found_again_by_its_name() {
+        for strategy in [None, Some(StrategyId(3))] {
+            for command in [
+                OperatorCommand::Pause(strategy),
+                OperatorCommand::Reduce(strategy),
+                OperatorCommand::Resume(strategy),
+                OperatorCommand::Kill,
+            ] {
+                let (name, strategy) = command.to_parts();
+                assert_eq!(OperatorCommand::from_parts(name, strategy), Some(command));
+            }
+        }
+        assert_eq!(OperatorCommand::from_parts("flatten", None), None);
     }
 }

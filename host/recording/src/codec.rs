@@ -2,7 +2,7 @@
 //!
 //! Frequent records have a fixed layout, little-endian; rare ones are JSON, so that they can be read without this code.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
@@ -231,7 +231,7 @@ enum RareEffect {
     },
     Operated {
         at: Timestamp,
-        order: RecordedCommand,
+        order: String,
         strategy: Option<u32>,
     },
     GaveUp {
@@ -295,15 +295,6 @@ enum RecordedOutcome {
     Live,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RecordedCommand {
-    Pause,
-    Reduce,
-    Resume,
-    Kill,
-}
-
 impl RareEffect {
     fn of(effect: &Effect) -> Self {
         match effect {
@@ -317,15 +308,10 @@ impl RareEffect {
                 outcome: RecordedOutcome::of(*outcome),
             },
             Effect::Operated { at, order } => {
-                let (order, strategy) = match order {
-                    OperatorCommand::Pause(who) => (RecordedCommand::Pause, *who),
-                    OperatorCommand::Reduce(who) => (RecordedCommand::Reduce, *who),
-                    OperatorCommand::Resume(who) => (RecordedCommand::Resume, *who),
-                    OperatorCommand::Kill => (RecordedCommand::Kill, None),
-                };
+                let (name, strategy) = order.to_parts();
                 Self::Operated {
                     at: *at,
-                    order,
+                    order: name.to_owned(),
                     strategy: strategy.map(|id| id.0),
                 }
             }
@@ -394,13 +380,8 @@ impl RareEffect {
                 order,
                 strategy,
             } => {
-                let who = strategy.map(StrategyId);
-                let order = match order {
-                    RecordedCommand::Pause => OperatorCommand::Pause(who),
-                    RecordedCommand::Reduce => OperatorCommand::Reduce(who),
-                    RecordedCommand::Resume => OperatorCommand::Resume(who),
-                    RecordedCommand::Kill => OperatorCommand::Kill,
-                };
+                let command = OperatorCommand::from_parts(&order, strategy.map(StrategyId));
+                let order = command.with_context(|| format!("an operator's command `{order}`"))?;
                 Effect::Operated { at, order }
             }
             Self::GaveUp { at, strategy } => Effect::GaveUp {
