@@ -74,9 +74,9 @@ impl Copy {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (told, lines) = channel();
-        listen(child.stdout.take().unwrap(), told.clone());
-        listen(child.stderr.take().unwrap(), told);
+        let (await_line, lines) = channel();
+        listen(child.stdout.take().unwrap(), await_line.clone());
+        listen(child.stderr.take().unwrap(), await_line);
         Dev {
             name: self.name,
             child,
@@ -86,10 +86,10 @@ impl Copy {
     }
 }
 
-fn listen(pipe: impl Read + Send + 'static, told: Sender<String>) {
+fn listen(pipe: impl Read + Send + 'static, await_line: Sender<String>) {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let _ = told.send(line);
+            let _ = await_line.send(line);
         }
     });
 }
@@ -104,7 +104,7 @@ struct Dev {
 
 impl Dev {
     /// The next line that has all of these texts.
-    fn hears(&mut self, texts: &[&str]) -> String {
+    fn await_line(&mut self, texts: &[&str]) -> String {
         let deadline = Instant::now() + DEADLINE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -121,12 +121,12 @@ impl Dev {
     /// The next line about the strategy that starts so.
     fn tells(&mut self, text: &str) -> String {
         let text = format!("{}: {text}", self.name);
-        self.hears(&[&text])
+        self.await_line(&[&text])
     }
 
     /// Orders so far, from the next line of figures.
     fn orders(&mut self) -> u64 {
-        let line = self.hears(&[" ev ", " orders "]);
+        let line = self.await_line(&[" ev ", " orders "]);
         let after = line.split(" orders ").nth(1).unwrap();
         after.split(' ').next().unwrap().parse().unwrap()
     }
@@ -165,7 +165,7 @@ fn a_save_becomes_the_version_that_trades_and_one_that_does_not_build_leaves_it_
 
     copy.edit(LINE, LINE.trim_end_matches(';'));
     dev.tells("does not build, 1 error; the previous version keeps running");
-    dev.hears(&[&copy.place(LINE.trim_end_matches(';'))]);
+    dev.await_line(&[&copy.place(LINE.trim_end_matches(';'))]);
     let before = dev.orders();
     while dev.orders() <= before {}
 
@@ -185,7 +185,7 @@ fn what_does_not_build_at_first_is_waited_for_and_goes_into_a_deck_that_is_named
     let mut dev = copy.dev(&["--deck", &deck.path().display().to_string()]);
     let broken = dev.tells("does not build, ");
     assert!(broken.contains("waiting for the next save"), "{broken}");
-    dev.hears(&[&copy.place("let price: u32")]);
+    dev.await_line(&[&copy.place("let price: u32")]);
     assert!(!plugins.join("dev-waits.wasm").exists());
     copy.edit("let price: u32 = 1.5;", LINE);
     dev.tells("built in ");

@@ -173,12 +173,12 @@ fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no
     println!("{workers} workers, {stepping}");
     let settings = format!("{SIM}[engine]\nworkers = {workers}\nstepping = \"{stepping}\"\n");
     let mut host = Hosted::start(&settings, folder);
-    host.goes_on("witness");
+    host.keeps_trading("witness");
     let mut swaps = 0;
     for step in 1..=STEPS {
         disturb(&mut dice, &stock, &host.folder);
         if dice.below(10) == 0 {
-            host.goes_on("calm");
+            host.keeps_trading("calm");
         }
         if dice.below(20) == 0 {
             swaps += 1;
@@ -191,7 +191,7 @@ fn after_a_thousand_random_operations_the_host_runs_what_the_folder_holds_and_no
     let last = marked(&witness, swaps);
     let swapped = host.runs("witness", &last);
     assert!(swapped.generation > 10, "{swapped:?}");
-    assert_eq!(host.goes_on("calm").generation, 1);
+    assert_eq!(host.keeps_trading("calm").generation, 1);
     heard_all(host);
 }
 
@@ -204,14 +204,14 @@ fn a_host_that_runs_freely_loses_no_event_across_swaps() {
     folder.put("witness", &witness);
     let settings = format!("{SIM}[engine]\nworkers = 2\nstepping = \"free\"\n");
     let mut host = Hosted::start(&settings, folder);
-    host.goes_on("witness");
+    host.keeps_trading("witness");
     for swap in 1..=10 {
         let next = marked(&witness, swap);
         host.folder.put("witness", &next);
         let swapped = host.runs("witness", &next);
         assert_eq!(swapped.generation, 1 + swap);
     }
-    host.goes_on("witness");
+    host.keeps_trading("witness");
     heard_all(host);
 }
 

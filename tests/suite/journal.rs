@@ -145,10 +145,10 @@ fn verify_tells_what_is_missing_what_is_strange_and_what_it_can_not_know() {
     std::fs::remove_file(&module).unwrap();
     let output = deck.say("journal verify --json");
     assert_eq!(output.status.code(), Some(1));
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["whole"], false);
+    let await_line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(await_line["whole"], false);
     let names = |list: &str| -> Vec<String> {
-        let list = told[list].as_array().unwrap();
+        let list = await_line[list].as_array().unwrap();
         let file = |one: &Value| {
             Path::new(one["file"].as_str().unwrap())
                 .file_name()
@@ -350,8 +350,9 @@ fn ls_and_show_say_what_is_there_in_words_and_json() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    let told = |table: &str| lines.iter().filter(|line| line["table"] == table).count() as u64;
-    assert_eq!(told("actions"), actions);
+    let await_line =
+        |table: &str| lines.iter().filter(|line| line["table"] == table).count() as u64;
+    assert_eq!(await_line("actions"), actions);
     let action = lines
         .iter()
         .find(|line| line["action"] == "submit")
@@ -551,15 +552,15 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
     let folder = Folder::new();
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::kept("[venue]\nseed = 7\n", folder, &data);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     assert_eq!(runs(), [1, 2, 3], "nobody set a limit");
     host.keeps_to(
         RetentionBudget::new(reels.clone(), 0),
         Duration::from_millis(5),
     );
-    host.told(&["removed run 1"]);
-    host.told(&["removed run 2"]);
-    host.told(&["run 3 alone takes", "keep_gib"]);
+    host.await_line(&["removed run 1"]);
+    host.await_line(&["removed run 2"]);
+    host.await_line(&["run 3 alone takes", "keep_gib"]);
     assert_eq!(runs(), [3]);
     // At a later look there is something to remove again, and nothing to warn of again.
     host.forget();
@@ -568,9 +569,9 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
         std::fs::write(deck.path("copy").join(file.file_name().unwrap()), bytes).unwrap();
     }
     std::fs::rename(deck.path("copy"), &old).unwrap();
-    host.told(&["removed run 1"]);
+    host.await_line(&["removed run 1"]);
     assert_eq!(host.failures(), Vec::<&str>::new());
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     host.stop();
     assert_eq!(verified(&data).damage, []);
     assert!(reels.run(Some(3)).unwrap().has_ended());

@@ -192,7 +192,7 @@ impl Running {
     }
 
     /// Waits until a strategy has handled further events in the version that it is in.
-    fn unmoved(&mut self, name: &str) {
+    fn keeps_running(&mut self, name: &str) {
         let before = self.until(name, |_| true, name);
         let after = self.until(
             "it goes on",
@@ -308,10 +308,10 @@ fn versions_come_and_go_at_the_operators_word() {
     let shadow = |one: &Value| one["shadow"]["version"] == "1.2.0";
     host.until("1.2.0 runs as a shadow", shadow, "guest");
     let text = host.ask("strategies").text();
-    let told = text
+    let await_line = text
         .lines()
         .filter(|line| line.contains("strategies promote guest"));
-    assert_eq!(told.count(), 1, "{text}");
+    assert_eq!(await_line.count(), 1, "{text}");
     let done = host.ask("strategies promote guest").text();
     assert!(done.starts_with("guest is 1.2.0, "), "{done}");
     host.until("1.2.0 runs", |one| one["version"] == "1.2.0", "guest");
@@ -472,8 +472,8 @@ fn replacements_that_spin_wherever_they_can_disturb_neither_the_deck_nor_its_ope
                 .is_some_and(|note| note.contains("refused"))
         };
         host.until(&format!("{version} is refused"), refused, "guest");
-        host.unmoved("guest");
-        host.unmoved("calm");
+        host.keeps_running("guest");
+        host.keeps_running("calm");
         // One that runs: nothing stands against it.
         let mended = marked(&good.component(), mark);
         host.deck.put("guest", &mended);
@@ -488,7 +488,7 @@ fn replacements_that_spin_wherever_they_can_disturb_neither_the_deck_nor_its_ope
     )
     .unwrap();
     std::fs::write(host.deck.plugins.join("note.wasm"), "this is no module").unwrap();
-    host.unmoved("guest");
-    host.unmoved("calm");
+    host.keeps_running("guest");
+    host.keeps_running("calm");
     assert_eq!(host.signal("-INT"), Some(0));
 }

@@ -41,28 +41,28 @@ fn a_session_with_swaps_traps_rollbacks_and_conflation_comes_out_the_same() {
     let (folder, data) = (Folder::new(), tempfile::tempdir().unwrap());
     folder.put("maker", &module("market-maker"));
     folder.put("guest", &counting("1.0.0").component());
-    let mut host = Hosted::kept(CONFLATED, folder, data.path());
-    host.goes_on("maker");
+    let mut host = Hosted::recorded(CONFLATED, folder, data.path());
+    host.keeps_trading("maker");
     // Another version; one that traps in its trial and is rolled back; other settings of a real strategy.
     let second = counting("1.1.0").component();
     host.folder.put("guest", &second);
     host.runs("guest", &second);
     host.folder
         .put("guest", &traps_after("1.2.0", 7_000).component());
-    host.told(&["guest", "trapped within its trial"]);
+    host.await_line(&["guest", "trapped within its trial"]);
     host.controls.order(OperatorCommand::Pause(None));
-    host.goes_on("maker");
+    host.keeps_trading("maker");
     host.controls.order(OperatorCommand::Resume(None));
-    host.goes_on("maker");
+    host.keeps_trading("maker");
     let third = counting("1.3.0").component();
     host.folder.put("guest", &third);
     host.runs("guest", &third);
     // One that traps and recovers, and in the end is quarantined; one that comes late, and one that leaves.
     host.folder
         .put("trapping", &traps_after("1.0.0", 3_000).component());
-    host.told(&["trapping", "recovered"]);
+    host.await_line(&["trapping", "recovered"]);
     host.ask("guest", StrategyCommand::Remove);
-    host.goes_on("maker");
+    host.keeps_trading("maker");
     let (report, _) = host.stop();
     assert!(
         report.status.fills > 0,
@@ -313,14 +313,14 @@ fn a_run_that_goes_on_is_replayed_as_far_as_it_has_come_and_nothing_is_said_to_b
     );
     host.kill().unwrap();
     host.wait().unwrap();
-    let goes_on = "the run is still running; compared up to event ";
-    assert!(words.contains(goes_on), "{words}");
+    let keeps_trading = "the run is still running; compared up to event ";
+    assert!(words.contains(keeps_trading), "{words}");
     for wrong in ["interrupted", "the machine went down"] {
         assert!(!words.contains(wrong), "{words}");
     }
     let halfway = String::from_utf8_lossy(&halfway.stdout).into_owned();
     assert!(
-        halfway.contains("equal: ") && !halfway.contains(goes_on),
+        halfway.contains("equal: ") && !halfway.contains(keeps_trading),
         "{halfway}"
     );
     // Once it is killed, it is a run that was cut off.

@@ -307,7 +307,7 @@ fn another_program_under_the_name_finds_the_orders_of_the_one_before_and_cancels
     let folder = Folder::new();
     folder.put("guest", &module("market-maker"));
     let mut host = Hosted::start(SIM, folder);
-    let id = host.goes_on("guest").id;
+    let id = host.keeps_trading("guest").id;
     let working = |host: &Hosted| -> Vec<u64> {
         let orders = host.status().working.into_iter();
         let own = orders.filter(|order| order.id.strategy == id);
@@ -326,7 +326,7 @@ fn another_program_under_the_name_finds_the_orders_of_the_one_before_and_cancels
         let acted = host.said().iter().any(|text| text.contains("MIN_NOTIONAL"));
         (working(host).is_empty() && acted).then_some(())
     });
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     let (report, _) = host.stop();
     let strategy = &report.status.strategies[0];
     assert_eq!((strategy.traps, &strategy.hash), (0, &hash(&other)));

@@ -30,10 +30,10 @@ fn a_new_version_whose_restore_traps_spins_or_refuses_is_refused_in_a_line_and_t
         host.forget();
         let bad = counting(version).restore(body).component();
         host.folder.put("guest", &bad);
-        let line = host.told(&["guest: a new version was refused"]);
+        let line = host.await_line(&["guest: a new version was refused"]);
         assert!(line.contains(words), "`{words}` is missing in: {line}");
         assert!(line.ends_with("; the old version runs on"), "{line}");
-        host.unmoved(&before);
+        host.keeps_running(&before);
         let note = host.record("guest").note.unwrap();
         assert!(note.contains(words), "{note}");
     }
@@ -53,7 +53,7 @@ fn a_reload_that_is_faster_than_the_watcher_is_answered_and_nothing_is_told_twic
     let other = counting("1.0.0").component();
     host.folder.put("other", &other);
     host.runs("other", &other);
-    host.told(&["guest: a new version was refused"]);
+    host.await_line(&["guest: a new version was refused"]);
     assert!(
         !host
             .said()
@@ -62,7 +62,7 @@ fn a_reload_that_is_faster_than_the_watcher_is_answered_and_nothing_is_told_twic
     );
     let note = host.record("guest").note.unwrap();
     assert!(note.contains("unreachable"), "{note}");
-    host.unmoved(&before);
+    host.keeps_running(&before);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_restore_that_tries_to_submit_is_not_heard() {
     let sly = counting("1.1.0").restore(submits).component();
     host.folder.put("guest", &sly);
     host.runs("guest", &sly);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     let (report, _) = host.stop();
     assert_eq!((report.status.actions, report.status.orders), (0, 0));
 }
@@ -92,14 +92,14 @@ fn an_old_version_whose_save_traps_spins_refuses_or_is_too_large_never_blocks_an
         let mut host = Hosted::with(SIM, &old);
         let new = counting("2.0.0").component();
         host.folder.put("guest", &new);
-        let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
+        let line = host.await_line(&["guest: 1.0.0 -> 2.0.0"]);
         assert!(
             line.contains("without state; the old version could not save: "),
             "{body}: {line}"
         );
         let now = host.runs("guest", &new);
         assert_eq!(now.generation, 2, "{body}");
-        host.goes_on("guest");
+        host.keeps_trading("guest");
     }
 }
 
@@ -111,20 +111,20 @@ fn a_version_that_asks_for_more_waits_while_the_old_one_trades_until_it_is_appro
         .settings("guest", "[permissions]\nmax_notional = 50_000\n");
     let new = counting("2.0.0").component();
     host.folder.put("guest", &new);
-    let line = host.told(&["guest: version 2.0.0 waits"]);
+    let line = host.await_line(&["guest: version 2.0.0 waits"]);
     assert!(
         line.contains("max_notional: asks for 50,000, granted 25,000")
             && line.contains("`tickdeck strategies approve guest`"),
         "{line}"
     );
-    host.unmoved(&before);
+    host.keeps_running(&before);
     let note = host.record("guest").note.unwrap();
     assert!(line.ends_with(&note), "{note}");
     let done = host.ask("guest", StrategyCommand::Approve(None));
     assert!(done.contains("guest is 2.0.0"), "{done}");
-    host.told(&["operator: guest: granted (max_notional"]);
+    host.await_line(&["operator: guest: granted (max_notional"]);
     host.runs("guest", &new);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     assert_eq!(host.record("guest").note, None);
     let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
@@ -137,14 +137,14 @@ fn nothing_waits_any_more_once_the_version_that_asked_was_taken_back() {
     let before = host.strategy("guest");
     host.folder
         .settings("guest", "[permissions]\nmax_notional = 50_000\n");
-    host.told(&["guest: version 1.0.0 waits"]);
+    host.await_line(&["guest: version 1.0.0 waits"]);
     std::fs::remove_file(host.folder.file("guest.toml")).unwrap();
     host.until("the note is gone", |host| {
         host.record("guest").note.is_none().then_some(())
     });
     let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
-    host.unmoved(&before);
+    host.keeps_running(&before);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
     folder.settings("guest", "[permissions]\nmax_notional = 50_000\n");
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::start(SIM, folder);
-    let before = host.goes_on("calm");
+    let before = host.keeps_trading("calm");
     assert_eq!(host.record("guest").inactive, Some("waiting for approval"));
     std::fs::remove_file(host.folder.file("guest.wasm")).unwrap();
     host.until("guest is gone", |host| {
@@ -163,7 +163,7 @@ fn a_strategy_that_is_gone_while_it_waits_for_an_approval_waits_no_more() {
     });
     let why = host.refused("guest", StrategyCommand::Approve(None));
     assert!(why.contains("asks for nothing"), "{why}");
-    host.unmoved(&before);
+    host.keeps_running(&before);
     let problems: Vec<_> = host.said();
     assert!(
         !problems.iter().any(|text| text.contains("does not run")),
@@ -177,16 +177,16 @@ fn a_version_of_the_other_world_takes_the_state_over_and_an_older_one_takes_it_b
     let mut host = Hosted::with(SIM, &one);
     let bytes = counting("1.1.0").bytes().component();
     host.folder.put("guest", &bytes);
-    let line = host.told(&["guest: 1.0.0 -> 1.1.0"]);
+    let line = host.await_line(&["guest: 1.0.0 -> 1.1.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     host.runs("guest", &bytes);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     // A downgrade is an upgrade.
     host.folder.put("guest", &one);
-    let line = host.told(&["guest: 1.1.0 -> 1.0.0"]);
+    let line = host.await_line(&["guest: 1.1.0 -> 1.0.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     assert_eq!(host.runs("guest", &one).generation, 3);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -195,19 +195,19 @@ fn a_state_of_another_schema_is_refused_unless_the_settings_say_to_start_afresh(
     let before = host.strategy("guest");
     let other = counting("2.0.0").restores(&[2]).component();
     host.folder.put("guest", &other);
-    let line = host.told(&["guest: a new version was refused"]);
+    let line = host.await_line(&["guest: a new version was refused"]);
     assert!(
         line.contains("reads states of schema [2], the running version saves 1")
             && line.contains("other_schema = \"fresh\""),
         "{line}"
     );
-    host.unmoved(&before);
+    host.keeps_running(&before);
     host.folder
         .settings("guest", "[swap]\nother_schema = \"fresh\"\n");
-    let line = host.told(&["guest: 1.0.0 -> 2.0.0"]);
+    let line = host.await_line(&["guest: 1.0.0 -> 2.0.0"]);
     assert!(line.ends_with("without state"), "{line}");
     host.runs("guest", &other);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -216,18 +216,18 @@ fn a_version_that_traps_within_its_trial_is_rolled_back_and_not_taken_again_by_i
     let mut host = Hosted::with(SIM, &old);
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: 2.0.0 trapped within its trial, rolled back to 1.0.0"]);
+    let line = host.await_line(&["guest: 2.0.0 trapped within its trial, rolled back to 1.0.0"]);
     assert!(line.contains("unreachable"), "{line}");
     let back = host.runs("guest", &old);
     assert_eq!(back.generation, 3);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 
     // The same bytes come again, behind others.
     host.folder.put("guest", &old);
-    host.told(&["guest: the file is the version that trades"]);
+    host.await_line(&["guest: the file is the version that trades"]);
     host.folder.put("guest", &bad);
-    host.told(&["guest: this version failed before and is not loaded again"]);
-    host.unmoved(&back);
+    host.await_line(&["guest: this version failed before and is not loaded again"]);
+    host.keeps_running(&back);
 
     let record = host.record("guest");
     let hashes: Vec<&str> = record.generations.iter().map(|one| &*one.hash).collect();
@@ -250,19 +250,19 @@ fn a_strategy_that_traps_three_times_is_quarantined_until_a_better_version_comes
     folder.put("guest", &bad);
     folder.put("calm", &counting("1.0.0").component());
     let mut host = Hosted::start(SIM, folder);
-    let line = host.told(&["guest ended: "]);
+    let line = host.await_line(&["guest ended: "]);
     assert!(line.contains("unreachable"), "{line}");
     let ended = host.until("it is quarantined", |host| {
         let strategy = host.find("guest")?;
         (strategy.state == StrategyState::Quarantined).then_some(strategy)
     });
     assert_eq!(ended.traps, 3);
-    host.goes_on("calm");
+    host.keeps_trading("calm");
     let good = counting("1.1.0").component();
     host.folder.put("guest", &good);
     let back = host.runs("guest", &good);
     assert_eq!(back.generation, 2);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
         let shadow = host.find("guest")?.shadow?;
         (shadow.hash == shadow_hash && shadow.differed == 0).then_some(())
     });
-    let now = host.goes_on("guest");
+    let now = host.keeps_trading("guest");
     assert_eq!((now.hash, now.generation), (before.hash, before.generation));
     assert_eq!(host.record("guest").generations.len(), 1);
 
@@ -287,14 +287,14 @@ fn a_version_in_the_shadow_trades_once_it_is_promoted_and_the_one_before_once_it
     let promoted = host.runs("guest", &new);
     assert_eq!((promoted.generation, promoted.shadow), (2, None));
     assert_eq!(host.record("guest").note, None);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     let why = host.refused("guest", StrategyCommand::Promote);
     assert!(why.contains("no shadow version"), "{why}");
 
     let done = host.ask("guest", StrategyCommand::RollBack);
     assert!(done.starts_with("guest is 1.0.0 again"), "{done}");
     assert_eq!(host.runs("guest", &old).generation, 3);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     let (old, new) = (hash(&old), hash(&new));
     host.until("the generations are written down", |host| {
         let record = host.record("guest");
@@ -311,25 +311,25 @@ fn a_second_rollback_takes_the_first_one_back() {
     folder.settings("guest", "[swap]\ntrial_events = 1\n");
     folder.put("guest", &one);
     let mut host = Hosted::start(SIM, folder);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     host.folder.put("guest", &two);
     host.runs("guest", &two);
     for (words, module) in [
         ("guest is 1.0.0 again", &one),
         ("guest is 2.0.0 again", &two),
     ] {
-        host.goes_on("guest");
+        host.keeps_trading("guest");
         let done = host.ask("guest", StrategyCommand::RollBack);
         assert!(done.starts_with(words), "{done}");
         assert!(done.ends_with("with 8 bytes of state"), "{done}");
         host.runs("guest", module);
     }
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     // What was rolled back last stays out; what trades is known to trade.
     host.folder.put("guest", &one);
-    host.told(&["guest: this version failed before"]);
+    host.await_line(&["guest: this version failed before"]);
     host.folder.put("guest", &two);
-    host.told(&["guest: the file is the version that trades"]);
+    host.await_line(&["guest: the file is the version that trades"]);
     assert_eq!(host.runs("guest", &two).generation, 4);
 }
 
@@ -340,9 +340,9 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
     host.folder.settings("guest", "[swap]\nshadow = true\n");
     let bad = traps_after("2.0.0", IN_TRIAL).component();
     host.folder.put("guest", &bad);
-    let line = host.told(&["guest: the shadow failed: "]);
+    let line = host.await_line(&["guest: the shadow failed: "]);
     assert!(line.contains("unreachable"), "{line}");
-    host.unmoved(&before);
+    host.keeps_running(&before);
     let good = counting("2.1.0").component();
     host.folder.put("guest", &good);
     let shadow_hash = hash(&good);
@@ -352,7 +352,7 @@ fn a_version_in_the_shadow_that_traps_or_is_rolled_back_leaves_the_running_one_a
     });
     let done = host.ask("guest", StrategyCommand::RollBack);
     assert_eq!(done, "version 2.1.0 no longer runs as a shadow of guest");
-    host.unmoved(&before);
+    host.keeps_running(&before);
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_change_of_parameters_alone_is_a_swap() {
     let mut host = Hosted::with(SIM, &module);
     host.folder
         .settings("guest", "[parameters]\nspeed = \"fast\"\n");
-    let line = host.told(&["guest: 1.0.0 -> another 1.0.0"]);
+    let line = host.await_line(&["guest: 1.0.0 -> another 1.0.0"]);
     assert!(line.ends_with("with 8 bytes of state"), "{line}");
     let now = host.until("the second generation runs", |host| {
         host.find("guest").filter(|one| one.generation == 2)
@@ -374,8 +374,8 @@ fn a_change_of_parameters_alone_is_a_swap() {
     // Values that it does not have are refused, and what runs keeps its own.
     host.folder
         .settings("guest", "[parameters]\nsped = \"faster\"\n");
-    host.told(&["guest: a new version was refused", "sped", "guest.toml:2"]);
-    host.unmoved(&now);
+    host.await_line(&["guest: a new version was refused", "sped", "guest.toml:2"]);
+    host.keeps_running(&now);
     let given = host.record("guest").parameters.remove(0);
     assert_eq!((&*given.name, &*given.value), ("speed", "fast"));
 }
@@ -393,10 +393,10 @@ fn what_show_says_of_parameters_is_what_runs_after_a_refusal_and_after_a_rollbac
         .restore("unreachable")
         .init("unreachable");
     host.folder.put("guest", &bad.component());
-    host.told(&["guest: a new version was refused", "unreachable"]);
+    host.await_line(&["guest: a new version was refused", "unreachable"]);
     assert_eq!(speed(&host), "slow");
     host.folder.put("guest", &module);
-    host.told(&["guest: the file is the version that trades"]);
+    host.await_line(&["guest: the file is the version that trades"]);
     host.folder
         .settings("guest", "[parameters]\nspeed = \"fast\"\n");
     host.until("its parameters are those of the file", |host| {
@@ -421,20 +421,20 @@ fn a_module_that_is_not_signed_by_a_trusted_key_is_refused_and_one_that_is_is_ta
     folder.put("guest", &old);
     let settings = format!("{SIM}[wasm]\ntrusted_keys = [\"{}\"]\n", key.line);
     let mut host = Hosted::start(&settings, folder);
-    let before = host.goes_on("guest");
+    let before = host.keeps_trading("guest");
 
     // The old signature does not fit the new bytes.
     let new = counting("2.0.0").component();
     host.folder.put("guest", &new);
-    host.told(&["guest: a new version was refused", "sign"]);
-    host.unmoved(&before);
+    host.await_line(&["guest: a new version was refused", "sign"]);
+    host.keeps_running(&before);
     host.forget();
     std::fs::remove_file(host.folder.file("guest.wasm.minisig")).unwrap();
-    host.told(&["guest: a new version was refused", "sign"]);
-    host.unmoved(&before);
+    host.await_line(&["guest: a new version was refused", "sign"]);
+    host.keeps_running(&before);
     std::fs::write(host.folder.file("guest.wasm.minisig"), sign(&new)).unwrap();
     host.runs("guest", &new);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -447,13 +447,13 @@ fn a_module_that_was_refused_at_the_start_is_started_once_it_is_fixed() {
         &counting("1.0.0").init("(call $error)").component(),
     );
     let mut host = Hosted::start(SIM, folder);
-    host.goes_on("calm");
+    host.keeps_trading("calm");
     for name in ["broken", "unwilling"] {
         assert_eq!(host.record(name).inactive, Some("refused"), "{name}");
         let good = counting("1.1.0").component();
         host.folder.put(name, &good);
         host.runs(name, &good);
-        host.goes_on(name);
+        host.keeps_trading(name);
         let record = host.record(name);
         assert_eq!((record.inactive, record.note), (None, None), "{name}");
     }
@@ -476,7 +476,7 @@ fn a_strategy_that_was_removed_is_started_again_by_a_reload_or_by_a_new_file() {
     let done = host.ask("guest", StrategyCommand::Reload);
     assert_eq!(done, "guest 1.0.0 trades");
     host.runs("guest", &one);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
     std::fs::remove_file(host.folder.file("guest.wasm")).unwrap();
     host.until("it stopped with its file", |host| {
         (host.find("guest")?.state == StrategyState::Stopped).then_some(())
@@ -486,7 +486,7 @@ fn a_strategy_that_was_removed_is_started_again_by_a_reload_or_by_a_new_file() {
     let two = counting("2.0.0").component();
     host.folder.put("guest", &two);
     host.runs("guest", &two);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -499,7 +499,7 @@ fn a_deck_whose_folder_is_empty_starts_and_waits_for_its_first_strategy() {
     let first = counting("1.0.0").component();
     host.folder.put("guest", &first);
     host.runs("guest", &first);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }
 
 #[test]
@@ -517,7 +517,7 @@ fn strategies_that_share_a_module_change_together_and_disabled_ones_never_run() 
     host.folder.put("never", &two);
     for name in ["guest", "second"] {
         assert_eq!(host.runs(name, &two).generation, 2);
-        host.goes_on(name);
+        host.keeps_trading(name);
     }
     let three = counting("3.0.0").component();
     host.folder.put("never", &three);
@@ -543,5 +543,5 @@ fn a_flood_of_versions_ends_with_the_last_one() {
         host.folder.put("guest", &marked(&module, mark));
     }
     host.runs("guest", &last);
-    host.goes_on("guest");
+    host.keeps_trading("guest");
 }

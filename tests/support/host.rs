@@ -89,7 +89,7 @@ impl Hosted {
     }
 
     /// Starts it, and keeps the run in a data folder.
-    pub(crate) fn kept(settings: &str, folder: Folder, data: &Path) -> Self {
+    pub(crate) fn recorded(settings: &str, folder: Folder, data: &Path) -> Self {
         let journal = Journaling {
             reels: DataReels::in_folder(data),
             played: RunOverrides::default(),
@@ -130,7 +130,7 @@ impl Hosted {
         let folder = Folder::new();
         folder.put("guest", guest);
         let mut host = Self::start(settings, folder);
-        host.goes_on("guest");
+        host.keeps_trading("guest");
         host
     }
 
@@ -216,7 +216,7 @@ impl Hosted {
     }
 
     /// Waits until a line with all of these words was told, and checks that it was told once and is one line.
-    pub(crate) fn told(&mut self, words: &[&str]) -> String {
+    pub(crate) fn await_line(&mut self, words: &[&str]) -> String {
         let fits = |text: &str| words.iter().all(|word| text.contains(word));
         self.until(&format!("a line with {words:?}"), |host| {
             host.said().into_iter().any(fits).then_some(())
@@ -246,7 +246,7 @@ impl Hosted {
     }
 
     /// Waits until a strategy has handled further events, and says how it stands then.
-    pub(crate) fn goes_on(&mut self, name: &str) -> StrategyStatus {
+    pub(crate) fn keeps_trading(&mut self, name: &str) -> StrategyStatus {
         let before = self.find(name).map_or(0, |one| one.events);
         self.until(&format!("{name} handles events"), |host| {
             host.find(name).filter(|one| one.events > before)
@@ -254,8 +254,8 @@ impl Hosted {
     }
 
     /// Checks that a strategy still is in the version that it was in, and handles events.
-    pub(crate) fn unmoved(&mut self, before: &StrategyStatus) {
-        let now = self.goes_on(&before.name);
+    pub(crate) fn keeps_running(&mut self, before: &StrategyStatus) {
+        let now = self.keeps_trading(&before.name);
         assert_eq!(
             (now.hash, now.generation, now.state, now.shadow),
             (

@@ -27,7 +27,7 @@ use toy::{NoClock, Notices, ToyVenue};
 const EVENTS: u64 = 6_000;
 
 /// What is asked for at an event.
-enum Wish {
+enum Request {
     StrategyChange(StrategyChange),
     OperatorCommand(OperatorCommand),
 }
@@ -77,25 +77,34 @@ fn versions() -> [Version; 4] {
 }
 
 /// Swaps, a rollback, a trap, a version beside, a strategy that leaves, and an operator who pauses.
-fn story() -> Vec<(u64, Wish)> {
+fn story() -> Vec<(u64, Request)> {
     let [second, bad, third, shadow] = versions();
-    let swap = |to| Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(to)));
+    let swap = |to| Request::StrategyChange(StrategyChange::Swap(FIRST, Box::new(to)));
     vec![
         (900, swap(second)),
         (
             1_500,
-            Wish::OperatorCommand(OperatorCommand::Pause(Some(SECOND))),
+            Request::OperatorCommand(OperatorCommand::Pause(Some(SECOND))),
         ),
         (
             1_900,
-            Wish::OperatorCommand(OperatorCommand::Resume(Some(SECOND))),
+            Request::OperatorCommand(OperatorCommand::Resume(Some(SECOND))),
         ),
         (2_500, swap(bad)),
         (3_300, swap(third)),
         (3_600, swap(shadow)),
-        (4_400, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
-        (5_000, Wish::StrategyChange(StrategyChange::RollBack(FIRST))),
-        (5_300, Wish::StrategyChange(StrategyChange::Remove(SECOND))),
+        (
+            4_400,
+            Request::StrategyChange(StrategyChange::Promote(FIRST)),
+        ),
+        (
+            5_000,
+            Request::StrategyChange(StrategyChange::RollBack(FIRST)),
+        ),
+        (
+            5_300,
+            Request::StrategyChange(StrategyChange::Remove(SECOND)),
+        ),
     ]
 }
 
@@ -114,19 +123,19 @@ fn bare(config: EngineConfig) -> Engine {
 }
 
 /// An engine with both strategies; wishes are spoken by a clock, which is asked at every window.
-fn engine(config: EngineConfig, wishes: Vec<(u64, Wish)>) -> Engine {
+fn engine(config: EngineConfig, wishes: Vec<(u64, Request)>) -> Engine {
     engine_of(config, wishes, |version| version)
 }
 
 /// The same, of versions that have something about them.
 fn engine_of(
     config: EngineConfig,
-    wishes: Vec<(u64, Wish)>,
+    wishes: Vec<(u64, Request)>,
     about: impl Fn(Version) -> Version,
 ) -> Engine {
     struct Speaking {
         controls: Arc<OnceLock<EngineHandle>>,
-        wishes: std::iter::Peekable<std::vec::IntoIter<(u64, Wish)>>,
+        wishes: std::iter::Peekable<std::vec::IntoIter<(u64, Request)>>,
     }
     impl tickdeck_engine::port::Clock for Speaking {
         fn wait_until(&mut self, due: Timestamp) {
@@ -134,8 +143,8 @@ fn engine_of(
             while let Some((_, wish)) = self.wishes.next_if(|(at, _)| due >= 25 * *at as i64) {
                 let controls = self.controls.get().unwrap();
                 match wish {
-                    Wish::StrategyChange(change) => drop(controls.change(change)),
-                    Wish::OperatorCommand(order) => controls.order(order),
+                    Request::StrategyChange(change) => drop(controls.change(change)),
+                    Request::OperatorCommand(order) => controls.order(order),
                 }
             }
         }
@@ -179,7 +188,7 @@ fn plain() -> EngineConfig {
 }
 
 /// Runs the story and keeps it.
-fn told(config: EngineConfig) -> (Reel, Report) {
+fn recorded_run(config: EngineConfig) -> (Reel, Report) {
     let reel = Reel::default();
     let mut engine = engine(config, story());
     engine.record(reel.recorder());
@@ -195,7 +204,7 @@ fn replay(config: EngineConfig, items: &[Item], versions: &[Version]) -> Replaye
 
 #[test]
 fn the_story_has_all_that_can_happen_in_it() {
-    let (reel, report) = told(plain());
+    let (reel, report) = recorded_run(plain());
     let effects = reel.effects();
     let has = |wanted: fn(&Effect) -> bool| effects.iter().any(|(_, effect)| wanted(effect));
     assert!(has(|effect| matches!(effect, Effect::GaveUp { .. })));
@@ -234,7 +243,7 @@ proptest! {
     fn a_recorded_run_comes_out_the_same_however_it_is_batched(
         workers in 1usize..4, max_batch in 1usize..300, seed in any::<u64>(), again in 1usize..4,
     ) {
-        let (reel, report) = told(config(workers, max_batch, Some(seed)));
+        let (reel, report) = recorded_run(config(workers, max_batch, Some(seed)));
         let replayed = replay(config(again, 1 + max_batch % 70, None), &reel.all(), &versions());
         prop_assert_eq!(&replayed.divergence, &None);
         prop_assert!(replayed.ended);
@@ -248,7 +257,7 @@ proptest! {
 
 #[test]
 fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
-    let (reel, _) = told(plain());
+    let (reel, _) = recorded_run(plain());
     let [_, bad, third, shadow] = versions();
     let other = version(
         "2",
@@ -272,7 +281,7 @@ fn a_changed_constant_is_found_at_the_first_decision_that_differs() {
 
 #[test]
 fn an_action_that_nobody_decided_is_found() {
-    let (reel, _) = told(plain());
+    let (reel, _) = recorded_run(plain());
     let items = reel.all();
     let nth = |wanted: usize| {
         let acted =
@@ -304,10 +313,13 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
     engine.record(reel.recorder());
     let mut notices = Notices::default();
     let report = engine.run(&mut notices).unwrap();
-    let told =
+    let recorded_run =
         |wanted: fn(&Notice) -> bool| notices.0.iter().filter(|notice| wanted(notice)).count();
-    assert_eq!(told(|notice| matches!(notice, Notice::NotKept { .. })), 1);
-    assert_eq!(told(|notice| matches!(notice, Notice::Kept)), 1);
+    assert_eq!(
+        recorded_run(|notice| matches!(notice, Notice::NotKept { .. })),
+        1
+    );
+    assert_eq!(recorded_run(|notice| matches!(notice, Notice::Kept)), 1);
     let denied = report
         .status
         .denied
@@ -339,7 +351,7 @@ fn a_run_whose_journal_fails_denies_orders_meanwhile_and_comes_out_the_same() {
 }
 
 /// Goes on where a recorded run was cut off; gives the reel from there, the report, and what the tape had.
-fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Wish)>) -> (Reel, Report) {
+fn resumed(config: EngineConfig, items: &[Item], after: Vec<(u64, Request)>) -> (Reel, Report) {
     let reel = Reel::default();
     let mut engine = engine(config, after);
     engine.record(reel.recorder());
@@ -387,7 +399,7 @@ proptest! {
 
     #[test]
     fn a_run_with_swaps_and_traps_that_is_cut_off_goes_on_and_can_be_played_again(cut in 0.0f64..1.0) {
-        let (twin, _) = told(plain());
+        let (twin, _) = recorded_run(plain());
         let items = twin.all();
         let cut = (items.len() as f64 * cut) as usize;
         let (rest, _) = resumed(plain(), &items[..cut], Vec::new());

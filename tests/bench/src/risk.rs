@@ -32,7 +32,7 @@ const GAP_NS: i64 = 10_000_000 / STRATEGIES as i64;
 const DUPLICATE_WINDOW_NS: u64 = 100_000_000;
 
 pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
-    let (mut risk, mut open) = (Desk::new(Risk::new(limits())), Desk::new(Open));
+    let (mut risk, mut open) = (Checker::new(Risk::new(limits())), Checker::new(Open));
     let (mut checked, mut passed) = (Rounds::default(), Rounds::default());
     for round in 0..=effort.rounds {
         let (with, without) = (risk.round(effort.events)?, open.round(effort.events)?);
@@ -97,13 +97,13 @@ impl OrderMiddleware for Open {
 }
 
 /// A middleware as the router holds it, and the orders that it checks.
-struct Desk {
+struct Checker {
     middleware: Box<dyn OrderMiddleware>,
     instruments: Vec<Instrument>,
     sent: u64,
 }
 
-impl Desk {
+impl Checker {
     fn new(middleware: impl OrderMiddleware + 'static) -> Self {
         Self {
             middleware: Box::new(middleware),

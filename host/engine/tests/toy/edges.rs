@@ -183,7 +183,7 @@ fn a_refused_change_that_was_cut_off() {
     };
     let wishes = vec![(
         900,
-        Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(other()))),
+        Request::StrategyChange(StrategyChange::Swap(FIRST, Box::new(other()))),
     )];
     let (items, _) = kept(engine(plain(), wishes));
     let changed = items
@@ -220,9 +220,12 @@ fn a_change_that_is_refused_after_something_settled() {
     let wishes = vec![
         (
             900,
-            Wish::StrategyChange(StrategyChange::Swap(FIRST, Box::new(shadow()))),
+            Request::StrategyChange(StrategyChange::Swap(FIRST, Box::new(shadow()))),
         ),
-        (1_500, Wish::StrategyChange(StrategyChange::Promote(FIRST))),
+        (
+            1_500,
+            Request::StrategyChange(StrategyChange::Promote(FIRST)),
+        ),
     ];
     let (items, report) = kept(engine(plain(), wishes));
     for item in &items {
@@ -936,8 +939,8 @@ fn a_seat_that_was_refused_refuses_no_change_after_it() {
         strategy: started(&second),
         version: second,
     };
-    let refused = Wish::StrategyChange(StrategyChange::Start(Box::new(seat)));
-    let swap = Wish::StrategyChange(StrategyChange::Swap(
+    let refused = Request::StrategyChange(StrategyChange::Start(Box::new(seat)));
+    let swap = Request::StrategyChange(StrategyChange::Swap(
         FIRST,
         Box::new(version("3", traits())),
     ));

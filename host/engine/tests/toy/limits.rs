@@ -92,9 +92,9 @@ fn watched(version: Version, slow: &Arc<Slow>) -> Version {
 /// The story of versions that one call takes too long of.
 fn slow_story(slow: &Arc<Slow>) -> Engine {
     let wishes = story().into_iter().map(|(at, wish)| match wish {
-        Wish::StrategyChange(StrategyChange::Swap(id, to)) => {
+        Request::StrategyChange(StrategyChange::Swap(id, to)) => {
             let to = Box::new(watched(*to, slow));
-            (at, Wish::StrategyChange(StrategyChange::Swap(id, to)))
+            (at, Request::StrategyChange(StrategyChange::Swap(id, to)))
         }
         other => (at, other),
     });
