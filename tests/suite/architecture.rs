@@ -208,6 +208,24 @@ fn sources() -> Vec<(String, std::path::PathBuf)> {
 }
 
 #[test]
+fn a_circle_is_found_through_a_re_export_and_not_in_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("lib.rs", "mod a;\nmod b;\nmod c;\npub use a::A;\n");
+    write("a.rs", "use crate::b::B;\npub struct A(B);\n");
+    write(
+        "b.rs",
+        "pub struct B;\n#[cfg(test)]\nmod tests { use crate::A; fn f(_: A) {} }\n",
+    );
+    write("c.rs", "use crate::{A, b::B};\nfn f(_: A, _: B) {}\n");
+    assert_eq!(Modules::read(folder.path(), "x").circle(), None);
+    write("b.rs", "use crate::A;\npub struct B(Option<Box<A>>);\n");
+    let circle = Modules::read(folder.path(), "x").circle().unwrap();
+    let names: BTreeSet<&str> = circle.iter().map(|(module, _)| module.as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["a", "b"]));
+}
+
+#[test]
 fn the_modules_of_a_crate_form_no_circle() {
     let mut circles = Vec::new();
     for (name, source) in sources() {

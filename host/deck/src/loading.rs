@@ -458,6 +458,14 @@ pub type Skipped = BTreeMap<String, String>;
 mod tests {
     use super::*;
 
+    #[test]
+    fn permissions_default_to_what_the_sandbox_allows() {
+        use tickdeck_settings::permissions::{DEFAULT_MEMORY_MIB, DEFAULT_TIME_MS};
+        let limits = ResourceLimits::default();
+        assert_eq!(limits.memory_mib, DEFAULT_MEMORY_MIB);
+        assert_eq!(limits.time_ms, DEFAULT_TIME_MS);
+    }
+
     fn line_up(text: &str) -> Result<Vec<(String, String)>> {
         let modules: BTreeSet<String> = ["ema", "pairs"].map(str::to_owned).into();
         let config = Config::parse("t", text).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::venues::{Venue, open_all};
 use anyhow::{Context, Result, bail};
-use tickdeck_engine::port::{Gateway, VenueTerms};
+use tickdeck_engine::port::{Continuity, Gateway, VenueTerms};
 use tickdeck_model::{Currency, Registry};
 use tickdeck_recording::RunOverrides;
 use tickdeck_settings::config::Config;
@@ -62,6 +62,13 @@ impl OpenVenues {
         self.venues.iter().map(|(_, terms)| terms)
     }
 
+    /// Returns the name of a venue that lives on while the host is away.
+    pub(crate) fn living(&self, registry: &Registry) -> Option<String> {
+        let mut terms = self.terms();
+        let living = terms.find(|terms| terms.continuity == Continuity::LivesOn)?;
+        Some(registry.venue(living.venue).unwrap_or_default().to_owned())
+    }
+
     /// Brings the venues into the order of a recorded run, in which events of the same time were handled. `recorded` has
     /// the names of its venues.
     ///
@@ -108,7 +115,7 @@ pub(crate) fn account_currency<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickdeck_engine::port::{Command, Continuity, Due, GatewayError};
+    use tickdeck_engine::port::{Command, Due, GatewayError};
     use tickdeck_model::{Event, Timestamp};
 
     struct Silent(VenueTerms);

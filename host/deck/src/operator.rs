@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tickdeck_control::{Answer, Handler, Request};
 use tickdeck_engine::{EngineHandle, OperatorCommand};
+use tickdeck_journal::atomic_file::{WriteError, WriteStep};
 use tickdeck_model::StrategyId;
 use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::names::Names;
@@ -123,13 +124,16 @@ impl Operator {
         self.controls.order(OperatorCommand::Kill);
         let message = "killed: canceling every order, denying new ones";
         self.announce(message);
-        match self.latch.as_deref().map(latch_kill) {
-            Some(Err(error)) => Answer::refused(format!(
-                "{message}; but the kill could not be recorded, and the next start will trade: {}",
-                sentence(&error)
-            )),
-            _ => Answer::done(message),
-        }
+        let Some(Err(error)) = self.latch.as_deref().map(latch_kill) else {
+            return Answer::done(message);
+        };
+        let consequence = match error.downcast_ref::<WriteError>() {
+            Some(error) if error.step == WriteStep::SyncFolder => {
+                "but a power cut may lose the record of the kill, and then the next start trades"
+            }
+            _ => "but the kill could not be recorded, and the next start will trade",
+        };
+        Answer::refused(format!("{message}; {consequence}: {}", sentence(&error)))
     }
 
     /// Shows a command in the log.

@@ -123,6 +123,8 @@ impl DataReels {
                 .to_str()
                 .is_some_and(|name| name.starts_with('.') && name.ends_with(".gone"))
             {
+                // The run's name must be gone for good before its files are: a power cut could bring it back.
+                sync_entry(&entry.path())?;
                 clear(&entry.path())?;
             }
         }

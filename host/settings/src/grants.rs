@@ -116,7 +116,8 @@ impl Grants {
     /// the module that asked. The grant is on disk before it takes effect.
     ///
     /// # Errors
-    /// The file can't be written; the grant has no effect then.
+    /// The file can't be written durably. The grant has no effect then, unless only the last step failed: the next start
+    /// reads the new file, and the error says so.
     pub fn approve(
         &mut self,
         name: &str,

@@ -44,6 +44,9 @@ fn seeds(settings: RunSettings<'_>, values: &Values) -> Vec<(String, Option<Stri
         let name = key.strip_prefix("venues.")?;
         name.strip_suffix(".kind")
     });
+    // The keys are in another order than the names: `A-B.kind` is before `A.kind`.
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
     let effective = |place: u64, key: &str| match settings.seed {
         Some(seed) => Some(seed.wrapping_add(place).to_string()),
         None => values.get(key).cloned(),
@@ -167,5 +170,12 @@ mod tests {
             run_difference(with(None), with(Some(4))).as_deref(),
             Some("`venues.A.seed` changed since (5 then, 4 now)")
         );
+    }
+
+    #[test]
+    fn the_seed_of_the_command_line_counts_up_in_the_order_of_names() {
+        let text = "[venues.A]\nseed = 5\n[venues.A-B]\nseed = 6\n";
+        let with = |seed| RunSettings { text, seed };
+        assert_eq!(run_difference(with(None), with(Some(5))), None);
     }
 }

@@ -14,7 +14,9 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Gateway, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, NullObserver, OperatorCommand, Status, StrategyState};
+use tickdeck_engine::{
+    Engine, EngineConfig, EngineError, NullObserver, OperatorCommand, Status, StrategyState,
+};
 use tickdeck_journal::Opened;
 use tickdeck_model::Registry;
 use tickdeck_recording::{JournalRecorder, RecordedRun, RecordedTerms, ReelTape, RunManifest};
@@ -70,6 +72,10 @@ pub(crate) fn resume(mut parts: DeckParts, interrupted: InterruptedRun) -> Resul
                 run.number
             )
         })?;
+    // Before its reels are touched.
+    if let Some(venue) = open.living(&registry) {
+        return Err(EngineError::LivesOn { venue }.into());
+    }
     let mut loader = parts.loader(&open, &registry)?;
     loader.first_order = manifest.first_order;
     (parts.save_names)(&registry)?;
