@@ -551,7 +551,7 @@ fn a_host_that_runs_removes_old_runs_by_itself_and_warns_once_that_its_own_run_i
         .collect();
     let folder = Folder::new();
     folder.put("guest", &counting("1.0.0").component());
-    let mut host = Hosted::kept("[venue]\nseed = 7\n", folder, &data);
+    let mut host = Hosted::recorded("[venue]\nseed = 7\n", folder, &data);
     host.keeps_trading("guest");
     assert_eq!(runs(), [1, 2, 3], "nobody set a limit");
     host.keeps_to(
