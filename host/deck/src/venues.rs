@@ -1,7 +1,7 @@
 //! Opens the venues that the settings name.
 //!
 //! A kind of venue costs a folder in `host/gateway`, its settings in `config/venue.rs` of `host/settings`, and one row
-//! in [`open`].
+//! in `open`.
 
 use crate::folder::module_name;
 use anyhow::{Result, bail};

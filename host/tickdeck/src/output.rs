@@ -20,7 +20,7 @@ pub fn print(text: &str) -> Result<bool> {
 /// Prints an object as one line of JSON, and returns whether anyone still reads.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(object: &impl Serialize) -> Result<bool> {
     print(&(serde_json::to_string(object)? + "\n"))
 }

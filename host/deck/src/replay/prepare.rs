@@ -29,7 +29,7 @@ pub struct PreparedReplay {
     pub names: Names,
     /// The manifest of the run.
     pub manifest: RunManifest,
-    /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::reach`].
+    /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::usable_range`].
     pub left_out: bool,
     /// A host still runs it: it is replayed as far as it had come when this was prepared.
     pub running: bool,
