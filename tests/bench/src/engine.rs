@@ -28,15 +28,12 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
         .into_iter()
         .map(load)
         .collect::<Result<_>>()?;
-    let [ema, maker_of_markets] = ["ema-cross", "market-native_factory"].map(|name| {
+    let [ema, market_maker] = ["ema-cross", "market-maker"].map(|name| {
         let spec = all.iter().find(|spec| spec.name == name).cloned();
         spec.context("an example plugin is missing")
     });
     let ema = Pair::new(ema?, native_factory::<ema_cross::EmaCross>());
-    let quoting = Pair::new(
-        maker_of_markets?,
-        native_factory::<market_maker::MarketMaker>(),
-    );
+    let quoting = Pair::new(market_maker?, native_factory::<market_maker::MarketMaker>());
     let market = Market::Captures(&effort.captures);
     ema.is_one_strategy(&market)?;
     quoting.is_one_strategy(&market)?;
@@ -67,11 +64,10 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     };
     Ok(vec![
         claim("engine/ema-cross", Some(RATE)).row(&one, &none),
-        claim("engine/market-native_factory", None).row(&two, &none),
+        claim("engine/market-maker", None).row(&two, &none),
         claim("engine/four-plugins", None).row(&four, &none),
         times("engine/ema-cross/sandbox", EMA_CROSS).row(&ns(&one), &ns(&one_natively)),
-        times("engine/market-native_factory/sandbox", MARKET_MAKER)
-            .row(&ns(&two), &ns(&two_natively)),
+        times("engine/market-maker/sandbox", MARKET_MAKER).row(&ns(&two), &ns(&two_natively)),
     ])
 }
 

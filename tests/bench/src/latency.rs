@@ -7,6 +7,7 @@
 //! cancels at once; both answers come back to the strategy as events, so its book is always at work.
 
 mod floor;
+mod wake;
 
 use crate::deck::{Deck, NullObserver, StrategySpec};
 use crate::effort::Effort;
@@ -25,7 +26,7 @@ use tickdeck_engine::{
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
     Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
-    Quote, Reason, Registry, Size, Timestamp, VenueId,
+    Quote, Reason, Registry, Size, Timestamp,
 };
 use tickdeck_recording::{JournalRecorder, RecordedRun};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
@@ -111,6 +112,7 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
     if !histograms[0].is_empty() {
         rows.extend(floor_rows(&floors, &histograms[0]));
     }
+    rows.extend(wake::run(&spec, native, effort)?);
     Ok(rows)
 }
 
@@ -181,12 +183,11 @@ fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u
     let quotes = (effort.events as u64 * 8).min(2 * case.quotes_per_s);
     let metronome = Metronome::new(case.quotes_per_s, quotes);
     let (epoch, latencies) = (metronome.epoch, Arc::clone(&metronome.latencies));
-    let config = config(case);
     let clock = Box::new(WallTime {
         epoch,
         started: false,
     });
-    let mut deck = Deck::assemble(Box::new(metronome), clock, &[spec], config)?;
+    let mut deck = Deck::assemble(Box::new(metronome), clock, &[spec], config(case.wait))?;
     let folder = tempfile::tempdir()?;
     if case.kept {
         let run = RecordedRun {
@@ -215,10 +216,10 @@ fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u
 }
 
 /// Every check is on, so wide that none denies.
-fn config(case: &Case) -> EngineConfig {
+fn config(wait: Wait) -> EngineConfig {
     let mut config = EngineConfig {
         stepping: Stepping::Free,
-        wait: case.wait,
+        wait,
         max_actions_per_s: u32::MAX,
         ..EngineConfig::default()
     };
@@ -272,10 +273,36 @@ fn since(epoch: Instant) -> Timestamp {
     Timestamp::try_from(epoch.elapsed().as_nanos()).unwrap_or(Timestamp::MAX)
 }
 
+/// Puts a venue with one instrument into the registry.
+fn register(registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+    let venue = registry.add_venue("METRONOME");
+    let base = registry.add_currency("BTC", 8)?;
+    let quote = registry.add_currency("USDT", 8)?;
+    let instrument = registry.add_instrument(Instrument {
+        id: InstrumentId(0),
+        venue,
+        symbol: "BTCUSDT.METRONOME".to_owned(),
+        base,
+        quote,
+        price_scale: 2,
+        size_scale: 5,
+        quote_scale: 8,
+        tick: Price(1),
+        lot: Size(1),
+        min_notional: Amount(0),
+    })?;
+    Ok(VenueTerms {
+        venue,
+        instruments: vec![instrument],
+        balances: vec![(quote, Amount(100_000 * 100_000_000))],
+        lookahead_ns: 1,
+        continuity: Continuity::Repeats,
+    })
+}
+
 /// A venue that quotes at a steady pace, and cancels every order.
 struct Metronome {
     epoch: Instant,
-    venue: VenueId,
     interval_ns: i64,
     first: Timestamp,
     quoted: i64,
@@ -290,7 +317,6 @@ impl Metronome {
         let epoch = Instant::now();
         Self {
             epoch,
-            venue: VenueId(0),
             interval_ns: 1_000_000_000 / per_s as i64,
             first: 0,
             quoted: 0,
@@ -308,29 +334,7 @@ impl Metronome {
 
 impl Gateway for Metronome {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
-        self.venue = registry.add_venue("METRONOME");
-        let base = registry.add_currency("BTC", 8)?;
-        let quote = registry.add_currency("USDT", 8)?;
-        let instrument = registry.add_instrument(Instrument {
-            id: InstrumentId(0),
-            venue: self.venue,
-            symbol: "BTCUSDT.METRONOME".to_owned(),
-            base,
-            quote,
-            price_scale: 2,
-            size_scale: 5,
-            quote_scale: 8,
-            tick: Price(1),
-            lot: Size(1),
-            min_notional: Amount(0),
-        })?;
-        Ok(VenueTerms {
-            venue: self.venue,
-            instruments: vec![instrument],
-            balances: vec![(quote, Amount(100_000 * 100_000_000))],
-            lookahead_ns: 1,
-            continuity: Continuity::Repeats,
-        })
+        register(registry)
     }
 
     fn send(&mut self, _: Timestamp, command: Command) {

@@ -7,6 +7,7 @@ mod allocations;
 mod book;
 mod boundary;
 mod clock;
+mod compare;
 mod deck;
 mod decode;
 mod derived;
@@ -30,18 +31,18 @@ mod start;
 mod swap;
 mod watch;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use effort::Effort;
 use row::{Row, print_table};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measures Tickdeck's performance claims.
 #[derive(Parser)]
 #[command(
     name = "tickdeck-bench",
-    after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30"
+    after_help = "Examples:\n  tickdeck-bench\n  tickdeck-bench boundary --json\n  tickdeck-bench engine --rounds 30\n  tickdeck-bench --compare ../before/tickdeck-bench --rounds 20 engine latency"
 )]
 struct Options {
     /// Benchmarks to run; all of them by default.
@@ -59,6 +60,9 @@ struct Options {
     /// Run a few short rounds, only to check that the benchmarks work.
     #[arg(long)]
     short: bool,
+    /// Compare with another build of this binary, in alternating runs.
+    #[arg(long, value_name = "BINARY")]
+    compare: Option<PathBuf>,
 }
 
 type Bench = (&'static str, fn(&Effort) -> Result<Vec<Row>>);
@@ -86,6 +90,9 @@ fn known() -> PossibleValuesParser {
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    if let Some(before) = &options.compare {
+        return compare_builds(&options, before);
+    }
     let captures = deck::captures(options.captures.as_deref());
     let effort = if options.short {
         Effort::short(captures)
@@ -107,6 +114,30 @@ fn main() -> Result<()> {
         }
     } else {
         print_table(&rows);
+    }
+    Ok(())
+}
+
+fn compare_builds(options: &Options, before: &Path) -> Result<()> {
+    let mut arguments = options.names.clone();
+    if options.short {
+        arguments.push("--short".to_owned());
+    }
+    if let Some(captures) = &options.captures {
+        let captures = captures.to_str();
+        ensure!(captures.is_some(), "--captures is not UTF-8");
+        arguments.extend(["--captures", captures.unwrap_or_default()].map(str::to_owned));
+    }
+    if !options.json {
+        println!("{}", machine::describe());
+    }
+    let rows = compare::run(before, options.rounds, &arguments)?;
+    if options.json {
+        for row in &rows {
+            println!("{}", serde_json::to_string(row)?);
+        }
+    } else {
+        compare::print_table(&rows);
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ pub(crate) struct Row {
     /// `value` or `ratio`.
     pub(crate) goal_is_for: &'static str,
     pub(crate) holds: Option<bool>,
+    pub(crate) more_is_better: bool,
     pub(crate) rounds: usize,
     pub(crate) min: f64,
     pub(crate) max: f64,
@@ -84,6 +85,7 @@ impl Claim {
             goal,
             goal_is_for,
             holds,
+            more_is_better: self.more_is_better,
             rounds: samples.len(),
             min: samples.iter().copied().fold(f64::INFINITY, f64::min),
             max: samples.iter().copied().fold(f64::NEG_INFINITY, f64::max),
@@ -108,7 +110,7 @@ pub(crate) fn interleave<const N: usize>(
     Ok(results)
 }
 
-fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -162,7 +164,7 @@ pub(crate) fn print_table(rows: &[Row]) {
     }
 }
 
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value >= 1e6 {
         format!("{:.2} M", value / 1e6)
     } else {
