@@ -3,7 +3,6 @@
 use crate::intent::Intent;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tickdeck_model::Event;
 use tickdeck_ring::Ring;
 
 /// A handle that wakes the kernel, for a gateway with a thread of its own.
@@ -18,26 +17,15 @@ pub struct Waker(Arc<Wakeup>);
 struct Wakeup {
     requested: AtomicBool,
     /// None: the kernel never parks.
-    parked: Option<Parked>,
-}
-
-/// Where threads park.
-struct Parked {
-    /// The kernel.
-    intents: Ring<Intent>,
-    /// The workers.
-    events: Ring<Event>,
+    parked_on: Option<Ring<Intent>>,
 }
 
 impl Waker {
-    /// Wakes a kernel that waits on the ring of decisions, and its workers, which wait on the ring of events.
-    pub(crate) fn of(intents: &Ring<Intent>, events: &Ring<Event>) -> Self {
+    /// Wakes a kernel that waits on the ring of decisions.
+    pub(crate) fn of(ring: &Ring<Intent>) -> Self {
         Self(Arc::new(Wakeup {
             requested: AtomicBool::new(false),
-            parked: Some(Parked {
-                intents: intents.clone(),
-                events: events.clone(),
-            }),
+            parked_on: Some(ring.clone()),
         }))
     }
 
@@ -49,12 +37,9 @@ impl Waker {
         // Both sides swap: either the kernel's next look comes after this one and sees what was made ready before it, or
         // the last look came before it and the flag was down. If it is up already, whoever put it up wakes the kernel.
         if !self.0.requested.swap(true, Ordering::AcqRel)
-            && let Some(Parked { intents, events }) = &self.0.parked
+            && let Some(ring) = &self.0.parked_on
         {
-            // The workers first: they will be needed next, and get up while the kernel does. They would otherwise be woken one
-            // after the other, each in turn for tens of microseconds.
-            events.wake();
-            intents.wake();
+            ring.wake();
         }
     }
 

@@ -57,18 +57,15 @@ impl Bell {
         }
     }
 
-    /// Sleeps until the bell is rung or `limit` has passed, unless `ready` holds already. Returns whether the bell was rung.
-    fn sleep_unless(&self, limit: Duration, ready: impl FnOnce() -> bool) -> bool {
+    /// Sleeps until the bell is rung or `limit` has passed, unless `ready` holds already.
+    fn sleep_unless(&self, limit: Duration, ready: impl FnOnce() -> bool) {
         let entered = self.enter();
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let rung = !ready() && {
-            let waited = self.signal.wait_timeout(entered, limit);
-            let (_entered, end) = waited.unwrap_or_else(PoisonError::into_inner);
-            !end.timed_out()
-        };
+        if !ready() {
+            drop(self.signal.wait_timeout(entered, limit));
+        }
         self.sleepers.fetch_sub(1, Ordering::Relaxed);
-        rung
     }
 
     fn enter(&self) -> MutexGuard<'_, ()> {
@@ -104,10 +101,7 @@ impl<'a> Patience<'a> {
         match self.wait {
             Wait::BusySpin => spin_loop(),
             Wait::SpinThenPark { spins } if self.rounds >= spins => {
-                // Somebody announced work: it is worth spinning again.
-                if self.bell.sleep_unless(limit.min(PARK_LIMIT), ready) {
-                    *self = Self::new(self.bell, self.wait);
-                }
+                self.bell.sleep_unless(limit.min(PARK_LIMIT), ready);
             }
             Wait::Spin | Wait::SpinThenPark { .. } => {
                 self.rounds = self.rounds.saturating_add(1);

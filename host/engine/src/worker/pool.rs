@@ -122,7 +122,7 @@ impl WorkerPool {
                 })?;
             handles.push(handle);
         }
-        let waker = Waker::of(&intents_ring, &events);
+        let waker = Waker::of(&intents_ring);
         Ok(Self::Threads(Threads {
             waker,
             handles,

@@ -1,7 +1,7 @@
 //! `latency/wake`: from a quote on a venue's own thread to the order that it caused, while every thread of the host is
 //! parked. The venue stamps each quote right before it calls its [`Waker`]. The baseline is the same venue without the call,
-//! which waits for the kernel's next look. `floor` is what the machine needs to wake one thread; the way has two of them at
-//! the same time.
+//! which waits for the kernel's next look. `floor` is what the machine needs to wake one thread; on the
+//! way, two are woken one after the other: the kernel and the worker.
 
 use super::{WallTime, config, since};
 use crate::deck::{Deck, NullObserver, StrategySpec};
