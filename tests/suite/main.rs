@@ -7,6 +7,7 @@ mod support;
 
 mod architecture;
 mod command_line;
+mod compiling;
 mod dev;
 mod folder;
 mod golden;

@@ -4,9 +4,11 @@ use crate::support::native::Quiet;
 use crate::support::plugins::root;
 use std::path::{Path, PathBuf};
 use tickdeck_deck::assemble::{DeckParts, assemble};
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::folder::scan;
 use tickdeck_engine::{Notice, Report};
 use tickdeck_settings::config::Config;
+use tickdeck_strategy::CacheConfig;
 
 /// The parts of a deck with these settings and the plugins of a folder: it plays flat out, is not recorded, and neither
 /// watches the folder nor keeps grants. A test replaces the fields that it is about.
@@ -15,7 +17,13 @@ pub(crate) fn parts(settings: &str, plugins: &Path) -> DeckParts {
         Config::parse("tickdeck.toml", settings).unwrap_or_else(|problems| panic!("{problems}"));
     DeckParts {
         command: "test".to_owned(),
-        cache: Some(root().join("target/test-cache")),
+        compiling: Compiling {
+            cache: Some(CacheConfig {
+                folder: root().join("target/test-cache/modules"),
+                key: root().join("target/test-data/key"),
+            }),
+            ..Compiling::in_process()
+        },
         ..DeckParts::new(config, scan(plugins).unwrap())
     }
 }

@@ -14,10 +14,17 @@ pub(crate) fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "-p", "tickdeck", "--bin", "tickdeck"])
-            // With the features of this suite's own dependencies: alone, the binary has fewer of `memchr` and
-            // `getrandom`, and cargo would compile wasmtime and a dozen other crates a second time.
-            .args(["-p", "tickdeck-tests", "--test", "suite"])
+            // The same selection as that of `cargo test`: by another one, shared crates would have other features, and
+            // cargo would compile wasmtime and a dozen other crates a second time.
+            .args([
+                "build",
+                "--quiet",
+                "--workspace",
+                "--bin",
+                "tickdeck",
+                "--test",
+                "suite",
+            ])
             .current_dir(root())
             .status();
         assert!(status.unwrap().success(), "the binary does not build");
@@ -34,6 +41,7 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
         .args(arguments)
         .current_dir(folder)
         .env("XDG_CACHE_HOME", root().join("target/test-cache"))
+        .env("XDG_DATA_HOME", root().join("target/test-data"))
         .stdin(Stdio::null());
     command
 }

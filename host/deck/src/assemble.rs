@@ -6,6 +6,8 @@
 
 use crate::affinity::{run_for_strategies, yield_to_trading};
 use crate::clock::{Pace, since};
+use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
+use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
 use crate::loading::{
@@ -13,14 +15,16 @@ use crate::loading::{
 };
 use crate::open_venues::{OpenVenues, account_currency};
 use anyhow::{Context, Result, bail};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_journal::ReelConfig;
-use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_model::{ModuleHash, OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
@@ -35,6 +39,12 @@ use tickdeck_settings::signature::TrustedKeys;
 use tickdeck_strategy::watch::Scan;
 
 const NS_PER_MS: u64 = 1_000_000;
+
+/// How often a start that compiles says so.
+const PROGRESS: Duration = Duration::from_secs(3);
+
+/// How often it looks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(50);
 
 /// The parts that a deck is made of.
 pub struct DeckParts {
@@ -52,8 +62,8 @@ pub struct DeckParts {
     pub registry: Registry,
     /// Saves names before anything runs that refers to them.
     pub save_names: SaveNames,
-    /// The folder of compiled modules.
-    pub cache: Option<PathBuf>,
+    /// How modules are compiled.
+    pub compiling: Compiling,
     /// The speed of event time.
     pub pace: Pace,
     /// Ends the run.
@@ -180,7 +190,7 @@ impl DeckParts {
             grants: Grants::in_memory(),
             registry: Registry::new(),
             save_names: Box::new(|_| Ok(())),
-            cache: None,
+            compiling: Compiling::in_process(),
             pace: Pace::FlatOut,
             stop: CancelToken::default(),
             events: None,
@@ -198,7 +208,8 @@ impl DeckParts {
         let trusted = TrustedKeys::parse(&self.config.file, &self.config.wasm.trusted_keys)?;
         let currency = account_currency(open.terms(), registry)?;
         let config = self.config.clone();
-        let loader = StrategyLoader::new(config, currency, self.first_order, self.cache.clone())?;
+        let loader =
+            StrategyLoader::new(config, currency, self.first_order, self.compiling.clone())?;
         Ok(StrategyLoader {
             trusted,
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
@@ -210,9 +221,11 @@ impl DeckParts {
     /// outlive it.
     fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
         let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
+        let stop = &self.stop;
         let loaded = run_for_strategies("loading", || {
             yield_to_trading(cores);
-            load_all(loader, scan, grants, registry)
+            let compiled = compile_all(loader, scan, cores, stop)?;
+            load_all(loader, scan, &compiled, grants, registry)
         });
         loaded.context("cannot start a thread for loading")?
     }
@@ -382,10 +395,58 @@ pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<Engi
     })
 }
 
+/// Compiles every module that may run, several at a time. The outcomes are to be kept until the modules are loaded.
+fn compile_all(
+    loader: &StrategyLoader,
+    scan: &Scan,
+    cores: &[usize],
+    stop: &CancelToken,
+) -> Result<HashMap<ModuleHash, Outcome>> {
+    let queue = CompileQueue::start(loader.runtime.clone(), cores.to_vec())?;
+    let (sender, outcomes) = channel();
+    let mut wanted = BTreeMap::new();
+    for plugin in &scan.plugins {
+        let runs = !strategies_of(&loader.config, &plugin.name).is_empty();
+        if runs && loader.verify(plugin).is_ok() && !wanted.contains_key(&plugin.hash) {
+            wanted.insert(plugin.hash, plugin.name.clone());
+            let (sender, hash) = (sender.clone(), plugin.hash);
+            queue.push(CompileRequest {
+                bytes: Arc::clone(&plugin.bytes),
+                file: plugin.path.display().to_string(),
+                // An error means that nobody waits any more.
+                done: Box::new(move |outcome| drop(sender.send((hash, outcome)))),
+            });
+        }
+    }
+    drop(sender);
+    let (mut compiled, mut told) = (HashMap::new(), Instant::now());
+    loop {
+        match outcomes.recv_timeout(STOP_CHECK) {
+            Ok((hash, outcome)) => {
+                wanted.remove(&hash);
+                compiled.insert(hash, outcome);
+            }
+            Err(RecvTimeoutError::Timeout) if stop.asked() => {
+                loader.runtime.cancel_compilations();
+                bail!("stopped before every module was compiled");
+            }
+            Err(RecvTimeoutError::Timeout) if told.elapsed() >= PROGRESS => {
+                let names: Vec<&str> = wanted.values().map(String::as_str).collect();
+                eprintln!("compiling {}", names.join(", "));
+                told = Instant::now();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Ok(compiled)
+}
+
 /// Loads every strategy that the folder and the settings name.
 fn load_all(
     loader: &StrategyLoader,
     scan: &Scan,
+    compiled: &HashMap<ModuleHash, Outcome>,
     grants: &Grants,
     registry: &mut Registry,
 ) -> Result<LoadedDeck> {
@@ -404,7 +465,14 @@ fn load_all(
     }
     for plugin in plugins {
         for (name, settings) in strategies_of(config, &plugin.name) {
-            match loader.load((&name, settings), plugin, grants, registry) {
+            let refused = compiled
+                .get(&plugin.hash)
+                .and_then(|outcome| outcome.as_ref().err());
+            let loaded = match refused {
+                Some(why) => Err(LoadFailure::Module(why.clone())),
+                None => loader.load((&name, settings), plugin, grants, registry),
+            };
+            match loaded {
                 Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
                 Ok(loaded) => deck.waiting.push(loaded),
                 Err(LoadFailure::Settings(error)) => return Err(error),

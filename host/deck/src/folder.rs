@@ -86,23 +86,6 @@ pub fn module_name(folder: &Path) -> String {
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
-/// Returns the folder of compiled modules, which is never the plugins folder.
-pub fn cache_folder() -> Option<PathBuf> {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let base = match (from("XDG_CACHE_HOME"), from("LOCALAPPDATA"), from("HOME")) {
-        (Some(cache), _, _) => cache,
-        (None, Some(local), _) if cfg!(windows) => local,
-        (None, _, Some(home)) if cfg!(target_os = "macos") => home.join("Library/Caches"),
-        (None, _, Some(home)) => home.join(".cache"),
-        _ => return None,
-    };
-    Some(base.join("tickdeck"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,8 @@ pub mod affinity;
 pub mod assemble;
 mod change_cause;
 pub mod clock;
+mod compile_queue;
+pub mod compiling;
 pub mod feed;
 pub mod folder;
 pub mod lifecycle;

@@ -4,11 +4,11 @@
 //! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
 //! message, and the others run. A module that asks for more than was granted waits for the operator.
 
+use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::venues::amount;
 use anyhow::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use tickdeck_engine::DryRun;
 use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
@@ -139,11 +139,11 @@ impl StrategyLoader {
         config: Config,
         account_currency: Currency,
         first_order: OrderNumber,
-        cache: Option<PathBuf>,
+        compiling: Compiling,
     ) -> Result<Self> {
         let runtime = Runtime::new(RuntimeConfig {
-            cache,
             nan_canonicalisation: config.wasm.nan_canonicalisation.unwrap_or(true),
+            ..compiling.runtime()
         })?;
         Ok(Self {
             config,
@@ -167,11 +167,19 @@ impl StrategyLoader {
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
+        self.verify(plugin).map_err(LoadFailure::Module)?;
+        self.load_verified(named, plugin, grants, registry)
+    }
+
+    /// Checks that a trusted key signed the plugin, where keys are trusted: before anything else looks at its bytes.
+    ///
+    /// # Errors
+    /// A sentence about what is wrong with the signature.
+    pub(crate) fn verify(&self, plugin: &Plugin) -> Result<(), String> {
         let file = plugin.path.display().to_string();
         let signature = plugin.signature.as_deref();
         let verified = self.trusted.verify(&file, &plugin.bytes, signature);
-        verified.map_err(LoadFailure::Module)?;
-        self.load_verified(named, plugin, grants, registry)
+        verified.map(drop)
     }
 
     /// As [`StrategyLoader::load`], for a plugin whose signature was checked before: it is identified by its hash.

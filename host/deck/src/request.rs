@@ -2,7 +2,8 @@
 
 use crate::assemble::{DeckParts, Journaling};
 use crate::clock::Pace;
-use crate::folder::{cache_folder, scan};
+use crate::compiling::Compiling;
+use crate::folder::scan;
 use crate::lifecycle::SaveNames;
 use crate::open_venues::override_venues;
 use anyhow::{Result, bail};
@@ -107,13 +108,13 @@ impl RunRequest {
         };
         Ok(DeckParts {
             command: self.command,
+            compiling: Compiling::of_host(&config.wasm),
             config,
             scan: scan(&self.plugins)?,
             folder: overrides.watch.then_some(self.plugins),
             grants: self.grants,
             registry: self.registry,
             save_names: self.save_names,
-            cache: cache_folder(),
             pace: overrides.pace,
             stop: self.stop,
             events: overrides.events,

@@ -1,30 +1,42 @@
 //! The compile cache: compiled modules in a folder of the host's own, which may be deleted at any time.
 //!
-//! Machine code from this folder runs unchecked, hence the `unsafe`: anyone who can write to the folder can run code as
-//! this user. Therefore the folder must be a real folder (no link), owned by this user and writable by nobody else;
-//! entries carry a checksum against damage; and nothing in the plugins folder is ever taken for compiled code.
-
-#![allow(
-    unsafe_code,
-    reason = "wasmtime can't verify machine code; the reasons to trust it are checked here"
-)]
+//! Machine code from this folder runs unchecked, so an entry counts only with the host's own seal: a keyed checksum
+//! (HMAC-SHA-256, RFC 2104) over what the code was compiled from, what it was compiled for, and the code itself. The key is
+//! a file of this user outside the folder, so whoever could write to the folder, now or earlier, can't make an entry. What
+//! is checked is what runs: the bytes are read once, into memory that nobody else can change.
 
 use crate::error::LoadError;
+use crate::load::Shape;
+use crate::private_file::{self, Owner};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 use std::fs;
-use std::hash::{Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use tickdeck_model::ModuleHash;
-use wasmtime::Engine;
-use wasmtime::component::Component;
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// First bytes of an entry; the last one is the version of the format.
-const MAGIC: &[u8; 8] = b"tickdkc\x01";
+const MAGIC: &[u8; 8] = b"tickdkc\x02";
 
-/// The magic bytes, then the checksum of the code that follows.
-const HEADER: usize = MAGIC.len() + size_of::<u128>();
+/// Bytes of the seal.
+const SEAL: usize = 32;
+
+/// Bytes of the key.
+const KEY: usize = 32;
+
+/// Bytes of an entry: more than any machine code that a compiler is allowed to return.
+const MAX_ENTRY: u64 = 4 << 30;
+
+/// Where compiled modules are cached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// The folder, private to this user.
+    pub folder: PathBuf,
+    /// The file of the key that entries are sealed with, private to this user and outside the folder. It is made if it does
+    /// not exist.
+    pub key: PathBuf,
+}
 
 /// How the cache served a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,51 +52,80 @@ pub enum CacheUse {
 }
 
 /// The folder of compiled modules.
-#[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
-    /// Hash of everything that compiled code depends on besides its source: wasmtime, its settings and this CPU.
-    engine: u64,
+    key: [u8; KEY],
+    /// What the code must have been compiled for.
+    compatibility: u64,
+}
+
+/// An entry that was sealed here.
+pub(crate) struct Entry {
+    pub(crate) shape: Shape,
+    pub(crate) code: Vec<u8>,
 }
 
 impl Cache {
-    /// Opens the folder, and creates it if it does not exist.
-    pub(crate) fn open(folder: &Path, engine: &Engine) -> Result<Self, LoadError> {
-        prepare(folder).map_err(|problem| LoadError::Cache {
-            folder: folder.display().to_string(),
+    /// Opens the folder and reads the key; creates what does not exist.
+    pub(crate) fn open(config: &CacheConfig, compatibility: u64) -> Result<Self, LoadError> {
+        let failed = |at: &Path, problem| LoadError::Cache {
+            folder: at.display().to_string(),
             problem,
-        })?;
-        let mut hasher = Xxh3Default::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        // This crate wraps core modules into components.
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        };
+        prepare(&config.folder).map_err(|problem| failed(&config.folder, problem))?;
+        let key = key(&config.key).map_err(|problem| failed(&config.key, problem))?;
         Ok(Self {
-            folder: folder.to_owned(),
-            engine: hasher.finish(),
+            folder: config.folder.clone(),
+            key,
+            compatibility,
         })
     }
 
     fn entry(&self, module: ModuleHash) -> PathBuf {
-        self.folder.join(format!("{module}-{:016x}", self.engine))
+        let compatibility = self.compatibility;
+        self.folder.join(format!("{module}-{compatibility:016x}"))
     }
 
-    /// Returns the module compiled earlier, if its entry exists and is complete.
-    pub(crate) fn load(&self, module: ModuleHash, engine: &Engine) -> Option<Component> {
-        let entry = fs::read(self.entry(module)).ok()?;
-        let code = payload(&entry)?;
-        // SAFETY: the entry is a file in a folder that only this user can write (checked when it was opened), under a
-        // name that only `store` uses, and its checksum shows that it is the output of `Component::serialize` for an
-        // engine of the same compatibility hash. wasmtime itself checks version and settings again.
-        unsafe { Component::deserialize(engine, code) }.ok()
+    /// Returns the module compiled earlier, if its entry exists and has the seal.
+    pub(crate) fn load(&self, module: ModuleHash) -> Option<Entry> {
+        let entry = private_file::read(&self.entry(module), MAX_ENTRY, Owner::ThisUser).ok()?;
+        self.unseal(module, entry)
+    }
+
+    fn unseal(&self, module: ModuleHash, mut entry: Vec<u8>) -> Option<Entry> {
+        let (head, content) = entry.split_at_checked(MAGIC.len() + SEAL)?;
+        let (magic, seal) = head.split_at(MAGIC.len());
+        let sealed = self.seal(module, content);
+        if magic != MAGIC || sealed.verify_slice(seal).is_err() {
+            return None;
+        }
+        let (shape, code) = postcard::take_from_bytes(content).ok()?;
+        let code_at = entry.len() - code.len();
+        Some(Entry {
+            shape,
+            code: entry.split_off(code_at),
+        })
+    }
+
+    /// Each part has a fixed length but the last, so no two entries have the same bytes under the seal.
+    fn seal(&self, module: ModuleHash, content: &[u8]) -> Hmac<Sha256> {
+        let mut seal = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key has any length");
+        seal.update(MAGIC);
+        seal.update(&module.0);
+        seal.update(&self.compatibility.to_le_bytes());
+        seal.update(content);
+        seal
     }
 
     /// Stores a compiled module. A failure costs no more than a compilation next time.
-    pub(crate) fn store(&self, module: ModuleHash, component: &Component) -> CacheUse {
-        let code = match component.serialize() {
-            Ok(code) => code,
+    pub(crate) fn store(&self, module: ModuleHash, shape: &Shape, code: &[u8]) -> CacheUse {
+        let mut content = match postcard::to_allocvec(shape) {
+            Ok(content) => content,
             Err(error) => return CacheUse::Failed(error.to_string()),
         };
-        match self.write(&self.entry(module), &code) {
+        content.extend_from_slice(code);
+        let seal = self.seal(module, &content).finalize().into_bytes();
+        match self.write(&self.entry(module), [MAGIC, &seal, &content]) {
             Ok(()) => CacheUse::Stored,
             Err(error) => CacheUse::Failed(format!("{}: {error}", self.folder.display())),
         }
@@ -92,14 +133,22 @@ impl Cache {
 
     /// Writes a temporary file and renames it, so that a reader sees a whole entry or none. Not synced into the folder: an entry that
     /// a power cut takes away costs a compilation.
-    fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
+    fn write(&self, entry: &Path, parts: [&[u8]; 3]) -> io::Result<()> {
         let mut file = temporary(&self.folder)?;
-        file.write_all(MAGIC)?;
-        file.write_all(&xxh3_128(code).to_le_bytes())?;
-        file.write_all(code)?;
+        for part in parts {
+            file.write_all(part)?;
+        }
         file.as_file().sync_all()?;
         file.persist(entry)?;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,11 +160,50 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(folder)
 }
 
-/// Returns the code in an entry, if the entry is complete.
-fn payload(entry: &[u8]) -> Option<&[u8]> {
-    let (header, code) = entry.split_at_checked(HEADER)?;
-    let (magic, sum) = header.split_at(MAGIC.len());
-    (magic == MAGIC && sum == xxh3_128(code).to_le_bytes()).then_some(code)
+/// Reads the key, or makes one if there is none.
+fn key(file: &Path) -> Result<[u8; KEY], String> {
+    if let Err(error) = fs::symlink_metadata(file)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        make_key(file).map_err(|error| format!("cannot be created: {error}"))?;
+    }
+    let bytes = private_file::read(file, KEY as u64, Owner::Alone)
+        .map_err(|error| format!("{error}; remove it, and the next start makes another"))?;
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| {
+        format!("has {length} bytes instead of {KEY}; remove it, and the next start makes another")
+    })
+}
+
+/// Two hosts that start at once get the same key: that of the one that is first.
+fn make_key(file: &Path) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut new = temporary(folder)?;
+    new.write_all(&random()?)?;
+    new.as_file().sync_all()?;
+    match new.persist_noclobber(file) {
+        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn random() -> io::Result<[u8; KEY]> {
+    let mut key = [0; KEY];
+    let mut filled = 0;
+    while filled < KEY {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        filled += rustix::rand::getrandom(&mut key[filled..], flags)?;
+    }
+    Ok(key)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn random() -> io::Result<[u8; KEY]> {
+    let mut key = [0; KEY];
+    io::Read::read_exact(&mut fs::File::open("/dev/urandom")?, &mut key)?;
+    Ok(key)
 }
 
 #[cfg(unix)]
@@ -132,7 +220,8 @@ fn prepare(folder: &Path) -> Result<(), String> {
     }
     if about.mode() & 0o022 != 0 {
         return Err(format!(
-            "is writable by other users (mode {:o}), who could run code as you; `chmod 700` it",
+            "is writable by other users (mode {:o}), who may have put code there; remove it with everything in it, and the \
+             next start makes another",
             about.mode() & 0o777
         ));
     }
@@ -153,49 +242,117 @@ fn prepare(_folder: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::World;
+    use std::os::unix::fs::PermissionsExt as _;
 
-    #[test]
-    fn an_incomplete_or_damaged_entry_is_a_miss() {
-        let mut entry = MAGIC.to_vec();
-        entry.extend(xxh3_128(b"code").to_le_bytes());
-        entry.extend(b"code");
-        assert_eq!(payload(&entry), Some(&b"code"[..]));
-        for at in 0..entry.len() {
-            assert_eq!(payload(&entry[..at]), None, "cut at {at}");
-            let mut damaged = entry.clone();
-            damaged[at] ^= 1;
-            assert_eq!(payload(&damaged), None, "damaged at {at}");
+    struct Place {
+        _parent: tempfile::TempDir,
+        config: CacheConfig,
+    }
+
+    fn place() -> Place {
+        let parent = tempfile::tempdir().unwrap();
+        let config = CacheConfig {
+            folder: parent.path().join("cache"),
+            key: parent.path().join("data/cache.key"),
+        };
+        Place {
+            _parent: parent,
+            config,
         }
     }
 
-    #[cfg(unix)]
+    fn shape() -> Shape {
+        Shape {
+            world: World::Strategy,
+            contract: "0.1.0".to_owned(),
+            imports: vec!["a".to_owned()],
+            exports: Vec::new(),
+        }
+    }
+
+    const MODULE: ModuleHash = ModuleHash([7; 32]);
+
     #[test]
-    fn a_folder_that_others_can_write_is_refused() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let parent = tempfile::tempdir().unwrap();
-        let folder = parent.path().join("cache");
-        let engine = Engine::default();
-        Cache::open(&folder, &engine).unwrap();
-        let mode = fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o700);
-        assert_eq!(
-            fs::read_dir(&folder).unwrap().count(),
-            0,
-            "no probe is left"
-        );
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
-        let error = Cache::open(&folder, &engine).unwrap_err().to_string();
+    fn an_entry_that_was_changed_cut_or_sealed_for_something_else_is_a_miss() {
+        let place = place();
+        let cache = Cache::open(&place.config, 1).unwrap();
+        assert_eq!(cache.store(MODULE, &shape(), b"code"), CacheUse::Stored);
+        let found = cache.load(MODULE).unwrap();
+        assert_eq!((found.shape, &*found.code), (shape(), &b"code"[..]));
+        let file = cache.entry(MODULE);
+        let entry = fs::read(&file).unwrap();
+        for at in 0..entry.len() {
+            assert!(
+                cache.unseal(MODULE, entry[..at].to_vec()).is_none(),
+                "cut at {at}"
+            );
+            let mut changed = entry.clone();
+            changed[at] ^= 1;
+            assert!(cache.unseal(MODULE, changed).is_none(), "changed at {at}");
+        }
+        assert!(cache.unseal(ModuleHash([8; 32]), entry.clone()).is_none());
+        let other = Cache::open(&place.config, 2).unwrap();
         assert!(
-            error.contains("mode 770") && error.contains("chmod 700"),
+            other.unseal(MODULE, entry.clone()).is_none(),
+            "another wasmtime"
+        );
+        fs::remove_file(&place.config.key).unwrap();
+        let stranger = Cache::open(&place.config, 1).unwrap();
+        assert!(stranger.unseal(MODULE, entry).is_none(), "another key");
+    }
+
+    #[test]
+    fn an_entry_that_is_a_link_or_that_others_can_write_is_a_miss() {
+        let place = place();
+        let cache = Cache::open(&place.config, 1).unwrap();
+        cache.store(MODULE, &shape(), b"code");
+        let (file, aside) = (cache.entry(MODULE), place.config.folder.join("aside"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
+        assert!(cache.load(MODULE).is_none(), "writable by its group");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(cache.load(MODULE).is_some());
+        fs::hard_link(&file, &aside).unwrap();
+        assert!(cache.load(MODULE).is_none(), "has a second name");
+        fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink(&aside, &file).unwrap();
+        assert!(cache.load(MODULE).is_none(), "is a link");
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused_and_is_to_be_removed() {
+        let place = place();
+        let folder = &place.config.folder;
+        Cache::open(&place.config, 1).unwrap();
+        let mode = fs::metadata(folder).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "no probe is left");
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o770)).unwrap();
+        let error = Cache::open(&place.config, 1).unwrap_err().to_string();
+        assert!(
+            error.contains("mode 770") && error.contains("remove it") && !error.contains("chmod"),
             "{error}"
         );
-        let link = parent.path().join("link");
-        std::os::unix::fs::symlink(parent.path(), &link).unwrap();
+        fs::remove_dir(folder).unwrap();
+        std::os::unix::fs::symlink(folder.parent().unwrap(), folder).unwrap();
+        let error = Cache::open(&place.config, 1).unwrap_err().to_string();
+        assert!(error.contains("link"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_or_that_is_cut_is_refused() {
+        let place = place();
+        let key = &place.config.key;
+        Cache::open(&place.config, 1).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o640)).unwrap();
+        let error = Cache::open(&place.config, 1).unwrap_err().to_string();
         assert!(
-            Cache::open(&link, &engine)
-                .unwrap_err()
-                .to_string()
-                .contains("link")
+            error.contains("cache.key") && error.contains("remove it"),
+            "{error}"
         );
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(key, b"short").unwrap();
+        let error = Cache::open(&place.config, 1).unwrap_err().to_string();
+        assert!(error.contains("has 5 bytes instead of 32"), "{error}");
     }
 }

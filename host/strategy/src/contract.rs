@@ -1,5 +1,7 @@
 //! The contract between host and strategy: its version, its two worlds, and the names of its interfaces.
 
+use serde::{Deserialize, Serialize};
+
 /// The contract version that this host supports; its patch releases are supported too.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
@@ -7,7 +9,7 @@ pub const CONTRACT_VERSION: &str = "0.1.0";
 pub(crate) const PACKAGE: &str = "tickdeck:strategy/";
 
 /// The world that a module implements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum World {
     /// Reads typed events.
     Strategy,

@@ -2,13 +2,15 @@
 
 use crate::contract::CONTRACT_VERSION;
 use crate::text::one_line;
+use serde::{Deserialize, Serialize};
 
 /// Why a module could not be loaded. Every message names the file, the place and the remedy.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum LoadError {
     /// The file can't be read. Show the text; try again when the file changes.
     #[error("{file}: cannot be read: {source}")]
+    #[serde(skip)]
     Read {
         /// The file.
         file: String,
@@ -69,7 +71,7 @@ pub enum LoadError {
         /// All such imports.
         offenders: Vec<String>,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
     /// The module was built for a contract version that this host does not support. Show the text.
     #[error(
@@ -114,6 +116,31 @@ pub enum LoadError {
         /// The byte at which it fails.
         offset: usize,
         /// The validator's error.
+        problem: String,
+    },
+    /// The module is larger in some dimension than any strategy has reason to be. Show the text.
+    #[error("{file}: is of an absurd shape: {problem}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// The dimension, what was found, and the limit.
+        problem: String,
+    },
+    /// The compiler did not finish with the module: it took too long or too much, or crashed. Show the text.
+    #[error("{file}: is not loaded: {problem}")]
+    Compiler {
+        /// The file.
+        file: String,
+        /// What happened to the compiler.
+        problem: String,
+    },
+    /// The compiler can't be kept from files and network on this system. No module will load.
+    #[error(
+        "the compiler cannot be confined on this system: {problem}; set `compile_sandbox = \"if-available\"` under `[wasm]` \
+         in tickdeck.toml to compile with limits of memory and time alone"
+    )]
+    Unconfined {
+        /// The system's error.
         problem: String,
     },
     /// The module is valid but does not compile. Show the text.

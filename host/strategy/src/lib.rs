@@ -1,7 +1,7 @@
 //! Runs strategies: loads WebAssembly modules, checks them against the contract, and calls them under limits on wasmtime.
 //!
 //! ```text
-//! let runtime = Runtime::new(RuntimeConfig { cache: Some(folder), ..Default::default() })?;
+//! let runtime = Runtime::new(RuntimeConfig { compiler, cache: Some(cache), ..Default::default() })?;
 //! let module = runtime.load(&path, "ema", &limits)?;             // refuses a file that is not a strategy, and says why
 //! let values = module.manifest().resolve(&from_toml)?;           // every parameter, checked, in the manifest's order
 //! let wants = module.manifest().wants(&values, &mut registry)?;  // feeds, accounts and messages as numbers
@@ -20,6 +20,7 @@
 //! - [`Instance`] is a running strategy, behind `engine::port::Strategy`. After a fault every call fails; drop it. A `save`
 //!   that the strategy refuses is an error too, but the instance lives on.
 //! - [`with_contract`] embeds the contract's type in a core module that was written by hand.
+//! - [`compile`] turns a stranger's bytes into machine code, in a child process that can reach nothing.
 //! - [`watch`] finds the modules in the plugins folder, and their changes while the process runs.
 //!
 //! The runtime is this crate's wasmtime host; "the host" means the whole process that runs strategies.
@@ -34,6 +35,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+pub mod compile;
 mod contract;
 mod encode;
 mod error;
@@ -45,10 +47,12 @@ mod limits;
 mod load;
 mod log;
 mod lower;
+mod machine_code;
 mod manifest;
 mod module;
 mod parameter;
 mod parameters;
+mod private_file;
 mod program;
 mod proposals;
 mod runtime;
@@ -56,8 +60,8 @@ mod text;
 mod wasm_engine;
 pub mod watch;
 
-pub use crate::runtime::Runtime;
-pub use cache::CacheUse;
+pub use crate::runtime::{CompiledModule, Runtime};
+pub use cache::{CacheConfig, CacheUse};
 pub use contract::{CONTRACT_VERSION, World};
 pub use encode::with_contract;
 pub use error::LoadError;

@@ -3,6 +3,7 @@
 
 use crate::contract::{PACKAGE, World, is_supported, of_contract};
 use crate::error::LoadError;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
@@ -19,7 +20,7 @@ const HOT: &str = "hot";
 const HOT_BYTES: &str = "hot-bytes";
 
 /// The facts that a module's imports and exports reveal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
     pub(crate) world: World,
     /// The contract version it was built for.
@@ -56,6 +57,14 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
+/// Refuses what is larger than any module.
+pub(crate) fn check_size(bytes: &[u8], file: &str) -> Result<(), LoadError> {
+    match bytes.len() <= MAX_MODULE {
+        true => Ok(()),
+        false => Err(too_large(file)),
+    }
+}
+
 pub(crate) fn too_large(file: &str) -> LoadError {
     LoadError::TooLarge {
         file: file.to_owned(),
@@ -65,16 +74,14 @@ pub(crate) fn too_large(file: &str) -> LoadError {
 
 /// Checks everything that can be checked without compiling, and wraps a core module into a component.
 pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, LoadError> {
-    if bytes.len() > MAX_MODULE {
-        return Err(too_large(file));
-    }
+    check_size(bytes, file)?;
     check_magic(bytes, file)?;
     let names = names(bytes, file)?;
     refuse_foreign(&names.imports, file)?;
     let (component, names) = match names.encoding {
         Encoding::Component => (Cow::Borrowed(bytes), names),
         Encoding::Module => {
-            crate::proposals::validate(bytes, file)?;
+            crate::compile::validate(bytes, file)?;
             let component = encode(bytes, &names, file)?;
             let names = self::names(&component, file)?;
             refuse_foreign(&names.imports, file)?;
@@ -211,7 +218,7 @@ fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
     Err(LoadError::ForeignImports {
         file: file.to_owned(),
         offenders,
-        advice,
+        advice: advice.to_owned(),
     })
 }
 

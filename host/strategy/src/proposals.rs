@@ -7,7 +7,7 @@
 //! `gc` (RUSTSEC-2026-0570); relaxed SIMD and threads would also make a replay differ.
 
 use crate::error::LoadError;
-use wasmparser::Validator;
+use wasmparser::{BinaryReaderError, Validator};
 use wasmtime::{Config, WasmFeatures};
 
 /// The proposals that a module may use.
@@ -32,29 +32,23 @@ pub(crate) fn allow(config: &mut Config) {
         .wasm_features(ALLOWED, true);
 }
 
-/// Validates a module or component under [`ALLOWED`], before an encoder or a compiler sees it.
-///
-/// # Errors
-/// The binary is invalid, or uses a proposal that is not allowed.
-pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<(), LoadError> {
-    let Err(error) = Validator::new_with_features(ALLOWED).validate_all(bytes) else {
-        return Ok(());
-    };
+/// The error of a module that is not valid under [`ALLOWED`].
+pub(crate) fn refusal(error: &BinaryReaderError, bytes: &[u8], file: &str) -> LoadError {
     let file = file.to_owned();
     let offset = error.offset();
     let problem = crate::text::one_line(error.message());
     if error.missing_wasm_feature().is_some() || has_several_memories(bytes) {
-        Err(LoadError::Proposal {
+        LoadError::Proposal {
             file,
             offset,
             problem,
-        })
+        }
     } else {
-        Err(LoadError::Invalid {
+        LoadError::Invalid {
             file,
             offset,
             problem,
-        })
+        }
     }
 }
 
@@ -70,6 +64,7 @@ fn has_several_memories(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::validate;
     use wasmtime::Engine;
 
     fn config() -> Config {

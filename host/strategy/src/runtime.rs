@@ -1,11 +1,13 @@
 //! Loads modules: reads and checks a file, compiles it or takes it from the cache, and lets it describe itself.
 
 use crate::cache::{Cache, CacheUse};
+use crate::compile::{Compilation, CompileJob, Compiler};
 use crate::error::LoadError;
 use crate::limits::ResourceLimits;
-use crate::load::{Checked, Shape, check, read};
+use crate::load::{Shape, check_size, read};
+use crate::machine_code;
 use crate::module::{Inspection, Module};
-use crate::wasm_engine::{RuntimeConfig, WasmEngine};
+use crate::wasm_engine::{RuntimeConfig, WasmEngine, compatibility};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -22,9 +24,39 @@ pub struct Runtime {
 
 struct Inner {
     engine: WasmEngine,
+    compiler: Arc<dyn Compiler>,
+    nan_canonicalisation: bool,
+    /// What code must have been compiled for.
+    compatibility: u64,
     cache: Option<Cache>,
     /// Compiled code that is still in use, by the hash of its source.
     in_use: Mutex<HashMap<ModuleHash, Known>>,
+}
+
+/// A module that is compiled and not yet asked to describe itself. Holding it keeps [`Runtime::load_bytes`] from compiling the same
+/// bytes again.
+#[derive(Clone)]
+pub struct CompiledModule {
+    code: Arc<Component>,
+    shape: Shape,
+    time: Duration,
+    cache: CacheUse,
+    warning: Option<&'static str>,
+}
+
+impl CompiledModule {
+    /// What the operator should know about how it was compiled.
+    pub fn warning(&self) -> Option<&'static str> {
+        self.warning
+    }
+}
+
+impl std::fmt::Debug for CompiledModule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CompiledModule")
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A module that was loaded before, whose bytes need no second check.
@@ -40,13 +72,17 @@ impl Runtime {
     /// The cache folder cannot be trusted or created, or the engine does not work on this machine.
     pub fn new(config: RuntimeConfig) -> Result<Self, LoadError> {
         let engine = WasmEngine::new(&config)?;
+        let compatibility = compatibility(engine.engine());
         let cache = match &config.cache {
             None => None,
-            Some(folder) => Some(Cache::open(folder, engine.engine())?),
+            Some(cache) => Some(Cache::open(cache, compatibility)?),
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
+                compiler: config.compiler,
+                nan_canonicalisation: config.nan_canonicalisation,
+                compatibility,
                 cache,
                 in_use: Mutex::default(),
             }),
@@ -78,14 +114,13 @@ impl Runtime {
         name: &str,
         limits: &ResourceLimits,
     ) -> Result<Module, LoadError> {
-        let hash = ModuleHash::of(bytes);
-        let compiled = self.compile(hash, bytes, file)?;
+        let compiled = self.compile(bytes, file)?;
         let shape = compiled.shape;
         let pre = self
             .inner
             .engine
             .linker()
-            .instantiate_pre(&compiled.component)
+            .instantiate_pre(&compiled.code)
             .map_err(|error| LoadError::wrong_type(file, &error))?;
         let inspection = |manifest| Inspection {
             world: shape.world,
@@ -93,20 +128,65 @@ impl Runtime {
             imports: shape.imports,
             exports: shape.exports,
             size: bytes.len(),
-            hash,
+            hash: ModuleHash::of(bytes),
             manifest,
             compile_time: compiled.time,
             cache: compiled.cache,
         };
         Module::new(
             self.inner.engine.clone(),
-            (compiled.component, pre),
+            (compiled.code, pre),
             inspection,
             shape.world,
             file,
             name,
             limits,
         )
+    }
+
+    /// Compiles a module, or takes it from where it is: in use by a strategy, or in the cache. None of its code runs.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::load`], but for the manifest's.
+    pub fn compile(&self, bytes: &[u8], file: &str) -> Result<CompiledModule, LoadError> {
+        let start = Instant::now();
+        check_size(bytes, file)?;
+        let hash = ModuleHash::of(bytes);
+        let done = |code, shape, cache, warning| CompiledModule {
+            code,
+            shape,
+            time: start.elapsed(),
+            cache,
+            warning,
+        };
+        if let Some((code, shape)) = self.in_use(hash) {
+            return Ok(done(code, shape, CacheUse::Hit, None));
+        }
+        if let Some((code, shape)) = self.cached(hash) {
+            let code = self.keep(hash, code, &shape);
+            return Ok(done(code, shape, CacheUse::Hit, None));
+        }
+        let compiled = self.inner.compiler.compile(&CompileJob {
+            bytes,
+            file,
+            nan_canonicalisation: self.inner.nan_canonicalisation,
+        })?;
+        let code = self.take_over(&compiled, file)?;
+        let Compilation {
+            shape,
+            code: bytes,
+            warning,
+            ..
+        } = compiled;
+        let cache = self.inner.cache.as_ref();
+        let cache = cache.map_or(CacheUse::Off, |cache| cache.store(hash, &shape, &bytes));
+        let code = self.keep(hash, code, &shape);
+        Ok(done(code, shape, cache, warning))
+    }
+
+    /// Ends every compilation that runs, and refuses further ones, because the host stops.
+    pub fn cancel_compilations(&self) {
+        self.inner.compiler.cancel();
     }
 
     /// Loads a module and returns everything known about it, for `tickdeck check`.
@@ -128,36 +208,26 @@ impl Runtime {
             .store(factor, Ordering::Relaxed);
     }
 
-    fn compile(&self, hash: ModuleHash, bytes: &[u8], file: &str) -> Result<Compiled, LoadError> {
-        let start = Instant::now();
-        let done = |component, shape, cache| Compiled {
-            component,
-            shape,
-            time: start.elapsed(),
-            cache,
-        };
-        if let Some((component, shape)) = self.in_use(hash) {
-            return Ok(done(component, shape, CacheUse::Hit));
-        }
-        let Checked { component, shape } = check(bytes, file)?;
-        let cache = self.inner.cache.as_ref();
-        let engine = self.inner.engine.engine();
-        if let Some(component) = cache.and_then(|cache| cache.load(hash, engine)) {
-            let component = self.keep(hash, component, &shape);
-            return Ok(done(component, shape, CacheUse::Hit));
-        }
-        crate::proposals::validate(&component, file)?;
-        let component = Component::from_binary(engine, &component);
-        let component = component.map_err(|error| LoadError::Compile {
+    /// Takes over what the compiler returned, if it was compiled for this engine.
+    fn take_over(&self, compiled: &Compilation, file: &str) -> Result<Component, LoadError> {
+        let failed = |problem: String| LoadError::Compiler {
             file: file.to_owned(),
-            problem: crate::text::one_line(&format!("{error:#}")),
-        })?;
-        let component = self.keep(hash, component, &shape);
-        let mut compiled = done(component, shape, CacheUse::Off);
-        if let Some(cache) = cache {
-            compiled.cache = cache.store(hash, &compiled.component);
+            problem,
+        };
+        if compiled.compatibility != self.inner.compatibility {
+            return Err(failed(
+                "its compiler is another version or has other settings than this host".to_owned(),
+            ));
         }
-        Ok(compiled)
+        machine_code::component(self.inner.engine.engine(), &compiled.code)
+            .map_err(|error| failed(crate::text::one_line(&format!("{error:#}"))))
+    }
+
+    /// Returns the code of a module that was compiled earlier.
+    fn cached(&self, hash: ModuleHash) -> Option<(Component, Shape)> {
+        let entry = self.inner.cache.as_ref()?.load(hash)?;
+        let code = machine_code::component(self.inner.engine.engine(), &entry.code).ok()?;
+        Some((code, entry.shape))
     }
 
     /// Returns the code of a module that is already loaded: several strategies may run the same one.
@@ -190,11 +260,4 @@ impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime").finish_non_exhaustive()
     }
-}
-
-struct Compiled {
-    component: Arc<Component>,
-    shape: Shape,
-    time: Duration,
-    cache: CacheUse,
 }

@@ -1,16 +1,19 @@
 //! The wasmtime engine of a process: its settings, the host functions, and the clock that time limits are counted by.
 
+use crate::cache::CacheConfig;
+use crate::compile::{Compiler, InProcess};
 use crate::error::LoadError;
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, TICK};
 use crate::text::one_line;
+use std::hash::{Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, OptLevel, Strategy};
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// Frames that a backtrace holds; deep recursion would fill thousands.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
@@ -18,8 +21,10 @@ const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0
 /// How modules are compiled, and where compiled code is cached.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
-    /// Folder of compiled modules, private to this user. None: compile at every start.
-    pub cache: Option<PathBuf>,
+    /// The cache of compiled modules. None: compile at every start.
+    pub cache: Option<CacheConfig>,
+    /// The compiler. Strangers' modules are for a [`ChildCompiler`](crate::compile::ChildCompiler).
+    pub compiler: Arc<dyn Compiler>,
     /// Whether every NaN has the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
     /// nanoseconds per event.
     pub nan_canonicalisation: bool,
@@ -29,6 +34,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             cache: None,
+            compiler: Arc::new(InProcess),
             nan_canonicalisation: true,
         }
     }
@@ -52,7 +58,8 @@ struct Inner {
 impl WasmEngine {
     /// Sets up the engine and starts the thread that its time limits are counted by.
     pub(crate) fn new(config: &RuntimeConfig) -> Result<Self, LoadError> {
-        let engine = Engine::new(&engine_config(config)).map_err(unavailable)?;
+        let engine =
+            Engine::new(&engine_config(config.nan_canonicalisation)).map_err(unavailable)?;
         let linker = linker(&engine).map_err(unavailable)?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| unavailable(error.into()))?;
         Ok(Self {
@@ -78,13 +85,28 @@ impl WasmEngine {
     }
 }
 
-fn engine_config(runtime: &RuntimeConfig) -> Config {
+/// Makes an engine to compile by, the same as those that run what it compiles.
+pub(crate) fn compiling_engine(nan_canonicalisation: bool) -> Result<Engine, LoadError> {
+    Engine::new(&engine_config(nan_canonicalisation)).map_err(unavailable)
+}
+
+/// Returns the hash of everything that compiled code depends on besides its source: wasmtime, its settings, this CPU, and this
+/// crate, which wraps core modules into components.
+pub(crate) fn compatibility(engine: &Engine) -> u64 {
+    let mut hasher = Xxh3Default::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The settings of every engine, whether it compiles or runs.
+fn engine_config(nan_canonicalisation: bool) -> Config {
     let mut config = Config::new();
     crate::proposals::allow(&mut config);
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_nan_canonicalization(runtime.nan_canonicalisation)
+        .cranelift_nan_canonicalization(nan_canonicalisation)
         .parallel_compilation(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)

@@ -686,13 +686,16 @@ fn an_import_of_another_type_is_refused() {
 
 #[test]
 fn compiled_code_is_cached_and_a_damaged_entry_is_compiled_again() {
-    use tickdeck_strategy::CacheUse;
+    use tickdeck_strategy::{CacheConfig, CacheUse};
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
     let component = Guest::new().component();
     let load = || {
         let config = RuntimeConfig {
-            cache: Some(cache.clone()),
+            cache: Some(CacheConfig {
+                folder: cache.clone(),
+                key: folder.path().join("key"),
+            }),
             ..RuntimeConfig::default()
         };
         let module = Runtime::new(config)

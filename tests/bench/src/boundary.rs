@@ -154,8 +154,8 @@ struct Guest {
 impl Guest {
     fn start(file: &Path, nan_canonicalisation: bool) -> Result<Self> {
         let host = Runtime::new(RuntimeConfig {
-            cache: None,
             nan_canonicalisation,
+            ..RuntimeConfig::default()
         })?;
         let limits = ResourceLimits::default();
         let module = host.load(file, "ema-cross", &limits)?;

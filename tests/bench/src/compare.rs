@@ -16,6 +16,9 @@ const TOLERATED: f64 = 0.03;
 /// The least number of rounds from which an interval says something.
 const FEWEST_ROUNDS: usize = 5;
 
+/// After so many rounds, the results so far are shown.
+const SHOWN_EVERY: usize = 10;
+
 /// What is read of a row that a run printed.
 #[derive(Deserialize)]
 struct Measured {
@@ -85,11 +88,18 @@ pub(crate) fn run(before: &Path, rounds: usize, arguments: &[String]) -> Result<
             });
             pairs.rounds.push((*before, row.value));
         }
+        // A long comparison that is ended early has not been for nothing.
+        if (round + 1).is_multiple_of(SHOWN_EVERY) && round + 1 < rounds {
+            eprint!("{}", table(&compared(&rows)));
+        }
     }
-    let compared = rows
-        .into_iter()
-        .filter_map(|(bench, pairs)| pairs.compare(bench));
-    Ok(compared.collect())
+    Ok(compared(&rows))
+}
+
+fn compared(rows: &BTreeMap<String, Pairs>) -> Vec<Comparison> {
+    rows.iter()
+        .filter_map(|(bench, pairs)| pairs.compare(bench))
+        .collect()
 }
 
 fn measure(binary: &Path, arguments: &[String]) -> Result<Vec<Measured>> {
@@ -110,7 +120,7 @@ fn measure(binary: &Path, arguments: &[String]) -> Result<Vec<Measured>> {
 
 impl Pairs {
     /// Returns nothing if there is nothing to compare: too few rounds, or a count that is zero.
-    fn compare(self, bench: String) -> Option<Comparison> {
+    fn compare(&self, bench: &str) -> Option<Comparison> {
         let sign = if self.more_is_better { 1.0 } else { -1.0 };
         let gains: Vec<f64> = self
             .rounds
@@ -131,8 +141,8 @@ impl Pairs {
             crate::row::median(&self.rounds.iter().map(of).collect::<Vec<_>>())
         };
         Some(Comparison {
-            bench,
-            unit: self.unit,
+            bench: bench.to_owned(),
+            unit: self.unit.clone(),
             before: median(|pair| pair.0),
             after: median(|pair| pair.1),
             gain: mean.exp_m1(),
@@ -161,9 +171,10 @@ fn student_t(degrees: usize) -> f64 {
     x + corrections.sum::<f64>()
 }
 
-pub(crate) fn print_table(rows: &[Comparison]) {
-    println!(
-        "{:<34} {:>12} {:>12} {:<12} {:>8} {:>20} {:>6}  a loss above 3 %",
+/// Returns the rows as a table.
+pub(crate) fn table(rows: &[Comparison]) -> String {
+    let mut table = format!(
+        "{:<34} {:>12} {:>12} {:<12} {:>8} {:>20} {:>6}  a loss above 3 %\n",
         "bench", "before", "after", "unit", "gain", "95 % interval", "rounds"
     );
     for row in rows {
@@ -173,8 +184,8 @@ pub(crate) fn print_table(rows: &[Comparison]) {
             (false, true) => "is PROVED",
             (false, false) => "can't be told",
         };
-        println!(
-            "{:<34} {:>12} {:>12} {:<12} {:>8} {:>20} {:>6}  {verdict}",
+        table += &format!(
+            "{:<34} {:>12} {:>12} {:<12} {:>8} {:>20} {:>6}  {verdict}\n",
             row.bench,
             crate::row::number(row.before),
             crate::row::number(row.after),
@@ -184,4 +195,5 @@ pub(crate) fn print_table(rows: &[Comparison]) {
             row.rounds,
         );
     }
+    table
 }

@@ -37,6 +37,7 @@ use clap::builder::PossibleValuesParser;
 use effort::Effort;
 use row::{Row, print_table};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// Measures Tickdeck's performance claims.
 #[derive(Parser)]
@@ -88,7 +89,21 @@ fn known() -> PossibleValuesParser {
     PossibleValuesParser::new(BENCHES.iter().map(|(name, _)| *name))
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    // The rows of live swaps compile as a host does.
+    if let Some(code) = tickdeck_strategy::compile::serve_if_asked() {
+        return code;
+    }
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     let options = Options::parse();
     if let Some(before) = &options.compare {
         return compare_builds(&options, before);
@@ -137,7 +152,7 @@ fn compare_builds(options: &Options, before: &Path) -> Result<()> {
             println!("{}", serde_json::to_string(row)?);
         }
     } else {
-        compare::print_table(&rows);
+        print!("{}", compare::table(&rows));
     }
     Ok(())
 }

@@ -1,51 +1,86 @@
 //! Commands of operators.
 
-use crate::change_cause::{ChangeCause, Requester};
+use crate::change_cause::ChangeCause;
 use crate::feed::{Topic, describe_state, micros};
 use crate::lifecycle::history_entries;
 use crate::lifecycle::manager::Manager;
-use crate::lifecycle::message::{StrategyCommand, UNEXPECTED};
+use crate::lifecycle::message::{Reply, StrategyCommand, UNEXPECTED};
+use crate::lifecycle::pending::WaitsFor;
 use tickdeck_engine::{StrategyChange, VersionChange};
 use tickdeck_journal::unix_ns;
 use tickdeck_model::StrategyId;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
+use tickdeck_strategy::watch::Plugin;
 
 impl Manager {
-    /// Carries out a command.
-    pub(super) fn command(
-        &mut self,
-        name: &str,
-        command: StrategyCommand,
-    ) -> Result<String, String> {
-        let is_known = self.entries.contains_key(name) || self.history.record(name).is_some();
-        if !is_known {
-            return Err(self.history.unknown(name));
-        }
+    /// Carries out a command, now or as soon as a module is compiled, and answers it.
+    pub(super) fn obey(&mut self, name: String, command: StrategyCommand, reply: Reply) {
+        let answer = match self.check_known(&name) {
+            Err(why) => Err(why),
+            Ok(()) => match command {
+                StrategyCommand::Reload => return self.reload(name, reply),
+                StrategyCommand::Approve(seen) => match self.approve(&name, seen.as_deref()) {
+                    Ok(()) => return self.reload(name, reply),
+                    Err(why) => Err(why),
+                },
+                command => self.carry_out(&name, &command),
+            },
+        };
+        // The operator may have given up.
+        let _ = reply.send(answer);
+    }
+
+    /// Carries out a command for which nothing needs to be compiled.
+    fn carry_out(&mut self, name: &str, command: &StrategyCommand) -> Result<String, String> {
         match command {
-            StrategyCommand::Reload => self.reload(name),
             StrategyCommand::RollBack => self.roll_back(name),
             StrategyCommand::Promote => self.promote(name),
             StrategyCommand::Remove => self
                 .remove(name)
                 .map(|done| format!("{done}; its file stays, and the next start runs it again")),
-            StrategyCommand::Approve(seen) => self.approve(name, seen.as_deref()),
+            StrategyCommand::Reload | StrategyCommand::Approve(_) => Err(UNEXPECTED.to_owned()),
         }
     }
 
-    fn reload(&mut self, name: &str) -> Result<String, String> {
-        let settings = self.loader.config.strategies.get(name).cloned();
-        let settings = settings.unwrap_or_default();
+    /// Loads a strategy's module again, once it is compiled.
+    fn reload(&mut self, name: String, reply: Reply) {
+        match self.module_again(&name) {
+            Ok(plugin) => {
+                let waits = WaitsFor::Operator(name, plugin.name.clone(), reply);
+                self.pending.compile(&plugin, waits);
+            }
+            // The operator may have given up.
+            Err(why) => drop(reply.send(Err(why))),
+        }
+    }
+
+    /// Reads the module of a strategy again.
+    fn module_again(&mut self, name: &str) -> Result<Plugin, String> {
+        let settings = self.loader.config.strategies.get(name);
         let module = settings
-            .plugin
-            .as_ref()
+            .and_then(|settings| settings.plugin.as_ref())
             .map_or(name, |plugin| plugin.value.as_str())
             .to_owned();
         if let Some(watcher) = &self.watcher {
             watcher.rescan_now();
         }
         self.read_again(&module)?;
-        self.offer(name, settings, &module, Requester::Operator)
+        let Some(plugin) = self.plugins.get(&module) else {
+            return Err(format!(
+                "there is no module `{module}.wasm` in the plugins folder"
+            ));
+        };
+        self.loader.verify(plugin)?;
+        Ok(plugin.clone())
+    }
+
+    fn check_known(&self, name: &str) -> Result<(), String> {
+        let is_known = self.entries.contains_key(name) || self.history.record(name).is_some();
+        match is_known {
+            true => Ok(()),
+            false => Err(self.history.unknown(name)),
+        }
     }
 
     /// Reads a module as it is in the folder now.
@@ -92,7 +127,7 @@ impl Manager {
     }
 
     /// Grants what a strategy asks for, unless it asks for something else than the operator saw.
-    fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<String, String> {
+    fn approve(&mut self, name: &str, seen: Option<&str>) -> Result<(), String> {
         let Some(loaded) = self.entry(name).waiting.take() else {
             return Err(format!("{name} asks for nothing that was not granted"));
         };
@@ -114,7 +149,7 @@ impl Manager {
             LogLevel::Warn,
             &format!("{name}: granted ({granted})"),
         );
-        self.reload(name)
+        Ok(())
     }
 
     fn running(&self, name: &str) -> Result<StrategyId, String> {

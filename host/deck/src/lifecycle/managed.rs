@@ -39,6 +39,13 @@ impl ManagedStrategy {
         self.started && live.is_some_and(|live| live.fingerprint == fingerprint)
     }
 
+    /// Whether this content is neither the one that it runs or was last offered, nor one that failed.
+    pub(super) fn is_news(&self, fingerprint: Fingerprint) -> bool {
+        !self.runs(fingerprint)
+            && self.offered != Some(fingerprint)
+            && !self.failed.contains(&fingerprint)
+    }
+
     /// Notes that a generation with this content is live.
     pub(super) fn set_live(&mut self, generation: u32, content: Content) {
         self.started = true;

@@ -1,11 +1,13 @@
 //! The manager: handles one message after another, however long each takes, and never holds up the engine.
 
 use crate::change_cause::{ChangeCause, Requester};
+use crate::compile_queue::Outcome;
 use crate::feed::{OperatorFeed, ReportedChange, Topic, describe_state, micros};
 use crate::lifecycle::history::{StrategyHistory, StrategyRecord};
 use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::message::{Message, UNEXPECTED};
+use crate::lifecycle::pending::{PendingModules, WaitsFor};
 use crate::lifecycle::setup::{ManagerSetup, SaveNames};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use std::collections::BTreeMap;
@@ -14,13 +16,13 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
-use tickdeck_model::{Registry, StrategyId};
+use tickdeck_model::{ModuleHash, Registry, StrategyId};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
 use tickdeck_settings::grants::Grants;
-use tickdeck_strategy::LogLevel;
 use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Watcher};
+use tickdeck_strategy::{CompiledModule, LogLevel};
 
 /// Manages the strategies of a running deck.
 pub(super) struct Manager {
@@ -38,6 +40,8 @@ pub(super) struct Manager {
     pub(super) entries: BTreeMap<String, ManagedStrategy>,
     /// The modules as last seen, by name.
     pub(super) plugins: BTreeMap<String, Plugin>,
+    /// The modules that are being compiled.
+    pub(super) pending: PendingModules,
 }
 
 impl Manager {
@@ -46,6 +50,7 @@ impl Manager {
         engine: EngineHandle,
         reported: Receiver<ReportedChange>,
         watcher: Option<Watcher>,
+        pending: PendingModules,
     ) -> Self {
         let mut manager = Self {
             loader: setup.loader,
@@ -60,6 +65,7 @@ impl Manager {
             folder: setup.folder,
             entries: BTreeMap::new(),
             plugins: BTreeMap::new(),
+            pending,
         };
         for plugin in setup.scan.plugins {
             manager.plugins.insert(plugin.name.clone(), plugin);
@@ -99,10 +105,8 @@ impl Manager {
         self.apply_reported(None);
         match message {
             Message::Folder(change) => self.folder_changed(change),
-            Message::Command(name, command, reply) => {
-                // The operator may have given up.
-                let _ = reply.send(self.command(&name, command));
-            }
+            Message::Compiled(hash, outcome) => self.compiled(hash, &outcome),
+            Message::Command(name, command, reply) => self.obey(name, command, reply),
             // The first was handled above, the others belong to the thread.
             Message::Reported | Message::Retention(_) | Message::Stop => {}
         }
@@ -136,10 +140,58 @@ impl Manager {
 
     fn plugin_ready(&mut self, plugin: Plugin) {
         let module = plugin.name.clone();
-        self.plugins.insert(module.clone(), plugin);
-        for (name, settings) in strategies_of(&self.loader.config, &module) {
+        let strategies = strategies_of(&self.loader.config, &module);
+        let fingerprint = plugin.fingerprint();
+        let is_new = strategies.iter().any(|(name, _)| {
+            let entry = self.entries.get(name);
+            entry.is_none_or(|entry| entry.is_news(fingerprint))
+        });
+        let may_run = is_new && self.loader.verify(&plugin).is_ok();
+        self.plugins.insert(module.clone(), plugin.clone());
+        match may_run {
+            true => self.pending.compile(&plugin, WaitsFor::Folder(module)),
+            false => self.offer_to_all(&module, None),
+        }
+    }
+
+    /// Offers a module to every strategy that runs it. `refused`: why it could not be compiled.
+    fn offer_to_all(&mut self, module: &str, refused: Option<&str>) {
+        for (name, settings) in strategies_of(&self.loader.config, module) {
             // The outcome is in the feed and in the history.
-            let _ = self.offer(&name, settings, &module, Requester::Folder);
+            let _ = self.offer(&name, settings, module, (Requester::Folder, refused));
+        }
+    }
+
+    /// Goes on with a module that was compiled, for everything that waits for it and still wants it.
+    fn compiled(&mut self, hash: ModuleHash, outcome: &Outcome) {
+        let refused = outcome.as_ref().err().map(String::as_str);
+        if let Some(warning) = outcome.as_ref().ok().and_then(CompiledModule::warning) {
+            self.say("plugins", LogLevel::Warn, warning);
+        }
+        for waiting in self.pending.take(hash) {
+            let is_current = |module: &str| {
+                let plugin = self.plugins.get(module);
+                plugin.is_some_and(|plugin| plugin.hash == hash)
+            };
+            match waiting {
+                WaitsFor::Folder(module) if is_current(&module) => {
+                    self.offer_to_all(&module, refused);
+                }
+                // A newer one is on its way, or it was removed.
+                WaitsFor::Folder(_) => {}
+                WaitsFor::Operator(name, module, reply) => {
+                    let answer = match is_current(&module) {
+                        true => {
+                            let settings = self.loader.config.strategies.get(&name).cloned();
+                            let by = (Requester::Operator, refused);
+                            self.offer(&name, settings.unwrap_or_default(), &module, by)
+                        }
+                        false => Err(format!("{module}.wasm changed while it was compiled")),
+                    };
+                    // The operator may have given up.
+                    let _ = reply.send(answer);
+                }
+            }
         }
     }
 
@@ -155,13 +207,14 @@ impl Manager {
         }
     }
 
-    /// Offers its module to a strategy. Only an operator can offer a content again, or one that failed.
+    /// Offers its module to a strategy, or tells why it could not be compiled. Only an operator can offer a content again, or one
+    /// that failed.
     pub(super) fn offer(
         &mut self,
         name: &str,
         settings: StrategySettings,
         module: &str,
-        requester: Requester,
+        (requester, refused): (Requester, Option<&str>),
     ) -> Result<String, String> {
         let Some(plugin) = self.plugins.get(module).cloned() else {
             return Err(format!(
@@ -185,9 +238,12 @@ impl Manager {
         entry.waiting = None;
         entry.failed.remove(&fingerprint);
         let mut registry = (*self.registry).clone();
-        let loaded = self
-            .loader
-            .load((name, settings), &plugin, &self.grants, &mut registry);
+        let loaded = match refused {
+            Some(why) => Err(LoadFailure::Module(why.to_owned())),
+            None => self
+                .loader
+                .load((name, settings), &plugin, &self.grants, &mut registry),
+        };
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
             Err(failure) => Err(failure.describe()),

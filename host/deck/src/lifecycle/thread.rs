@@ -1,9 +1,11 @@
 //! The manager's thread, and the handle by which operators reach it.
 
 use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use crate::compile_queue::CompileQueue;
 use crate::feed::{OperatorFeed, ReportedChange};
 use crate::lifecycle::manager::Manager;
 use crate::lifecycle::message::{Message, StrategyCommand};
+use crate::lifecycle::pending::PendingModules;
 use crate::lifecycle::retention_timer::RetentionTimer;
 use crate::lifecycle::setup::ManagerSetup;
 use anyhow::{Context, Result};
@@ -15,6 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tickdeck_engine::EngineHandle;
 use tickdeck_recording::RetentionBudget;
+use tickdeck_strategy::Runtime;
 use tickdeck_strategy::watch::{Hints, WatchConfig, Watcher};
 
 /// The longest that an operator's command may take: compiling a large strategy is slow.
@@ -24,6 +27,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 pub struct StrategyManager {
     messages: Sender<Message>,
     stop: Arc<AtomicBool>,
+    runtime: Runtime,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -45,7 +49,12 @@ impl StrategyManager {
             }
             None => None,
         };
-        let manager = Manager::new(setup, engine, reported, watcher);
+        let runtime = setup.loader.runtime.clone();
+        let cores = setup.loader.config.engine.pin.clone();
+        let queue = CompileQueue::start(runtime.clone(), cores)
+            .context("cannot start a thread for compiling")?;
+        let pending = PendingModules::new(queue, messages.clone());
+        let manager = Manager::new(setup, engine, reported, watcher, pending);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = spawn_for_strategies("manager", move || {
@@ -56,6 +65,7 @@ impl StrategyManager {
         Ok(Self {
             messages,
             stop,
+            runtime,
             thread: Some(thread),
         })
     }
@@ -77,6 +87,7 @@ impl StrategyManager {
 impl Drop for StrategyManager {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);
+        self.runtime.cancel_compilations();
         // Only to wake the thread. An error means that it has ended already.
         let _ = self.messages.send(Message::Stop);
         if let Some(thread) = self.thread.take() {

@@ -2,7 +2,7 @@
 
 use crate::assemble::engine_config;
 use crate::clock::{Pace, since};
-use crate::folder::cache_folder;
+use crate::compiling::Compiling;
 use crate::loading::StrategyLoader;
 use crate::open_venues::{account_currency, override_venues};
 use crate::replay::recorded_venue::RecordedVenue;
@@ -70,9 +70,10 @@ pub(super) fn recorded_loader<'a>(
     terms: impl IntoIterator<Item = &'a VenueTerms>,
     registry: &Registry,
     first_order: OrderNumber,
+    compiling: Compiling,
 ) -> Result<StrategyLoader> {
     let currency = account_currency(terms, registry).context("the reel")?;
-    let loader = StrategyLoader::new(config, currency, first_order, cache_folder())?;
+    let loader = StrategyLoader::new(config, currency, first_order, compiling)?;
     loader.runtime.set_time_limit_factor(TIME_LIMIT_FACTOR);
     Ok(loader)
 }
@@ -91,7 +92,9 @@ pub fn prepare_replay(
     let config = settings(&manifest)?;
     let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();
-    let loader = recorded_loader(config, &terms, &registry, manifest.first_order)?;
+    let compiling = Compiling::of_host(&config.wasm);
+    let first_order = manifest.first_order;
+    let loader = recorded_loader(config, &terms, &registry, first_order, compiling)?;
     let engine_config = recorded_engine_config(&manifest, &loader.config, &registry)?;
     let currency = loader.account_currency.id;
     let registry = Arc::new(registry);

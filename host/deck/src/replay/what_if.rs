@@ -2,6 +2,7 @@
 //! new decisions, and the operator's commands come again when they came.
 
 use crate::clock::{Pace, since};
+use crate::compiling::Compiling;
 use crate::open_venues::OpenVenues;
 use crate::replay::command_clock::{CommandClock, TimedCommand};
 use crate::replay::prepare::{recorded_engine_config, recorded_loader, settings};
@@ -79,7 +80,9 @@ pub fn prepare_what_if(
     let config = settings(&manifest)?;
     let mut registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let open = OpenVenues::open(&config, &mut registry)?;
-    let loader = recorded_loader(config, open.terms(), &registry, manifest.first_order)?;
+    let compiling = Compiling::of_host(&config.wasm);
+    let first_order = manifest.first_order;
+    let loader = recorded_loader(config, open.terms(), &registry, first_order, compiling)?;
     let currency = loader.account_currency.id;
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let other = plugin(&spec.plugin, file.to_owned(), bytes, spec.sidecar.as_ref())?;

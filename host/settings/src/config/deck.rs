@@ -110,6 +110,12 @@ pub struct WasmSettings {
     pub permissions: PermissionSettings,
     /// CPU time of `save` and of `restore`, in milliseconds.
     pub handover_ms: Option<u64>,
+    /// Address space of the process that compiles a module, in MiB.
+    pub compile_memory_mib: Option<u32>,
+    /// CPU time of that process, in seconds.
+    pub compile_cpu_s: Option<u32>,
+    /// Whether no module is compiled where that process can't be kept from files and network.
+    pub compile_sandbox_required: Option<bool>,
     /// Public keys whose signatures are trusted. Without any, modules need no signature.
     pub trusted_keys: Vec<Located<String>>,
 }

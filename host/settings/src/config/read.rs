@@ -20,6 +20,9 @@ const MAX_BATCH: u64 = 65_536;
 /// The bounds of the ring's capacity, which is a power of two.
 const RING: RangeInclusive<u64> = 1_024..=1 << 24;
 
+/// Below 256 MiB not even a small module compiles.
+const COMPILE_MEMORY_MIB: RangeInclusive<u64> = 256..=1 << 20;
+
 pub(super) fn read(file: &str, text: &str) -> Result<Config, Problems> {
     let (reader, table) = Reader::new(file, text);
     let top = reader.section(&table);
@@ -139,10 +142,14 @@ fn trusted_keys(section: &Section<'_, '_>) -> Vec<Located<String>> {
 }
 
 fn wasm(section: Section<'_, '_>) -> WasmSettings {
+    let sandboxes = [("required", true), ("if-available", false)];
     let settings = WasmSettings {
         nan_canonicalisation: section.boolean("nan_canonicalisation"),
         permissions: PermissionSettings::read_resources(&section),
         handover_ms: section.integer("handover_ms", 1..=MAX_CALL_MS),
+        compile_memory_mib: section.integer("compile_memory_mib", COMPILE_MEMORY_MIB),
+        compile_cpu_s: section.integer("compile_cpu_s", 1..=3_600),
+        compile_sandbox_required: section.choice("compile_sandbox", &sandboxes),
         trusted_keys: trusted_keys(&section),
     };
     section.finish();

@@ -7,9 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::folder::PLUGINS;
+use tickdeck_settings::config::WasmSettings;
 use tickdeck_settings::signature::signer_of;
-use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_strategy::{ResourceLimits, Runtime};
 use tickdeck_toolchain::rust;
 
 /// Build strategies and install their modules in the plugins folder.
@@ -49,10 +51,7 @@ impl Build {
             out: self.out,
             bytes: self.bytes,
         })?;
-        let host = Runtime::new(RuntimeConfig {
-            cache: tickdeck_deck::folder::cache_folder(),
-            ..RuntimeConfig::default()
-        })?;
+        let host = Runtime::new(Compiling::of_host(&WasmSettings::default()).runtime())?;
         let mut modules = Vec::new();
         for module in built {
             let inspection = host

@@ -7,10 +7,12 @@ use anyhow::Result;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_engine::port::OrderPolicy;
 use tickdeck_model::format;
+use tickdeck_settings::config::WasmSettings;
 use tickdeck_settings::signature::signer_of;
-use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime};
 
 /// Show what a module is, what it subscribes to, and whether this host can run it.
 #[derive(Debug, Args)]
@@ -29,7 +31,11 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(self) -> Result<ExitCode> {
         // Without the cache, so that the time printed is that of a compilation.
-        let host = Runtime::new(RuntimeConfig::default())?;
+        let compiling = Compiling {
+            cache: None,
+            ..Compiling::of_host(&WasmSettings::default())
+        };
+        let host = Runtime::new(compiling.runtime())?;
         let inspection = host.inspect(&self.file, &ResourceLimits::default())?;
         let signer = signer_of(&self.file);
         if self.json {

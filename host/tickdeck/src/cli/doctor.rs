@@ -9,10 +9,12 @@ use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use tickdeck_deck::folder::{Deck, cache_folder, scan};
+use tickdeck_deck::compiling::Compiling;
+use tickdeck_deck::folder::{Deck, scan};
 use tickdeck_model::format;
+use tickdeck_settings::config::WasmSettings;
 use tickdeck_strategy::watch::{Plugin, Refused};
-use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_strategy::{CacheConfig, ResourceLimits, Runtime};
 use tickdeck_toolchain::rust::{WASM_TARGET, wasm_target_present};
 
 /// Check this machine and this deck, and suggest fixes.
@@ -89,7 +91,8 @@ fn wasm_target() -> Finding {
 
 fn cache() -> Finding {
     const WHAT: &str = "compile cache";
-    let Some(folder) = cache_folder() else {
+    let compiling = Compiling::of_host(&WasmSettings::default());
+    let Some(CacheConfig { folder, .. }) = compiling.cache.clone() else {
         return Finding::warn(
             WHAT,
             "no home folder: modules are compiled at every start",
@@ -97,10 +100,7 @@ fn cache() -> Finding {
         );
     };
     let shown = folder.display();
-    if let Err(error) = Runtime::new(RuntimeConfig {
-        cache: Some(folder.clone()),
-        ..RuntimeConfig::default()
-    }) {
+    if let Err(error) = Runtime::new(compiling.runtime()) {
         return Finding::fail(
             WHAT,
             error.to_string(),
@@ -207,10 +207,8 @@ fn plugins(deck: &Deck) -> Vec<Finding> {
             )];
         }
     };
-    let host = match Runtime::new(RuntimeConfig {
-        cache: cache_folder(),
-        ..RuntimeConfig::default()
-    }) {
+    let compiling = Compiling::of_host(&WasmSettings::default());
+    let host = match Runtime::new(compiling.runtime()) {
         Ok(host) => host,
         Err(error) => {
             return vec![Finding::fail(

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Instant;
 use tickdeck_engine::EngineConfig;
-use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
+use tickdeck_strategy::{CacheConfig, ResourceLimits, Runtime, RuntimeConfig};
 
 const COLD_S: f64 = 30.0;
 const WARM_S: f64 = 5.0;
@@ -58,7 +58,10 @@ fn start(bytes: &[u8], count: usize, distinct: bool, cache: &Path) -> Result<f64
         .collect();
     let started = Instant::now();
     let host = Runtime::new(RuntimeConfig {
-        cache: Some(cache.join("cache")),
+        cache: Some(CacheConfig {
+            folder: cache.join("cache"),
+            key: cache.join("key"),
+        }),
         ..RuntimeConfig::default()
     })?;
     let mut specs = Vec::new();

@@ -10,12 +10,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tickdeck_deck::assemble::DeckParts;
 use tickdeck_deck::clock::Pace;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_deck::start;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Notice, Observer, Status, VersionChange};
 use tickdeck_model::Timestamp;
-use tickdeck_settings::config::Config;
+use tickdeck_settings::config::{Config, WasmSettings};
+use tickdeck_strategy::CacheConfig;
 use tickdeck_strategy::watch::scan;
 
 const PLUGIN: &str = "ema-cross";
@@ -43,7 +45,13 @@ pub(super) fn run(effort: &Effort) -> Result<Vec<Row>> {
     let stop = CancelToken::default();
     let deck = start(DeckParts {
         folder: Some(plugins.clone()),
-        cache: Some(folders.path().join("cache")),
+        compiling: Compiling {
+            cache: Some(CacheConfig {
+                folder: folders.path().join("cache"),
+                key: folders.path().join("key"),
+            }),
+            ..Compiling::of_host(&WasmSettings::default())
+        },
         pace: Pace::REAL,
         stop: stop.clone(),
         ..DeckParts::new(Config::default(), scan(&plugins)?)

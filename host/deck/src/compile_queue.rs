@@ -1,0 +1,248 @@
+//! Compiles modules beside everything else: small ones first, and none waits behind a slow one.
+//!
+//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So two compile at a time, but one that
+//! takes long no longer counts, up to a bound, and the next one begins.
+
+use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tickdeck_strategy::{CompiledModule, Runtime};
+
+/// Compilations at a time, not counting slow ones.
+const AT_A_TIME: usize = 2;
+
+/// Compilations at a time with slow ones, each of which may use as much memory as the settings say.
+const AT_MOST: usize = 4;
+
+/// How long a compilation takes until it is slow.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// How a compilation came out; the error is a sentence.
+pub(crate) type Outcome = Result<CompiledModule, String>;
+
+/// A module to compile.
+pub(crate) struct CompileRequest {
+    pub(crate) bytes: Arc<[u8]>,
+    /// The file, for errors.
+    pub(crate) file: String,
+    /// Takes the outcome, on another thread.
+    pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
+}
+
+/// Compiles modules on threads of its own. When it is dropped, nothing further begins.
+pub(crate) struct CompileQueue {
+    shared: Arc<Shared>,
+    dispatcher: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    runtime: Runtime,
+    /// The cores that trade.
+    cores: Vec<usize>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: BinaryHeap<Waiting>,
+    /// When each running compilation began, by its number.
+    running: Vec<(u64, Instant)>,
+    /// The number of the next one.
+    next: u64,
+    is_stopped: bool,
+}
+
+/// Ordered so that the smallest module is the greatest, and among equals the one that came first.
+struct Waiting {
+    order: Reverse<(usize, u64)>,
+    request: CompileRequest,
+}
+
+impl CompileQueue {
+    /// Starts the thread that hands the work out. `cores` are those that trade.
+    pub(crate) fn start(runtime: Runtime, cores: Vec<usize>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            runtime,
+            cores,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let dispatched = Arc::clone(&shared);
+        let dispatcher = std::thread::Builder::new()
+            .name("compile-queue".to_owned())
+            .spawn(move || dispatch(&dispatched))?;
+        Ok(Self {
+            shared,
+            dispatcher: Some(dispatcher),
+        })
+    }
+
+    pub(crate) fn push(&self, request: CompileRequest) {
+        let mut state = self.shared.lock();
+        let order = Reverse((request.bytes.len(), state.next));
+        state.next += 1;
+        state.waiting.push(Waiting { order, request });
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for CompileQueue {
+    fn drop(&mut self) {
+        self.shared.lock().is_stopped = true;
+        self.shared.changed.notify_all();
+        if let Some(dispatcher) = self.dispatcher.take() {
+            // It does nothing that panics. The threads that compile are not waited for.
+            let _ = dispatcher.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes the next request, if another compilation may begin now.
+    fn begin(&mut self, now: Instant) -> Option<(u64, CompileRequest)> {
+        let is_young = |(_, began): &&(u64, Instant)| now.duration_since(*began) < SLOW;
+        let young = self.running.iter().filter(is_young).count();
+        if young >= AT_A_TIME || self.running.len() >= AT_MOST {
+            return None;
+        }
+        let Waiting {
+            order: Reverse((_, number)),
+            request,
+        } = self.waiting.pop()?;
+        self.running.push((number, now));
+        Some((number, request))
+    }
+}
+
+fn dispatch(shared: &Arc<Shared>) {
+    let mut state = shared.lock();
+    while !state.is_stopped {
+        if let Some((number, request)) = state.begin(Instant::now()) {
+            drop(state);
+            begin(shared, number, request);
+            state = shared.lock();
+            continue;
+        }
+        // With something waiting, one that runs becomes slow after a while.
+        let waited = match state.waiting.is_empty() {
+            true => shared
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            false => {
+                let waited = shared.changed.wait_timeout(state, SLOW / 4);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state = waited;
+    }
+}
+
+/// Starts a thread that compiles. A child process ends with the thread that started it, so each has its own.
+fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
+    let CompileRequest { bytes, file, done } = request;
+    let compiling = Arc::clone(shared);
+    let name = file.clone();
+    let work = move || {
+        yield_to_trading(&compiling.cores);
+        let compile = || compiling.runtime.compile(&bytes, &file);
+        let outcome = match catch_unwind(AssertUnwindSafe(compile)) {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err(format!(
+                "{file}: its compilation failed because of a bug in tickdeck"
+            )),
+        };
+        compiling.ended(number);
+        done(outcome);
+    };
+    if let Err(error) = spawn_for_strategies("compile", work) {
+        // The request, and with it whoever waits for the outcome, is dropped with the thread that could not be started.
+        eprintln!("{name}: cannot start a thread to compile it: {error}");
+        shared.ended(number);
+    }
+}
+
+impl Shared {
+    fn ended(&self, number: u64) {
+        self.lock()
+            .running
+            .retain(|(running, _)| *running != number);
+        self.changed.notify_all();
+    }
+}
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Waiting {}
+
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(state: &mut State, sizes: &[usize]) {
+        for size in sizes {
+            let request = CompileRequest {
+                bytes: vec![0; *size].into(),
+                file: size.to_string(),
+                done: Box::new(|_| ()),
+            };
+            let order = Reverse((*size, state.next));
+            state.next += 1;
+            state.waiting.push(Waiting { order, request });
+        }
+    }
+
+    fn begun(state: &mut State, now: Instant) -> Vec<String> {
+        std::iter::from_fn(|| state.begin(now).map(|(_, request)| request.file)).collect()
+    }
+
+    #[test]
+    fn small_modules_come_first_and_none_waits_behind_a_slow_one() {
+        let mut state = State::default();
+        waiting(&mut state, &[30, 10, 20, 40, 50, 60]);
+        let start = Instant::now();
+        assert_eq!(begun(&mut state, start), ["10", "20"]);
+        assert_eq!(begun(&mut state, start + SLOW / 2), [""; 0]);
+        assert_eq!(
+            begun(&mut state, start + SLOW),
+            ["30", "40"],
+            "both are slow by now"
+        );
+        assert_eq!(
+            begun(&mut state, start + SLOW * 3),
+            [""; 0],
+            "as many as may be"
+        );
+        state.running.remove(0);
+        assert_eq!(begun(&mut state, start + SLOW * 3), ["50"]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Modules that are being compiled, and what waits for each.
+
+use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
+use crate::lifecycle::message::{Message, Reply};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use tickdeck_model::ModuleHash;
+use tickdeck_strategy::watch::Plugin;
+
+/// What waits for a module to be compiled.
+pub(super) enum WaitsFor {
+    /// The module of this name changed in the folder.
+    Folder(String),
+    /// An operator asked to load the strategy of this name again, with the module of the second.
+    Operator(String, String, Reply),
+}
+
+/// The modules that are being compiled.
+pub(super) struct PendingModules {
+    queue: CompileQueue,
+    messages: Sender<Message>,
+    waiting: HashMap<ModuleHash, Vec<WaitsFor>>,
+}
+
+impl PendingModules {
+    pub(super) fn new(queue: CompileQueue, messages: Sender<Message>) -> Self {
+        Self {
+            queue,
+            messages,
+            waiting: HashMap::new(),
+        }
+    }
+
+    /// Compiles a module, or joins those who wait for it. The manager gets a message.
+    pub(super) fn compile(&mut self, plugin: &Plugin, waits: WaitsFor) {
+        let waiting = self.waiting.entry(plugin.hash).or_default();
+        waiting.push(waits);
+        if waiting.len() > 1 {
+            return;
+        }
+        let (hash, messages) = (plugin.hash, self.messages.clone());
+        self.queue.push(CompileRequest {
+            bytes: Arc::clone(&plugin.bytes),
+            file: plugin.path.display().to_string(),
+            // An error means that the manager has ended.
+            done: Box::new(move |outcome: Outcome| {
+                drop(messages.send(Message::Compiled(hash, outcome)));
+            }),
+        });
+    }
+
+    /// Takes what waits for a module.
+    pub(super) fn take(&mut self, hash: ModuleHash) -> Vec<WaitsFor> {
+        self.waiting.remove(&hash).unwrap_or_default()
+    }
+}

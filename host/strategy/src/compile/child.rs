@@ -1,0 +1,297 @@
+//! The host's side: a child process for each module.
+//!
+//! The child is this program as it runs, executed again from the image that the kernel holds, not from a path on disk that
+//! somebody may have changed meanwhile. What it answers is bounded and read with a deadline; an answer counts only if the
+//! child then ends with 0. A compiler that was taken over can still return code of its choice: the child keeps the host
+//! available, while the compiler stays in what has to be trusted (`docs/SECURITY.md`).
+
+use crate::compile::confine::Confinement;
+use crate::compile::port::{Compilation, CompileJob, CompileLimits, Compiler};
+use crate::compile::serve::Rules;
+use crate::compile::wire::{AnswerHeader, JobHeader, read_header, write_header};
+use crate::error::LoadError;
+use std::io::{self, Read, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Interval at which a wait for the child looks whether it was canceled or is overdue.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a child may take to end after its answer.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// The warning where the settings allow it.
+const UNCONFINED: &str = "this system has no filter of system calls, so the compiler, which reads strangers' modules, could have \
+                          reached files and network; its memory and time are limited";
+
+/// Bytes of machine code for each byte of a module: some five as measured, up to ten for tiny ones.
+const CODE_PER_BYTE: usize = 32;
+
+/// Bytes of machine code that even an empty module may have.
+const LEAST_CODE: usize = 16 << 20;
+
+/// The program that is executed to compile.
+#[derive(Debug, Clone)]
+pub struct ChildProgram(PathBuf);
+
+impl ChildProgram {
+    /// This program itself, whose `main` calls [`serve_if_asked`](crate::compile::serve_if_asked).
+    pub fn this() -> Self {
+        let running = PathBuf::from("/proc/self/exe");
+        let program = match cfg!(target_os = "linux") {
+            true => Some(running),
+            false => std::env::current_exe().ok(),
+        };
+        Self::at(program.unwrap_or_default())
+    }
+
+    /// Another program, whose `main` calls [`serve_if_asked`](crate::compile::serve_if_asked): for tests and benchmarks.
+    pub fn at(program: impl Into<PathBuf>) -> Self {
+        Self(program.into())
+    }
+}
+
+/// Compiles each module in a fresh child process.
+#[derive(Debug)]
+pub struct ChildCompiler {
+    program: ChildProgram,
+    limits: CompileLimits,
+    confinement: Confinement,
+    is_canceled: AtomicBool,
+}
+
+impl ChildCompiler {
+    /// Makes a compiler that executes `program`.
+    pub fn new(program: ChildProgram, limits: CompileLimits, confinement: Confinement) -> Self {
+        Self {
+            program,
+            limits,
+            confinement,
+            is_canceled: AtomicBool::new(false),
+        }
+    }
+
+    fn start(&self) -> io::Result<Child> {
+        let rules = Rules {
+            limits: self.limits,
+            confinement: self.confinement,
+            parent: std::process::id(),
+        };
+        Command::new(&self.program.0)
+            .args(rules.arguments())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+    }
+
+    /// Whether a wait has to end, and why.
+    fn ends(&self, deadline: Instant) -> Option<Failure> {
+        if self.is_canceled.load(Ordering::Acquire) {
+            Some(Failure::Canceled)
+        } else if Instant::now() >= deadline {
+            Some(Failure::Overdue)
+        } else {
+            None
+        }
+    }
+
+    /// Sends the job, and reads the answer and the end of the child.
+    fn converse(&self, child: &mut Child, job: &CompileJob<'_>) -> Result<Answer, Failure> {
+        let lost = || Failure::Lost("its pipes are missing".to_owned());
+        let input = child.stdin.take().ok_or_else(lost)?;
+        let output = child.stdout.take().ok_or_else(lost)?;
+        let deadline = Instant::now() + Duration::from_secs(self.limits.wall_s.into());
+        let answer = std::thread::scope(|scope| {
+            // A child that ends early closes the pipe, and its end says why.
+            scope.spawn(move || drop(send(input, job)));
+            let mut output = Bounded {
+                compiler: self,
+                output,
+                deadline,
+                left: LEAST_CODE + CODE_PER_BYTE * job.bytes.len(),
+                failure: None,
+            };
+            let answer = read_answer(&mut output);
+            if answer.is_err() {
+                // Lets the thread that sends go on, if the child does not read any more.
+                let _ = child.kill();
+            }
+            answer.map_err(|error| output.failure.take().unwrap_or(Failure::Garbled(error)))
+        });
+        let status = self.wait(child, Instant::now() + ENDING)?;
+        match (status.success(), answer) {
+            (true, answer) => answer,
+            // How it ended explains why the answer broke off.
+            (false, Ok(_) | Err(Failure::Garbled(_))) => Err(Failure::Ended(status)),
+            (false, Err(failure)) => Err(failure),
+        }
+    }
+
+    fn wait(&self, child: &mut Child, deadline: Instant) -> Result<ExitStatus, Failure> {
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return Ok(status),
+                Ok(None) => {}
+                Err(error) => return Err(Failure::Lost(error.to_string())),
+            }
+            if let Some(failure) = self.ends(deadline) {
+                return Err(failure);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Compiler for ChildCompiler {
+    fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError> {
+        let failed = |problem: String| LoadError::Compiler {
+            file: job.file.to_owned(),
+            problem,
+        };
+        if let Some(failure) = self.ends(Instant::now() + LOOK) {
+            return Err(failed(failure.explain(self.limits)));
+        }
+        let mut child = self
+            .start()
+            .map_err(|error| failed(format!("its process cannot be started: {error}")))?;
+        let answer = self.converse(&mut child, job);
+        // It has ended, or must.
+        let _ = child.kill();
+        let _ = child.wait();
+        let Answer { header, code } =
+            answer.map_err(|failure| failed(failure.explain(self.limits)))?;
+        let compiled = header.outcome?;
+        Ok(Compilation {
+            shape: compiled.shape,
+            code,
+            compatibility: compiled.compatibility,
+            warning: (!header.is_confined).then_some(UNCONFINED),
+        })
+    }
+
+    fn cancel(&self) {
+        self.is_canceled.store(true, Ordering::Release);
+    }
+}
+
+fn send(mut input: ChildStdin, job: &CompileJob<'_>) -> io::Result<()> {
+    let header = JobHeader {
+        file: job.file.to_owned(),
+        nan_canonicalisation: job.nan_canonicalisation,
+    };
+    write_header(&mut input, &header)?;
+    input.write_all(job.bytes)
+}
+
+struct Answer {
+    header: AnswerHeader,
+    code: Vec<u8>,
+}
+
+fn read_answer(output: &mut Bounded<'_>) -> io::Result<Answer> {
+    let header = read_header(output)?;
+    let mut code = Vec::new();
+    output.read_to_end(&mut code)?;
+    Ok(Answer { header, code })
+}
+
+/// The child's output: so many bytes, until a deadline.
+struct Bounded<'a> {
+    compiler: &'a ChildCompiler,
+    output: ChildStdout,
+    deadline: Instant,
+    left: usize,
+    failure: Option<Failure>,
+}
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let compiler = self.compiler;
+        let deadline = self.deadline;
+        let mut failure = None;
+        let got = read_within(&mut self.output, buffer, || {
+            failure = compiler.ends(deadline);
+            failure.is_none()
+        })?;
+        let got = got.filter(|got| *got <= self.left);
+        let Some(got) = got else {
+            self.failure = Some(failure.unwrap_or(Failure::TooMuch));
+            return Err(io::Error::other("the answer is not taken"));
+        };
+        self.left -= got;
+        Ok(got)
+    }
+}
+
+/// Reads what is there; nothing if `goes_on`, asked every now and then, ends the wait.
+#[cfg(unix)]
+fn read_within(
+    from: &mut (impl Read + std::os::fd::AsFd),
+    buffer: &mut [u8],
+    mut goes_on: impl FnMut() -> bool,
+) -> io::Result<Option<usize>> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let look = Timespec {
+        tv_sec: 0,
+        tv_nsec: LOOK.subsec_nanos().into(),
+    };
+    while goes_on() {
+        let mut ready = [PollFd::new(from, PollFlags::IN)];
+        match poll(&mut ready, Some(&look)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => return from.read(buffer).map(Some),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Why there is no answer.
+enum Failure {
+    Canceled,
+    Overdue,
+    TooMuch,
+    Garbled(io::Error),
+    Ended(ExitStatus),
+    Lost(String),
+}
+
+impl Failure {
+    fn explain(self, limits: CompileLimits) -> String {
+        match self {
+            Self::Canceled => "the host is shutting down".to_owned(),
+            Self::Overdue => format!("it takes longer than {} s to compile", limits.wall_s),
+            Self::TooMuch => "its machine code is too large".to_owned(),
+            Self::Garbled(error) => format!("the compiler's answer is not readable: {error}"),
+            Self::Ended(status) => ending(status, limits),
+            Self::Lost(problem) => format!("the compiler was lost: {problem}"),
+        }
+    }
+}
+
+/// Explains the end of a child by the limit that it met.
+#[cfg(unix)]
+fn ending(status: ExitStatus, limits: CompileLimits) -> String {
+    use rustix::process::Signal;
+    use std::os::unix::process::ExitStatusExt as _;
+    let signal = status.signal().and_then(Signal::from_named_raw);
+    match signal {
+        Some(Signal::XCPU | Signal::KILL) => {
+            format!(
+                "it takes more than {} s of CPU time to compile",
+                limits.cpu_s
+            )
+        }
+        // What Rust does when there is no memory.
+        Some(Signal::ABORT) => format!(
+            "it needs more than {} MiB of memory to compile, or crashes the compiler",
+            limits.memory_mib
+        ),
+        _ => format!("it crashes the compiler ({status})"),
+    }
+}

@@ -1,0 +1,21 @@
+//! From the untrusted bytes of a file to machine code.
+//!
+//! Reading, validating, encoding and compiling a module is work on a stranger's bytes by large libraries, and none of it has a
+//! bound of its own. The host has it done in a child process, a fresh one for each module ([`ChildCompiler`]), which may
+//! use so much memory and time and can reach nothing. Tests, benchmarks and builds of one's own code compile in their own
+//! process ([`InProcess`]).
+
+mod child;
+mod confine;
+mod pipeline;
+mod port;
+mod serve;
+mod shape;
+mod wire;
+
+pub use child::{ChildCompiler, ChildProgram};
+pub use confine::{Confinement, is_supported as confinement_is_supported};
+pub use pipeline::InProcess;
+pub use port::{Compilation, CompileJob, CompileLimits, Compiler};
+pub use serve::{CHILD_ARGUMENT, serve_if_asked};
+pub(crate) use shape::validate;

@@ -1,0 +1,60 @@
+//! The port of compilers.
+
+use crate::error::LoadError;
+use crate::load::Shape;
+
+/// A module to compile.
+#[derive(Debug, Clone, Copy)]
+pub struct CompileJob<'a> {
+    /// The content of its file.
+    pub bytes: &'a [u8],
+    /// The file, for errors.
+    pub file: &'a str,
+    /// See [`RuntimeConfig::nan_canonicalisation`](crate::RuntimeConfig::nan_canonicalisation).
+    pub nan_canonicalisation: bool,
+}
+
+/// A compiled module: machine code for an engine of the same settings, and what its names say.
+#[derive(Debug)]
+pub struct Compilation {
+    pub(crate) shape: Shape,
+    /// The output of `Engine::precompile_component`.
+    pub(crate) code: Vec<u8>,
+    /// The compatibility hash of the engine that compiled it.
+    pub(crate) compatibility: u64,
+    /// What the operator should know about how it was compiled.
+    pub(crate) warning: Option<&'static str>,
+}
+
+/// The most that compiling one module may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Address space of the compiler, in MiB.
+    pub memory_mib: u32,
+    /// CPU time of all its threads, in seconds.
+    pub cpu_s: u32,
+    /// Wall time, in seconds. Generous, because compiling gives way to everything else.
+    pub wall_s: u32,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 2_048,
+            cpu_s: 60,
+            wall_s: 300,
+        }
+    }
+}
+
+/// Checks a module and compiles it.
+pub trait Compiler: std::fmt::Debug + Send + Sync {
+    /// Takes milliseconds to minutes.
+    ///
+    /// # Errors
+    /// The module is not a strategy, or takes more to compile than it may; the text names the file, the place and the fix.
+    fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError>;
+
+    /// Ends every compilation that runs, and refuses further ones: the host stops.
+    fn cancel(&self) {}
+}

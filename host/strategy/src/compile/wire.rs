@@ -1,0 +1,59 @@
+//! What the host and its compiler tell each other over two pipes.
+//!
+//! A job is a header, whose length precedes it in four bytes, and the bytes of the module until the pipe ends. An answer is
+//! a header of the same form, and the machine code until the pipe ends. Both sides are the same program, so the form may
+//! change with every version.
+
+use crate::error::LoadError;
+use crate::load::Shape;
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+
+/// Bytes of a header: names of a module's imports and exports, or an error.
+const MAX_HEADER: usize = 1 << 20;
+
+/// The header of a job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct JobHeader {
+    pub(super) file: String,
+    pub(super) nan_canonicalisation: bool,
+}
+
+/// The header of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct AnswerHeader {
+    pub(super) is_confined: bool,
+    pub(super) outcome: Result<Compiled, LoadError>,
+}
+
+/// What precedes the machine code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Compiled {
+    pub(super) shape: Shape,
+    pub(super) compatibility: u64,
+}
+
+/// Writes a header, preceded by its length.
+pub(super) fn write_header(to: &mut impl Write, header: &impl Serialize) -> io::Result<()> {
+    let bytes = postcard::to_allocvec(header).map_err(invalid)?;
+    let length = u32::try_from(bytes.len()).map_err(invalid)?;
+    to.write_all(&length.to_le_bytes())?;
+    to.write_all(&bytes)
+}
+
+/// Reads a header.
+pub(super) fn read_header<T: for<'a> Deserialize<'a>>(from: &mut impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > MAX_HEADER {
+        return Err(invalid(format!("a header of {length} bytes")));
+    }
+    let mut bytes = vec![0; length];
+    from.read_exact(&mut bytes)?;
+    postcard::from_bytes(&bytes).map_err(invalid)
+}
+
+fn invalid(error: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+}

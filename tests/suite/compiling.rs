@@ -1,0 +1,227 @@
+//! Strangers' modules are compiled in a child process, which is the real binary again: what it is given is compiled as in this
+//! process, and whatever happens to it costs one module.
+
+use crate::support::guests::Guest;
+use crate::support::plugins::{EXAMPLES, plugins, root};
+use crate::support::process::{binary, command, deck, error_of};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tickdeck_strategy::compile::{
+    ChildCompiler, ChildProgram, CompileJob, CompileLimits, Compiler, Confinement, InProcess,
+};
+use tickdeck_strategy::{CacheConfig, CacheUse, ResourceLimits, Runtime, RuntimeConfig};
+
+fn child(program: &Path, limits: CompileLimits) -> ChildCompiler {
+    ChildCompiler::new(ChildProgram::at(program), limits, Confinement::Required)
+}
+
+fn job(bytes: &[u8]) -> CompileJob<'_> {
+    CompileJob {
+        bytes,
+        file: "x.wasm",
+        nan_canonicalisation: true,
+    }
+}
+
+fn refused(compiler: &ChildCompiler, bytes: &[u8]) -> String {
+    compiler.compile(&job(bytes)).unwrap_err().to_string()
+}
+
+fn attack(name: &str) -> Vec<u8> {
+    std::fs::read(root().join(format!("tests/fixtures/sandbox/{name}.wasm"))).unwrap()
+}
+
+/// A strategy of so many functions, each of which takes a while to compile.
+fn laborious(functions: usize) -> Vec<u8> {
+    let step = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.rotl (local.get 1) (local.get 0))))";
+    let body = step.repeat(200);
+    let item = format!("(func (param i32 i32) (result i32) {body} local.get 0)");
+    Guest::new().item(&item.repeat(functions)).core()
+}
+
+#[test]
+fn a_child_compiles_as_this_process_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in EXAMPLES {
+        let file = plugins().join(format!("{name}.wasm"));
+        let load = |compiler: Arc<dyn Compiler>, cache| {
+            let config = RuntimeConfig {
+                compiler,
+                cache,
+                ..RuntimeConfig::default()
+            };
+            let runtime = Runtime::new(config).unwrap();
+            runtime.inspect(&file, &ResourceLimits::default()).unwrap()
+        };
+        let cache = CacheConfig {
+            folder: folder.path().join("cache"),
+            key: folder.path().join("key"),
+        };
+        let apart = child(binary(), CompileLimits::default());
+        let mut apart = load(Arc::new(apart), Some(cache.clone()));
+        let mut here = load(Arc::new(InProcess), None);
+        assert_eq!(
+            std::mem::replace(&mut apart.cache, CacheUse::Off),
+            CacheUse::Stored
+        );
+        apart.compile_time = here.compile_time;
+        assert_eq!(apart, here, "{name}");
+        // From the cache, nothing is compiled: no program could be.
+        let nobody = child(Path::new("/nowhere"), CompileLimits::default());
+        here = load(Arc::new(nobody), Some(cache));
+        assert_eq!(here.cache, CacheUse::Hit, "{name}");
+    }
+}
+
+#[test]
+fn a_module_of_an_absurd_shape_is_refused_before_it_is_compiled() {
+    let compiler = child(binary(), CompileLimits::default());
+    for (name, problem) in [
+        ("inst-30-2m", "core instances"),
+        (
+            "nested-5000",
+            "components within each other, and 16 is the most",
+        ),
+        ("mems-250", "memories, and 64 is the most"),
+        ("tables-100", "tables, and 64 is the most"),
+    ] {
+        let text = refused(&compiler, &attack(name));
+        assert!(
+            text.contains("is of an absurd shape: it has ") && text.contains(problem),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_module_that_takes_too_much_to_compile_costs_only_itself() {
+    let bytes = laborious(4_000);
+    let limits = CompileLimits::default();
+    let short = CompileLimits { cpu_s: 1, ..limits };
+    let text = refused(&child(binary(), short), &bytes);
+    assert!(
+        text.contains("takes more than 1 s of CPU time to compile"),
+        "{text}"
+    );
+    let small = CompileLimits {
+        memory_mib: 300,
+        ..limits
+    };
+    let text = refused(&child(binary(), small), &bytes);
+    assert!(
+        text.contains("needs more than 300 MiB of memory to compile"),
+        "{text}"
+    );
+    let overdue = CompileLimits {
+        wall_s: 0,
+        ..limits
+    };
+    let text = refused(&child(binary(), overdue), &bytes);
+    assert!(text.contains("takes longer than 0 s to compile"), "{text}");
+}
+
+#[test]
+fn a_compilation_that_is_canceled_ends_at_once_and_leaves_no_process() {
+    let compiler = child(binary(), CompileLimits::default());
+    let bytes = laborious(20_000);
+    std::thread::scope(|scope| {
+        let compiling = scope.spawn(|| refused(&compiler, &bytes));
+        let begun = Instant::now();
+        while children().is_empty() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "no child was started"
+            );
+            std::thread::yield_now();
+        }
+        compiler.cancel();
+        let text = compiling.join().unwrap();
+        assert!(text.contains("the host is shutting down"), "{text}");
+    });
+    assert!(refused(&compiler, &bytes).contains("the host is shutting down"));
+}
+
+/// The processes that compile for this one, on threads of this test.
+fn children() -> Vec<PathBuf> {
+    let this = std::process::id().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let compiles = |process: &PathBuf| {
+        let line = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
+        line.contains("--compile-one-module") && line.trim_end_matches('\0').ends_with(&this)
+    };
+    processes
+        .map(|entry| entry.path())
+        .filter(compiles)
+        .collect()
+}
+
+#[test]
+fn a_compiler_that_answers_nonsense_costs_only_the_module() {
+    let bytes = Guest::new().core();
+    for (program, problem) in [
+        ("/nowhere", "its process cannot be started"),
+        ("/bin/true", "the compiler's answer is not readable"),
+        ("/bin/false", "it crashes the compiler (exit status: 1)"),
+        ("/usr/bin/yes", "the compiler"),
+    ] {
+        let compiler = child(Path::new(program), CompileLimits::default());
+        let text = refused(&compiler, &bytes);
+        assert!(
+            text.starts_with("x.wasm: is not loaded: ") && text.contains(problem),
+            "{program}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_real_host_trades_beside_modules_that_can_t_be_compiled() {
+    let deck = deck("[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\ncompile_cpu_s = 1\n");
+    let plugins = deck.path().join("plugins");
+    for name in ["inst-30-2m", "nested-5000"] {
+        std::fs::write(plugins.join(format!("{name}.wasm")), attack(name)).unwrap();
+    }
+    std::fs::write(plugins.join("laborious.wasm"), laborious(4_000)).unwrap();
+    let arguments = [
+        "run",
+        "--plain",
+        "--flat-out",
+        "--events",
+        "20000",
+        "--no-watch",
+    ];
+    let output = command(deck.path(), &arguments).output().unwrap();
+    let (text, errors) = (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    );
+    assert!(output.status.success(), "{text}\n{errors}");
+    let all = text + &errors;
+    for part in [
+        "inst-30-2m.wasm: is of an absurd shape",
+        "nested-5000.wasm: is of an absurd shape",
+        "laborious.wasm: is not loaded: it takes more than 1 s of CPU time to compile",
+    ] {
+        assert!(all.contains(part), "{part} is missing in\n{all}");
+    }
+}
+
+#[test]
+fn where_confinement_is_required_and_impossible_nothing_is_compiled() {
+    // Arguments that no host gives: the process that asked is another one.
+    let output = command(
+        &root(),
+        &["--compile-one-module", "2048", "60", "required", "1"],
+    )
+    .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "it answers");
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("cannot limit it"),
+        "{output:?}"
+    );
+    let nonsense = command(&root(), &["--compile-one-module", "much"])
+        .output()
+        .unwrap();
+    assert!(error_of(&nonsense).is_empty());
+}
