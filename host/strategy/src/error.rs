@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum LoadError {
     /// The file can't be read. Show the text; try again when the file changes.
-    #[error("{file}: cannot be read: {source}")]
-    #[serde(skip)]
+    #[error("{file}: cannot be read: {problem}")]
     Read {
         /// The file.
         file: String,
         /// The system's error.
-        source: std::io::Error,
+        problem: String,
     },
     /// The file is larger than any strategy may be. Show the text.
     #[error(

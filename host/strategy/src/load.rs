@@ -38,9 +38,9 @@ pub(crate) struct Checked<'a> {
 /// Reads a module's file, at most [`MAX_MODULE`] bytes of it.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let file = path.display().to_string();
-    let failed = |source| LoadError::Read {
+    let failed = |error: std::io::Error| LoadError::Read {
         file: file.clone(),
-        source,
+        problem: error.to_string(),
     };
     let mut opened = std::fs::File::open(path).map_err(failed)?;
     let length = opened.metadata().map_err(failed)?.len();

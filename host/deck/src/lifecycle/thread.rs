@@ -50,6 +50,7 @@ impl StrategyManager {
             None => None,
         };
         let runtime = setup.loader.runtime.clone();
+        runtime.yield_compilations();
         let cores = setup.loader.config.engine.pin.clone();
         let queue = CompileQueue::start(runtime.clone(), cores)
             .context("cannot start a thread for compiling")?;

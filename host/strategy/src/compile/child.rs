@@ -59,6 +59,7 @@ pub struct ChildCompiler {
     program: ChildProgram,
     limits: CompileLimits,
     confinement: Confinement,
+    gives_way: AtomicBool,
     is_canceled: AtomicBool,
 }
 
@@ -69,6 +70,7 @@ impl ChildCompiler {
             program,
             limits,
             confinement,
+            gives_way: AtomicBool::new(false),
             is_canceled: AtomicBool::new(false),
         }
     }
@@ -77,6 +79,7 @@ impl ChildCompiler {
         let rules = Rules {
             limits: self.limits,
             confinement: self.confinement,
+            gives_way: self.gives_way.load(Ordering::Acquire),
             parent: std::process::id(),
         };
         Command::new(&self.program.0)
@@ -117,18 +120,21 @@ impl ChildCompiler {
                 failure: None,
             };
             let answer = read_answer(&mut output);
-            if answer.is_err() {
-                // Lets the thread that sends go on, if the child does not read any more.
+            let answer =
+                answer.map_err(|error| output.failure.take().unwrap_or(Failure::of(error)));
+            if matches!(answer, Err(ref failure) if !failure.is_by_the_child()) {
+                // Also lets the thread that sends go on, if the child does not read any more.
                 let _ = child.kill();
             }
-            answer.map_err(|error| output.failure.take().unwrap_or(Failure::Garbled(error)))
+            answer
         });
-        let status = self.wait(child, Instant::now() + ENDING)?;
-        match (status.success(), answer) {
-            (true, answer) => answer,
-            // How it ended explains why the answer broke off.
-            (false, Ok(_) | Err(Failure::Garbled(_))) => Err(Failure::Ended(status)),
-            (false, Err(failure)) => Err(failure),
+        match answer {
+            Err(failure) if !failure.is_by_the_child() => Err(failure),
+            answer => match self.wait(child, Instant::now() + ENDING)? {
+                status if status.success() => answer,
+                // How it ended explains why the answer broke off.
+                status => Err(Failure::Ended(status)),
+            },
         }
     }
 
@@ -172,6 +178,10 @@ impl Compiler for ChildCompiler {
             compatibility: compiled.compatibility,
             warning: (!header.is_confined).then_some(UNCONFINED),
         })
+    }
+
+    fn give_way(&self) {
+        self.gives_way.store(true, Ordering::Release);
     }
 
     fn cancel(&self) {
@@ -256,17 +266,32 @@ enum Failure {
     Canceled,
     Overdue,
     TooMuch,
+    /// It closed its pipe in the middle.
+    BrokeOff,
     Garbled(io::Error),
     Ended(ExitStatus),
     Lost(String),
 }
 
 impl Failure {
+    fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::BrokeOff,
+            _ => Self::Garbled(error),
+        }
+    }
+
+    /// Whether the child is about to end, or has, of its own accord.
+    fn is_by_the_child(&self) -> bool {
+        matches!(self, Self::BrokeOff)
+    }
+
     fn explain(self, limits: CompileLimits) -> String {
         match self {
             Self::Canceled => "the host is shutting down".to_owned(),
             Self::Overdue => format!("it takes longer than {} s to compile", limits.wall_s),
             Self::TooMuch => "its machine code is too large".to_owned(),
+            Self::BrokeOff => "the compiler's answer is not complete".to_owned(),
             Self::Garbled(error) => format!("the compiler's answer is not readable: {error}"),
             Self::Ended(status) => ending(status, limits),
             Self::Lost(problem) => format!("the compiler was lost: {problem}"),

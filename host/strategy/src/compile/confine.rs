@@ -126,7 +126,9 @@ mod linux {
         }
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         rustix::thread::set_no_new_privs(true)?;
-        run_idle();
+        if rules.gives_way {
+            run_idle();
+        }
         Ok(())
     }
 
@@ -294,6 +296,7 @@ mod tests {
         let rules = Rules {
             limits: CompileLimits::default(),
             confinement: Confinement::Required,
+            gives_way: true,
             parent,
         };
         assert_eq!(confine(&rules), Ok(true));

@@ -15,7 +15,6 @@ pub struct CompileJob<'a> {
 }
 
 /// A compiled module: machine code for an engine of the same settings, and what its names say.
-#[derive(Debug)]
 pub struct Compilation {
     pub(crate) shape: Shape,
     /// The output of `Engine::precompile_component`.
@@ -24,6 +23,15 @@ pub struct Compilation {
     pub(crate) compatibility: u64,
     /// What the operator should know about how it was compiled.
     pub(crate) warning: Option<&'static str>,
+}
+
+impl std::fmt::Debug for Compilation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compilation")
+            .field("shape", &self.shape)
+            .field("code", &self.code.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The most that compiling one module may use.
@@ -54,6 +62,9 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// The module is not a strategy, or takes more to compile than it may; the text names the file, the place and the fix.
     fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError>;
+
+    /// From now on gives way to everything else that runs: the host trades.
+    fn give_way(&self) {}
 
     /// Ends every compilation that runs, and refuses further ones: the host stops.
     fn cancel(&self) {}

@@ -31,17 +31,20 @@ pub fn serve_if_asked() -> Option<ExitCode> {
 pub(super) struct Rules {
     pub(super) limits: CompileLimits,
     pub(super) confinement: Confinement,
+    /// Whether it runs only when nothing else wants to.
+    pub(super) gives_way: bool,
     /// The process that waits for the answer.
     pub(super) parent: u32,
 }
 
 impl Rules {
-    pub(super) fn arguments(&self) -> [String; 5] {
+    pub(super) fn arguments(&self) -> [String; 6] {
         [
             CHILD_ARGUMENT.to_owned(),
             self.limits.memory_mib.to_string(),
             self.limits.cpu_s.to_string(),
             self.confinement.as_str().to_owned(),
+            self.gives_way.to_string(),
             self.parent.to_string(),
         ]
     }
@@ -54,6 +57,7 @@ impl Rules {
                 ..CompileLimits::default()
             },
             confinement: Confinement::from_name(&arguments.next()?)?,
+            gives_way: arguments.next()?.parse().ok()?,
             parent: arguments.next()?.parse().ok()?,
         })
     }

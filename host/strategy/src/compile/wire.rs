@@ -57,3 +57,53 @@ pub(super) fn read_header<T: for<'a> Deserialize<'a>>(from: &mut impl Read) -> i
 fn invalid(error: impl ToString) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_arrives_as_it_was_sent() {
+        let file = || "x.wasm".to_owned();
+        for error in [
+            LoadError::TooLarge {
+                file: file(),
+                limit_mib: 64,
+            },
+            LoadError::Shape {
+                file: file(),
+                problem: "it is".to_owned(),
+            },
+            LoadError::Engine {
+                problem: "none".to_owned(),
+            },
+        ] {
+            let text = error.to_string();
+            let mut sent = Vec::new();
+            let header = AnswerHeader {
+                is_confined: true,
+                outcome: Err(error),
+            };
+            write_header(&mut sent, &header).unwrap();
+            let got: AnswerHeader = read_header(&mut &*sent).unwrap();
+            assert_eq!(got.outcome.unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_or_claims_too_much_is_an_error() {
+        let mut sent = Vec::new();
+        let header = JobHeader {
+            file: "x.wasm".to_owned(),
+            nan_canonicalisation: true,
+        };
+        write_header(&mut sent, &header).unwrap();
+        for at in 0..sent.len() {
+            assert!(
+                read_header::<JobHeader>(&mut &sent[..at]).is_err(),
+                "cut at {at}"
+            );
+        }
+        assert!(read_header::<JobHeader>(&mut &[0xff_u8; 64][..]).is_err());
+    }
+}
