@@ -1,4 +1,4 @@
-//! The tables of an export that hold no events; those of events are in `kinds/`. The docs show all of them to users; a test
+//! The tables of an export; those of events are in `kinds/`. `docs/JOURNAL.md` and `docs/LAYOUT.md` show them to users; a test
 //! compares the two.
 
 use crate::kinds::EVENT_TABLES;
