@@ -2,9 +2,7 @@
 //! ten strategies or a thousand.
 
 use std::collections::{BTreeSet, HashMap};
-use tickdeck_model::{
-    Audience, Body, Event, Feed, FeedRequest, InstrumentId, TextId, VenueScope,
-};
+use tickdeck_model::{Audience, Body, Event, Feed, FeedRequest, InstrumentId, TextId, VenueScope};
 
 use crate::middleware::BarSpec;
 
