@@ -752,8 +752,12 @@ fn pyarrow_reads_the_rows_the_sums_and_the_types_that_are_in_the_reel() {
 
 #[test]
 fn the_tables_in_the_docs_are_those_of_the_code() {
-    let docs = std::fs::read_to_string(root().join("docs/JOURNAL.md")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (of_events, of_effects) = ("docs/LAYOUT.md", "docs/JOURNAL.md");
+    let docs = [of_events, of_effects].map(|name| (name, read(name)));
     for table in tickdeck_recording::rows::all() {
+        let is_of_events = tickdeck_recording::rows::EVENT_TABLES.contains(&table);
+        let (name, docs) = &docs[usize::from(!is_of_events)];
         let columns = table.columns.iter().map(|column| {
             let kind = format!("{:?}", column.kind).to_lowercase();
             let maybe = if column.optional { "?" } else { "" };
@@ -764,6 +768,6 @@ fn the_tables_in_the_docs_are_those_of_the_code() {
             table.name,
             columns.collect::<Vec<_>>().join(", ")
         );
-        assert!(docs.contains(&row), "docs/JOURNAL.md lacks\n{row}");
+        assert!(docs.contains(&row), "{name} lacks\n{row}");
     }
 }

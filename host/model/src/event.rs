@@ -3,6 +3,7 @@
 //! [`Event`] is plain bytes with explicit zero padding; [`Body`] is the same thing as a Rust enum, for matching. A slot
 //! is only ever made from a body or from checked bytes, so reading the body back cannot fail.
 
+use crate::action::Feed;
 use crate::fixed::{Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
 use crate::layout::{Bool, Pad, closed_set};
@@ -26,6 +27,36 @@ closed_set! {
         Venue = "venue",
         Account = "account",
         Lagged = "lagged",
+    }
+}
+
+/// The strategies that receive an event. The engine finds its subscribers by this and not by its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those with this feed: of the event's instrument, or of its signal.
+    Feed(Feed),
+    /// Those that asked for the account's balances.
+    Accounts,
+    /// All if a whole venue is affected, otherwise those with any feed of the instrument.
+    Affected,
+    /// A single one: the event's [`owner`](Event::owner), or the one that the host derived it for.
+    Single,
+}
+
+impl Kind {
+    /// Returns the strategies that receive events of this kind.
+    #[inline]
+    pub const fn audience(self) -> Audience {
+        match self {
+            Self::Quote => Audience::Feed(Feed::Quotes),
+            Self::Trade => Audience::Feed(Feed::Trades),
+            Self::Book => Audience::Feed(Feed::Book),
+            Self::Bar => Audience::Feed(Feed::Bars),
+            Self::Signal => Audience::Feed(Feed::Signals),
+            Self::Account => Audience::Accounts,
+            Self::Venue => Audience::Affected,
+            Self::Order | Self::Fill | Self::Timer | Self::Lagged => Audience::Single,
+        }
     }
 }
 

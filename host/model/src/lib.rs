@@ -24,10 +24,8 @@ pub use action::{
     Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest,
     Modify, Notify, Submit, TimerRequest,
 };
-pub use event::{
-    AccountUpdate, Bar, Body, BookUpdate, Event, EventError, Fill, Kind, Lagged, OrderUpdate,
-    Quote, Signal, Timer, Trade, VenueStatus, View,
-};
+// All of it: a new kind brings its record without a line here.
+pub use event::*;
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{
     ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,

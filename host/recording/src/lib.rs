@@ -24,6 +24,7 @@ pub mod sentence;
 mod codec;
 mod comparison;
 mod completeness;
+mod kinds;
 mod layout;
 mod manifest;
 mod modules;

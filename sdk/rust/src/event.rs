@@ -1,13 +1,22 @@
 //! Events: `event` of `wit/events.wit`, laid out so that a batch is read in place.
 //!
-//! [`Event`] has, byte for byte, the component model's canonical layout (`docs/LAYOUT.md`), as the assertions at the end
-//! of this file prove. Every record is therefore `repr(C)` and keeps the field order of the WIT.
+//! [`Event`] has, byte for byte, the component model's canonical layout (`docs/LAYOUT.md`), as the assertions below the
+//! records prove. Every record is therefore `repr(C)` and keeps the field order of the WIT.
+//!
+//! A new kind is a line of `bodies!`, a record of `records!` and a line of `assert_layout!`; its handler is in
+//! `strategy.rs`.
 
 use crate::fixed::{Amount, Price, Size};
 use crate::ids::{CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId};
 use crate::terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, Reason, Side, VenueScope, VenueState,
 };
+use crate::wire::Field;
+use core::mem::offset_of;
+
+/// Offsets of the body's discriminant and record in an event.
+const KIND_AT: usize = 24;
+const RECORD_AT: usize = 32;
 
 /// An event.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,10 +33,26 @@ pub struct Event {
     pub body: Body,
 }
 
-/// The body of an event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[repr(C, u8)]
-pub enum Body {
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $case:ident($record:ident),)+) => {
+        /// The body of an event.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        #[repr(C, u8)]
+        pub enum Body { $($(#[$doc])* $case($record),)+ }
+
+        impl Body {
+            /// Reads the record of each kind, in the order of their discriminants.
+            const READERS: &[fn(&[u8]) -> Option<Self>] =
+                &[$(|record| Field::read(record).map(Self::$case),)+];
+        }
+
+        $(impl From<$record> for Body {
+            fn from(record: $record) -> Self { Self::$case(record) }
+        })+
+    };
+}
+
+bodies! {
     /// The best bid and ask.
     Quote(Quote),
     /// A public trade.
@@ -53,21 +78,24 @@ pub enum Body {
 }
 
 macro_rules! records {
-    ($($(#[$doc:meta])* $name:ident in $case:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })+) => {$(
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)+ })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq)]
         #[repr(C)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)+ }
 
-        impl From<$name> for Body {
-            fn from(record: $name) -> Self { Self::$case(record) }
+        impl Field for $name {
+            // Each field has the offset of the contract, as `assert_layout!` proves.
+            fn read(bytes: &[u8]) -> Option<Self> {
+                Some(Self { $($field: Field::read(bytes.get(offset_of!(Self, $field)..)?)?,)+ })
+            }
         }
     )+};
 }
 
 records! {
     /// The venue's best bid and ask. A side without orders has price and size zero.
-    Quote in Quote {
+    Quote {
         /// The instrument.
         instrument: InstrumentId,
         /// Best bid.
@@ -81,7 +109,7 @@ records! {
     }
 
     /// A public trade.
-    Trade in Trade {
+    Trade {
         /// The instrument.
         instrument: InstrumentId,
         /// The side that crossed the spread.
@@ -96,7 +124,7 @@ records! {
 
     /// One level of the order book. A venue message with many levels becomes many events, of which the last has `last`
     /// set. Only after that one does the book show a state that the venue published. [`Book`](crate::Book) applies them.
-    BookUpdate in Book {
+    BookUpdate {
         /// The instrument.
         instrument: InstrumentId,
         /// The kind of change.
@@ -114,7 +142,7 @@ records! {
     }
 
     /// A bar of aggregated trades. Bars without a trade are not sent.
-    Bar in Bar {
+    Bar {
         /// The instrument.
         instrument: InstrumentId,
         /// The step in the unit of `basis`: milliseconds, trades, lots.
@@ -136,7 +164,7 @@ records! {
     }
 
     /// A change of one of the strategy's own orders. The store already reflects it.
-    OrderUpdate in Order {
+    OrderUpdate {
         /// The instrument.
         instrument: InstrumentId,
         /// The strategy that owns the order.
@@ -158,7 +186,7 @@ records! {
     }
 
     /// A fill of one of the strategy's own orders. The store already reflects it.
-    Fill in Fill {
+    Fill {
         /// The instrument.
         instrument: InstrumentId,
         /// The strategy that owns the order.
@@ -182,7 +210,7 @@ records! {
     }
 
     /// A value published under a name, by a collector or by another strategy's `notify`.
-    Signal in Signal {
+    Signal {
         /// The strategy that published it; 0 for a collector of the host.
         source: StrategyId,
         /// The name under which it was published.
@@ -192,7 +220,7 @@ records! {
     }
 
     /// One of the strategy's own timers fired.
-    Timer in Timer {
+    Timer {
         /// The strategy that owns the timer.
         strategy: StrategyId,
         /// The timer's id, chosen by the strategy.
@@ -202,7 +230,7 @@ records! {
     }
 
     /// The state of a venue, or of its data for an instrument.
-    VenueStatus in Venue {
+    VenueStatus {
         /// The venue.
         venue: VenueId,
         /// The instrument, if `scope` is `Instrument`.
@@ -214,7 +242,7 @@ records! {
     }
 
     /// The account's balance in one currency, as reported by the venue.
-    Account in Account {
+    Account {
         /// The venue.
         venue: VenueId,
         /// The currency.
@@ -226,7 +254,7 @@ records! {
     }
 
     /// Events of this strategy's subscriptions were skipped because it was too slow.
-    Lagged in Lagged {
+    Lagged {
         /// First sequence of the skipped range.
         first: u64,
         /// Last sequence of the skipped range.
@@ -262,6 +290,20 @@ impl VenueStatus {
 impl Event {
     /// Size of an event in the canonical layout, in bytes.
     pub const SIZE: usize = 88;
+
+    /// Reads an event in the canonical layout, as stored in the host's ring and reels; returns `None` if a value is
+    /// outside the contract.
+    ///
+    /// This is for programs that run a strategy natively on a recorded tape. In the sandbox, events are read in place.
+    pub fn from_bytes(bytes: &[u8; Self::SIZE]) -> Option<Self> {
+        let read_body = Body::READERS.get(usize::from(bytes[KIND_AT]))?;
+        Some(Self {
+            sequence: Field::read(&bytes[offset_of!(Self, sequence)..])?,
+            ts_venue: Field::read(&bytes[offset_of!(Self, ts_venue)..])?,
+            ts_host: Field::read(&bytes[offset_of!(Self, ts_host)..])?,
+            body: read_body(&bytes[RECORD_AT..])?,
+        })
+    }
 }
 
 /// Asserts that a record has the layout of the canonical ABI: its size, then the offset of each field.
@@ -269,7 +311,7 @@ macro_rules! assert_layout {
     ($record:ident, $size:literal, $($field:ident: $at:literal),+) => {
         const _: () = {
             assert!(size_of::<$record>() == $size && align_of::<$record>() <= 8);
-            $(assert!(core::mem::offset_of!($record, $field) == $at);)+
+            $(assert!(offset_of!($record, $field) == $at);)+
         };
     };
 }
@@ -301,3 +343,51 @@ assert_layout!(Lagged, 24, first: 0, last: 8, dropped: 16);
 // `repr(C, u8)`: the one-byte discriminant first (24 in the event), then the union at the records' alignment (32).
 const _: () =
     assert!(size_of::<Body>() == 64 && align_of::<Body>() == 8 && align_of::<Event>() == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event of a kind, its record filled with the bytes 1, 2, 3 ...
+    fn bytes(kind: u8) -> [u8; Event::SIZE] {
+        let mut bytes = [0; Event::SIZE];
+        bytes[0] = 7;
+        bytes[8] = 8;
+        bytes[16] = 9;
+        bytes[KIND_AT] = kind;
+        for (at, byte) in bytes[RECORD_AT..].iter_mut().enumerate() {
+            *byte = at as u8 + 1;
+        }
+        bytes
+    }
+
+    #[test]
+    fn reads_fields_at_the_offsets_of_the_contract() {
+        let mut bytes = bytes(1);
+        bytes[RECORD_AT + 4] = 1;
+        let event = Event::from_bytes(&bytes).unwrap();
+        assert_eq!((event.sequence, event.ts_venue, event.ts_host), (7, 8, 9));
+        let trade = Trade {
+            instrument: InstrumentId(0x0403_0201),
+            aggressor: Aggressor::Seller,
+            price: Price(0x100f_0e0d_0c0b_0a09),
+            size: Size(0x1817_1615_1413_1211),
+            trade_id: 0x201f_1e1d_1c1b_1a19,
+        };
+        assert_eq!(event.body, Body::Trade(trade));
+    }
+
+    #[test]
+    fn refuses_values_outside_the_contract() {
+        let unknown = bytes(Body::READERS.len() as u8);
+        assert_eq!(Event::from_bytes(&unknown), None, "there is no such kind");
+        assert_eq!(Event::from_bytes(&bytes(1)), None, "5 is no aggressor");
+        let mut book = bytes(2);
+        (book[RECORD_AT + 4], book[RECORD_AT + 5]) = (0, 1);
+        assert_eq!(Event::from_bytes(&book), None, "7 is no bool");
+        book[RECORD_AT + 6] = 1;
+        assert!(
+            matches!(Event::from_bytes(&book), Some(Event { body: Body::Book(update), .. }) if update.last)
+        );
+    }
+}

@@ -138,10 +138,8 @@ pub mod raw;
 pub use action::{Action, ActionWords, BarSpec, Modify, Notify, SetTimer, Stream, Submit};
 pub use book::{Book, PriceLevel};
 pub use context::{Context, Init, MAX_ACTIONS, OrderBuilder};
-pub use event::{
-    Account, Bar, Body, BookUpdate, Event, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade,
-    VenueStatus,
-};
+// All of it: a new kind brings its record without a line here.
+pub use event::*;
 pub use export::Exported;
 pub use fixed::{Amount, Fixed, MAX_SCALE, Price, Size, parse_decimal, pow10};
 pub use host::Host;

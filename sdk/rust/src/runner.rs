@@ -2,10 +2,10 @@
 
 use crate::action::Action;
 use crate::context::{Context, Init, Outbox};
-use crate::event::{Body, Event};
+use crate::event::Event;
 use crate::ids::OrderNumber;
 use crate::params::Parameters;
-use crate::strategy::Strategy;
+use crate::strategy::{Strategy, handle};
 use crate::terms::StopReason;
 
 /// A running strategy: its state, its parameters and the actions of the last call.
@@ -120,19 +120,7 @@ impl<S: Strategy> Runner<S> {
             event,
             outbox,
         };
-        match &event.body {
-            Body::Quote(quote) => strategy.on_quote(cx, quote),
-            Body::Trade(trade) => strategy.on_trade(cx, trade),
-            Body::Book(update) => strategy.on_book(cx, update),
-            Body::Bar(bar) => strategy.on_bar(cx, bar),
-            Body::Order(update) => strategy.on_order(cx, update),
-            Body::Fill(fill) => strategy.on_fill(cx, fill),
-            Body::Signal(signal) => strategy.on_signal(cx, signal),
-            Body::Timer(timer) => strategy.on_timer(cx, timer),
-            Body::Venue(status) => strategy.on_venue(cx, status),
-            Body::Account(account) => strategy.on_account(cx, account),
-            Body::Lagged(lagged) => strategy.on_lagged(cx, lagged),
-        }
+        handle(strategy, cx);
     }
 }
 
@@ -162,7 +150,7 @@ fn read_state<S: Strategy>(schema: u32, state: &[u8]) -> Result<S, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Quote, Timer};
+    use crate::event::{Body, Quote, Timer};
     use crate::fixed::{Price, Size};
     use crate::ids::{InstrumentId, StrategyId};
     use crate::manifest::{Identity, Manifest};

@@ -2,7 +2,8 @@
 
 use crate::context::{Context, Init};
 use crate::event::{
-    Account, Bar, BookUpdate, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade, VenueStatus,
+    Account, Bar, Body, BookUpdate, Fill, Lagged, OrderUpdate, Quote, Signal, Timer, Trade,
+    VenueStatus,
 };
 use crate::message::Message;
 use crate::params::Parameters;
@@ -91,4 +92,22 @@ pub trait Strategy: Serialize + DeserializeOwned + 'static {
     /// Called once before the strategy ends. It can no longer send anything; [`ORDER_POLICY`](Self::ORDER_POLICY)
     /// decides what happens to working orders.
     fn on_stop(&mut self, _params: &Self::Params, _reason: StopReason) {}
+}
+
+/// Calls the handler of the context's event.
+#[inline]
+pub(crate) fn handle<S: Strategy>(strategy: &mut S, cx: &mut Context<S>) {
+    match &cx.event.body {
+        Body::Quote(quote) => strategy.on_quote(cx, quote),
+        Body::Trade(trade) => strategy.on_trade(cx, trade),
+        Body::Book(update) => strategy.on_book(cx, update),
+        Body::Bar(bar) => strategy.on_bar(cx, bar),
+        Body::Order(update) => strategy.on_order(cx, update),
+        Body::Fill(fill) => strategy.on_fill(cx, fill),
+        Body::Signal(signal) => strategy.on_signal(cx, signal),
+        Body::Timer(timer) => strategy.on_timer(cx, timer),
+        Body::Venue(status) => strategy.on_venue(cx, status),
+        Body::Account(account) => strategy.on_account(cx, account),
+        Body::Lagged(lagged) => strategy.on_lagged(cx, lagged),
+    }
 }

@@ -2,7 +2,7 @@
 //! ten strategies or a thousand.
 
 use std::collections::{BTreeSet, HashMap};
-use tickdeck_model::{Body, Event, Feed, FeedRequest, InstrumentId, Kind, TextId, VenueScope};
+use tickdeck_model::{Audience, Body, Event, Feed, FeedRequest, InstrumentId, TextId, VenueScope};
 
 use crate::middleware::BarSpec;
 
@@ -102,14 +102,14 @@ impl Dispatch {
 
     /// Returns the subscribers of `event`. Own events (orders, fills, timers) are not looked up here.
     pub(crate) fn subscribers(&self, event: &Event) -> &[SlotIndex] {
-        match event.kind() {
-            Kind::Quote => self.market_feed(event, 0),
-            Kind::Trade => self.market_feed(event, 1),
-            Kind::Book => self.market_feed(event, 2),
-            Kind::Account => &self.accounts,
+        match event.kind().audience() {
+            Audience::Feed(Feed::Quotes) => self.market_feed(event, 0),
+            Audience::Feed(Feed::Trades) => self.market_feed(event, 1),
+            Audience::Feed(Feed::Book) => self.market_feed(event, 2),
+            Audience::Accounts => &self.accounts,
             // Own events go to their owner, bars to those whose builder made them.
-            Kind::Order | Kind::Fill | Kind::Timer | Kind::Lagged | Kind::Bar => &[],
-            Kind::Signal | Kind::Venue => self.rarer(event),
+            Audience::Single | Audience::Feed(Feed::Bars) => &[],
+            Audience::Affected | Audience::Feed(Feed::Signals) => self.rarer(event),
         }
     }
 
@@ -130,7 +130,7 @@ impl Dispatch {
                     .get(status.instrument.index())
                     .map_or(&[], Vec::as_slice),
             },
-            _ => &[],
+            other => unreachable!("{} is neither a signal nor a venue's status", other.kind()),
         }
     }
 

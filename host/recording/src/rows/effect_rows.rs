@@ -2,8 +2,8 @@
 
 use super::schema::{ACTIONS, COMMANDS, EFFECTS};
 use crate::describe;
+use crate::kinds::values::{RowNames, order, price, price_if_any, size};
 use crate::names::Names;
-use crate::rows::event_rows::{RowNames, order, price, price_if_any, size};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,12 +3,13 @@
 //! An imported run holds the events in their order and no decisions: it can be shown, verified and exported like any other run, and
 //! serves as a market for programs that read reels. It can't be replayed, because no strategy ran on it.
 
-use super::schema;
+use super::registry_rows::{add_currency, add_instrument};
+use super::schema::{CURRENCIES, INSTRUMENTS};
 use crate::data_folder::Data;
+use crate::kinds;
 use crate::layout::{IMPORTED, SCHEMA};
 use crate::manifest::{RecordedTerms, RunManifest, RunOverrides};
 use crate::recorder::JournalRecorder;
-use crate::rows::from_rows;
 use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result, bail, ensure};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::Recorder;
 use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::{ReelConfig, unix_ns};
-use tickdeck_model::{Event, Registry, VenueId};
+use tickdeck_model::{Event, Kind, Registry, VenueId};
 use tickdeck_tables::{Row, Source, Table, Value, open};
 
 /// The number of events that are written at once.
@@ -54,14 +55,9 @@ pub fn import(
     let mut registry = data.ids()?;
     let instruments = names(folder, &mut registry)?;
     // Readers of the reel need all names at its beginning.
-    for (table, file) in &files {
-        if matches!(
-            table.name,
-            "orders" | "fills" | "signals" | "timers" | "venues" | "accounts"
-        ) {
-            let mut rows = Rows::open(table, file)?;
-            while rows.next(&mut registry)?.is_some() {}
-        }
+    for (kind, file) in files.iter().filter(|(kind, _)| kinds::has_names(*kind)) {
+        let mut rows = Rows::open(*kind, file)?;
+        while rows.next(&mut registry)?.is_some() {}
     }
     data.keep_ids(&registry)?;
     let reels = DataReels::in_folder(into);
@@ -88,22 +84,23 @@ fn config() -> ReelConfig {
     }
 }
 
-/// Returns the tables of events that exist.
-fn tables(from: &Path) -> Result<Vec<(&'static Table, PathBuf)>> {
+/// Returns the tables of events that exist, each by its kind.
+fn tables(from: &Path) -> Result<Vec<(Kind, PathBuf)>> {
     if !from.is_dir() {
         let stem = from.file_stem().unwrap_or_default();
-        let table = schema::EVENT_TABLES.iter().find(|table| stem == table.name);
-        let table = table.with_context(|| {
+        let mut all = Kind::ALL.iter().copied();
+        let kind = all.find(|kind| stem == kinds::table(*kind).name);
+        let kind = kind.with_context(|| {
             format!(
                 "{} does not have the name of a table of events, as quotes.parquet does",
                 from.display()
             )
         })?;
-        return Ok(vec![(table, from.to_owned())]);
+        return Ok(vec![(kind, from.to_owned())]);
     }
     let mut found = Vec::new();
-    for table in schema::EVENT_TABLES {
-        found.extend(file(from, table)?.map(|file| (table, file)));
+    for kind in Kind::ALL {
+        found.extend(file(from, kinds::table(*kind))?.map(|file| (*kind, file)));
     }
     ensure!(
         !found.is_empty(),
@@ -131,7 +128,7 @@ fn file(folder: &Path, table: &Table) -> Result<Option<PathBuf>> {
 /// Adds the instruments and currencies of an export to the registry; returns the symbols.
 fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
     let mut symbols = Vec::new();
-    for table in [&schema::CURRENCIES, &schema::INSTRUMENTS] {
+    for table in [&CURRENCIES, &INSTRUMENTS] {
         let file = file(folder, table)?.with_context(|| {
             format!(
                 "{} has no table `{}`, without which numbers have no meaning: export it again",
@@ -145,13 +142,13 @@ fn names(folder: &Path, registry: &mut Registry) -> Result<Vec<String>> {
             number += 1;
             let place = || format!("{}: row {number}", file.display());
             if table.name == "currencies" {
-                from_rows::currency(row, registry).with_context(place)?;
+                add_currency(row, registry).with_context(place)?;
                 continue;
             }
             if let Some(Value::Text(symbol)) = row.first() {
                 symbols.push(symbol.to_string());
             }
-            from_rows::instrument(row, registry).with_context(place)?;
+            add_instrument(row, registry).with_context(place)?;
         }
     }
     Ok(symbols)
@@ -193,12 +190,12 @@ fn manifest(from: &Path, registry: &Registry, symbols: &[String]) -> RunManifest
 /// Writes the events of all tables in the order of their sequences; those of a reel start at 0 and have no gaps.
 fn write(
     mut recorder: JournalRecorder,
-    files: &[(&'static Table, PathBuf)],
+    files: &[(Kind, PathBuf)],
     registry: &mut Registry,
     stop: &CancelToken,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<(u64, u64)>> {
-    let opened = files.iter().map(|(table, file)| Rows::open(table, file));
+    let opened = files.iter().map(|(kind, file)| Rows::open(*kind, file));
     let mut sources: Vec<Rows> = opened.collect::<Result<_>>()?;
     let mut heads: Vec<Option<Event>> = Vec::new();
     for source in &mut sources {
@@ -242,7 +239,7 @@ fn write(
 
 /// Reads the events of a table.
 struct Rows {
-    table: &'static Table,
+    kind: Kind,
     file: PathBuf,
     source: Box<dyn Source>,
     row: u64,
@@ -250,11 +247,11 @@ struct Rows {
 }
 
 impl Rows {
-    fn open(table: &'static Table, file: &Path) -> Result<Self> {
+    fn open(kind: Kind, file: &Path) -> Result<Self> {
         Ok(Self {
-            table,
+            kind,
             file: file.to_owned(),
-            source: open(file, table)?,
+            source: open(file, kinds::table(kind))?,
             row: 0,
             before: None,
         })
@@ -266,7 +263,7 @@ impl Rows {
         };
         self.row += 1;
         let place = || format!("{}: row {}", self.file.display(), self.row);
-        let event = from_rows::event(self.table, row, registry).with_context(place)?;
+        let event = kinds::event(self.kind, row, registry).with_context(place)?;
         let before = self.before.replace(event.sequence);
         ensure!(
             before.is_none_or(|before| before < event.sequence),

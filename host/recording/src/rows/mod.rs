@@ -1,20 +1,21 @@
 //! Exports a run as tables, and imports tables as a run.
 //!
-//! `schema.rs` has the tables; each event is a row of the table of its kind, each effect one of `actions`, `commands` or `deeds`.
+//! Each event is a row of the table of its kind (`kinds/`), each effect one of `actions`, `commands` or `deeds` (`schema.rs`).
 
 pub mod archive;
 mod effect_rows;
-mod event_rows;
-mod from_rows;
 mod import;
+mod registry_rows;
 mod schema;
 
+pub use crate::kinds::EVENT_TABLES;
 pub use crate::rows::effect_rows::OrderInstruments;
 pub use import::{Imported, import};
-pub use schema::{EVENT_TABLES, all};
+pub use schema::all;
 
+use crate::kinds;
+use crate::kinds::values::RowNames;
 use crate::reader::{EffectReader, EventReader, RunItem, SeekTo};
-use crate::rows::event_rows::{RowNames, row};
 use crate::runs::RecordedRun;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -79,19 +80,19 @@ pub fn export(
         let Some(event) = events.next()? else {
             break;
         };
-        let row = row(&event, RowNames(&registry))
+        let row = kinds::row(&event, RowNames(&registry))
             .with_context(|| format!("event {}", event.sequence))?;
-        files.push(schema::table(event.kind()), &row)?;
+        files.push(kinds::table(event.kind()), &row)?;
     }
     let events = files.rows;
     if !effects(run, &registry, (from, until, last), &mut files, stop)? {
         return Ok(None);
     }
     let effects = files.rows - events;
-    for row in event_rows::instruments(RowNames(&registry))? {
+    for row in registry_rows::instruments(RowNames(&registry))? {
         files.push(&schema::INSTRUMENTS, &row)?;
     }
-    for row in event_rows::currencies(&registry) {
+    for row in registry_rows::currencies(&registry) {
         files.push(&schema::CURRENCIES, &row)?;
     }
     progress(total, total);
@@ -113,7 +114,10 @@ pub fn object(
     instruments: &mut OrderInstruments,
 ) -> Result<String> {
     let (table, row) = match item {
-        RunItem::Event(event) => (schema::table(event.kind()), row(event, RowNames(registry))?),
+        RunItem::Event(event) => (
+            kinds::table(event.kind()),
+            kinds::row(event, RowNames(registry))?,
+        ),
         RunItem::Effect(timed) => {
             let mut rows = effect_rows::EffectRows::new(registry, std::mem::take(instruments));
             let row = rows.row(timed.position, &timed.effect, timed.wall);

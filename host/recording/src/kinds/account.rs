@@ -1,0 +1,52 @@
+//! The account's balances.
+
+use super::columns::{decimal, event_table, text};
+use super::fields::Fields;
+use super::recorded::Recorded;
+use super::values::{RowNames, amount};
+use crate::names::Names;
+use anyhow::Result;
+use tickdeck_model::{AccountUpdate, Amount};
+use tickdeck_tables::{Table, Value};
+
+impl Recorded for AccountUpdate {
+    const TABLE: &'static Table = event_table!(
+        "accounts",
+        text("venue"),
+        text("currency"),
+        decimal("total"),
+        decimal("free"),
+    );
+    const HAS_NAMES: bool = true;
+
+    fn put<'a>(&self, names: RowNames<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
+        let currency = names.currency(self.currency)?;
+        let (total, free) = (amount(&currency, self.total), amount(&currency, self.free));
+        row.extend([
+            names.venue(self.venue)?,
+            Value::Text(currency.code.into()),
+            total,
+            free,
+        ]);
+        Ok(())
+    }
+
+    fn read(fields: &mut Fields<'_>) -> Result<Self> {
+        let (venue, currency) = (fields.venue()?, fields.currency()?);
+        Ok(Self {
+            venue,
+            currency: currency.id,
+            total: Amount(fields.units(currency.scale)?),
+            free: Amount(fields.units(currency.scale)?),
+        })
+    }
+
+    fn describe(&self, names: &Names) -> String {
+        format!(
+            "{} at {}, {} free",
+            names.amount(self.currency, self.total),
+            names.venue(self.venue),
+            names.amount(self.currency, self.free)
+        )
+    }
+}

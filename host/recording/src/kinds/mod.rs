@@ -1,0 +1,90 @@
+//! The kinds of events in recordings, one file each: the table that it has in an export, its row and back, and its description.
+//!
+//! A new kind is a file, its `mod` line and its line in the list of `kinds!`; `recorded.rs` says what the file has. The kinds share
+//! `columns.rs`, `values.rs` (into a row) and `fields.rs` (out of a row) with the other tables, those of `rows/`.
+
+mod account;
+mod bar;
+mod book;
+pub(crate) mod columns;
+pub(crate) mod fields;
+mod fill;
+mod lagged;
+mod order;
+mod quote;
+mod recorded;
+mod signal;
+mod timer;
+mod trade;
+pub(crate) mod values;
+mod venue;
+
+use crate::names::Names;
+use anyhow::Result;
+use fields::Fields;
+use recorded::Recorded;
+use tickdeck_model::{
+    AccountUpdate, Bar, Body, BookUpdate, Event, Fill, Kind, Lagged, OrderUpdate, Quote, Registry,
+    Signal, Timer, Trade, VenueStatus, View,
+};
+use tickdeck_tables::{Row, Table, Value};
+use values::RowNames;
+
+/// Columns of the widest table of events, so that a row is allocated once.
+const WIDEST: usize = 13;
+
+macro_rules! kinds {
+    ($($case:ident($record:ident),)+) => {
+        /// The tables of events, in the order of the contract's kinds. Each event is in one of them.
+        pub static EVENT_TABLES: [&Table; Kind::ALL.len()] = [$($record::TABLE),+];
+
+        /// Returns the table of events of this kind.
+        pub(crate) const fn table(kind: Kind) -> &'static Table {
+            match kind { $(Kind::$case => $record::TABLE,)+ }
+        }
+
+        /// Returns whether an import learns names from the rows of this kind.
+        pub(crate) const fn has_names(kind: Kind) -> bool {
+            match kind { $(Kind::$case => $record::HAS_NAMES,)+ }
+        }
+
+        /// Describes the body of an event.
+        pub(crate) fn describe(event: &Event, names: &Names) -> String {
+            match event.view() { $(View::$case(it) => it.describe(names),)+ }
+        }
+
+        fn put<'a>(event: &Event, names: RowNames<'a>, row: &mut Vec<Value<'a>>) -> Result<()> {
+            match event.view() { $(View::$case(it) => it.put(names, row),)+ }
+        }
+
+        fn read(kind: Kind, fields: &mut Fields<'_>) -> Result<Body> {
+            Ok(match kind { $(Kind::$case => $record::read(fields)?.into(),)+ })
+        }
+    };
+}
+
+kinds! {
+    Quote(Quote), Trade(Trade), Book(BookUpdate), Bar(Bar), Order(OrderUpdate), Fill(Fill), Signal(Signal),
+    Timer(Timer), Venue(VenueStatus), Account(AccountUpdate), Lagged(Lagged),
+}
+
+/// Returns the row of an event in the table of its kind.
+pub(crate) fn row<'a>(event: &Event, names: RowNames<'a>) -> Result<Vec<Value<'a>>> {
+    let mut row = Vec::with_capacity(WIDEST);
+    row.extend([
+        Value::Integer(event.sequence.cast_signed()),
+        Value::Time(event.ts_venue),
+        Value::Time(event.ts_host),
+    ]);
+    put(event, names, &mut row)?;
+    Ok(row)
+}
+
+/// Returns the event of a row, with its recorded sequence. New names of strategies, venues and signals are added to the registry.
+pub(crate) fn event(kind: Kind, row: Row, registry: &mut Registry) -> Result<Event> {
+    let mut fields = Fields::of(table(kind), row, registry);
+    let sequence = fields.number()?;
+    let (ts_venue, ts_host) = (fields.time()?, fields.time()?);
+    let body = read(kind, &mut fields)?;
+    Ok(Event::new(ts_venue, ts_host, body).with_sequence(sequence))
+}

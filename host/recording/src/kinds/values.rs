@@ -1,0 +1,73 @@
+//! Into a row: the names behind numbers, and decimals at their scales.
+
+use anyhow::{Context, Result};
+use tickdeck_model::{
+    Amount, Currency, CurrencyId, Instrument, InstrumentId, OrderNumber, Price, Registry, Size,
+    StrategyId, TextId, VenueId,
+};
+use tickdeck_tables::Value;
+
+/// Turns numbers into the names of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct RowNames<'a>(pub(crate) &'a Registry);
+
+impl<'a> RowNames<'a> {
+    pub(crate) fn instrument(self, id: InstrumentId) -> Result<&'a Instrument> {
+        self.0
+            .instrument(id)
+            .with_context(|| unknown("instrument", id.0))
+    }
+
+    pub(crate) fn strategy(self, id: StrategyId) -> Result<Value<'a>> {
+        let name = self
+            .0
+            .strategy(id)
+            .with_context(|| unknown("strategy", id.0))?;
+        Ok(Value::text(name))
+    }
+
+    pub(crate) fn venue(self, id: VenueId) -> Result<Value<'a>> {
+        let name = self.0.venue(id).with_context(|| unknown("venue", id.0))?;
+        Ok(Value::text(name))
+    }
+
+    pub(crate) fn text(self, id: TextId) -> Result<Value<'a>> {
+        let text = self.0.text(id).with_context(|| unknown("text", id.0))?;
+        Ok(Value::text(text))
+    }
+
+    pub(crate) fn currency(self, id: CurrencyId) -> Result<Currency> {
+        self.0
+            .currency(id)
+            .with_context(|| unknown("currency", id.0))
+    }
+}
+
+fn unknown(what: &str, number: u32) -> String {
+    format!("it names {what} {number}, which the reels do not know")
+}
+
+pub(crate) fn price(terms: &Instrument, price: Price) -> Value<'static> {
+    Value::decimal(price.0, terms.price_scale)
+}
+
+pub(crate) fn size(terms: &Instrument, size: Size) -> Value<'static> {
+    Value::decimal(size.0, terms.size_scale)
+}
+
+/// Returns a price; nothing for zero, which order types without a price have.
+pub(crate) fn price_if_any(terms: &Instrument, it: Price) -> Value<'static> {
+    match it.0 {
+        0 => Value::Null,
+        _ => price(terms, it),
+    }
+}
+
+/// Returns an order's number, which counts from 1.
+pub(crate) fn order(number: OrderNumber) -> Value<'static> {
+    Value::Integer(number.cast_signed())
+}
+
+pub(crate) fn amount(currency: &Currency, amount: Amount) -> Value<'static> {
+    Value::decimal(amount.0, currency.scale)
+}
