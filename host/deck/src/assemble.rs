@@ -408,7 +408,9 @@ fn load_all(
                 Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
                 Ok(loaded) => deck.waiting.push(loaded),
                 Err(LoadFailure::Settings(error)) => return Err(error),
-                Err(LoadFailure::Module(why)) => drop(deck.skipped.insert(name, why)),
+                Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
+                    drop(deck.skipped.insert(name, why));
+                }
             }
         }
     }
@@ -433,7 +435,9 @@ fn start_all(
                 started.push(loaded);
             }
             Err(LoadFailure::Settings(error)) => return Err(error),
-            Err(LoadFailure::Module(why)) => drop(skipped.insert(loaded.name, why)),
+            Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
+                drop(skipped.insert(loaded.name, why));
+            }
         }
     }
     let loaded = LoadedDeck {

@@ -190,6 +190,12 @@ impl Manager {
             .load((name, settings), &plugin, &self.grants, &mut registry);
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
+            Err(LoadFailure::Changed(why)) => {
+                // Nothing about the version itself: the watcher reports what the file has become.
+                self.entry(name).offered = None;
+                self.say(name, LogLevel::Info, &why);
+                return Err(why);
+            }
             Err(failure) => Err(failure.describe()),
         };
         if let Err(why) = &taken {

@@ -6,7 +6,7 @@ use tickdeck_model::{
     AccountUpdate, Aggressor, Amount, Bar, BarBasis, Body, BookChange, BookUpdate, Currency,
     CurrencyId, Event, Fill, Instrument, InstrumentId, Lagged, Liquidity, OrderStatus, OrderUpdate,
     Pad, Price, Quote, Reason, Registry, Side, Signal, Size, Timer, Trade, VenueId, VenueScope,
-    VenueState, VenueStatus,
+    VenueState, VenueStatus, is_event_time,
 };
 use tickdeck_tables::{Row, Table, Value};
 
@@ -27,7 +27,7 @@ pub(super) fn event(table: &'static Table, row: Row, registry: &mut Registry) ->
         registry,
     };
     let sequence = fields.number()?;
-    let (ts_venue, ts_host) = (fields.time()?, fields.time()?);
+    let (ts_venue, ts_host) = (fields.event_time()?, fields.event_time()?);
     let body = match table.name {
         "quotes" => fields.quote()?,
         "trades" => fields.trade()?,
@@ -107,6 +107,18 @@ impl<'a> Fields<'a> {
         match self.next()? {
             Value::Time(at) => Ok(at),
             _ => Err(self.invalid()),
+        }
+    }
+
+    /// Reads the time of an event.
+    fn event_time(&mut self) -> Result<i64> {
+        let at = self.time()?;
+        match is_event_time(at) {
+            true => Ok(at),
+            false => Err(anyhow!(
+                "{}, not within event time, from 1970 to 2249",
+                self.invalid()
+            )),
         }
     }
 
