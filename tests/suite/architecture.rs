@@ -106,7 +106,12 @@ const CIRCLES: &[(&str, &[&str], &str)] = &[(
 )];
 
 /// They look at everything from outside.
-const FREE: &[&str] = &["tickdeck-tests", "tickdeck-bench", "bench-counter"];
+const FREE: &[&str] = &[
+    "tickdeck-tests",
+    "tickdeck-bench",
+    "tickdeck-fuzz",
+    "bench-counter",
+];
 
 const FOLDERS: &[&str] = &["host", "wit", "sdk", "plugins", "tests", "docs"];
 

@@ -12,6 +12,7 @@ mod dev;
 mod folder;
 mod golden;
 mod hostile;
+mod hostile_files;
 mod invariance;
 mod journal;
 mod operators;

@@ -400,7 +400,7 @@ struct Received {
 
 /// The reason why a line cannot be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Misread {
+pub enum Misread {
     /// The line is written in another version of the protocol.
     Version(u32),
     /// The line is not a request, or not an answer.
@@ -432,13 +432,19 @@ pub(crate) fn answer_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error>
 }
 
 /// Reads the request in a line.
-pub(crate) fn read_request(line: &[u8]) -> Result<Request, Misread> {
+///
+/// # Errors
+/// The line is no request of this version.
+pub fn read_request(line: &[u8]) -> Result<Request, Misread> {
     let request = received(line)?.request;
     serde_json::from_value(request).map_err(|error| Misread::malformed(&error))
 }
 
 /// Reads the answer in a line.
-pub(crate) fn read_answer(line: &[u8]) -> Result<Answer, Misread> {
+///
+/// # Errors
+/// The line is no answer of this version.
+pub fn read_answer(line: &[u8]) -> Result<Answer, Misread> {
     let answer = received(line)?.answer;
     serde_json::from_value(answer).map_err(|error| Misread::malformed(&error))
 }

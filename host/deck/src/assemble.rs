@@ -407,15 +407,12 @@ fn compile_all(
     let mut wanted = BTreeMap::new();
     for plugin in &scan.plugins {
         let runs = !strategies_of(&loader.config, &plugin.name).is_empty();
-        if runs && loader.verify(plugin).is_ok() && !wanted.contains_key(&plugin.hash) {
+        if runs && !wanted.contains_key(&plugin.hash) {
             wanted.insert(plugin.hash, plugin.name.clone());
             let (sender, hash) = (sender.clone(), plugin.hash);
-            queue.push(CompileRequest {
-                bytes: Arc::clone(&plugin.bytes),
-                file: plugin.path.display().to_string(),
-                // An error means that nobody waits any more.
-                done: Box::new(move |outcome| drop(sender.send((hash, outcome)))),
-            });
+            // An error means that nobody waits any more.
+            let done = move |outcome| drop(sender.send((hash, outcome)));
+            queue.push(CompileRequest::of(plugin, loader, done));
         }
     }
     drop(sender);
@@ -469,14 +466,16 @@ fn load_all(
                 .get(&plugin.hash)
                 .and_then(|outcome| outcome.as_ref().err());
             let loaded = match refused {
-                Some(why) => Err(LoadFailure::Module(why.clone())),
+                Some(why) => Err(why.clone().into()),
                 None => loader.load((&name, settings), plugin, grants, registry),
             };
             match loaded {
                 Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
                 Ok(loaded) => deck.waiting.push(loaded),
                 Err(LoadFailure::Settings(error)) => return Err(error),
-                Err(LoadFailure::Module(why)) => drop(deck.skipped.insert(name, why)),
+                Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
+                    drop(deck.skipped.insert(name, why));
+                }
             }
         }
     }
@@ -501,7 +500,9 @@ fn start_all(
                 started.push(loaded);
             }
             Err(LoadFailure::Settings(error)) => return Err(error),
-            Err(LoadFailure::Module(why)) => drop(skipped.insert(loaded.name, why)),
+            Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
+                drop(skipped.insert(loaded.name, why));
+            }
         }
     }
     let loaded = LoadedDeck {

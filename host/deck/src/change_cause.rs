@@ -80,7 +80,7 @@ pub(crate) fn content(bytes: &[u8]) -> Content {
         name: "guest".to_owned(),
         path: "guest.wasm".into(),
         kind: tickdeck_strategy::watch::FileKind::Component,
-        bytes: bytes.into(),
+        content: tickdeck_strategy::watch::ModuleContent::Held(bytes.into()),
         hash: tickdeck_model::ModuleHash::of(bytes),
         settings: None,
         signature: None,

@@ -4,6 +4,7 @@
 //! takes long no longer counts, up to a bound, and the next one begins.
 
 use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use crate::loading::{LoadFailure, StrategyLoader};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
@@ -11,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickdeck_strategy::watch::Plugin;
 use tickdeck_strategy::{CompiledModule, Runtime};
 
 /// Compilations at a time, not counting slow ones.
@@ -22,14 +24,26 @@ const AT_MOST: usize = 4;
 /// How long a compilation takes until it is slow.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// How a compilation came out; the error is a sentence.
-pub(crate) type Outcome = Result<CompiledModule, String>;
+/// How a compilation came out.
+pub(crate) type Outcome = Result<CompiledModule, NotCompiled>;
+
+/// Why a module was not compiled; the texts are sentences.
+#[derive(Debug, Clone)]
+pub(crate) enum NotCompiled {
+    /// It is not signed, not a strategy, or takes too much to compile.
+    Refused(String),
+    /// Its file changed since it was found.
+    Changed(String),
+}
 
 /// A module to compile.
 pub(crate) struct CompileRequest {
-    pub(crate) bytes: Arc<[u8]>,
+    /// Bytes of the file, about.
+    pub(crate) size: u64,
     /// The file, for errors.
     pub(crate) file: String,
+    /// Reads the file, on another thread: only what is being compiled is in memory.
+    pub(crate) read: Box<dyn FnOnce() -> Result<Arc<[u8]>, NotCompiled> + Send>,
     /// Takes the outcome, on another thread.
     pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
 }
@@ -60,8 +74,44 @@ struct State {
 
 /// Ordered so that the smallest module is the greatest, and among equals the one that came first.
 struct Waiting {
-    order: Reverse<(usize, u64)>,
+    order: Reverse<(u64, u64)>,
     request: CompileRequest,
+}
+
+impl From<LoadFailure> for NotCompiled {
+    fn from(failure: LoadFailure) -> Self {
+        match failure {
+            LoadFailure::Changed(why) => Self::Changed(why),
+            failure => Self::Refused(failure.describe()),
+        }
+    }
+}
+
+impl From<NotCompiled> for LoadFailure {
+    fn from(why: NotCompiled) -> Self {
+        match why {
+            NotCompiled::Refused(why) => Self::Module(why),
+            NotCompiled::Changed(why) => Self::Changed(why),
+        }
+    }
+}
+
+impl CompileRequest {
+    /// A request for a plugin of a deck.
+    pub(crate) fn of(
+        plugin: &Plugin,
+        loader: &StrategyLoader,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) -> Self {
+        let content = loader.content(plugin);
+        Self {
+            // Where it is gone by now, reading it will say so.
+            size: std::fs::metadata(&plugin.path).map_or(0, |about| about.len()),
+            file: plugin.path.display().to_string(),
+            read: Box::new(move || Ok(content()?)),
+            done: Box::new(done),
+        }
+    }
 }
 
 impl CompileQueue {
@@ -85,7 +135,7 @@ impl CompileQueue {
 
     pub(crate) fn push(&self, request: CompileRequest) {
         let mut state = self.shared.lock();
-        let order = Reverse((request.bytes.len(), state.next));
+        let order = Reverse((request.size, state.next));
         state.next += 1;
         state.waiting.push(Waiting { order, request });
         drop(state);
@@ -153,18 +203,21 @@ fn dispatch(shared: &Arc<Shared>) {
 
 /// Starts a thread that compiles. A child process ends with the thread that started it, so each has its own.
 fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
-    let CompileRequest { bytes, file, done } = request;
+    let CompileRequest {
+        file, read, done, ..
+    } = request;
     let compiling = Arc::clone(shared);
     let name = file.clone();
     let work = move || {
         yield_to_trading(&compiling.cores);
-        let compile = || compiling.runtime.compile(&bytes, &file);
-        let outcome = match catch_unwind(AssertUnwindSafe(compile)) {
-            Ok(outcome) => outcome.map_err(|error| error.to_string()),
-            Err(_) => Err(format!(
-                "{file}: its compilation failed because of a bug in tickdeck"
-            )),
+        let compile = || {
+            let compiled = compiling.runtime.compile(&read()?, &file);
+            compiled.map_err(|error| NotCompiled::Refused(error.to_string()))
         };
+        let outcome = catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(|_| {
+            let why = "its compilation failed because of a bug in tickdeck";
+            Err(NotCompiled::Refused(format!("{file}: {why}")))
+        });
         compiling.ended(number);
         done(outcome);
     };
@@ -208,11 +261,12 @@ impl Ord for Waiting {
 mod tests {
     use super::*;
 
-    fn waiting(state: &mut State, sizes: &[usize]) {
+    fn waiting(state: &mut State, sizes: &[u64]) {
         for size in sizes {
             let request = CompileRequest {
-                bytes: vec![0; *size].into(),
+                size: *size,
                 file: size.to_string(),
+                read: Box::new(|| Ok(Arc::default())),
                 done: Box::new(|_| ()),
             };
             let order = Reverse((*size, state.next));

@@ -55,6 +55,8 @@ pub enum LoadFailure {
     Settings(Error),
     /// Something about the module or its own files.
     Module(String),
+    /// The module's file changed since it was found: it will be reported again.
+    Changed(String),
 }
 
 impl LoadFailure {
@@ -62,7 +64,7 @@ impl LoadFailure {
     pub fn describe(&self) -> String {
         match self {
             Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
-            Self::Module(why) => why.clone(),
+            Self::Module(why) | Self::Changed(why) => why.clone(),
         }
     }
 }
@@ -167,29 +169,35 @@ impl StrategyLoader {
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
-        self.verify(plugin).map_err(LoadFailure::Module)?;
-        self.load_verified(named, plugin, grants, registry)
+        let bytes = self.content(plugin)()?;
+        self.load_verified(named, (plugin, &bytes), grants, registry)
     }
 
-    /// Checks that a trusted key signed the plugin, where keys are trusted: before anything else looks at its bytes.
-    ///
-    /// # Errors
-    /// A sentence about what is wrong with the signature.
-    pub(crate) fn verify(&self, plugin: &Plugin) -> Result<(), String> {
-        let file = plugin.path.display().to_string();
-        let signature = plugin.signature.as_deref();
-        let verified = self.trusted.verify(&file, &plugin.bytes, signature);
-        verified.map(drop)
+    /// Returns how to get at the content of a plugin on another thread: by reading it, and checking that a trusted key signed
+    /// it where keys are trusted, before anything else looks at its bytes.
+    pub(crate) fn content(
+        &self,
+        plugin: &Plugin,
+    ) -> impl FnOnce() -> Result<Arc<[u8]>, LoadFailure> + Send + use<> {
+        let (trusted, plugin) = (self.trusted.clone(), plugin.clone());
+        move || {
+            let file = plugin.path.display().to_string();
+            let bytes = plugin.bytes().map_err(LoadFailure::Changed)?;
+            let verified = trusted.verify(&file, &bytes, plugin.signature.as_deref());
+            verified.map_err(LoadFailure::Module)?;
+            Ok(bytes)
+        }
     }
 
-    /// As [`StrategyLoader::load`], for a plugin whose signature was checked before: it is identified by its hash.
+    /// As [`StrategyLoader::load`], for a plugin whose bytes are at hand and whose signature was checked before: it is
+    /// identified by its hash.
     ///
     /// # Errors
     /// The strategy can't run.
     pub(crate) fn load_verified(
         &self,
         (name, settings): (&str, StrategySettings),
-        plugin: &Plugin,
+        (plugin, bytes): (&Plugin, &[u8]),
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
@@ -203,7 +211,7 @@ impl StrategyLoader {
         let sandbox = self.sandbox(&decision);
         let module = self
             .runtime
-            .load_bytes(&plugin.bytes, &file, name, &sandbox)
+            .load_bytes(bytes, &file, name, &sandbox)
             .map_err(|error| LoadFailure::Module(error.to_string()))?;
         let values = sidecar.parameters_under(&settings);
         let parameters = module
@@ -211,7 +219,7 @@ impl StrategyLoader {
             .resolve(&values)
             .map_err(|errors| self.bad_parameters(name, &settings, &sidecar, &errors))?;
         if let Some(modules) = &self.modules {
-            let kept = modules.keep(plugin.hash, &plugin.bytes);
+            let kept = modules.keep(plugin.hash, bytes);
             kept.map_err(|error| {
                 LoadFailure::Module(tickdeck_recording::sentence::sentence(&error))
             })?;

@@ -356,3 +356,54 @@ fn a_waker_of_no_kernel_can_be_called() {
     waker.clone().wake();
     waker.wake();
 }
+
+/// A venue that has one more event after its last: at the end of time.
+struct EndlessVenue {
+    inner: ToyVenue,
+    last: Timestamp,
+}
+
+impl Gateway for EndlessVenue {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.inner.register(registry)
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        self.inner.send(at, command);
+    }
+
+    fn next_due(&mut self) -> Due {
+        match self.inner.next_due() {
+            Due::Over => Due::At(self.last),
+            due => due,
+        }
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        self.inner.poll(until, out)
+    }
+}
+
+#[test]
+fn a_venue_with_an_event_behind_the_end_of_time_fails_by_name_and_the_run_ends() {
+    for last in [END_OF_TIME, Timestamp::MAX - 1, Timestamp::MAX] {
+        let venue = EndlessVenue {
+            inner: ToyVenue::new(7, 50),
+            last,
+        };
+        let engine = toy::engine_at(
+            venue,
+            Box::new(NoClock),
+            config(Stepping::Lockstep, 1),
+            Vec::new(),
+        );
+        let mut notices = Notices::default();
+        let report = engine.run(&mut notices).unwrap();
+        assert_eq!(report.ending, Ending::Broken);
+        let said = format!("{:?}", notices.0);
+        assert!(
+            said.contains("event time ends before 2250-01-01: play it up to there"),
+            "{said}"
+        );
+    }
+}

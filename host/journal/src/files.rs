@@ -1,7 +1,7 @@
 //! Names, lists and the removal of segment files.
 
 use crate::JournalError;
-use crate::format::{NAME, SEAL};
+use crate::format::{FRAME, MAX_NUMBER, NAME, SEAL};
 use crate::scan::{Scan, Step};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,6 +90,11 @@ fn info(
     if (bytes < header.capacity || scan.mark() == Ok(bytes))
         && let Some((records, _)) = scan.seal_at(bytes.saturating_sub(SEAL))?
     {
+        if records > bytes / FRAME as u64 {
+            let what =
+                format!("its end says that it has {records} records, for which it has no room");
+            return Err(JournalError::damaged(&info.file, bytes - SEAL, what));
+        }
         info.records = records;
         info.sealed = true;
         return Ok(Some(info));
@@ -120,7 +125,8 @@ pub(crate) fn list(folder: &Path, name: &str) -> Result<Vec<(u64, PathBuf)>, Jou
                     .strip_suffix(".reel")
             })
             .filter(|digits| digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|digits| digits.parse().ok());
+            .and_then(|digits| digits.parse().ok())
+            .filter(|number| *number <= MAX_NUMBER);
         if let Some(number) = number {
             found.push((number, entry.path()));
         }

@@ -10,6 +10,15 @@ pub(crate) const HEADER: u64 = 4096;
 /// Bytes before a frame's payload.
 pub(crate) const FRAME: usize = 16;
 
+/// The longest payload: whoever can write a file can give it right checksums, and a reader holds a whole record.
+pub(crate) const MAX_PAYLOAD: usize = 64 << 20;
+
+/// The longest segment.
+pub(crate) const MAX_SEGMENT: u64 = 16 << 30;
+
+/// The highest number of a segment, and of a record: sums of them stay far from the end of 64 bits.
+pub(crate) const MAX_NUMBER: u64 = 1 << 48;
+
 /// Bytes of the frame that seals a segment.
 pub(crate) const SEAL: u64 = FRAME as u64 + SEAL_PAYLOAD as u64;
 
@@ -106,15 +115,21 @@ impl Header {
             .filter(|_| length <= NAME)
             .and_then(|name| std::str::from_utf8(name).ok())
             .ok_or("the name in the header is not one")?;
+        let (first, capacity) = (u64_at(page, 32), u64_at(page, 56));
+        if first > MAX_NUMBER || capacity > MAX_SEGMENT {
+            return Err(format!(
+                "the header says that it begins with record {first} and has room for {capacity} bytes, which cannot be"
+            ));
+        }
         Ok(Self {
             schema: u16_at(page, 10),
             name: name.to_owned(),
             reel: u64_at(page, 16),
             number: u64_at(page, 24),
-            first: u64_at(page, 32),
+            first,
             created_ns: u64_at(page, 40),
             chain: u64_at(page, 48),
-            capacity: u64_at(page, 56),
+            capacity,
         })
     }
 

@@ -9,8 +9,8 @@
 //! - **Nothing is cut silently.** A record that a crash left half written is put aside and reported ([`Opened::torn`]); any other
 //!   difference from what was written is an error that names file and offset, and [`verify`] finds any single changed bit.
 //!
-//! Two smaller things live here because several crates need them: files that are replaced as a whole and durably ([`atomic_file`])
-//! or carry a checksum ([`sealed`]), and the wall clock ([`unix_ns`]).
+//! A few smaller things live here because several crates need them: files that are replaced as a whole and durably ([`atomic_file`]),
+//! are read within a limit ([`bounded`]), or carry a checksum ([`sealed`]), and the wall clock ([`unix_ns`]).
 //!
 //! This crate must never see another crate of ours: records are bytes to it. Start reading at `format.rs` (the bytes), then `reel.rs`
 //! (the writer), `reader.rs`, and `recover.rs` (opening after a crash).
@@ -42,6 +42,7 @@
 #![deny(unsafe_code)]
 
 pub mod atomic_file;
+pub mod bounded;
 mod clock;
 mod config;
 mod error;

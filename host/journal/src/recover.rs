@@ -79,8 +79,7 @@ pub(crate) fn recover(
             finish(closed)?;
         }
         if let Some(tail) = tail {
-            let zeros = vec![0; tail.bytes.len()];
-            let clear = |file: &File| write_at(file, &zeros, scan.position());
+            let clear = |file: &File| clear(file, scan.position(), tail.length);
             opened.torn = Some(tail.put_aside(folder, scan, &ends.later, clear)?);
         }
         opened.records = scan.index();
@@ -119,9 +118,9 @@ fn put_aside(folder: &Path, name: &str, until: u64) -> Result<(Scan, Torn), Jour
         return Err(JournalError::damaged(folder, 0, what));
     };
     while scan.index() < until && matches!(scan.step()?, Step::Record { .. }) {}
-    let bytes = scan.tail()?;
+    let length = scan.tail()?;
     let durable = scan.mark().is_ok_and(|mark| mark > scan.position());
-    let tail = Tail { bytes, durable };
+    let tail = Tail { length, durable };
     let torn = tail.put_aside(folder, &scan, &later, |file| {
         // In one step, so that whatever ends this leaves whole records up to one of both ends.
         file.set_len(scan.position())?;
@@ -309,8 +308,9 @@ fn finish(scan: &Scan) -> Result<(), JournalError> {
 }
 
 /// The bytes behind the last good frame, where they are no damage.
+#[derive(Clone, Copy)]
 struct Tail {
-    bytes: Vec<u8>,
+    length: u64,
     durable: bool,
 }
 
@@ -320,10 +320,10 @@ impl Tail {
         if scan.is_sealed() {
             return Ok(None);
         }
-        let bytes = scan.tail()?;
+        let length = scan.tail()?;
         let (path, offset) = (scan.path(), scan.position());
         let durable = scan.mark().is_ok_and(|mark| mark > offset);
-        if bytes.is_empty() && later.is_empty() && !durable {
+        if length == 0 && later.is_empty() && !durable {
             return Ok(None);
         }
         if let Some((good, index)) = scan.next_good()?
@@ -335,7 +335,7 @@ impl Tail {
             );
             return Err(JournalError::damaged(path, offset, what));
         }
-        Ok(Some(Self { bytes, durable }))
+        Ok(Some(Self { length, durable }))
     }
 
     /// Copies the bytes aside and clears their place; segments behind them are put aside as a whole.
@@ -348,11 +348,10 @@ impl Tail {
     ) -> Result<Torn, JournalError> {
         let (path, offset) = (scan.path(), scan.position());
         let kept = aside(path, offset);
-        let copied = File::create(&kept).and_then(|file| {
-            write_at(&file, &self.bytes, 0)?;
-            file.sync_all()
-        });
-        copied.map_err(JournalError::io("keep the torn end in", &kept))?;
+        let keep = || JournalError::io("keep the torn end in", &kept);
+        let file = File::create(&kept).map_err(keep())?;
+        scan.pieces(self.length, &mut |at, piece| write_at(&file, piece, at))?;
+        file.sync_all().map_err(keep())?;
         // The last one first, so that whatever ends this leaves a reel without gaps.
         for later in later.iter().rev() {
             fs::rename(later, aside(later, 0)).map_err(JournalError::io("put aside", later))?;
@@ -368,10 +367,22 @@ impl Tail {
             file: kept,
             segment: path.to_owned(),
             offset,
-            bytes: self.bytes.len() as u64,
+            bytes: self.length,
             durable: self.durable,
         })
     }
+}
+
+/// Overwrites a part of a file with zeros.
+fn clear(file: &File, mut from: u64, length: u64) -> io::Result<()> {
+    const ZEROS: [u8; 4096] = [0; 4096];
+    let end = from + length;
+    while from < end {
+        let part = (end - from).min(ZEROS.len() as u64) as usize;
+        write_at(file, &ZEROS[..part], from)?;
+        from += part as u64;
+    }
+    Ok(())
 }
 
 /// Returns an unused name for what is put aside.

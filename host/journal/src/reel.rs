@@ -4,7 +4,8 @@ use crate::atomic_file::create_folder;
 use crate::clock::unix_ns;
 use crate::files::check_name;
 use crate::format::{
-    Content, FRAME, FrameHeader, HEADER, Header, SEAL, frame_bytes, run_on, seal_payload,
+    Content, FRAME, FrameHeader, HEADER, Header, MAX_PAYLOAD, MAX_SEGMENT, SEAL, frame_bytes,
+    run_on, seal_payload,
 };
 use crate::recover::{Recovered, recover};
 use crate::segment::{STEP, Segment};
@@ -17,7 +18,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
 /// The least and the most bytes of a segment.
-const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=16 << 30;
+const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=MAX_SEGMENT;
 
 /// An append-only sequence of records, open for writing. A lock ensures that there is one writer at a time.
 pub struct Reel {
@@ -301,6 +302,7 @@ impl Reel {
     #[cold]
     fn reserve_slowly(&mut self, bytes: u64, payload: usize) -> Result<(), JournalError> {
         let most = self.segment.capacity - HEADER - SEAL;
+        let most = most.min(frame_bytes(MAX_PAYLOAD));
         if bytes > most {
             let most = most - FRAME as u64;
             let bytes = payload;

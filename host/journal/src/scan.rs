@@ -2,10 +2,11 @@
 
 use crate::JournalError;
 use crate::format::{
-    ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, SEAL, frame_bytes, mark, read_mark,
-    read_seal, run_on, u64_at,
+    ALIGN, Content, FRAME, FrameHeader, HEADER, Header, MARK, MAX_NUMBER, MAX_PAYLOAD, SEAL,
+    frame_bytes, mark, read_mark, read_seal, run_on, u64_at,
 };
 use crate::io::{is_zero, read_at, used, write_at};
+use std::cell::Cell;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,10 @@ const CHUNK: usize = 64 << 10;
 
 /// The bytes that the system writes back at once.
 const PAGE: u64 = 4096;
+
+/// How many times the segment may be read in search of frames behind damage, and bytes that may always be.
+const SEARCHES: u64 = 8;
+const LEAST_SEARCH: u64 = 64 << 20;
 
 /// A position in a segment file, between two frames.
 pub(crate) struct Scan {
@@ -33,6 +38,8 @@ pub(crate) struct Scan {
     sealed: bool,
     /// Set once damage was skipped: the running checksum is unknown from there on.
     skipped: bool,
+    /// Bytes that were read in search of frames behind damage.
+    searched: Cell<u64>,
 }
 
 /// The content at a position.
@@ -97,6 +104,7 @@ impl Scan {
             running: header.chain,
             sealed: false,
             skipped: false,
+            searched: Cell::default(),
             header,
         }
     }
@@ -181,6 +189,11 @@ impl Scan {
                 "these bytes are not the beginning of a frame".to_owned()
             ));
         };
+        if length > MAX_PAYLOAD {
+            return Ok(Err(format!(
+                "a record of {length} bytes is longer than any"
+            )));
+        }
         let padded = frame_bytes(length) as usize - FRAME;
         let end = self.position + (FRAME + padded) as u64;
         let rest = if content == Content::Seal { 0 } else { SEAL };
@@ -225,34 +238,61 @@ impl Scan {
         self.buffer.clear();
     }
 
-    /// Finds the next position with a frame of this segment, and its index.
+    /// Finds the next position with a frame of this segment, and its index. Gives up where the search takes much longer than the
+    /// segment: a hostile file can have a long frame seem to begin at every word.
     pub(crate) fn next_good(&self) -> Result<Option<(u64, u64)>, JournalError> {
-        let tail = self.tail()?;
-        let most = (self.header.capacity / FRAME as u64).min(1 << 31);
-        for at in (ALIGN as usize..tail.len()).step_by(ALIGN as usize) {
-            let Some(head) = tail.get(at..at + FRAME) else {
-                break;
-            };
-            let frame = FrameHeader::read(head);
-            let (Some(length), Some(_)) = (frame.payload(), frame.content()) else {
-                continue;
-            };
-            // The frame has only the low half of the index; the high half is that of the nearest index not before this one.
-            let ahead = u64::from(frame.index_low().wrapping_sub(self.index as u32));
-            let place = self.position + at as u64;
-            if ahead > most || place + frame_bytes(length) > self.header.capacity {
-                continue;
+        let most = self.length()?.saturating_mul(SEARCHES) + LEAST_SEARCH;
+        let mut window = vec![0; CHUNK];
+        let mut payload = Vec::new();
+        let mut from = self.position + ALIGN;
+        loop {
+            let got = self.read(&mut window, from)?;
+            self.searched.set(self.searched.get() + got as u64);
+            for at in (0..got).step_by(ALIGN as usize) {
+                let Some(head) = window[..got].get(at..at + FRAME) else {
+                    break;
+                };
+                let place = from + at as u64;
+                if let Some(index) = self.good_at(place, head, &mut payload)? {
+                    return Ok(Some((place, index)));
+                }
+                if self.searched.get() > most {
+                    return Ok(None);
+                }
             }
-            // The tail goes to the last byte that is not zero; a frame may end in zeros.
-            let padded = frame_bytes(length) as usize - FRAME;
-            let there = &tail[at + FRAME..(at + FRAME + padded).min(tail.len())];
-            let mut padded = there.to_vec();
-            padded.resize(frame_bytes(length) as usize - FRAME, 0);
-            if frame.holds(self.identity, self.index + ahead, &padded) {
-                return Ok(Some((place, self.index + ahead)));
+            if got < CHUNK {
+                return Ok(None);
             }
+            // A header may begin in the last word.
+            from += CHUNK as u64 - ALIGN;
         }
-        Ok(None)
+    }
+
+    /// Returns the index of the frame that has this header at this place, if it is one of this segment.
+    fn good_at(
+        &self,
+        place: u64,
+        head: &[u8],
+        padded: &mut Vec<u8>,
+    ) -> Result<Option<u64>, JournalError> {
+        let frame = FrameHeader::read(head);
+        let (Some(length), Some(_)) = (frame.payload(), frame.content()) else {
+            return Ok(None);
+        };
+        // The frame has only the low half of the index; the high half is that of the nearest index not before this one.
+        let ahead = u64::from(frame.index_low().wrapping_sub(self.index as u32));
+        let most = (self.header.capacity / FRAME as u64).min(1 << 31);
+        let end = place + frame_bytes(length);
+        if length > MAX_PAYLOAD || ahead > most || end > self.header.capacity {
+            return Ok(None);
+        }
+        padded.clear();
+        // What the file does not have is zero.
+        padded.resize(frame_bytes(length) as usize - FRAME, 0);
+        self.read(padded, place + FRAME as u64)?;
+        self.searched.set(self.searched.get() + padded.len() as u64);
+        let index = self.index + ahead;
+        Ok(frame.holds(self.identity, index, padded).then_some(index))
     }
 
     /// Returns whether a page is missing that should have a part of the next frame: it is zero up to its end, though there is a frame
@@ -281,13 +321,30 @@ impl Scan {
         Ok(false)
     }
 
-    /// Reads all bytes from the position to the last one that is not zero.
-    pub(crate) fn tail(&self) -> Result<Vec<u8>, JournalError> {
+    /// Returns the number of bytes from the position to the last one that is not zero.
+    pub(crate) fn tail(&self) -> Result<u64, JournalError> {
         let span = self.span()?;
-        let length = span.map_or(0, |span| span.end - self.position);
-        let mut tail = vec![0; length as usize];
-        self.read(&mut tail, self.position)?;
-        Ok(tail)
+        Ok(span.map_or(0, |span| span.end - self.position))
+    }
+
+    /// Hands over so many bytes from the position on, piece by piece, each with its distance from there.
+    pub(crate) fn pieces(
+        &self,
+        length: u64,
+        see: &mut dyn FnMut(u64, &[u8]) -> std::io::Result<()>,
+    ) -> Result<(), JournalError> {
+        let mut piece = vec![0; CHUNK];
+        let mut done = 0;
+        while done < length {
+            let wanted = (length - done).min(CHUNK as u64) as usize;
+            let got = self.read(&mut piece[..wanted], self.position + done)?;
+            if got == 0 {
+                break;
+            }
+            see(done, &piece[..got]).map_err(JournalError::io("copy a part of", &self.path))?;
+            done += got as u64;
+        }
+        Ok(())
     }
 
     /// Returns the span from the first to the last byte behind the position that is not zero.
@@ -309,6 +366,7 @@ impl Scan {
             return Ok(None);
         }
         Ok(read_seal(padded)
+            .filter(|(records, _)| *records <= MAX_NUMBER)
             .filter(|(records, _)| frame.holds(self.identity, self.header.first + records, padded)))
     }
 

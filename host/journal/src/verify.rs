@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The bytes between two reports of progress.
 const PROGRESS: u64 = 4 << 20;
 
+/// The most places of damage that are listed.
+const MAX_DAMAGE: usize = 10_000;
+
 /// The number of further looks at a place that a writer may be writing, and the time between them.
 const LOOKS: u32 = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
@@ -205,6 +208,11 @@ impl Check<'_> {
     /// Notes damage and continues behind it; returns whether there is a good frame behind it.
     fn step_over(&mut self, scan: &mut Scan, what: String) -> Result<bool, JournalError> {
         self.damage(scan.path(), scan.position(), what);
+        if self.verified.damage.len() >= MAX_DAMAGE {
+            let what = "further damage is not listed: nothing in here can be relied on";
+            self.damage(scan.path(), scan.position(), what);
+            return Ok(false);
+        }
         let good = scan.next_good()?;
         if let Some((position, index)) = good {
             scan.resume_at(position, index);
@@ -256,7 +264,14 @@ impl Check<'_> {
         {
             return Ok(false);
         }
-        let bits: u32 = scan.tail()?.iter().map(|byte| byte.count_ones()).sum();
+        let mut bits = 0u64;
+        scan.pieces(scan.tail()?, &mut |_, piece| {
+            bits += piece
+                .iter()
+                .map(|byte| u64::from(byte.count_ones()))
+                .sum::<u64>();
+            Ok(())
+        })?;
         Ok(bits > 1)
     }
 

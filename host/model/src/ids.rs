@@ -47,6 +47,15 @@ impl StrategyId {
 /// Nanoseconds since 1970-01-01 UTC.
 pub type Timestamp = i64;
 
+/// Every event is before this, 2250-01-01, twelve years before the last number, so that the end of a window, a latency or a
+/// bar can always be added to the time of an event.
+pub const END_OF_TIME: Timestamp = 8_835_955_200 * 1_000_000_000;
+
+/// Returns whether an event can have this time: from 1970 on, and before [`END_OF_TIME`].
+pub const fn is_event_time(at: Timestamp) -> bool {
+    0 <= at && at < END_OF_TIME
+}
+
 /// A strategy's own number for an order.
 pub type OrderNumber = u64;
 

@@ -28,8 +28,8 @@ pub use action::{
 pub use event::*;
 pub use fixed::{Fixed, FixedError, Price, Size, parse_fixed, parse_plain_fixed};
 pub use ids::{
-    ClientOrderId, CurrencyId, InstrumentId, OrderNumber, StrategyId, TextId, Timestamp, VenueId,
-    VenueOrderId,
+    ClientOrderId, CurrencyId, END_OF_TIME, InstrumentId, OrderNumber, StrategyId, TextId,
+    Timestamp, VenueId, VenueOrderId, is_event_time,
 };
 pub use instrument::{Currency, Instrument, OrderFormError};
 pub use layout::{Bool, Pad};

@@ -1,5 +1,6 @@
 //! The deck's interned names: append-only, so that a number means the same thing for the life of a data folder.
 
+use crate::fixed::MAX_SCALE;
 use crate::ids::{CurrencyId, InstrumentId, StrategyId, TextId, VenueId};
 use crate::instrument::{Currency, Instrument};
 use crate::money::Amount;
@@ -43,6 +44,20 @@ pub enum RegistryError {
         /// The problem.
         problem: &'static str,
     },
+    /// A currency has more decimal digits than numbers are kept with.
+    #[error(
+        "currency `{code}` has {scale} decimal digits, and at most {} are kept",
+        MAX_SCALE
+    )]
+    Scale {
+        /// The code.
+        code: String,
+        /// As given.
+        scale: u8,
+    },
+    /// The first strategy of a stored registry is not the host itself.
+    #[error("the registry is damaged: its first strategy is not `{}`", HOST)]
+    NoHost,
     /// A line of a stored registry is damaged.
     #[error("line {line} of the registry is damaged: `{text}`")]
     Damaged {
@@ -105,8 +120,12 @@ impl Registry {
     /// Interns a currency.
     ///
     /// # Errors
-    /// The currency is known with another scale.
+    /// The currency is known with another scale, or has more decimal digits than are kept.
     pub fn add_currency(&mut self, code: &str, scale: u8) -> Result<CurrencyId, RegistryError> {
+        if scale > MAX_SCALE {
+            let code = code.to_owned();
+            return Err(RegistryError::Scale { code, scale });
+        }
         let known = self.currency_scales.len();
         let id = self.currencies.intern(code) as usize;
         if id == known {
@@ -265,7 +284,11 @@ impl Registry {
                 })?;
         }
         registry.strategies.intern(HOST);
-        Ok(registry)
+        match registry.strategy(StrategyId::HOST) {
+            Some(HOST) => Ok(registry),
+            // Its numbers would mean other strategies.
+            _ => Err(RegistryError::NoHost),
+        }
     }
 
     fn read_line(&mut self, line: &str) -> Option<()> {
@@ -304,6 +327,10 @@ impl Registry {
                     lot: Size(lot.parse().ok()?),
                     min_notional: Amount(least.parse().ok()?),
                 };
+                // A file is not trusted: whoever looks an instrument up finds what it names.
+                self.venues.name(terms.venue.0)?;
+                self.currencies.name(terms.base.0)?;
+                self.currencies.name(terms.quote.0)?;
                 self.add_instrument(terms).ok()?;
             }
             _ => return None,
@@ -442,6 +469,40 @@ mod tests {
             registry.add_instrument(terms),
             Err(RegistryError::Changed { .. })
         ));
+    }
+
+    #[test]
+    fn a_stored_registry_that_contradicts_itself_is_refused() {
+        let text = filled().to_text();
+        let cases = [
+            ("currency\tBTC\t8", "currency\tBTC\t10", "line 2 "),
+            (
+                "BTCUSDT.BINANCE\t0\t0\t1",
+                "BTCUSDT.BINANCE\t7\t0\t1",
+                "line 4 ",
+            ),
+            (
+                "BTCUSDT.BINANCE\t0\t0\t1",
+                "BTCUSDT.BINANCE\t0\t0\t2",
+                "line 4 ",
+            ),
+            (
+                "BTCUSDT.BINANCE\t0\t0\t1",
+                "BTCUSDT.BINANCE\t0\t9\t1",
+                "line 4 ",
+            ),
+            ("strategy\thost\n", "", "its first strategy is not `host`"),
+        ];
+        for (is, becomes, said) in cases {
+            assert!(text.contains(is), "{is}");
+            let error = Registry::from_text(&text.replace(is, becomes)).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+        }
+        let error = Registry::new().add_currency("X", 10).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "currency `X` has 10 decimal digits, and at most 9 are kept"
+        );
     }
 
     #[test]

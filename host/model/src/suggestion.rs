@@ -1,5 +1,8 @@
 //! "Did you mean": suggests a known name for a mistyped one.
 
+/// The longest name that is compared, in bytes: comparing takes the product of both lengths.
+const MAX_NAME: usize = 256;
+
 /// Returns the candidate nearest to `name`, if one is near enough to have been meant. Case does not matter.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate: &str| {
@@ -7,6 +10,7 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     };
     let (best, candidate) = candidates
         .into_iter()
+        .filter(|candidate| name.len().max(candidate.len()) <= MAX_NAME)
         .map(|candidate| (distance(candidate), candidate))
         .min_by_key(|(distance, _)| *distance)?;
     let tolerated = 1 + name.chars().count().max(candidate.chars().count()) / 4;
@@ -25,5 +29,7 @@ mod tests {
         assert_eq!(nearest("Allow", names), Some("allow"));
         assert_eq!(nearest("leverage", names), None);
         assert_eq!(nearest("x", []), None);
+        let long = "x".repeat(1 << 20);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
     }
 }

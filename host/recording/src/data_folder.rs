@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::ORDERS_PER_RUN;
 use tickdeck_journal::atomic_file::{create_folder, install, remove, sync_entry};
+use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_model::{OrderNumber, Registry};
 
@@ -20,6 +21,12 @@ pub const GRANTS: &str = "grants.toml";
 pub const KILLED: &str = "killed";
 /// The first order number that no run has reserved.
 pub const ORDERS: &str = "orders";
+
+/// Bytes of a text file of the folder: names of a million strategies and signals.
+pub(crate) const MAX_TEXT: u64 = 64 << 20;
+
+/// Bytes of the lock that are read to name its holder.
+const MAX_HOLDER: u64 = 64;
 
 /// An open data folder; the lock is held until it is dropped.
 #[derive(Debug)]
@@ -55,7 +62,7 @@ impl Data {
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
                 // Only to name the holder; the refusal stands without it.
-                let _ = lock.read_to_string(&mut text);
+                let _ = (&lock).take(MAX_HOLDER).read_to_string(&mut text);
                 let holder = text.lines().next().unwrap_or_default();
                 let holder = match holder.is_empty() {
                     true => String::new(),
@@ -102,7 +109,7 @@ impl Data {
     /// The file can't be written.
     pub fn keep_ids(&self, registry: &Registry) -> Result<()> {
         let (path, text) = (self.folder.join(IDS), seal(&registry.to_text()));
-        if std::fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+        if read_bounded(&path, MAX_TEXT).is_ok_and(|kept| kept == text.as_bytes()) {
             // It may stand there because an earlier start was ended before its last step.
             return Ok(sync_entry(&path)?);
         }
@@ -158,7 +165,7 @@ impl Data {
 
 /// Reads a text file of the data folder, if it exists.
 fn read(path: &Path) -> Result<Option<String>> {
-    match std::fs::read(path) {
+    match read_bounded(path, MAX_TEXT) {
         Ok(bytes) => Ok(Some(unseal(path, &bytes)?.0.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),

@@ -2,12 +2,13 @@
 
 use crate::codec::RecordKind;
 use crate::layout::EVENTS;
+use crate::untrusted::check_venues;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::{Reader, Reel};
-use tickdeck_model::{Amount, CurrencyId, InstrumentId, VenueId};
+use tickdeck_model::{Amount, CurrencyId, InstrumentId, Registry, VenueId};
 
 /// The manifest of a run: everything needed to assemble its deck again. The first record of both reels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,6 +130,15 @@ impl VersionSpec {
             .context("the reel has a version whose specification can't be read")
     }
 
+    /// Returns the names that it was made with, if there were more than at the start.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub(crate) fn registry(&self) -> Result<Option<Registry>> {
+        let read = self.names.as_deref().map(Registry::from_text);
+        read.transpose().context("the names in the reel")
+    }
+
     /// Returns the recorded form.
     pub fn text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
@@ -150,12 +160,26 @@ impl RunManifest {
             folder.display(),
             record.kind
         );
-        serde_json::from_slice(record.payload).with_context(|| {
+        let read: Self = serde_json::from_slice(record.payload).with_context(|| {
             format!(
                 "{}: the run's manifest can't be read; it may have been written by a newer tickdeck",
                 folder.display()
             )
-        })
+        })?;
+        let terms: Vec<VenueTerms> = read.venues.iter().map(RecordedTerms::terms).collect();
+        let checked = read
+            .registry()
+            .and_then(|names| check_venues(&terms, &names));
+        checked.with_context(|| format!("{}: the run's manifest is damaged", folder.display()))?;
+        Ok(read)
+    }
+
+    /// Returns the names of the run's beginning.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn registry(&self) -> Result<Registry> {
+        Registry::from_text(&self.names).context("the names in the reel")
     }
 
     /// Writes the manifest as the first record of both reels.

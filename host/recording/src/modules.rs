@@ -3,7 +3,11 @@
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use tickdeck_journal::atomic_file::{install, sync_entry};
+use tickdeck_journal::bounded::read_bounded;
 use tickdeck_model::ModuleHash;
+
+/// Bytes of a module; the plugins folder takes no larger ones.
+const MAX_MODULE: u64 = 64 << 20;
 
 /// The modules of a data folder.
 #[derive(Debug, Clone)]
@@ -40,9 +44,13 @@ impl ModuleStore {
     /// # Errors
     /// The module does not exist, or is damaged.
     pub fn get(&self, hash: &str) -> Result<Vec<u8>> {
+        if !is_hash(hash) {
+            // A reel is not trusted, and this becomes the name of a file.
+            bail!("the reel names a module by `{hash:.80}`, which is not a hash");
+        }
         let file = self.file(hash);
         let shown = file.display();
-        let bytes = std::fs::read(&file).with_context(|| {
+        let bytes = read_bounded(&file, MAX_MODULE).with_context(|| {
             format!("cannot read {shown}, which the reels name: restore it from a copy")
         })?;
         let found = ModuleHash::of(&bytes).to_string();
@@ -74,4 +82,10 @@ impl ModuleStore {
         hashes.sort();
         Ok(hashes)
     }
+}
+
+/// Whether a text is the hash of a module, as [`ModuleHash`] writes it.
+fn is_hash(text: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    text.len() == 64 && text.bytes().all(digit)
 }

@@ -1,10 +1,11 @@
 //! Reads the two reels of a run: events, effects, and both merged in the order of the tape.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::codec::{ActionsRecord, decode};
 use crate::layout::{ACTIONS, EVENTS};
 use crate::manifest::{RunManifest, VersionSpec};
 use crate::runs::RecordedRun;
-use anyhow::{Context, Result, ensure};
+use crate::untrusted;
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tickdeck_engine::{AppliedAction, Effect, RecordedChange};
@@ -69,7 +70,7 @@ impl EventReader {
     pub fn open(run: &RecordedRun, from: u64) -> Result<Self> {
         let mut reader = Reader::open(&run.folder, EVENTS)?;
         // The first record is the manifest.
-        reader.seek(from + 1)?;
+        reader.seek(from.saturating_add(1))?;
         let folder = run.folder.clone();
         Ok(Self { folder, reader })
     }
@@ -80,17 +81,14 @@ impl EventReader {
     /// The reel is damaged.
     #[allow(clippy::should_implement_trait, reason = "as the journal's reader")]
     pub fn next(&mut self) -> Result<Option<Event>> {
+        let sequence = self.position();
         let Some(record) = self.reader.next()? else {
             return Ok(None);
         };
         let place = || place(&self.folder, EVENTS, record.index);
-        ensure!(
-            record.kind == RecordKind::Event as u16,
-            "{} is of kind {}",
-            place(),
-            record.kind
-        );
-        Ok(Some(Event::from_bytes(record.payload).with_context(place)?))
+        untrusted::event(&record, sequence)
+            .map(Some)
+            .with_context(place)
     }
 
     /// Returns the sequence of the next event.

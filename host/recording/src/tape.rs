@@ -1,9 +1,11 @@
 //! The tape of a recorded run, for a replay.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::codec::{ActionsRecord, decode};
+use crate::known_names::KnownNames;
 use crate::layout::{ACTIONS, EVENTS};
-use crate::manifest::VersionSpec;
+use crate::manifest::{RunManifest, VersionSpec};
 use crate::sentence::sentence;
+use crate::untrusted;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::Version;
@@ -25,6 +27,7 @@ pub struct ReelTape {
     folder: PathBuf,
     events: Reader,
     actions: Reader,
+    known: KnownNames,
     versions: Box<dyn VersionFactory>,
     until: u64,
     next: u64,
@@ -42,12 +45,14 @@ impl ReelTape {
             Reader::open(folder, EVENTS)?,
             Reader::open(folder, ACTIONS)?,
         );
-        // The manifest was read by the caller, who made `versions`.
+        let known = KnownNames::of(&RunManifest::read(folder)?)?;
+        // The manifest, which was just read.
         let _ = events.next()?;
         Ok(Self {
             folder: folder.to_owned(),
             events,
             actions,
+            known,
             versions,
             until: u64::MAX,
             next: 0,
@@ -74,14 +79,10 @@ impl ReelTape {
             let Some(record) = self.events.next()? else {
                 break;
             };
-            anyhow::ensure!(
-                record.kind == RecordKind::Event as u16,
-                "record {} of the events reel is of kind {}",
-                record.index,
-                record.kind
-            );
-            let event = Event::from_bytes(record.payload)
-                .with_context(|| format!("record {} of the events reel", record.index))?;
+            let index = record.index;
+            let event = untrusted::event(&record, self.next)
+                .and_then(|event| self.known.check(&event).map(|()| event))
+                .with_context(|| format!("record {index} of the events reel"))?;
             self.next += 1;
             out.push(event);
         }
@@ -104,6 +105,10 @@ impl ReelTape {
                 }
                 ActionsRecord::Effect(position, effect)
                 | ActionsRecord::Sent(position, effect, _) => {
+                    let index = record.index;
+                    self.known
+                        .check_effect(&effect)
+                        .with_context(|| format!("record {index} of the actions reel"))?;
                     return Ok(Some((position, effect)));
                 }
                 ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}

@@ -2,7 +2,7 @@
 
 use crate::codec::{ActionsRecord, RecordKind, decode};
 use crate::completeness::ReelPair;
-use crate::data_folder::{GRANTS, IDS, KILLED, LOCK, ORDERS};
+use crate::data_folder::{GRANTS, IDS, KILLED, LOCK, MAX_TEXT, ORDERS};
 use crate::layout::{ACTIONS, EVENTS, MODULES, REELS};
 use crate::manifest::{RunManifest, VersionSpec};
 use crate::modules::ModuleStore;
@@ -15,6 +15,7 @@ use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, RecordedChange};
+use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::unseal;
 use tickdeck_journal::{JournalError, Reader, Verified};
 use tickdeck_model::Registry;
@@ -302,8 +303,8 @@ impl Check<'_> {
 
     fn text(&mut self, path: &Path, read: fn(&str) -> Result<()>) -> Result<()> {
         self.count(path);
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = read_bounded(path, MAX_TEXT)
+            .with_context(|| format!("cannot read {}", path.display()))?;
         let unsealed = unseal(path, &bytes).map_err(anyhow::Error::from);
         match unsealed.and_then(|(text, sealed)| read(text).map(|()| sealed)) {
             Ok(sealed) if sealed || bytes.is_empty() => {}

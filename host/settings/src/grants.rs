@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tickdeck_journal::atomic_file::install_private;
+use tickdeck_journal::bounded::read_text_bounded;
 use tickdeck_model::format::{date, time_of_day};
 use tickdeck_model::{Registry, Timestamp};
 use toml::{Table, Value};
@@ -54,7 +55,7 @@ impl Grants {
                     metadata.len() <= MAX_FILE_BYTES,
                     "{shown} is too large to be a file of grants: restore it from a backup"
                 );
-                let text = std::fs::read_to_string(&file)
+                let text = read_text_bounded(&file, MAX_FILE_BYTES)
                     .with_context(|| format!("cannot read {shown}"))?;
                 GrantSettings::parse(&shown, &text).with_context(|| {
                     format!(

@@ -3,7 +3,7 @@
 use crate::csv::CsvSink;
 use crate::error::TableError;
 use crate::lines::{LineSink, LineSource};
-use crate::parquet_in::ParquetSource;
+use crate::parquet_in;
 use crate::parquet_out::ParquetSink;
 use crate::port::{Sink, Source};
 use crate::table::Table;
@@ -52,9 +52,14 @@ pub fn create(
 /// # Errors
 /// The file can't be read, is of another format, or lacks a column.
 pub fn open(file: &Path, table: &'static Table) -> Result<Box<dyn Source>, TableError> {
+    let about = std::fs::metadata(file).map_err(TableError::io("open", file))?;
+    if !about.is_file() {
+        // Opening a FIFO would wait for ever.
+        return Err(TableError::content(file, "is no plain file"));
+    }
     let extension = file.extension().and_then(|extension| extension.to_str());
     match extension {
-        Some("parquet") => Ok(Box::new(ParquetSource::open(file, table)?)),
+        Some("parquet") => Ok(Box::new(parquet_in::open(file, table)?)),
         Some("jsonl") => Ok(Box::new(LineSource::open(file, table)?)),
         _ => Err(TableError::Content {
             file: file.to_owned(),

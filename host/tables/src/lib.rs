@@ -29,16 +29,19 @@
 //! Why these types and this writer: `docs/decisions/0012-parquet.md`.
 #![forbid(unsafe_code)]
 
+mod contained;
 mod csv;
 mod error;
 mod files;
 mod lines;
+mod parquet_check;
 mod parquet_in;
 mod parquet_out;
 mod partial;
 mod port;
 mod table;
 mod text;
+mod thrift;
 
 pub use error::TableError;
 pub use files::{Format, create, open};

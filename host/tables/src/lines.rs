@@ -3,12 +3,15 @@
 use crate::error::TableError;
 use crate::partial::Partial;
 use crate::port::{Sink, Source};
-use crate::table::{Column, Kind, Row, Table, Value};
+use crate::table::{Column, Kind, MAX_TEXT, Row, Table, Value};
 use crate::text;
 use serde_json::Value as Json;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+
+/// The longest line that is read, in bytes: parsed, it takes a multiple.
+const MAX_LINE: u64 = 1 << 20;
 
 pub(crate) struct LineSink {
     out: Partial,
@@ -65,7 +68,8 @@ fn json(value: &Value<'_>) -> Json {
 
 pub(crate) struct LineSource {
     file: PathBuf,
-    lines: std::io::Lines<BufReader<File>>,
+    reader: BufReader<File>,
+    buffer: Vec<u8>,
     table: &'static Table,
     line: u64,
 }
@@ -75,10 +79,24 @@ impl LineSource {
         let opened = File::open(file).map_err(TableError::io("open", file))?;
         Ok(Self {
             file: file.to_owned(),
-            lines: BufReader::new(opened).lines(),
+            reader: BufReader::new(opened),
+            buffer: Vec::new(),
             table,
             line: 0,
         })
+    }
+
+    /// Reads the next line; returns whether there is one.
+    fn read_line(&mut self) -> Result<bool, TableError> {
+        self.buffer.clear();
+        let mut within = (&mut self.reader).take(MAX_LINE + 1);
+        let read = within.read_until(b'\n', &mut self.buffer);
+        let read = read.map_err(TableError::io("read", &self.file))?;
+        self.line += 1;
+        match read as u64 > MAX_LINE {
+            true => Err(self.invalid("it is longer than 1 MiB, the maximum")),
+            false => Ok(read > 0),
+        }
     }
 
     fn invalid(&self, what: &str) -> TableError {
@@ -88,13 +106,11 @@ impl LineSource {
 
 impl Source for LineSource {
     fn next(&mut self) -> Result<Option<Row>, TableError> {
-        let Some(line) = self.lines.next() else {
+        if !self.read_line()? {
             return Ok(None);
-        };
-        self.line += 1;
-        let line = line.map_err(TableError::io("read", &self.file))?;
-        let object: Json =
-            serde_json::from_str(&line).map_err(|error| self.invalid(&error.to_string()))?;
+        }
+        let object: Json = serde_json::from_slice(&self.buffer)
+            .map_err(|error| self.invalid(&error.to_string()))?;
         let columns = self.table.columns.iter();
         let row: Option<Row> = columns
             .clone()
@@ -121,7 +137,10 @@ fn value(column: &Column, json: &Json) -> Option<Value<'static>> {
         Kind::Integer => Value::Integer(json.as_i64()?),
         Kind::Number => Value::Number(json.as_u64()?),
         Kind::Decimal => Value::Decimal(text::read_decimal(json.as_str()?)?),
-        Kind::Text => Value::Text(json.as_str()?.to_owned().into()),
+        Kind::Text => {
+            let text = json.as_str().filter(|text| text.len() <= MAX_TEXT)?;
+            Value::Text(text.to_owned().into())
+        }
         Kind::Bool => Value::Bool(json.as_bool()?),
         Kind::Float => Value::Float(match json.as_str() {
             Some(infinite) => infinite.parse().ok()?,

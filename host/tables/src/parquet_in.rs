@@ -1,8 +1,9 @@
-//! Reads Parquet as [`crate::create`] writes it, row by row.
+//! Reads Parquet as [`crate::create`] writes it. Every byte is untrusted: see `parquet_check` and `contained`.
 
+use crate::contained::{Batches, Contained};
 use crate::error::TableError;
-use crate::port::Source;
-use crate::table::{Column, DECIMAL_SCALE, Kind, Row, Table, Value};
+use crate::parquet_check::{check_footer, check_pages};
+use crate::table::{Column, DECIMAL_SCALE, Kind, MAX_TEXT, Row, Table, Value};
 use parquet::basic::Type as Physical;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
@@ -13,10 +14,17 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The number of rows that are read at once.
-const BATCH: usize = 1 << 13;
+const BATCH: usize = 1 << 11;
 
-pub(crate) struct ParquetSource {
+/// Opens a file, to be read on a thread of its own.
+pub(crate) fn open(file: &Path, table: &'static Table) -> Result<Contained, TableError> {
+    let named = file.to_owned();
+    Contained::open(file, move || ParquetSource::open(&named, table))
+}
+
+struct ParquetSource {
     file: PathBuf,
+    opened: File,
     reader: SerializedFileReader<File>,
     table: &'static Table,
     /// The place of each of the table's columns in the file.
@@ -26,14 +34,14 @@ pub(crate) struct ParquetSource {
     columns: Vec<ColumnReader>,
     /// Rows of this group that are not read yet.
     left: usize,
-    /// The values that were read of each column, last row first.
-    batch: Vec<Vec<Value<'static>>>,
 }
 
 impl ParquetSource {
-    pub(crate) fn open(file: &Path, table: &'static Table) -> Result<Self, TableError> {
+    fn open(file: &Path, table: &'static Table) -> Result<Self, TableError> {
         let opened = File::open(file).map_err(TableError::io("open", file))?;
-        let reader = SerializedFileReader::new(opened).map_err(TableError::parquet(file))?;
+        check_footer(&opened).map_err(|what| TableError::content(file, what))?;
+        let library = opened.try_clone().map_err(TableError::io("open", file))?;
+        let reader = SerializedFileReader::new(library).map_err(TableError::parquet(file))?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let mut places = Vec::new();
         for column in table.columns {
@@ -50,54 +58,76 @@ impl ParquetSource {
         }
         Ok(Self {
             file: file.to_owned(),
+            opened,
             reader,
             table,
             places,
             group: 0,
             columns: Vec::new(),
             left: 0,
-            batch: Vec::new(),
         })
     }
 
-    /// Reads the next batch if this one is empty; returns whether there are rows.
-    fn fill(&mut self) -> Result<bool, ParquetError> {
-        if self.batch.first().is_some_and(|column| !column.is_empty()) {
-            return Ok(true);
-        }
+    /// Reads the next rows of each column, last one first; none at the end.
+    fn fill(&mut self) -> Result<Vec<Vec<Value<'static>>>, ParquetError> {
         while self.left == 0 {
             if self.group == self.reader.num_row_groups() {
-                return Ok(false);
+                return Ok(Vec::new());
             }
-            let group = self.reader.get_row_group(self.group)?;
-            let columns: Result<_, _> = self
-                .places
-                .iter()
-                .map(|place| group.get_column_reader(*place))
-                .collect();
-            self.columns = columns?;
-            self.left = group.metadata().num_rows() as usize;
-            self.group += 1;
+            self.next_group()?;
         }
         let count = self.left.min(BATCH);
         let columns = self.columns.iter_mut().zip(self.table.columns);
-        let batch: Result<_, _> = columns
+        let batch: Result<Vec<_>, _> = columns
             .map(|(reader, column)| values(reader, column, count))
             .collect();
-        self.batch = batch?;
         self.left -= count;
-        Ok(true)
+        batch
+    }
+
+    fn next_group(&mut self) -> Result<(), ParquetError> {
+        let group = self.reader.get_row_group(self.group)?;
+        let about = group.metadata();
+        for place in &self.places {
+            let column = about.column(*place);
+            let data = column.data_page_offset();
+            let from = column
+                .dictionary_page_offset()
+                .map_or(data, |at| at.min(data));
+            check_pages(&self.opened, from, column.compressed_size())
+                .map_err(ParquetError::General)?;
+        }
+        let columns: Result<_, _> = self
+            .places
+            .iter()
+            .map(|place| group.get_column_reader(*place))
+            .collect();
+        self.left = usize::try_from(about.num_rows())
+            .map_err(|_| ParquetError::General("a row group has no number of rows".to_owned()))?;
+        self.columns = columns?;
+        self.group += 1;
+        Ok(())
     }
 }
 
-impl Source for ParquetSource {
-    fn next(&mut self) -> Result<Option<Row>, TableError> {
-        if !self.fill().map_err(TableError::parquet(&self.file))? {
-            return Ok(None);
+impl Batches for ParquetSource {
+    fn batch(&mut self) -> Result<Vec<Row>, TableError> {
+        let mut columns = self.fill().map_err(TableError::parquet(&self.file))?;
+        let count = columns.first().map_or(0, Vec::len);
+        let wanted = columns.iter().all(|column| column.len() == count);
+        if !wanted || (count == 0 && !columns.is_empty()) {
+            let what = "its columns are not of the same length";
+            return Err(TableError::content(&self.file, what));
         }
-        let row: Option<Row> = self.batch.iter_mut().map(Vec::pop).collect();
-        let short = || TableError::content(&self.file, "its columns are not of the same length");
-        row.map(Some).ok_or_else(short)
+        let mut rows: Vec<Row> = (0..count)
+            .map(|_| Row::with_capacity(columns.len()))
+            .collect();
+        for column in &mut columns {
+            rows.iter_mut()
+                .zip(column.drain(..))
+                .for_each(|(row, value)| row.push(value));
+        }
+        Ok(rows)
     }
 }
 
@@ -144,6 +174,9 @@ fn values(
         }
         ColumnReader::ByteArrayColumnReader(reader) => rows(reader, column, count, |bytes| {
             let text = std::str::from_utf8(bytes.data()).ok()?;
+            if text.len() > MAX_TEXT {
+                return None;
+            }
             Some(Value::Text(text.to_owned().into()))
         }),
         _ => Err(ParquetError::General(format!(

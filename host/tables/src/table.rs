@@ -6,6 +6,9 @@ use std::borrow::Cow;
 /// of two still fits the decimals of databases.
 pub const DECIMAL_SCALE: u8 = 9;
 
+/// The longest text that is read, in bytes: names and reasons.
+pub(crate) const MAX_TEXT: usize = 16 << 10;
+
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

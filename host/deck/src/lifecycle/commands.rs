@@ -48,7 +48,7 @@ impl Manager {
         match self.module_again(&name) {
             Ok(plugin) => {
                 let waits = WaitsFor::Operator(name, plugin.name.clone(), reply);
-                self.pending.compile(&plugin, waits);
+                self.pending.compile(&plugin, &self.loader, waits);
             }
             // The operator may have given up.
             Err(why) => drop(reply.send(Err(why))),
@@ -71,7 +71,6 @@ impl Manager {
                 "there is no module `{module}.wasm` in the plugins folder"
             ));
         };
-        self.loader.verify(plugin)?;
         Ok(plugin.clone())
     }
 

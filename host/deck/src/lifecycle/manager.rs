@@ -1,7 +1,7 @@
 //! The manager: handles one message after another, however long each takes, and never holds up the engine.
 
 use crate::change_cause::{ChangeCause, Requester};
-use crate::compile_queue::Outcome;
+use crate::compile_queue::{NotCompiled, Outcome};
 use crate::feed::{OperatorFeed, ReportedChange, Topic, describe_state, micros};
 use crate::lifecycle::history::{StrategyHistory, StrategyRecord};
 use crate::lifecycle::history_entries;
@@ -146,16 +146,17 @@ impl Manager {
             let entry = self.entries.get(name);
             entry.is_none_or(|entry| entry.is_news(fingerprint))
         });
-        let may_run = is_new && self.loader.verify(&plugin).is_ok();
         self.plugins.insert(module.clone(), plugin.clone());
-        match may_run {
-            true => self.pending.compile(&plugin, WaitsFor::Folder(module)),
+        match is_new {
+            true => self
+                .pending
+                .compile(&plugin, &self.loader, WaitsFor::Folder(module)),
             false => self.offer_to_all(&module, None),
         }
     }
 
     /// Offers a module to every strategy that runs it. `refused`: why it could not be compiled.
-    fn offer_to_all(&mut self, module: &str, refused: Option<&str>) {
+    fn offer_to_all(&mut self, module: &str, refused: Option<&NotCompiled>) {
         for (name, settings) in strategies_of(&self.loader.config, module) {
             // The outcome is in the feed and in the history.
             let _ = self.offer(&name, settings, module, (Requester::Folder, refused));
@@ -164,7 +165,7 @@ impl Manager {
 
     /// Goes on with a module that was compiled, for everything that waits for it and still wants it.
     fn compiled(&mut self, hash: ModuleHash, outcome: &Outcome) {
-        let refused = outcome.as_ref().err().map(String::as_str);
+        let refused = outcome.as_ref().err();
         if let Some(warning) = outcome.as_ref().ok().and_then(CompiledModule::warning) {
             self.say("plugins", LogLevel::Warn, warning);
         }
@@ -214,7 +215,7 @@ impl Manager {
         name: &str,
         settings: StrategySettings,
         module: &str,
-        (requester, refused): (Requester, Option<&str>),
+        (requester, refused): (Requester, Option<&NotCompiled>),
     ) -> Result<String, String> {
         let Some(plugin) = self.plugins.get(module).cloned() else {
             return Err(format!(
@@ -239,13 +240,19 @@ impl Manager {
         entry.failed.remove(&fingerprint);
         let mut registry = (*self.registry).clone();
         let loaded = match refused {
-            Some(why) => Err(LoadFailure::Module(why.to_owned())),
+            Some(why) => Err(why.clone().into()),
             None => self
                 .loader
                 .load((name, settings), &plugin, &self.grants, &mut registry),
         };
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
+            Err(LoadFailure::Changed(why)) => {
+                // Nothing about the version itself: the watcher reports what the file has become.
+                self.entry(name).offered = None;
+                self.say(name, LogLevel::Info, &why);
+                return Err(why);
+            }
             Err(failure) => Err(failure.describe()),
         };
         if let Err(why) = &taken {

@@ -2,8 +2,8 @@
 
 use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
 use crate::lifecycle::message::{Message, Reply};
+use crate::loading::StrategyLoader;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tickdeck_model::ModuleHash;
 use tickdeck_strategy::watch::Plugin;
@@ -33,21 +33,18 @@ impl PendingModules {
     }
 
     /// Compiles a module, or joins those who wait for it. The manager gets a message.
-    pub(super) fn compile(&mut self, plugin: &Plugin, waits: WaitsFor) {
+    pub(super) fn compile(&mut self, plugin: &Plugin, loader: &StrategyLoader, waits: WaitsFor) {
         let waiting = self.waiting.entry(plugin.hash).or_default();
         waiting.push(waits);
         if waiting.len() > 1 {
             return;
         }
         let (hash, messages) = (plugin.hash, self.messages.clone());
-        self.queue.push(CompileRequest {
-            bytes: Arc::clone(&plugin.bytes),
-            file: plugin.path.display().to_string(),
+        let done = move |outcome: Outcome| {
             // An error means that the manager has ended.
-            done: Box::new(move |outcome: Outcome| {
-                drop(messages.send(Message::Compiled(hash, outcome)));
-            }),
-        });
+            drop(messages.send(Message::Compiled(hash, outcome)));
+        };
+        self.queue.push(CompileRequest::of(plugin, loader, done));
     }
 
     /// Takes what waits for a module.

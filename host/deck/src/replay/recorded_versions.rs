@@ -8,7 +8,7 @@ use tickdeck_engine::port::{StrategyStart, Version};
 use tickdeck_model::{ModuleHash, Registry};
 use tickdeck_recording::{ModuleStore, RecordedStart, RunManifest, VersionFactory, VersionSpec};
 use tickdeck_settings::grants::Grants;
-use tickdeck_strategy::watch::{FileKind, Plugin, Sidecar};
+use tickdeck_strategy::watch::{FileKind, ModuleContent, Plugin, Sidecar};
 
 /// The factor by which strategies' time limits are raised in a replay: the machine may be slower than the recording one,
 /// and what ended on a limit ends at the same batch because the reel says so.
@@ -75,10 +75,11 @@ impl RecordedVersions {
         };
         let settings = self.loader.config.strategies.get(name);
         let settings = settings.cloned().unwrap_or_default();
+        let bytes = plugin.bytes().map_err(|why| anyhow!(why))?;
         let grants = Grants::parse("the grants in the reel", &spec.grants)?;
         let mut registry = self.names(spec)?;
         self.loader
-            .load_verified((name, settings), &plugin, &grants, &mut registry)
+            .load_verified((name, settings), (&plugin, &bytes), &grants, &mut registry)
             .map_err(|failure| anyhow!("{name}: {}", failure.describe()))
     }
 
@@ -163,7 +164,7 @@ pub(super) fn plugin(
         kind: FileKind::of_file(&path, &bytes).map_err(|why| anyhow!(why))?,
         path,
         hash: ModuleHash::of(&bytes),
-        bytes: bytes.into(),
+        content: ModuleContent::Held(bytes.into()),
         settings: sidecar.map(|(file, text)| Sidecar {
             path: PathBuf::from(file),
             text: text.clone(),

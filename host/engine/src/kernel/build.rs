@@ -26,6 +26,9 @@ use tickdeck_ring::{Consumer, Ring, RingConfig, SlowPolicy};
 /// Intents that the action ring holds.
 const INTENT_CAPACITY: usize = 1 << 12;
 
+/// The longest lookahead, a day: everything within one is in memory at once.
+const MAX_LOOKAHEAD_NS: u64 = 86_400_000_000_000;
+
 impl Engine {
     /// Puts an engine together: venues that are registered, strategies that are started.
     ///
@@ -63,7 +66,7 @@ impl Engine {
             shares(strategies, &entries, workers),
             |events, outlet, share| Worker::new(events, outlet, portfolio(), share, setup()),
         )?;
-        let mut venues = Venues::new(venues);
+        let mut venues = Venues::new(venues, &registry);
         venues.set_waker(&pool.waker());
         Ok(Self {
             time: EventTime::new(clock, config.stepping, lookahead_ns),
@@ -193,7 +196,15 @@ fn lookahead(venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Result<i64, EngineErr
             problem,
         });
     }
-    Ok(i64::try_from(least).unwrap_or(i64::MAX))
+    let bounded = i64::try_from(least)
+        .ok()
+        .filter(|_| least <= MAX_LOOKAHEAD_NS);
+    bounded.ok_or_else(|| EngineError::Setting {
+        name: "latency",
+        problem: format!(
+            "every venue answers only after {least} ns; the most is a day, {MAX_LOOKAHEAD_NS} ns"
+        ),
+    })
 }
 
 fn open_portfolio(registry: &Registry, venues: &[(Box<dyn Gateway>, VenueTerms)]) -> Portfolio {

@@ -161,10 +161,21 @@ impl Engine {
     /// When the next event of any source is due; none once all feeds are over.
     fn next_due(&mut self) -> Option<Timestamp> {
         let due = self.venues.next_due();
+        self.report_failures();
         if !self.resume_point.has_left_over() && self.venues.are_over() {
             return None;
         }
         due.into_iter().chain(self.own_due()).min()
+    }
+
+    /// Reports venues that were found to have failed between two windows: there may be no window any more.
+    fn report_failures(&mut self) {
+        let now = self.events.now();
+        for error in self.venues.take_failures() {
+            let problem = error.to_string();
+            let notice = Notice::Broken { problem };
+            self.router.outbox.notice(now, notice);
+        }
     }
 
     /// Plays one window: gathers and publishes it, lets the strategies decide, carries out what they decided.

@@ -1,11 +1,13 @@
 //! The engine's venues, as one source of events and one target of commands.
 
 use crate::port::{Command, Continuity, Due, Gateway, GatewayError, VenueTerms, Waker};
-use tickdeck_model::{Event, Timestamp, VenueId};
+use tickdeck_model::{END_OF_TIME, Event, Registry, Timestamp, VenueId, format};
 
 /// A venue, and whether it still takes part.
 struct Venue {
     gateway: Box<dyn Gateway>,
+    /// For people.
+    name: String,
     terms: VenueTerms,
     /// Its feed has not ended.
     open: bool,
@@ -14,39 +16,68 @@ struct Venue {
 }
 
 /// All venues, in the order in which they were given.
-pub(crate) struct Venues(Vec<Venue>);
+pub(crate) struct Venues {
+    venues: Vec<Venue>,
+    /// Failures that were found between two polls.
+    failures: Vec<GatewayError>,
+}
+
+impl Venue {
+    /// When its next event is due. A venue whose next event is behind the end of time has failed: no window can hold it.
+    fn next_due(&mut self, failures: &mut Vec<GatewayError>) -> Due {
+        match self.gateway.next_due() {
+            Due::At(due) if due >= END_OF_TIME => {
+                (self.open, self.broken) = (false, true);
+                failures.push(GatewayError::Source {
+                    source_name: self.name.clone(),
+                    problem: format!(
+                        "its next event is at {}, and event time ends before {}: play it up to there",
+                        format::date_time(due),
+                        format::date(END_OF_TIME)
+                    ),
+                });
+                Due::Over
+            }
+            due => due,
+        }
+    }
+}
 
 impl Venues {
-    pub(super) fn new(venues: Vec<(Box<dyn Gateway>, VenueTerms)>) -> Self {
-        let open = |(gateway, terms)| Venue {
+    pub(super) fn new(venues: Vec<(Box<dyn Gateway>, VenueTerms)>, registry: &Registry) -> Self {
+        let open = |(gateway, terms): (Box<dyn Gateway>, VenueTerms)| Venue {
             gateway,
+            name: registry.venue(terms.venue).unwrap_or_default().to_owned(),
             terms,
             open: true,
             broken: false,
         };
-        Self(venues.into_iter().map(open).collect())
+        Self {
+            venues: venues.into_iter().map(open).collect(),
+            failures: Vec::new(),
+        }
     }
 
     /// Hands every gateway a handle that wakes the kernel.
     pub(super) fn set_waker(&mut self, waker: &Waker) {
-        for venue in &mut self.0 {
+        for venue in &mut self.venues {
             venue.gateway.set_waker(waker.clone());
         }
     }
 
     /// Whether every feed has ended.
     pub(super) fn are_over(&self) -> bool {
-        self.0.iter().all(|venue| !venue.open)
+        self.venues.iter().all(|venue| !venue.open)
     }
 
     /// Whether every venue's source failed.
     pub(super) fn are_broken(&self) -> bool {
-        self.0.iter().all(|venue| venue.broken)
+        self.venues.iter().all(|venue| venue.broken)
     }
 
     /// A venue that does not repeat its events, if there is one.
     pub(crate) fn that_lives_on(&self) -> Option<VenueId> {
-        let mut venues = self.0.iter();
+        let mut venues = self.venues.iter();
         let venue = venues.find(|venue| venue.terms.continuity == Continuity::LivesOn);
         venue.map(|venue| venue.terms.venue)
     }
@@ -54,8 +85,8 @@ impl Venues {
     /// When the next event of an open feed is due. Feeds that are over are closed.
     pub(super) fn next_due(&mut self) -> Option<Timestamp> {
         let mut next: Option<Timestamp> = None;
-        for venue in self.0.iter_mut().filter(|venue| venue.open) {
-            match venue.gateway.next_due() {
+        for venue in self.venues.iter_mut().filter(|venue| venue.open) {
+            match venue.next_due(&mut self.failures) {
                 Due::At(due) => next = Some(next.map_or(due, |next| next.min(due))),
                 Due::Idle => {}
                 Due::Over => venue.open = false,
@@ -66,8 +97,9 @@ impl Venues {
 
     /// When the next event is due of a venue that still answers, its feed over or not.
     pub(super) fn next_answer_due(&mut self) -> Option<Timestamp> {
-        let venues = self.0.iter_mut().filter(|venue| !venue.broken);
-        let due = venues.filter_map(|venue| match venue.gateway.next_due() {
+        let failures = &mut self.failures;
+        let venues = self.venues.iter_mut().filter(|venue| !venue.broken);
+        let due = venues.filter_map(|venue| match venue.next_due(failures) {
             Due::At(due) => Some(due),
             Due::Idle | Due::Over => None,
         });
@@ -77,8 +109,8 @@ impl Venues {
     /// When something arrives, as far as is known; long past if it has, or a feed has just ended.
     pub(super) fn silent_until(&mut self, reached: Timestamp) -> Timestamp {
         let mut until = Timestamp::MAX;
-        for venue in self.0.iter_mut().filter(|venue| venue.open) {
-            let silent = match venue.gateway.next_due() {
+        for venue in self.venues.iter_mut().filter(|venue| venue.open) {
+            let silent = match venue.next_due(&mut self.failures) {
                 // Event time begins with the first event.
                 Due::At(_) if reached == Timestamp::MIN => reached,
                 Due::At(due) => due,
@@ -93,6 +125,11 @@ impl Venues {
         until
     }
 
+    /// Takes the failures that were found since the last poll.
+    pub(super) fn take_failures(&mut self) -> impl Iterator<Item = GatewayError> + use<> {
+        std::mem::take(&mut self.failures).into_iter()
+    }
+
     /// Appends every event before `until`, venue by venue. One whose source fails is closed and passed to `failed`.
     pub(crate) fn poll(
         &mut self,
@@ -100,7 +137,8 @@ impl Venues {
         out: &mut Vec<Event>,
         mut failed: impl FnMut(GatewayError),
     ) {
-        for venue in self.0.iter_mut().filter(|venue| !venue.broken) {
+        self.take_failures().for_each(&mut failed);
+        for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
             if let Err(error) = venue.gateway.poll(until, out) {
                 (venue.open, venue.broken) = (false, true);
                 failed(error);
@@ -110,7 +148,7 @@ impl Venues {
 
     /// Sends a command to a venue that still answers.
     pub(crate) fn send(&mut self, venue: VenueId, at: Timestamp, command: Command) {
-        let mut venues = self.0.iter_mut();
+        let mut venues = self.venues.iter_mut();
         if let Some(venue) = venues.find(|other| other.terms.venue == venue && !other.broken) {
             venue.gateway.send(at, command);
         }

@@ -1,7 +1,7 @@
 //! Timers of strategies, fired by event time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use tickdeck_model::{Event, StrategyId, Timer, Timestamp};
+use tickdeck_model::{END_OF_TIME, Event, StrategyId, Timer, Timestamp};
 
 /// Timers waiting to fire.
 #[derive(Debug, Default)]
@@ -13,7 +13,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// Sets or replaces a timer. It fires at `due`, but not before `earliest`.
+    /// Sets or replaces a timer. It fires at `due`, but not before `earliest`; one behind the end of time never does.
     pub(crate) fn set(
         &mut self,
         strategy: StrategyId,
@@ -44,7 +44,8 @@ impl Timers {
 
     /// When the next one fires.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
-        self.queue.first().map(|(fires, ..)| *fires)
+        let next = self.queue.first().map(|(fires, ..)| *fires);
+        next.filter(|fires| *fires < END_OF_TIME)
     }
 
     /// Appends the firing of every timer before `until`.
@@ -53,7 +54,7 @@ impl Timers {
             .queue
             .first()
             .copied()
-            .filter(|(fires, ..)| *fires < until)
+            .filter(|(fires, ..)| *fires < until.min(END_OF_TIME))
         {
             let due = self.set.get(&(strategy, id)).map_or(fires, |(_, due)| *due);
             self.clear(strategy, id);
@@ -66,6 +67,21 @@ impl Timers {
 mod tests {
     use super::*;
     use tickdeck_model::Body;
+
+    #[test]
+    fn a_timer_behind_the_end_of_time_never_fires_and_is_never_due() {
+        let mut timers = Timers::default();
+        for (id, due) in [(1, END_OF_TIME), (2, Timestamp::MAX), (3, END_OF_TIME - 1)] {
+            timers.set(StrategyId(1), id, due, 10);
+        }
+        assert_eq!(timers.next_due(), Some(END_OF_TIME - 1));
+        let mut out = Vec::new();
+        timers.fire(Timestamp::MAX, &mut out);
+        assert_eq!(out.len(), 1);
+        assert_eq!(timers.next_due(), None);
+        timers.clear_all(StrategyId(1));
+        assert!(timers.queue.is_empty());
+    }
 
     #[test]
     fn a_timer_fires_once_in_order_and_never_before_it_may() {

@@ -7,7 +7,7 @@ use super::wire::{
     level_size,
 };
 use serde::de::DeserializeSeed;
-use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp};
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, is_event_time};
 
 /// The unit of times in the frames, which the connection's `timeUnit` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +27,9 @@ impl TimeUnit {
         }
     }
 }
+
+/// Bytes that an error shows of a text of a frame.
+const SHOWN: usize = 64;
 
 /// Why a frame could not be read. Skip it; if it was a depth frame, the next one shows the gap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +65,12 @@ pub enum DecodeError {
         field: &'static str,
         /// As it was read.
         value: i64,
+    },
+    /// The book would have more levels than are kept.
+    #[error("the book would have more than {most} levels, as no exchange's has")]
+    Levels {
+        /// The most levels of both sides.
+        most: usize,
     },
     /// The decoder was not given this symbol. Not damage: skip the frame.
     #[error("symbol `{symbol}` is not one of this source's")]
@@ -247,7 +256,7 @@ impl Decoder {
     fn time(&self, value: i64, field: &'static str) -> Result<Timestamp, DecodeError> {
         let scaled = value.checked_mul(self.time_unit.nanoseconds());
         scaled
-            .filter(|time| *time >= 0)
+            .filter(|time| is_event_time(*time))
             .ok_or(DecodeError::Range { field, value })
     }
 }
@@ -289,9 +298,9 @@ fn symbol_of(fields: &Fields<'_>, kind: &'static str) -> Result<usize, DecodeErr
     }
 }
 
-/// A text of a frame, for people.
+/// The beginning of a text of a frame, for people.
 fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+    String::from_utf8_lossy(&text[..text.len().min(SHOWN)]).into_owned()
 }
 
 fn need<T>(value: Option<T>, kind: &'static str, field: &'static str) -> Result<T, DecodeError> {

@@ -26,6 +26,11 @@ pub struct Levels {
 }
 
 impl Levels {
+    /// Levels of both sides.
+    pub fn count(&self) -> usize {
+        self.bids.len() + self.asks.len()
+    }
+
     /// Forgets all levels and keeps the memory.
     pub fn clear(&mut self) {
         self.bids.clear();

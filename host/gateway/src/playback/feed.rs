@@ -7,6 +7,9 @@ use tickdeck_model::{
     Body, Event, InstrumentId, Pad, Price, Quote, Size, Timestamp, Trade, VenueId,
 };
 
+/// Levels of a book, both sides. The deepest real books have a tenth; a hostile file has a new price in every line.
+const MAX_LEVELS: usize = 1 << 20;
+
 /// Decoder and books of one file.
 #[derive(Debug)]
 pub(super) struct Feed {
@@ -66,11 +69,13 @@ impl Feed {
         self.bodies.clear();
         let (ts_venue, step) = match &frame {
             Frame::Depth(update) => {
+                self.check_room(update.symbol)?;
                 let step = self.books[update.symbol].depth(update, &self.levels, &mut self.bodies);
                 (update.ts_venue, Some(step))
             }
             Frame::Snapshot(snapshot) => {
                 // The decoder refuses snapshots unless the file has one symbol.
+                self.check_room(0)?;
                 let step = self.books[0].snapshot(snapshot, &self.levels, &mut self.bodies);
                 (at, Some(step))
             }
@@ -98,6 +103,16 @@ impl Feed {
             step,
             cut_sizes: self.levels.cut_sizes,
         })
+    }
+}
+
+impl Feed {
+    /// Refuses levels that a book has no room for.
+    fn check_room(&self, symbol: usize) -> Result<(), DecodeError> {
+        match self.books[symbol].book().len() + self.levels.count() > MAX_LEVELS {
+            true => Err(DecodeError::Levels { most: MAX_LEVELS }),
+            false => Ok(()),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
-use tickdeck_model::Timestamp;
+use tickdeck_model::{Timestamp, is_event_time};
 
 /// A snapshot of 5000 levels a side is 320 kB; a line beyond this is not a capture's.
 const MAX_LINE_BYTES: u64 = 16 << 20;
@@ -111,7 +111,8 @@ impl Lines {
         Ok(Some(end.strip_suffix(b"\r").unwrap_or(end)))
     }
 
-    fn broken(&self, problem: &str) -> GatewayError {
+    /// A failure of the file behind the line last read.
+    pub(super) fn broken(&self, problem: &str) -> GatewayError {
         GatewayError::Source {
             source_name: self.name.clone(),
             problem: format!("after line {}: {problem}", self.number),
@@ -121,6 +122,7 @@ impl Lines {
 
 /// Splits a line into its local time and its frame.
 pub(super) fn split(line: &[u8]) -> Result<(Timestamp, &[u8]), &'static str> {
+    const BEHIND: &str = "its time is behind the end of event time, 2250-01-01";
     const FORM: &str = "not a line of `<local nanoseconds> <json>`";
     let space = line.iter().position(|byte| *byte == b' ').ok_or(FORM)?;
     let (time, frame) = (&line[..space], &line[space + 1..]);
@@ -128,7 +130,11 @@ pub(super) fn split(line: &[u8]) -> Result<(Timestamp, &[u8]), &'static str> {
         return Err(FORM);
     }
     let time = std::str::from_utf8(time).map_err(|_| FORM)?;
-    Ok((time.parse().map_err(|_| FORM)?, frame))
+    let time = time.parse().map_err(|_| FORM)?;
+    match is_event_time(time) {
+        true => Ok((time, frame)),
+        false => Err(BEHIND),
+    }
 }
 
 #[cfg(test)]
@@ -149,5 +155,10 @@ mod tests {
         ] {
             assert!(split(bad).is_err(), "{bad:?}");
         }
+        for behind in [&b"8835955200000000000 {}"[..], b"9223372036854775807 {}"] {
+            let why = split(behind).unwrap_err();
+            assert_eq!(why, "its time is behind the end of event time, 2250-01-01");
+        }
+        assert!(split(b"8835955199999999999 {}").is_ok());
     }
 }

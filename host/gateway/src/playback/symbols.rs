@@ -14,6 +14,12 @@ use tickdeck_engine::port::GatewayError;
 
 /// Lines read.
 const HEAD_LINES: u64 = 5_000;
+/// Bytes of lines after which the head ends all the same: a few kilobytes of gzip can be as many lines of the greatest length.
+const HEAD_BYTES: usize = 256 << 20;
+/// Symbols of a file. Each has a book.
+const MAX_SYMBOLS: usize = 4_096;
+/// Bytes of a symbol's name.
+const MAX_NAME: usize = 64;
 /// Digits Binance prints.
 const PRINTED_SCALE: u8 = 8;
 
@@ -25,6 +31,13 @@ pub(super) struct CaptureFile {
     pub(super) bytes: u64,
     /// In order of first appearance.
     pub(super) symbols: Vec<SymbolTerms>,
+}
+
+/// The head of a file.
+struct Head {
+    found: Vec<Found>,
+    /// The first line that is none, and why.
+    damage: Option<(u64, String)>,
 }
 
 #[derive(Debug)]
@@ -50,10 +63,16 @@ pub(super) fn read_symbols(
     let bytes = std::fs::metadata(path)
         .map_err(|error| problem(format!("cannot be read: {error}")))?
         .len();
-    let found = find_symbols(path, time_unit)?;
+    let Head { found, damage } = read_head(path, time_unit)?;
     if found.is_empty() {
+        let damage = damage.map_or_else(String::new, |(line, why)| format!("; line {line}: {why}"));
         return Err(problem(format!(
-            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local nanoseconds> <json>`"
+            "no depthUpdate, bookTicker or trade frame within {HEAD_LINES} lines of the form `<local nanoseconds> <json>`{damage}"
+        )));
+    }
+    if found.len() > MAX_SYMBOLS {
+        return Err(problem(format!(
+            "more than {MAX_SYMBOLS} symbols within {HEAD_LINES} lines: record fewer in a file"
         )));
     }
     let terms = |found: &Found| {
@@ -79,14 +98,31 @@ pub(super) fn read_symbols(
     })
 }
 
-fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayError> {
+fn read_head(path: &Path, time_unit: TimeUnit) -> Result<Head, GatewayError> {
     let mut lines = Lines::open(path, &PlaybackMonitor::default())?;
     let mut found: Vec<Found> = Vec::new();
+    let mut damage = None;
     let mut levels = Levels::default();
-    while lines.number() < HEAD_LINES {
+    let (mut bytes, mut number) = (0, 0);
+    while number < HEAD_LINES && bytes < HEAD_BYTES && found.len() <= MAX_SYMBOLS {
         // A file broken within its head still plays up to there.
-        let Ok(Some(line)) = lines.next() else { break };
-        let Ok((_, json)) = split(line) else { continue };
+        let line = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(broken) => {
+                damage = damage.or(Some((number + 1, broken.to_string())));
+                break;
+            }
+        };
+        number += 1;
+        bytes += line.len();
+        let json = match split(line) {
+            Ok((_, json)) => json,
+            Err(why) => {
+                damage = damage.or(Some((number, why.to_owned())));
+                continue;
+            }
+        };
         let Some(name) = symbol_of(json) else {
             continue;
         };
@@ -111,7 +147,7 @@ fn find_symbols(path: &Path, time_unit: TimeUnit) -> Result<Vec<Found>, GatewayE
             });
         widen(&mut found[at], &frame, &levels);
     }
-    Ok(found)
+    Ok(Head { found, damage })
 }
 
 /// The symbol a frame names.
@@ -129,10 +165,14 @@ fn symbol_of(json: &[u8]) -> Option<String> {
         s: Option<&'a str>,
     }
     let named: Named<'_> = serde_json::from_slice(json).ok()?;
-    named
-        .s
-        .or(named.data.and_then(|data| data.s))
-        .map(str::to_owned)
+    let name = named.s.or(named.data.and_then(|data| data.s));
+    name.filter(|name| is_name(name)).map(str::to_owned)
+}
+
+/// Whether a name is one that an exchange may give a symbol. It becomes a part of the names of the deck.
+fn is_name(name: &str) -> bool {
+    let allowed = |char: char| char.is_alphanumeric() || char == '-' || char == '_';
+    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(allowed)
 }
 
 fn widen(found: &mut Found, frame: &Frame, levels: &Levels) {

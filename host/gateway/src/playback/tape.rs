@@ -12,6 +12,9 @@ use crate::playback::symbols::CaptureFile;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_model::{Event, InstrumentId, Timestamp, VenueStatus};
 
+/// Lines in a row that may give no event: a file of gigabytes of damaged lines packs into megabytes, and nobody is heard while
+/// it is read.
+const MAX_SILENT_LINES: u32 = 1_000_000;
 /// Events kept for the fill simulator while it is idle.
 const MAX_BEHIND: usize = 1_024;
 
@@ -230,7 +233,15 @@ impl Preloaded {
 impl FileTape {
     /// Reads lines until one has events, or the file ends or breaks.
     fn read_head(&mut self) {
+        let mut silent = 0;
         while self.head.is_empty() && self.failure.is_none() {
+            silent += 1;
+            if silent > MAX_SILENT_LINES {
+                self.failure = Some(self.lines.broken(&format!(
+                    "{MAX_SILENT_LINES} lines in a row have no market data; cut them out"
+                )));
+                return;
+            }
             let line = match self.lines.next() {
                 Ok(Some(line)) => line,
                 Ok(None) => return,

@@ -1,7 +1,9 @@
 //! Out of a row: its values in order, each checked, with the numbers behind names.
 
 use anyhow::{Context, Result, anyhow};
-use tickdeck_model::{Currency, Instrument, InstrumentId, Registry, StrategyId, VenueId};
+use tickdeck_model::{
+    Currency, Instrument, InstrumentId, Registry, StrategyId, VenueId, is_event_time,
+};
 use tickdeck_tables::{Row, Table, Value};
 
 /// Reads the values of a row in order.
@@ -41,6 +43,18 @@ impl<'a> Fields<'a> {
         match self.next()? {
             Value::Time(at) => Ok(at),
             _ => Err(self.invalid()),
+        }
+    }
+
+    /// Reads the time of an event.
+    pub(crate) fn event_time(&mut self) -> Result<i64> {
+        let at = self.time()?;
+        match is_event_time(at) {
+            true => Ok(at),
+            false => Err(anyhow!(
+                "{}, not within event time, from 1970 to 2249",
+                self.invalid()
+            )),
         }
     }
 

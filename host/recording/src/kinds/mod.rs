@@ -84,7 +84,7 @@ pub(crate) fn row<'a>(event: &Event, names: RowNames<'a>) -> Result<Vec<Value<'a
 pub(crate) fn event(kind: Kind, row: Row, registry: &mut Registry) -> Result<Event> {
     let mut fields = Fields::of(table(kind), row, registry);
     let sequence = fields.number()?;
-    let (ts_venue, ts_host) = (fields.time()?, fields.time()?);
+    let (ts_venue, ts_host) = (fields.event_time()?, fields.event_time()?);
     let body = read(kind, &mut fields)?;
     Ok(Event::new(ts_venue, ts_host, body).with_sequence(sequence))
 }

@@ -3,17 +3,25 @@
 use super::{ExportRequest, Exported, export};
 use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
 use tickdeck_journal::atomic_file::install;
+use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::{seal, unseal};
 use tickdeck_tables::Format;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::Xxh3;
 
 /// The folder of the archives in a data folder.
 pub const FOLDER: &str = "parquet";
 /// The file of checksums.
 const SUMS: &str = "sums";
+/// Bytes of it: a line for each of a dozen tables.
+const MAX_SUMS: u64 = 64 << 10;
+/// Bytes that are hashed at a time.
+const PIECE: usize = 64 << 10;
 
 /// Archives a run as Parquet; returns nothing if it was asked to stop.
 ///
@@ -58,7 +66,7 @@ pub struct ArchiveSums {
 /// A file can't be read.
 pub fn check(folder: &Path) -> Result<ArchiveSums> {
     let sums = folder.join(SUMS);
-    let bytes = match std::fs::read(&sums) {
+    let bytes = match read_bounded(&sums, MAX_SUMS) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let what = "it is missing: remove the folder, or archive the run again".to_owned();
@@ -74,7 +82,12 @@ pub fn check(folder: &Path) -> Result<ArchiveSums> {
     let (mut known, mut wrong) = (vec![sums.clone()], Vec::new());
     for (should, name) in text.lines().filter_map(|line| line.split_once("  ")) {
         let file = folder.join(name);
-        if !file.exists() {
+        if file.file_name() != Some(OsStr::new(name)) {
+            let what = format!("it lists `{name:.80}`, which is no file of this folder");
+            wrong.push((sums.clone(), what));
+            continue;
+        }
+        if !file.is_file() {
             wrong.push((file, "it is missing".to_owned()));
             continue;
         }
@@ -100,6 +113,14 @@ impl ArchiveSums {
 }
 
 fn sum(file: &Path) -> Result<u128> {
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(xxh3_128(&bytes))
+    let mut hasher = Xxh3::new();
+    let mut piece = vec![0; PIECE];
+    let cannot = || format!("cannot read {}", file.display());
+    let mut opened = File::open(file).with_context(cannot)?;
+    loop {
+        match opened.read(&mut piece).with_context(cannot)? {
+            0 => return Ok(hasher.digest128()),
+            read => hasher.update(&piece[..read]),
+        }
+    }
 }

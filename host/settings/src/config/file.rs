@@ -1,6 +1,7 @@
 //! Files of settings: their name and their largest size.
 
 use std::path::Path;
+use tickdeck_journal::bounded::read_text_bounded;
 
 /// The file name of a deck's settings.
 pub const FILE_NAME: &str = "tickdeck.toml";
@@ -11,12 +12,14 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
 pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    let size = std::fs::metadata(path)
+    let about = std::fs::metadata(path);
+    let size = about
         .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
         .len();
     anyhow::ensure!(
         size <= MAX_FILE_BYTES,
         "{shown} has {size} bytes, but settings have at most {MAX_FILE_BYTES}: is it the right file?"
     );
-    std::fs::read_to_string(path).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))
+    read_text_bounded(path, MAX_FILE_BYTES)
+        .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 const MAX_SEED: u64 = i64::MAX as u64;
 /// The fastest flow of the simulated exchange.
 const MAX_RATE: u64 = 10_000_000;
-/// The latest opening, the year 2200: event time must not come near the last timestamp.
+/// The latest opening, the year 2200: it leaves fifty years until [`tickdeck_model::END_OF_TIME`].
 const MAX_START_MS: u64 = 7_258_118_400_000;
 /// The longest latency: a minute.
 const MAX_LATENCY_US: u64 = 60_000_000;

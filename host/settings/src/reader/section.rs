@@ -3,7 +3,7 @@
 
 use super::problem::{Problem, Problems};
 use super::value::{Decimal, Located, Setting};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
 use tickdeck_model::suggestion::nearest;
 use toml::Spanned;
@@ -11,10 +11,19 @@ use toml::de::{DeTable, DeValue};
 
 /// A file being read, and its mistakes so far.
 pub(crate) struct Reader<'d> {
-    text: &'d str,
+    /// Where each line begins, but the first.
+    lines: Vec<usize>,
     file: &'d str,
     problems: RefCell<Vec<Problem>>,
+    /// How many more there are than are kept.
+    unlisted: Cell<usize>,
 }
+
+/// The most mistakes of a file that are listed: a plugin's file is not trusted, and may have one in every byte.
+const MAX_PROBLEMS: usize = 100;
+
+/// The most characters of a message of one.
+const MAX_MESSAGE: usize = 1_000;
 
 /// A table being read.
 pub(crate) struct Section<'r, 'd> {
@@ -31,9 +40,10 @@ impl<'d> Reader<'d> {
     /// Parses `text`; mistakes of the grammar are reported like any others.
     pub(crate) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
         let reader = Self {
-            text,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
             file,
             problems: RefCell::default(),
+            unlisted: Cell::default(),
         };
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
@@ -62,6 +72,13 @@ impl<'d> Reader<'d> {
         let mut list = self.problems.into_inner();
         list.sort_by_key(|problem| problem.line);
         list.dedup();
+        if self.unlisted.get() > 0 {
+            list.push(Problem {
+                line: list.last().map_or(1, |last| last.line),
+                what: format!("{} more mistakes are not listed", self.unlisted.get()),
+                fix: None,
+            });
+        }
         if list.is_empty() {
             Ok(value)
         } else {
@@ -73,16 +90,19 @@ impl<'d> Reader<'d> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text
-            .bytes()
-            .take(offset)
-            .filter(|byte| *byte == b'\n')
-            .count()
-            + 1
+        self.lines.partition_point(|begins| *begins <= offset) + 1
     }
 
-    fn report(&self, offset: usize, what: String, fix: Option<String>) {
-        self.problems.borrow_mut().push(Problem {
+    fn report(&self, offset: usize, mut what: String, fix: Option<String>) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() == MAX_PROBLEMS {
+            return self.unlisted.set(self.unlisted.get() + 1);
+        }
+        if let Some((end, _)) = what.char_indices().nth(MAX_MESSAGE) {
+            what.truncate(end);
+            what.push('…');
+        }
+        problems.push(Problem {
             line: self.line(offset),
             what,
             fix,
@@ -125,9 +145,10 @@ impl<'r, 'd> Section<'r, 'd> {
     /// Returns the keys that `read` asks for.
     pub(crate) fn keys_of(read: impl FnOnce(&Section<'_, '_>)) -> Vec<&'static str> {
         let reader = Reader {
-            text: "",
+            lines: Vec::new(),
             file: "",
             problems: RefCell::default(),
+            unlisted: Cell::default(),
         };
         let section = Section {
             reader: &reader,

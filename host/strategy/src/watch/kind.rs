@@ -35,6 +35,9 @@ const HEADER: usize = 8;
 
 const MAGIC: &[u8] = b"\0asm";
 
+/// Bytes from which the apparent kind of another file is guessed.
+const HEAD: usize = 4 << 10;
+
 /// The kind of a module file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileKind {
@@ -92,23 +95,71 @@ impl FileKind {
 
     /// Classifies a module file by its first bytes, and checks by the lengths of its sections that it is complete.
     pub(super) fn of(path: &Path, bytes: &[u8]) -> Result<Self, NotAModule> {
+        let mut glance = Glance::default();
+        glance.see(bytes);
+        glance.kind(path)
+    }
+}
+
+/// A module file seen piece by piece, so that none of it need be kept to know its kind.
+#[derive(Default)]
+pub(super) struct Glance {
+    /// The first bytes.
+    head: Vec<u8>,
+    length: u64,
+    place: Place,
+}
+
+/// A place between or within the sections of a module.
+#[derive(Default)]
+enum Place {
+    /// Before a section, or at the end of a whole file.
+    #[default]
+    Between,
+    /// Within a section's length: what is known of it, and the bytes that it took (LEB128, at most five).
+    Length(u64, u32),
+    /// Within a section's content, with bytes left.
+    Content(u64),
+    /// Within a length that is none.
+    Lost,
+}
+
+impl Glance {
+    /// Takes in the next piece of the file.
+    pub(super) fn see(&mut self, piece: &[u8]) {
+        let first = HEAD.saturating_sub(self.head.len()).min(piece.len());
+        self.head.extend_from_slice(&piece[..first]);
+        let header = (HEADER as u64).saturating_sub(self.length);
+        let header = usize::try_from(header).map_or(piece.len(), |left| left.min(piece.len()));
+        self.length += piece.len() as u64;
+        let mut rest = &piece[header..];
+        while let Some((byte, after)) = rest.split_first() {
+            let skipped = self.place.step(*byte, after.len());
+            rest = &after[skipped..];
+        }
+    }
+
+    /// Returns the kind of the file that has been seen from end to end.
+    pub(super) fn kind(&self, path: &Path) -> Result<FileKind, NotAModule> {
         let file = display_path(path);
-        load::check_magic(bytes, &file).map_err(|error| NotAModule {
+        load::check_magic(&self.head, &file).map_err(|error| NotAModule {
             why: error.to_string(),
-            unfinished: MAGIC.starts_with(bytes),
+            unfinished: MAGIC.starts_with(&self.head),
         })?;
-        if !is_whole(bytes) {
-            let length = bytes.len();
+        let is_whole = self.length >= HEADER as u64 && matches!(self.place, Place::Between);
+        if !is_whole {
+            let length = self.length;
             return Err(NotAModule {
                 why: format!("{file}: is truncated after {length} bytes: build or copy it again"),
                 unfinished: true,
             });
         }
-        let [version, layer] = [4, 6].map(|at| u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        let [version, layer] =
+            [4, 6].map(|at| u16::from_le_bytes([self.head[at], self.head[at + 1]]));
         match (layer, version) {
-            (0, 1) => Ok(Self::CoreModule),
+            (0, 1) => Ok(FileKind::CoreModule),
             // Components have had several versions; the loader decides which of them it runs.
-            (1, _) => Ok(Self::Component),
+            (1, _) => Ok(FileKind::Component),
             _ => Err(NotAModule {
                 why: format!(
                     "{file}: is WebAssembly of a kind that this host does not support (layer {layer}, version {version}): \
@@ -120,33 +171,38 @@ impl FileKind {
     }
 }
 
-/// Whether the file ends where a section does. The loader checks the contents of the sections.
-fn is_whole(bytes: &[u8]) -> bool {
-    let Some(mut rest) = bytes.get(HEADER..) else {
-        return false;
-    };
-    while let Some((_id, after)) = rest.split_first() {
-        let Some((length, after)) = length(after) else {
-            return false;
-        };
-        match usize::try_from(length).ok().and_then(|at| after.get(at..)) {
-            Some(next) => rest = next,
-            None => return false,
+impl Place {
+    /// Goes on by one byte, with so many at hand behind it; returns how many of those can be skipped. The loader checks the
+    /// contents of the sections.
+    fn step(&mut self, byte: u8, at_hand: usize) -> usize {
+        match *self {
+            // The byte is the section's id.
+            Self::Between => *self = Self::Length(0, 0),
+            Self::Length(known, taken) => {
+                let length = known | u64::from(byte & 0x7f) << (7 * taken);
+                *self = match (byte & 0x80, taken, length) {
+                    (0, _, 0) => Self::Between,
+                    (0, ..) => return self.enter(length, at_hand),
+                    (_, 4.., _) => Self::Lost,
+                    _ => Self::Length(length, taken + 1),
+                };
+            }
+            // One byte of it has just been seen.
+            Self::Content(left) => return self.enter(left - 1, at_hand),
+            Self::Lost => return at_hand,
         }
+        0
     }
-    true
-}
 
-/// Reads a section's length (LEB128, at most five bytes); returns it and the remaining bytes.
-fn length(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut length = 0;
-    for (at, byte) in bytes.iter().enumerate().take(5) {
-        length |= u64::from(byte & 0x7f) << (7 * at);
-        if byte & 0x80 == 0 {
-            return Some((length, &bytes[at + 1..]));
-        }
+    /// Skips what is at hand of a section's content.
+    fn enter(&mut self, left: u64, at_hand: usize) -> usize {
+        let skipped = usize::try_from(left).map_or(at_hand, |left| left.min(at_hand));
+        *self = match left - skipped as u64 {
+            0 => Self::Between,
+            left => Self::Content(left),
+        };
+        skipped
     }
-    None
 }
 
 #[cfg(test)]
@@ -212,6 +268,24 @@ mod tests {
             let why = of(bytes).unwrap_err().why;
             assert!(why.contains(part), "{why}");
         }
+    }
+
+    #[test]
+    fn a_file_has_one_kind_whatever_pieces_it_is_seen_in() {
+        let whole = wat::parse_str("(module (func (export \"f\")) (memory 1) (func))").unwrap();
+        let cut = &whole[..whole.len() - 1];
+        let long = [b"\0asm\x01\0\0\0\x00\x80\x80\x01".as_slice(), &[0; 1 << 14]].concat();
+        let lost = b"\0asm\x01\0\0\0\x00\x80\x80\x80\x80\x80\x01";
+        for bytes in [&whole[..], cut, &long, lost, b"", b"\0as", b"#!/bin/sh"] {
+            let at_once = FileKind::of(Path::new("x.wasm"), bytes);
+            for size in [1, 2, 3, 7, 4_096] {
+                let mut glance = Glance::default();
+                bytes.chunks(size).for_each(|piece| glance.see(piece));
+                assert_eq!(glance.kind(Path::new("x.wasm")), at_once, "{size}");
+            }
+        }
+        assert!(FileKind::of(Path::new("x.wasm"), &long).is_ok());
+        assert!(FileKind::of(Path::new("x.wasm"), lost).is_err());
     }
 
     #[test]

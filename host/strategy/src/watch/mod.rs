@@ -22,7 +22,8 @@
 //! - **Half-written modules.** A module states the length of its sections. One that ends inside a section is left alone
 //!   until nothing has changed for [`WatchConfig::settle_cap`], because a slow copy pauses; only then is it refused.
 //! - **Reading.** Only plain files are opened, without blocking, and only up to a limit. A file that changes while it
-//!   is read settles again. Links are followed; a link that is redirected is a change.
+//!   is read settles again. Links are followed; a link that is redirected is a change. A module is hashed and classified
+//!   in passing, and read again when it is loaded ([`Plugin::bytes`]): what is refused, or never loaded, takes no memory.
 //! - **Unchanged files are not read.** But file times have ticks, so a file that changed within a tick of being read could
 //!   hide a second change: it is read again at the next poll.
 //! - **Content decides.** [`PluginChange::Ready`] comes only when [`Plugin::fingerprint`] differs from the last one that
@@ -46,6 +47,7 @@ mod hints;
 mod kind;
 mod limits;
 mod list;
+mod open;
 mod plugin;
 mod read;
 mod scan;
@@ -62,6 +64,6 @@ pub use folder::Folder;
 pub use hints::Hints;
 pub use kind::FileKind;
 pub use limits::{MAX_ENTRIES, MAX_MODULES, MAX_SETTINGS, MAX_SIGNATURE, READ_BUDGET};
-pub use plugin::{Fingerprint, Plugin, Sidecar};
+pub use plugin::{Fingerprint, ModuleContent, Plugin, Sidecar};
 pub use scan::{Scan, scan};
 pub use watcher::Watcher;

@@ -1,6 +1,9 @@
 //! A plugin as read from the folder.
 
+use super::files::unreadable;
 use super::kind::FileKind;
+use super::open::open_plain;
+use crate::text::display_path;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,14 +18,24 @@ pub struct Plugin {
     pub path: PathBuf,
     /// The kind of the module file.
     pub kind: FileKind,
-    /// The module file's content.
-    pub bytes: Arc<[u8]>,
-    /// The hash of `bytes`.
+    /// Where the module file's content is.
+    pub content: ModuleContent,
+    /// The hash of the module file's content.
     pub hash: ModuleHash,
     /// `NAME.toml`, if it exists.
     pub settings: Option<Sidecar>,
     /// The content of `NAME.wasm.minisig`, if it exists.
     pub signature: Option<Vec<u8>>,
+}
+
+/// Where a module file's content is. A folder may hold many large files of which few are ever loaded, so what the watcher
+/// has seen stays on disk.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ModuleContent {
+    /// In the file at [`Plugin::path`].
+    OnDisk,
+    /// In memory.
+    Held(Arc<[u8]>),
 }
 
 /// The settings file that accompanies a module.
@@ -39,6 +52,27 @@ pub struct Sidecar {
 pub struct Fingerprint([u8; 32]);
 
 impl Plugin {
+    /// Returns the module file's content, read now if it is on disk: exactly the bytes of [`Plugin::hash`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or its content has changed; the text names the file. Once it has settled, the watcher reports
+    /// it again.
+    pub fn bytes(&self) -> Result<Arc<[u8]>, String> {
+        if let ModuleContent::Held(bytes) = &self.content {
+            return Ok(Arc::clone(bytes));
+        }
+        let file = display_path(&self.path);
+        let changed =
+            || format!("{file}: changed while it was loaded: it is loaded once it stops changing");
+        let read = open_plain(&self.path).and_then(|opened| match opened {
+            Some(opened) => opened.read(crate::MAX_MODULE as u64),
+            None => Ok(None),
+        });
+        let bytes = read.map_err(|error| unreadable(&file, &error.to_string()))?;
+        let bytes = bytes.filter(|bytes| ModuleHash::of(bytes) == self.hash);
+        bytes.map(Arc::from).ok_or_else(changed)
+    }
+
     /// Returns a hash that differs whenever the module, the settings or the signature differ.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hasher = Sha256::new();

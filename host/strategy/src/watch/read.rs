@@ -1,14 +1,13 @@
 //! Reads a plugin's files: plain files only, up to a limit, and only if they stay the same while they are read.
 
 use super::change::Refused;
-use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
-use super::kind::FileKind;
-use super::kind::NotAModule;
-use super::plugin::{Plugin, Sidecar};
+use super::files::{FileStamp, Files, Part, Stamp, unreadable};
+use super::kind::{FileKind, Glance, NotAModule};
+use super::open::{Opened, open_plain};
+use super::plugin::{ModuleContent, Plugin, Sidecar};
 use crate::text::display_path;
-use std::fs::File;
+use sha2::{Digest as _, Sha256};
 use std::io::{self, ErrorKind, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use tickdeck_model::ModuleHash;
 
@@ -35,6 +34,9 @@ pub(super) enum Retry {
     AnyTime,
 }
 
+/// Bytes of a module file that are in memory at a time: it is hashed and classified in passing, and none of it is kept.
+const PIECE: usize = 64 << 10;
+
 /// Why one file was not read.
 enum Failure {
     Changed,
@@ -54,20 +56,31 @@ impl Failure {
         }
     }
 
-    fn of_module(no: NotAModule, bytes: &[u8]) -> Self {
+    fn of_module(no: NotAModule, content: ModuleHash) -> Self {
         let retry = if no.unfinished {
             Retry::Unfinished
         } else {
             Retry::AfterChange
         };
-        Self::of_content(no.why, bytes, retry)
+        Self::of_content(no.why, content, retry)
     }
 
-    fn of_content(why: String, bytes: &[u8], retry: Retry) -> Self {
+    fn of_content(why: String, content: ModuleHash, retry: Retry) -> Self {
         Self::Broken {
             why,
-            content: Some(ModuleHash::of(bytes)),
+            content: Some(content),
             retry,
+        }
+    }
+
+    fn of_system(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Changed,
+            _ => Self::Broken {
+                why: unreadable(&display_path(path), &error.to_string()),
+                content: None,
+                retry: Retry::AnyTime,
+            },
         }
     }
 }
@@ -116,16 +129,14 @@ fn read_files(
     files: &Files,
     bytes_read: &mut u64,
 ) -> Result<Plugin, (Part, Failure)> {
+    let path = Part::Module.path(folder, name);
+    let (kind, hash) =
+        module(&path, &files.module, bytes_read).map_err(|why| (Part::Module, why))?;
     let mut read = |part: Part, stamp: &Stamp| {
         let content = content(&part.path(folder, name), part, stamp).map_err(|why| (part, why))?;
         *bytes_read += content.as_ref().map_or(0, |bytes| bytes.len() as u64);
         Ok(content)
     };
-    let module = read(Part::Module, &files.module)?;
-    let bytes = module.ok_or((Part::Module, Failure::Changed))?;
-    let path = Part::Module.path(folder, name);
-    let kind =
-        FileKind::of(&path, &bytes).map_err(|no| (Part::Module, Failure::of_module(no, &bytes)))?;
     let settings = read(Part::Settings, &files.settings)?
         .map(|bytes| sidecar(&Part::Settings.path(folder, name), bytes))
         .transpose()
@@ -133,13 +144,51 @@ fn read_files(
     let signature = read(Part::Signature, &files.signature)?;
     Ok(Plugin {
         name: name.to_owned(),
-        hash: ModuleHash::of(&bytes),
+        hash,
         path,
         kind,
-        bytes: bytes.into(),
+        content: ModuleContent::OnDisk,
         settings,
         signature,
     })
+}
+
+/// Classifies and hashes a module file.
+fn module(
+    path: &Path,
+    stamp: &Stamp,
+    bytes_read: &mut u64,
+) -> Result<(FileKind, ModuleHash), Failure> {
+    if let Some(why) = stamp.problem(path, Part::Module) {
+        return Err(Failure::lasting(why));
+    }
+    let Stamp::File(stamp) = stamp else {
+        return Err(Failure::Changed);
+    };
+    let (glance, hash) = read_unchanged(path, stamp, |opened| {
+        let (mut glance, mut hasher) = (Glance::default(), Sha256::new());
+        let mut piece = vec![0; PIECE];
+        // One byte more than expected reveals growth without a further call.
+        let mut file = (&opened.file).take(stamp.length + 1);
+        let mut length = 0;
+        loop {
+            let read = match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            glance.see(&piece[..read]);
+            hasher.update(&piece[..read]);
+            length += read as u64;
+        }
+        *bytes_read += length;
+        let hash = ModuleHash(hasher.finalize().into());
+        Ok((length == stamp.length).then_some((glance, hash)))
+    })?;
+    let kind = glance.kind(path);
+    kind.map(|kind| (kind, hash))
+        .map_err(|no| Failure::of_module(no, hash))
 }
 
 fn sidecar(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
@@ -149,7 +198,7 @@ fn sidecar(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
             display_path(path),
             error.utf8_error().valid_up_to()
         );
-        Failure::of_content(why, error.as_bytes(), Retry::AfterChange)
+        Failure::of_content(why, ModuleHash::of(error.as_bytes()), Retry::AfterChange)
     })?;
     Ok(Sidecar {
         path: path.to_owned(),
@@ -163,55 +212,92 @@ fn content(path: &Path, part: Part, stamp: &Stamp) -> Result<Option<Vec<u8>>, Fa
         return Err(Failure::lasting(why));
     }
     match stamp {
-        Stamp::File(stamp) => Some(file_content(path, part, stamp)).transpose(),
+        Stamp::File(stamp) => {
+            let whole = |opened: Opened| opened.read(stamp.length);
+            read_unchanged(path, stamp, whole).map(Some)
+        }
         _ => Ok(None),
     }
 }
 
-fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, Failure> {
-    let failed = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => Failure::Changed,
-        _ => Failure::Broken {
-            why: unreadable(&display_path(path), &error.to_string()),
-            content: None,
-            retry: Retry::AnyTime,
-        },
-    };
-    let file = open(path).map_err(failed)?;
+/// Reads a file that has this metadata before and after; `read` returns nothing if it finds another length.
+fn read_unchanged<T>(
+    path: &Path,
+    stamp: &FileStamp,
+    read: impl FnOnce(Opened) -> io::Result<Option<T>>,
+) -> Result<T, Failure> {
+    let failed = |error: io::Error| Failure::of_system(path, &error);
+    let opened = open_plain(path).map_err(failed)?;
+    let opened = opened.ok_or(Failure::Changed)?;
+    let file = opened.file.try_clone().map_err(failed)?;
     let unchanged = || Ok(FileStamp::of(&file.metadata().map_err(failed)?) == Some(*stamp));
     if !unchanged()? {
         return Err(Failure::Changed);
     }
-    let length = usize::try_from(stamp.length)
-        .map_err(|_| Failure::lasting(too_large(&display_path(path), part)))?;
-    // One byte more than expected reveals growth without a further call.
-    let mut bytes = Vec::with_capacity(length + 1);
-    (&file)
-        .take(stamp.length + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() != length || !unchanged()? {
-        return Err(Failure::Changed);
+    let found = read(opened).map_err(failed)?;
+    match found {
+        Some(found) if unchanged()? => Ok(found),
+        _ => Err(Failure::Changed),
     }
-    Ok(bytes)
-}
-
-/// Opens without blocking, in case a FIFO has replaced the file since it was examined.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-    File::options()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, File};
     use std::process::Command;
 
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+    #[test]
+    fn what_is_refused_and_what_is_found_stays_on_disk_and_is_read_when_it_is_loaded() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path();
+        let module = folder.join("ema.wasm");
+        fs::write(&module, MODULE).unwrap();
+        // As long as the limit allows, and no byte of it on disk.
+        let sparse = |name: &str, head: &[u8]| {
+            let path = folder.join(name);
+            fs::write(&path, head).unwrap();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_len(crate::MAX_MODULE as u64).unwrap();
+        };
+        sparse("zeros.wasm", b"");
+        sparse("header.wasm", MODULE);
+        let read = |name: &str, bytes_read: &mut u64| {
+            let files = Files::stat(folder, name).unwrap();
+            read_plugin(folder, name, &files, bytes_read)
+        };
+        let mut bytes_read = 0;
+        assert!(matches!(
+            read("zeros", &mut bytes_read),
+            Verdict::Refused { .. }
+        ));
+        assert_eq!(
+            bytes_read,
+            crate::MAX_MODULE as u64,
+            "it counts all the same"
+        );
+        let Verdict::Valid(header) = read("header", &mut 0) else {
+            panic!("empty sections are for the loader to refuse");
+        };
+        assert!(header.content == ModuleContent::OnDisk);
+        let Verdict::Valid(plugin) = read("ema", &mut 0) else {
+            panic!("it is a module");
+        };
+        assert_eq!(plugin.hash, ModuleHash::of(MODULE));
+        assert_eq!(&plugin.bytes().unwrap()[..], MODULE);
+        fs::write(&module, b"\0asm\x01\0\0\0\0\0").unwrap();
+        let error = plugin.bytes().unwrap_err();
+        assert!(
+            error.ends_with(
+                "ema.wasm: changed while it was loaded: it is loaded once it stops changing"
+            ),
+            "{error}"
+        );
+        fs::remove_file(&module).unwrap();
+        assert!(plugin.bytes().is_err());
+    }
 
     #[test]
     fn a_file_that_changed_since_it_was_examined_settles_again_and_is_not_refused() {

@@ -114,7 +114,8 @@ impl Bench {
 fn short(change: &PluginChange) -> String {
     match change {
         PluginChange::Ready(plugin) => {
-            let content = String::from_utf8_lossy(&plugin.bytes[10..]);
+            let content = plugin.bytes().unwrap_or_default();
+            let content = String::from_utf8_lossy(content.get(10..).unwrap_or_default());
             let settings = plugin
                 .settings
                 .as_ref()

@@ -31,6 +31,10 @@ use tickdeck_model::{
 /// Diffs kept while a snapshot is awaited: 200 s of the 100 ms stream. The oldest go first, which at worst means asking
 /// for a newer snapshot.
 const MAX_KEPT_UPDATES: usize = 2_000;
+/// Levels of the diffs that are kept, and of a diff from which on they are counted. Real diffs have a few hundred; a line of a
+/// hostile file has room for a million.
+const MAX_KEPT_LEVELS: usize = 1 << 21;
+const LARGE_UPDATE: usize = 1 << 11;
 
 /// A snapshot side with this many levels counts as cut off there. It is the smallest depth that is requested to build a
 /// book; a book that really ends there only costs a needless resynchronisation when its whole side is empty.
@@ -407,11 +411,25 @@ impl BookSync {
             self.kept.pop_front();
         }
         let levels = levels.clone();
+        let is_large = levels.count() > LARGE_UPDATE;
         self.kept.push_back(Kept {
             first_id: update.first_id,
             last_id: update.last_id,
             levels,
         });
+        if is_large {
+            self.drop_oldest_kept();
+        }
+    }
+
+    /// Keeps no more levels than a few of the largest diffs have.
+    fn drop_oldest_kept(&mut self) {
+        let mut levels: usize = self.kept.iter().map(|kept| kept.levels.count()).sum();
+        while levels > MAX_KEPT_LEVELS
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            levels -= oldest.levels.count();
+        }
     }
 
     fn apply(&mut self, levels: &Levels) {

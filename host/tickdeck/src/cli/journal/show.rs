@@ -91,8 +91,15 @@ impl Show {
         {
             around.push(event);
         }
-        let after = around.split_off((at - first) as usize + 1);
-        let event = around.remove((at - first) as usize);
+        // A reel is not trusted: its end may say that there are more records than there are.
+        let place = (at - first) as usize;
+        ensure!(
+            place < around.len(),
+            "run {} says that it has {count} events, but they end before {at}",
+            run.number
+        );
+        let after = around.split_off(place + 1);
+        let event = around.remove(place);
         let (decided, about) = decided(run, at)?;
         Ok(Shown {
             before: around,

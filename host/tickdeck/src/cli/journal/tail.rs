@@ -93,7 +93,7 @@ fn last(run: &RecordedRun, count: u64) -> Result<RunReader> {
     let all = segments(&run.folder, tickdeck_recording::ACTIONS)?;
     let records = all.last().map_or(0, |last| last.first + last.records);
     // The end of the run is a record of its own.
-    effects.seek(records.saturating_sub(count + 1))?;
+    effects.seek(records.saturating_sub(count.saturating_add(1)))?;
     Ok(RunReader::new(EventReader::open(run, events)?, effects))
 }
 

@@ -1,0 +1,86 @@
+//! The numbers that the reels of a run may name; see `untrusted`.
+
+use crate::manifest::{RunManifest, VersionSpec};
+use anyhow::{Result, ensure};
+use tickdeck_engine::{Effect, RecordedChange};
+use tickdeck_model::{Body, Event, InstrumentId, Registry, VenueScope};
+
+/// The numbers that a run can name.
+#[derive(Debug)]
+pub(crate) struct KnownNames(Registry);
+
+impl KnownNames {
+    /// The names of a run's beginning. Instruments, currencies and venues stay these.
+    pub(crate) fn of(manifest: &RunManifest) -> Result<Self> {
+        Ok(Self(manifest.registry()?))
+    }
+
+    /// Checks that an event is about an instrument, a currency and a venue of the run.
+    pub(crate) fn check(&self, event: &Event) -> Result<()> {
+        if let Some(instrument) = event.instrument() {
+            self.instrument(instrument)?;
+        }
+        let (venue, currency) = match event.body() {
+            Body::Venue(it) => {
+                if it.scope == VenueScope::Instrument {
+                    self.instrument(it.instrument)?;
+                }
+                (Some(it.venue), None)
+            }
+            Body::Account(it) => (Some(it.venue), Some(it.currency)),
+            Body::Fill(it) => (None, Some(it.fee_currency)),
+            _ => (None, None),
+        };
+        if let Some(venue) = venue {
+            ensure!(
+                self.0.venue(venue).is_some(),
+                "it names venue {venue}, which the run does not have"
+            );
+        }
+        if let Some(currency) = currency {
+            ensure!(
+                self.0.currency(currency).is_some(),
+                "it names currency {currency}, which the run does not have"
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that a strategy that was started has its number, and capital in currencies of the run.
+    pub(crate) fn check_effect(&self, effect: &Effect) -> Result<()> {
+        let Effect::Changed { what, .. } = effect else {
+            return Ok(());
+        };
+        let RecordedChange::Start {
+            strategy,
+            name,
+            allocation,
+            spec,
+            ..
+        } = what
+        else {
+            return Ok(());
+        };
+        let late = VersionSpec::read(spec)?.registry()?;
+        let names = late.as_ref().unwrap_or(&self.0);
+        ensure!(
+            names.strategy(*strategy) == Some(name),
+            "it starts `{name}` as strategy {strategy}, which is another one's number"
+        );
+        for (currency, _) in allocation {
+            ensure!(
+                self.0.currency(*currency).is_some(),
+                "`{name}` has capital in currency {currency}, which the run does not have"
+            );
+        }
+        Ok(())
+    }
+
+    fn instrument(&self, instrument: InstrumentId) -> Result<()> {
+        ensure!(
+            self.0.instrument(instrument).is_some(),
+            "it names instrument {instrument}, which the run does not have"
+        );
+        Ok(())
+    }
+}
