@@ -20,6 +20,7 @@ pub mod operator;
 pub mod read_model;
 pub mod replay;
 pub mod request;
+pub mod safety;
 mod start;
 pub mod venues;
 

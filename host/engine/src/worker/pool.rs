@@ -3,6 +3,7 @@
 use crate::intent::Intent;
 use crate::port::StopReason;
 use crate::waker::Waker;
+use crate::worker::meanwhile::Meanwhile;
 use crate::worker::{Done, Task, Worker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +34,9 @@ pub enum WorkerError {
         /// The panic's text.
         problem: String,
     },
+    /// The run ends, and a strategy does not return: its worker is no longer waited for.
+    #[error("a strategy does not return from its call, and is left behind")]
+    LeftBehind,
     /// The ring refused.
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -139,12 +143,13 @@ impl WorkerPool {
         producer: &mut Producer<Event>,
         window: &[Event],
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         for chunk in window.chunks(producer.max_batch()) {
             let first = loop {
                 match producer.try_publish(chunk) {
                     Ok(first) => break first,
-                    Err(RingError::Full { .. }) => self.make_room(intents)?,
+                    Err(RingError::Full { .. }) => self.make_room(intents, meanwhile)?,
                     Err(error) => return Err(error.into()),
                 }
             };
@@ -161,6 +166,7 @@ impl WorkerPool {
         &mut self,
         sequence: u64,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         match self {
             Self::Inline(worker) => {
@@ -172,7 +178,9 @@ impl WorkerPool {
                     let (ring, waiting) = (&threads.intents_ring, threads.intents.position());
                     let handles = &threads.handles;
                     let stop = || {
-                        ring.published() > waiting || handles.iter().any(JoinHandle::is_finished)
+                        ring.published() > waiting
+                            || meanwhile.is_wanted()
+                            || handles.iter().any(JoinHandle::is_finished)
                     };
                     let passed = threads.events.wait_until_passed(sequence, stop);
                     threads.gather(intents);
@@ -180,6 +188,7 @@ impl WorkerPool {
                         break;
                     }
                     threads.check()?;
+                    serve(meanwhile)?;
                 }
                 // A worker that panicked no longer holds the barrier back.
                 threads.check()?;
@@ -240,10 +249,11 @@ impl WorkerPool {
         &mut self,
         reason: StopReason,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Stopping is never refused; what a strategy did wrong is in its counters.
-            let _ = self.perform(worker, Task::Stop(reason), intents)?;
+            let _ = self.perform(worker, Task::Stop(reason), intents, meanwhile)?;
         }
         Ok(())
     }
@@ -254,6 +264,7 @@ impl WorkerPool {
         worker: usize,
         task: Task,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<Result<Done, String>, WorkerError> {
         match self {
             Self::Inline(worker) => {
@@ -271,6 +282,7 @@ impl WorkerPool {
                         return Ok(done);
                     }
                     threads.check()?;
+                    serve(meanwhile)?;
                     std::thread::yield_now();
                 }
             }
@@ -278,10 +290,14 @@ impl WorkerPool {
     }
 
     /// Lets every worker offer what waits for an instance that has come since.
-    pub(crate) fn offer(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
+    pub(crate) fn offer(
+        &mut self,
+        intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Offering is never refused.
-            let _ = self.perform(worker, Task::Offer, intents)?;
+            let _ = self.perform(worker, Task::Offer, intents, meanwhile)?;
         }
         Ok(())
     }
@@ -311,7 +327,19 @@ impl WorkerPool {
         }
     }
 
-    fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
+    /// Ends the workers that return, and leaves the others behind.
+    pub(crate) fn abandon(self) {
+        if let Self::Threads(threads) = self {
+            threads.events.close();
+            threads.intents_ring.close();
+        }
+    }
+
+    fn make_room(
+        &mut self,
+        intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), WorkerError> {
         match self {
             Self::Inline(worker) => {
                 worker.poll();
@@ -321,6 +349,7 @@ impl WorkerPool {
             Self::Threads(threads) => {
                 threads.gather(intents);
                 threads.check()?;
+                serve(meanwhile)?;
                 std::thread::yield_now();
                 Ok(())
             }
@@ -353,6 +382,14 @@ impl Threads {
             Err(panic) => panicked(worker, &*panic),
             Ok(_) => WorkerError::Ring(RingError::Closed),
         })
+    }
+}
+
+/// Does what is to be done while workers are waited for.
+fn serve(meanwhile: &mut dyn Meanwhile) -> Result<(), WorkerError> {
+    match !meanwhile.is_wanted() || meanwhile.serve() {
+        true => Ok(()),
+        false => Err(WorkerError::LeftBehind),
     }
 }
 

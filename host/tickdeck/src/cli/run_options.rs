@@ -3,6 +3,7 @@
 use crate::dev::DevLoop;
 use crate::display::closing::closing;
 use crate::display::console::{Console, Display};
+use crate::display::ends_in_time::EndsInTime;
 use crate::display::summary::{RunFacts, summary};
 use crate::output::print;
 use anyhow::{Result, bail};
@@ -82,6 +83,7 @@ impl RunOptions {
         let limit = self.limit(unattended, &request.config);
         let (stop, latch) = (request.stop.clone(), request.latch.clone());
         let deck = tickdeck_deck::start(request.parts()?)?;
+        let ends = EndsInTime::watch(stop.clone(), deck.engine.controls(), deck.feed.clone())?;
         report_inactive(&deck);
         if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
@@ -114,9 +116,13 @@ impl RunOptions {
             core: deck.core,
         };
         let report = console.run();
+        ends.waits_for("the build");
         drop(dev_loop);
+        ends.waits_for("operators");
         drop(server);
+        ends.waits_for("the strategy loader");
         drop(deck.lifecycle);
+        ends.waits_for("the output");
         self.print_outcome(&report?, facts, &names)
     }
 
