@@ -3,10 +3,10 @@
 use crate::intent::Intent;
 use crate::port::StopReason;
 use crate::waker::Waker;
+use crate::worker::mailbox::Mailbox;
 use crate::worker::meanwhile::Meanwhile;
 use crate::worker::{Done, Task, Worker};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tickdeck_model::Event;
@@ -57,50 +57,6 @@ pub(crate) struct Threads {
     intents_ring: Ring<Intent>,
     intents: Consumer<Intent>,
     waker: Waker,
-}
-
-/// One task at a time for a worker's thread, and its answer.
-#[derive(Default)]
-struct Mailbox {
-    waiting: AtomicBool,
-    answered: AtomicBool,
-    content: Mutex<Content>,
-}
-
-#[derive(Default)]
-struct Content {
-    task: Option<Task>,
-    answer: Option<Result<Done, String>>,
-}
-
-impl Mailbox {
-    fn post(&self, task: Task) {
-        self.content().task = Some(task);
-        self.waiting.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> Option<Task> {
-        if !self.waiting.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        self.content().task.take()
-    }
-
-    fn reply(&self, answer: Result<Done, String>) {
-        self.content().answer = Some(answer);
-        self.answered.store(true, Ordering::Release);
-    }
-
-    fn answer(&self) -> Option<Result<Done, String>> {
-        if !self.answered.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        self.content().answer.take()
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl WorkerPool {
@@ -412,7 +368,7 @@ fn work(mut worker: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
             mailbox.reply(worker.perform(task));
             continue;
         }
-        let asked = || mailbox.waiting.load(Ordering::Acquire);
+        let asked = || mailbox.is_waiting();
         if handled == 0 && !worker.wait(asked) {
             return worker;
         }

@@ -18,7 +18,7 @@ use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::request::{Overrides, RunRequest};
-use tickdeck_engine::{Ending, Report};
+use tickdeck_engine::{CancelToken, Ending, Report};
 use tickdeck_recording::names::Names;
 use tickdeck_settings::config::Config;
 
@@ -83,7 +83,12 @@ impl RunOptions {
         let limit = self.limit(unattended, &request.config);
         let (stop, latch) = (request.stop.clone(), request.latch.clone());
         let deck = tickdeck_deck::start(request.parts()?)?;
-        let ends = EndsInTime::watch(stop.clone(), deck.engine.controls(), deck.feed.clone())?;
+        let at_leisure = CancelToken::default();
+        let ends = EndsInTime::watch(
+            (stop.clone(), at_leisure.clone()),
+            deck.engine.controls(),
+            deck.feed.clone(),
+        )?;
         report_inactive(&deck);
         if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
@@ -112,6 +117,7 @@ impl RunOptions {
             title: deck.title,
             display,
             limit,
+            at_leisure,
             latch,
             core: deck.core,
         };

@@ -55,6 +55,8 @@ pub struct Console {
     pub display: Display,
     /// Wall time after which it ends.
     pub limit: Option<Duration>,
+    /// Asked when it ends by that limit: nobody waits for it then.
+    pub at_leisure: CancelToken,
     /// The file that makes a kill outlast the host, if it is to.
     pub latch: Option<PathBuf>,
     /// The core to pin the kernel's thread to.
@@ -71,6 +73,7 @@ struct Running {
     stop: CancelToken,
     latch: Option<PathBuf>,
     deadline: Option<Instant>,
+    at_leisure: CancelToken,
     kernel: JoinHandle<Result<Report, EngineError>>,
 }
 
@@ -105,6 +108,7 @@ impl Console {
             stop: self.stop,
             latch: self.latch,
             deadline,
+            at_leisure: self.at_leisure,
             kernel,
         };
         match display {
@@ -271,6 +275,7 @@ impl Running {
             .is_some_and(|deadline| Instant::now() >= deadline)
             && !self.stop.asked()
         {
+            self.at_leisure.ask();
             self.end();
         }
     }

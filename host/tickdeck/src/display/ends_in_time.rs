@@ -24,6 +24,8 @@ pub struct EndsInTime(Arc<Watched>);
 
 struct Watched {
     stop: CancelToken,
+    /// It ends by a limit of its own, and may take its time.
+    at_leisure: CancelToken,
     controls: EngineHandle,
     feed: OperatorFeed,
     is_over: AtomicBool,
@@ -32,13 +34,18 @@ struct Watched {
 }
 
 impl EndsInTime {
-    /// Watches a run.
+    /// Watches a run that ends at `stop`; if `at_leisure` was asked before, nobody waits for the end.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn watch(stop: CancelToken, controls: EngineHandle, feed: OperatorFeed) -> Result<Self> {
+    pub fn watch(
+        (stop, at_leisure): (CancelToken, CancelToken),
+        controls: EngineHandle,
+        feed: OperatorFeed,
+    ) -> Result<Self> {
         let watched = Arc::new(Watched {
             stop,
+            at_leisure,
             controls,
             feed,
             is_over: AtomicBool::new(false),
@@ -67,7 +74,7 @@ impl Drop for EndsInTime {
 
 impl Watched {
     fn watch(self: Arc<Self>) {
-        if !self.is_running_until(|watched| watched.stop.asked()) {
+        if !self.is_running_until(|watched| watched.stop.asked() && !watched.at_leisure.asked()) {
             return;
         }
         let asked = Instant::now();
