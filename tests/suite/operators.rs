@@ -3,7 +3,7 @@
 use crate::support::host::{Folder, SIM, put};
 use crate::support::plugins::module;
 use crate::support::process::{command, files};
-use crate::support::versions::{counting, hash, marked};
+use crate::support::versions::{cannot_keep_up, counting, hash, marked};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -402,7 +402,21 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let status = host.ask("status --json").json();
     assert_eq!(status["status"]["killed"], false);
     let done = host.ask("kill --yes").text();
-    assert_eq!(done, "killed: canceling every order, denying new ones\n");
+    let mut lines = done.lines();
+    assert_eq!(
+        lines.next(),
+        Some("killed: canceling every order, denying new ones")
+    );
+    // What came true of it follows: it is on the disk, and no order is left.
+    let facts: Vec<&str> = lines.collect();
+    let latched = "the kill is on the disk: it outlasts the host";
+    assert!(facts.contains(&latched), "{facts:?}");
+    let gone = |fact: &&str| fact.starts_with("gone: market-maker/");
+    let last_gone = facts.iter().filter(|fact| gone(fact)).next_back();
+    assert!(
+        last_gone.is_none_or(|fact| fact.ends_with("no order is working any more")),
+        "{facts:?}"
+    );
     let deadline = Instant::now() + DEADLINE;
     loop {
         let status = host.ask("status --json").json()["status"].clone();
@@ -421,6 +435,28 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     host.restart(&["market-maker"]);
     let status = host.ask("status --json").json();
     assert_eq!(status["status"]["killed"], true);
+}
+
+#[test]
+fn a_kill_holds_and_a_signal_ends_the_host_behind_a_strategy_that_cannot_keep_up() {
+    for stepping in ["free", "lockstep"] {
+        let settings = format!("{SIM}[engine]\nstepping = \"{stepping}\"\nring_capacity = 1024\n");
+        let deck = Deck::new(&settings);
+        deck.put("market-maker", &module("market-maker"));
+        deck.put("slow", &cannot_keep_up().component());
+        let mut host = Running::start(deck, &["slow", "market-maker"]);
+        host.ask("strategies pause market-maker").text();
+        host.state("market-maker", "paused");
+        let Answer(_, output) = host.ask("kill --yes --json");
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let done = &answer["done"]["message"];
+        assert_eq!(*done, "killed: canceling every order, denying new ones");
+        assert_eq!(host.ask("status --json").json()["status"]["killed"], true);
+        let asked = Instant::now();
+        assert_eq!(host.signal("-TERM"), Some(0), "{stepping}");
+        let took = asked.elapsed();
+        assert!(took < Duration::from_secs(5), "{stepping}: {took:?}");
+    }
 }
 
 #[test]

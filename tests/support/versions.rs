@@ -34,6 +34,19 @@ pub(crate) fn traps_after(version: &str, events: u32) -> Guest {
         ))
 }
 
+/// Hears everything and cannot keep up: some milliseconds an event, within the limit of a call.
+pub(crate) fn cannot_keep_up() -> Guest {
+    counting("1.0.0").on_events(
+        "(local $left i64)
+         (local.set $left (i64.const 6000000))
+         (loop $burn
+           (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+           (br_if $burn (i64.gt_s (local.get $left) (i64.const 0))))
+         (call $take (i32.const 1))
+         (call $answer (i32.const 1) (i32.const 0) (i32.const 0))",
+    )
+}
+
 /// Does something harmless at every n-th event.
 pub(crate) fn ticking(n: u32) -> Vec<u8> {
     let body = format!(

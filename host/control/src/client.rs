@@ -1,7 +1,7 @@
 //! The operator's end of the socket.
 
 use crate::error::ControlError;
-use crate::line::{NoLine, read_line, write_line};
+use crate::line::{Lines, NoLine, write_line};
 use crate::peer::{Peer, is_same_user};
 use crate::protocol::{
     ANSWER_WITHIN, Answer, MAX_LINE, Misread, PROTOCOL, REQUEST_WITHIN, Request, read_answer,
@@ -41,17 +41,42 @@ impl Client {
     /// The host uses another version of the protocol, does not answer within [`ANSWER_WITHIN`], or goes away. The request may
     /// have been carried out all the same.
     pub fn ask(self, request: &Request) -> Result<Answer, ControlError> {
+        self.ask_first(&mut Lines::of(&self.stream), request)
+    }
+
+    /// Sends a request and passes on the answer, and then each fact that comes true after it or does not, until the host has
+    /// no more to say.
+    ///
+    /// # Errors
+    /// As [`Client::ask`]; or the host goes away in the middle of a line. What was passed on stands.
+    pub fn follow(
+        self,
+        request: &Request,
+        mut each: impl FnMut(Answer),
+    ) -> Result<(), ControlError> {
+        let mut lines = Lines::of(&self.stream);
+        each(self.ask_first(&mut lines, request)?);
+        loop {
+            match lines.next(MAX_LINE, ANSWER_WITHIN) {
+                Ok(line) => each(read_answer(&line).map_err(misread)?),
+                Err(NoLine::HungUp(0)) => return Ok(()),
+                Err(problem) => return Err(self.unanswered(problem)),
+            }
+        }
+    }
+
+    fn ask_first(&self, lines: &mut Lines<'_>, request: &Request) -> Result<Answer, ControlError> {
         let line = request_line(request).map_err(|error| garbled(error.to_string()))?;
         // A host that refuses us answers without reading; its answer is more useful than the broken pipe.
         let sent = write_line(&self.stream, &line, REQUEST_WITHIN);
-        match (read_line(&self.stream, MAX_LINE, ANSWER_WITHIN), sent) {
+        match (lines.next(MAX_LINE, ANSWER_WITHIN), sent) {
             (Ok(line), _) => read_answer(&line).map_err(misread),
-            (Err(_), Err(error)) => Err(ControlError::io("ask at", self.path)(error)),
+            (Err(_), Err(error)) => Err(ControlError::io("ask at", &self.path)(error)),
             (Err(problem), Ok(())) => Err(self.unanswered(problem)),
         }
     }
 
-    fn unanswered(self, problem: NoLine) -> ControlError {
+    fn unanswered(&self, problem: NoLine) -> ControlError {
         match problem {
             NoLine::Late => ControlError::NoAnswer {
                 seconds: ANSWER_WITHIN.as_secs(),
@@ -61,7 +86,7 @@ impl Client {
             NoLine::HungUp(_) => {
                 garbled("the host closed the connection in the middle of it".to_owned())
             }
-            NoLine::Io(error) => ControlError::io("read the answer at", self.path)(error),
+            NoLine::Io(error) => ControlError::io("read the answer at", &self.path)(error),
         }
     }
 }

@@ -26,26 +26,50 @@ pub(crate) fn read_line(
     limit: usize,
     within: Duration,
 ) -> Result<Vec<u8>, NoLine> {
-    let (start, mut line, mut chunk) = (Instant::now(), Vec::new(), [0; CHUNK]);
-    loop {
-        let left = left(start, within).ok_or(NoLine::Late)?;
-        stream.set_read_timeout(Some(left)).map_err(NoLine::Io)?;
-        let mut reader = stream;
-        let count = match reader.read(&mut chunk) {
-            Ok(0) => return Err(NoLine::HungUp(line.len())),
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) if is_timeout(&error) => return Err(NoLine::Late),
-            Err(error) => return Err(NoLine::Io(error)),
-        };
-        let fresh = &chunk[..count];
-        let end = fresh.iter().position(|byte| *byte == b'\n');
-        line.extend_from_slice(&fresh[..end.unwrap_or(count)]);
-        if line.len() > limit {
-            return Err(NoLine::TooLong);
-        }
-        if end.is_some() {
-            return Ok(line);
+    Lines::of(stream).next(limit, within)
+}
+
+/// Reads line after line.
+pub(crate) struct Lines<'a> {
+    stream: &'a UnixStream,
+    /// What was read of the next lines.
+    ahead: Vec<u8>,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) const fn of(stream: &'a UnixStream) -> Self {
+        let ahead = Vec::new();
+        Self { stream, ahead }
+    }
+
+    /// Reads the next line, without the newline.
+    pub(crate) fn next(&mut self, limit: usize, within: Duration) -> Result<Vec<u8>, NoLine> {
+        let (start, mut chunk) = (Instant::now(), [0; CHUNK]);
+        let mut line = std::mem::take(&mut self.ahead);
+        let mut seen = 0;
+        loop {
+            let end = line[seen..].iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(line.len(), |end| seen + end);
+            if length > limit {
+                return Err(NoLine::TooLong);
+            }
+            if end.is_some() {
+                self.ahead = line.split_off(length + 1);
+                line.pop();
+                return Ok(line);
+            }
+            seen = line.len();
+            let left = left(start, within).ok_or(NoLine::Late)?;
+            let stream = self.stream;
+            stream.set_read_timeout(Some(left)).map_err(NoLine::Io)?;
+            let mut reader = stream;
+            match reader.read(&mut chunk) {
+                Ok(0) => return Err(NoLine::HungUp(line.len())),
+                Ok(count) => line.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if is_timeout(&error) => return Err(NoLine::Late),
+                Err(error) => return Err(NoLine::Io(error)),
+            }
         }
     }
 }

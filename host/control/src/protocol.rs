@@ -1,4 +1,5 @@
-//! The messages on the socket: newline-delimited JSON, one request and its answer per connection.
+//! The messages on the socket: newline-delimited JSON, one request and its answer per connection. Facts may follow the
+//! answer to a kill, each a line of its own: `done` if it came true, `refused` if it did not.
 //!
 //! `{"protocol":1,"request":{"command":"pause","name":"ema-cross"}}` is answered with
 //! `{"protocol":1,"answer":{"done":{"message":"ema-cross is paused"}}}`. Prices, sizes and money are text with their

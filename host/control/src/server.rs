@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle, Scope};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The socket's folder: its owner alone.
 const FOLDER_MODE: u32 = 0o700;
@@ -26,16 +26,27 @@ const FOLDER_MODE: u32 = 0o700;
 const SOCKET_MODE: u32 = 0o600;
 /// The bits of a mode that let others write.
 const OTHERS_WRITE: u32 = 0o022;
+/// How long pending answers are waited for when the host ends.
+const PENDING_WITHIN: Duration = Duration::from_secs(1);
+/// Between two looks whether they are sent.
+const JOIN_LOOK: Duration = Duration::from_millis(2);
 /// Pause after a connection could not be accepted: without file descriptors, trying again at once would spin.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Answers operators. Called on the threads of connections, up to [`MAX_CONNECTIONS`] at a time.
 pub trait Handler: Send + Sync {
-    /// Carries out or refuses a request. It must return, because dropping the server waits for it.
+    /// Carries out or refuses a request. It should return soon, because dropping the server waits for it.
     fn handle(&self, request: Request) -> Answer;
+
+    /// Carries out or refuses a request and sends the answer, then each fact that comes true after it ([`Answer::Done`]) or
+    /// does not ([`Answer::Refused`]). Nobody may listen any more.
+    fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
+        send(self.handle(request));
+    }
 }
 
-/// A listening socket. Dropping it refuses further requests, waits for pending answers and removes the socket.
+/// A listening socket. Dropping it refuses further requests, waits for pending answers for [`PENDING_WITHIN`] and removes the
+/// socket.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
@@ -126,8 +137,7 @@ impl Drop for Server {
         }
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // The thread catches panics of handlers; a panic of its own has been printed and must not end the host.
-            drop(thread.join());
+            join_within(thread, PENDING_WITHIN);
         }
         let is_ours =
             std::fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.file);
@@ -190,30 +200,26 @@ impl Shared {
     }
 
     fn serve(&self, stream: &UnixStream) {
-        let answer = match read_line(stream, MAX_LINE, self.request_within) {
-            Ok(line) => self.answer(&line),
-            Err(problem) => Answer::refused(self.unread(problem)),
-        };
-        send(stream, &answer);
+        let line = read_line(stream, MAX_LINE, self.request_within);
+        let request = line
+            .map_err(|problem| self.unread(problem))
+            .and_then(|line| read_request(&line).map_err(misread));
+        match request {
+            Ok(request) => self.answer(stream, request),
+            Err(message) => refuse(stream, &message),
+        }
     }
 
-    fn answer(&self, line: &[u8]) -> Answer {
-        let request = match read_request(line) {
-            Ok(request) => request,
-            Err(Misread::Version(theirs)) => {
-                return Answer::refused(format!(
-                    "this host uses version {PROTOCOL} of the control protocol, not {theirs}: \
-                     use the `tickdeck` that started it"
-                ));
-            }
-            Err(Misread::Malformed(problem)) => {
-                return Answer::refused(format!("this is not a request: {problem}"));
-            }
-        };
+    fn answer(&self, stream: &UnixStream, request: Request) {
+        let mut each = |answer: Answer| send(stream, &answer);
+        let follow = || self.handler.follow(request, &mut each);
         // The panic message is on standard error.
-        catch_unwind(AssertUnwindSafe(|| self.handler.handle(request))).unwrap_or_else(|_| {
-            Answer::refused("the host panicked on this request: a bug in tickdeck")
-        })
+        if catch_unwind(AssertUnwindSafe(follow)).is_err() {
+            refuse(
+                stream,
+                "the host panicked on this request: a bug in tickdeck",
+            );
+        }
     }
 
     fn unread(&self, problem: NoLine) -> String {
@@ -235,6 +241,28 @@ impl Shared {
 
     fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<UnixStream>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns why a line is not a request.
+fn misread(misread: Misread) -> String {
+    match misread {
+        Misread::Version(theirs) => format!(
+            "this host uses version {PROTOCOL} of the control protocol, not {theirs}: use the `tickdeck` that started it"
+        ),
+        Misread::Malformed(problem) => format!("this is not a request: {problem}"),
+    }
+}
+
+/// Waits for the end of a thread, but not for long: one that is stuck is left to the end of the process.
+fn join_within(thread: JoinHandle<()>, within: Duration) {
+    let start = Instant::now();
+    while !thread.is_finished() && start.elapsed() < within {
+        std::thread::sleep(JOIN_LOOK);
+    }
+    if thread.is_finished() {
+        // The thread catches panics of handlers; a panic of its own has been printed and must not end the host.
+        drop(thread.join());
     }
 }
 

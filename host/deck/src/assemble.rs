@@ -133,10 +133,10 @@ pub(crate) struct DeckFacts {
 }
 
 impl DeckFacts {
-    pub(crate) fn new(title: String, seed: u64, config: &EngineConfig) -> Self {
+    pub(crate) fn new(title: String, seed: u64, config: &EngineConfig, pace: Pace) -> Self {
         let is_free = config.stepping == Stepping::Free;
-        // In lockstep, one worker shares the kernel's thread.
-        let shares = config.workers == 1 && !is_free;
+        // In lockstep and flat out, one worker shares the kernel's thread.
+        let shares = config.workers == 1 && !is_free && pace == Pace::FlatOut;
         Self {
             title: match is_free {
                 true => format!("{title}, freely"),
@@ -171,7 +171,7 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
         title,
         seed,
     } = open;
-    let facts = DeckFacts::new(title, seed, &config);
+    let facts = DeckFacts::new(title, seed, &config, parts.pace);
     let manifest = parts.manifest(&facts.title, &venues, &loaded.started, &registry);
     let mut engine = parts.engine(config, &registry, venues, starts)?;
     parts.begin_recording(&mut engine, manifest)?;

@@ -5,8 +5,8 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::Clock;
 use tickdeck_model::Timestamp;
 
-/// The longest that a clock sleeps before it checks for a stop.
-const STEP: Duration = Duration::from_millis(20);
+/// The longest that a clock sleeps before operators are heard.
+const STEP: Duration = Duration::from_millis(2);
 
 /// The speed of event time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,21 +65,28 @@ struct RealClock {
 
 impl Clock for RealClock {
     fn wait_until(&mut self, due: Timestamp) {
+        while !self.wait_a_while(due) {}
+    }
+
+    fn wait_a_while(&mut self, due: Timestamp) -> bool {
         let (wall, event) = *self.start.get_or_insert_with(|| (Instant::now(), due));
         let after_s = due.saturating_sub(event).max(0) as f64 / 1e9 / self.factor;
         // A due time that a duration cannot hold is never reached: wait for the stop.
         let target = Duration::try_from_secs_f64(after_s)
             .ok()
             .and_then(|after| wall.checked_add(after));
-        while !self.stop.asked() {
-            let left = target.map_or(STEP, |target| {
+        let left = || {
+            target.map_or(STEP, |target| {
                 target.saturating_duration_since(Instant::now())
-            });
-            if left.is_zero() {
-                return;
-            }
-            std::thread::sleep(left.min(STEP));
+            })
+        };
+        let is_over = |left: Duration| left.is_zero() || self.stop.asked();
+        let before = left();
+        if is_over(before) {
+            return true;
         }
+        std::thread::sleep(before.min(STEP));
+        is_over(left())
     }
 
     fn paces(&self) -> bool {

@@ -22,6 +22,7 @@ pub mod operator;
 pub mod read_model;
 pub mod replay;
 pub mod request;
+pub mod safety;
 mod start;
 pub mod venues;
 

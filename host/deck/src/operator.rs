@@ -6,16 +6,14 @@
 use crate::feed::{OperatorFeed, Topic};
 use crate::lifecycle::{ManagerHandle, StrategyCommand, StrategyHistory};
 use crate::read_model::ReadModel;
+use crate::safety::{Latching, confirm, hold};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tickdeck_control::{Answer, Handler, Request};
 use tickdeck_engine::{EngineHandle, OperatorCommand};
-use tickdeck_journal::atomic_file::{WriteError, WriteStep};
 use tickdeck_model::StrategyId;
-use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::names::Names;
-use tickdeck_recording::sentence::sentence;
 use tickdeck_strategy::LogLevel;
 
 /// Shortest time over which a rate is measured: over less it reflects the moment rather than the market.
@@ -61,7 +59,14 @@ impl Handler for Operator {
             Request::Promote { name } => self.manager(&name, Manager::Promote),
             Request::Remove { name } => self.manager(&name, Manager::Remove),
             Request::Approve { name, seen } => self.manager(&name, Manager::Approve(seen)),
-            Request::Kill => self.kill(),
+            Request::Kill => self.kill_and_wait(),
+        }
+    }
+
+    fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
+        match request {
+            Request::Kill => self.kill(send),
+            request => send(self.handle(request)),
         }
     }
 }
@@ -109,7 +114,9 @@ impl Operator {
                 None => return self.unknown(&name),
             },
         };
-        self.controls.order(command(id));
+        if let Err(why) = hold(&self.controls, command(id)) {
+            return Answer::refused(format!("nothing holds yet of \"{subject} {done}\": {why}"));
+        }
         let killed = match self.feed.latest().killed {
             true => "; the kill switch is on, so new orders are still denied",
             false => "",
@@ -119,21 +126,35 @@ impl Operator {
         Answer::done(message)
     }
 
-    fn kill(&self) -> Answer {
-        // The command first: a full disk must not keep anyone from stopping.
-        self.controls.order(OperatorCommand::Kill);
+    /// Kills and reports what comes true of it: that it holds, that it is on the disk, that each order is gone.
+    fn kill(&self, send: &mut dyn FnMut(Answer)) {
+        let latching = self.latch.clone().map(Latching::begin);
+        let in_force = hold(&self.controls, OperatorCommand::Kill);
         let message = "killed: canceling every order, denying new ones";
-        self.announce(message);
-        let Some(Err(error)) = self.latch.as_deref().map(latch_kill) else {
-            return Answer::done(message);
-        };
-        let consequence = match error.downcast_ref::<WriteError>() {
-            Some(error) if error.step == WriteStep::SyncFolder => {
-                "but a power cut may lose the record of the kill, and then the next start trades"
+        match &in_force {
+            Ok(_) => {
+                self.announce(message);
+                send(Answer::done(message));
             }
-            _ => "but the kill could not be recorded, and the next start will trade",
+            Err(why) => send(Answer::refused(format!("the kill is asked for, but {why}"))),
+        }
+        let mut report = |fact| {
+            send(match fact {
+                Ok(message) => Answer::done(message),
+                Err(message) => Answer::refused(message),
+            });
         };
-        Answer::refused(format!("{message}; {consequence}: {}", sentence(&error)))
+        let in_force = in_force.as_ref().ok();
+        confirm(&self.feed, &self.names, in_force, latching, &mut report);
+    }
+
+    /// Kills, and answers with the first fact that did not come true, if there is one.
+    fn kill_and_wait(&self) -> Answer {
+        let mut answers = Vec::new();
+        self.kill(&mut |answer| answers.push(answer));
+        let refused = |answer: &Answer| matches!(answer, Answer::Refused { .. });
+        let at = answers.iter().position(refused).unwrap_or_default();
+        answers.swap_remove(at)
     }
 
     /// Shows a command in the log.

@@ -3,7 +3,8 @@
 //! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
 //! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
 
-use crate::handle::{OperatorCommand, StrategyChange};
+use crate::command::OperatorCommand;
+use crate::handle::StrategyChange;
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Command, State};
 use std::sync::Arc;
@@ -26,6 +27,20 @@ pub trait Recorder: Send {
     /// # Errors
     /// Something is not recorded; until it is, no new order leaves.
     fn commit(&mut self, orders: bool) -> Result<(), RecordError>;
+
+    /// As [`Recorder::commit`]; while it waits for the disk it calls `meanwhile` every millisecond or so.
+    ///
+    /// # Errors
+    /// As [`Recorder::commit`].
+    fn commit_while(
+        &mut self,
+        orders: bool,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), RecordError> {
+        // One that never waits for a disk.
+        let _ = meanwhile;
+        self.commit(orders)
+    }
 
     /// Completes the record: the run ended cleanly, and nothing more comes.
     ///
@@ -64,6 +79,8 @@ pub enum Effect {
         at: Timestamp,
         /// Which.
         order: OperatorCommand,
+        /// Its place, if that is before actions that are on the record already.
+        ahead: Option<CommandAhead>,
     },
     /// A version that had failed its probation was rolled back.
     GaveUp {
@@ -111,11 +128,23 @@ pub enum Effect {
         /// What.
         what: SentKind,
     },
+    /// A strategy did not return from its call, and the run ends without it: what was decided and is not on the record by now
+    /// was dropped.
+    LeftBehind,
     /// The run began to end: the strategies are stopped and their orders handled.
     Stopping {
         /// When.
         at: Timestamp,
     },
+}
+
+/// The place of a command that came while actions were being recorded, and was carried out before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandAhead {
+    /// The number of events that the router had taken in.
+    pub position: u64,
+    /// How many of the last actions on the record it comes before.
+    pub actions: u32,
 }
 
 /// An action of a strategy that was carried out.

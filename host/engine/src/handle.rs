@@ -1,53 +1,18 @@
-//! The operators' handle of a running engine: stop, pause, reduce, kill, and changes of strategies. Each takes effect at
-//! the next window.
+//! The operators' handle of a running engine: stop, pause, reduce, kill, and changes of strategies.
+//!
+//! A command is carried out as soon as the kernel's thread comes to it, also while that thread waits for workers; a change
+//! of strategies takes effect at the next window.
 
 use crate::change_origin::ChangeOrigin;
+use crate::command::{CommandInForce, OperatorCommand};
 use crate::port::{Strategy, StrategyStart, Version};
 use crate::report::StrategyState;
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::StateSource;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::StrategyId;
-
-/// A command of an operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperatorCommand {
-    /// New orders of one strategy, or of all, are denied; cancels pass.
-    Pause(Option<StrategyId>),
-    /// Only orders that reduce a position pass.
-    Reduce(Option<StrategyId>),
-    /// Returns to normal; does not lift a kill.
-    Resume(Option<StrategyId>),
-    /// Cancels every order and denies new ones until the latch is cleared.
-    Kill,
-}
-
-impl OperatorCommand {
-    /// Returns the name, as reels spell it, and the strategy that the command is about; none for all.
-    pub const fn to_parts(self) -> (&'static str, Option<StrategyId>) {
-        match self {
-            Self::Pause(strategy) => ("pause", strategy),
-            Self::Reduce(strategy) => ("reduce", strategy),
-            Self::Resume(strategy) => ("resume", strategy),
-            Self::Kill => ("kill", None),
-        }
-    }
-
-    /// Returns the command of a name, if there is one.
-    pub fn from_parts(name: &str, strategy: Option<StrategyId>) -> Option<Self> {
-        let commands = [
-            Self::Pause(strategy),
-            Self::Reduce(strategy),
-            Self::Resume(strategy),
-            Self::Kill,
-        ];
-        commands
-            .into_iter()
-            .find(|command| command.to_parts().0 == name)
-    }
-}
 
 /// A change of the strategies that run.
 pub enum StrategyChange {
@@ -112,16 +77,41 @@ pub struct EngineHandle(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     stop: AtomicBool,
+    /// How little is waited for at the end: a [`Haste`].
+    haste: AtomicU8,
+    /// A command waits.
+    commanded: AtomicBool,
+    /// A change waits.
     waiting: AtomicBool,
     received: Mutex<Received>,
 }
 
 /// What was requested since the last look.
 #[derive(Default)]
-pub(crate) struct Received {
-    pub(crate) commands: Vec<OperatorCommand>,
-    pub(crate) requests: Vec<Request>,
+struct Received {
+    commands: Vec<ReceivedCommand>,
+    requests: Vec<Request>,
+    /// No more changes are accepted.
     closed: bool,
+    /// Nothing is accepted any more.
+    ended: bool,
+}
+
+/// A command that waits for the kernel, and who is told when it holds.
+pub(crate) struct ReceivedCommand {
+    pub(crate) command: OperatorCommand,
+    pub(crate) held: Sender<CommandInForce>,
+}
+
+/// How little a run that ends still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Haste {
+    /// For the strategies to stop, and for the venues to confirm cancels.
+    Patient = 0,
+    /// For the venues only: strategies that do not return are left behind.
+    WithoutWorkers = 1,
+    /// For nothing: what is not confirmed stays unconfirmed.
+    AtOnce = 2,
 }
 
 impl EngineHandle {
@@ -130,15 +120,40 @@ impl EngineHandle {
         self.0.stop.store(true, Ordering::Release);
     }
 
+    /// Says how little the end of the run still waits for; it never waits for more again.
+    pub fn hasten(&self, haste: Haste) {
+        self.0.haste.fetch_max(haste as u8, Ordering::AcqRel);
+    }
+
+    /// Whether the end of the run waits for less than this.
+    pub(crate) fn is_in_haste(&self, haste: Haste) -> bool {
+        self.0.haste.load(Ordering::Acquire) >= haste as u8
+    }
+
     /// Whether a stop was requested.
     pub fn stopping(&self) -> bool {
         self.0.stop.load(Ordering::Acquire)
     }
 
-    /// Leaves a command for the kernel.
+    /// Leaves a command for the kernel, for one who does not ask when it holds.
     pub fn order(&self, order: OperatorCommand) {
-        self.received().commands.push(order);
-        self.0.waiting.store(true, Ordering::Release);
+        drop(self.command(order));
+    }
+
+    /// Leaves a command for the kernel, which says when it holds: no later order leaves, and every cancel was handed to its
+    /// gateway. If the engine ends first, the receiver reports that the sender is gone.
+    pub fn command(&self, command: OperatorCommand) -> Receiver<CommandInForce> {
+        let (held, receiver) = channel();
+        let mut received = self.received();
+        if !received.ended {
+            received.commands.push(ReceivedCommand { command, held });
+        }
+        drop(received);
+        self.0.commanded.store(true, Ordering::Release);
+        if command == OperatorCommand::Stop {
+            self.stop();
+        }
+        receiver
     }
 
     /// Leaves a change for the kernel. The answer comes after the current window; if the engine ends first, the receiver
@@ -176,24 +191,30 @@ impl EngineHandle {
         receiver
     }
 
-    /// Whether anything was requested since the last look.
+    /// Whether a command waits.
+    pub(crate) fn is_commanded(&self) -> bool {
+        self.0.commanded.load(Ordering::Relaxed)
+    }
+
+    /// Whether a change waits.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.waiting.load(Ordering::Relaxed)
     }
 
-    /// Takes what was requested since the last look; costs one load when there is nothing.
-    pub(crate) fn take(&self) -> Option<Received> {
-        if !self.0.waiting.load(Ordering::Relaxed) || !self.0.waiting.swap(false, Ordering::Acquire)
-        {
-            return None;
+    /// Takes the commands since the last look; costs one load when there are none.
+    pub(crate) fn take_commands(&self) -> Vec<ReceivedCommand> {
+        match take(&self.0.commanded) {
+            true => std::mem::take(&mut self.received().commands),
+            false => Vec::new(),
         }
-        let mut received = self.received();
-        let closed = received.closed;
-        let open = Received {
-            closed,
-            ..Received::default()
-        };
-        Some(std::mem::replace(&mut *received, open))
+    }
+
+    /// Takes the changes since the last look; costs one load when there are none.
+    pub(crate) fn take_requests(&self) -> Vec<Request> {
+        match take(&self.0.waiting) {
+            true => std::mem::take(&mut self.received().requests),
+            false => Vec::new(),
+        }
     }
 
     /// Accepts no more changes; those who wait for an answer learn it by their receiver.
@@ -203,12 +224,25 @@ impl EngineHandle {
         received.requests.clear();
     }
 
+    /// Accepts nothing any more; those who wait learn it by their receiver.
+    pub(crate) fn end(&self) {
+        self.close();
+        let mut received = self.received();
+        received.ended = true;
+        received.commands.clear();
+    }
+
     fn received(&self) -> MutexGuard<'_, Received> {
         self.0
             .received
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes a flag down; returns whether it was up.
+fn take(flag: &AtomicBool) -> bool {
+    flag.load(Ordering::Relaxed) && flag.swap(false, Ordering::Acquire)
 }
 
 /// What a strategy, or the whole deck, may do.
@@ -230,26 +264,5 @@ impl Mode {
             Self::Reduce => StrategyState::Reducing,
             Self::Pause => StrategyState::Paused,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_command_is_found_again_by_its_name() {
-        for strategy in [None, Some(StrategyId(3))] {
-            for command in [
-                OperatorCommand::Pause(strategy),
-                OperatorCommand::Reduce(strategy),
-                OperatorCommand::Resume(strategy),
-                OperatorCommand::Kill,
-            ] {
-                let (name, strategy) = command.to_parts();
-                assert_eq!(OperatorCommand::from_parts(name, strategy), Some(command));
-            }
-        }
-        assert_eq!(OperatorCommand::from_parts("flatten", None), None);
     }
 }

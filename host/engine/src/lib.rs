@@ -9,6 +9,7 @@
 
 mod cancel;
 mod change_origin;
+mod command;
 mod config;
 mod effect;
 mod error;
@@ -23,13 +24,13 @@ mod router;
 mod waker;
 mod worker;
 
+pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
-    AppliedAction, Effect, RecordError, RecordedChange, Recorder, SentKind, StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,
+    StrategyOutcome,
 };
 pub use crate::error::EngineError;
-pub use crate::handle::{
-    ChangeResult, EngineHandle, Mode, OperatorCommand, StrategyChange, Swapped,
-};
+pub use crate::handle::{ChangeResult, EngineHandle, Haste, Mode, StrategyChange, Swapped};
 pub use crate::kernel::Engine;
 pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 pub use crate::router::checks::Checks;

@@ -371,6 +371,12 @@ pub const fn last_order(first_order: OrderNumber) -> OrderNumber {
 pub trait Clock: Send {
     /// Waits until event time `due` may be played; returns at once when playing flat out.
     fn wait_until(&mut self, due: Timestamp);
+    /// Waits as [`Clock::wait_until`] does, for a few milliseconds at most, and returns whether the wait is over. Operators are
+    /// heard in between.
+    fn wait_a_while(&mut self, due: Timestamp) -> bool {
+        self.wait_until(due);
+        true
+    }
     /// Returns whether `wait_until` ever waits.
     fn paces(&self) -> bool;
     /// Returns how far event time has advanced: what is due by then may be played. It begins with the first `wait_until`, and

@@ -102,6 +102,11 @@ pub enum Notice {
         /// What is wrong, where, and what to do.
         problem: String,
     },
+    /// The run ended without a strategy that did not return from its call: what was decided and not carried out never left.
+    LeftBehind {
+        /// The number of events that were taken in before.
+        position: u64,
+    },
     /// Everything is recorded again.
     Kept,
     /// A venue's source failed; nothing more comes from it.

@@ -9,13 +9,17 @@ use crate::format::{
 };
 use crate::recover::{Recovered, recover};
 use crate::segment::{STEP, Segment};
-use crate::shared::{PATIENCE, Shared, wait};
+use crate::shared::{PATIENCE, Shared, wait, wait_for};
 use crate::{JournalError, Opened, ReelConfig, Sync, preparing, syncing};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// How long one look at the disk takes at most.
+const SYNC_STEP: Duration = Duration::from_millis(50);
 
 /// The least and the most bytes of a segment.
 const SEGMENT_BYTES: std::ops::RangeInclusive<u64> = 4 * HEADER..=MAX_SEGMENT;
@@ -34,6 +38,8 @@ pub struct Reel {
     header: Header,
     threads: Vec<JoinHandle<()>>,
     lock: File,
+    /// How long an append waits for space.
+    patience: Duration,
 }
 
 impl Reel {
@@ -114,6 +120,7 @@ impl Reel {
             header,
             threads: Vec::new(),
             lock,
+            patience: Duration::MAX,
         };
         reel.start()?;
         Ok((reel, opened))
@@ -179,19 +186,40 @@ impl Reel {
     /// # Errors
     /// A sync failed; see [`JournalError::SyncFailed`].
     pub fn sync(&mut self) -> Result<(), JournalError> {
-        let shared = &self.shared;
+        while !self.sync_within(SYNC_STEP)? {}
+        Ok(())
+    }
+
+    /// As [`Reel::sync`], but waits no longer than this; returns whether all appended records are durable. The next call goes
+    /// on with the wait.
+    ///
+    /// # Errors
+    /// As [`Reel::sync`].
+    pub fn sync_within(&mut self, within: Duration) -> Result<bool, JournalError> {
+        let (start, shared) = (Instant::now(), &self.shared);
         let mut state = shared.lock();
-        state.asked = state.asked.max(self.index);
-        shared.sync.notify_one();
+        if state.asked < self.index {
+            state.asked = self.index;
+            shared.sync.notify_one();
+        }
         loop {
             if let Some(failure) = &state.sync_failure {
                 return Err(failure.clone());
             }
             if shared.durable.load(Ordering::Acquire) >= self.index {
-                return Ok(());
+                return Ok(true);
             }
-            state = wait(&shared.done, state);
+            let left = within.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            state = wait_for(&shared.done, state, left);
         }
+    }
+
+    /// From now on an append waits no longer than this for the disk to have space ready, and fails otherwise.
+    pub fn wait_for_space_within(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// Returns the index below which all records are durable.
@@ -319,11 +347,16 @@ impl Reel {
             // An earlier failure may be over; the answer to this append must be a new one.
             state.prepare_failure = None;
         }
+        let start = Instant::now();
         while self.segment.prepared() < end {
             if let Some(failure) = &state.prepare_failure {
                 return Err(failure.clone());
             }
-            state = wait(&self.shared.done, state);
+            let left = self.patience.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(self.stalled(self.patience));
+            }
+            state = wait_for(&self.shared.done, state, left.min(SYNC_STEP));
         }
         drop(state);
         // Returns here once a step, to wake the preparing thread.
@@ -358,6 +391,7 @@ impl Reel {
     }
 
     fn next_segment(&self) -> Result<Segment, JournalError> {
+        let start = Instant::now();
         let mut state = self.shared.lock();
         if state.next.is_none() {
             state.prepare_failure = None;
@@ -370,8 +404,22 @@ impl Reel {
             if let Some(failure) = &state.prepare_failure {
                 return Err(failure.clone());
             }
+            let left = self.patience.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Err(self.stalled(self.patience));
+            }
             self.shared.prepare.notify_one();
-            state = wait(&self.shared.done, state);
+            state = wait_for(&self.shared.done, state, left.min(SYNC_STEP));
+        }
+    }
+
+    /// The disk is slower than the appends.
+    fn stalled(&self, behind: Duration) -> JournalError {
+        let durable = self.shared.durable.load(Ordering::Acquire);
+        JournalError::Stalled {
+            file: self.shared.folder.join(&self.shared.name),
+            records: self.index.saturating_sub(durable),
+            behind,
         }
     }
 

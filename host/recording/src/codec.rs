@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
@@ -233,6 +233,9 @@ enum RareEffect {
         at: Timestamp,
         order: String,
         strategy: Option<u32>,
+        /// Position, and number of actions on the reel that it came before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ahead: Option<(u64, u32)>,
     },
     GaveUp {
         at: Timestamp,
@@ -276,6 +279,7 @@ enum RareEffect {
     },
     Kept,
     Asked,
+    LeftBehind,
     Stopping {
         at: Timestamp,
     },
@@ -307,12 +311,13 @@ impl RareEffect {
                 strategy: strategy.0,
                 outcome: RecordedOutcome::of(*outcome),
             },
-            Effect::Operated { at, order } => {
+            Effect::Operated { at, order, ahead } => {
                 let (name, strategy) = order.to_parts();
                 Self::Operated {
                     at: *at,
                     order: name.to_owned(),
                     strategy: strategy.map(|id| id.0),
+                    ahead: ahead.map(|ahead| (ahead.position, ahead.actions)),
                 }
             }
             Effect::GaveUp { at, strategy } => Self::GaveUp {
@@ -326,6 +331,7 @@ impl RareEffect {
                 denied: *denied,
             },
             Effect::Asked => Self::Asked,
+            Effect::LeftBehind => Self::LeftBehind,
             Effect::Stopping { at } => Self::Stopping { at: *at },
             // The first three have a fixed layout.
             Effect::Applied(_) | Effect::Sent { .. } | Effect::Saved { .. } | Effect::Kept => {
@@ -379,10 +385,12 @@ impl RareEffect {
                 at,
                 order,
                 strategy,
+                ahead,
             } => {
                 let command = OperatorCommand::from_parts(&order, strategy.map(StrategyId));
                 let order = command.with_context(|| format!("an operator's command `{order}`"))?;
-                Effect::Operated { at, order }
+                let ahead = ahead.map(|(position, actions)| CommandAhead { position, actions });
+                Effect::Operated { at, order, ahead }
             }
             Self::GaveUp { at, strategy } => Effect::GaveUp {
                 at,
@@ -392,6 +400,7 @@ impl RareEffect {
             Self::Halted { problem, denied } => Effect::Halted { problem, denied },
             Self::Kept => Effect::Kept,
             Self::Asked => Effect::Asked,
+            Self::LeftBehind => Effect::LeftBehind,
             Self::Stopping { at } => Effect::Stopping { at },
             change => {
                 let (at, what) = change.changed()?;

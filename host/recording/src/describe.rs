@@ -77,6 +77,9 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
             names.strategy(order.strategy),
             order.number
         ),
+        Effect::LeftBehind => {
+            "a strategy did not return and is left behind: what was decided and had not left is dropped".to_owned()
+        }
         Effect::Stopping { .. } => "the strategies are being stopped".to_owned(),
         Effect::Asked | Effect::Saved { .. } => return None,
     })

@@ -10,6 +10,7 @@ use crate::runs::RecordedRun;
 use crate::usable::machine;
 use anyhow::Result;
 use std::collections::VecDeque;
+use std::time::Duration;
 use tickdeck_engine::{Effect, RecordError, Recorder};
 use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
 use tickdeck_model::{Event, Timestamp};
@@ -17,6 +18,11 @@ use zerocopy::IntoBytes;
 
 /// The most bytes that wait to be written: some ten seconds of a busy market.
 const MOST_WAITING: usize = 256 << 20;
+
+/// How long a record waits for space on the disk before it is put aside: nothing holds up an operator's command for longer.
+const PATIENCE: Duration = Duration::from_millis(5);
+/// Between two looks at operators' commands while an order waits for the disk.
+const SYNC_STEP: Duration = Duration::from_millis(1);
 
 /// Writes both reels.
 pub struct JournalRecorder {
@@ -124,9 +130,21 @@ impl JournalRecorder {
     }
 
     /// Waits for a slow disk instead of denying orders: for runs that go as fast as possible.
-    pub const fn waiting(mut self, waits: bool) -> Self {
+    pub fn waiting(mut self, waits: bool) -> Self {
         self.waits = waits;
+        self.set_patience(match waits {
+            true => Duration::MAX,
+            false => PATIENCE,
+        });
         self
+    }
+
+    /// Waits no longer than this for the disk where a record is to be written; what it does not take is written later.
+    fn set_patience(&mut self, patience: Duration) {
+        if let Some(OpenReels { events, actions }) = &mut self.reels {
+            events.wait_for_space_within(patience);
+            actions.wait_for_space_within(patience);
+        }
     }
 
     /// Writes records, or queues them behind those that wait already.
@@ -169,7 +187,7 @@ impl JournalRecorder {
         self.problem = None;
     }
 
-    fn durable(&mut self, orders: bool) -> Result<(), JournalError> {
+    fn durable(&mut self, orders: bool, meanwhile: &mut dyn FnMut()) -> Result<(), JournalError> {
         let Some(OpenReels { events, actions }) = &mut self.reels else {
             return Ok(());
         };
@@ -180,8 +198,11 @@ impl JournalRecorder {
             }
         }
         if orders && self.sync == Sync::Order {
-            events.sync()?;
-            actions.sync()?;
+            for reel in [events, actions] {
+                while !reel.sync_within(SYNC_STEP)? {
+                    meanwhile();
+                }
+            }
         }
         Ok(())
     }
@@ -223,6 +244,14 @@ impl Recorder for JournalRecorder {
     }
 
     fn commit(&mut self, orders: bool) -> Result<(), RecordError> {
+        self.commit_while(orders, &mut || {})
+    }
+
+    fn commit_while(
+        &mut self,
+        orders: bool,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), RecordError> {
         if !self.waiting.is_empty() {
             self.catch_up();
         }
@@ -231,7 +260,7 @@ impl Recorder for JournalRecorder {
         }
         let problem = match &self.problem {
             Some(problem) => problem.clone(),
-            None => match self.durable(orders) {
+            None => match self.durable(orders, meanwhile) {
                 Ok(()) => return Ok(()),
                 Err(problem) => problem,
             },
@@ -243,6 +272,7 @@ impl Recorder for JournalRecorder {
     }
 
     fn end(&mut self) -> Result<(), RecordError> {
+        self.set_patience(Duration::MAX);
         self.catch_up();
         if self.waiting.is_empty() {
             // The end is recorded only once all events are on the disk.

@@ -37,6 +37,7 @@ impl FeedEntry {
                 Notice::Ended { .. }
                 | Notice::Broken { .. }
                 | Notice::NotKept { .. }
+                | Notice::LeftBehind { .. }
                 | Notice::Anomaly { .. },
             ) => Weight::Error,
             Self::Notice(Notice::Notified {
@@ -138,6 +139,10 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
                 "{problem}; new orders are denied until the run is recorded again, cancels pass"
             )
         }
+        Notice::LeftBehind { position } => format!(
+            "a strategy did not return from its call, and the run ended without it: what was decided and had not left by \
+             event {position} was dropped; `tickdeck strategies` of the next run shows who is slow"
+        ),
         Notice::Kept => "the run is recorded again: new orders pass".to_owned(),
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
     }

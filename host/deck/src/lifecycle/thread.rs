@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tickdeck_engine::EngineHandle;
 use tickdeck_recording::RetentionBudget;
 use tickdeck_strategy::Runtime;
@@ -23,9 +23,15 @@ use tickdeck_strategy::watch::{Hints, WatchConfig, Watcher};
 /// The longest that an operator's command may take: compiling a large strategy is slow.
 const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
-/// Manages the strategies of a running deck on a thread of its own, which ends when this is dropped.
+/// Between two looks whether there is an answer, or the host is to end.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the end of the host waits for this thread. It may be compiling; nothing depends on what it does then.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Manages the strategies of a running deck on a thread of its own, which ends soon after this is dropped.
 pub struct StrategyManager {
     messages: Sender<Message>,
+    engine: EngineHandle,
     stop: Arc<AtomicBool>,
     runtime: Runtime,
     thread: Option<JoinHandle<()>>,
@@ -55,7 +61,7 @@ impl StrategyManager {
         let queue = CompileQueue::start(runtime.clone(), cores)
             .context("cannot start a thread for compiling")?;
         let pending = PendingModules::new(queue, messages.clone());
-        let manager = Manager::new(setup, engine, reported, watcher, pending);
+        let manager = Manager::new(setup, engine.clone(), reported, watcher, pending);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = spawn_for_strategies("manager", move || {
@@ -65,6 +71,7 @@ impl StrategyManager {
         .context("cannot start the strategy manager's thread")?;
         Ok(Self {
             messages,
+            engine,
             stop,
             runtime,
             thread: Some(thread),
@@ -81,7 +88,10 @@ impl StrategyManager {
 
     /// Returns a handle for operators' commands.
     pub fn handle(&self) -> ManagerHandle {
-        ManagerHandle(self.messages.clone())
+        ManagerHandle {
+            messages: self.messages.clone(),
+            engine: self.engine.clone(),
+        }
     }
 }
 
@@ -91,7 +101,15 @@ impl Drop for StrategyManager {
         self.runtime.cancel_compilations();
         // Only to wake the thread. An error means that it has ended already.
         let _ = self.messages.send(Message::Stop);
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let start = Instant::now();
+        while !thread.is_finished() && start.elapsed() < ENDS_WITHIN {
+            std::thread::sleep(LOOK);
+        }
+        // One that is stuck in a module is left to the end of the process.
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -99,7 +117,10 @@ impl Drop for StrategyManager {
 
 /// Sends commands to the manager.
 #[derive(Clone)]
-pub struct ManagerHandle(Sender<Message>);
+pub struct ManagerHandle {
+    messages: Sender<Message>,
+    engine: EngineHandle,
+}
 
 impl ManagerHandle {
     /// Sends a command about a strategy, and waits for the outcome: a sentence, either way.
@@ -109,17 +130,21 @@ impl ManagerHandle {
     pub fn ask(&self, name: &str, command: StrategyCommand) -> Result<String, String> {
         let (reply, answer) = channel();
         let ending = || "the host is shutting down".to_owned();
-        self.0
+        self.messages
             .send(Message::Command(name.to_owned(), command, reply))
             .map_err(|_| ending())?;
-        match answer.recv_timeout(ANSWER_WITHIN) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Disconnected) => Err(ending()),
-            Err(RecvTimeoutError::Timeout) => Err(format!(
-                "no answer within {} s; the command may still be carried out",
-                ANSWER_WITHIN.as_secs()
-            )),
+        let start = Instant::now();
+        while start.elapsed() < ANSWER_WITHIN {
+            match answer.recv_timeout(LOOK) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Timeout) if !self.engine.stopping() => {}
+                Err(_) => return Err(ending()),
+            }
         }
+        Err(format!(
+            "no answer within {} s; the command may still be carried out",
+            ANSWER_WITHIN.as_secs()
+        ))
     }
 }
 

@@ -31,10 +31,12 @@ impl Clock for CommandClock {
         };
         let ahead = self.lookahead_ns;
         let is_due = |(at, command): &(Timestamp, TimedCommand)| {
-            // A new version is announced one window before it takes over.
+            // An operator's command is carried out before the window, a change at its end, and a new version is announced one
+            // window before it takes over.
             let windows = match command {
                 TimedCommand::Change(StrategyChange::Swap(..)) => 2,
-                TimedCommand::Operator(_) | TimedCommand::Change(_) => 1,
+                TimedCommand::Change(_) => 1,
+                TimedCommand::Operator(_) => return due >= *at,
                 TimedCommand::Stop => 0,
             };
             due > at.saturating_sub(ahead.saturating_mul(windows))

@@ -83,7 +83,7 @@ pub(crate) fn resume(mut parts: DeckParts, interrupted: InterruptedRun) -> Resul
         killed: manifest.killed,
         ..parts.engine_config(&registry)?
     };
-    let mut facts = DeckFacts::new(open.title, open.seed, &config);
+    let mut facts = DeckFacts::new(open.title, open.seed, &config, parts.pace);
     facts.title += &format!(", resuming run {}", run.number);
     let (loader, registry) = (Arc::new(loader), Arc::new(registry));
     let modules = loader.modules.clone();

@@ -184,7 +184,9 @@ fn commands(
     while let Some(effect) = effects.next() {
         match effect {
             Effect::Stopping { at } => commands.push((at, TimedCommand::Stop)),
-            Effect::Operated { at, order } => commands.push((at, TimedCommand::Operator(order))),
+            Effect::Operated { at, order, .. } => {
+                commands.push((at, TimedCommand::Operator(order)))
+            }
             Effect::Changed { at, what } => {
                 let refused = effects
                     .next_if(|next| matches!(next, Effect::Refused { .. }))

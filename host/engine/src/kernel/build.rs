@@ -10,6 +10,7 @@ use crate::kernel::inbox::{OperatorInbox, PendingChanges};
 use crate::kernel::publisher::EventPublisher;
 use crate::kernel::recording::Recording;
 use crate::kernel::resume_point::ResumePoint;
+use crate::kernel::safety_path::RouterPlace;
 use crate::kernel::status_timer::StatusTimer;
 use crate::kernel::strategies::{StrategyEntries, StrategyEntry};
 use crate::kernel::venues::Venues;
@@ -62,6 +63,7 @@ impl Engine {
         let setup = || worker_setup(&config, &registry, lookahead_ns, &now_ns);
         let pool = start_workers(
             &config,
+            clock.paces(),
             &ring,
             shares(strategies, &entries, workers),
             |events, outlet, share| Worker::new(events, outlet, portfolio(), share, setup()),
@@ -80,6 +82,9 @@ impl Engine {
             inbox: OperatorInbox::default(),
             pending_changes: PendingChanges::default(),
             resume_point: ResumePoint::default(),
+            place: RouterPlace::default(),
+            is_stopping: false,
+            is_left_behind: false,
             status_timer: StatusTimer::default(),
             max_market_events: config.max_market_events.unwrap_or(u64::MAX),
             is_replaying: false,
@@ -149,15 +154,17 @@ fn shares(
     shares
 }
 
-/// Starts the workers: a single share of the strategies on this thread, several on a thread each.
+/// Starts the workers: a single share of the strategies on this thread if the run goes as fast as it can, otherwise each on
+/// a thread of its own.
 fn start_workers(
     config: &EngineConfig,
+    is_paced: bool,
     ring: &Ring<Event>,
     mut shares: Vec<Vec<CountedStart>>,
     worker: impl Fn(Consumer<Event>, Outlet, Vec<CountedStart>) -> Worker,
 ) -> Result<WorkerPool, EngineError> {
-    // A kernel that runs freely is never held up by a strategy, so it shares its thread with none.
-    if shares.len() == 1 && config.stepping == Stepping::Lockstep {
+    // A kernel that operators watch is never held up by a strategy, so it shares its thread with none.
+    if shares.len() == 1 && config.stepping == Stepping::Lockstep && !is_paced {
         let share = shares.pop().unwrap_or_default();
         let outlet = Outlet::Local(Vec::new());
         let worker = worker(ring.attach(SlowPolicy::Wait), outlet, share);

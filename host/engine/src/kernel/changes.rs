@@ -9,6 +9,7 @@ use crate::kernel::strategies::StrategyEntry;
 use crate::port::StrategyStart;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
+use crate::worker::meanwhile::Meanwhile;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -18,32 +19,17 @@ type Answer = Result<ChangeAnswer, EngineError>;
 impl Engine {
     /// Does what is left to do at the end of a window, whose last moment is `at`.
     pub(super) fn complete_window(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        self.stand_at(at);
         self.settle(at);
         self.complete_changes(at)?;
-        let requests = self.take_requests(at);
+        self.safety_path().serve();
+        let requests = self.inbox.take_requests();
         self.begin_changes(requests, at)
-    }
-
-    /// Carries out the operators' commands, and returns the changes that they asked for.
-    pub(super) fn take_requests(&mut self, at: Timestamp) -> Vec<Request> {
-        let Some(received) = self.inbox.take() else {
-            return Vec::new();
-        };
-        for order in received.commands {
-            let position = self.events.next_sequence();
-            self.recording
-                .effect(position, &Effect::Operated { at, order });
-            self.router.operate(at, order);
-        }
-        received.requests
     }
 
     /// Rolls back versions that failed their probation, and lets announced ones take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
         for strategy in self.pending_changes.take_failed_probations() {
-            let position = self.events.next_sequence();
-            self.recording
-                .effect(position, &Effect::GaveUp { at, strategy });
             self.give_up(strategy, at)?;
         }
         for request in self.pending_changes.take_announced_swaps() {
@@ -143,38 +129,55 @@ impl Engine {
     }
 
     fn change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
-        let (recorded, position) = (RecordedChange::of(&change), self.events.next_sequence());
-        if let Some(what) = recorded.clone() {
-            self.recording
-                .effect(position, &Effect::Changed { at, what });
-        }
+        let is_recorded = !matches!(change, StrategyChange::DryRun(_));
         let answer = self.carry_out_change(change, at)?;
-        if let (Some(_), Err(why)) = (recorded, &answer) {
-            let why = why.clone();
+        if let (true, Err(why)) = (is_recorded, &answer) {
+            let (position, why) = (self.events.next_sequence(), why.clone());
             self.recording.effect(position, &Effect::Refused { why });
         }
         Ok(answer)
     }
 
-    pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
-        match change {
-            StrategyChange::Start(start) => self.start_strategy(*start, at),
-            StrategyChange::Swap(id, version) => self.perform(id, Task::Swap(id, version), at),
-            StrategyChange::Promote(id) => self.perform(id, Task::Promote(id), at),
-            StrategyChange::RollBack(id) => self.perform(id, Task::RollBack(id), at),
-            StrategyChange::Remove(id) => self.perform(id, Task::Remove(id), at),
-            StrategyChange::DryRun(id) => self.perform(id, Task::DryRun(id), at),
+    /// Records a change, where it comes in the router's own order.
+    fn record_change(&mut self, at: Timestamp, what: Option<RecordedChange>) {
+        let position = self.events.next_sequence();
+        if let Some(what) = what {
+            self.recording
+                .effect(position, &Effect::Changed { at, what });
         }
     }
 
-    /// Lets a strategy's worker make a change, and makes it here.
-    fn perform(&mut self, id: StrategyId, task: Task, at: Timestamp) -> Answer {
+    pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
+        let what = RecordedChange::of(&change);
+        let (id, task) = match change {
+            StrategyChange::Start(start) => {
+                self.record_change(at, what);
+                return self.start_strategy(*start, at);
+            }
+            StrategyChange::Swap(id, version) => (id, Task::Swap(id, version)),
+            StrategyChange::Promote(id) => (id, Task::Promote(id)),
+            StrategyChange::RollBack(id) => (id, Task::RollBack(id)),
+            StrategyChange::Remove(id) => (id, Task::Remove(id)),
+            StrategyChange::DryRun(id) => (id, Task::DryRun(id)),
+        };
+        self.perform((id, task), what, at)
+    }
+
+    /// Lets a strategy's worker make a change, and makes it here. It is recorded in between: the router knows nothing of it
+    /// while the worker is waited for, and a command that comes meanwhile comes before it.
+    fn perform(
+        &mut self,
+        (id, task): (StrategyId, Task),
+        what: Option<RecordedChange>,
+        at: Timestamp,
+    ) -> Answer {
         let Some(place) = self.strategies.place_of(id) else {
+            self.record_change(at, what);
             return Ok(Err(format!("no strategy {id} runs")));
         };
         let worker = self.strategies.at(place).worker();
-        let pending = self.decisions.pending();
-        let done = self.pool.perform(worker, task, pending)?;
+        let done = self.perform_task(worker, task)?;
+        self.record_change(at, what);
         // What a version decided while it caught up, too late to be sent.
         self.settle(at);
         Ok(done.and_then(|done| self.apply_done(place, done, at)))
@@ -271,8 +274,7 @@ impl Engine {
             generation,
         };
         let task = Task::Start(Box::new(start), entry.counters());
-        let pending = self.decisions.pending();
-        if let Err(why) = self.pool.perform(worker, task, pending)? {
+        if let Err(why) = self.perform_task(worker, task)? {
             return Ok(Err(why));
         }
         self.report_change(place, at, change);
@@ -287,8 +289,10 @@ impl Engine {
         let entry = self.strategies.at(place);
         let (from, problem) = (entry.label().to_owned(), entry.fault());
         let worker = entry.worker();
-        let pending = self.decisions.pending();
-        let done = self.pool.perform(worker, Task::RollBack(id), pending)?;
+        let done = self.perform_task(worker, Task::RollBack(id))?;
+        let (position, strategy) = (self.events.next_sequence(), id);
+        let effect = Effect::GaveUp { at, strategy };
+        self.recording.effect(position, &effect);
         self.settle(at);
         if let Ok(Done::Swapped(handover)) = done {
             self.change_version(place, &handover, at);

@@ -56,6 +56,11 @@ impl EventTime {
         self.clock.wait_until(due);
     }
 
+    /// Waits for event time `due`, but not for long; returns whether it may be played.
+    pub(super) fn wait_a_while(&mut self, due: Timestamp) -> bool {
+        self.clock.wait_a_while(due)
+    }
+
     /// Whether [`EventTime::wait_until`] ever waits.
     pub(crate) fn paces(&self) -> bool {
         self.clock.paces()

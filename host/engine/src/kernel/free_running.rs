@@ -1,16 +1,17 @@
 //! The free-running kernel, for real venues.
 //!
 //! Event time is wall time. What has arrived is published at once, and what a strategy decided is carried out as soon as
-//! it is there; no worker ever waits for another, nor the kernel for any of them. Only a change (another version, say)
-//! lets the workers catch up first, so that it counts from one sequence for all.
+//! it is there; no worker ever waits for another. The kernel waits for a worker that is a whole ring behind, and at a change
+//! (another version, say) for all to catch up, so that it counts from one sequence for all. Operators are served meanwhile.
 //!
 //! Every strategy still gets the same events in the same order, and reads the store as of the event that they handle. What depends
 //! on time is which events the router has taken in when it checks an order: never fewer than the order's cause, perhaps
 //! more.
 
 use crate::error::EngineError;
-use crate::kernel::Engine;
+use crate::kernel::{Engine, Waiting};
 use crate::report::{Ending, Observer};
+use crate::worker::meanwhile::Meanwhile;
 use std::time::Duration;
 use tickdeck_model::Timestamp;
 
@@ -56,11 +57,13 @@ impl Engine {
 
     /// Lets the workers come to the end of what was published, and carries out what they decided on the way.
     fn complete_decisions(&mut self, observer: &mut dyn Observer) -> Result<(), EngineError> {
+        let now = self.moment();
+        let at = self.stand_at(now);
+        self.safety_path().serve();
         self.catch_up()?;
-        let at = self.moment();
         self.carry_out_now(at);
         self.settle(at);
-        self.send(at, observer);
+        self.send(observer);
         Ok(())
     }
 
@@ -69,41 +72,47 @@ impl Engine {
         self.time.reached().max(self.events.now())
     }
 
-    /// Sends what was decided, now.
-    pub(super) fn send(&mut self, at: Timestamp, observer: &mut dyn Observer) {
-        self.router.outbox.restamp_commands(0, at);
+    /// Sends what was decided.
+    pub(super) fn send(&mut self, observer: &mut dyn Observer) {
         self.dispatch(observer);
         // Nothing waits for the hash here.
         self.decisions.hash_carried_out();
     }
 
-    /// Publishes what has arrived, carries out what was decided, and hears operators; returns whether there was anything of
-    /// the first two.
+    /// Hears operators, publishes what has arrived, and carries out what was decided; returns whether there was anything of
+    /// the last two.
     pub(super) fn step(&mut self, observer: &mut dyn Observer) -> Result<bool, EngineError> {
         let reached = self.time.reached();
-        let at = reached.max(self.events.now());
-        // What was decided has come the longest way already: it leaves first.
+        let at = self.stand_at(reached);
+        // What was decided and has not left is denied by what an operator says now.
+        self.safety_path().serve();
+        // What was decided has come the longest way already: it leaves before more is taken in.
         self.pool.gather(self.decisions.pending());
         let mut decided = self.carry_out_now(at);
         if decided {
-            self.send(at, observer);
+            self.send(observer);
         }
         let arrived = self.take_in(reached)?;
-        let at = reached.max(self.events.now());
+        let at = self.stand_at(reached);
         decided |= self.carry_out_now(at);
-        // An operator's commands wait for nobody; a change counts from one sequence for all.
-        let requests = self.take_requests(at);
+        let requests = self.inbox.take_requests();
         if !requests.is_empty() || !self.pending_changes.is_empty() {
             self.catch_up()?;
             decided |= self.carry_out_now(at);
             self.settle(at);
             self.complete_changes(at)?;
             self.begin_changes(requests, at)?;
-            self.pool.offer(self.decisions.pending())?;
+            let Waiting {
+                pool,
+                pending,
+                mut safety,
+                ..
+            } = self.waiting();
+            pool.offer(pending, &mut safety)?;
             decided |= self.carry_out_now(at);
         }
         self.settle(at);
-        self.send(at, observer);
+        self.send(observer);
         Ok(arrived | decided)
     }
 
@@ -127,7 +136,9 @@ impl Engine {
     fn carry_out_now(&mut self, at: Timestamp) -> bool {
         self.router.gate.set_leaves_at(at);
         self.record_decisions();
+        let before = self.router.outbox.commands().len();
         let decided = self.decisions.carry_out_now(&mut self.router);
+        self.router.outbox.restamp_commands(before, at);
         self.resume_if_recorded();
         if decided {
             self.note_first_action();

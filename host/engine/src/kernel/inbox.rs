@@ -1,7 +1,7 @@
 //! Requests of operators, and the changes of strategies that are under way.
 
 use crate::change_origin::ChangeOrigin;
-use crate::handle::{ChangeAnswer, EngineHandle, Received, Request};
+use crate::handle::{ChangeAnswer, EngineHandle, Haste, ReceivedCommand, Request};
 use std::sync::mpsc::Sender;
 use tickdeck_model::StrategyId;
 
@@ -22,12 +22,27 @@ impl OperatorInbox {
 
     /// Whether anything was asked for since the last look, a stop included.
     pub(super) fn has_news(&self) -> bool {
-        self.0.is_waiting() || self.0.stopping()
+        self.0.is_waiting() || self.0.is_commanded() || self.0.stopping()
     }
 
-    /// Takes what was asked for since the last look; costs one load when there is nothing.
-    pub(super) fn take(&self) -> Option<Received> {
-        self.0.take()
+    /// Whether a command waits.
+    pub(super) fn is_commanded(&self) -> bool {
+        self.0.is_commanded()
+    }
+
+    /// Whether the end of the run waits for less than this.
+    pub(super) fn is_in_haste(&self, haste: Haste) -> bool {
+        self.0.is_in_haste(haste)
+    }
+
+    /// Takes the commands since the last look; costs one load when there are none.
+    pub(super) fn take_commands(&self) -> Vec<ReceivedCommand> {
+        self.0.take_commands()
+    }
+
+    /// Takes the changes since the last look; costs one load when there are none.
+    pub(super) fn take_requests(&self) -> Vec<Request> {
+        self.0.take_requests()
     }
 
     /// Accepts no more changes; those who wait for an answer learn it by their receiver.
@@ -38,7 +53,7 @@ impl OperatorInbox {
 
 impl Drop for OperatorInbox {
     fn drop(&mut self) {
-        self.close();
+        self.0.end();
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! With real venues the kernel runs freely instead; see `free_running`. Each part of its state is a file of its own:
 //! `event_time`, `publisher`, `venues`, `strategies`, `decisions`, `recording`, `inbox`, `resume_point`, `status_timer`.
+//! Wherever it waits it serves operators: `safety_path`.
 
 mod build;
 mod changes;
@@ -14,10 +15,12 @@ mod decisions;
 mod event_time;
 mod free_running;
 mod inbox;
+mod left_behind;
 mod publisher;
 mod record;
 mod recording;
 mod resume_point;
+mod safety_path;
 mod status;
 mod status_timer;
 mod strategies;
@@ -26,24 +29,36 @@ mod wind_down;
 
 use crate::error::EngineError;
 use crate::handle::EngineHandle;
+use crate::intent::Intent;
 use crate::kernel::decisions::Decisions;
 use crate::kernel::event_time::EventTime;
 use crate::kernel::inbox::{OperatorInbox, PendingChanges};
 use crate::kernel::publisher::EventPublisher;
 use crate::kernel::recording::Recording;
 pub(crate) use crate::kernel::resume_point::ResumePoint;
+use crate::kernel::safety_path::{RouterPlace, SafetyPath};
 use crate::kernel::status_timer::StatusTimer;
 use crate::kernel::strategies::StrategyEntries;
 use crate::kernel::venues::Venues;
 use crate::middleware::OrderMiddleware;
 use crate::report::{Ending, Notice, Observer, Report};
 use crate::router::Router;
-use crate::worker::pool::WorkerPool;
+use crate::worker::meanwhile::Meanwhile;
+use crate::worker::pool::{WorkerError, WorkerPool};
+use crate::worker::{Done, Task};
 use std::sync::Arc;
 use tickdeck_model::{Registry, Timestamp};
 
 /// How often the clock is read for a status, in windows.
 const WINDOWS_PER_LOOK: u64 = 64;
+
+/// The workers, what goes to them and comes from them, and the operators who are served while they are waited for.
+struct Waiting<'a> {
+    events: &'a mut EventPublisher,
+    pool: &'a mut WorkerPool,
+    pending: &'a mut Vec<Intent>,
+    safety: SafetyPath<'a>,
+}
 
 /// The engine: venues and strategies, put together and ready to run.
 pub struct Engine {
@@ -59,6 +74,12 @@ pub struct Engine {
     pub(crate) inbox: OperatorInbox,
     pub(crate) pending_changes: PendingChanges,
     pub(crate) resume_point: ResumePoint,
+    /// Where the router stands.
+    place: RouterPlace,
+    /// The end of the run is recorded.
+    is_stopping: bool,
+    /// The workers had decided what was never carried out, so their replicas of the store are others.
+    pub(crate) is_left_behind: bool,
     status_timer: StatusTimer,
     max_market_events: u64,
     /// A tape says what counts and when, so the kernel settles nothing by itself.
@@ -84,16 +105,22 @@ impl Engine {
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Report, EngineError> {
         let started = self.time.now_ns();
         self.status_timer.start(started);
-        let ending = match self.time.is_lockstep() {
-            true => self.run_windows(observer)?,
-            false => self.run_freely(observer)?,
+        let ended = match self.time.is_lockstep() {
+            true => self.run_windows(observer),
+            false => self.run_freely(observer),
         };
         if let Some(problem) = self.recording.take_overflow() {
             return Err(EngineError::NotKept { problem });
         }
         let duration = self.duration_since(started);
-        self.wind_down(observer)?;
-        self.finish(ending, duration, observer)
+        let ended = ended.and_then(|ending| self.wind_down(observer).map(|()| ending));
+        match ended {
+            Ok(ending) => self.finish(ending, duration, observer),
+            Err(EngineError::WorkerPool(WorkerError::LeftBehind)) => {
+                self.end_without_workers(duration, observer)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Plays window by window until there is a reason to end.
@@ -112,7 +139,9 @@ impl Engine {
                 self.dispatch(observer);
                 continue;
             }
-            self.time.wait_until(start);
+            if !self.wait_until(start) {
+                continue;
+            }
             if self.inbox.is_stop_requested() {
                 return Ok(Ending::Asked);
             }
@@ -122,6 +151,65 @@ impl Engine {
                 self.report_status(observer);
             }
         }
+    }
+
+    /// Waits until event time `due`. False: a command was carried out meanwhile, and something may be due before.
+    fn wait_until(&mut self, due: Timestamp) -> bool {
+        while !self.time.wait_a_while(due) {
+            if self.safety_path().is_wanted() {
+                let reached = self.time.reached().min(due);
+                self.stand_at(reached);
+                self.safety_path().serve();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The router has taken in everything so far; what is done next counts as of `at`, if that is not past. Returns as of
+    /// when it does.
+    pub(crate) fn stand_at(&mut self, at: Timestamp) -> Timestamp {
+        let at = at.max(self.place.at).max(self.events.now());
+        let position = self.events.next_sequence();
+        self.place = RouterPlace { position, at };
+        at
+    }
+
+    /// The way of an operator's command to the venues.
+    fn safety_path(&mut self) -> SafetyPath<'_> {
+        self.waiting().safety
+    }
+
+    /// The workers, and what is served while they are waited for.
+    fn waiting(&mut self) -> Waiting<'_> {
+        Waiting {
+            events: &mut self.events,
+            pool: &mut self.pool,
+            pending: self.decisions.pending(),
+            safety: SafetyPath {
+                inbox: &self.inbox,
+                router: &mut self.router,
+                venues: &mut self.venues,
+                recording: &mut self.recording,
+                place: self.place,
+                is_replaying: self.is_replaying,
+            },
+        }
+    }
+
+    /// Lets a worker perform a task, at a point where all workers have caught up. The inner error says why it did not.
+    pub(crate) fn perform_task(
+        &mut self,
+        worker: usize,
+        task: Task,
+    ) -> Result<Result<Done, String>, EngineError> {
+        let Waiting {
+            pool,
+            pending,
+            mut safety,
+            ..
+        } = self.waiting();
+        Ok(pool.perform(worker, task, pending, &mut safety)?)
     }
 
     /// Reports the status, if one is due.
@@ -185,6 +273,8 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), EngineError> {
         let end = self.time.window_end(start);
+        self.stand_at(start);
+        self.safety_path().serve();
         self.resume_point.continue_window();
         self.gather(end);
         self.publish()?;
@@ -213,16 +303,25 @@ impl Engine {
 
     /// Puts the window on the ring.
     pub(crate) fn publish(&mut self) -> Result<(), EngineError> {
-        let pending = self.decisions.pending();
-        self.events
-            .publish(&mut self.pool, &mut self.recording, pending)
+        let Waiting {
+            events,
+            pool,
+            pending,
+            mut safety,
+        } = self.waiting();
+        events.publish(pool, pending, &mut safety)
     }
 
     /// Waits until every worker has handled everything published, and gathers what was decided.
     pub(crate) fn catch_up(&mut self) -> Result<(), EngineError> {
-        let pending = self.decisions.pending();
-        self.pool.catch_up(self.events.next_sequence(), pending)?;
-        Ok(())
+        let until = self.events.next_sequence();
+        let Waiting {
+            pool,
+            pending,
+            mut safety,
+            ..
+        } = self.waiting();
+        Ok(pool.catch_up(until, pending, &mut safety)?)
     }
 
     /// Merges what was decided with what caused it, and carries it out.

@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::intent::Intent;
 use crate::kernel::recording::Recording;
+use crate::kernel::safety_path::SafetyPath;
 use crate::worker::pool::WorkerPool;
 use tickdeck_model::{Event, Timestamp};
 use tickdeck_ring::Producer;
@@ -95,11 +96,34 @@ impl EventPublisher {
     pub(crate) fn publish(
         &mut self,
         pool: &mut WorkerPool,
-        recording: &mut Recording,
         pending: &mut Vec<Intent>,
+        safety: &mut SafetyPath<'_>,
     ) -> Result<(), EngineError> {
-        let (Some(first), Some(last)) = (self.window.first(), self.window.last()) else {
+        if self.window.is_empty() {
             return Ok(());
+        }
+        self.stamp();
+        let published = pool.publish(&mut self.producer, &self.window, pending, safety);
+        // The workers have begun; nothing that they decide is carried out before this is recorded.
+        self.record(safety.recording);
+        Ok(published?)
+    }
+
+    /// Takes the window in without the workers, which get no more events.
+    ///
+    /// # Panics
+    /// Host time falls: a gateway broke its contract.
+    pub(super) fn take_in_without_workers(&mut self, recording: &mut Recording) {
+        if !self.window.is_empty() {
+            self.stamp();
+            self.record(recording);
+        }
+    }
+
+    /// Gives the events of the window their sequences.
+    fn stamp(&mut self) {
+        let (Some(first), Some(last)) = (self.window.first(), self.window.last()) else {
+            return;
         };
         assert!(
             first.ts_host >= self.now,
@@ -110,10 +134,10 @@ impl EventPublisher {
             event.sequence = self.next_sequence;
             self.next_sequence += 1;
         }
-        pool.publish(&mut self.producer, &self.window, pending)?;
-        // The workers have begun; nothing that they decide is carried out before this is recorded.
+    }
+
+    fn record(&mut self, recording: &mut Recording) {
         recording.events(&self.window);
         self.hash.update(self.window.as_bytes());
-        Ok(())
     }
 }

@@ -22,16 +22,16 @@ impl Engine {
     pub(crate) fn record_decisions(&mut self) {
         let (position, next_sequence) = (self.position(), self.events.next_sequence());
         let is_lockstep = self.time.is_lockstep();
-        self.recording.decisions(
+        let actions = self.recording.decisions(
             self.decisions.pending(),
             |intent| match is_lockstep {
                 // In lockstep an action is carried out as of its cause.
                 true => intent.cause + 1,
                 false => next_sequence,
             },
-            position,
-            &mut self.router,
+            &self.router,
         );
+        self.safety_path().commit(actions, position);
     }
 
     /// Lets orders pass again once everything is recorded.
@@ -47,7 +47,7 @@ impl Engine {
             return Ok(());
         }
         let position = self.position();
-        self.recording.commit(position, &mut self.router);
+        self.safety_path().commit(0, position);
         self.resume_if_recorded();
         self.record_states()
     }
@@ -70,8 +70,7 @@ impl Engine {
     pub(crate) fn states(&mut self) -> Result<Vec<(StrategyId, State)>, EngineError> {
         let mut states = Vec::new();
         for worker in 0..self.pool.len() {
-            let pending = self.decisions.pending();
-            let done = self.pool.perform(worker, Task::States, pending)?;
+            let done = self.perform_task(worker, Task::States)?;
             if let Ok(Done::States(some)) = done {
                 states.extend(some);
             }

@@ -1,6 +1,9 @@
 //! Recording the run: everything that the kernel does is handed to the recorder before it takes effect.
 
-use crate::effect::{AppliedAction, Effect, RecordError, Recorder, StrategyOutcome, sent};
+use crate::command::OperatorCommand;
+use crate::effect::{
+    AppliedAction, CommandAhead, Effect, RecordError, Recorder, StrategyOutcome, sent,
+};
 use crate::intent::{AT_END, Intent};
 use crate::report::Notice;
 use crate::router::Router;
@@ -16,6 +19,8 @@ pub(crate) struct Recording {
     has_orders: bool,
     /// Actions handed over since the last commit.
     uncommitted: u32,
+    /// The recorder waits for the disk: what happens meanwhile is handed over afterwards.
+    deferred: Option<Deferred>,
     /// Everything is recorded again, and what was denied until now was carried out.
     resumes: bool,
     /// The run has to end, and why.
@@ -24,12 +29,20 @@ pub(crate) struct Recording {
     next_states: u64,
 }
 
+/// What happens while the recorder waits for the disk.
+struct Deferred {
+    /// Actions that were handed over and are carried out after it.
+    actions: u32,
+    effects: Vec<Effect>,
+}
+
 impl Default for Recording {
     fn default() -> Self {
         Self {
             recorder: None,
             has_orders: false,
             uncommitted: 0,
+            deferred: None,
             resumes: false,
             overflow: None,
             next_states: STATES_EVERY,
@@ -39,7 +52,7 @@ impl Default for Recording {
 
 impl Recording {
     pub(crate) const fn is_on(&self) -> bool {
-        self.recorder.is_some()
+        self.recorder.is_some() || self.deferred.is_some()
     }
 
     /// Takes the recorder out, for as long as what happens is on a tape already.
@@ -76,30 +89,39 @@ impl Recording {
     }
 
     pub(crate) fn effect(&mut self, position: u64, effect: &Effect) {
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(deferred) = &mut self.deferred {
+            deferred.effects.push(effect.clone());
+        } else if let Some(recorder) = &mut self.recorder {
             recorder.effect(position, effect);
         }
     }
 
-    /// Hands over what was decided because of single events, and makes sure that it is recorded before it is acted upon.
-    /// Until it is, new orders are denied and cancels pass. `position_of` gives the position at which a decision counts.
+    /// Records that a command was carried out when the router had taken in `position` events.
+    pub(super) fn operated(&mut self, position: u64, at: Timestamp, order: OperatorCommand) {
+        let actions = self.deferred.as_ref().map(|deferred| deferred.actions);
+        let ahead = actions.map(|actions| CommandAhead { position, actions });
+        self.effect(position, &Effect::Operated { at, order, ahead });
+    }
+
+    /// Hands over what was decided because of single events; it is acted upon once it is committed. `position_of` gives the
+    /// position at which a decision counts. Returns how many actions that were.
     pub(super) fn decisions(
         &mut self,
         intents: &[Intent],
         position_of: impl Fn(&Intent) -> u64,
-        (now, next_sequence): (Timestamp, u64),
-        router: &mut Router,
-    ) {
+        router: &Router,
+    ) -> u32 {
         if !self.is_on() {
-            return;
+            return 0;
         }
+        let before = self.uncommitted;
         for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
             if let Some(mut applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
                 applied.late |= router.gate.is_halted();
                 self.applied(position_of(intent), &applied);
             }
         }
-        self.commit((now, next_sequence), router);
+        self.uncommitted - before
     }
 
     /// Hands over what counts from the end of a window.
@@ -132,28 +154,44 @@ impl Recording {
         }
     }
 
-    /// Asks the recorder whether everything is recorded, and denies new orders if not.
-    pub(super) fn commit(&mut self, (now, next_sequence): (Timestamp, u64), router: &mut Router) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
+    /// From now on the recorder is asked to commit, without this; `actions` were handed over and are carried out after it.
+    /// Returns the recorder, whether orders wait for it, and how many actions were handed over since the last time.
+    pub(super) fn begin_commit(&mut self, actions: u32) -> Option<(Box<dyn Recorder>, bool, u32)> {
+        let recorder = self.recorder.take()?;
+        let effects = Vec::new();
+        self.deferred = Some(Deferred { actions, effects });
         let has_orders = std::mem::take(&mut self.has_orders);
-        let denied = std::mem::take(&mut self.uncommitted);
-        let Err(RecordError { problem, overflows }) = recorder.commit(has_orders) else {
-            self.resumes = router.gate.is_halted();
-            return;
-        };
-        if overflows {
-            self.overflow.get_or_insert(problem.clone());
-        }
-        if !router.gate.halt() {
-            let effect = Effect::Halted {
-                problem: problem.clone(),
-                denied,
-            };
+        Some((recorder, has_orders, std::mem::take(&mut self.uncommitted)))
+    }
+
+    /// The recorder has answered: hands over what happened meanwhile, and denies new orders if not everything is recorded.
+    pub(super) fn end_commit(
+        &mut self,
+        (mut recorder, committed, denied): (Box<dyn Recorder>, Result<(), RecordError>, u32),
+        (now, next_sequence): (Timestamp, u64),
+        router: &mut Router,
+    ) {
+        let deferred = self.deferred.take();
+        for effect in deferred.into_iter().flat_map(|deferred| deferred.effects) {
             recorder.effect(next_sequence, &effect);
-            router.outbox.notice(now, Notice::NotKept { problem });
         }
+        match committed {
+            Ok(()) => self.resumes = router.gate.is_halted(),
+            Err(RecordError { problem, overflows }) => {
+                if overflows {
+                    self.overflow.get_or_insert(problem.clone());
+                }
+                if !router.gate.halt() {
+                    let effect = Effect::Halted {
+                        problem: problem.clone(),
+                        denied,
+                    };
+                    recorder.effect(next_sequence, &effect);
+                    router.outbox.notice(now, Notice::NotKept { problem });
+                }
+            }
+        }
+        self.recorder = Some(recorder);
     }
 
     /// Lets orders pass again if everything is recorded; those decided until now were denied.

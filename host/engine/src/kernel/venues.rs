@@ -146,6 +146,13 @@ impl Venues {
         }
     }
 
+    /// Whether a venue's source failed, so that no command reaches it.
+    pub(super) fn is_broken(&self, id: VenueId) -> bool {
+        self.0
+            .iter()
+            .any(|venue| venue.terms.venue == id && venue.broken)
+    }
+
     /// Sends a command to a venue that still answers.
     pub(crate) fn send(&mut self, venue: VenueId, at: Timestamp, command: Command) {
         let mut venues = self.venues.iter_mut();

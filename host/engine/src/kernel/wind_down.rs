@@ -2,13 +2,20 @@
 
 use crate::effect::Effect;
 use crate::error::EngineError;
-use crate::kernel::Engine;
+use crate::handle::Haste;
+use crate::kernel::{Engine, Waiting};
 use crate::port::StopReason;
 use crate::report::{Ending, Notice, Observer, Report};
+use crate::worker::meanwhile::Meanwhile;
 use tickdeck_model::Timestamp;
 
 /// Event time that the venues get at the end to confirm cancels.
 const GRACE_NS: i64 = 5_000_000_000;
+
+/// Until when the venues are asked for what ends from `at` on.
+pub(super) const fn grace_from(at: Timestamp) -> Timestamp {
+    at.saturating_add(GRACE_NS)
+}
 
 /// How long a run took, by the clock.
 pub(crate) struct RunDuration {
@@ -30,19 +37,23 @@ impl Engine {
         self.inbox.close();
         // Nothing is swapped or rolled back any more, or another instance would trade on.
         self.pending_changes.clear();
-        let at = match self.time.is_lockstep() {
+        let now = match self.time.is_lockstep() {
             true => self.events.now(),
             false => self.moment(),
         };
+        self.stand_at(now);
+        let at = now;
         // A run that is resumed only to end may have left something.
         self.settle(at);
+        // The cancels first: no strategy and no disk can hold them up.
+        self.safety_path().serve();
         self.record_states()?;
         self.settle(at);
-        let position = self.events.next_sequence();
-        self.recording.effect(position, &Effect::Stopping { at });
-        self.stop_strategies(at)?;
-        self.send(at, observer);
-        let until = at.saturating_add(GRACE_NS);
+        let ending = self.begin_to_stop(self.events.next_sequence(), at);
+        self.send(observer);
+        self.stop_instances(&ending, at)?;
+        self.send(observer);
+        let until = grace_from(at);
         match self.time.is_lockstep() {
             true => self.wind_down_windows(until, observer),
             false => {
@@ -54,7 +65,7 @@ impl Engine {
     }
 
     /// Whether something is still to be confirmed, or to reach the strategies' books.
-    fn has_loose_ends(&self) -> bool {
+    pub(super) fn has_loose_ends(&self) -> bool {
         self.router.has_orders_to_cancel() || self.own_due().is_some()
     }
 
@@ -63,7 +74,7 @@ impl Engine {
         until: Timestamp,
         observer: &mut dyn Observer,
     ) -> Result<(), EngineError> {
-        while self.has_loose_ends() {
+        while self.has_loose_ends() && !self.inbox.is_in_haste(Haste::AtOnce) {
             let due = self.venues.next_answer_due();
             match due.into_iter().chain(self.own_due()).min() {
                 Some(start) if start <= until => self.play_window(start, observer)?,
@@ -78,7 +89,9 @@ impl Engine {
         until: Timestamp,
         observer: &mut dyn Observer,
     ) -> Result<(), EngineError> {
-        while self.has_loose_ends() && self.moment() <= until {
+        let in_time =
+            |engine: &Self| engine.moment() <= until && !engine.inbox.is_in_haste(Haste::AtOnce);
+        while self.has_loose_ends() && in_time(self) {
             if !self.step(observer)? {
                 std::thread::yield_now();
             }
@@ -86,16 +99,41 @@ impl Engine {
         Ok(())
     }
 
-    /// Stops the strategies, and leaves their orders to their policy.
-    pub(crate) fn stop_strategies(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        let pending = self.decisions.pending();
-        self.pool.stop(StopReason::Shutdown, pending)?;
-        for place in 0..self.strategies.len() {
-            if self.router.strategies.has_ended(place) {
-                continue;
-            }
-            self.router.end(place, at);
-            let entry = self.strategies.at_mut(place);
+    /// Records that the run ends where the router has taken in `position` events, and leaves the strategies' orders to their
+    /// policy. Returns the places of those that it ends.
+    pub(super) fn begin_to_stop(&mut self, position: u64, at: Timestamp) -> Vec<usize> {
+        self.is_stopping = true;
+        self.recording.effect(position, &Effect::Stopping { at });
+        self.end_strategies(at)
+    }
+
+    /// Leaves the orders of all strategies to their policy, before any of them is called for the last time. Returns the places of
+    /// those that had not ended before.
+    pub(crate) fn end_strategies(&mut self, at: Timestamp) -> Vec<usize> {
+        let places = 0..self.strategies.len();
+        let ending = places.filter(|place| !self.router.strategies.has_ended(*place));
+        let ending: Vec<usize> = ending.collect();
+        for place in &ending {
+            self.router.end(*place, at);
+        }
+        ending
+    }
+
+    /// Stops the instances of all strategies, those at the places of `ending` for the end of the run.
+    pub(crate) fn stop_instances(
+        &mut self,
+        ending: &[usize],
+        at: Timestamp,
+    ) -> Result<(), EngineError> {
+        let Waiting {
+            pool,
+            pending,
+            mut safety,
+            ..
+        } = self.waiting();
+        pool.stop(StopReason::Shutdown, pending, &mut safety)?;
+        for place in ending {
+            let entry = self.strategies.at_mut(*place);
             let (strategy, problem) = (entry.id(), entry.fault());
             if problem.is_empty() {
                 entry.stopped_cleanly();
@@ -127,7 +165,9 @@ impl Engine {
         let recorded = self.recording.end();
         // A sole producer keeps the ring open until it goes, and the workers wait for the end of the ring.
         drop(self.events);
-        for (worker, replica) in self.pool.join()?.iter().enumerate() {
+        let replicas = self.pool.join()?;
+        let compared = replicas.iter().filter(|_| !self.is_left_behind);
+        for (worker, replica) in compared.enumerate() {
             for (strategy, book) in replica.portfolio().strategies() {
                 let ours = self.router.portfolio.book(strategy);
                 if ours.map(|ours| ours.digest()) != Some(book.digest()) {
@@ -143,7 +183,7 @@ impl Engine {
         Ok(report)
     }
 
-    fn report(&self, ending: Ending, duration: RunDuration) -> Report {
+    pub(super) fn report(&self, ending: Ending, duration: RunDuration) -> Report {
         Report {
             status: self.status(),
             tape_hash: self.events.hash(),

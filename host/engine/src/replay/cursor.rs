@@ -1,7 +1,7 @@
 //! The state of a replay: effects read ahead of the kernel, and what was done now and has not been compared yet.
 
 use super::tape::{Tape, TapeError};
-use crate::effect::{AppliedAction, Effect, Recorder, StrategyOutcome};
+use crate::effect::{AppliedAction, CommandAhead, Effect, Recorder, StrategyOutcome};
 use crate::intent::{AT_END, Intent};
 use crate::port::State;
 use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
@@ -94,6 +94,21 @@ impl ReplayCursor {
                 None => (self.over, self.is_cut) = (true, tape.is_cut()),
                 // The run had not begun to deny what was handed over before.
                 Some((_, Effect::Halted { denied, .. })) => self.mark_denied(denied),
+                Some((
+                    _,
+                    Effect::Operated {
+                        at,
+                        order,
+                        ahead: Some(ahead),
+                    },
+                )) => {
+                    let ahead_of_none = Effect::Operated {
+                        at,
+                        order,
+                        ahead: None,
+                    };
+                    self.insert_ahead(ahead, ahead_of_none);
+                }
                 Some((position, effect)) => {
                     if is_barrier(&effect) {
                         self.barriers.push_back(position);
@@ -188,6 +203,18 @@ impl ReplayCursor {
         self.sort(intents);
         let decided = self.decided.entry(strategy).or_default();
         decided.at_end.extend(later);
+    }
+
+    /// Puts a command to its place before actions that were recorded before it.
+    fn insert_ahead(&mut self, ahead: CommandAhead, effect: Effect) {
+        let is_action = |(_, effect): &(u64, Effect)| matches!(effect, Effect::Applied(applied) if !applied.is_at_end());
+        let actions = self.queue.iter().rev();
+        let places = actions.enumerate().filter(|(_, entry)| is_action(entry));
+        let behind = places.take(ahead.actions as usize).last();
+        let behind = behind.map_or(0, |(behind, _)| behind + 1);
+        let at = self.queue.len() - behind;
+        self.barriers.push_back(ahead.position);
+        self.queue.insert(at, (ahead.position, effect));
     }
 
     fn mark_denied(&mut self, denied: u32) {
@@ -285,6 +312,11 @@ impl ReplayCursor {
         left
     }
 
+    /// Forgets what was decided and is not on the tape.
+    pub(super) fn drop_decided(&mut self) {
+        self.decided.clear();
+    }
+
     pub(super) fn all_left(&mut self) -> Vec<Intent> {
         let mut left = self.left_before(u64::MAX);
         for decided in self.decided.values_mut() {
@@ -322,6 +354,7 @@ const fn is_barrier(effect: &Effect) -> bool {
         | Effect::GaveUp { .. }
         | Effect::Changed { .. }
         | Effect::Asked
+        | Effect::LeftBehind
         | Effect::Saved { .. }
         | Effect::Stopping { .. } => true,
     }

@@ -125,7 +125,8 @@ impl Engine {
         });
         self.decisions.set_pending(later);
         let left_over = cursor.own.drain(..).chain(cursor.given.drain(..)).collect();
-        self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), cursor.ended);
+        let was_stopping = cursor.ended || self.router.gate.is_stopping();
+        self.resume_point = ResumePoint::new(left_over, lockstep.then_some(end), was_stopping);
         let position = self.events.next_sequence();
         // What left just before the interruption may not be on the tape.
         for sent in cursor.leaving.drain(..) {
@@ -161,7 +162,7 @@ impl Engine {
         for worker in 0..self.pool.len() {
             let task =
                 Task::ApplyRecordedFault(RecordedFault::WithoutTimeLimit(!restore_time_limit));
-            let _ = self.pool.perform(worker, task, self.decisions.pending())?;
+            let _ = self.perform_task(worker, task)?;
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ impl Engine {
                 strategy,
                 outcome,
             } => self.reapply_outcome(cursor, position, (at, strategy, outcome))?,
-            Effect::Operated { at, order } => self.router.operate(at, order),
+            Effect::Operated { at, order, .. } => self.router.operate(at, order),
             Effect::GaveUp { at, strategy } => {
                 self.pending_changes.forget_failed_probation(strategy);
                 if cursor.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
@@ -65,9 +65,14 @@ impl Engine {
             Effect::Saved { strategy, state } => {
                 self.compare_state(cursor, position, strategy, &state)?;
             }
+            Effect::LeftBehind => {
+                self.is_left_behind = true;
+                cursor.drop_decided();
+            }
             Effect::Stopping { at } => {
                 cursor.ended = true;
-                self.stop_strategies(at)?;
+                let ending = self.end_strategies(at);
+                self.stop_instances(&ending, at)?;
             }
             effect @ Effect::Sent { .. } => self.compare_command(cursor, position, &effect)?,
             Effect::Halted { .. } | Effect::Kept | Effect::Refused { .. } => {}
@@ -220,9 +225,7 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         if let Some(entry) = self.strategies.get(strategy) {
             let task = Task::ApplyRecordedFault(fault);
-            let _ = self
-                .pool
-                .perform(entry.worker(), task, self.decisions.pending())?;
+            let _ = self.perform_task(entry.worker(), task)?;
         }
         Ok(())
     }

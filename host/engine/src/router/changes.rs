@@ -1,10 +1,13 @@
 //! Changes that operators and versions make to the router's strategies.
 
-use crate::handle::{Mode, OperatorCommand};
+use crate::command::OperatorCommand;
+use crate::handle::Mode;
 use crate::port::{Command, OrderPolicy, StrategyStart, Version};
 use crate::router::Router;
 use crate::router::strategy::{RoutedStrategy, books};
-use tickdeck_model::{FeedRequest, InstrumentId, Reason, StrategyId, Timestamp};
+use tickdeck_model::{
+    ClientOrderId, FeedRequest, InstrumentId, Reason, StrategyId, Timestamp, VenueId,
+};
 
 impl Router {
     /// Takes in a strategy; one of the same number may have run before, and its mode stays.
@@ -87,7 +90,24 @@ impl Router {
                     self.cancel_where(id, at, Reason::Operator, |_| true);
                 }
             }
+            OperatorCommand::Stop => {
+                self.gate.stop();
+                let canceled = self.strategies.iter().filter(|one| !one.holds_orders());
+                let ids: Vec<StrategyId> = canceled.map(|one| one.id).collect();
+                for id in ids {
+                    self.cancel_where(id, at, Reason::StrategyEnded, |_| true);
+                }
+            }
         }
+    }
+
+    /// The working orders whose cancel was sent, each with its venue.
+    pub(crate) fn canceling(&self) -> impl Iterator<Item = (ClientOrderId, VenueId)> {
+        let canceling = self.orders.iter().filter(|(_, live)| live.cancel_sent);
+        canceling.filter_map(|(id, live)| {
+            let terms = self.instruments.get(live.instrument.index())?;
+            Some((id, terms.venue))
+        })
     }
 
     fn set_mode(&mut self, strategy: Option<StrategyId>, mode: Mode) {
@@ -104,7 +124,7 @@ impl Router {
     pub(crate) fn has_orders_to_cancel(&self) -> bool {
         self.orders.iter().any(|(id, _)| {
             let place = self.strategies.place_of(id.strategy);
-            place.is_some_and(|at| self.strategies.at(at).order_policy == OrderPolicy::Cancel)
+            place.is_some_and(|at| !self.strategies.at(at).holds_orders())
         })
     }
 }

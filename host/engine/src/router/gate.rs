@@ -8,6 +8,8 @@ use tickdeck_model::Timestamp;
 pub(crate) struct OrderGate {
     deck_mode: Mode,
     killed: bool,
+    /// The run ends: new orders and changes are denied, as if the deck were paused.
+    stopping: bool,
     /// What happens cannot be recorded: new orders and changes are denied, as if the deck were paused.
     halted: bool,
     /// The current decision came too late: new orders and changes are denied, as if the strategy were paused.
@@ -21,6 +23,7 @@ impl Default for OrderGate {
         Self {
             deck_mode: Mode::Trade,
             killed: false,
+            stopping: false,
             halted: false,
             late: false,
             leaves_at: Timestamp::MIN,
@@ -36,7 +39,7 @@ impl OrderGate {
 
     /// As [`OrderGate::mode_with`], for the current decision.
     pub(super) fn mode_now(&self, own: Mode) -> Mode {
-        match self.late || self.halted {
+        match self.late || self.halted || self.stopping {
             true => Mode::Pause,
             false => self.mode_with(own),
         }
@@ -53,6 +56,16 @@ impl OrderGate {
     /// Denies every new order from here on.
     pub(crate) fn kill(&mut self) {
         self.killed = true;
+    }
+
+    /// Whether the run ends.
+    pub(crate) const fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// The run ends: nothing new leaves.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
     }
 
     pub(crate) const fn is_halted(&self) -> bool {

@@ -47,6 +47,11 @@ impl RoutedStrategy {
         self.ended
     }
 
+    /// Whether its orders stay when it ends.
+    pub(super) fn holds_orders(&self) -> bool {
+        self.order_policy == OrderPolicy::Hold
+    }
+
     /// Its own mode, without the deck's.
     pub(crate) const fn mode(&self) -> Mode {
         self.mode

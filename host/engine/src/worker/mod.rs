@@ -13,6 +13,8 @@ mod dispatch;
 pub(crate) mod dry_run;
 mod force;
 pub(crate) mod handover;
+mod mailbox;
+pub(crate) mod meanwhile;
 mod output;
 pub(crate) mod pool;
 mod quota;

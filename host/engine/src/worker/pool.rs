@@ -3,9 +3,10 @@
 use crate::intent::Intent;
 use crate::port::StopReason;
 use crate::waker::Waker;
+use crate::worker::mailbox::Mailbox;
+use crate::worker::meanwhile::Meanwhile;
 use crate::worker::{Done, Task, Worker};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tickdeck_model::Event;
@@ -33,6 +34,9 @@ pub enum WorkerError {
         /// The panic's text.
         problem: String,
     },
+    /// The run ends, and a strategy does not return: its worker is no longer waited for.
+    #[error("a strategy does not return from its call, and is left behind")]
+    LeftBehind,
     /// The ring refused.
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -53,50 +57,6 @@ pub(crate) struct Threads {
     intents_ring: Ring<Intent>,
     intents: Consumer<Intent>,
     waker: Waker,
-}
-
-/// One task at a time for a worker's thread, and its answer.
-#[derive(Default)]
-struct Mailbox {
-    waiting: AtomicBool,
-    answered: AtomicBool,
-    content: Mutex<Content>,
-}
-
-#[derive(Default)]
-struct Content {
-    task: Option<Task>,
-    answer: Option<Result<Done, String>>,
-}
-
-impl Mailbox {
-    fn post(&self, task: Task) {
-        self.content().task = Some(task);
-        self.waiting.store(true, Ordering::Release);
-    }
-
-    fn take(&self) -> Option<Task> {
-        if !self.waiting.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        self.content().task.take()
-    }
-
-    fn reply(&self, answer: Result<Done, String>) {
-        self.content().answer = Some(answer);
-        self.answered.store(true, Ordering::Release);
-    }
-
-    fn answer(&self) -> Option<Result<Done, String>> {
-        if !self.answered.swap(false, Ordering::Acquire) {
-            return None;
-        }
-        self.content().answer.take()
-    }
-
-    fn content(&self) -> MutexGuard<'_, Content> {
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl WorkerPool {
@@ -139,12 +99,13 @@ impl WorkerPool {
         producer: &mut Producer<Event>,
         window: &[Event],
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         for chunk in window.chunks(producer.max_batch()) {
             let first = loop {
                 match producer.try_publish(chunk) {
                     Ok(first) => break first,
-                    Err(RingError::Full { .. }) => self.make_room(intents)?,
+                    Err(RingError::Full { .. }) => self.make_room(intents, meanwhile)?,
                     Err(error) => return Err(error.into()),
                 }
             };
@@ -161,6 +122,7 @@ impl WorkerPool {
         &mut self,
         sequence: u64,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         match self {
             Self::Inline(worker) => {
@@ -172,7 +134,9 @@ impl WorkerPool {
                     let (ring, waiting) = (&threads.intents_ring, threads.intents.position());
                     let handles = &threads.handles;
                     let stop = || {
-                        ring.published() > waiting || handles.iter().any(JoinHandle::is_finished)
+                        ring.published() > waiting
+                            || meanwhile.is_wanted()
+                            || handles.iter().any(JoinHandle::is_finished)
                     };
                     let passed = threads.events.wait_until_passed(sequence, stop);
                     threads.gather(intents);
@@ -180,6 +144,7 @@ impl WorkerPool {
                         break;
                     }
                     threads.check()?;
+                    serve(meanwhile)?;
                 }
                 // A worker that panicked no longer holds the barrier back.
                 threads.check()?;
@@ -240,10 +205,11 @@ impl WorkerPool {
         &mut self,
         reason: StopReason,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Stopping is never refused; what a strategy did wrong is in its counters.
-            let _ = self.perform(worker, Task::Stop(reason), intents)?;
+            let _ = self.perform(worker, Task::Stop(reason), intents, meanwhile)?;
         }
         Ok(())
     }
@@ -254,6 +220,7 @@ impl WorkerPool {
         worker: usize,
         task: Task,
         intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
     ) -> Result<Result<Done, String>, WorkerError> {
         match self {
             Self::Inline(worker) => {
@@ -271,6 +238,7 @@ impl WorkerPool {
                         return Ok(done);
                     }
                     threads.check()?;
+                    serve(meanwhile)?;
                     std::thread::yield_now();
                 }
             }
@@ -278,10 +246,14 @@ impl WorkerPool {
     }
 
     /// Lets every worker offer what waits for an instance that has come since.
-    pub(crate) fn offer(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
+    pub(crate) fn offer(
+        &mut self,
+        intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), WorkerError> {
         for worker in 0..self.len() {
             // Offering is never refused.
-            let _ = self.perform(worker, Task::Offer, intents)?;
+            let _ = self.perform(worker, Task::Offer, intents, meanwhile)?;
         }
         Ok(())
     }
@@ -311,7 +283,19 @@ impl WorkerPool {
         }
     }
 
-    fn make_room(&mut self, intents: &mut Vec<Intent>) -> Result<(), WorkerError> {
+    /// Ends the workers that return, and leaves the others behind.
+    pub(crate) fn abandon(self) {
+        if let Self::Threads(threads) = self {
+            threads.events.close();
+            threads.intents_ring.close();
+        }
+    }
+
+    fn make_room(
+        &mut self,
+        intents: &mut Vec<Intent>,
+        meanwhile: &mut dyn Meanwhile,
+    ) -> Result<(), WorkerError> {
         match self {
             Self::Inline(worker) => {
                 worker.poll();
@@ -321,6 +305,7 @@ impl WorkerPool {
             Self::Threads(threads) => {
                 threads.gather(intents);
                 threads.check()?;
+                serve(meanwhile)?;
                 std::thread::yield_now();
                 Ok(())
             }
@@ -356,6 +341,14 @@ impl Threads {
     }
 }
 
+/// Does what is to be done while workers are waited for.
+fn serve(meanwhile: &mut dyn Meanwhile) -> Result<(), WorkerError> {
+    match !meanwhile.is_wanted() || meanwhile.serve() {
+        true => Ok(()),
+        false => Err(WorkerError::LeftBehind),
+    }
+}
+
 fn panicked(worker: usize, panic: &(dyn std::any::Any + Send)) -> WorkerError {
     let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
     let problem = text
@@ -375,7 +368,7 @@ fn work(mut worker: Worker, mailbox: &Mailbox, core: Option<usize>) -> Worker {
             mailbox.reply(worker.perform(task));
             continue;
         }
-        let asked = || mailbox.waiting.load(Ordering::Acquire);
+        let asked = || mailbox.is_waiting();
         if handled == 0 && !worker.wait(asked) {
             return worker;
         }

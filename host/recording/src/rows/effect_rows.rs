@@ -188,6 +188,7 @@ impl<'a> EffectRows<'a> {
             Effect::Refused { .. } => (None, None, "refused"),
             Effect::Halted { .. } => (None, None, "halted"),
             Effect::Asked => (None, None, "asked"),
+            Effect::LeftBehind => (None, None, "left-behind"),
             Effect::Saved { strategy, .. } => (None, Some(*strategy), "saved"),
             Effect::Stopping { at } => (Some(*at), None, "stopping"),
             Effect::Kept | Effect::Applied(_) | Effect::Sent { .. } => (None, None, "kept"),

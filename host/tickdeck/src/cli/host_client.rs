@@ -32,6 +32,28 @@ impl Host {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Sends a request and prints the answer, and each fact that comes true after it. Fails if one does not.
+    pub(super) fn follow(&self, request: &Request) -> Result<ExitCode> {
+        let (mut answers, mut printed) = (Vec::new(), Ok(true));
+        self.connect()?.follow(request, |answer| {
+            if !self.json && !matches!(answer, Answer::Refused { .. }) {
+                printed = print(&status_text::answer(&answer));
+            }
+            answers.push(answer);
+        })?;
+        printed?;
+        let refused: Vec<String> = answers.iter().filter_map(refusal).collect();
+        if self.json && !answers.is_empty() {
+            let mut first = serde_json::to_value(answers.remove(0))?;
+            first["then"] = serde_json::to_value(answers)?;
+            print_json(&first)?;
+        }
+        match refused.is_empty() {
+            true => Ok(ExitCode::SUCCESS),
+            false => bail!(refused.join("; ")),
+        }
+    }
+
     /// Returns the status of the host.
     pub(super) fn status(&self) -> Result<HostStatus> {
         match self.ask(&Request::Status)? {
@@ -60,6 +82,14 @@ impl Host {
             Answer::Refused { message } => bail!(status_text::printable(&message)),
             answer => Ok(answer),
         }
+    }
+}
+
+/// Returns the text of a refusal.
+fn refusal(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Refused { message } => Some(status_text::printable(message)),
+        _ => None,
     }
 }
 

@@ -37,6 +37,6 @@ impl Kill {
                 bail!("canceled, nothing was done");
             }
         }
-        self.host.run(&Request::Kill)
+        self.host.follow(&Request::Kill)
     }
 }

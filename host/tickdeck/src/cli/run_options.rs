@@ -3,6 +3,7 @@
 use crate::dev::DevLoop;
 use crate::display::closing::closing;
 use crate::display::console::{Console, Display};
+use crate::display::ends_in_time::EndsInTime;
 use crate::display::summary::{RunFacts, summary};
 use crate::output::print;
 use anyhow::{Result, bail};
@@ -17,7 +18,7 @@ use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::request::{Overrides, RunRequest};
-use tickdeck_engine::{Ending, Report};
+use tickdeck_engine::{CancelToken, Ending, Report};
 use tickdeck_recording::names::Names;
 use tickdeck_settings::config::Config;
 
@@ -82,6 +83,12 @@ impl RunOptions {
         let limit = self.limit(unattended, &request.config);
         let (stop, latch) = (request.stop.clone(), request.latch.clone());
         let deck = tickdeck_deck::start(request.parts()?)?;
+        let at_leisure = CancelToken::default();
+        let ends = EndsInTime::watch(
+            (stop.clone(), at_leisure.clone()),
+            deck.engine.controls(),
+            deck.feed.clone(),
+        )?;
         report_inactive(&deck);
         if display == Display::Lines {
             let time = limit.map_or_else(String::new, |limit| {
@@ -110,13 +117,18 @@ impl RunOptions {
             title: deck.title,
             display,
             limit,
+            at_leisure,
             latch,
             core: deck.core,
         };
         let report = console.run();
+        ends.waits_for("the build");
         drop(dev_loop);
+        ends.waits_for("operators");
         drop(server);
+        ends.waits_for("the strategy loader");
         drop(deck.lifecycle);
+        ends.waits_for("the output");
         self.print_outcome(&report?, facts, &names)
     }
 

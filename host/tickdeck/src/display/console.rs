@@ -13,9 +13,9 @@ use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::affinity::{pin, spawn_for_strategies};
 use tickdeck_deck::feed::{FeedLines, OperatorFeed, Topic};
 use tickdeck_deck::read_model::ReadModel;
+use tickdeck_deck::safety::{Latching, confirm, hold};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
-use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
 
@@ -55,6 +55,8 @@ pub struct Console {
     pub display: Display,
     /// Wall time after which it ends.
     pub limit: Option<Duration>,
+    /// Asked when it ends by that limit: nobody waits for it then.
+    pub at_leisure: CancelToken,
     /// The file that makes a kill outlast the host, if it is to.
     pub latch: Option<PathBuf>,
     /// The core to pin the kernel's thread to.
@@ -71,6 +73,7 @@ struct Running {
     stop: CancelToken,
     latch: Option<PathBuf>,
     deadline: Option<Instant>,
+    at_leisure: CancelToken,
     kernel: JoinHandle<Result<Report, EngineError>>,
 }
 
@@ -105,6 +108,7 @@ impl Console {
             stop: self.stop,
             latch: self.latch,
             deadline,
+            at_leisure: self.at_leisure,
             kernel,
         };
         match display {
@@ -136,7 +140,7 @@ impl Running {
                     .filter(|left| !left.is_zero())
                 {
                     if let Some(command) = screen.command(left)? {
-                        self.obey(command)?;
+                        self.obey(command);
                     }
                 }
             }
@@ -214,7 +218,7 @@ impl Running {
         }
     }
 
-    fn obey(&self, command: KeyCommand) -> Result<()> {
+    fn obey(&self, command: KeyCommand) {
         match command {
             KeyCommand::Quit if self.stop.asked() => leave(),
             KeyCommand::Quit => self.end(),
@@ -227,22 +231,40 @@ impl Running {
                 let message = "resume; this does not lift a kill";
                 self.command(OperatorCommand::Resume(None), message)
             }
-            KeyCommand::Kill => {
-                // The command first: a full disk must not keep anyone from stopping.
-                self.command(
-                    OperatorCommand::Kill,
-                    "killed: canceling every order, denying new ones",
-                );
-                if let Some(latch) = &self.latch {
-                    latch_kill(latch)?;
-                }
-            }
+            KeyCommand::Kill => self.kill(),
         }
-        Ok(())
     }
 
     fn command(&self, command: OperatorCommand, message: &str) {
-        self.controls.order(command);
+        match hold(&self.controls, command) {
+            Ok(_) => self.say(message),
+            Err(why) => self.say(&format!("nothing holds yet of \"{message}\": {why}")),
+        }
+    }
+
+    /// Kills; the facts that come true afterwards are messages too.
+    fn kill(&self) {
+        let latching = self.latch.clone().map(Latching::begin);
+        let in_force = hold(&self.controls, OperatorCommand::Kill);
+        match &in_force {
+            Ok(_) => self.say("killed: canceling every order, denying new ones"),
+            Err(why) => self.say(&format!("the kill is asked for, but {why}")),
+        }
+        let (feed, names) = (self.feed.clone(), self.names.clone());
+        let followed = std::thread::Builder::new().spawn(move || {
+            let mut report = |fact: Result<String, String>| {
+                let (Ok(text) | Err(text)) = fact;
+                feed.say(Topic::Operator, "operator", LogLevel::Warn, &text);
+            };
+            let in_force = in_force.as_ref().ok();
+            confirm(&feed, &names, in_force, latching, &mut report);
+        });
+        if followed.is_err() {
+            self.say("nobody watches whether the orders are gone: no thread could be started");
+        }
+    }
+
+    fn say(&self, message: &str) {
         self.feed
             .say(Topic::Operator, "operator", LogLevel::Warn, message);
     }
@@ -253,6 +275,7 @@ impl Running {
             .is_some_and(|deadline| Instant::now() >= deadline)
             && !self.stop.asked()
         {
+            self.at_leisure.ask();
             self.end();
         }
     }

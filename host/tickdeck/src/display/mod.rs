@@ -5,6 +5,7 @@
 
 pub mod closing;
 pub mod console;
+pub mod ends_in_time;
 pub mod lines;
 mod message_log;
 mod model;

@@ -1,0 +1,123 @@
+//! A host that is told to end does so within five seconds, whatever is stuck.
+
+use anyhow::{Context, Result};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
+use tickdeck_deck::feed::OperatorFeed;
+use tickdeck_engine::{CancelToken, EngineHandle, Haste};
+
+/// From here on no strategy is waited for.
+const WITHOUT_WORKERS: Duration = Duration::from_secs(2);
+/// From here on no venue is waited for.
+const AT_ONCE: Duration = Duration::from_millis(3_500);
+/// From here on nothing is waited for.
+const LEAVES: Duration = Duration::from_millis(4_500);
+/// How long the last words may take.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Watches a run until this is dropped.
+pub struct EndsInTime(Arc<Watched>);
+
+struct Watched {
+    stop: CancelToken,
+    /// It ends by a limit of its own, and may take its time.
+    at_leisure: CancelToken,
+    controls: EngineHandle,
+    feed: OperatorFeed,
+    is_over: AtomicBool,
+    /// What the end of the run waits for now.
+    waits_for: Mutex<&'static str>,
+}
+
+impl EndsInTime {
+    /// Watches a run that ends at `stop`; if `at_leisure` was asked before, nobody waits for the end.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn watch(
+        (stop, at_leisure): (CancelToken, CancelToken),
+        controls: EngineHandle,
+        feed: OperatorFeed,
+    ) -> Result<Self> {
+        let watched = Arc::new(Watched {
+            stop,
+            at_leisure,
+            controls,
+            feed,
+            is_over: AtomicBool::new(false),
+            waits_for: Mutex::new("the engine"),
+        });
+        let watching = Arc::clone(&watched);
+        Builder::new()
+            .name("ends-in-time".to_owned())
+            .spawn(move || watching.watch())
+            .context("cannot start the thread that ends the host in time")?;
+        Ok(Self(watched))
+    }
+
+    /// Says what the end of the run waits for from now on.
+    pub fn waits_for(&self, what: &'static str) {
+        let waits_for = &self.0.waits_for;
+        *waits_for.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+}
+
+impl Drop for EndsInTime {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+    }
+}
+
+impl Watched {
+    fn watch(self: Arc<Self>) {
+        if !self.is_running_until(|watched| watched.stop.asked() && !watched.at_leisure.asked()) {
+            return;
+        }
+        let asked = Instant::now();
+        for (after, haste) in [
+            (WITHOUT_WORKERS, Haste::WithoutWorkers),
+            (AT_ONCE, Haste::AtOnce),
+        ] {
+            if !self.is_running_until(|_| asked.elapsed() >= after) {
+                return;
+            }
+            self.controls.hasten(haste);
+        }
+        if self.is_running_until(|_| asked.elapsed() >= LEAVES) {
+            self.leave();
+        }
+    }
+
+    /// Waits until something is the case; false if the run is over before.
+    fn is_running_until(&self, is_so: impl Fn(&Self) -> bool) -> bool {
+        while !self.is_over.load(Ordering::Acquire) {
+            if is_so(self) {
+                return true;
+            }
+            std::thread::sleep(LOOK);
+        }
+        false
+    }
+
+    /// Ends the process. The terminal may be stuck too, so the last words have a thread of their own.
+    fn leave(self: Arc<Self>) {
+        let start = Instant::now();
+        let words = Builder::new().spawn(move || {
+            ratatui::restore();
+            let waits_for = *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
+            let working = self.feed.latest().working.len();
+            eprintln!(
+                "error: the host waited for {waits_for} in vain and ends now; {working} orders were working when it last looked"
+            );
+        });
+        while words.as_ref().is_ok_and(|words| !words.is_finished()) && start.elapsed() < LAST_WORDS
+        {
+            std::thread::sleep(LOOK);
+        }
+        std::process::exit(1)
+    }
+}
