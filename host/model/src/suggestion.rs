@@ -1,12 +1,19 @@
 //! "Did you mean": suggests a known name for a mistyped one.
 
+/// Bytes of the longest name that is compared.
+const MAX_NAME: usize = 128;
+
 /// Returns the candidate nearest to `name`, if one is near enough to have been meant. Case does not matter.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of the lengths, and nobody means a name so long.
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let candidates = candidates.into_iter().filter(|one| one.len() <= MAX_NAME);
     let distance = |candidate: &str| {
         strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
     };
     let (best, candidate) = candidates
-        .into_iter()
         .map(|candidate| (distance(candidate), candidate))
         .min_by_key(|(distance, _)| *distance)?;
     let tolerated = 1 + name.chars().count().max(candidate.chars().count()) / 4;
@@ -25,5 +32,7 @@ mod tests {
         assert_eq!(nearest("Allow", names), Some("allow"));
         assert_eq!(nearest("leverage", names), None);
         assert_eq!(nearest("x", []), None);
+        let long = "x".repeat(1 << 20);
+        assert_eq!(nearest(&long, [&*long]), None);
     }
 }

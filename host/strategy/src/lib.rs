@@ -52,7 +52,6 @@ mod parameters;
 mod program;
 mod proposals;
 mod runtime;
-mod text;
 mod wasm_engine;
 pub mod watch;
 
@@ -70,6 +69,6 @@ pub use module::{Inspection, Module, StartOptions};
 pub use parameter::{Parameter, ParameterKind};
 pub use parameters::{ParameterError, WantError, Wants};
 pub use program::Program;
-pub use text::MAX_LINE;
+pub use tickdeck_model::untrusted::MAX_LINE;
 pub use tickdeck_model::ModuleHash;
 pub use wasm_engine::RuntimeConfig;

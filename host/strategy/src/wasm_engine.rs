@@ -3,7 +3,7 @@
 use crate::error::LoadError;
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, TICK};
-use crate::text::one_line;
+use tickdeck_model::untrusted::one_line;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;

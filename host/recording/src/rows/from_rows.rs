@@ -2,6 +2,8 @@
 
 use super::schema;
 use anyhow::{Context, Result, anyhow, bail};
+use tickdeck_model::name::{HOST_NAME, check_strategy_name};
+use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{
     AccountUpdate, Aggressor, Amount, Bar, BarBasis, Body, BookChange, BookUpdate, Currency,
     CurrencyId, Event, Fill, Instrument, InstrumentId, Lagged, Liquidity, OrderStatus, OrderUpdate,
@@ -167,14 +169,14 @@ impl<'a> Fields<'a> {
     fn known(&self, symbol: &str) -> Result<(InstrumentId, u8, u8)> {
         let terms = self.registry.find_instrument(symbol);
         let terms = terms
-            .with_context(|| format!("instrument `{symbol}` is not in the table `instruments`"))?;
+            .with_context(|| format!("instrument {} is not in the table `instruments`", quoted(symbol)))?;
         Ok((terms.id, terms.price_scale, terms.size_scale))
     }
 
     fn currency(&mut self) -> Result<Currency> {
         let code = self.text()?;
         let known = self.registry.find_currency(&code);
-        known.with_context(|| format!("currency `{code}` is not in the table `currencies`"))
+        known.with_context(|| format!("currency {} is not in the table `currencies`", quoted(&code)))
     }
 
     fn venue(&mut self) -> Result<VenueId> {
@@ -184,6 +186,16 @@ impl<'a> Fields<'a> {
 
     fn strategy(&mut self) -> Result<tickdeck_model::StrategyId> {
         let name = self.text()?;
+        check_strategy_name(&name).map_err(anyhow::Error::msg)?;
+        Ok(self.registry.add_strategy(&name))
+    }
+
+    /// Reads the publisher of a signal, which may be the host.
+    fn publisher(&mut self) -> Result<tickdeck_model::StrategyId> {
+        let name = self.text()?;
+        if name != HOST_NAME {
+            check_strategy_name(&name).map_err(anyhow::Error::msg)?;
+        }
         Ok(self.registry.add_strategy(&name))
     }
 
@@ -287,7 +299,7 @@ impl<'a> Fields<'a> {
     }
 
     fn signal(&mut self) -> Result<Body> {
-        let (source, name) = (self.strategy()?, self.text()?);
+        let (source, name) = (self.publisher()?, self.text()?);
         let name = self.registry.add_text(&name);
         match self.next()? {
             Value::Float(value) if !value.is_nan() => Ok(Body::Signal(Signal {

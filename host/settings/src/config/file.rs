@@ -1,6 +1,7 @@
 //! Files of settings: their name and their largest size.
 
 use std::path::Path;
+use tickdeck_model::Untrusted;
 
 /// The file name of a deck's settings.
 pub const FILE_NAME: &str = "tickdeck.toml";
@@ -10,7 +11,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
 pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
+    let shown = Untrusted::path(path);
     let size = std::fs::metadata(path)
         .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?
         .len();

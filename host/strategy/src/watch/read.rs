@@ -5,12 +5,11 @@ use super::files::{FileStamp, Files, Part, Stamp, too_large, unreadable};
 use super::kind::FileKind;
 use super::kind::NotAModule;
 use super::plugin::{Plugin, Sidecar};
-use crate::text::display_path;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use tickdeck_model::ModuleHash;
+use tickdeck_model::{ModuleHash, Untrusted};
 
 /// The result of reading a plugin's files.
 #[derive(Debug)]
@@ -146,7 +145,7 @@ fn sidecar(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let why = format!(
             "{}: is not UTF-8 text from byte {} on: save it as UTF-8",
-            display_path(path),
+            Untrusted::path(path),
             error.utf8_error().valid_up_to()
         );
         Failure::of_content(why, error.as_bytes(), Retry::AfterChange)
@@ -172,7 +171,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
     let failed = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => Failure::Changed,
         _ => Failure::Broken {
-            why: unreadable(&display_path(path), &error.to_string()),
+            why: unreadable(&Untrusted::path(path), &error.to_string()),
             content: None,
             retry: Retry::AnyTime,
         },
@@ -183,7 +182,7 @@ fn file_content(path: &Path, part: Part, stamp: &FileStamp) -> Result<Vec<u8>, F
         return Err(Failure::Changed);
     }
     let length = usize::try_from(stamp.length)
-        .map_err(|_| Failure::lasting(too_large(&display_path(path), part)))?;
+        .map_err(|_| Failure::lasting(too_large(&Untrusted::path(path), part)))?;
     // One byte more than expected reveals growth without a further call.
     let mut bytes = Vec::with_capacity(length + 1);
     (&file)

@@ -1,5 +1,6 @@
 //! `tickdeck demo`: runs the example strategies on the simulated exchange, without any setup.
 
+use crate::output::note;
 use super::repository::Repository;
 use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Context, Result};
@@ -119,7 +120,7 @@ fn build_examples(repository: &Repository) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = stale.iter().map(|folder| module_name(folder)).collect();
-    eprintln!("building {} for the sandbox", names.join(", "));
+    note(format!("building {} for the sandbox", names.join(", ")));
     build(&Build {
         crates: stale,
         out: plugins,

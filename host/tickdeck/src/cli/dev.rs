@@ -1,5 +1,6 @@
 //! `tickdeck dev`: builds a strategy and swaps it in whenever it is saved.
 
+use tickdeck_model::Untrusted;
 use crate::cli::run_options::{RunOptions, Shown};
 use crate::dev::{BuildPrinter, DevLoop};
 use crate::display::console::on_interrupt;
@@ -107,7 +108,7 @@ fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
     ensure!(
         deck.config_file().exists() || deck.plugins().is_dir(),
         "{} is not a deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
-        deck.root().display()
+        Untrusted::path(&deck.root())
     );
     let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;

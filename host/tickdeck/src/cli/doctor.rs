@@ -1,5 +1,6 @@
 //! `tickdeck doctor`: checks the machine and the deck, and suggests fixes.
 
+use tickdeck_model::Untrusted;
 use super::finding::{Finding, Level};
 use super::machine;
 use crate::output::{print, print_json};
@@ -96,7 +97,7 @@ fn cache() -> Finding {
             "set HOME or XDG_CACHE_HOME",
         );
     };
-    let shown = folder.display();
+    let shown = Untrusted::path(&folder);
     if let Err(error) = Runtime::new(RuntimeConfig {
         cache: Some(folder.clone()),
         ..RuntimeConfig::default()
@@ -134,11 +135,7 @@ fn usage(folder: &Path) -> (u64, u64) {
 fn settings(deck: &Deck) -> Finding {
     const WHAT: &str = "settings";
     let file = deck.config_file();
-    let shown = file
-        .strip_prefix(".")
-        .unwrap_or(&file)
-        .display()
-        .to_string();
+    let shown = Untrusted::path(file.strip_prefix(".").unwrap_or(&file)).to_string();
     match deck.config() {
         Ok(_) if file.exists() => Finding::ok(WHAT, format!("{shown} is valid")),
         Ok(_) => Finding::ok(WHAT, format!("no {shown} here: using the defaults")),
@@ -149,11 +146,7 @@ fn settings(deck: &Deck) -> Finding {
 fn data(deck: &Deck) -> Finding {
     const WHAT: &str = "data folder";
     let folder = deck.data();
-    let shown = folder
-        .strip_prefix(".")
-        .unwrap_or(&folder)
-        .display()
-        .to_string();
+    let shown = Untrusted::path(folder.strip_prefix(".").unwrap_or(&folder)).to_string();
     if !folder.exists() {
         let writable = tempfile::tempfile_in(".").is_ok();
         return if writable {

@@ -1,5 +1,6 @@
 //! `tickdeck explain`: explains why an order was sent and what became of it.
 
+use tickdeck_model::Untrusted;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -97,7 +98,7 @@ impl Explain {
         if let Some(file) = &self.state {
             let (_, state) = state.with_context(|| format!("{name} saves no state"))?;
             std::fs::write(file, &state.bytes)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+                .with_context(|| format!("cannot write {}", Untrusted::path(&file)))?;
         }
         let outcome = Outcome {
             run: run.number,

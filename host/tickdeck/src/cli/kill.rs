@@ -1,5 +1,6 @@
 //! `tickdeck kill`: turns on the kill switch.
 
+use crate::output::note;
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
 use crate::exit::USAGE_ERROR;
@@ -26,8 +27,8 @@ impl Kill {
     pub(super) fn run(self) -> Result<ExitCode> {
         if !self.yes {
             if !std::io::stdin().is_terminal() {
-                eprintln!(
-                    "error: cannot ask for confirmation without a terminal: run `tickdeck kill --yes`"
+                note(
+                    "error: cannot ask for confirmation without a terminal: run `tickdeck kill --yes`",
                 );
                 return Ok(ExitCode::from(USAGE_ERROR));
             }

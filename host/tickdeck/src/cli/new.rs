@@ -1,5 +1,6 @@
 //! `tickdeck new`: creates the crate of a new strategy.
 
+use tickdeck_model::Untrusted;
 use super::repository::Repository;
 use crate::output::print;
 use anyhow::{Context, Result};
@@ -60,8 +61,5 @@ fn sdk(folder: &Path, repository: Option<&Repository>) -> Sdk {
 }
 
 fn relative(path: &Path, here: &Path) -> String {
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    Untrusted::path(path.strip_prefix(here).unwrap_or(path)).to_string()
 }

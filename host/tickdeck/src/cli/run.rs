@@ -1,5 +1,7 @@
 //! `tickdeck run`: runs the deck in a folder and keeps its state.
 
+use tickdeck_model::Untrusted;
+use crate::output::note;
 use crate::cli::run_options::{RunOptions, Shown};
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -55,10 +57,10 @@ impl Run {
         }
         let killed = data.killed();
         if killed {
-            eprintln!(
+            note(format!(
                 "the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill` ({})",
-                data.latch().display()
-            );
+                Untrusted::path(&data.latch())
+            ));
         }
         let request = RunRequest {
             command: "run".to_owned(),

@@ -1,5 +1,6 @@
 //! Reports the progress of builds to the author of a strategy, on a terminal or through the feed of a host.
 
+use tickdeck_model::Untrusted;
 use crate::output::print;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -109,7 +110,7 @@ impl BuildNews {
         match self {
             Self::Watching(folder) => format!(
                 "watching {}; save a file to swap the strategy",
-                folder.display()
+                Untrusted::path(&folder)
             ),
             Self::Building => "building".to_owned(),
             Self::Broken(failure) => match failure.errors.len() {
@@ -128,7 +129,7 @@ impl BuildNews {
                     count => format!(" with {count} warnings"),
                 };
                 let took = took.as_secs_f64();
-                format!("built in {took:.2} s{warnings}: {}", file.display())
+                format!("built in {took:.2} s{warnings}: {}", Untrusted::path(&file))
             }
             Self::Live(times) => format!("saved -> live in {}", times.text()),
             Self::Shadow(times) => format!("saved -> in the shadow in {}", times.text()),

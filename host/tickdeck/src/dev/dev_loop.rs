@@ -1,5 +1,6 @@
 //! The loop behind `tickdeck dev`: watch, build, install, and report the outcome.
 
+use tickdeck_model::Untrusted;
 use crate::dev::build_news::{BuildNews, BuildReporter, BuildTimes, FeedReporter};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -222,7 +223,7 @@ impl DevLoop {
         let bytes = std::fs::read(module).with_context(|| {
             format!(
                 "cannot read the module that cargo built, {}",
-                module.display()
+                Untrusted::path(&module)
             )
         })?;
         let settings = match self.with_settings {
@@ -242,7 +243,7 @@ impl DevLoop {
             Some(settings) => install(&settings_file, settings)?,
             None if matches!(&self.installed, Some((_, Some(_)))) => {
                 std::fs::remove_file(&settings_file)
-                    .with_context(|| format!("cannot remove {}", settings_file.display()))?
+                    .with_context(|| format!("cannot remove {}", Untrusted::path(&settings_file)))?
             }
             None => {}
         }

@@ -1,5 +1,6 @@
 //! `tickdeck journal export`: exports a run as tables.
 
+use tickdeck_model::Untrusted;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
@@ -113,7 +114,7 @@ impl Export {
 
 fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     let files = exported.files.iter().map(|(file, rows, bytes)| FileOut {
-        file: file.display().to_string(),
+        file: Untrusted::path(&file).to_string(),
         rows: *rows,
         bytes: *bytes,
     });

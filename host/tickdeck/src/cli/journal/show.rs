@@ -1,6 +1,7 @@
 //! `tickdeck journal show`: prints an event of a run with its effects.
 
-use crate::output::print;
+use tickdeck_model::Untrusted;
+use crate::output::{json, print};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -81,7 +82,7 @@ impl Show {
             at < count,
             "run {} has {count} events and none at that place: `tickdeck journal ls {}` shows its times",
             run.number,
-            self.folder.display()
+            Untrusted::path(&self.folder)
         );
         let first = at.saturating_sub(self.around);
         let mut events = EventReader::open(run, first)?;
@@ -178,6 +179,6 @@ impl Shown {
             before: all(events(self.before))?,
             after: all(events(self.after))?,
         };
-        Ok(serde_json::to_string(&wire)?)
+        json(&wire)
     }
 }

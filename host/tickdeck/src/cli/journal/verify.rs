@@ -1,5 +1,6 @@
 //! `tickdeck journal verify`: verifies the checksums of a data folder.
 
+use tickdeck_model::Untrusted;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
@@ -77,7 +78,7 @@ impl Outcome {
     fn of(checked: &VerifiedFolder) -> Self {
         let places = |found: &[VerifyFault]| {
             let places = found.iter().map(|found| Place {
-                file: found.file.display().to_string(),
+                file: Untrusted::path(&found.file).to_string(),
                 offset: found.offset,
                 what: found.what.clone(),
             });
@@ -99,7 +100,7 @@ fn text(checked: &VerifiedFolder) -> String {
         let place = found
             .offset
             .map_or_else(String::new, |offset| format!(", byte {offset}"));
-        format!("{mark}{}{place}: {}\n", found.file.display(), found.what)
+        format!("{mark}{}{place}: {}\n", Untrusted::path(&found.file), found.what)
     };
     let mut text = String::new();
     checked
