@@ -32,7 +32,8 @@ fn steers_nothing(text: &str) {
 /// Runs the real binary and returns all that it printed, which must be fit for a terminal.
 fn printed(folder: &Path, arguments: &[&str]) -> String {
     let output = command(folder, arguments).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let text =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     steers_nothing(&text);
     text
 }
@@ -70,29 +71,61 @@ fn a_module_cannot_steer_the_terminal_of_whoever_checks_it() {
         printed(folder.path(), &["check", file, "--json"]);
     }
     let text = printed(folder.path(), &["check", "t-doc.wasm"]);
-    assert!(text.contains("hello \\n") && text.contains("\\u{1b}[31mSIGNED BY OPERATOR"), "{text}");
+    assert!(
+        text.contains("hello \\n") && text.contains("\\u{1b}[31mSIGNED BY OPERATOR"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_deck_shows_what_hostile_files_say_without_obeying_it() {
-    let deck = deck(SIM);
+    let deck = deck(&format!("{SIM}[risk]\npublish = []\n"));
     let plugins = deck.path().join("plugins");
     let toml = |text: &str| -> String {
-        text.chars().map(|char| format!("\\U{:08x}", u32::from(char))).collect()
+        text.chars()
+            .map(|char| format!("\\U{:08x}", u32::from(char)))
+            .collect()
     };
     for (name, text) in [
         ("key", format!("\"{}\" = 1\n", toml(HOSTILE))),
-        ("parameter", format!("[parameters]\n\"{}\" = \"{}\"\n", toml(HOSTILE), toml(HOSTILE))),
-        ("value", format!("[swap]\nother_schema = \"{}\"\n", toml(HOSTILE))),
-        ("symbol", format!("[permissions]\ninstruments = [\"{}\"]\n", toml(HOSTILE))),
-        ("signal", format!("[permissions]\npublish = [\"a{}\"]\n", toml("\u{202e}\u{200b}"))),
+        (
+            "parameter",
+            format!(
+                "[parameters]\n\"{}\" = \"{}\"\n",
+                toml(HOSTILE),
+                toml(HOSTILE)
+            ),
+        ),
+        (
+            "value",
+            format!("[swap]\nother_schema = \"{}\"\n", toml(HOSTILE)),
+        ),
+        (
+            "symbol",
+            format!("[permissions]\ninstruments = [\"{}\"]\n", toml(HOSTILE)),
+        ),
+        (
+            "signal",
+            format!(
+                "[permissions]\npublish = [\"a{}\"]\n",
+                toml("\u{202e}\u{200b}")
+            ),
+        ),
         ("grammar", format!("a = \u{1b}[2J{HOSTILE}\n")),
     ] {
-        std::fs::write(plugins.join(format!("{name}.wasm")), Guest::new().trades("*").component()).unwrap();
+        std::fs::write(
+            plugins.join(format!("{name}.wasm")),
+            Guest::new().trades("*").component(),
+        )
+        .unwrap();
         std::fs::write(plugins.join(format!("{name}.toml")), text).unwrap();
     }
     std::fs::write(plugins.join("x.wasm"), attack("x")).unwrap();
-    std::fs::write(plugins.join(format!("{}.wasm", HOSTILE.replace('/', ""))), attack("t-doc")).unwrap();
+    std::fs::write(
+        plugins.join(format!("{}.wasm", HOSTILE.replace('/', ""))),
+        attack("t-doc"),
+    )
+    .unwrap();
     let logs = Guest::new().trades("*").says("fine\\0a\\1b[2J00:00:00 error: forged").on_events(
         "(call $say) (call $take (local.get $len)) (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
     );
@@ -101,10 +134,23 @@ fn a_deck_shows_what_hostile_files_say_without_obeying_it() {
         deck.path(),
         &["run", "--events", "3000", "--pace", "max", "--plain"],
     );
-    assert!(!text.lines().any(|line| line.starts_with("00:00:00 all is well")), "{text}");
-    assert!(!text.lines().any(|line| line.contains("error: forged") && !line.contains("logs: fine\\n")), "{text}");
+    assert!(
+        !text
+            .lines()
+            .any(|line| line.starts_with("00:00:00 all is well")),
+        "{text}"
+    );
+    assert!(
+        !text
+            .lines()
+            .any(|line| line.contains("error: forged") && !line.contains("logs: fine\\n")),
+        "{text}"
+    );
     for name in ["key", "parameter", "value", "symbol", "grammar"] {
-        assert!(text.contains(&format!("{name} does not run: ")), "{name}: {text}");
+        assert!(
+            text.contains(&format!("{name} does not run: ")),
+            "{name}: {text}"
+        );
     }
     assert!(text.contains("signal waits: publish"), "{text}");
 }
@@ -123,17 +169,28 @@ proptest! {
 
 #[test]
 fn a_reason_names_the_first_problems_and_counts_the_rest() {
-    let played = play(SIM, &["ema-cross"], &[("params", attack("d-params-100000"))]);
+    let played = play(
+        SIM,
+        &["ema-cross"],
+        &[("params", attack("d-params-100000"))],
+    );
     let (name, why) = &played.skipped[0];
     assert_eq!(name, "params");
     assert!(why.contains("100000 parameters, the limit is 256"), "{why}");
     assert!(why.len() < REASON, "{}", why.len());
     // The same for settings: a hundred thousand unknown keys, and one of a megabyte.
     let many: String = (0..100_000).map(|key| format!("k{key}=1\n")).collect();
-    let why = PluginSettings::parse("p.toml", &many).unwrap_err().to_string();
-    assert!(why.ends_with("and 99980 more mistakes in p.toml") && why.len() < REASON, "{why}");
+    let why = PluginSettings::parse("p.toml", &many)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        why.ends_with("and 99980 more mistakes in p.toml") && why.len() < REASON,
+        "{why}"
+    );
     let long = format!("[parameters]\n{} = []\n", "k".repeat(1 << 20));
-    let why = PluginSettings::parse("p.toml", &long).unwrap_err().to_string();
+    let why = PluginSettings::parse("p.toml", &long)
+        .unwrap_err()
+        .to_string();
     assert!(why.len() < REASON, "{}", why.len());
 }
 
@@ -152,23 +209,41 @@ fn versions_with_a_hundred_thousand_problems_do_not_fill_the_history_or_the_log(
         host.forget();
     }
     let parameters: String = (0..20_000).map(|key| format!("p{key} = 1\n")).collect();
-    host.folder.settings("guest", &format!("[parameters]\n{parameters}"));
+    host.folder
+        .settings("guest", &format!("[parameters]\n{parameters}"));
     let line = host.await_line(&["guest: a new version was refused"]);
     assert!(line.len() < REASON, "{}", line.len());
     let record = host.record("guest");
     let kept: usize = record.faults.iter().map(|(_, why)| why.len()).sum();
     assert!(kept < REASON * record.faults.len(), "{kept}");
-    assert!(record.note.is_some_and(|note| note.len() < REASON && !note.contains('\n')));
+    assert!(
+        record
+            .note
+            .is_some_and(|note| note.len() < REASON && !note.contains('\n'))
+    );
     host.keeps_running(&before);
 }
 
 #[test]
 fn a_file_whose_name_is_not_a_name_is_refused_with_the_rule_and_host_is_the_host() {
     let names = [
-        "-rf", "*", " ", "ema cross", "ema\u{200b}-cross", "\u{435}ma-cross", "ema-cr\u{43e}ss", "2nd", "host", "HOST",
-        "a\nb", "\u{202e}ssorc-ame",
+        "-rf",
+        "*",
+        " ",
+        "ema cross",
+        "ema\u{200b}-cross",
+        "\u{435}ma-cross",
+        "ema-cr\u{43e}ss",
+        "2nd",
+        "host",
+        "HOST",
+        "a\nb",
+        "\u{202e}ssorc-ame",
     ];
-    let guests: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (*name, attack("o-spoof"))).collect();
+    let guests: Vec<(&str, Vec<u8>)> = names
+        .iter()
+        .map(|name| (*name, attack("o-spoof")))
+        .collect();
     let calm = play(SIM, &["ema-cross"], &[]);
     let played = play(SIM, &["ema-cross"], &guests);
     assert_eq!(played.outcome(), calm.outcome());
@@ -176,7 +251,10 @@ fn a_file_whose_name_is_not_a_name_is_refused_with_the_rule_and_host_is_the_host
     for (name, why) in &played.skipped {
         steers_nothing(name);
         steers_nothing(why);
-        assert!(why.contains("has a name that is not valid for a strategy: rename it; "), "{why}");
+        assert!(
+            why.contains("has a name that is not valid for a strategy: rename it; "),
+            "{why}"
+        );
         let rule = ["starts with a letter", "is the host's own name"];
         assert!(rule.iter().any(|part| why.contains(part)), "{why}");
     }
@@ -185,13 +263,16 @@ fn a_file_whose_name_is_not_a_name_is_refused_with_the_rule_and_host_is_the_host
 #[test]
 fn a_section_of_the_settings_gives_no_strategy_a_name_that_is_not_one() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(module("ema-cross"), folder.path().join("ema-cross.wasm")).unwrap();
+    std::fs::write(folder.path().join("ema-cross.wasm"), module("ema-cross")).unwrap();
     for name in ["host", "HOST", "\u{435}ma", "a b", "\\u001B[2J"] {
         let settings = format!("{SIM}[strategies.\"{name}\"]\nplugin = \"ema-cross\"\n");
         let error = assemble(parts(&settings, folder.path())).err().unwrap();
         let text = format!("{error:#}");
         steers_nothing(&text);
-        assert!(text.contains(" at tickdeck.toml:4, rename its section"), "{text}");
+        assert!(
+            text.contains(" at tickdeck.toml:4, rename its section"),
+            "{text}"
+        );
     }
 }
 
@@ -201,11 +282,15 @@ fn a_loose_settings_file_does_not_steer_a_signed_module() {
     let keys = Folder::new();
     std::fs::write(keys.file("secret"), &key.secret).unwrap();
     let signer = SigningKey::read(&keys.file("secret"), || Ok(String::new())).unwrap();
-    let module = counting("1.0.0").parameter("speed", Some("slow")).component();
+    let module = counting("1.0.0")
+        .parameter("speed", Some("slow"))
+        .component();
     let fast = "[parameters]\nspeed = \"fast\"\n";
     let signed = |settings: Option<&str>| {
         let settings = settings.map(str::as_bytes);
-        signer.sign_with("guest.wasm", 0, settings, &module[..]).unwrap()
+        signer
+            .sign_with("guest.wasm", 0, settings, &module[..])
+            .unwrap()
     };
     let folder = Folder::new();
     std::fs::write(folder.file("guest.wasm.minisig"), signed(None)).unwrap();
@@ -215,27 +300,50 @@ fn a_loose_settings_file_does_not_steer_a_signed_module() {
     let before = host.keeps_trading("guest");
 
     host.folder.settings("guest", fast);
-    host.await_line(&["guest: a new version was refused", "guest.toml is not covered by the signature"]);
+    host.await_line(&[
+        "guest: a new version was refused",
+        "guest.toml is not covered by the signature",
+    ]);
     host.keeps_running(&before);
     host.forget();
-    std::fs::write(host.folder.file("guest.wasm.minisig"), signed(Some("[swap]\n"))).unwrap();
-    host.await_line(&["guest: a new version was refused", "guest.toml does not match the signature"]);
+    std::fs::write(
+        host.folder.file("guest.wasm.minisig"),
+        signed(Some("[swap]\n")),
+    )
+    .unwrap();
+    host.await_line(&[
+        "guest: a new version was refused",
+        "guest.toml does not match the signature",
+    ]);
     host.keeps_running(&before);
     std::fs::write(host.folder.file("guest.wasm.minisig"), signed(Some(fast))).unwrap();
-    host.until("it runs with the settings that were signed with it", |host| {
-        let parameters = host.record("guest").parameters;
-        parameters.iter().any(|one| one.value == "fast").then_some(())
-    });
+    host.until(
+        "it runs with the settings that were signed with it",
+        |host| {
+            let parameters = host.record("guest").parameters;
+            parameters
+                .iter()
+                .any(|one| one.value == "fast")
+                .then_some(())
+        },
+    );
     host.forget();
     std::fs::remove_file(host.folder.file("guest.toml")).unwrap();
-    host.await_line(&["guest: a new version was refused", "guest.toml", "is missing"]);
+    host.await_line(&[
+        "guest: a new version was refused",
+        "guest.toml",
+        "is missing",
+    ]);
 }
 
 /// What a strategy did and what came of it.
 fn deeds(played: &Played, name: &str) -> String {
     let mut strategies = played.report.status.strategies.iter();
     let strategy = strategies.find(|one| one.name == name).unwrap();
-    format!("{} {:?} {:?}", strategy.actions, strategy.results, strategy.positions)
+    format!(
+        "{} {:?} {:?}",
+        strategy.actions, strategy.results, strategy.positions
+    )
 }
 
 #[test]
@@ -248,20 +356,37 @@ fn a_strategy_that_publishes_under_another_ones_signal_moves_nobody_who_names_th
     assert!(calm.actions("signal-follower") > 10);
     let forged = play(SETTINGS, &examples, &forger);
     assert!(forged.actions("o-spoof") > 100, "{:?}", forged.skipped);
-    assert_eq!(deeds(&forged, "signal-follower"), deeds(&calm, "signal-follower"));
+    assert_eq!(
+        deeds(&forged, "signal-follower"),
+        deeds(&calm, "signal-follower")
+    );
 
     // Who follows anyone is moved, unless the forger may not publish that signal.
     let anyone = format!("{SETTINGS}{ANYONE}");
     let calm = play(&anyone, &examples, &[]);
     let forged = play(&anyone, &examples, &forger);
-    assert_ne!(deeds(&forged, "signal-follower"), deeds(&calm, "signal-follower"));
+    assert_ne!(
+        deeds(&forged, "signal-follower"),
+        deeds(&calm, "signal-follower")
+    );
     for publish in ["[]", "[\"other\"]"] {
         let settings = format!("{anyone}[strategies.o-spoof.risk]\npublish = {publish}\n");
         let denied = play(&settings, &examples, &forger);
-        assert!(denied.actions("o-spoof") > 100, "its messages still reach the operator");
-        assert_eq!(deeds(&denied, "signal-follower"), deeds(&calm, "signal-follower"), "{publish}");
+        assert!(
+            denied.actions("o-spoof") > 100,
+            "its messages still reach the operator"
+        );
+        assert_eq!(
+            deeds(&denied, "signal-follower"),
+            deeds(&calm, "signal-follower"),
+            "{publish}"
+        );
     }
     let settings = format!("{anyone}[strategies.ema-cross.risk]\npublish = [\"other\"]\n");
     let silent = play(&settings, &examples, &[]);
-    assert_eq!(silent.actions("signal-follower"), 0, "nobody publishes `cross`");
+    assert_eq!(
+        silent.actions("signal-follower"),
+        0,
+        "nobody publishes `cross`"
+    );
 }

@@ -262,12 +262,19 @@ fn send(stream: &UnixStream, answer: &Answer) {
 
 /// Returns an answer as a line, with less in it if it would be too long.
 fn fitting_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+    // The newline is not counted.
+    let fits = |line: &Vec<u8>| line.len() <= MAX_LINE + 1;
     let mut line = answer_line(answer)?;
-    let (mut shorter, mut step) = (answer.clone(), 0);
-    while line.len() > MAX_LINE + 1 && step < STEPS {
+    if fits(&line) {
+        return Ok(line);
+    }
+    let mut shorter = answer.clone();
+    for step in 0..STEPS {
         shorten(&mut shorter, step);
         line = answer_line(&shorter)?;
-        step += 1;
+        if fits(&line) {
+            break;
+        }
     }
     Ok(line)
 }

@@ -58,9 +58,14 @@ fn shorten_line(line: &mut StrategyLine, step: u32) {
 fn shorten_detail(detail: &mut StrategyDetail, step: u32) {
     match step {
         0 => detail.log = detail.log.split_off(detail.log.len().saturating_sub(FEW)),
-        1 => detail.parameters.iter_mut().for_each(|line| cut(&mut line.value)),
+        1 => detail
+            .parameters
+            .iter_mut()
+            .for_each(|line| cut(&mut line.value)),
         2 => {
-            detail.faults = detail.faults.split_off(detail.faults.len().saturating_sub(FEW));
+            detail.faults = detail
+                .faults
+                .split_off(detail.faults.len().saturating_sub(FEW));
             detail.differences.truncate(FEW);
         }
         _ => {
@@ -89,7 +94,13 @@ mod tests {
         StrategyLine {
             name: format!("strategy-{number}"),
             note: Some("\u{1b}".repeat(11 << 20)),
-            event_times: vec![TimeBucket { up_to_ns: 1, count: 1 }; 64],
+            event_times: vec![
+                TimeBucket {
+                    up_to_ns: 1,
+                    count: 1
+                };
+                64
+            ],
             ..StrategyLine::default()
         }
     }
@@ -129,7 +140,10 @@ mod tests {
             let length = answer_line(&answer).unwrap().len();
             assert!(length < MAX_LINE, "{length}");
             if let Answer::Strategies(lines) = &answer {
-                assert_eq!(lines[2].note.as_deref(), Some("`tickdeck strategies show strategy-2` has more"));
+                assert_eq!(
+                    lines[2].note.as_deref(),
+                    Some("`tickdeck strategies show strategy-2` has more")
+                );
             }
         }
     }

@@ -9,8 +9,7 @@ use crate::clock::{Pace, since};
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
 use crate::loading::{
-    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names,
-    strategies_of,
+    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,
 };
 use crate::open_venues::{OpenVenues, account_currency};
 use anyhow::{Context, Result, bail};

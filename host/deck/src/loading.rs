@@ -197,7 +197,9 @@ impl StrategyLoader {
         let settings = plugin.settings.as_ref();
         let settings = settings.map(|sidecar| sidecar.text.as_bytes());
         let signature = plugin.signature.as_deref();
-        let verified = self.trusted.verify(&file, &plugin.bytes, settings, signature);
+        let verified = self
+            .trusted
+            .verify(&file, &plugin.bytes, settings, signature);
         verified.map(drop)
     }
 

@@ -508,7 +508,10 @@ mod tests {
         let (anyone, cross) = registry.add_signal("cross");
         assert_eq!(anyone, None);
         let (publisher, same) = registry.add_signal("ema-cross/cross");
-        assert_eq!((publisher, same), (registry.find_strategy("ema-cross"), cross));
+        assert_eq!(
+            (publisher, same),
+            (registry.find_strategy("ema-cross"), cross)
+        );
         assert!(publisher.is_some());
         assert_eq!(registry.add_signal("host/mood").0, Some(StrategyId::HOST));
         // No name before the slash: a text like any other.

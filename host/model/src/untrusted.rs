@@ -181,7 +181,8 @@ pub fn first<T: Display>(
 }
 
 fn omission(bytes: usize) -> String {
-    format!("… ({bytes} more bytes)")
+    let unit = if bytes == 1 { "byte" } else { "bytes" };
+    format!("… ({bytes} more {unit})")
 }
 
 fn escaped(text: &str, leave: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -221,9 +222,28 @@ mod tests {
 
     /// Each kind of character that steers, breaks, turns or hides text.
     const HIDDEN: [char; 22] = [
-        '\0', '\n', '\r', '\t', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{a0}', '\u{ad}', '\u{34f}',
-        '\u{61c}', '\u{200b}', '\u{200d}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{3164}', '\u{fe0f}',
-        '\u{feff}', '\u{e0001}', '\u{10ffff}',
+        '\0',
+        '\n',
+        '\r',
+        '\t',
+        '\u{1b}',
+        '\u{7f}',
+        '\u{85}',
+        '\u{9b}',
+        '\u{a0}',
+        '\u{ad}',
+        '\u{34f}',
+        '\u{61c}',
+        '\u{200b}',
+        '\u{200d}',
+        '\u{2028}',
+        '\u{202e}',
+        '\u{2066}',
+        '\u{3164}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{e0001}',
+        '\u{10ffff}',
     ];
 
     #[test]
@@ -245,9 +265,15 @@ mod tests {
         let long = "é".repeat(MAX_LINE);
         assert_eq!(Untrusted::new(&long).raw().len(), MAX_LINE);
         let text = Untrusted::new(&format!("x{long}"));
-        assert_eq!((text.raw().len(), text.left_out()), (MAX_LINE - 1, MAX_LINE + 2));
+        assert_eq!(
+            (text.raw().len(), text.left_out()),
+            (MAX_LINE - 1, MAX_LINE + 2)
+        );
         assert!(text.to_string().ends_with("é… (1026 more bytes)"), "{text}");
-        assert_eq!(format!("{:<4}|{:>3}", Untrusted::new("ab"), Untrusted::new("c")), "ab  |  c");
+        assert_eq!(
+            format!("{:<4}|{:>3}", Untrusted::new("ab"), Untrusted::new("c")),
+            "ab  |  c"
+        );
     }
 
     #[test]
@@ -267,7 +293,7 @@ mod tests {
         let forged = "why\n12:00:00 warning: all is well\n  at frame\r\nx";
         assert_eq!(
             log_entry(forged),
-            "why\n  12:00:00 warning: all is well\n  at frame\n  x"
+            "why\n  12:00:00 warning: all is well\n  at frame\\r\n  x"
         );
     }
 

@@ -1,9 +1,13 @@
 //! Every module that ran, by its hash: reels name modules, and can be replayed as long as the modules are kept here.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 use tickdeck_journal::atomic_file::{install, sync_entry};
-use tickdeck_model::ModuleHash;
+use tickdeck_model::untrusted::quoted;
+use tickdeck_model::{ModuleHash, Untrusted};
+
+/// Digits of a hash.
+const HASH_DIGITS: usize = 64;
 
 /// The modules of a data folder.
 #[derive(Debug, Clone)]
@@ -40,8 +44,13 @@ impl ModuleStore {
     /// # Errors
     /// The module does not exist, or is damaged.
     pub fn get(&self, hash: &str) -> Result<Vec<u8>> {
+        ensure!(
+            hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{} is no hash of a module: the reel that names it is damaged",
+            quoted(hash)
+        );
         let file = self.file(hash);
-        let shown = file.display();
+        let shown = Untrusted::path(&file);
         let bytes = std::fs::read(&file).with_context(|| {
             format!("cannot read {shown}, which the reels name: restore it from a copy")
         })?;

@@ -140,9 +140,10 @@ impl Grants {
     }
 
     fn file_name(&self) -> String {
-        self.file
-            .as_ref()
-            .map_or_else(|| FILE_NAME.to_owned(), |file| Untrusted::path(file).to_string())
+        self.file.as_ref().map_or_else(
+            || FILE_NAME.to_owned(),
+            |file| Untrusted::path(file).to_string(),
+        )
     }
 }
 

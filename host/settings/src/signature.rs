@@ -439,7 +439,9 @@ mod tests {
         std::fs::write(&file, &key.secret).unwrap();
         let signing = SigningKey::read(&file, || panic!("it has no password")).unwrap();
         let alone = signing.sign("a.wasm", 7, MODULE).unwrap();
-        let both = signing.sign_with("a.wasm", 7, Some(SETTINGS), MODULE).unwrap();
+        let both = signing
+            .sign_with("a.wasm", 7, Some(SETTINGS), MODULE)
+            .unwrap();
         let trusted = trusting(&[&key.line]);
         let verdict = |settings, minisig: &str| {
             let verified = trusted.verify("p/a.wasm", MODULE, settings, Some(minisig.as_bytes()));
@@ -454,9 +456,15 @@ mod tests {
              `tickdeck sign p/a.wasm --key KEYFILE`, or remove p/a.toml"
         );
         let why = verdict(Some(b""), &both).unwrap_err();
-        assert!(why.starts_with("p/a.toml does not match the signature of p/a.wasm"), "{why}");
+        assert!(
+            why.starts_with("p/a.toml does not match the signature of p/a.wasm"),
+            "{why}"
+        );
         let why = verdict(None, &both).unwrap_err();
-        assert!(why.contains("p/a.toml, which the signature of p/a.wasm covers, is missing"), "{why}");
+        assert!(
+            why.contains("p/a.toml, which the signature of p/a.wasm covers, is missing"),
+            "{why}"
+        );
         // The comment is signed too.
         let forged = both.replace("\tsettings:", "\tsettingz:");
         assert!(verdict(Some(SETTINGS), &forged).is_err());
@@ -466,7 +474,10 @@ mod tests {
     fn without_trusted_keys_signatures_are_ignored() {
         let trusted = trusting(&[]);
         assert_eq!(trusted.verify("a.wasm", MODULE, None, None), Ok(None));
-        assert_eq!(trusted.verify("a.wasm", MODULE, None, Some(b"junk")), Ok(None));
+        assert_eq!(
+            trusted.verify("a.wasm", MODULE, None, Some(b"junk")),
+            Ok(None)
+        );
     }
 
     #[test]
@@ -532,7 +543,9 @@ mod tests {
         let trusted = trusting(&[&key.line]);
         for length in 0..minisig.trim_end().len() {
             let broken = &minisig.as_bytes()[..length];
-            let error = trusted.verify("a.wasm", MODULE, None, Some(broken)).unwrap_err();
+            let error = trusted
+                .verify("a.wasm", MODULE, None, Some(broken))
+                .unwrap_err();
             assert!(
                 error.starts_with("the signature of a.wasm is damaged, "),
                 "{error}"
@@ -554,7 +567,8 @@ mod tests {
         assert!(error.contains("Wrong password"), "{error}");
         let signing = SigningKey::read(&file, || Ok("open sesame".to_owned())).unwrap();
         let minisig = signing.sign("a.wasm", 7, MODULE).unwrap();
-        let verified = trusting(&[&key.line]).verify("a.wasm", MODULE, None, Some(minisig.as_bytes()));
+        let verified =
+            trusting(&[&key.line]).verify("a.wasm", MODULE, None, Some(minisig.as_bytes()));
         assert_eq!(verified, Ok(Some(key.id)));
     }
 

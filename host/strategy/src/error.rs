@@ -62,7 +62,10 @@ pub enum LoadError {
         problem: String,
     },
     /// The module imports something that strategies are not given. Show the text.
-    #[error("{file}: imports interfaces that strategies are not given: {}; {advice}", first_few(offenders, ", "))]
+    #[error(
+        "{file}: imports interfaces that strategies are not given: {}; {advice}",
+        first_few(offenders, ", ")
+    )]
     ForeignImports {
         /// The file.
         file: String,

@@ -69,6 +69,6 @@ pub use module::{Inspection, Module, StartOptions};
 pub use parameter::{Parameter, ParameterKind};
 pub use parameters::{ParameterError, WantError, Wants};
 pub use program::Program;
-pub use tickdeck_model::untrusted::MAX_LINE;
 pub use tickdeck_model::ModuleHash;
+pub use tickdeck_model::untrusted::MAX_LINE;
 pub use wasm_engine::RuntimeConfig;

@@ -91,7 +91,11 @@ impl Parameter {
             ));
         }
         let default = self.default.as_ref()?.raw();
-        if self.default.as_ref().is_some_and(|text| text.left_out() > 0) {
+        if self
+            .default
+            .as_ref()
+            .is_some_and(|text| text.left_out() > 0)
+        {
             return Some(format!("the default is longer than {MAX_VALUE} bytes"));
         }
         check_value(self, default)

@@ -74,7 +74,9 @@ pub struct Wants {
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |near| format!("; did you mean {}?", quoted(near)))
+    nearest.map_or_else(String::new, |near| {
+        format!("; did you mean {}?", quoted(near))
+    })
 }
 
 impl Manifest {

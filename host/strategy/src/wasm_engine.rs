@@ -3,12 +3,12 @@
 use crate::error::LoadError;
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, TICK};
-use tickdeck_model::untrusted::one_line;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use tickdeck_model::untrusted::one_line;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, OptLevel, Strategy};
 

@@ -121,7 +121,11 @@ mod tests {
     fn json_is_compact_and_escapes_as_json_does() {
         let line = json(&serde_json::json!({"a": [1, "\u{1b}[2J\u{202e}\u{e0001}é\n"]})).unwrap();
         assert_eq!(line, r#"{"a":[1,"\u001b[2J\u202e\udb40\udc01é\n"]}"#);
-        let raw = serde_json::value::RawValue::from_string("{\n\"a\": \"\u{202e}\u{7f}\"}".to_owned());
-        assert_eq!(json(&raw.unwrap()).unwrap(), "{\n\"a\": \"\\u202e\\u007f\"}");
+        let raw =
+            serde_json::value::RawValue::from_string("{\n\"a\": \"\u{202e}\u{7f}\"}".to_owned());
+        assert_eq!(
+            json(&raw.unwrap()).unwrap(),
+            "{\n\"a\": \"\\u202e\\u007f\"}"
+        );
     }
 }

@@ -169,8 +169,13 @@ mod tests {
         }
         assert_eq!(history.all().len(), RECORDS_KEPT);
         let note = history.record("ema").unwrap().note.unwrap();
-        assert!(note.len() < 2_000 && note.ends_with(" more bytes)"), "{note}");
-        let last = history.record(&format!("n{}", 3 * RECORDS_KEPT - 1)).unwrap();
+        assert!(
+            note.len() < 2_000 && note.ends_with(" more bytes)"),
+            "{note}"
+        );
+        let last = history
+            .record(&format!("n{}", 3 * RECORDS_KEPT - 1))
+            .unwrap();
         assert!(last.faults[0].1.len() < 5_000);
         assert!(history.record("n0").is_none());
         assert!(history.unknown("z\n").len() < 500);

@@ -217,8 +217,7 @@ impl Manager {
             let text = "this version failed before and is not loaded again; change it, or \
                         `tickdeck strategies reload` it";
             self.say(name, LogLevel::Warn, text);
-            self.history
-                .change(name, |record| record.notes(text));
+            self.history.change(name, |record| record.notes(text));
             return Some(Err(text.to_owned()));
         }
         None

@@ -290,10 +290,14 @@ mod tests {
         let named = dispatch.add(&[of(Some(honest))], false);
         let both = dispatch.add(&[of(None), of(Some(honest))], false);
         let last = dispatch.add(&[of(None)], false);
-        let subscribers = |dispatch: &Dispatch, source| dispatch.subscribers(&signal_of(source, 3)).to_vec();
+        let subscribers =
+            |dispatch: &Dispatch, source| dispatch.subscribers(&signal_of(source, 3)).to_vec();
         assert_eq!(subscribers(&dispatch, honest), [anyone, named, both, last]);
         assert_eq!(subscribers(&dispatch, forger), [anyone, both, last]);
-        assert_eq!(subscribers(&dispatch, StrategyId::HOST), [anyone, both, last]);
+        assert_eq!(
+            subscribers(&dispatch, StrategyId::HOST),
+            [anyone, both, last]
+        );
         dispatch.change(both, &of(None), false);
         dispatch.remove(last);
         assert_eq!(subscribers(&dispatch, honest), [anyone, named, both]);

@@ -168,15 +168,24 @@ impl<'a> Fields<'a> {
 
     fn known(&self, symbol: &str) -> Result<(InstrumentId, u8, u8)> {
         let terms = self.registry.find_instrument(symbol);
-        let terms = terms
-            .with_context(|| format!("instrument {} is not in the table `instruments`", quoted(symbol)))?;
+        let terms = terms.with_context(|| {
+            format!(
+                "instrument {} is not in the table `instruments`",
+                quoted(symbol)
+            )
+        })?;
         Ok((terms.id, terms.price_scale, terms.size_scale))
     }
 
     fn currency(&mut self) -> Result<Currency> {
         let code = self.text()?;
         let known = self.registry.find_currency(&code);
-        known.with_context(|| format!("currency {} is not in the table `currencies`", quoted(&code)))
+        known.with_context(|| {
+            format!(
+                "currency {} is not in the table `currencies`",
+                quoted(&code)
+            )
+        })
     }
 
     fn venue(&mut self) -> Result<VenueId> {

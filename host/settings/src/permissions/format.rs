@@ -101,9 +101,11 @@ impl Format for SignalNames {
     type Held = Option<BTreeSet<String>>;
 
     fn read(section: &Section<'_, '_>, key: &'static str) -> Option<Self::Written> {
-        section.texts_that(key, "a list of names of signals, such as [\"cross\"]", |text| {
-            !text.is_empty() && is_line(text, MAX_SIGNAL)
-        })
+        section.texts_that(
+            key,
+            "a list of names of signals, such as [\"cross\"]",
+            |text| !text.is_empty() && is_line(text, MAX_SIGNAL),
+        )
     }
 
     fn resolve(_lookup: &mut Resolver<'_>, written: &Self::Written) -> Option<BTreeSet<String>> {

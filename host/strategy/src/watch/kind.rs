@@ -183,7 +183,17 @@ mod tests {
         ] {
             assert_eq!(named(OsStr::new(file)), Named::Other, "{file}");
         }
-        for name in ["a\nb", "with space", "\u{fc}", "-rf", "*", "ema\u{200b}-cross", "2nd", "host", "Host"] {
+        for name in [
+            "a\nb",
+            "with space",
+            "\u{fc}",
+            "-rf",
+            "*",
+            "ema\u{200b}-cross",
+            "2nd",
+            "host",
+            "Host",
+        ] {
             let file = format!("{name}.wasm");
             assert_eq!(named(OsStr::new(&file)), Named::Invalid, "{file:?}");
         }

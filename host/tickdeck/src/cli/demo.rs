@@ -1,8 +1,8 @@
 //! `tickdeck demo`: runs the example strategies on the simulated exchange, without any setup.
 
-use crate::output::note;
 use super::repository::Repository;
 use crate::cli::run_options::{RunOptions, Shown};
+use crate::output::note;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};

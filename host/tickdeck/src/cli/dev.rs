@@ -1,6 +1,5 @@
 //! `tickdeck dev`: builds a strategy and swaps it in whenever it is saved.
 
-use tickdeck_model::Untrusted;
 use crate::cli::run_options::{RunOptions, Shown};
 use crate::dev::{BuildPrinter, DevLoop};
 use crate::display::console::on_interrupt;
@@ -13,6 +12,7 @@ use tickdeck_deck::folder::Deck;
 use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_model::Untrusted;
 use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 use tickdeck_toolchain::rust::Project;

@@ -1,6 +1,5 @@
 //! `tickdeck doctor`: checks the machine and the deck, and suggests fixes.
 
-use tickdeck_model::Untrusted;
 use super::finding::{Finding, Level};
 use super::machine;
 use crate::output::{print, print_json};
@@ -11,6 +10,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use tickdeck_deck::folder::{Deck, cache_folder, scan};
+use tickdeck_model::Untrusted;
 use tickdeck_model::format;
 use tickdeck_strategy::watch::{Plugin, Refused};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};

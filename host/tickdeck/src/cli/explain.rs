@@ -1,6 +1,5 @@
 //! `tickdeck explain`: explains why an order was sent and what became of it.
 
-use tickdeck_model::Untrusted;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -13,6 +12,7 @@ use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
+use tickdeck_model::Untrusted;
 use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 use tickdeck_recording::describe;

@@ -1,9 +1,9 @@
 //! `tickdeck kill`: turns on the kill switch.
 
-use crate::output::note;
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
 use crate::exit::USAGE_ERROR;
+use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;

@@ -1,12 +1,12 @@
 //! `tickdeck new`: creates the crate of a new strategy.
 
-use tickdeck_model::Untrusted;
 use super::repository::Repository;
 use crate::output::print;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_model::Untrusted;
 use tickdeck_toolchain::scaffold::{Sdk, check_name, scaffold};
 
 /// Create the crate of a new strategy, with a passing test.

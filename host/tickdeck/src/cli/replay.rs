@@ -21,7 +21,7 @@ use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::untrusted::quoted;
-use tickdeck_model::{Event, Timestamp};
+use tickdeck_model::{Event, Timestamp, Untrusted};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
@@ -125,13 +125,12 @@ impl Replay {
         } = prepare_replay(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
-            let title = &manifest.title;
-            print(&format!(
-                "run {}: {} on {title}\n",
-                run.number, manifest.command
-            ))?;
+            let title = Untrusted::new(&manifest.title);
+            let command = Untrusted::new(&manifest.command);
+            print(&format!("run {}: {command} on {title}\n", run.number))?;
         }
-        let title = format!("replay of run {}: {}", run.number, manifest.title);
+        let title = Untrusted::new(&manifest.title);
+        let title = format!("replay of run {}: {title}", run.number);
         let played = self.play((engine, tape), &names, &title, &stop);
         let replayed = match played {
             Err(error) if stop.asked() => {
@@ -249,7 +248,10 @@ fn show(event: &Event, effects: &[Effect], asks: bool, names: &Names) -> u64 {
             ("", _) => return 1,
             ("q", _) => return 0,
             (_, Ok(number @ 1..)) => return number,
-            (other, _) => note(format!("{} is neither a number of events nor q", quoted(other))),
+            (other, _) => note(format!(
+                "{} is neither a number of events nor q",
+                quoted(other)
+            )),
         }
     }
 }

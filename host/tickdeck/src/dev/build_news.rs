@@ -1,10 +1,10 @@
 //! Reports the progress of builds to the author of a strategy, on a terminal or through the feed of a host.
 
-use tickdeck_model::Untrusted;
 use crate::output::print;
 use std::path::PathBuf;
 use std::time::Duration;
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, OperatorFeed, Topic, micros};
+use tickdeck_model::Untrusted;
 use tickdeck_strategy::LogLevel;
 use tickdeck_toolchain::rust::Failure;
 

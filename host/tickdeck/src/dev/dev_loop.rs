@@ -1,6 +1,5 @@
 //! The loop behind `tickdeck dev`: watch, build, install, and report the outcome.
 
-use tickdeck_model::Untrusted;
 use crate::dev::build_news::{BuildNews, BuildReporter, BuildTimes, FeedReporter};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::{StrategyStatus, VersionChange};
 use tickdeck_journal::atomic_file::install;
 use tickdeck_model::ModuleHash;
+use tickdeck_model::Untrusted;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_toolchain::rust::{Job, Outcome, Project};
 use tickdeck_toolchain::watch::debounce::{Debounce, DebounceStep, SourceState};

@@ -1,6 +1,5 @@
 //! Draws a [`ViewModel`]; the same model on the same area always gives the same picture.
 
-use tickdeck_model::untrusted::printable;
 use super::model::{
     Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel,
 };
@@ -9,6 +8,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
+use tickdeck_model::untrusted::printable;
 
 /// Fewest lines for orders and log.
 const LEAST_LOWER: u16 = 5;

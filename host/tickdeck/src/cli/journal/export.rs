@@ -1,6 +1,5 @@
 //! `tickdeck journal export`: exports a run as tables.
 
-use tickdeck_model::Untrusted;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
@@ -12,6 +11,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::CancelToken;
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::{bytes, grouped};
 use tickdeck_recording::rows::{ExportRequest, Exported, export};
 use tickdeck_recording::{DataReels, SeekTo};

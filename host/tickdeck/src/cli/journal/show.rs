@@ -1,6 +1,5 @@
 //! `tickdeck journal show`: prints an event of a run with its effects.
 
-use tickdeck_model::Untrusted;
 use crate::output::{json, print};
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -10,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tickdeck_engine::Effect;
+use tickdeck_model::Untrusted;
 use tickdeck_model::{Action, ClientOrderId, Event, Registry};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;

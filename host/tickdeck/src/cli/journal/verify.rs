@@ -1,6 +1,5 @@
 //! `tickdeck journal verify`: verifies the checksums of a data folder.
 
-use tickdeck_model::Untrusted;
 use crate::cli::progress::Progress;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
@@ -11,6 +10,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::CancelToken;
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::{bytes, grouped};
 use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 
@@ -100,7 +100,11 @@ fn text(checked: &VerifiedFolder) -> String {
         let place = found
             .offset
             .map_or_else(String::new, |offset| format!(", byte {offset}"));
-        format!("{mark}{}{place}: {}\n", Untrusted::path(&found.file), found.what)
+        format!(
+            "{mark}{}{place}: {}\n",
+            Untrusted::path(&found.file),
+            found.what
+        )
     };
     let mut text = String::new();
     checked
