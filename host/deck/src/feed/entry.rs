@@ -92,10 +92,9 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
         }
         Notice::Refused { order, reason } => {
             format!(
-                "{}: order {} refused by the venue, {}",
+                "{}: order {} refused by the venue, {reason}",
                 names.strategy(order.strategy),
-                order.number,
-                Untrusted::new(reason)
+                order.number
             )
         }
         Notice::Notified {
