@@ -202,6 +202,7 @@ max_size = { BTCUSDT = 0.5 }
 max_notional = 25_000
 max_position_notional = 100_000
 order_rate = { orders = 100, window_ms = 1000 }
+publish = ["cross"]
 [swap]
 shadow = true
 save_failed = "fresh"
@@ -239,6 +240,7 @@ trial_s = 0
                 orders: 100,
                 window_ms: 1_000,
             }),
+            publish: Setting::To(vec![located("cross".to_owned(), 15)]),
             memory_mib: Setting::To(32),
             time_ms: Setting::To(10),
         };
