@@ -19,5 +19,6 @@ mod operators;
 mod reels;
 mod stale;
 mod swap;
+mod untrusted;
 mod upgrades;
 mod venues;

@@ -15,6 +15,7 @@ mod path;
 mod peer;
 pub mod protocol;
 mod server;
+mod shorten;
 
 pub use client::Client;
 pub use error::ControlError;

@@ -8,6 +8,7 @@ use crate::protocol::{
     Answer, MAX_CONNECTIONS, MAX_LINE, Misread, PROTOCOL, REQUEST_WITHIN, Request, answer_line,
     read_request,
 };
+use crate::shorten::{STEPS, shorten};
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, Metadata, Permissions};
 use std::io::ErrorKind;
@@ -272,7 +273,7 @@ fn refuse(stream: &UnixStream, message: &str) {
 }
 
 fn send(stream: &UnixStream, answer: &Answer) {
-    let problem = match answer_line(answer) {
+    let problem = match fitting_line(answer) {
         // The newline is not counted.
         Ok(line) if line.len() <= MAX_LINE + 1 => {
             // The client may have closed the connection.
@@ -285,6 +286,25 @@ fn send(stream: &UnixStream, answer: &Answer) {
     if let Ok(line) = answer_line(&Answer::refused(problem)) {
         drop(write_line(stream, &line, REQUEST_WITHIN));
     }
+}
+
+/// Returns an answer as a line, with less in it if it would be too long.
+fn fitting_line(answer: &Answer) -> Result<Vec<u8>, serde_json::Error> {
+    // The newline is not counted.
+    let fits = |line: &Vec<u8>| line.len() <= MAX_LINE + 1;
+    let mut line = answer_line(answer)?;
+    if fits(&line) {
+        return Ok(line);
+    }
+    let mut shorter = answer.clone();
+    for step in 0..STEPS {
+        shorten(&mut shorter, step);
+        line = answer_line(&shorter)?;
+        if fits(&line) {
+            break;
+        }
+    }
+    Ok(line)
 }
 
 /// Creates the socket's folder, or checks that only this user can use it.

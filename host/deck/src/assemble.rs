@@ -11,7 +11,7 @@ use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
 use crate::loading::{
-    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, strategies_of,
+    LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,
 };
 use crate::open_venues::{OpenVenues, account_currency};
 use anyhow::{Context, Result, bail};
@@ -24,6 +24,7 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_journal::ReelConfig;
+use tickdeck_model::untrusted::{kept, printable};
 use tickdeck_model::{ModuleHash, OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
@@ -278,7 +279,7 @@ impl DeckParts {
     pub(crate) fn make_room(&self) {
         if let Some(mut budget) = self.budget() {
             for note in budget.enforce() {
-                eprintln!("{}", note.line());
+                eprintln!("{}", printable(&note.line()));
             }
         }
     }
@@ -454,11 +455,12 @@ fn load_all(
         .clone()
         .map(|plugin| plugin.name.clone())
         .chain(refused.clone().map(|refused| refused.name.clone()));
+    check_names(config)?;
     check_modules(config, &names.collect())?;
     let mut deck = LoadedDeck::default();
     for refused in refused {
         deck.skipped
-            .insert(refused.name.clone(), refused.why.clone());
+            .insert(refused.name.clone(), kept(&refused.why));
     }
     for plugin in plugins {
         for (name, settings) in strategies_of(config, &plugin.name) {
@@ -473,9 +475,7 @@ fn load_all(
                 Ok(loaded) if loaded.decision.increases.is_empty() => deck.started.push(loaded),
                 Ok(loaded) => deck.waiting.push(loaded),
                 Err(LoadFailure::Settings(error)) => return Err(error),
-                Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
-                    drop(deck.skipped.insert(name, why));
-                }
+                Err(failure) => drop(deck.skipped.insert(name, failure.describe())),
             }
         }
     }
@@ -500,9 +500,7 @@ fn start_all(
                 started.push(loaded);
             }
             Err(LoadFailure::Settings(error)) => return Err(error),
-            Err(LoadFailure::Module(why) | LoadFailure::Changed(why)) => {
-                drop(skipped.insert(loaded.name, why));
-            }
+            Err(failure) => drop(skipped.insert(loaded.name, failure.describe())),
         }
     }
     let loaded = LoadedDeck {
@@ -536,7 +534,7 @@ fn history_of(loaded: &LoadedDeck) -> StrategyHistory {
     }
     for (name, why) in &loaded.skipped {
         history.change(name, |record| {
-            record.note = Some(why.clone());
+            record.notes(why);
             record.inactive = Some("refused");
         });
     }

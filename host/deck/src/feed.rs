@@ -14,7 +14,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::{ChangeOrigin, Notice, Observer, Status, VersionChange};
 use tickdeck_model::format::time_of_day;
-use tickdeck_model::{StrategyId, Timestamp};
+use tickdeck_model::untrusted::{kept, log_entry};
+use tickdeck_model::{StrategyId, Timestamp, Untrusted};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::{LogLevel, LogSink};
 
@@ -73,6 +74,7 @@ impl OperatorFeed {
 
     /// Adds a line about a strategy, or another subject.
     pub fn say(&self, topic: Topic, subject: &str, level: LogLevel, text: &str) {
+        let text = kept(text);
         if topic == Topic::Log {
             let mut inner = self.inner();
             let line = (inner.status.now, format!("{} {text}", level_label(level)));
@@ -84,7 +86,7 @@ impl OperatorFeed {
                 topic,
                 subject: subject.to_owned(),
                 level,
-                text: text.to_owned(),
+                text,
             },
         );
     }
@@ -137,7 +139,7 @@ impl OperatorFeed {
             at: *at,
             topic: entry.topic(),
             weight: entry.weight(),
-            text: describe(entry, names),
+            text: log_entry(&describe(entry, names)),
         };
         let left_out = Topic::ALL
             .into_iter()
@@ -192,6 +194,7 @@ impl Observer for OperatorFeed {
             } => {
                 let mut inner = self.inner();
                 let messages = inner.messages.entry(*strategy).or_default();
+                let message = Untrusted::new(message);
                 keep_last(messages, (at, format!("{message} {value}")));
             }
             Notice::Recovered {
@@ -200,7 +203,7 @@ impl Observer for OperatorFeed {
             | Notice::Ended { strategy, problem } => {
                 let mut inner = self.inner();
                 let faults = inner.faults.entry(*strategy).or_default();
-                keep_last(faults, (at, problem.clone()));
+                keep_last(faults, (at, kept(problem)));
             }
             _ => {}
         }

@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tickdeck_engine::DryRun;
 use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
+use tickdeck_model::name::{check_strategy_name, is_reserved};
 use tickdeck_model::suggestion::nearest;
-use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
+use tickdeck_model::untrusted::{first, first_few, kept, quoted};
+use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId, Untrusted};
 use tickdeck_recording::{ModuleStore, VersionSpec};
 use tickdeck_settings::config::ParameterValue;
 use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
@@ -29,6 +31,9 @@ use tickdeck_strategy::{
 
 /// A strategy's capital unless it is set, in whole units of the account's currency.
 const DEFAULT_CAPITAL: i64 = 100_000;
+
+/// Modules that a message lists.
+const MAX_LISTED: usize = 20;
 
 /// Loads the strategies of a deck.
 pub struct StrategyLoader {
@@ -64,7 +69,7 @@ impl LoadFailure {
     pub fn describe(&self) -> String {
         match self {
             Self::Settings(error) => tickdeck_recording::sentence::sentence(error),
-            Self::Module(why) | Self::Changed(why) => why.clone(),
+            Self::Module(why) | Self::Changed(why) => kept(why),
         }
     }
 }
@@ -91,6 +96,20 @@ pub struct LoadedStrategy {
     sandbox: ResourceLimits,
     limits: tickdeck_engine::OrderLimits,
     spec: VersionSpec,
+}
+
+/// Checks the names of the strategies of the settings.
+///
+/// # Errors
+/// A name breaks the rule, or is the host's own.
+pub fn check_names(config: &Config) -> Result<()> {
+    for (name, settings) in &config.strategies {
+        if let Err(what) = check_strategy_name(name) {
+            let fix = "rename its section".to_owned();
+            return Err(config.problem(settings.line, what, fix).into());
+        }
+    }
+    Ok(())
 }
 
 /// Returns the strategies that run a module: the one of its name, and those that name it in the settings.
@@ -120,13 +139,13 @@ pub fn check_modules(config: &Config, modules: &BTreeSet<String>) -> Result<()> 
         }
         let line = plugin.map_or(settings.line, |plugin| plugin.line);
         let fix = match nearest(module, modules.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => format!("did you mean {}?", quoted(near)),
             None => format!(
                 "build it into the plugins folder, which has {}",
                 list_of(modules)
             ),
         };
-        let what = format!("there is no module `{module}.wasm`");
+        let what = format!("there is no module {}", quoted(&format!("{module}.wasm")));
         return Err(config.problem(line, what, fix).into());
     }
     Ok(())
@@ -169,21 +188,25 @@ impl StrategyLoader {
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
+        check_strategy_name(named.0).map_err(LoadFailure::Module)?;
         let bytes = self.content(plugin)()?;
         self.load_verified(named, (plugin, &bytes), grants, registry)
     }
 
     /// Returns how to get at the content of a plugin on another thread: by reading it, and checking that a trusted key signed
-    /// it where keys are trusted, before anything else looks at its bytes.
+    /// it where keys are trusted (its module, its settings, and its name), before anything else looks at its bytes.
     pub(crate) fn content(
         &self,
         plugin: &Plugin,
     ) -> impl FnOnce() -> Result<Arc<[u8]>, LoadFailure> + Send + use<> {
         let (trusted, plugin) = (self.trusted.clone(), plugin.clone());
         move || {
-            let file = plugin.path.display().to_string();
+            let file = Untrusted::path(&plugin.path).to_string();
             let bytes = plugin.bytes().map_err(LoadFailure::Changed)?;
-            let verified = trusted.verify(&file, &bytes, plugin.signature.as_deref());
+            let settings = plugin.settings.as_ref();
+            let settings = settings.map(|sidecar| sidecar.text.as_bytes());
+            let signature = plugin.signature.as_deref();
+            let verified = trusted.verify(&file, &bytes, settings, signature);
             verified.map_err(LoadFailure::Module)?;
             Ok(bytes)
         }
@@ -201,7 +224,14 @@ impl StrategyLoader {
         grants: &Grants,
         registry: &mut Registry,
     ) -> Result<LoadedStrategy, LoadFailure> {
-        let file = plugin.path.display().to_string();
+        // Also of a reel: no strategy is the host.
+        if is_reserved(name) {
+            return Err(LoadFailure::Module(format!(
+                "{} is the host's own name: choose another name",
+                quoted(name)
+            )));
+        }
+        let file = Untrusted::path(&plugin.path).to_string();
         let sidecar = self.sidecar(name, plugin)?;
         let rules = OperatorRules::of(&self.config, &settings, registry).map_err(in_settings)?;
         let asked = sidecar.request(registry).map_err(in_module)?;
@@ -279,7 +309,7 @@ impl StrategyLoader {
     fn sidecar(&self, name: &str, plugin: &Plugin) -> Result<PluginSettings, LoadFailure> {
         match &plugin.settings {
             Some(sidecar) if plugin.name == name => {
-                let file = sidecar.path.display().to_string();
+                let file = Untrusted::path(&sidecar.path).to_string();
                 PluginSettings::parse(&file, &sidecar.text).map_err(in_module)
             }
             _ => Ok(PluginSettings::default()),
@@ -314,7 +344,11 @@ impl StrategyLoader {
             list.extend(self.config.problem(line, what, fix).list);
         }
         let file = self.config.file.clone();
-        in_settings(tickdeck_settings::config::Problems { file, list })
+        in_settings(tickdeck_settings::config::Problems {
+            file,
+            list,
+            more: 0,
+        })
     }
 
     /// A wrong symbol in `tickdeck.toml` is a mistake in the settings; a default that the deck does not have is not.
@@ -335,8 +369,7 @@ impl StrategyLoader {
                 return in_settings(self.config.problem(value.line, what, fix));
             }
         }
-        let texts: Vec<String> = errors.iter().map(WantError::to_string).collect();
-        LoadFailure::Module(texts.join("; "))
+        LoadFailure::Module(first_few(errors, "; "))
     }
 
     /// Starts a strategy in a version, with its capital; `left`: its state in the engine, if it ran before.
@@ -463,8 +496,7 @@ fn list_of(names: &BTreeSet<String>) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    names.join(", ")
+    first(MAX_LISTED, names, ", ")
 }
 
 /// Strategies that do not run, with the reasons.

@@ -171,13 +171,7 @@ impl Operator {
     }
 
     fn unknown(&self, name: &str) -> Answer {
-        let records = self.history.all();
-        let names: Vec<&str> = records.keys().map(String::as_str).collect();
-        let names = match names[..] {
-            [] => "none".to_owned(),
-            _ => names.join(", "),
-        };
-        Answer::refused(format!("there is no strategy `{name}`; there are {names}"))
+        Answer::refused(self.history.unknown(name))
     }
 
     /// Measures the events per second since the last measurement, at first since the start of the host. Returns the last

@@ -16,7 +16,7 @@ use tickdeck_engine::{
     WorkingOrder,
 };
 use tickdeck_model::format::{time_of_day, trimmed};
-use tickdeck_model::{Money, OrderState, Timestamp, Working};
+use tickdeck_model::{Money, OrderState, Timestamp, Untrusted, Working};
 use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
 
@@ -25,6 +25,9 @@ const MOST_TIMED: usize = 256;
 
 /// Working orders in a status, for the same reason; the newest ones.
 const MOST_ORDERS: usize = 100;
+
+/// Bytes shown of a parameter's value.
+const VALUE_SHOWN: usize = 256;
 
 /// Builds the read model.
 #[derive(Debug, Clone)]
@@ -247,7 +250,7 @@ fn with_record(
     faults.sort_by_key(|(at, _)| *at);
     let parameters = record.parameters.into_iter().map(|given| ParameterLine {
         name: given.name,
-        value: given.value,
+        value: Untrusted::up_to(VALUE_SHOWN, &given.value).to_string(),
         source: given.source,
     });
     let permissions = record.wanted.unwrap_or(record.permissions);

@@ -65,10 +65,10 @@ pub fn start(parts: DeckParts) -> Result<RunningDeck> {
     };
     let title = format!("{command} on {title}");
     let history = setup.history.clone();
-    let waiting = setup.waiting.iter().map(|loaded| {
-        let asks = loaded.decision.increases.join("; ");
-        (loaded.name.clone(), asks)
-    });
+    let waiting = setup
+        .waiting
+        .iter()
+        .map(|loaded| (loaded.name.clone(), loaded.decision.asks()));
     let waiting = waiting.collect();
     let lifecycle = StrategyManager::start(setup, engine.controls())?;
     if let Some(budget) = budget {

@@ -1,7 +1,7 @@
 //! The settings of an engine. Every bound has a default; money limits are on unless they are waived by name.
 
 use std::collections::HashMap;
-use tickdeck_model::{Amount, InstrumentId, OrderType, Size, StrategyId};
+use tickdeck_model::{Amount, InstrumentId, OrderType, Size, StrategyId, TextId};
 use tickdeck_ring::Wait;
 
 /// The settings of an engine.
@@ -120,6 +120,9 @@ pub struct OrderLimits {
     /// Largest size of one order, by instrument. Stands over [`InstrumentLimits::max_size`], which holds for
     /// instruments that are not named here.
     pub max_sizes: HashMap<InstrumentId, Size>,
+    /// Signals that may be published, by their names; `None`: all. A message that is not among them reaches the operator
+    /// only.
+    pub publish: Option<Vec<TextId>>,
 }
 
 /// A number of orders within a time.
@@ -157,6 +160,7 @@ impl Default for OrderLimits {
             allow: None,
             order_types: None,
             max_sizes: HashMap::new(),
+            publish: None,
         }
     }
 }

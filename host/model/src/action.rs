@@ -1,7 +1,7 @@
 //! The actions of a strategy: `action` of `wit/actions.wit`, as an enum and as 56 bytes in the canonical layout.
 
 use crate::fixed::{Price, Size};
-use crate::ids::{InstrumentId, OrderNumber, Timestamp};
+use crate::ids::{InstrumentId, OrderNumber, StrategyId, TextId, Timestamp};
 use crate::layout::{Bool, Pad, closed_set};
 use crate::terms::{BarBasis, OrderType, Severity, Side, TimeInForce};
 use zerocopy::{Immutable, IntoBytes, KnownLayout, TryFromBytes};
@@ -128,7 +128,8 @@ pub struct Notify {
 pub struct FeedRequest {
     /// An instrument, or for signals a text.
     pub target: u32,
-    /// For bars, in the unit that `basis` names; 0 otherwise.
+    /// For bars, in the unit that `basis` names. For signals, 0 for those of everyone, or one more than the number of the
+    /// strategy whose they have to be. 0 otherwise.
     pub step: u32,
     /// The feed.
     pub feed: Feed,
@@ -136,6 +137,28 @@ pub struct FeedRequest {
     pub basis: BarBasis,
     /// Zero.
     pub pad: Pad<2>,
+}
+
+impl FeedRequest {
+    /// Requests a signal: that of one strategy, or of everyone who publishes under this name.
+    pub const fn signal(name: TextId, publisher: Option<StrategyId>) -> Self {
+        Self {
+            target: name.0,
+            step: match publisher {
+                None => 0,
+                Some(publisher) => publisher.0.saturating_add(1),
+            },
+            feed: Feed::Signals,
+            basis: BarBasis::Time,
+            pad: Pad::ZERO,
+        }
+    }
+
+    /// Returns the strategy whose signal it requests; `None` for everyone's.
+    pub fn publisher(&self) -> Option<StrategyId> {
+        let number = self.step.checked_sub(1)?;
+        (self.feed == Feed::Signals).then_some(StrategyId(number))
+    }
 }
 
 /// Why bytes are not an action. The strategy broke the contract and must be stopped.

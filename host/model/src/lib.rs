@@ -15,10 +15,12 @@ mod instrument;
 mod layout;
 mod module_hash;
 mod money;
+pub mod name;
 mod order;
 mod registry;
 pub mod suggestion;
 mod terms;
+pub mod untrusted;
 
 pub use action::{
     Action, ActionBytes, ActionError, ActionRecord, CancelAll, CancelScope, Feed, FeedRequest,
@@ -41,3 +43,4 @@ pub use terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side,
     TimeInForce, VenueScope, VenueState,
 };
+pub use untrusted::Untrusted;

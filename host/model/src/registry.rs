@@ -4,6 +4,8 @@ use crate::fixed::MAX_SCALE;
 use crate::ids::{CurrencyId, InstrumentId, StrategyId, TextId, VenueId};
 use crate::instrument::{Currency, Instrument};
 use crate::money::Amount;
+use crate::name::{HOST_NAME, is_name};
+use crate::untrusted::Untrusted;
 use crate::{Price, Size};
 use std::collections::HashMap;
 
@@ -30,7 +32,7 @@ pub enum RegistryError {
         /// The kind of name.
         what: &'static str,
         /// Its name.
-        name: String,
+        name: Untrusted,
         /// As it was.
         was: String,
         /// As it is asked for now.
@@ -40,7 +42,7 @@ pub enum RegistryError {
     #[error("instrument `{symbol}`: {problem}")]
     Terms {
         /// The instrument.
-        symbol: String,
+        symbol: Untrusted,
         /// The problem.
         problem: &'static str,
     },
@@ -64,7 +66,7 @@ pub enum RegistryError {
         /// Its number, from 1.
         line: usize,
         /// The line.
-        text: String,
+        text: Untrusted,
     },
 }
 
@@ -91,14 +93,11 @@ impl Names {
     }
 }
 
-/// The name under which the host's own signals are published.
-const HOST: &str = "host";
-
 impl Registry {
     /// An empty registry; strategy 0 is the host.
     pub fn new() -> Self {
         let mut registry = Self::default();
-        registry.strategies.intern(HOST);
+        registry.strategies.intern(HOST_NAME);
         registry
     }
 
@@ -137,7 +136,7 @@ impl Registry {
             );
             return Err(RegistryError::Changed {
                 what: "currency",
-                name: code.to_owned(),
+                name: Untrusted::new(code),
                 was,
                 now,
             });
@@ -157,7 +156,7 @@ impl Registry {
                 let (was, now) = (describe(known), describe(&terms));
                 return Err(RegistryError::Changed {
                     what: "instrument",
-                    name: terms.symbol,
+                    name: Untrusted::new(&terms.symbol),
                     was,
                     now,
                 });
@@ -226,6 +225,31 @@ impl Registry {
         self.strategies.name(id.0)
     }
 
+    /// The number of a strategy's name, if it is known.
+    pub fn find_strategy(&self, name: &str) -> Option<StrategyId> {
+        self.strategies.by_name.get(name).map(|id| StrategyId(*id))
+    }
+
+    /// Interns a signal as a subscription names it: `SIGNAL` of whoever publishes it, or `NAME/SIGNAL` of the strategy
+    /// of that name, which need not exist yet.
+    pub fn add_signal(&mut self, written: &str) -> (Option<StrategyId>, TextId) {
+        match split_publisher(written) {
+            Some((publisher, signal)) => {
+                (Some(self.add_strategy(publisher)), self.add_text(signal))
+            }
+            None => (None, self.add_text(written)),
+        }
+    }
+
+    /// Finds a text, or the signal that `NAME/SIGNAL` names. The strategy comes first, so that no text of another one
+    /// can take the place of its signal.
+    pub fn find_signal(&self, written: &str) -> Option<TextId> {
+        let named = split_publisher(written)
+            .filter(|(publisher, _)| self.find_strategy(publisher).is_some())
+            .map(|(_, signal)| self.find_text(signal));
+        named.unwrap_or_else(|| self.find_text(written))
+    }
+
     /// The text behind a number.
     pub fn text(&self, id: TextId) -> Option<&str> {
         self.texts.name(id.0)
@@ -280,13 +304,13 @@ impl Registry {
                 .read_line(line)
                 .ok_or_else(|| RegistryError::Damaged {
                     line: at + 1,
-                    text: line.chars().take(80).collect(),
+                    text: Untrusted::up_to(80, line),
                 })?;
         }
-        registry.strategies.intern(HOST);
+        registry.strategies.intern(HOST_NAME);
         match registry.strategy(StrategyId::HOST) {
-            Some(HOST) => Ok(registry),
-            // Its numbers would mean other strategies.
+            Some(HOST_NAME) => Ok(registry),
+            // With another name in its place, a strategy would be the host.
             _ => Err(RegistryError::NoHost),
         }
     }
@@ -339,6 +363,12 @@ impl Registry {
     }
 }
 
+/// Splits `NAME/SIGNAL`; a text whose first part is no name is a signal as it is.
+fn split_publisher(written: &str) -> Option<(&str, &str)> {
+    let (publisher, signal) = written.split_once('/')?;
+    (is_name(publisher) && !signal.is_empty()).then_some((publisher, signal))
+}
+
 /// Undoes `str::escape_default` for the escapes it writes.
 fn unescape(text: &str) -> Option<String> {
     let mut plain = String::with_capacity(text.len());
@@ -380,7 +410,7 @@ fn check_terms(terms: &Instrument) -> Result<(), RegistryError> {
         return Ok(());
     };
     Err(RegistryError::Terms {
-        symbol: terms.symbol.clone(),
+        symbol: Untrusted::new(&terms.symbol),
         problem,
     })
 }
@@ -513,7 +543,42 @@ mod tests {
         let error = Registry::from_text(&text).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "line 3 of the registry is damaged: `currency\tUSDT`"
+            "line 3 of the registry is damaged: `currency\\tUSDT`"
+        );
+    }
+
+    #[test]
+    fn no_stored_name_takes_the_place_of_the_host() {
+        let text = filled().to_text().replace("strategy\thost\n", "");
+        let error = Registry::from_text(&text).unwrap_err().to_string();
+        assert!(error.contains("is damaged: `strategy\\tema"), "{error}");
+    }
+
+    #[test]
+    fn a_signal_is_anyones_or_that_of_a_named_strategy() {
+        let mut registry = filled();
+        let (anyone, cross) = registry.add_signal("cross");
+        assert_eq!(anyone, None);
+        let (publisher, same) = registry.add_signal("ema-cross/cross");
+        assert_eq!(
+            (publisher, same),
+            (registry.find_strategy("ema-cross"), cross)
+        );
+        assert!(publisher.is_some());
+        assert_eq!(registry.add_signal("host/mood").0, Some(StrategyId::HOST));
+        // No name before the slash: a text like any other.
+        for plain in ["/cross", "ema-cross/", "a b/cross", "2/3"] {
+            let (anyone, id) = registry.add_signal(plain);
+            assert_eq!((anyone, registry.text(id)), (None, Some(plain)));
+        }
+        // Another strategy's text of the same spelling does not stand in for the signal.
+        registry.add_text("ema-cross/cross");
+        assert_eq!(registry.find_signal("ema-cross/cross"), Some(cross));
+        registry.add_text("profit/loss");
+        assert_eq!(
+            registry.find_signal("profit/loss"),
+            registry.find_text("profit/loss"),
+            "no strategy is called profit"
         );
     }
 }

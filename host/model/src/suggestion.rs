@@ -5,6 +5,11 @@ const MAX_NAME: usize = 256;
 
 /// Returns the candidate nearest to `name`, if one is near enough to have been meant. Case does not matter.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // The comparison takes time and memory by the product of the lengths, and nobody means a name so long.
+    if name.len() > MAX_NAME {
+        return None;
+    }
+    let candidates = candidates.into_iter().filter(|one| one.len() <= MAX_NAME);
     let distance = |candidate: &str| {
         strsim::damerau_levenshtein(&name.to_lowercase(), &candidate.to_lowercase())
     };

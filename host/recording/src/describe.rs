@@ -10,6 +10,7 @@ pub use tickdeck_model::format::date_time as moment;
 
 use crate::names::Names;
 use tickdeck_engine::{Divergence, Effect, Finding, RecordedChange, SentKind, StrategyOutcome};
+use tickdeck_model::Untrusted;
 
 /// Describes the first difference between a run and its replay.
 pub fn difference(divergence: &Divergence, names: &Names) -> String {
@@ -39,7 +40,7 @@ fn finding(finding: &Finding, names: &Names) -> String {
         Finding::State(schema, bytes) => {
             format!("a state of {bytes} bytes in schema {schema}, with other content")
         }
-        Finding::Text(words) => words.clone(),
+        Finding::Text(words) => Untrusted::new(words).to_string(),
     }
 }
 
@@ -64,8 +65,10 @@ pub fn effect(effect: &Effect, names: &Names) -> Option<String> {
             )
         }
         Effect::Changed { what, .. } => changed(what, names),
-        Effect::Refused { why } => format!("refused: {why}"),
-        Effect::Halted { problem, .. } => format!("new orders are denied: {problem}"),
+        Effect::Refused { why } => format!("refused: {}", Untrusted::new(why)),
+        Effect::Halted { problem, .. } => {
+            format!("new orders are denied: {}", Untrusted::new(problem))
+        }
         Effect::Kept => "new orders pass again".to_owned(),
         Effect::Sent { order, what, .. } => format!(
             "sent to the venue: {} of {}/{}",

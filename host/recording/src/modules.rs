@@ -1,10 +1,14 @@
 //! Every module that ran, by its hash: reels name modules, and can be replayed as long as the modules are kept here.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::path::PathBuf;
 use tickdeck_journal::atomic_file::{install, sync_entry};
 use tickdeck_journal::bounded::read_bounded;
-use tickdeck_model::ModuleHash;
+use tickdeck_model::untrusted::quoted;
+use tickdeck_model::{ModuleHash, Untrusted};
+
+/// Digits of a hash.
+const HASH_DIGITS: usize = 64;
 
 /// Bytes of a module; the plugins folder takes no larger ones.
 const MAX_MODULE: u64 = 64 << 20;
@@ -44,12 +48,13 @@ impl ModuleStore {
     /// # Errors
     /// The module does not exist, or is damaged.
     pub fn get(&self, hash: &str) -> Result<Vec<u8>> {
-        if !is_hash(hash) {
-            // A reel is not trusted, and this becomes the name of a file.
-            bail!("the reel names a module by `{hash:.80}`, which is not a hash");
-        }
+        ensure!(
+            hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{} is no hash of a module: the reel that names it is damaged",
+            quoted(hash)
+        );
         let file = self.file(hash);
-        let shown = file.display();
+        let shown = Untrusted::path(&file);
         let bytes = read_bounded(&file, MAX_MODULE).with_context(|| {
             format!("cannot read {shown}, which the reels name: restore it from a copy")
         })?;

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{Status, StrategyResult, StrategyStatus};
 use tickdeck_model::{
     Amount, CurrencyId, Instrument, InstrumentId, Money, Price, Registry, Size, StrategyId, TextId,
-    VenueId,
+    Untrusted, VenueId,
 };
 
-/// The registry, and the currency that results are shown in.
+/// The registry, and the currency that results are shown in. Every name is fit to be shown.
 #[derive(Debug, Clone)]
 pub struct Names {
     registry: Arc<Registry>,
@@ -32,7 +32,7 @@ impl Names {
     pub fn learn(&self, registry: &Registry) {
         let names = (0..)
             .map_while(|id| registry.strategy(StrategyId(id)))
-            .map(str::to_owned);
+            .map(shown);
         *self
             .strategies
             .lock()
@@ -53,7 +53,7 @@ impl Names {
     pub fn currency(&self, id: CurrencyId) -> String {
         self.registry
             .currency(id)
-            .map_or_else(|| format!("currency {id}"), |currency| currency.code)
+            .map_or_else(|| format!("currency {id}"), |known| shown(&known.code))
     }
 
     /// Returns a strategy's name.
@@ -72,14 +72,14 @@ impl Names {
     pub fn venue(&self, id: VenueId) -> String {
         self.registry
             .venue(id)
-            .map_or_else(|| format!("venue {id}"), str::to_owned)
+            .map_or_else(|| format!("venue {id}"), shown)
     }
 
     /// Returns an interned text, such as the name of a signal.
     pub fn text(&self, id: TextId) -> String {
         self.registry
             .text(id)
-            .map_or_else(|| format!("text {id}"), str::to_owned)
+            .map_or_else(|| format!("text {id}"), shown)
     }
 
     /// Formats an amount of a currency without trailing zeros.
@@ -99,7 +99,7 @@ impl Names {
     /// Returns an instrument's symbol.
     pub fn symbol(&self, id: InstrumentId) -> String {
         self.instrument(id)
-            .map_or_else(|| format!("instrument {id}"), |terms| terms.symbol.clone())
+            .map_or_else(|| format!("instrument {id}"), |terms| shown(&terms.symbol))
     }
 
     /// Returns an instrument's terms.
@@ -151,6 +151,11 @@ impl Names {
             .find(|(currency, _)| Some(*currency) == self.money)
             .map(|(_, balance)| *balance)
     }
+}
+
+/// Returns a name fit to be shown: it may come from a venue, a guest or a reel.
+fn shown(name: &str) -> String {
+    Untrusted::new(name).to_string()
 }
 
 /// Returns the realised and unrealised result less fees. For display: an overflow, far beyond any account, shows as the limit.

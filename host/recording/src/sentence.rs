@@ -1,6 +1,9 @@
 //! Errors as text.
 
-/// Returns an error with its causes as one sentence. A cause that the text before it contains is left out.
+use tickdeck_model::untrusted::kept;
+
+/// Returns an error with its causes as one sentence, fit to be shown. A cause that the text before it contains is left
+/// out.
 pub fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -10,7 +13,7 @@ pub fn sentence(error: &anyhow::Error) -> String {
             text += &format!(": {cause}");
         }
     }
-    text
+    kept(&text)
 }
 
 #[cfg(test)]

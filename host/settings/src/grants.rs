@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use tickdeck_journal::atomic_file::install_private;
 use tickdeck_journal::bounded::read_text_bounded;
 use tickdeck_model::format::{date, time_of_day};
-use tickdeck_model::{Registry, Timestamp};
+use tickdeck_model::{Registry, Timestamp, Untrusted};
 use toml::{Table, Value};
 
 /// The name of the file in the data folder.
@@ -46,7 +46,7 @@ impl Grants {
     /// The file can't be read or is damaged: a guess could grant what was never approved.
     pub fn load(data: &Path) -> Result<Self> {
         let file = data.join(FILE_NAME);
-        let shown = file.display().to_string();
+        let shown = Untrusted::path(&file).to_string();
         let grants = match std::fs::metadata(&file) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {shown}")),
@@ -141,9 +141,10 @@ impl Grants {
     }
 
     fn file_name(&self) -> String {
-        self.file
-            .as_ref()
-            .map_or_else(|| FILE_NAME.to_owned(), |file| file.display().to_string())
+        self.file.as_ref().map_or_else(
+            || FILE_NAME.to_owned(),
+            |file| Untrusted::path(file).to_string(),
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 
 use minisign::PublicKey;
 use std::fmt;
+use tickdeck_model::untrusted::quoted;
 
 /// The id of a key as minisign shows it: `E7620F1842B4E81F`. It names a key and proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,5 +32,5 @@ impl fmt::Display for KeyId {
 pub fn public_key(text: &str) -> Result<PublicKey, String> {
     let key = PublicKey::from_base64(text).ok();
     key.filter(|key| key.to_bytes().starts_with(b"Ed"))
-        .ok_or_else(|| format!("`{}` is not a public key", text.escape_debug()))
+        .ok_or_else(|| format!("{} is not a public key", quoted(text)))
 }

@@ -2,13 +2,21 @@
 
 use crate::reader::{Decimal, Located, Problem, Problems};
 use tickdeck_model::suggestion::nearest;
+use tickdeck_model::untrusted::{first, quoted};
 use tickdeck_model::{Instrument, Registry, Size, VenueId};
+
+/// The most mistakes that are kept.
+const MAX_KEPT: usize = 64;
+/// The most names that a message lists.
+const MAX_LISTED: usize = 20;
 
 /// Looks up names, and collects the mistakes.
 #[derive(Debug)]
 pub struct Resolver<'r> {
     registry: &'r Registry,
     problems: Vec<Problem>,
+    /// Mistakes beyond those that are kept.
+    more: usize,
 }
 
 impl<'r> Resolver<'r> {
@@ -17,6 +25,7 @@ impl<'r> Resolver<'r> {
         Self {
             registry,
             problems: Vec::new(),
+            more: 0,
         }
     }
 
@@ -50,8 +59,9 @@ impl<'r> Resolver<'r> {
             let names = tickers.chain(known.iter().copied());
             self.unknown("instrument", symbol, names.collect(), &known);
         } else {
-            let what = format!("{} venues list `{}`", same.len(), symbol.value);
-            self.report(symbol.line, what, format!("name one: {}", same.join(", ")));
+            let what = format!("{} venues list {}", same.len(), quoted(&symbol.value));
+            let fix = format!("name one: {}", first(MAX_LISTED, same, ", "));
+            self.report(symbol.line, what, fix);
         }
     }
 
@@ -106,19 +116,28 @@ impl<'r> Resolver<'r> {
         Err(Problems {
             file: file.to_owned(),
             list,
+            more: self.more,
         })
     }
 
     fn unknown(&mut self, what: &str, name: &Located<String>, like: Vec<&str>, known: &[&str]) {
+        if self.problems.len() >= MAX_KEPT {
+            self.more += 1;
+            return;
+        }
         let fix = match nearest(&name.value, like) {
-            Some(near) if near != name.value => format!("did you mean `{near}`?"),
-            _ => format!("it has {}", known.join(", ")),
+            Some(near) if near != name.value => format!("did you mean {}?", quoted(near)),
+            _ => format!("it has {}", first(MAX_LISTED, known, ", ")),
         };
-        let what = format!("no {what} `{}` in this deck", name.value);
+        let what = format!("no {what} {} in this deck", quoted(&name.value));
         self.report(name.line, what, fix);
     }
 
     fn report(&mut self, line: usize, what: String, fix: String) {
+        if self.problems.len() >= MAX_KEPT {
+            self.more += 1;
+            return;
+        }
         self.problems.push(Problem {
             line,
             what,

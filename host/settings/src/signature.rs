@@ -1,4 +1,7 @@
-//! Signatures of modules in minisign's format (Ed25519): `NAME.wasm.minisig` beside `NAME.wasm`.
+//! Signatures of plugins in minisign's format (Ed25519): `NAME.wasm.minisig` beside `NAME.wasm`.
+//!
+//! One signature covers the module and, by its trusted comment, the name of the file and the hash of `NAME.toml`: neither
+//! can be exchanged for another one that was signed at another time.
 //!
 //! With `trusted_keys` in `tickdeck.toml`, a module only runs with a signature by one of these keys. Without, signatures
 //! are ignored.
@@ -9,7 +12,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use tickdeck_model::{ModuleHash, Untrusted};
 
+/// The field of a trusted comment with the name of the signed file.
+const NAME_FIELD: &str = "file:";
+/// The field of a trusted comment with the hash of the settings beside the file.
+const SETTINGS_FIELD: &str = "settings:";
 /// The suffix of a signature file, after the whole name of the signed file.
 const SUFFIX: &str = ".minisig";
 /// The largest file of a signature or a key: both have comments of any length.
@@ -44,7 +52,11 @@ impl TrustedKeys {
             return Ok(Self(trusted));
         }
         let file = file.to_owned();
-        Err(Problems { file, list })
+        Err(Problems {
+            file,
+            list,
+            more: 0,
+        })
     }
 
     /// Returns whether modules need no signature.
@@ -52,15 +64,17 @@ impl TrustedKeys {
         self.0.is_empty()
     }
 
-    /// Verifies the bytes of a module that will run, and returns the key that signed them. Without trusted keys every
-    /// module passes, and signatures are ignored. `name` is the module's name in messages.
+    /// Verifies the bytes of a module that will run, and of the settings beside it, and returns the key that signed them.
+    /// Without trusted keys every module passes, and signatures are ignored. `name` is the module's name in messages.
     ///
     /// # Errors
-    /// The module is not signed, not signed by a trusted key, or does not match its signature; the text has the fix.
+    /// The module is not signed, not signed by a trusted key, or it or its settings do not match the signature; the text
+    /// has the fix.
     pub fn verify(
         &self,
         name: &str,
         module: &[u8],
+        settings: Option<&[u8]>,
         minisig: Option<&[u8]>,
     ) -> Result<Option<KeyId>, String> {
         if self.is_empty() {
@@ -90,14 +104,7 @@ impl TrustedKeys {
             ));
         }
         if named.any(|key| is_signed_by(key, &signature, module)) {
-            // A module signed as one strategy must not run as another, with the permissions of that one.
-            let file = name.rsplit('/').next().unwrap_or(name);
-            return match signed_as(minisig) {
-                Some(other) if other != file => Err(format!(
-                    "{name} was signed as {other} by key {id}: rename it to that, or sign it again under this name"
-                )),
-                _ => Ok(Some(id)),
-            };
+            return check_comment(name, id, settings, minisig).map(|()| Some(id));
         }
         Err(format!(
             "{name} does not match its signature by key {id}, one of the two was changed: \
@@ -115,15 +122,56 @@ impl TrustedKeys {
     }
 }
 
-/// Returns the file name in the comment that the signature covers. Both minisign and `tickdeck sign` write it.
-fn signed_as(minisig: &[u8]) -> Option<&str> {
+/// Checks what the comment that the signature covers says about the name and the settings of a module.
+fn check_comment(
+    name: &str,
+    id: KeyId,
+    settings: Option<&[u8]>,
+    minisig: &[u8],
+) -> Result<(), String> {
+    // A module signed as one strategy must not run as another, with the permissions of that one.
+    let file = name.rsplit('/').next().unwrap_or(name);
+    if let Some(other) = signed(minisig, NAME_FIELD)
+        && other != file
+    {
+        return Err(format!(
+            "{name} was signed as {} by key {id}: rename it to that, or sign it again under this name",
+            Untrusted::new(other)
+        ));
+    }
+    let beside = format!("{}.toml", name.strip_suffix(".wasm").unwrap_or(name));
+    let again = format!("`tickdeck sign {name} --key KEYFILE`");
+    match (settings.map(hash_of), signed(minisig, SETTINGS_FIELD)) {
+        (None, None) => Ok(()),
+        (Some(found), Some(expected)) if found == expected => Ok(()),
+        (Some(_), Some(_)) => Err(format!(
+            "{beside} does not match the signature of {name} by key {id}, one of the two was changed: get both again, or \
+             sign both with {again}"
+        )),
+        (Some(_), None) => Err(format!(
+            "{beside} is not covered by the signature of {name}: sign both with {again}, or remove {beside}"
+        )),
+        (None, Some(_)) => Err(format!(
+            "{beside}, which the signature of {name} covers, is missing: get it again, or sign {name} without it with {again}"
+        )),
+    }
+}
+
+/// Returns a hash of settings as it stands in a trusted comment.
+fn hash_of(settings: &[u8]) -> String {
+    ModuleHash::of(settings).to_string()
+}
+
+/// Returns a field of the comment that the signature covers. Both minisign and `tickdeck sign` write the name of the file;
+/// the hash of settings is our own.
+fn signed<'m>(minisig: &'m [u8], field: &str) -> Option<&'m str> {
     let text = std::str::from_utf8(minisig).ok()?;
     let comment = text
         .lines()
         .find_map(|line| line.strip_prefix("trusted comment: "))?;
     comment
         .split('\t')
-        .find_map(|part| part.strip_prefix("file:"))
+        .find_map(|part| part.strip_prefix(field))
 }
 
 fn is_signed_by(key: &PublicKey, signature: &SignatureBox, module: &[u8]) -> bool {
@@ -164,11 +212,11 @@ pub fn read_signature(signed: &Path) -> Result<Option<Vec<u8>>> {
     match read_bounded(&file) {
         Ok(bytes) if bytes.len() as u64 > MAX_FILE => bail!(
             "{} is too large for a signature: get it again",
-            file.display()
+            Untrusted::path(&file)
         ),
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", Untrusted::path(&file))),
     }
 }
 
@@ -238,7 +286,7 @@ impl SigningKey {
     /// # Errors
     /// The file can't be read, is not a secret key, or the password is wrong.
     pub fn read(file: &Path, password: impl FnOnce() -> Result<String>) -> Result<Self> {
-        let shown = file.display();
+        let shown = Untrusted::path(file);
         let bytes = read_bounded(file).with_context(|| format!("cannot read {shown}"))?;
         let text = String::from_utf8(bytes)
             .ok()
@@ -267,8 +315,25 @@ impl SigningKey {
     /// # Errors
     /// `data` can't be read.
     pub fn sign(&self, name: &str, at_s: u64, data: impl Read) -> Result<String> {
+        self.sign_with(name, at_s, None, data)
+    }
+
+    /// As [`SigningKey::sign`], and the signature covers the settings beside the file too.
+    ///
+    /// # Errors
+    /// Those of [`SigningKey::sign`].
+    pub fn sign_with(
+        &self,
+        name: &str,
+        at_s: u64,
+        settings: Option<&[u8]>,
+        data: impl Read,
+    ) -> Result<String> {
         let name: String = name.chars().filter(|c| !c.is_control()).collect();
-        let trusted = format!("timestamp:{at_s}\tfile:{name}\thashed");
+        let settings = settings.map_or_else(String::new, |settings| {
+            format!("\t{SETTINGS_FIELD}{}", hash_of(settings))
+        });
+        let trusted = format!("timestamp:{at_s}\t{NAME_FIELD}{name}{settings}\thashed");
         let untrusted = format!("signature of tickdeck by key {}", self.id());
         let signature = minisign::sign(
             Some(&self.public),
@@ -334,7 +399,7 @@ mod tests {
     fn a_signature_by_a_trusted_key_passes_and_names_the_key() {
         let Signed { key, minisig } = signed();
         let trusted = trusting(&[FOREIGN, &key.line]);
-        let verified = trusted.verify("a.wasm", MODULE, Some(minisig.as_bytes()));
+        let verified = trusted.verify("a.wasm", MODULE, None, Some(minisig.as_bytes()));
         assert_eq!(verified, Ok(Some(key.id)));
         assert!(minisig.contains("trusted comment: timestamp:7\tfile:a.wasm\thashed\n"));
     }
@@ -343,7 +408,7 @@ mod tests {
     fn a_signature_of_the_minisign_tool_passes_unless_it_has_the_old_format() {
         let trusted = trusting(&[FOREIGN]);
         let verdict =
-            |minisig: &str| trusted.verify("deck/test", b"test", Some(minisig.as_bytes()));
+            |minisig: &str| trusted.verify("deck/test", b"test", None, Some(minisig.as_bytes()));
         assert_eq!(
             verdict(OF_THE_TOOL).unwrap().unwrap().to_string(),
             FOREIGN_ID
@@ -360,21 +425,64 @@ mod tests {
     fn a_module_that_was_signed_under_another_name_is_refused() {
         let Signed { key, minisig } = signed();
         let trusted = trusting(&[&key.line]);
-        let error = trusted.verify("plugins/b.wasm", MODULE, Some(minisig.as_bytes()));
+        let error = trusted.verify("plugins/b.wasm", MODULE, None, Some(minisig.as_bytes()));
         let error = error.unwrap_err();
         assert!(error.contains("signed as a.wasm"), "{error}");
     }
 
     #[test]
+    fn settings_beside_a_signed_module_pass_only_as_they_were_signed() {
+        const SETTINGS: &[u8] = b"[swap]\nother_schema = \"fresh\"\n";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        let key = NewKey::make(None).unwrap();
+        std::fs::write(&file, &key.secret).unwrap();
+        let signing = SigningKey::read(&file, || panic!("it has no password")).unwrap();
+        let alone = signing.sign("a.wasm", 7, MODULE).unwrap();
+        let both = signing
+            .sign_with("a.wasm", 7, Some(SETTINGS), MODULE)
+            .unwrap();
+        let trusted = trusting(&[&key.line]);
+        let verdict = |settings, minisig: &str| {
+            let verified = trusted.verify("p/a.wasm", MODULE, settings, Some(minisig.as_bytes()));
+            verified.map(drop)
+        };
+        assert_eq!(verdict(None, &alone), Ok(()));
+        assert_eq!(verdict(Some(SETTINGS), &both), Ok(()));
+        let why = verdict(Some(SETTINGS), &alone).unwrap_err();
+        assert_eq!(
+            why,
+            "p/a.toml is not covered by the signature of p/a.wasm: sign both with \
+             `tickdeck sign p/a.wasm --key KEYFILE`, or remove p/a.toml"
+        );
+        let why = verdict(Some(b""), &both).unwrap_err();
+        assert!(
+            why.starts_with("p/a.toml does not match the signature of p/a.wasm"),
+            "{why}"
+        );
+        let why = verdict(None, &both).unwrap_err();
+        assert!(
+            why.contains("p/a.toml, which the signature of p/a.wasm covers, is missing"),
+            "{why}"
+        );
+        // The comment is signed too.
+        let forged = both.replace("\tsettings:", "\tsettingz:");
+        assert!(verdict(Some(SETTINGS), &forged).is_err());
+    }
+
+    #[test]
     fn without_trusted_keys_signatures_are_ignored() {
         let trusted = trusting(&[]);
-        assert_eq!(trusted.verify("a.wasm", MODULE, None), Ok(None));
-        assert_eq!(trusted.verify("a.wasm", MODULE, Some(b"junk")), Ok(None));
+        assert_eq!(trusted.verify("a.wasm", MODULE, None, None), Ok(None));
+        assert_eq!(
+            trusted.verify("a.wasm", MODULE, None, Some(b"junk")),
+            Ok(None)
+        );
     }
 
     #[test]
     fn an_unsigned_module_is_refused() {
-        let error = trusting(&[FOREIGN]).verify("a.wasm", MODULE, None);
+        let error = trusting(&[FOREIGN]).verify("a.wasm", MODULE, None, None);
         assert_eq!(
             error.unwrap_err(),
             "a.wasm is not signed, and tickdeck.toml names trusted_keys: \
@@ -385,7 +493,7 @@ mod tests {
     #[test]
     fn a_signature_by_another_key_is_refused() {
         let Signed { key, minisig } = signed();
-        let error = trusting(&[FOREIGN]).verify("a.wasm", MODULE, Some(minisig.as_bytes()));
+        let error = trusting(&[FOREIGN]).verify("a.wasm", MODULE, None, Some(minisig.as_bytes()));
         assert_eq!(
             error.unwrap_err(),
             format!(
@@ -403,7 +511,7 @@ mod tests {
         forged[2..10].copy_from_slice(public_key(&key.line).unwrap().keynum());
         let forged = PublicKey::from_bytes(&forged).unwrap();
         let error = TrustedKeys(vec![forged])
-            .verify("a.wasm", MODULE, Some(minisig.as_bytes()))
+            .verify("a.wasm", MODULE, None, Some(minisig.as_bytes()))
             .unwrap_err();
         assert!(
             error.starts_with("a.wasm does not match its signature by key "),
@@ -416,7 +524,7 @@ mod tests {
         let Signed { key, minisig } = signed();
         let trusted = trusting(&[&key.line]);
         let error = trusted
-            .verify("a.wasm", b"\0asm, or not", Some(minisig.as_bytes()))
+            .verify("a.wasm", b"\0asm, or not", None, Some(minisig.as_bytes()))
             .unwrap_err();
         assert!(error.contains("one of the two was changed"), "{error}");
         let trimmed = minisig.trim_end();
@@ -424,7 +532,7 @@ mod tests {
         for at in start..trimmed.len() {
             let mut changed = minisig.clone().into_bytes();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
-            let verdict = trusted.verify("a.wasm", MODULE, Some(&changed));
+            let verdict = trusted.verify("a.wasm", MODULE, None, Some(&changed));
             assert!(verdict.is_err(), "byte {at} of {minisig}");
         }
     }
@@ -435,14 +543,16 @@ mod tests {
         let trusted = trusting(&[&key.line]);
         for length in 0..minisig.trim_end().len() {
             let broken = &minisig.as_bytes()[..length];
-            let error = trusted.verify("a.wasm", MODULE, Some(broken)).unwrap_err();
+            let error = trusted
+                .verify("a.wasm", MODULE, None, Some(broken))
+                .unwrap_err();
             assert!(
                 error.starts_with("the signature of a.wasm is damaged, "),
                 "{error}"
             );
         }
         for junk in [&b"\xff"[..], b"\n\n\n\n", &[b'A'; 200]] {
-            assert!(trusted.verify("a.wasm", MODULE, Some(junk)).is_err());
+            assert!(trusted.verify("a.wasm", MODULE, None, Some(junk)).is_err());
         }
     }
 
@@ -457,7 +567,8 @@ mod tests {
         assert!(error.contains("Wrong password"), "{error}");
         let signing = SigningKey::read(&file, || Ok("open sesame".to_owned())).unwrap();
         let minisig = signing.sign("a.wasm", 7, MODULE).unwrap();
-        let verified = trusting(&[&key.line]).verify("a.wasm", MODULE, Some(minisig.as_bytes()));
+        let verified =
+            trusting(&[&key.line]).verify("a.wasm", MODULE, None, Some(minisig.as_bytes()));
         assert_eq!(verified, Ok(Some(key.id)));
     }
 

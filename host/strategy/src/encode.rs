@@ -7,8 +7,8 @@
 
 use crate::contract::{CONTRACT_VERSION, World, of_contract};
 use crate::error::LoadError;
-use crate::text::one_line;
 use std::collections::BTreeSet;
+use tickdeck_model::untrusted::one_line;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentType};
 use wasmparser::types::Types;
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};

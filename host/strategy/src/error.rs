@@ -1,8 +1,8 @@
 //! Why a module could not be loaded.
 
 use crate::contract::CONTRACT_VERSION;
-use crate::text::one_line;
 use serde::{Deserialize, Serialize};
+use tickdeck_model::untrusted::{first_few, one_line};
 
 /// Why a module could not be loaded. Every message names the file, the place and the remedy.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize)]
@@ -63,7 +63,10 @@ pub enum LoadError {
         problem: String,
     },
     /// The module imports something that strategies are not given. Show the text.
-    #[error("{file}: imports interfaces that strategies are not given: {}; {advice}", offenders.join(", "))]
+    #[error(
+        "{file}: imports interfaces that strategies are not given: {}; {advice}",
+        first_few(offenders, ", ")
+    )]
     ForeignImports {
         /// The file.
         file: String,
@@ -166,8 +169,8 @@ pub enum LoadError {
         /// The fault.
         fault: String,
     },
-    /// The manifest breaks its rules. Show every problem.
-    #[error("{file}: its manifest is not valid: {}", problems.join("; "))]
+    /// The manifest breaks its rules. Show the text, which has the first few problems.
+    #[error("{file}: its manifest is not valid: {}", first_few(problems, "; "))]
     Manifest {
         /// The file.
         file: String,

@@ -3,9 +3,9 @@
 use crate::imports::State;
 use crate::limits::{MAX_STATE, ResourceLimits, TimeIsUp};
 use crate::lower::{TooManyActions, TornAction};
-use crate::text::{one_line, sanitize};
 use tickdeck_engine::port::Fault;
-use tickdeck_model::Event;
+use tickdeck_model::untrusted::one_line;
+use tickdeck_model::{Event, Untrusted};
 use wasmtime::{FrameInfo, Trap, WasmBacktrace};
 
 /// Frames shown of a backtrace.
@@ -171,7 +171,7 @@ fn frame(frame: &FrameInfo) -> Option<String> {
         Some(module) => format!("{}!{function}", start_of(module)),
         None => function,
     };
-    let text = sanitize(&text);
+    let text = Untrusted::new(&text).to_string();
     Some(start_of(&text).to_owned())
 }
 

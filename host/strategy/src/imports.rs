@@ -175,7 +175,7 @@ impl instruments::Host for State {
     }
 
     fn find_text(&mut self, text: String) -> Result<Option<u32>> {
-        Ok(self.registry()?.find_text(&text).map(|id| id.0))
+        Ok(self.registry()?.find_signal(&text).map(|id| id.0))
     }
 }
 

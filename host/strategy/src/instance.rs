@@ -10,12 +10,11 @@ use crate::limits::{
 
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
-use crate::text::sanitize;
 use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_engine::port::{Fault, State, StopReason, Strategy};
-use tickdeck_model::{Action, ActionBytes, Event};
+use tickdeck_model::{Action, ActionBytes, Event, Untrusted};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, TypedFunc};
@@ -401,7 +400,7 @@ impl Guest {
 
     /// Describes a refusal by the strategy, with its own reason.
     fn refused(&self, function: &'static str, why: &str) -> Fault {
-        let problem = format!("refused: {}", sanitize(why));
+        let problem = format!("refused: {}", Untrusted::new(why));
         of_answer(Call::lifecycle(function), self.store.data(), &problem)
     }
 }

@@ -56,7 +56,6 @@ mod private_file;
 mod program;
 mod proposals;
 mod runtime;
-mod text;
 mod wasm_engine;
 pub mod watch;
 
@@ -74,6 +73,6 @@ pub use module::{Inspection, Module, StartOptions};
 pub use parameter::{Parameter, ParameterKind};
 pub use parameters::{ParameterError, WantError, Wants};
 pub use program::Program;
-pub use text::MAX_LINE;
 pub use tickdeck_model::ModuleHash;
+pub use tickdeck_model::untrusted::MAX_LINE;
 pub use wasm_engine::RuntimeConfig;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
+use tickdeck_model::Untrusted;
+use tickdeck_model::untrusted::one_line;
 use wasmparser::{Encoding, Parser, Payload};
 
 /// Bytes of a module file. The largest interpreter (Python) has 18 MiB.
@@ -37,7 +39,7 @@ pub(crate) struct Checked<'a> {
 
 /// Reads a module's file, at most [`MAX_MODULE`] bytes of it.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let file = path.display().to_string();
+    let file = Untrusted::path(path).to_string();
     let failed = |error: std::io::Error| LoadError::Read {
         file: file.clone(),
         problem: error.to_string(),
@@ -126,7 +128,7 @@ fn names(bytes: &[u8], file: &str) -> Result<Names, LoadError> {
     read_names(bytes).map_err(|error| LoadError::Damaged {
         file: file.to_owned(),
         offset: error.offset(),
-        problem: error.message().to_owned(),
+        problem: one_line(error.message()),
     })
 }
 
@@ -204,11 +206,11 @@ fn refuse_foreign(imports: &[String], file: &str) -> Result<(), LoadError> {
             Some((_, version)) if !is_supported(version) => {
                 return Err(LoadError::OtherContract {
                     file: file.to_owned(),
-                    found: version.to_owned(),
+                    found: Untrusted::new(version).to_string(),
                 });
             }
             Some((interface, _)) if IMPORTS.contains(&interface) => {}
-            _ => offenders.push(crate::text::sanitize(import)),
+            _ => offenders.push(Untrusted::new(import).to_string()),
         }
     }
     if offenders.is_empty() {
@@ -239,7 +241,7 @@ fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
         if !is_supported(version) {
             return Err(LoadError::OtherContract {
                 file: file.to_owned(),
-                found: version.to_owned(),
+                found: Untrusted::new(version).to_string(),
             });
         }
         ours.push((interface, version));

@@ -1,8 +1,8 @@
 //! A strategy's log lines: truncated, escaped for a terminal, and limited in rate.
 
-use crate::text::sanitize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tickdeck_model::Untrusted;
 
 /// The window in which lines are counted.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -40,7 +40,8 @@ impl std::fmt::Display for LogLevel {
 
 /// Receives log lines. Called on the strategy's thread and within its time limit: pass the line on and return.
 pub trait LogSink: Send + Sync {
-    /// Receives one line of at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes, without control characters.
+    /// Receives one line that is fit for a terminal, of at most [`MAX_LINE`](crate::MAX_LINE) bytes before escapes and the
+    /// count of those that were cut.
     fn line(&self, strategy: &str, level: LogLevel, text: &str);
 }
 
@@ -71,7 +72,7 @@ impl Logger {
     }
 
     pub(crate) fn write(&mut self, level: LogLevel, message: &str) {
-        let text = sanitize(message);
+        let text = Untrusted::new(message).to_string();
         let verdict = self.rate.take(Instant::now());
         self.report_dropped(verdict.dropped);
         if verdict.keep {

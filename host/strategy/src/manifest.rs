@@ -1,11 +1,12 @@
 //! The manifest of a strategy: `lifecycle.manifest` in plain Rust, and its rules.
 
 use crate::generated::{lifecycle, types};
-use crate::parameter::{MAX_DOC, NAME_RULE, Parameter, ParameterKind, is_name};
-use crate::text::{is_line, quoted};
+use crate::parameter::{MAX_DOC, Parameter, ParameterKind};
 use std::collections::HashSet;
 use tickdeck_engine::port::OrderPolicy;
-use tickdeck_model::BarBasis;
+use tickdeck_model::name::check_strategy_name;
+use tickdeck_model::untrusted::{is_line, quoted};
+use tickdeck_model::{BarBasis, Untrusted};
 
 /// Messages that a manifest may list, as `wit/lifecycle.wit` promises.
 pub const MAX_MESSAGES: usize = 256;
@@ -24,13 +25,13 @@ pub struct Manifest {
     /// Semantic version.
     pub version: String,
     /// Description for users.
-    pub doc: String,
+    pub doc: Untrusted,
     /// The parameters that a user can set.
     pub parameters: Vec<Parameter>,
     /// The feeds that it receives from its first event on.
     pub subscriptions: Vec<Subscription>,
     /// The texts that `notify` refers to by index.
-    pub messages: Vec<String>,
+    pub messages: Vec<Untrusted>,
     /// What happens to working orders when the strategy ends.
     pub order_policy: OrderPolicy,
     /// The schema that `save` writes.
@@ -43,29 +44,29 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
     /// Best bid and ask.
-    Quotes(String),
+    Quotes(Untrusted),
     /// Public trades.
-    Trades(String),
+    Trades(Untrusted),
     /// Levels of the book.
-    Book(String),
+    Book(Untrusted),
     /// Bars.
     Bars {
         /// A symbol, `*` or `{name}`.
-        instrument: String,
+        instrument: Untrusted,
         /// The unit of `step`.
         basis: BarBasis,
         /// In the unit that `basis` names.
         step: u32,
     },
-    /// A signal, by its published name or `{name}`.
-    Signals(String),
+    /// A signal, by its published name, by `NAME/SIGNAL` if it has to be that of strategy `NAME`, or `{name}`.
+    Signals(Untrusted),
     /// The account's balances.
     Accounts,
 }
 
 impl Subscription {
     /// Returns the instrument or signal as written.
-    pub fn target(&self) -> Option<&str> {
+    pub fn target(&self) -> Option<&Untrusted> {
         match self {
             Self::Quotes(target)
             | Self::Trades(target)
@@ -78,7 +79,7 @@ impl Subscription {
 
     /// Returns the parameter that names the instrument or signal, if there is one.
     pub fn parameter(&self) -> Option<&str> {
-        self.target().and_then(placeholder)
+        placeholder(self.target()?.raw())
     }
 }
 
@@ -100,14 +101,14 @@ impl Manifest {
     /// # Errors
     /// All broken rules.
     pub fn check(&self) -> Result<(), Vec<String>> {
-        let mut problems = Vec::new();
+        let mut problems = self.excesses();
         self.check_identity(&mut problems);
         self.check_parameters(&mut problems);
-        for subscription in &self.subscriptions {
+        for subscription in self.subscriptions.iter().take(MAX_ENTRIES) {
             problems.extend(self.subscription_problem(subscription));
         }
-        for (index, message) in self.messages.iter().enumerate() {
-            if message.is_empty() || !is_line(message, MAX_SHORT) {
+        for (index, message) in self.messages.iter().take(MAX_MESSAGES).enumerate() {
+            if !is_short(message) {
                 problems.push(format!(
                     "message {index} must be one line of 1 to {MAX_SHORT} bytes"
                 ));
@@ -121,36 +122,38 @@ impl Manifest {
     }
 
     fn check_identity(&self, problems: &mut Vec<String>) {
-        if !is_name(&self.name) {
-            problems.push(format!("name {}: {NAME_RULE}", quoted(&self.name)));
-        }
+        problems.extend(check_strategy_name(&self.name).err());
         if !is_version(&self.version) {
             problems.push(format!(
                 "version {} is not a semantic version such as 1.2.3",
                 quoted(&self.version)
             ));
         }
-        if self.doc.len() > MAX_DOC {
+        if self.doc.left_out() > 0 {
             problems.push(format!("the doc is longer than {MAX_DOC} bytes"));
         }
+    }
+
+    /// Returns the lists that are too long. What is beyond their limits is not looked at: it could be anything.
+    fn excesses(&self) -> Vec<String> {
         let counts = [
             ("parameters", self.parameters.len(), MAX_ENTRIES),
             ("subscriptions", self.subscriptions.len(), MAX_ENTRIES),
             ("messages", self.messages.len(), MAX_MESSAGES),
             ("schemas to restore", self.restores.len(), MAX_ENTRIES),
         ];
-        for (what, count, limit) in counts {
-            if count > limit {
-                problems.push(format!("{count} {what}, the limit is {limit}"));
-            }
-        }
+        let excesses = counts.into_iter().filter(|(_, count, limit)| count > limit);
+        excesses
+            .map(|(what, count, limit)| format!("{count} {what}, the limit is {limit}"))
+            .collect()
     }
 
     fn check_parameters(&self, problems: &mut Vec<String>) {
         let mut seen = HashSet::new();
-        for parameter in &self.parameters {
+        for parameter in self.parameters.iter().take(MAX_ENTRIES) {
             if !seen.insert(parameter.name.as_str()) {
-                problems.push(format!("parameter `{}` is listed twice", parameter.name));
+                let name = quoted(&parameter.name);
+                problems.push(format!("parameter {name} is listed twice"));
             }
             if let Some(problem) = parameter.problem() {
                 problems.push(format!("parameter {}: {problem}", quoted(&parameter.name)));
@@ -163,16 +166,17 @@ impl Manifest {
             return Some("bars with step 0 never close".to_owned());
         }
         let target = subscription.target()?;
-        if target.is_empty() || !is_line(target, MAX_SHORT) {
+        if !is_short(target) {
             return Some(format!(
                 "the subscription to {} is not one line of 1 to {MAX_SHORT} bytes",
-                quoted(target)
+                quoted(target.raw())
             ));
         }
-        let name = placeholder(target)?;
+        let name = placeholder(target.raw())?;
         let Some(parameter) = self.parameter(name) else {
             return Some(format!(
-                "the subscription to `{target}` refers to a missing parameter `{name}`"
+                "the subscription to `{target}` refers to a missing parameter {}",
+                quoted(name)
             ));
         };
         let wanted = match subscription {
@@ -181,11 +185,22 @@ impl Manifest {
         };
         (parameter.kind != wanted).then(|| {
             format!(
-                "the subscription to `{target}` needs parameter `{name}` to be of kind {wanted}, but it is {}",
+                "the subscription to `{target}` needs parameter {} to be of kind {wanted}, but it is {}",
+                quoted(name),
                 parameter.kind
             )
         })
     }
+}
+
+/// Whether the text was kept whole and is one line that is not empty.
+fn is_short(text: &Untrusted) -> bool {
+    !text.raw().is_empty() && text.left_out() == 0 && is_line(text.raw(), MAX_SHORT)
+}
+
+/// Keeps a symbol, the name of a signal or a message.
+fn short(text: &str) -> Untrusted {
+    Untrusted::up_to(MAX_SHORT, text)
 }
 
 /// Whether the text is `1.2.3`, with an optional suffix after `-` or `+`.
@@ -205,10 +220,10 @@ impl From<lifecycle::Manifest> for Manifest {
         Self {
             name: wire.name,
             version: wire.version,
-            doc: wire.doc,
+            doc: Untrusted::up_to(MAX_DOC, &wire.doc),
             parameters: wire.parameters.into_iter().map(Into::into).collect(),
             subscriptions: wire.subscriptions.into_iter().map(Into::into).collect(),
-            messages: wire.messages,
+            messages: wire.messages.iter().map(|text| short(text)).collect(),
             order_policy: match wire.order_policy {
                 lifecycle::OrderPolicy::Cancel => OrderPolicy::Cancel,
                 lifecycle::OrderPolicy::Hold => OrderPolicy::Hold,
@@ -222,13 +237,13 @@ impl From<lifecycle::Manifest> for Manifest {
 impl From<lifecycle::Subscription> for Subscription {
     fn from(wire: lifecycle::Subscription) -> Self {
         match wire {
-            lifecycle::Subscription::Quotes(target) => Self::Quotes(target),
-            lifecycle::Subscription::Trades(target) => Self::Trades(target),
-            lifecycle::Subscription::Book(target) => Self::Book(target),
-            lifecycle::Subscription::Signals(target) => Self::Signals(target),
+            lifecycle::Subscription::Quotes(target) => Self::Quotes(short(&target)),
+            lifecycle::Subscription::Trades(target) => Self::Trades(short(&target)),
+            lifecycle::Subscription::Book(target) => Self::Book(short(&target)),
+            lifecycle::Subscription::Signals(target) => Self::Signals(short(&target)),
             lifecycle::Subscription::Accounts => Self::Accounts,
             lifecycle::Subscription::Bars(bars) => Self::Bars {
-                instrument: bars.instrument,
+                instrument: short(&bars.instrument),
                 basis: match bars.basis {
                     types::BarBasis::Time => BarBasis::Time,
                     types::BarBasis::Trades => BarBasis::Trades,
@@ -247,7 +262,7 @@ mod tests {
     fn parameter(name: &str, kind: ParameterKind) -> Parameter {
         Parameter {
             name: name.to_owned(),
-            doc: String::new(),
+            doc: Untrusted::default(),
             kind,
             default: None,
             minimum: None,
@@ -259,10 +274,10 @@ mod tests {
         Manifest {
             name: "ema-cross".to_owned(),
             version: "1.0.0-rc.1".to_owned(),
-            doc: String::new(),
+            doc: Untrusted::default(),
             parameters: vec![parameter("symbol", ParameterKind::Instrument)],
-            subscriptions: vec![Subscription::Trades("{symbol}".to_owned())],
-            messages: vec!["crossed".to_owned()],
+            subscriptions: vec![Subscription::Trades("{symbol}".into())],
+            messages: vec!["crossed".into()],
             order_policy: OrderPolicy::Cancel,
             state_schema: 1,
             restores: vec![1],
@@ -275,15 +290,14 @@ mod tests {
         let mut broken = manifest();
         broken.name = "bad name".to_owned();
         broken.version = "1.0".to_owned();
-        broken.messages = vec![String::new(); MAX_MESSAGES + 1];
-        broken.messages.fill("fine".to_owned());
+        broken.messages = vec![Untrusted::new("fine"); MAX_MESSAGES + 1];
         let symbol = broken.parameters[0].clone();
         broken.parameters.push(symbol);
         broken.subscriptions = vec![
-            Subscription::Quotes("{nope}".to_owned()),
-            Subscription::Signals("{symbol}".to_owned()),
+            Subscription::Quotes("{nope}".into()),
+            Subscription::Signals("{symbol}".into()),
             Subscription::Bars {
-                instrument: "*".to_owned(),
+                instrument: "*".into(),
                 basis: BarBasis::Time,
                 step: 0,
             },

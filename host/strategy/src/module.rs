@@ -13,7 +13,7 @@ use crate::wasm_engine::WasmEngine;
 use std::sync::Arc;
 use std::time::Duration;
 use tickdeck_engine::port::{self as engine, Fault};
-use tickdeck_model::{ModuleHash, Registry};
+use tickdeck_model::{ModuleHash, Registry, Untrusted};
 use tickdeck_portfolio::StrategyBook;
 use wasmtime::component::{Component, InstancePre};
 
@@ -23,11 +23,11 @@ pub struct Inspection {
     /// The world that it implements.
     pub world: World,
     /// The contract version that it was built for.
-    pub contract: String,
-    /// The interfaces that it imports.
-    pub imports: Vec<String>,
-    /// Its exports; some toolchains add one of their own.
-    pub exports: Vec<String>,
+    pub contract: Untrusted,
+    /// The interfaces that it imports; of many, the first.
+    pub imports: Vec<Untrusted>,
+    /// Its exports; some toolchains add one of their own. Of many, the first.
+    pub exports: Vec<Untrusted>,
     /// Size of the file in bytes.
     pub size: usize,
     /// Hash of the file.

@@ -1,10 +1,9 @@
 //! A parameter of a strategy: its definition, the rules for one, and the values it takes.
 
 use crate::generated::lifecycle;
-use crate::text::{is_line, quoted};
-
-/// Bytes of a name.
-pub(crate) const MAX_NAME: usize = 64;
+use tickdeck_model::Untrusted;
+use tickdeck_model::name::{NAME_RULE, is_name};
+use tickdeck_model::untrusted::{is_line, quoted};
 
 /// Bytes of a doc.
 pub(crate) const MAX_DOC: usize = 16 << 10;
@@ -18,11 +17,11 @@ pub struct Parameter {
     /// The name.
     pub name: String,
     /// Description for users.
-    pub doc: String,
+    pub doc: Untrusted,
     /// The type of its values.
     pub kind: ParameterKind,
     /// The default, as the user would write it. None: the user must give a value.
-    pub default: Option<String>,
+    pub default: Option<Untrusted>,
     /// The smallest value, for numbers.
     pub minimum: Option<f64>,
     /// The largest value, for numbers.
@@ -74,7 +73,7 @@ impl Parameter {
         if !is_name(&self.name) {
             return Some(NAME_RULE.to_owned());
         }
-        if self.doc.len() > MAX_DOC {
+        if self.doc.left_out() > 0 {
             return Some(format!("the doc is longer than {MAX_DOC} bytes"));
         }
         let bounds = [self.minimum, self.maximum];
@@ -91,7 +90,14 @@ impl Parameter {
                 "the minimum {minimum} is above the maximum {maximum}"
             ));
         }
-        let default = self.default.as_deref()?;
+        let default = self.default.as_ref()?.raw();
+        if self
+            .default
+            .as_ref()
+            .is_some_and(|text| text.left_out() > 0)
+        {
+            return Some(format!("the default is longer than {MAX_VALUE} bytes"));
+        }
         check_value(self, default)
             .err()
             .map(|problem| format!("the default {} {problem}", quoted(default)))
@@ -133,16 +139,6 @@ fn check_bounds(parameter: &Parameter, number: f64) -> Result<(), String> {
     }
 }
 
-pub(crate) const NAME_RULE: &str =
-    "a name has 1 to 64 letters, digits, `-`, `_` or `.` and starts with a letter";
-
-pub(crate) fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    name.len() <= MAX_NAME
-        && name.starts_with(|first: char| first.is_ascii_alphabetic())
-        && name.bytes().all(allowed)
-}
-
 impl From<lifecycle::Parameter> for Parameter {
     fn from(wire: lifecycle::Parameter) -> Self {
         let kind = match wire.kind {
@@ -152,10 +148,11 @@ impl From<lifecycle::Parameter> for Parameter {
             lifecycle::ParameterKind::Text => ParameterKind::Text,
             lifecycle::ParameterKind::Instrument => ParameterKind::Instrument,
         };
-        let (default, minimum, maximum) = (wire.default, wire.minimum, wire.maximum);
+        let default = wire.default.map(|text| Untrusted::up_to(MAX_VALUE, &text));
+        let (minimum, maximum) = (wire.minimum, wire.maximum);
         Self {
             name: wire.name,
-            doc: wire.doc,
+            doc: Untrusted::up_to(MAX_DOC, &wire.doc),
             kind,
             default,
             minimum,
@@ -171,7 +168,7 @@ mod tests {
     fn parameter(name: &str, kind: ParameterKind) -> Parameter {
         Parameter {
             name: name.to_owned(),
-            doc: String::new(),
+            doc: Untrusted::default(),
             kind,
             default: None,
             minimum: None,
@@ -184,11 +181,11 @@ mod tests {
         let mut fast = parameter("fast", ParameterKind::Integer);
         (fast.minimum, fast.maximum) = (Some(1.0), Some(10.0));
         for (default, part) in [("0", "below"), ("11", "above"), ("1.5", "64-bit integer")] {
-            fast.default = Some(default.to_owned());
+            fast.default = Some(default.into());
             let problem = fast.problem().unwrap();
             assert!(problem.contains(part), "{problem}");
         }
-        fast.default = Some("10".to_owned());
+        fast.default = Some("10".into());
         assert_eq!(fast.problem(), None);
         fast.minimum = Some(11.0);
         assert!(fast.problem().unwrap().contains("above the maximum"));

@@ -4,13 +4,17 @@ use crate::manifest::{Manifest, Subscription, placeholder};
 use crate::parameter::{Parameter, ParameterKind, check_value};
 use std::collections::{BTreeMap, HashSet};
 use tickdeck_model::suggestion::nearest;
-use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId};
+use tickdeck_model::untrusted::quoted;
+use tickdeck_model::{BarBasis, Feed, FeedRequest, Pad, Registry, TextId, Untrusted};
+
+/// The most unknown parameters that are reported: each costs a search for the one that was meant.
+const MAX_UNKNOWN: usize = 64;
 
 /// Why the value of a parameter is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
     /// There is no such parameter. The user must rename or remove it.
-    #[error("no parameter `{name}`{}", did_you_mean(nearest.as_deref()))]
+    #[error("no parameter {}{}", quoted(name), did_you_mean(nearest.as_deref()))]
     Unknown {
         /// The name given.
         name: String,
@@ -26,7 +30,7 @@ pub enum ParameterError {
         kind: &'static str,
     },
     /// The value is not valid. The user must correct it.
-    #[error("parameter `{name}`: `{value}` {problem}")]
+    #[error("parameter `{name}`: {} {problem}", quoted(value))]
     Invalid {
         /// The parameter.
         name: String,
@@ -41,7 +45,7 @@ pub enum ParameterError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WantError {
     /// The deck has no such instrument. The user must correct the symbol or add its venue.
-    #[error("{wanted}: no instrument `{symbol}` in this deck{}", did_you_mean(nearest.as_deref()))]
+    #[error("{wanted}: no instrument {} in this deck{}", quoted(symbol), did_you_mean(nearest.as_deref()))]
     NoInstrument {
         /// The subscription or parameter that asks for it.
         wanted: String,
@@ -70,7 +74,9 @@ pub struct Wants {
 }
 
 fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+    nearest.map_or_else(String::new, |near| {
+        format!("; did you mean {}?", quoted(near))
+    })
 }
 
 impl Manifest {
@@ -82,7 +88,8 @@ impl Manifest {
         &self,
         given: &BTreeMap<String, String>,
     ) -> Result<Vec<(String, String)>, Vec<ParameterError>> {
-        let mut errors: Vec<_> = given.keys().filter_map(|name| self.unknown(name)).collect();
+        let unknown = given.keys().filter_map(|name| self.unknown(name));
+        let mut errors: Vec<_> = unknown.take(MAX_UNKNOWN).collect();
         let mut values = Vec::with_capacity(self.parameters.len());
         for parameter in &self.parameters {
             match parameter.value(given.get(&parameter.name)) {
@@ -138,7 +145,7 @@ impl Manifest {
         let messages = self
             .messages
             .iter()
-            .map(|message| registry.add_text(message))
+            .map(|message| registry.add_text(message.raw()))
             .collect();
         Ok(Wants {
             feeds,
@@ -173,17 +180,18 @@ impl Manifest {
 
 impl Parameter {
     fn value(&self, given: Option<&String>) -> Result<String, ParameterError> {
-        let Some(value) = given.or(self.default.as_ref()) else {
+        let default = self.default.as_ref().map(Untrusted::raw);
+        let Some(value) = given.map(String::as_str).or(default) else {
             return Err(ParameterError::Missing {
                 name: self.name.clone(),
                 kind: self.kind.as_str(),
             });
         };
         match check_value(self, value) {
-            Ok(()) => Ok(value.clone()),
+            Ok(()) => Ok(value.to_owned()),
             Err(problem) => Err(ParameterError::Invalid {
                 name: self.name.clone(),
-                value: crate::text::sanitize(value),
+                value: value.to_owned(),
                 problem,
             }),
         }
@@ -195,26 +203,28 @@ fn requests(
     parameters: &[(String, String)],
     registry: &mut Registry,
 ) -> Result<Vec<FeedRequest>, WantError> {
+    let Some(shown) = subscription.target() else {
+        return Ok(Vec::new());
+    };
+    let written = shown.raw();
+    let target = match placeholder(written) {
+        None => written,
+        Some(name) => value_of(name, parameters).ok_or_else(|| WantError::NoValue {
+            target: shown.to_string(),
+        })?,
+    };
     let (feed, basis, step) = match subscription {
         Subscription::Quotes(_) => (Feed::Quotes, BarBasis::Time, 0),
         Subscription::Trades(_) => (Feed::Trades, BarBasis::Time, 0),
         Subscription::Book(_) => (Feed::Book, BarBasis::Time, 0),
         Subscription::Bars { basis, step, .. } => (Feed::Bars, *basis, *step),
-        Subscription::Signals(_) => (Feed::Signals, BarBasis::Time, 0),
+        Subscription::Signals(_) => return Ok(vec![signal(target, registry)]),
         Subscription::Accounts => return Ok(Vec::new()),
     };
-    let written = subscription.target().unwrap_or_default();
-    let target = match placeholder(written) {
-        None => written,
-        Some(name) => value_of(name, parameters).ok_or_else(|| WantError::NoValue {
-            target: written.to_owned(),
-        })?,
-    };
-    let targets = match subscription {
-        Subscription::Signals(_) => vec![registry.add_text(target).0],
-        // All instruments, only when the manifest says so: a parameter's value is one symbol.
-        _ if written == "*" => registry.instruments().iter().map(|all| all.id.0).collect(),
-        _ => vec![find(target, &format!("{feed} of `{written}`"), registry)?],
+    // All instruments, only when the manifest says so: a parameter's value is one symbol.
+    let targets = match written {
+        "*" => registry.instruments().iter().map(|all| all.id.0).collect(),
+        _ => vec![find(target, &format!("{feed} of `{shown}`"), registry)?],
     };
     let request = |target| FeedRequest {
         target,
@@ -224,6 +234,12 @@ fn requests(
         pad: Pad::ZERO,
     };
     Ok(targets.into_iter().map(request).collect())
+}
+
+/// The request for a signal: of everyone, or of the strategy that `NAME/SIGNAL` names.
+fn signal(written: &str, registry: &mut Registry) -> FeedRequest {
+    let (publisher, name) = registry.add_signal(written);
+    FeedRequest::signal(name, publisher)
 }
 
 fn value_of<'a>(name: &str, parameters: &'a [(String, String)]) -> Option<&'a str> {
@@ -238,7 +254,7 @@ fn find(symbol: &str, wanted: &str, registry: &Registry) -> Result<u32, WantErro
     let symbols = registry.instruments().iter().map(|known| &*known.symbol);
     Err(WantError::NoInstrument {
         wanted: wanted.to_owned(),
-        symbol: crate::text::sanitize(symbol),
+        symbol: symbol.to_owned(),
         nearest: nearest(symbol, symbols).map(str::to_owned),
     })
 }
@@ -252,9 +268,9 @@ mod tests {
     fn parameter(name: &str, kind: ParameterKind, default: Option<&str>) -> Parameter {
         Parameter {
             name: name.to_owned(),
-            doc: String::new(),
+            doc: Untrusted::default(),
             kind,
-            default: default.map(str::to_owned),
+            default: default.map(Untrusted::new),
             minimum: None,
             maximum: None,
         }
@@ -266,7 +282,7 @@ mod tests {
         Manifest {
             name: "test".to_owned(),
             version: "0.1.0".to_owned(),
-            doc: String::new(),
+            doc: Untrusted::default(),
             parameters: vec![
                 fast,
                 parameter("symbol", ParameterKind::Instrument, None),
@@ -275,18 +291,18 @@ mod tests {
                 parameter("hedge", ParameterKind::Instrument, Some("ETHUSDT")),
             ],
             subscriptions: vec![
-                Subscription::Trades("{symbol}".to_owned()),
-                Subscription::Quotes("*".to_owned()),
-                Subscription::Quotes("BTCUSDT".to_owned()),
-                Subscription::Signals("{source}".to_owned()),
+                Subscription::Trades("{symbol}".into()),
+                Subscription::Quotes("*".into()),
+                Subscription::Quotes("BTCUSDT".into()),
+                Subscription::Signals("{source}".into()),
                 Subscription::Bars {
-                    instrument: "{symbol}".to_owned(),
+                    instrument: "{symbol}".into(),
                     basis: BarBasis::Trades,
                     step: 7,
                 },
                 Subscription::Accounts,
             ],
-            messages: vec!["crossed".to_owned()],
+            messages: vec!["crossed".into()],
             order_policy: OrderPolicy::Hold,
             state_schema: 1,
             restores: Vec::new(),

@@ -36,7 +36,7 @@ pub(crate) fn allow(config: &mut Config) {
 pub(crate) fn refusal(error: &BinaryReaderError, bytes: &[u8], file: &str) -> LoadError {
     let file = file.to_owned();
     let offset = error.offset();
-    let problem = crate::text::one_line(error.message());
+    let problem = tickdeck_model::untrusted::one_line(error.message());
     if error.missing_wasm_feature().is_some() || has_several_memories(bytes) {
         LoadError::Proposal {
             file,

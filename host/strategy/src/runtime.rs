@@ -13,8 +13,12 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
-use tickdeck_model::ModuleHash;
+use tickdeck_model::untrusted::one_line;
+use tickdeck_model::{ModuleHash, Untrusted};
 use wasmtime::component::Component;
+
+/// The most imports, and exports, that an inspection lists.
+const MAX_SHOWN: usize = 256;
 
 /// Loads modules and runs them on one engine. Clones share the engine, its compile cache and its clock.
 #[derive(Clone)]
@@ -100,7 +104,8 @@ impl Runtime {
         name: &str,
         limits: &ResourceLimits,
     ) -> Result<Module, LoadError> {
-        self.load_bytes(&read(path)?, &path.display().to_string(), name, limits)
+        let file = Untrusted::path(path).to_string();
+        self.load_bytes(&read(path)?, &file, name, limits)
     }
 
     /// Loads a module from bytes as [`Runtime::load`] does; `file` names them in errors.
@@ -124,9 +129,9 @@ impl Runtime {
             .map_err(|error| LoadError::wrong_type(file, &error))?;
         let inspection = |manifest| Inspection {
             world: shape.world,
-            contract: shape.contract,
-            imports: shape.imports,
-            exports: shape.exports,
+            contract: Untrusted::new(&shape.contract),
+            imports: shown(&shape.imports),
+            exports: shown(&shape.exports),
             size: bytes.len(),
             hash: ModuleHash::of(bytes),
             manifest,
@@ -199,7 +204,7 @@ impl Runtime {
     /// # Errors
     /// Those of [`Runtime::load`].
     pub fn inspect(&self, path: &Path, limits: &ResourceLimits) -> Result<Inspection, LoadError> {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = Untrusted::path(Path::new(path.file_stem().unwrap_or_default())).to_string();
         Ok(self.load(path, &name, limits)?.inspection().clone())
     }
 
@@ -259,6 +264,12 @@ impl Runtime {
         let in_use = &self.inner.in_use;
         in_use.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Returns the first names of interfaces, which a module chooses.
+fn shown(names: &[String]) -> Vec<Untrusted> {
+    let first = names.iter().take(MAX_SHOWN);
+    first.map(|name| Untrusted::new(name)).collect()
 }
 
 impl std::fmt::Debug for Runtime {

@@ -6,6 +6,8 @@
 //! Start reading at [`cli`], one file per command. `run`, `demo` and `dev` start a deck and show it with [`display`];
 //! [`dev`] rebuilds a strategy whenever its sources are saved.
 #![forbid(unsafe_code)]
+// What is printed passes `output`, where it is made fit for a terminal.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod cli;
 pub mod dev;

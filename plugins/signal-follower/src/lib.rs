@@ -1,6 +1,6 @@
 //! Goes long while a signal is above zero, for a limited time, and flat otherwise.
 //!
-//! By default it follows the signal `cross` of the example `ema-cross`. It trades with immediate-or-cancel limit orders
+//! By default it follows the signal `cross` of the example `ema-cross`, and of no other strategy. It trades with immediate-or-cancel limit orders
 //! slightly beyond the market. A timer closes the position after `hold_s` seconds, and retries each second until the
 //! position is closed.
 
@@ -20,8 +20,8 @@ pub struct Params {
     /// The instrument to trade.
     #[param(default = "BTCUSDT")]
     instrument: Instrument,
-    /// The signal to follow.
-    #[param(default = "cross")]
+    /// The signal to follow: `NAME/SIGNAL` of strategy `NAME`, or `SIGNAL` of whoever publishes it.
+    #[param(default = "ema-cross/cross")]
     signal: SignalName,
     /// Size of the position, in the base currency.
     #[param(default = 0.01, min = 0.0)]

@@ -14,7 +14,8 @@ pub enum Subscription {
     Book(String),
     /// Bars that the host derives.
     Bars(String, BarSpec),
-    /// Values published under a name; `{name}` of a parameter works here too.
+    /// Values published under a name, or under `NAME/SIGNAL` only those of strategy `NAME`; `{name}` of a parameter works here
+    /// too.
     Signals(String),
     /// The account's balances.
     Accounts,
@@ -41,7 +42,8 @@ impl Subscription {
         Self::Bars(instrument.to_owned(), bars)
     }
 
-    /// Subscribes to the values that a collector or another strategy publishes under a name.
+    /// Subscribes to the values that a collector or another strategy publishes under a name. Anyone may publish under any
+    /// name: `ema-cross/cross` is the signal `cross` of the strategy that runs as `ema-cross`, and of nobody else.
     pub fn signals(name: &str) -> Self {
         Self::Signals(name.to_owned())
     }

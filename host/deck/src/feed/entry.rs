@@ -3,7 +3,7 @@
 use super::{Topic, Weight};
 use crate::change_cause::ChangeCause;
 use tickdeck_engine::{Notice, StateSource, VersionChange};
-use tickdeck_model::{Severity, VenueState};
+use tickdeck_model::{Severity, Untrusted, VenueState};
 use tickdeck_recording::names::Names;
 use tickdeck_strategy::LogLevel;
 
@@ -103,7 +103,10 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
             message,
             value,
             ..
-        } => format!("{}: {message} {value}", names.strategy(*strategy)),
+        } => {
+            let (name, message) = (names.strategy(*strategy), Untrusted::new(message));
+            format!("{name}: {message} {value}")
+        }
         Notice::Ended { strategy, problem } => {
             format!("{} ended: {problem}", names.strategy(*strategy))
         }
@@ -190,7 +193,7 @@ fn describe_change(change: &VersionChange, preparation: Option<&str>) -> String 
 
 /// Returns why a version left no state, for people; nothing if it left one.
 pub fn describe_loss(lost: Option<&str>) -> String {
-    let why = lost.and_then(|why| why.lines().next());
+    let why = lost.and_then(|why| why.lines().next()).map(Untrusted::new);
     why.map_or_else(String::new, |why| {
         format!("; the old version could not save: {why}")
     })

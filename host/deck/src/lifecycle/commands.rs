@@ -141,7 +141,7 @@ impl Manager {
             self.entry(name).waiting = Some(loaded);
             return Err(sentence(&error));
         }
-        let granted = loaded.decision.increases.join("; ");
+        let granted = loaded.decision.asks();
         self.feed().say(
             Topic::Operator,
             "operator",

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tickdeck_model::{StrategyId, Timestamp};
+use tickdeck_model::untrusted::{first, kept, quoted};
+use tickdeck_model::{StrategyId, Timestamp, Untrusted};
 use tickdeck_settings::config::ParameterValue;
 
 /// Generations of a strategy that are kept.
 const GENERATIONS_KEPT: usize = 50;
+/// Strategies whose history is kept: as many as a folder may have modules, and some that are gone.
+const RECORDS_KEPT: usize = 1_200;
+/// Names that a message lists.
+const MAX_LISTED: usize = 20;
 /// Faults of a strategy that are kept.
 const FAULTS_KEPT: usize = 20;
 
@@ -57,6 +62,8 @@ pub struct StrategyRecord {
     pub note: Option<String>,
     /// Its state if the engine does not have it: `waiting for approval`, `refused`, `removed`.
     pub inactive: Option<&'static str>,
+    /// Counts the changes of all records, for the age of this one.
+    changed: u64,
     /// Version and hash of a version that waits, while the engine has none.
     pub waiting_version: Option<(String, String)>,
 }
@@ -75,12 +82,23 @@ impl StrategyRecord {
         (self.note, self.wanted) = (None, None);
     }
 
-    /// Adds a fault.
-    pub fn fault(&mut self, at: Timestamp, text: String) {
+    /// Adds a fault, cut to the length at which messages are kept.
+    pub fn fault(&mut self, at: Timestamp, text: &str) {
         if self.faults.len() == FAULTS_KEPT {
             self.faults.pop_front();
         }
-        self.faults.push_back((at, text));
+        self.faults.push_back((at, kept(text)));
+    }
+
+    /// Sets the note: a line, cut to the length at which lines are kept.
+    pub fn notes(&mut self, text: &str) {
+        let line = kept(text).replace('\n', "; ");
+        self.note = Some(Untrusted::new(&line).to_string());
+    }
+
+    /// Returns whether nothing of the strategy is left but its history.
+    fn is_past(&self) -> bool {
+        matches!(self.inactive, Some("refused" | "removed"))
     }
 }
 
@@ -91,7 +109,14 @@ pub struct StrategyHistory(Arc<Mutex<BTreeMap<String, StrategyRecord>>>);
 impl StrategyHistory {
     /// Changes a strategy's record, making it if need be.
     pub fn change(&self, name: &str, change: impl FnOnce(&mut StrategyRecord)) {
-        change(self.records().entry(name.to_owned()).or_default());
+        let mut records = self.records();
+        let clock = records.values().map(|record| record.changed).max();
+        if records.len() >= RECORDS_KEPT && !records.contains_key(name) {
+            forget_oldest(&mut records);
+        }
+        let record = records.entry(name.to_owned()).or_default();
+        record.changed = clock.unwrap_or_default() + 1;
+        change(record);
     }
 
     /// Returns a strategy's record.
@@ -107,15 +132,52 @@ impl StrategyHistory {
     /// Returns the message for a strategy that is not known.
     pub(crate) fn unknown(&self, name: &str) -> String {
         let records = self.records();
-        let names: Vec<&str> = records.keys().map(String::as_str).collect();
-        let names = match names[..] {
-            [] => "none".to_owned(),
-            _ => names.join(", "),
+        let names = match records.is_empty() {
+            true => "none".to_owned(),
+            false => first(MAX_LISTED, records.keys(), ", "),
         };
-        format!("there is no strategy `{name}`; there are {names}")
+        format!("there is no strategy {}; there are {names}", quoted(name))
     }
 
     fn records(&self) -> MutexGuard<'_, BTreeMap<String, StrategyRecord>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets the strategy that changed least recently among those of which nothing is left but their history.
+fn forget_oldest(records: &mut BTreeMap<String, StrategyRecord>) {
+    let past = records.iter().filter(|(_, record)| record.is_past());
+    let oldest = past.min_by_key(|(_, record)| record.changed);
+    if let Some(name) = oldest.map(|(name, _)| name.clone()) {
+        records.remove(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_come_and_go_do_not_fill_the_history_and_one_that_runs_is_never_forgotten() {
+        let history = StrategyHistory::default();
+        history.change("ema", |record| record.notes(&"x".repeat(1 << 20)));
+        for number in 0..3 * RECORDS_KEPT {
+            history.change(&format!("n{number}"), |record| {
+                record.fault(0, &"why\n".repeat(1 << 10));
+                record.inactive = Some("refused");
+            });
+        }
+        assert_eq!(history.all().len(), RECORDS_KEPT);
+        let note = history.record("ema").unwrap().note.unwrap();
+        assert!(
+            note.len() < 2_000 && note.ends_with(" more bytes)"),
+            "{note}"
+        );
+        let last = history
+            .record(&format!("n{}", 3 * RECORDS_KEPT - 1))
+            .unwrap();
+        assert!(last.faults[0].1.len() < 5_000);
+        assert!(history.record("n0").is_none());
+        assert!(history.unknown("z\n").len() < 500);
     }
 }

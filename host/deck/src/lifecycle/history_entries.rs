@@ -5,7 +5,7 @@ use crate::feed::{describe_loss, describe_state, micros};
 use crate::lifecycle::history::{Generation, RecordedPermission, StrategyRecord};
 use crate::loading::LoadedStrategy;
 use tickdeck_engine::VersionChange;
-use tickdeck_model::Timestamp;
+use tickdeck_model::{Timestamp, Untrusted};
 use tickdeck_strategy::{CacheUse, Inspection};
 
 /// Returns what a version asks for beyond what was granted, with the command that grants it.
@@ -13,7 +13,7 @@ pub(super) fn request_text(loaded: &LoadedStrategy) -> String {
     format!(
         "version {} waits: {}; `tickdeck strategies approve {}` grants it",
         loaded.inspection().manifest.version,
-        loaded.decision.increases.join("; "),
+        loaded.decision.asks(),
         loaded.name
     )
 }
@@ -80,11 +80,11 @@ pub(super) fn record_change(
     match change {
         VersionChange::Swapped {
             lost: Some(why), ..
-        } => record.fault(at, why.clone()),
+        } => record.fault(at, why),
         VersionChange::Started { .. } | VersionChange::Swapped { .. } => {}
-        VersionChange::RolledBack { problem, .. } => record.fault(at, problem.clone()),
+        VersionChange::RolledBack { problem, .. } => record.fault(at, problem),
         VersionChange::ShadowEnded { problem } if !problem.is_empty() => {
-            record.fault(at, problem.clone());
+            record.fault(at, problem);
         }
         VersionChange::ShadowEnded { .. } | VersionChange::Shadow { .. } => {}
         VersionChange::Live { pause_ns } => {
@@ -145,7 +145,8 @@ fn generation(
             problem,
             ..
         } => {
-            let reason = format!("rolled back: {}", first_line(problem));
+            let problem = Untrusted::new(first_line(problem));
+            let reason = format!("rolled back: {problem}");
             (to, hash, generation, reason, String::new())
         }
         _ => return None,

@@ -280,8 +280,7 @@ impl Manager {
             let text = "this version failed before and is not loaded again; change it, or \
                         `tickdeck strategies reload` it";
             self.say(name, LogLevel::Warn, text);
-            self.history
-                .change(name, |record| record.note = Some(text.to_owned()));
+            self.history.change(name, |record| record.notes(text));
             return Some(Err(text.to_owned()));
         }
         None
@@ -302,8 +301,8 @@ impl Manager {
         self.say(name, LogLevel::Error, &format!("{text}{rest}"));
         let at = self.feed().latest().now;
         self.history.change(name, |record| {
-            record.fault(at, why.to_owned());
-            record.note = Some(text);
+            record.fault(at, why);
+            record.notes(&text);
             if record.id.is_none() {
                 record.inactive = Some("refused");
             }

@@ -18,7 +18,7 @@ use tickdeck_engine::{
     Engine, EngineConfig, EngineError, NullObserver, OperatorCommand, Status, StrategyState,
 };
 use tickdeck_journal::Opened;
-use tickdeck_model::Registry;
+use tickdeck_model::{Registry, Untrusted};
 use tickdeck_recording::{JournalRecorder, RecordedRun, RecordedTerms, ReelTape, RunManifest};
 use tickdeck_settings::run_difference::{RunSettings, run_difference};
 use tickdeck_strategy::watch::{Plugin, Scan};
@@ -50,7 +50,7 @@ pub(crate) fn interrupted(parts: &DeckParts) -> Result<Option<InterruptedRun>> {
             "run {} was interrupted, and {what}, so it can't be resumed: put that back, or leave the run and its positions \
              behind with --fresh ({})",
             run.number,
-            run.folder.display()
+            Untrusted::path(&run.folder)
         );
     }
     Ok(Some(InterruptedRun { run, manifest }))
@@ -154,7 +154,7 @@ impl DeckParts {
                 "run {} was interrupted and can't be resumed: {error}; `tickdeck replay {}` shows more, and --fresh \
                  leaves the run and its positions behind",
                 run.number,
-                run.folder.display()
+                Untrusted::path(&run.folder)
             )
         })?;
         eprintln!(
@@ -207,14 +207,14 @@ fn report_torn(opened: &[Opened; 2]) {
                 "WARNING: the last records were on the disk and are damaged now; check the disk"
             }
         };
-        let (bytes, file) = (torn.bytes, torn.file.display());
+        let (bytes, file) = (torn.bytes, Untrusted::path(&torn.file));
         eprintln!("{what}: {bytes} bytes are kept in {file}");
     }
     for beyond in opened.iter().filter_map(|opened| opened.beyond.as_ref()) {
         eprintln!(
             "WARNING: the machine ended before everything was on the disk; where one reel is longer than the other, its \
              end is moved to {} ({} bytes), and the run resumes before it",
-            beyond.file.display(),
+            Untrusted::path(&beyond.file),
             beyond.bytes
         );
     }

@@ -198,6 +198,7 @@ impl Router {
             return;
         };
         let (severity, value) = (notify.severity, notify.value);
+        let is_published = routed.may_publish(name);
         self.outbox.notice(
             at,
             Notice::Notified {
@@ -207,14 +208,15 @@ impl Router {
                 value,
             },
         );
-        self.answers.push(
-            at,
-            Signal {
-                source: strategy,
+        if is_published {
+            let source = strategy;
+            let signal = Signal {
+                source,
                 name,
                 value,
-            },
-        );
+            };
+            self.answers.push(at, signal);
+        }
     }
 
     fn deny(&mut self, at: Timestamp, order: ClientOrderId, denial: Denial) {

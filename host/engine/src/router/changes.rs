@@ -4,7 +4,7 @@ use crate::command::OperatorCommand;
 use crate::handle::Mode;
 use crate::port::{Command, OrderPolicy, StrategyStart, Version};
 use crate::router::Router;
-use crate::router::strategy::{RoutedStrategy, books};
+use crate::router::strategy::{RoutedStrategy, books, publish};
 use tickdeck_model::{
     ClientOrderId, FeedRequest, InstrumentId, Reason, StrategyId, Timestamp, VenueId,
 };
@@ -49,6 +49,7 @@ impl Router {
         let strategy = self.strategies.at_mut(place);
         strategy.order_policy = version.order_policy;
         strategy.messages.clone_from(&version.messages);
+        strategy.publish = publish(version);
         let after: Vec<u32> = books(&version.feeds).collect();
         let before: Vec<u32> = match std::mem::take(&mut strategy.ended) {
             true => Vec::new(),

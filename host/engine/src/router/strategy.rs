@@ -12,6 +12,8 @@ pub(crate) struct RoutedStrategy {
     pub(super) mode: Mode,
     pub(super) order_policy: OrderPolicy,
     pub(super) messages: Vec<(TextId, String)>,
+    /// The signals that it may publish; `None`: all.
+    pub(super) publish: Option<Vec<TextId>>,
     pub(super) ended: bool,
     /// The instruments whose book it gets.
     pub(super) books: BTreeSet<u32>,
@@ -25,6 +27,7 @@ impl RoutedStrategy {
             mode: Mode::Trade,
             order_policy: version.order_policy,
             messages: version.messages.clone(),
+            publish: publish(version),
             ended: false,
             books: books(&version.feeds).collect(),
         }
@@ -37,9 +40,16 @@ impl RoutedStrategy {
             mode: Mode::Trade,
             order_policy: OrderPolicy::Cancel,
             messages: Vec::new(),
+            publish: None,
             ended: false,
             books: BTreeSet::new(),
         }
+    }
+
+    /// Whether it may publish a signal of this name.
+    pub(super) fn may_publish(&self, name: TextId) -> bool {
+        let allowed = self.publish.as_ref();
+        allowed.is_none_or(|names| names.contains(&name))
     }
 
     /// Whether it ended: by its own faults, or because it was stopped or removed.
@@ -113,6 +123,11 @@ impl RoutedStrategies {
             strategy.mode = mode;
         }
     }
+}
+
+/// The signals that a version may publish.
+pub(super) fn publish(version: &Version) -> Option<Vec<TextId>> {
+    version.limits.as_ref()?.publish.clone()
 }
 
 /// The instruments whose book a manifest names.

@@ -2,7 +2,9 @@
 //! ten strategies or a thousand.
 
 use std::collections::{BTreeSet, HashMap};
-use tickdeck_model::{Audience, Body, Event, Feed, FeedRequest, InstrumentId, TextId, VenueScope};
+use tickdeck_model::{
+    Audience, Body, Event, Feed, FeedRequest, InstrumentId, Signal, StrategyId, TextId, VenueScope,
+};
 
 use crate::middleware::BarSpec;
 
@@ -18,8 +20,49 @@ pub(crate) struct Dispatch {
     market: Vec<[Vec<SlotIndex>; 3]>,
     /// By instrument: who has any feed of it.
     interested: Vec<Vec<SlotIndex>>,
-    signals: HashMap<TextId, Vec<SlotIndex>>,
+    signals: HashMap<TextId, SignalSubscribers>,
     running: Vec<SlotIndex>,
+}
+
+/// The subscribers of a signal.
+#[derive(Debug, Default)]
+struct SignalSubscribers {
+    /// Those that take it from everyone.
+    of_anyone: Vec<SlotIndex>,
+    /// By publisher: those that name it, and those that take it from everyone.
+    of_publisher: HashMap<StrategyId, Vec<SlotIndex>>,
+}
+
+impl SignalSubscribers {
+    /// Puts a subscriber behind all others.
+    fn enlist(&mut self, place: SlotIndex, publisher: Option<StrategyId>) {
+        let Self {
+            of_anyone,
+            of_publisher,
+        } = self;
+        match publisher {
+            None => {
+                of_anyone.push(place);
+                of_publisher.values_mut().for_each(|list| add(list, place));
+            }
+            Some(publisher) => {
+                let list = of_publisher.entry(publisher);
+                add(list.or_insert_with(|| of_anyone.clone()), place);
+            }
+        }
+    }
+
+    fn of(&self, publisher: StrategyId) -> &[SlotIndex] {
+        let named = self.of_publisher.get(&publisher);
+        named.unwrap_or(&self.of_anyone)
+    }
+}
+
+/// Adds a place to a list, unless it was the last to be added.
+fn add(list: &mut Vec<SlotIndex>, place: SlotIndex) {
+    if list.last() != Some(&place) {
+        list.push(place);
+    }
 }
 
 /// A feed without its padding, in an order.
@@ -27,7 +70,7 @@ pub(crate) struct Dispatch {
 enum Key {
     Market(u32, usize),
     Bars(BarSpec),
-    Signal(u32),
+    Signal(u32, Option<StrategyId>),
 }
 
 impl Key {
@@ -41,7 +84,7 @@ impl Key {
                 basis: request.basis,
                 step: request.step,
             }),
-            Feed::Signals => Self::Signal(request.target),
+            Feed::Signals => Self::Signal(request.target, request.publisher()),
         }
     }
 }
@@ -122,7 +165,10 @@ impl Dispatch {
 
     fn rarer(&self, event: &Event) -> &[SlotIndex] {
         match event.body() {
-            Body::Signal(signal) => self.signals.get(&signal.name).map_or(&[], Vec::as_slice),
+            Body::Signal(Signal { source, name, .. }) => {
+                let subscribers = self.signals.get(&name);
+                subscribers.map_or(&[], |signal| signal.of(source))
+            }
             Body::Venue(status) => match status.scope {
                 VenueScope::Venue => &self.running,
                 VenueScope::Instrument => self
@@ -154,8 +200,9 @@ impl Dispatch {
             let instrument = match key {
                 Key::Market(target, _) => *target as usize,
                 Key::Bars(spec) => spec.instrument.index(),
-                Key::Signal(name) => {
-                    signals.entry(TextId(*name)).or_default().push(place);
+                Key::Signal(name, publisher) => {
+                    let subscribers = signals.entry(TextId(*name)).or_default();
+                    subscribers.enlist(place, *publisher);
                     continue;
                 }
             };
@@ -163,9 +210,7 @@ impl Dispatch {
                 market.resize_with(instrument + 1, Default::default);
                 interested.resize_with(instrument + 1, Vec::new);
             }
-            if interested[instrument].last() != Some(&place) {
-                interested[instrument].push(place);
-            }
+            add(&mut interested[instrument], place);
             if let Key::Market(_, kind) = key {
                 market[instrument][*kind].push(place);
             }
@@ -176,7 +221,7 @@ impl Dispatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tickdeck_model::{BarBasis, Pad, Signal, StrategyId, VenueId, VenueState, VenueStatus};
+    use tickdeck_model::{BarBasis, Pad, VenueId, VenueState, VenueStatus};
 
     fn feed(feed: Feed, target: u32) -> FeedRequest {
         FeedRequest {
@@ -189,11 +234,15 @@ mod tests {
     }
 
     fn signal(name: u32) -> Event {
+        signal_of(StrategyId::HOST, name)
+    }
+
+    fn signal_of(source: StrategyId, name: u32) -> Event {
         Event::new(
             0,
             0,
             Signal {
-                source: StrategyId::HOST,
+                source,
                 name: TextId(name),
                 value: 1.0,
             },
@@ -230,5 +279,29 @@ mod tests {
         dispatch.change(first, &feed(Feed::Signals, 3), false);
         dispatch.remove(second);
         assert!(dispatch.subscribers(&signal(3)).is_empty());
+    }
+
+    #[test]
+    fn a_signal_of_a_named_strategy_comes_from_nobody_else_and_only_once() {
+        let of = |publisher| FeedRequest::signal(TextId(3), publisher);
+        let (honest, forger) = (StrategyId(1), StrategyId(2));
+        let mut dispatch = Dispatch::default();
+        let anyone = dispatch.add(&[of(None)], false);
+        let named = dispatch.add(&[of(Some(honest))], false);
+        let both = dispatch.add(&[of(None), of(Some(honest))], false);
+        let last = dispatch.add(&[of(None)], false);
+        let subscribers =
+            |dispatch: &Dispatch, source| dispatch.subscribers(&signal_of(source, 3)).to_vec();
+        assert_eq!(subscribers(&dispatch, honest), [anyone, named, both, last]);
+        assert_eq!(subscribers(&dispatch, forger), [anyone, both, last]);
+        assert_eq!(
+            subscribers(&dispatch, StrategyId::HOST),
+            [anyone, both, last]
+        );
+        dispatch.change(both, &of(None), false);
+        dispatch.remove(last);
+        assert_eq!(subscribers(&dispatch, honest), [anyone, named, both]);
+        assert_eq!(subscribers(&dispatch, forger), [anyone]);
+        assert!(dispatch.subscribers(&signal_of(honest, 4)).is_empty());
     }
 }

@@ -7,7 +7,10 @@ use super::wire::{
     level_size,
 };
 use serde::de::DeserializeSeed;
-use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, is_event_time};
+use tickdeck_model::{Aggressor, FixedError, Price, Size, Timestamp, Untrusted, is_event_time};
+
+/// Bytes shown of a text of a frame.
+const MAX_SHOWN: usize = 64;
 
 /// The unit of times in the frames, which the connection's `timeUnit` sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,13 +79,13 @@ pub enum DecodeError {
     #[error("symbol `{symbol}` is not one of this source's")]
     Symbol {
         /// As the frame names it.
-        symbol: String,
+        symbol: Untrusted,
     },
     /// A kind of frame that is not read here. Not damage: leave the frame out.
     #[error("frames of kind `{kind}` are not read")]
     Kind {
         /// As the frame names it.
-        kind: String,
+        kind: Untrusted,
     },
 }
 
@@ -283,7 +286,7 @@ fn kind_of(fields: &Fields<'_>) -> Result<Kind, DecodeError> {
         Some(other) => Err(DecodeError::Kind { kind: shown(other) }),
         None if fields.bid.is_some() && fields.ask.is_some() => Ok(Kind::BookTicker),
         None => Err(DecodeError::Kind {
-            kind: "neither event, stream nor snapshot".to_owned(),
+            kind: Untrusted::new("neither event, stream nor snapshot"),
         }),
     }
 }
@@ -298,9 +301,10 @@ fn symbol_of(fields: &Fields<'_>, kind: &'static str) -> Result<usize, DecodeErr
     }
 }
 
-/// The beginning of a text of a frame, for people.
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[..text.len().min(SHOWN)]).into_owned()
+/// A text of a frame, for people.
+fn shown(text: &[u8]) -> Untrusted {
+    let start = text.get(..MAX_SHOWN).unwrap_or(text);
+    Untrusted::up_to(MAX_SHOWN, &String::from_utf8_lossy(start))
 }
 
 fn need<T>(value: Option<T>, kind: &'static str, field: &'static str) -> Result<T, DecodeError> {

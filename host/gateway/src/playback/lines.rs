@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use tickdeck_engine::port::GatewayError;
-use tickdeck_model::{Timestamp, is_event_time};
+use tickdeck_model::{Timestamp, Untrusted, is_event_time};
 
 /// A snapshot of 5000 levels a side is 320 kB; a line beyond this is not a capture's.
 const MAX_LINE_BYTES: u64 = 16 << 20;
@@ -43,7 +43,7 @@ impl Read for Counted {
 impl Lines {
     /// Opens a file; its bytes are counted on the monitor.
     pub(super) fn open(path: &Path, monitor: &PlaybackMonitor) -> Result<Self, GatewayError> {
-        let name = path.display().to_string();
+        let name = Untrusted::path(path).to_string();
         let unreadable = |error: std::io::Error| GatewayError::Source {
             source_name: name.clone(),
             problem: format!("cannot be read: {error}"),

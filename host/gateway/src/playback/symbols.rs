@@ -11,6 +11,11 @@ use crate::binance::{Decoder, Frame, Levels, Symbol, TimeUnit};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::GatewayError;
+use tickdeck_model::Untrusted;
+use tickdeck_model::untrusted::{printable, quoted};
+
+/// Bytes of the symbol of an instrument.
+const MAX_SYMBOL: usize = 64;
 
 /// Lines read.
 const HEAD_LINES: u64 = 5_000;
@@ -57,7 +62,7 @@ pub(super) fn read_symbols(
     time_unit: TimeUnit,
 ) -> Result<CaptureFile, GatewayError> {
     let problem = |problem: String| GatewayError::Source {
-        source_name: path.display().to_string(),
+        source_name: Untrusted::path(path).to_string(),
         problem,
     };
     let bytes = std::fs::metadata(path)
@@ -85,8 +90,8 @@ pub(super) fn read_symbols(
             .or_else(|| SymbolTerms::of_scales(&found.name, found.price_scale, found.size_scale))
             .ok_or_else(|| {
                 problem(format!(
-                    "the currencies of `{}` are not known; configure the symbol",
-                    found.name
+                    "the currencies of {} are not known; configure the symbol",
+                    quoted(&found.name)
                 ))
             })
     };
@@ -123,7 +128,7 @@ fn read_head(path: &Path, time_unit: TimeUnit) -> Result<Head, GatewayError> {
                 continue;
             }
         };
-        let Some(name) = symbol_of(json) else {
+        let Some(name) = symbol_of(json).filter(|name| is_symbol(name)) else {
             continue;
         };
         let symbol = Symbol {
@@ -148,6 +153,11 @@ fn read_head(path: &Path, time_unit: TimeUnit) -> Result<Head, GatewayError> {
         widen(&mut found[at], &frame, &levels);
     }
     Ok(Head { found, damage })
+}
+
+/// Whether a text can be the symbol of an instrument: short, and what it looks like.
+fn is_symbol(name: &str) -> bool {
+    (1..=MAX_SYMBOL).contains(&name.len()) && printable(name) == name
 }
 
 /// The symbol a frame names.

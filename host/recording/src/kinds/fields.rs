@@ -1,6 +1,8 @@
 //! Out of a row: its values in order, each checked, with the numbers behind names.
 
 use anyhow::{Context, Result, anyhow};
+use tickdeck_model::name::{HOST_NAME, check_strategy_name};
+use tickdeck_model::untrusted::quoted;
 use tickdeck_model::{
     Currency, Instrument, InstrumentId, Registry, StrategyId, VenueId, is_event_time,
 };
@@ -117,15 +119,24 @@ impl<'a> Fields<'a> {
     /// Returns the instrument of a symbol with the scales of prices and sizes.
     pub(crate) fn known(&self, symbol: &str) -> Result<(InstrumentId, u8, u8)> {
         let terms = self.registry.find_instrument(symbol);
-        let terms = terms
-            .with_context(|| format!("instrument `{symbol}` is not in the table `instruments`"))?;
+        let terms = terms.with_context(|| {
+            format!(
+                "instrument {} is not in the table `instruments`",
+                quoted(symbol)
+            )
+        })?;
         Ok((terms.id, terms.price_scale, terms.size_scale))
     }
 
     pub(crate) fn currency(&mut self) -> Result<Currency> {
         let code = self.text()?;
         let known = self.registry.find_currency(&code);
-        known.with_context(|| format!("currency `{code}` is not in the table `currencies`"))
+        known.with_context(|| {
+            format!(
+                "currency {} is not in the table `currencies`",
+                quoted(&code)
+            )
+        })
     }
 
     pub(crate) fn venue(&mut self) -> Result<VenueId> {
@@ -135,6 +146,16 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn strategy(&mut self) -> Result<StrategyId> {
         let name = self.text()?;
+        check_strategy_name(&name).map_err(anyhow::Error::msg)?;
+        Ok(self.registry.add_strategy(&name))
+    }
+
+    /// Reads the publisher of a signal, which may be the host.
+    pub(crate) fn publisher(&mut self) -> Result<StrategyId> {
+        let name = self.text()?;
+        if name != HOST_NAME {
+            check_strategy_name(&name).map_err(anyhow::Error::msg)?;
+        }
         Ok(self.registry.add_strategy(&name))
     }
 }

@@ -88,3 +88,40 @@ pub(crate) fn event(kind: Kind, row: Row, registry: &mut Registry) -> Result<Eve
     let body = read(kind, &mut fields)?;
     Ok(Event::new(ts_venue, ts_host, body).with_sequence(sequence))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value<'static> {
+        Value::Text(text.to_owned().into())
+    }
+
+    fn row(rest: impl IntoIterator<Item = Value<'static>>) -> Row {
+        let head = [Value::Integer(0), Value::Time(1), Value::Time(1)];
+        head.into_iter().chain(rest).collect()
+    }
+
+    #[test]
+    fn a_table_makes_no_strategy_the_host_and_names_none_by_what_is_not_a_name() {
+        let mut registry = Registry::new();
+        let mut timer = |name: &str| {
+            let row = row([text(name), Value::Integer(1), Value::Time(2)]);
+            event(Kind::Timer, row, &mut registry).map(|_| ())
+        };
+        timer("ema").unwrap();
+        for name in ["host", "HOST", "\u{1b}[2J", "ema\u{200b}", ""] {
+            let why = timer(name).unwrap_err().to_string();
+            assert_eq!(tickdeck_model::untrusted::printable(&why), why);
+        }
+        let mut signal = |source: &str| {
+            let row = row([text(source), text("mood"), Value::Float(1.0)]);
+            event(Kind::Signal, row, &mut registry).map(|_| ())
+        };
+        signal("host").unwrap();
+        signal("ema").unwrap();
+        for source in ["Host", "a b"] {
+            signal(source).unwrap_err();
+        }
+    }
+}

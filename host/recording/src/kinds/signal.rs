@@ -28,7 +28,7 @@ impl Recorded for Signal {
     }
 
     fn read(fields: &mut Fields<'_>) -> Result<Self> {
-        let (source, name) = (fields.strategy()?, fields.text()?);
+        let (source, name) = (fields.publisher()?, fields.text()?);
         let name = fields.registry.add_text(&name);
         match fields.next()? {
             Value::Float(value) if !value.is_nan() => Ok(Self {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use tickdeck_journal::bounded::read_text_bounded;
+use tickdeck_model::Untrusted;
 
 /// The file name of a deck's settings.
 pub const FILE_NAME: &str = "tickdeck.toml";
@@ -11,7 +12,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Returns the text of a file of settings, which has at most [`MAX_FILE_BYTES`].
 pub(super) fn text_of(path: &Path) -> anyhow::Result<String> {
-    let shown = path.display();
+    let shown = Untrusted::path(path);
     let about = std::fs::metadata(path);
     let size = about
         .map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?

@@ -22,6 +22,7 @@ pub use plugin::{GrantSettings, PluginSettings, SwapSettings};
 pub use venue::{BrokerSettings, CaptureSettings, SimSettings, VenueKind, VenueSettings};
 
 use std::path::{Path, PathBuf};
+use tickdeck_model::Untrusted;
 
 impl Config {
     /// Reads settings from text; `file` is its name in messages.
@@ -38,7 +39,7 @@ impl Config {
     /// The file can't be read, or it has mistakes: all of them.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
         let text = file::text_of(path)?;
-        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let mut config = Self::parse(&Untrusted::path(path).to_string(), &text)?;
         if let Some(folder) = path.parent() {
             config.locate_files(folder);
         }
@@ -98,6 +99,7 @@ impl Config {
                 what,
                 fix: Some(fix),
             }],
+            more: 0,
         }
     }
 }

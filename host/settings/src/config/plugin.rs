@@ -10,7 +10,7 @@ use crate::reader::{Located, Problems, Reader, Section};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tickdeck_engine::port::{OtherSchema, SaveFailed};
-use tickdeck_model::Registry;
+use tickdeck_model::{Registry, Untrusted};
 
 /// The most events of a trial: all of them are kept for the version that may have to take over again.
 const MAX_TRIAL_EVENTS: u64 = 65_536;
@@ -96,7 +96,7 @@ impl PluginSettings {
     /// The file can't be read, or it has mistakes: all of them.
     pub fn of_module(module: &Path) -> anyhow::Result<Self> {
         let path = module.with_extension("toml");
-        let file = path.display().to_string();
+        let file = Untrusted::path(&path).to_string();
         if path.exists() {
             Ok(Self::parse(&file, &text_of(&path)?)?)
         } else {
@@ -202,6 +202,7 @@ max_size = { BTCUSDT = 0.5 }
 max_notional = 25_000
 max_position_notional = 100_000
 order_rate = { orders = 100, window_ms = 1000 }
+publish = ["cross"]
 [swap]
 shadow = true
 save_failed = "fresh"
@@ -239,6 +240,7 @@ trial_s = 0
                 orders: 100,
                 window_ms: 1_000,
             }),
+            publish: Setting::To(vec![located("cross".to_owned(), 15)]),
             memory_mib: Setting::To(32),
             time_ms: Setting::To(10),
         };

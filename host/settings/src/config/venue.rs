@@ -4,6 +4,7 @@
 
 use crate::reader::{Decimal, Located, Section};
 use std::path::PathBuf;
+use tickdeck_model::untrusted::quoted;
 
 /// The largest seed that TOML can hold.
 const MAX_SEED: u64 = i64::MAX as u64;
@@ -156,7 +157,7 @@ pub(super) fn venues(top: &Section<'_, '_>) -> Vec<VenueSettings> {
     let mut venues = Vec::new();
     for (name, section) in several.tables() {
         if !is_name(&name.value) {
-            let what = format!("`{}` can't be the name of a venue", name.value);
+            let what = format!("{} can't be the name of a venue", quoted(&name.value));
             several.refuse(&name.value, &what, "use letters, digits, `-` and `_`");
         }
         let (_, settings) = read(&section, false);

@@ -8,7 +8,13 @@
 use crate::config::{Config, StrategySettings};
 use crate::permissions::{PermissionRequest, PermissionSettings, Permissions};
 use crate::reader::{Problems, Setting};
-use tickdeck_model::Registry;
+use tickdeck_model::untrusted::first;
+use tickdeck_model::{ModuleHash, Registry};
+
+/// The most requests that the operator is shown one by one.
+const MAX_SHOWN: usize = 16;
+/// Digits shown of the digest of all.
+const DIGEST_SHOWN: usize = 16;
 
 /// The rules that `tickdeck.toml` states for a strategy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +109,21 @@ pub struct PermissionDecision {
     pub overruled: Vec<String>,
     /// The grant that approves the increases, including the current grant.
     pub approval: PermissionRequest,
+}
+
+impl PermissionDecision {
+    /// Returns what waits for an approval, in a text of bounded length. Where it does not list everything, it ends in a
+    /// digest of the whole: whoever approves the text approves exactly that.
+    pub fn asks(&self) -> String {
+        let text = first(MAX_SHOWN, &self.increases, "; ");
+        let is_abridged = |increase: &String| increase.contains(" more");
+        if self.increases.len() <= MAX_SHOWN && !self.increases.iter().any(is_abridged) {
+            return text;
+        }
+        let whole = ModuleHash::of(format!("{:?}", self.approval).as_bytes()).to_string();
+        let digest = whole.get(..DIGEST_SHOWN).unwrap_or(&whole);
+        format!("{text} (in all {digest})")
+    }
 }
 
 #[cfg(test)]

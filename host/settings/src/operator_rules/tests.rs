@@ -231,3 +231,50 @@ fn names_that_the_deck_does_not_know_are_reported_with_their_lines() {
         ]
     );
 }
+
+#[test]
+fn publishing_a_signal_is_granted_like_any_other_permission() {
+    let rules = rules("[risk]\npublish = [\"mood\"]\n");
+    let decision = rules.decide(&stated("publish = [\"mood\", \"cross\"]"), None);
+    assert_eq!(
+        decision.increases,
+        ["publish: asks for cross, granted mood"]
+    );
+    assert_eq!(decision.permissions.publish, set(&["mood".to_owned()]));
+    let granted = rules.decide(&stated("publish = [\"cross\"]"), Some(&decision.approval));
+    assert!(granted.increases.is_empty());
+    let mut registry = registry();
+    let cross = registry.add_text("cross");
+    let limits = granted
+        .permissions
+        .engine_limits(OrderLimits::default(), &registry);
+    assert_eq!(limits.publish, Some(vec![cross]));
+    let hidden = rules.decide(&stated("publish = [\"mood\\u202E\"]"), None);
+    assert_eq!(
+        hidden.increases,
+        [r"publish: asks for mood\u{202e}, granted mood"]
+    );
+}
+
+#[test]
+fn an_abridged_request_tells_two_requests_apart() {
+    let asks = |last: &str| {
+        let names: Vec<String> = (10..40).map(|name| format!("\"s{name}\"")).collect();
+        let request = stated(&format!("publish = [{}, \"{last}\"]", names.join(", ")));
+        rules("[risk]\npublish = []\n")
+            .decide(&request, None)
+            .asks()
+    };
+    let (one, other) = (asks("x"), asks("y"));
+    assert!(
+        one.starts_with("publish: asks for s10, s11, ") && one.contains(" and 23 more"),
+        "{one}"
+    );
+    assert_ne!(one, other);
+    assert_eq!(
+        rules("")
+            .decide(&stated("max_notional = 30000"), None)
+            .asks(),
+        "max_notional: asks for 30,000, granted 25,000"
+    );
+}

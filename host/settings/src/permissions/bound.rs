@@ -4,10 +4,13 @@ use super::quantity::Quantity;
 use super::rate::RateSettings;
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::grouped;
 
 /// The most names that a sentence lists.
 const MAX_LISTED: usize = 8;
+/// Bytes that it shows of a name.
+const MAX_NAME: usize = 64;
 
 /// The extent of a permission.
 pub(super) trait Bound: Clone {
@@ -134,8 +137,11 @@ fn listed<T: Display>(names: &BTreeSet<T>) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let shown = names.iter().take(MAX_LISTED).map(T::to_string);
-    let text = shown.collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(MAX_LISTED);
+    let shown: Vec<String> = shown
+        .map(|name| Untrusted::up_to(MAX_NAME, &name.to_string()).to_string())
+        .collect();
+    let text = shown.join(", ");
     match names.len().saturating_sub(MAX_LISTED) {
         0 => text,
         more => format!("{text} and {more} more"),

@@ -8,10 +8,13 @@ use crate::resolver::Resolver;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use tickdeck_model::OrderType;
+use tickdeck_model::untrusted::is_line;
 use toml::{Table, Value};
 
 /// The largest money limit in whole units: a larger one is a mistake.
 const MAX_UNITS: u64 = 1_000_000_000_000;
+/// Bytes of the name of a signal, which is a message of a manifest.
+const MAX_SIGNAL: usize = 256;
 /// The most linear memory of one strategy: what 32-bit WebAssembly can address.
 const MAX_MEMORY_MIB: u64 = 4_096;
 /// The longest that a call may take: a deck that waits longer is not trading.
@@ -79,6 +82,34 @@ impl Format for Symbols {
     fn resolve(lookup: &mut Resolver<'_>, written: &Self::Written) -> Option<BTreeSet<String>> {
         let whole = |symbol| Some(lookup.instrument(symbol)?.symbol.clone());
         Some(written.iter().filter_map(whole).collect())
+    }
+
+    fn unresolve(stated: &BTreeSet<String>) -> Self::Written {
+        VenueNames::unresolve(stated)
+    }
+
+    fn to_toml(written: &Self::Written) -> Value {
+        VenueNames::to_toml(written)
+    }
+}
+
+/// Names of signals, which a deck knows no list of.
+pub(crate) struct SignalNames;
+
+impl Format for SignalNames {
+    type Written = Vec<Located<String>>;
+    type Held = Option<BTreeSet<String>>;
+
+    fn read(section: &Section<'_, '_>, key: &'static str) -> Option<Self::Written> {
+        section.texts_that(
+            key,
+            "a list of names of signals, such as [\"cross\"]",
+            |text| !text.is_empty() && is_line(text, MAX_SIGNAL),
+        )
+    }
+
+    fn resolve(_lookup: &mut Resolver<'_>, written: &Self::Written) -> Option<BTreeSet<String>> {
+        Some(written.iter().map(value).collect())
     }
 
     fn unresolve(stated: &BTreeSet<String>) -> Self::Written {

@@ -6,7 +6,8 @@
 
 use super::field::{Comparison, Field};
 use super::format::{
-    CallMs, Format, MemoryMib, OrderTypes, QuoteUnits, Rate, SizeByInstrument, Symbols, VenueNames,
+    CallMs, Format, MemoryMib, OrderTypes, QuoteUnits, Rate, SignalNames, SizeByInstrument,
+    Symbols, VenueNames,
 };
 use super::quantity::Quantity;
 use super::rate::RateSettings;
@@ -156,6 +157,18 @@ permissions! {
             limits.order_rate = rate.map(|rate| OrderRate {
                 orders: rate.orders,
                 window_ns: rate.window_ms.saturating_mul(NS_PER_MS),
+            });
+        },
+    }
+    /// Signals to publish, by name.
+    publish: Option<BTreeSet<String>>, as SignalNames {
+        key: "publish",
+        place: Place::Risk("publish"),
+        default: None,
+        enforce: |names, limits, registry| {
+            limits.publish = names.as_ref().map(|names| {
+                // A name that nobody has is no message of any strategy.
+                names.iter().filter_map(|name| registry.find_text(name)).collect()
             });
         },
     }

@@ -1,6 +1,11 @@
 //! The mistakes of a configuration file: all of them at once, each with its line.
 
 use std::fmt;
+use std::path::Path;
+use tickdeck_model::Untrusted;
+
+/// The most mistakes that a message lists.
+const MAX_SHOWN: usize = 20;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +23,26 @@ pub struct Problem {
 pub struct Problems {
     /// The file as the user named it.
     pub file: String,
-    /// The mistakes; never empty.
+    /// The mistakes; never empty. Of many, the first that were found.
     pub list: Vec<Problem>,
+    /// Mistakes that are not listed.
+    pub more: usize,
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.list.iter().enumerate() {
+        let file = Untrusted::path(Path::new(&self.file));
+        for (at, problem) in self.list.iter().take(MAX_SHOWN).enumerate() {
             let end = if at == 0 { "" } else { "\n" };
-            write!(f, "{end}{} at {}:{}", problem.what, self.file, problem.line)?;
+            write!(f, "{end}{} at {file}:{}", problem.what, problem.line)?;
             if let Some(fix) = &problem.fix {
                 write!(f, ", {fix}")?;
             }
         }
-        Ok(())
+        match self.list.len().saturating_sub(MAX_SHOWN) + self.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more mistakes in {file}"),
+        }
     }
 }
 

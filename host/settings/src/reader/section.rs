@@ -5,25 +5,26 @@ use super::problem::{Problem, Problems};
 use super::value::{Decimal, Located, Setting};
 use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
+use tickdeck_model::Untrusted;
 use tickdeck_model::suggestion::nearest;
+use tickdeck_model::untrusted::{one_line, quoted};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// The most mistakes of a file that are kept: each costs a search for what may have been meant.
+const MAX_KEPT: usize = 64;
+/// Bytes shown of a text or a number.
+const MAX_VALUE: usize = 40;
+
 /// A file being read, and its mistakes so far.
 pub(crate) struct Reader<'d> {
-    /// Where each line begins, but the first.
-    lines: Vec<usize>,
     file: &'d str,
+    /// Where each line begins.
+    line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
-    /// How many more there are than are kept.
-    unlisted: Cell<usize>,
+    /// Mistakes beyond those that are kept.
+    more: Cell<usize>,
 }
-
-/// The most mistakes of a file that are listed: a plugin's file is not trusted, and may have one in every byte.
-const MAX_PROBLEMS: usize = 100;
-
-/// The most characters of a message of one.
-const MAX_MESSAGE: usize = 1_000;
 
 /// A table being read.
 pub(crate) struct Section<'r, 'd> {
@@ -39,22 +40,24 @@ type Entry<'r, 'd> = &'r Spanned<DeValue<'d>>;
 impl<'d> Reader<'d> {
     /// Parses `text`; mistakes of the grammar are reported like any others.
     pub(crate) fn new(file: &'d str, text: &'d str) -> (Self, Spanned<DeTable<'d>>) {
-        let reader = Self {
-            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
-            file,
-            problems: RefCell::default(),
-            unlisted: Cell::default(),
-        };
+        let reader = Self::bare(file, text);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
-            reader.report(
-                at,
-                error.message().lines().collect::<Vec<_>>().join(", "),
-                None,
-            );
+            let lines = error.message().lines().collect::<Vec<_>>();
+            reader.report(at, one_line(&lines.join(", ")), None);
         }
         (reader, table)
+    }
+
+    fn bare(file: &'d str, text: &str) -> Self {
+        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self {
+            file,
+            line_starts: breaks.map(|(at, _)| at + 1).collect(),
+            problems: RefCell::default(),
+            more: Cell::default(),
+        }
     }
 
     /// Returns the whole file as a section.
@@ -72,37 +75,33 @@ impl<'d> Reader<'d> {
         let mut list = self.problems.into_inner();
         list.sort_by_key(|problem| problem.line);
         list.dedup();
-        if self.unlisted.get() > 0 {
-            list.push(Problem {
-                line: list.last().map_or(1, |last| last.line),
-                what: format!("{} more mistakes are not listed", self.unlisted.get()),
-                fix: None,
-            });
-        }
         if list.is_empty() {
             Ok(value)
         } else {
             Err(Problems {
                 file: self.file.to_owned(),
                 list,
+                more: self.more.get(),
             })
         }
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|begins| *begins <= offset) + 1
+        self.line_starts.partition_point(|start| *start <= offset) + 1
     }
 
-    fn report(&self, offset: usize, mut what: String, fix: Option<String>) {
-        let mut problems = self.problems.borrow_mut();
-        if problems.len() == MAX_PROBLEMS {
-            return self.unlisted.set(self.unlisted.get() + 1);
+    /// Returns whether no more mistakes are kept, and counts one more if so.
+    fn is_full(&self) -> bool {
+        let full = self.problems.borrow().len() >= MAX_KEPT;
+        self.more.set(self.more.get() + usize::from(full));
+        full
+    }
+
+    fn report(&self, offset: usize, what: String, fix: Option<String>) {
+        if self.is_full() {
+            return;
         }
-        if let Some((end, _)) = what.char_indices().nth(MAX_MESSAGE) {
-            what.truncate(end);
-            what.push('…');
-        }
-        problems.push(Problem {
+        self.problems.borrow_mut().push(Problem {
             line: self.line(offset),
             what,
             fix,
@@ -120,7 +119,7 @@ impl<'r, 'd> Section<'r, 'd> {
         let shown = shown(value.get_ref());
         self.reader.report(
             value.span().start,
-            format!("`{key}` is {shown}"),
+            format!("{} is {shown}", quoted(key)),
             Some(format!("it must be {wanted}")),
         );
     }
@@ -144,12 +143,7 @@ impl<'r, 'd> Section<'r, 'd> {
 
     /// Returns the keys that `read` asks for.
     pub(crate) fn keys_of(read: impl FnOnce(&Section<'_, '_>)) -> Vec<&'static str> {
-        let reader = Reader {
-            lines: Vec::new(),
-            file: "",
-            problems: RefCell::default(),
-            unlisted: Cell::default(),
-        };
+        let reader = Reader::bare("", "");
         let section = Section {
             reader: &reader,
             path: String::new(),
@@ -388,7 +382,7 @@ impl<'r, 'd> Section<'r, 'd> {
         };
         let mut sections = Vec::new();
         for (name, value) in table {
-            let path = self.dotted(name.get_ref());
+            let path = self.dotted(&Untrusted::up_to(MAX_VALUE, name.get_ref()).to_string());
             let Some(table) = value.get_ref().as_table() else {
                 self.wrong(name.get_ref(), value, &format!("a table: [{path}]"));
                 continue;
@@ -435,6 +429,9 @@ impl<'r, 'd> Section<'r, 'd> {
             .keys()
             .filter(|name| !asked.contains(&name.get_ref().as_ref()))
         {
+            if self.reader.is_full() {
+                continue;
+            }
             let fix = match nearest(name.get_ref(), asked.iter().copied()) {
                 Some(known) => format!("did you mean `{known}`?"),
                 None if self.path.is_empty() => format!("known here: {}", asked.join(", ")),
@@ -442,7 +439,7 @@ impl<'r, 'd> Section<'r, 'd> {
             };
             self.reader.report(
                 name.span().start,
-                format!("unknown key `{}`", name.get_ref()),
+                format!("unknown key {}", quoted(name.get_ref())),
                 Some(fix),
             );
         }
@@ -504,9 +501,9 @@ fn parameter_text(value: &DeValue<'_>) -> Option<String> {
 
 fn shown(value: &DeValue<'_>) -> String {
     match value {
-        DeValue::String(text) => format!("\"{}\"", text.chars().take(40).collect::<String>()),
-        DeValue::Integer(integer) => integer.as_str().to_owned(),
-        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::String(text) => format!("\"{}\"", Untrusted::up_to(MAX_VALUE, text)),
+        DeValue::Integer(integer) => Untrusted::up_to(MAX_VALUE, integer.as_str()).to_string(),
+        DeValue::Float(float) => Untrusted::up_to(MAX_VALUE, float.as_str()).to_string(),
         DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Datetime(time) => time.to_string(),
         DeValue::Array(_) => "a list".to_owned(),

@@ -1,6 +1,7 @@
 //! Why a plugins folder cannot be scanned or watched.
 
 use super::limits::MAX_ENTRIES;
+use tickdeck_model::Untrusted;
 
 /// Why a folder cannot be scanned or watched.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum WatchError {
     )]
     Folder {
         /// The folder.
-        folder: String,
+        folder: Untrusted,
         /// The system's error.
         source: std::io::Error,
     },
@@ -22,13 +23,13 @@ pub enum WatchError {
     )]
     TooManyEntries {
         /// The folder.
-        folder: String,
+        folder: Untrusted,
     },
     /// The thread cannot be started. The folder is not watched.
     #[error("the plugins folder {folder} is not watched: cannot start a thread: {source}")]
     Thread {
         /// The folder.
-        folder: String,
+        folder: Untrusted,
         /// The system's error.
         source: std::io::Error,
     },

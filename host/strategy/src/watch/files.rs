@@ -4,12 +4,12 @@ use super::error::WatchError;
 use super::kind::{MODULE, SETTINGS, SIGNATURE};
 use super::limits::{MAX_SETTINGS, MAX_SIGNATURE};
 use crate::MAX_MODULE;
-use crate::text::display_path;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use tickdeck_model::Untrusted;
 
 /// Within this time of a change, a file may change again without the system's times showing it. Kernels tick every
 /// 1 to 10 ms.
@@ -139,7 +139,7 @@ impl Stamp {
 
     /// Returns why the file cannot be read, if that is known without opening it.
     pub(super) fn problem(&self, path: &Path, part: Part) -> Option<String> {
-        let file = display_path(path);
+        let file = Untrusted::path(path);
         let limit = part.limit();
         match self {
             Self::Absent => None,
@@ -153,7 +153,7 @@ impl Stamp {
             )),
             Self::Dangling(target) => Some(format!(
                 "{file}: is a link to {}, which does not exist: build that file, or remove the link",
-                display_path(target)
+                Untrusted::path(target)
             )),
             Self::Inaccessible(system) => Some(unreadable(&file, system)),
         }
@@ -174,7 +174,7 @@ impl Files {
     pub(super) fn stat(folder: &Path, name: &str) -> Result<Self, WatchError> {
         let stat = |part: Part| {
             Stamp::stat(&part.path(folder, name)).map_err(|source| WatchError::Folder {
-                folder: display_path(folder),
+                folder: Untrusted::path(folder),
                 source,
             })
         };
@@ -203,9 +203,9 @@ impl Files {
     }
 }
 
-pub(super) fn too_large(file: &str, part: Part) -> String {
+pub(super) fn too_large(file: &Untrusted, part: Part) -> String {
     match part {
-        Part::Module => crate::load::too_large(file).to_string(),
+        Part::Module => crate::load::too_large(&file.to_string()).to_string(),
         Part::Settings | Part::Signature => format!(
             "{file}: is larger than {} KiB, the maximum: shorten it",
             part.limit() >> 10
@@ -213,7 +213,7 @@ pub(super) fn too_large(file: &str, part: Part) -> String {
     }
 }
 
-pub(super) fn unreadable(file: &str, system: &str) -> String {
+pub(super) fn unreadable(file: &Untrusted, system: &str) -> String {
     format!(
         "{file}: cannot be read: {system}; give the user that runs the host permission to read it"
     )

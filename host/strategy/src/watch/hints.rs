@@ -174,7 +174,7 @@ fn advice(error: &notify::Error) -> String {
     format!(
         "the system does not report file changes ({}), so the plugins folder is only checked periodically: raise \
          fs.inotify.max_user_watches and fs.inotify.max_user_instances",
-        crate::text::sanitize(&error.to_string())
+        tickdeck_model::untrusted::one_line(&error.to_string())
     )
 }
 

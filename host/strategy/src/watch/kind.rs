@@ -3,9 +3,10 @@
 //! A further kind (a script for an interpreter component) is an ending in [`named`] and a case in [`FileKind::of`].
 
 use crate::load;
-use crate::text::display_path;
 use std::ffi::OsStr;
 use std::path::Path;
+use tickdeck_model::Untrusted;
+use tickdeck_model::name::check_strategy_name;
 
 /// The ending of a module file.
 pub(super) const MODULE: &str = ".wasm";
@@ -70,7 +71,7 @@ pub(super) fn named(file: &OsStr) -> Named<'_> {
     }
     let name = file.to_str().and_then(|file| file.strip_suffix(MODULE));
     match name {
-        Some(name) if crate::text::sanitize(name) == name => Named::Plugin(name),
+        Some(name) if check_strategy_name(name).is_ok() => Named::Plugin(name),
         _ => Named::Invalid,
     }
 }
@@ -141,7 +142,7 @@ impl Glance {
 
     /// Returns the kind of the file that has been seen from end to end.
     pub(super) fn kind(&self, path: &Path) -> Result<FileKind, NotAModule> {
-        let file = display_path(path);
+        let file = Untrusted::path(path).to_string();
         load::check_magic(&self.head, &file).map_err(|error| NotAModule {
             why: error.to_string(),
             unfinished: MAGIC.starts_with(&self.head),
@@ -212,7 +213,7 @@ mod tests {
 
     #[test]
     fn only_module_files_that_are_not_temporary_are_plugins() {
-        for name in ["ema", "a.b", "with space", "\u{fc}", "ema-2"] {
+        for name in ["ema", "a.b", "Ema_3", "ema-2"] {
             let file = format!("{name}.wasm");
             assert_eq!(named(OsStr::new(&file)), Named::Plugin(name), "{file}");
         }
@@ -238,7 +239,20 @@ mod tests {
         ] {
             assert_eq!(named(OsStr::new(file)), Named::Other, "{file}");
         }
-        assert_eq!(named(OsStr::new("a\nb.wasm")), Named::Invalid);
+        for name in [
+            "a\nb",
+            "with space",
+            "\u{fc}",
+            "-rf",
+            "*",
+            "ema\u{200b}-cross",
+            "2nd",
+            "host",
+            "Host",
+        ] {
+            let file = format!("{name}.wasm");
+            assert_eq!(named(OsStr::new(&file)), Named::Invalid, "{file:?}");
+        }
         assert_eq!(named(OsStr::from_bytes(b"\xff.wasm")), Named::Invalid);
     }
 

@@ -4,10 +4,11 @@ use super::change::Refused;
 use super::error::WatchError;
 use super::kind::{Named, named};
 use super::limits::{MAX_ENTRIES, MAX_MODULES};
-use crate::text::display_path;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
+use tickdeck_model::Untrusted;
+use tickdeck_model::name::check_strategy_name;
 
 /// The module files of a folder, by name.
 #[derive(Debug, Default)]
@@ -20,14 +21,14 @@ pub(super) struct Names {
 /// Reads the folder's names.
 pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
     let failed = |source| WatchError::Folder {
-        folder: display_path(folder),
+        folder: Untrusted::path(folder),
         source,
     };
     let mut names = Names::default();
     for (count, entry) in std::fs::read_dir(folder).map_err(failed)?.enumerate() {
         if count == MAX_ENTRIES {
             return Err(WatchError::TooManyEntries {
-                folder: display_path(folder),
+                folder: Untrusted::path(folder),
             });
         }
         let file = entry.map_err(failed)?.file_name();
@@ -47,11 +48,15 @@ pub(super) fn names(folder: &Path) -> Result<Names, WatchError> {
 /// Refuses a module file whose name is not valid for a plugin.
 pub(super) fn refuse_invalid(folder: &Path, file: &OsString) -> Refused {
     let path = folder.join(file);
+    let name = Path::new(file).with_extension("");
+    // A name that is not UTF-8 shows replacement characters, which no name has.
+    let why = check_strategy_name(&name.to_string_lossy()).err();
     Refused {
-        name: crate::text::sanitize(&Path::new(file).with_extension("").to_string_lossy()),
+        name: Untrusted::path(&name).to_string(),
         why: format!(
-            "{}: has a name that is not valid for a strategy: rename it, in UTF-8 and without control characters",
-            display_path(&path)
+            "{}: has a name that is not valid for a strategy: rename it; {}",
+            Untrusted::path(&path),
+            why.unwrap_or_default()
         ),
         path,
         content: None,
@@ -63,6 +68,6 @@ pub(super) fn too_many(folder: &Path) -> String {
     format!(
         "the plugins folder {} has more than {MAX_MODULES} modules; only the first {MAX_MODULES} by name are used: \
          move the others to another deck",
-        display_path(folder)
+        Untrusted::path(folder)
     )
 }

@@ -5,11 +5,10 @@ use super::files::{FileStamp, Files, Part, Stamp, unreadable};
 use super::kind::{FileKind, Glance, NotAModule};
 use super::open::{Opened, open_plain};
 use super::plugin::{ModuleContent, Plugin, Sidecar};
-use crate::text::display_path;
 use sha2::{Digest as _, Sha256};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
-use tickdeck_model::ModuleHash;
+use tickdeck_model::{ModuleHash, Untrusted};
 
 /// The result of reading a plugin's files.
 #[derive(Debug)]
@@ -195,7 +194,7 @@ fn sidecar(path: &Path, bytes: Vec<u8>) -> Result<Sidecar, Failure> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let why = format!(
             "{}: is not UTF-8 text from byte {} on: save it as UTF-8",
-            display_path(path),
+            Untrusted::path(path),
             error.utf8_error().valid_up_to()
         );
         Failure::of_content(why, ModuleHash::of(error.as_bytes()), Retry::AfterChange)

@@ -7,8 +7,8 @@ use super::limits::MAX_MODULES;
 use super::list;
 use super::plugin::Plugin;
 use super::read::{Verdict, read_plugin};
-use crate::text::display_path;
 use std::path::Path;
+use tickdeck_model::Untrusted;
 
 /// Attempts at reading a plugin that changes while it is read.
 const ATTEMPTS: usize = 3;
@@ -65,7 +65,7 @@ fn read(folder: &Path, name: &str) -> Result<Option<Result<Plugin, Refused>>, Wa
         name: name.to_owned(),
         why: format!(
             "{}: is being written: it is loaded once it stops changing",
-            display_path(&path)
+            Untrusted::path(&path)
         ),
         path,
         content: None,

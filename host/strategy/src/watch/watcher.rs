@@ -7,10 +7,10 @@ use super::folder::Folder;
 use super::hints::{Hints, Source};
 use super::scan::Scan;
 use super::signal::Signal;
-use crate::text::display_path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tickdeck_model::Untrusted;
 
 /// Watches a plugins folder on a thread of its own until it is dropped.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Watcher {
         on_change: impl FnMut(PluginChange) + Send + 'static,
     ) -> Result<Self, WatchError> {
         let failed = |source| WatchError::Thread {
-            folder: display_path(&config.folder),
+            folder: Untrusted::path(&config.folder),
             source,
         };
         let folder = std::path::absolute(&config.folder).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! `tickdeck check`: describes a module without running it on events.
 
-use super::module::{Signer, module, subscription};
+use super::module::{Signer, module, shown, subscription};
 use crate::output::{print, print_json};
 use crate::text_table::aligned;
 use anyhow::Result;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_engine::port::OrderPolicy;
-use tickdeck_model::format;
+use tickdeck_model::{Untrusted, format};
 use tickdeck_settings::config::WasmSettings;
 use tickdeck_settings::signature::signer_of;
 use tickdeck_strategy::{Inspection, Parameter, ResourceLimits, Runtime};
@@ -71,20 +71,20 @@ fn facts(file: &Path, inspection: &Inspection) -> Vec<(&'static str, String)> {
     let wants: Vec<String> = manifest.subscriptions.iter().map(subscription).collect();
     let size = format::bytes(inspection.size as u64);
     vec![
-        ("file", format!("{}, {size}", file.display())),
+        ("file", format!("{}, {size}", Untrusted::path(file))),
         (
             "strategy",
             format!("{} {}", manifest.name, manifest.version),
         ),
-        ("about", manifest.doc.clone()),
+        ("about", manifest.doc.to_string()),
         (
             "world",
             format!("{}, contract {}", inspection.world, inspection.contract),
         ),
-        ("imports", list(&inspection.imports)),
-        ("exports", list(&inspection.exports)),
+        ("imports", list(&shown(&inspection.imports))),
+        ("exports", list(&shown(&inspection.exports))),
         ("subscribes", list(&wants)),
-        ("messages", list(&manifest.messages)),
+        ("messages", list(&shown(&manifest.messages))),
         (
             "orders",
             format!("{} when it stops", describe_policy(manifest.order_policy)),
@@ -111,15 +111,15 @@ fn parameters(parameters: &[Parameter]) -> String {
     let row = |parameter: &Parameter| {
         let default = parameter
             .default
-            .clone()
-            .unwrap_or_else(|| "(required)".to_owned());
+            .as_ref()
+            .map_or_else(|| "(required)".to_owned(), Untrusted::to_string);
         let range = range(parameter.minimum, parameter.maximum);
         [
             parameter.name.clone(),
             parameter.kind.to_string(),
             default,
             range,
-            parameter.doc.clone(),
+            parameter.doc.to_string(),
         ]
     };
     let rows: Vec<_> = parameters.iter().map(row).collect();

@@ -1,6 +1,6 @@
 //! `tickdeck data check`: checks captures for gaps, and the book built from them against the exchange's own quotes.
 
-use crate::output::{print, print_json};
+use crate::output::{note, print, print_json};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_engine::port::GatewayError;
 use tickdeck_gateway::playback::{CheckReport, CheckedBook, check};
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::{date, grouped, time_of_day};
 
 /// Check recorded market data.
@@ -59,7 +60,7 @@ impl DataCheck {
         let (mut output, mut failed) = (DataFiles { files: Vec::new() }, false);
         for file in &self.files {
             if is_terminal {
-                eprintln!("checking {}", file.display());
+                note(format!("checking {}", Untrusted::path(file)));
             }
             let result = check(file);
             failed |= result
@@ -71,7 +72,7 @@ impl DataCheck {
             output.files.push(match result {
                 Ok(report) => DataFile::Checked(Box::new(report)),
                 Err(error) => DataFile::Unreadable {
-                    file: file.display().to_string(),
+                    file: Untrusted::path(file).to_string(),
                     error: error.to_string(),
                 },
             });
@@ -94,7 +95,7 @@ fn text(file: &Path, result: &Result<CheckReport, GatewayError>) -> String {
     };
     let mut text = format!(
         "{}: {}\n  {} lines: {} depth, {} book tickers, {} trades, {} snapshots, {} of other kinds, {} damaged\n",
-        file.display(),
+        Untrusted::path(file),
         verdict(report),
         grouped(report.lines),
         grouped(report.depth_events),

@@ -2,6 +2,7 @@
 
 use super::repository::Repository;
 use crate::cli::run_options::{RunOptions, Shown};
+use crate::output::note;
 use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,7 @@ fn build_examples(repository: &Repository) -> Result<()> {
         return Ok(());
     }
     let names: Vec<String> = stale.iter().map(|folder| module_name(folder)).collect();
-    eprintln!("building {} for the sandbox", names.join(", "));
+    note(format!("building {} for the sandbox", names.join(", ")));
     build(&Build {
         crates: stale,
         out: plugins,

@@ -12,6 +12,7 @@ use tickdeck_deck::folder::Deck;
 use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
 use tickdeck_model::Registry;
+use tickdeck_model::Untrusted;
 use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 use tickdeck_toolchain::rust::Project;
@@ -107,7 +108,7 @@ fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
     ensure!(
         deck.config_file().exists() || deck.plugins().is_dir(),
         "{} is not a deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
-        deck.root().display()
+        Untrusted::path(&deck.root())
     );
     let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::folder::{Deck, scan};
+use tickdeck_model::Untrusted;
 use tickdeck_model::format;
 use tickdeck_settings::config::WasmSettings;
 use tickdeck_strategy::watch::{Plugin, Refused};
@@ -99,7 +100,7 @@ fn cache() -> Finding {
             "set HOME or XDG_CACHE_HOME",
         );
     };
-    let shown = folder.display();
+    let shown = Untrusted::path(&folder);
     if let Err(error) = Runtime::new(compiling.runtime()) {
         return Finding::fail(
             WHAT,
@@ -134,11 +135,7 @@ fn usage(folder: &Path) -> (u64, u64) {
 fn settings(deck: &Deck) -> Finding {
     const WHAT: &str = "settings";
     let file = deck.config_file();
-    let shown = file
-        .strip_prefix(".")
-        .unwrap_or(&file)
-        .display()
-        .to_string();
+    let shown = Untrusted::path(file.strip_prefix(".").unwrap_or(&file)).to_string();
     match deck.config() {
         Ok(_) if file.exists() => Finding::ok(WHAT, format!("{shown} is valid")),
         Ok(_) => Finding::ok(WHAT, format!("no {shown} here: using the defaults")),
@@ -149,11 +146,7 @@ fn settings(deck: &Deck) -> Finding {
 fn data(deck: &Deck) -> Finding {
     const WHAT: &str = "data folder";
     let folder = deck.data();
-    let shown = folder
-        .strip_prefix(".")
-        .unwrap_or(&folder)
-        .display()
-        .to_string();
+    let shown = Untrusted::path(folder.strip_prefix(".").unwrap_or(&folder)).to_string();
     if !folder.exists() {
         let writable = tempfile::tempfile_in(".").is_ok();
         return if writable {

@@ -12,6 +12,7 @@ use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
+use tickdeck_model::Untrusted;
 use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
 use tickdeck_recording::describe;
@@ -97,7 +98,7 @@ impl Explain {
         if let Some(file) = &self.state {
             let (_, state) = state.with_context(|| format!("{name} saves no state"))?;
             std::fs::write(file, &state.bytes)
-                .with_context(|| format!("cannot write {}", file.display()))?;
+                .with_context(|| format!("cannot write {}", Untrusted::path(&file)))?;
         }
         let outcome = Outcome {
             run: run.number,

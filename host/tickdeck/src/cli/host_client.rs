@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_control::protocol::HostStatus;
 use tickdeck_control::{Answer, Client, ControlError, Request, socket_path};
+use tickdeck_model::untrusted::printable;
 
 /// The host that runs a deck.
 #[derive(Debug, Clone, Args)]
@@ -79,7 +80,7 @@ impl Host {
     /// Sends a request; a refusal is an error.
     fn ask(&self, request: &Request) -> Result<Answer> {
         match self.connect()?.ask(request)? {
-            Answer::Refused { message } => bail!(status_text::printable(&message)),
+            Answer::Refused { message } => bail!("{}", printable(&message)),
             answer => Ok(answer),
         }
     }
@@ -131,7 +132,7 @@ mod tests {
         assert_eq!(host.ask(&Request::Kill).unwrap(), Answer::done("killed"));
         let name = "x".to_owned();
         let refused = host.ask(&Request::Remove { name }).unwrap_err();
-        let message = "no strategy is named `x\u{fffd}`";
+        let message = r"no strategy is named `x\u{1b}`";
         assert_eq!(refused.to_string(), message);
 
         drop(server);

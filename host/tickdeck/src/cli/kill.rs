@@ -3,6 +3,7 @@
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
 use crate::exit::USAGE_ERROR;
+use crate::output::note;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -26,8 +27,8 @@ impl Kill {
     pub(super) fn run(self) -> Result<ExitCode> {
         if !self.yes {
             if !std::io::stdin().is_terminal() {
-                eprintln!(
-                    "error: cannot ask for confirmation without a terminal: run `tickdeck kill --yes`"
+                note(
+                    "error: cannot ask for confirmation without a terminal: run `tickdeck kill --yes`",
                 );
                 return Ok(ExitCode::from(USAGE_ERROR));
             }

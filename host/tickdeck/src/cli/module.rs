@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::path::Path;
 use tickdeck_engine::port::OrderPolicy;
-use tickdeck_model::format;
+use tickdeck_model::{Untrusted, format};
 use tickdeck_settings::public_key::KeyId;
 use tickdeck_strategy::{CacheUse, Inspection, Subscription};
 
@@ -12,7 +12,7 @@ pub(super) fn line(file: &Path, inspection: &Inspection) -> String {
     let manifest = &inspection.manifest;
     format!(
         "{}: {} {}, world {}, {}",
-        file.display(),
+        Untrusted::path(file),
         manifest.name,
         manifest.version,
         inspection.world,
@@ -89,27 +89,27 @@ pub(super) fn module(file: &Path, inspection: &Inspection, signer: &Signer) -> M
         .into_iter()
         .map(|parameter| ModuleParameter {
             name: parameter.name,
-            doc: parameter.doc,
+            doc: parameter.doc.to_string(),
             kind: parameter.kind.to_string(),
-            default: parameter.default,
+            default: parameter.default.map(|text| text.to_string()),
             minimum: parameter.minimum,
             maximum: parameter.maximum,
         });
     Module {
-        file: file.display().to_string(),
+        file: Untrusted::path(file).to_string(),
         parameters: parameters.collect(),
         name: manifest.name,
         version: manifest.version,
-        doc: manifest.doc,
+        doc: manifest.doc.to_string(),
         world: inspection.world.as_str(),
-        contract: inspection.contract.clone(),
-        imports: inspection.imports.clone(),
-        exports: inspection.exports.clone(),
+        contract: inspection.contract.to_string(),
+        imports: shown(&inspection.imports),
+        exports: shown(&inspection.exports),
         size: inspection.size,
         hash: inspection.hash.to_string(),
         signature: Signature::of(signer),
         subscriptions: manifest.subscriptions.iter().map(subscription).collect(),
-        messages: manifest.messages,
+        messages: shown(&manifest.messages),
         order_policy: match manifest.order_policy {
             OrderPolicy::Cancel => "cancel",
             OrderPolicy::Hold => "hold",
@@ -124,6 +124,11 @@ pub(super) fn module(file: &Path, inspection: &Inspection, signer: &Signer) -> M
             CacheUse::Failed(_) => "failed",
         },
     }
+}
+
+/// Returns texts from outside, fit to be shown.
+pub(super) fn shown(texts: &[Untrusted]) -> Vec<String> {
+    texts.iter().map(Untrusted::to_string).collect()
 }
 
 /// Describes a subscription.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tickdeck_model::Untrusted;
 use tickdeck_toolchain::scaffold::{Sdk, check_name, scaffold};
 
 /// Create the crate of a new strategy, with a passing test.
@@ -60,8 +61,5 @@ fn sdk(folder: &Path, repository: Option<&Repository>) -> Sdk {
 }
 
 fn relative(path: &Path, here: &Path) -> String {
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    Untrusted::path(path.strip_prefix(here).unwrap_or(path)).to_string()
 }

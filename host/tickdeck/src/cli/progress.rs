@@ -1,5 +1,6 @@
 //! Progress of long work: a line on standard error that is overwritten, on a terminal only.
 
+use crate::output::overwrite;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -25,19 +26,19 @@ impl Progress {
     /// Shows how much of the total is done.
     pub(super) fn of(&mut self, done: u64, total: u64) {
         let percent = (done as f64 / total.max(1) as f64 * 100.0).min(100.0);
-        self.update(|what| format!("\r{what}: {percent:.0} % "));
+        self.update(|what| format!("{what}: {percent:.0} % "));
     }
 
     /// Shows how much is done.
     pub(super) fn count(&mut self, done: u64) {
-        self.update(|what| format!("\r{what}: {} ", tickdeck_model::format::grouped(done)));
+        self.update(|what| format!("{what}: {} ", tickdeck_model::format::grouped(done)));
     }
 
     fn update(&mut self, text: impl Fn(&str) -> String) {
         let recent = self.printed.is_some_and(|at| at.elapsed() < EVERY);
         if self.is_terminal && !recent {
             self.printed = Some(Instant::now());
-            eprint!("{}", text(&self.what));
+            overwrite(text(&self.what));
         }
     }
 }
@@ -45,7 +46,8 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.printed.is_some() {
-            eprint!("\r{:1$}\r", "", self.what.len() + 20);
+            overwrite(" ".repeat(self.what.len() + 20));
+            overwrite("");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::cli::what_if;
 use crate::cli::what_if::WhatIf;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
-use crate::output::{print, print_json};
+use crate::output::{note, overwrite, print, print_json};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -20,7 +20,8 @@ use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
-use tickdeck_model::{Event, Timestamp};
+use tickdeck_model::untrusted::quoted;
+use tickdeck_model::{Event, Timestamp, Untrusted};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
@@ -124,17 +125,16 @@ impl Replay {
         } = prepare_replay(&reels, &run, self.until, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
-            let title = &manifest.title;
-            print(&format!(
-                "run {}: {} on {title}\n",
-                run.number, manifest.command
-            ))?;
+            let title = Untrusted::new(&manifest.title);
+            let command = Untrusted::new(&manifest.command);
+            print(&format!("run {}: {command} on {title}\n", run.number))?;
         }
-        let title = format!("replay of run {}: {}", run.number, manifest.title);
+        let title = Untrusted::new(&manifest.title);
+        let title = format!("replay of run {}: {title}", run.number);
         let played = self.play((engine, tape), &names, &title, &stop);
         let replayed = match played {
             Err(error) if stop.asked() => {
-                eprintln!("{}", tickdeck_recording::sentence::sentence(&error));
+                note(tickdeck_recording::sentence::sentence(&error));
                 return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
             }
             played => played?,
@@ -248,7 +248,10 @@ fn show(event: &Event, effects: &[Effect], asks: bool, names: &Names) -> u64 {
             ("", _) => return 1,
             ("q", _) => return 0,
             (_, Ok(number @ 1..)) => return number,
-            (other, _) => eprintln!("`{other}` is neither a number of events nor q"),
+            (other, _) => note(format!(
+                "{} is neither a number of events nor q",
+                quoted(other)
+            )),
         }
     }
 }
@@ -344,7 +347,7 @@ impl Observer for Progress {
     fn status(&mut self, status: &Status) {
         if !self.quiet {
             self.printed = true;
-            eprint!("\r{} events ", status.events);
+            overwrite(format!("{} events ", status.events));
         }
     }
 }
@@ -352,7 +355,8 @@ impl Observer for Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.printed {
-            eprint!("\r{:30}\r", "");
+            overwrite(" ".repeat(30));
+            overwrite("");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `tickdeck run`: runs the deck in a folder and keeps its state.
 
 use crate::cli::run_options::{RunOptions, Shown};
+use crate::output::note;
 use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::time::Instant;
 use tickdeck_deck::folder::Deck;
 use tickdeck_deck::request::RunRequest;
 use tickdeck_engine::CancelToken;
+use tickdeck_model::Untrusted;
 use tickdeck_settings::config::{Config, FILE_NAME};
 
 /// Run the deck in the current folder: tickdeck.toml, plugins/ and data/.
@@ -55,10 +57,10 @@ impl Run {
         }
         let killed = data.killed();
         if killed {
-            eprintln!(
+            note(format!(
                 "the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill` ({})",
-                data.latch().display()
-            );
+                Untrusted::path(&data.latch())
+            ));
         }
         let request = RunRequest {
             command: "run".to_owned(),

@@ -5,7 +5,7 @@ use crate::display::closing::closing;
 use crate::display::console::{Console, Display};
 use crate::display::ends_in_time::EndsInTime;
 use crate::display::summary::{RunFacts, summary};
-use crate::output::print;
+use crate::output::{note, print, print_json};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::io::IsTerminal;
@@ -19,6 +19,7 @@ use tickdeck_deck::clock::Pace;
 use tickdeck_deck::operator::Operator;
 use tickdeck_deck::request::{Overrides, RunRequest};
 use tickdeck_engine::{CancelToken, Ending, Report};
+use tickdeck_model::untrusted::log_entry;
 use tickdeck_recording::names::Names;
 use tickdeck_settings::config::Config;
 
@@ -135,7 +136,7 @@ impl RunOptions {
     fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {
         if self.json {
             let summary = summary(report, facts, names);
-            print(&(serde_json::to_string(&summary)? + "\n"))?;
+            print_json(&summary)?;
         } else {
             print(&closing(report, names))?;
         }
@@ -185,10 +186,12 @@ impl RunOptions {
 /// Reports which strategies do not run, or not yet.
 fn report_inactive(deck: &RunningDeck) {
     for (name, why) in &deck.skipped {
-        eprintln!("{name} does not run: {why}");
+        note(format!("{name} does not run: {}", log_entry(why)));
     }
     for (name, asks) in &deck.waiting {
-        eprintln!("{name} waits: {asks}; `tickdeck strategies approve {name}` grants it");
+        note(format!(
+            "{name} waits: {asks}; `tickdeck strategies approve {name}` grants it"
+        ));
     }
 }
 
@@ -199,9 +202,9 @@ fn listen(deck: &Path, operator: Operator, display: Display) -> Option<Server> {
         Ok(server) => Some(server),
         Err(error) => {
             if display != Display::Quiet {
-                eprintln!(
+                note(format!(
                     "warning: this host runs, but `tickdeck strategies` and the like don't reach it: {error}"
-                );
+                ));
             }
             None
         }

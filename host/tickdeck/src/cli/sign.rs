@@ -1,19 +1,22 @@
 //! `tickdeck sign`: signs modules, and generates signing keys, both in the format of minisign.
 
-use crate::output::print;
+use crate::output::{json, print};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tickdeck_journal::atomic_file::{install, install_new_private};
+use tickdeck_model::Untrusted;
 use tickdeck_settings::signature::{NewKey, SigningKey, signature_file};
+use tickdeck_strategy::watch::MAX_SETTINGS;
 
 /// Sign modules, so that decks that trust your key run them.
 ///
-/// Writes the signature to FILE.minisig next to the file, in the format of the `minisign` tool, whose keys work as well. A
-/// deck trusts the keys listed in its tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
+/// Writes the signature to FILE.minisig next to the file, in the format of the `minisign` tool, whose keys work as well. The
+/// signature of NAME.wasm covers NAME.toml beside it: sign again after either changed. A deck trusts the keys listed in its tickdeck.toml: [wasm] trusted_keys = ["RWQ..."].
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tickdeck sign --new-key ~/.tickdeck.key
@@ -90,7 +93,7 @@ impl Sign {
             ensure!(
                 !taken.exists(),
                 "{} already exists, and a key is never overwritten: choose another file",
-                taken.display()
+                Untrusted::path(taken)
             );
         }
         let password = if self.no_password {
@@ -104,18 +107,18 @@ impl Sign {
         if self.json {
             let made = KeyMade {
                 key: key.id.to_string(),
-                secret_file: file.display().to_string(),
-                public_file: public_file.display().to_string(),
+                secret_file: Untrusted::path(file).to_string(),
+                public_file: Untrusted::path(&public_file).to_string(),
                 public_key: key.line,
             };
-            return Ok(serde_json::to_string(&made)? + "\n");
+            return Ok(json(&made)? + "\n");
         }
         Ok(format!(
             "generated key {}: {} is secret, {} is public\n\n\
              To trust it, add to tickdeck.toml:\n  [wasm]\n  trusted_keys = [\"{}\"]\n",
             key.id,
-            file.display(),
-            public_file.display(),
+            Untrusted::path(file),
+            Untrusted::path(&public_file),
             key.line
         ))
     }
@@ -123,7 +126,7 @@ impl Sign {
     /// Signs every file and returns the text to print.
     fn sign(&self, key_file: &Path) -> Result<String> {
         let key = SigningKey::read(key_file, || {
-            prompt(&format!("password of {}: ", key_file.display()))
+            prompt(&format!("password of {}: ", Untrusted::path(key_file)))
         })?;
         let at_s = tickdeck_journal::unix_ns().cast_unsigned() / 1_000_000_000;
         let (mut text, mut files) = (String::new(), Vec::new());
@@ -131,27 +134,51 @@ impl Sign {
             let signature = sign_file(&key, file, at_s)?;
             let target = signature_file(file);
             install(&target, signature.as_bytes())?;
-            text += &format!("{}: signed by key {}\n", target.display(), key.id());
+            text += &format!("{}: signed by key {}\n", Untrusted::path(&target), key.id());
             files.push(SignedFile {
-                file: file.display().to_string(),
-                signature_file: target.display().to_string(),
+                file: Untrusted::path(file).to_string(),
+                signature_file: Untrusted::path(&target).to_string(),
             });
         }
         if self.json {
             let key = key.id().to_string();
-            return Ok(serde_json::to_string(&SignedFiles { key, files })? + "\n");
+            return Ok(json(&SignedFiles { key, files })? + "\n");
         }
         Ok(text)
     }
 }
 
 fn sign_file(key: &SigningKey, file: &Path, at_s: u64) -> Result<String> {
-    let cannot = || format!("cannot sign {}", file.display());
+    let cannot = || format!("cannot sign {}", Untrusted::path(file));
     let opened = File::open(file).with_context(cannot)?;
+    let settings = settings_beside(file).with_context(cannot)?;
     let name = file
         .file_name()
         .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    key.sign(&name, at_s, opened).with_context(cannot)
+    let signed = key.sign_with(&name, at_s, settings.as_deref(), opened);
+    signed.with_context(cannot)
+}
+
+/// Returns the settings beside a module, `NAME.toml` for `NAME.wasm`, which its signature covers too.
+fn settings_beside(file: &Path) -> Result<Option<Vec<u8>>> {
+    if file.extension().is_none_or(|ending| ending != "wasm") {
+        return Ok(None);
+    }
+    let settings = file.with_extension("toml");
+    match File::open(&settings) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        opened => {
+            let shown = Untrusted::path(&settings);
+            let opened = opened.with_context(|| format!("cannot read {shown}"))?;
+            let mut bytes = Vec::new();
+            opened.take(MAX_SETTINGS + 1).read_to_end(&mut bytes)?;
+            ensure!(
+                bytes.len() as u64 <= MAX_SETTINGS,
+                "{shown} is larger than settings may be: shorten it"
+            );
+            Ok(Some(bytes))
+        }
+    }
 }
 
 /// `KEYFILE.pub`
@@ -240,7 +267,7 @@ mod tests {
         );
         let signature = read_signature(Path::new(&module)).unwrap().unwrap();
         let trusted = trusting(folder.path());
-        let by = trusted.verify("a.wasm", b"a module", Some(&signature));
+        let by = trusted.verify("a.wasm", b"a module", None, Some(&signature));
         assert_eq!(by.unwrap().unwrap().to_string(), printed["key"]);
         assert_eq!(
             signer_of(Path::new(&module))
@@ -252,7 +279,7 @@ mod tests {
         std::fs::write(&module, "a newer module").unwrap();
         sign.sign(Path::new(&key)).unwrap();
         let signature = read_signature(Path::new(&module)).unwrap();
-        let by = trusted.verify("a.wasm", b"a newer module", signature.as_deref());
+        let by = trusted.verify("a.wasm", b"a newer module", None, signature.as_deref());
         assert!(by.is_ok(), "{by:?}");
     }
 

@@ -8,6 +8,7 @@ use tickdeck_control::protocol::{
     HostStatus, InstrumentLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
 };
 use tickdeck_model::format::{date, grouped, money_text, short, span, time_of_day};
+use tickdeck_model::untrusted::printable;
 
 /// Digits of a hash shown in a table; `show` and `--json` have all of them.
 const HASH_SHOWN: usize = 12;
@@ -17,22 +18,24 @@ const BAR: u64 = 30;
 /// Formats an answer.
 pub(super) fn answer(answer: &Answer) -> String {
     match answer {
-        Answer::Done { message } | Answer::Refused { message } => printable(message) + "\n",
+        Answer::Done { message } | Answer::Refused { message } => {
+            printable(message).into_owned() + "\n"
+        }
         Answer::Status(status) => self::status(status),
-        Answer::Strategies(lines) => printable(&strategies(lines)),
-        Answer::Strategy(detail) => printable(&self::detail(detail)),
+        Answer::Strategies(lines) => printable(&strategies(lines)).into_owned(),
+        Answer::Strategy(detail) => printable(&self::detail(detail)).into_owned(),
     }
 }
 
 /// Formats the status of a host.
 pub(super) fn status(status: &HostStatus) -> String {
-    printable(&(figures(status) + &notes(&status.strategies)))
+    printable(&(figures(status) + &notes(&status.strategies))).into_owned()
 }
 
 /// Formats the status of a host with the times of its strategies.
 pub(super) fn top(status: &HostStatus) -> String {
     let times = times::times(&status.strategies);
-    printable(&(figures(status) + &times + &notes(&status.strategies)))
+    printable(&(figures(status) + &times + &notes(&status.strategies))).into_owned()
 }
 
 fn figures(status: &HostStatus) -> String {
@@ -46,18 +49,6 @@ fn figures(status: &HostStatus) -> String {
         text += &format!("\n{}", aligned(&INSTRUMENT_HEADER, &rows));
     }
     text
-}
-
-/// Replaces control characters, which would steer the terminal: titles, notes and logs are foreign text.
-pub(super) fn printable(text: &str) -> String {
-    let safe = |char: char| {
-        if char.is_control() && char != '\n' {
-            '\u{fffd}'
-        } else {
-            char
-        }
-    };
-    text.chars().map(safe).collect()
 }
 
 fn head(status: &HostStatus) -> String {

@@ -2,7 +2,7 @@
 
 use super::confirm::confirmed;
 use crate::cli::host_client::Host;
-use crate::cli::status_text;
+use crate::output::note;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::io::IsTerminal;
@@ -92,7 +92,7 @@ fn approval(host: &Host, name: String) -> Result<Request> {
     if let Some(asks) = &seen
         && std::io::stdin().is_terminal()
     {
-        eprintln!("{}", status_text::printable(asks));
+        note(asks);
         if !confirmed("grant this?")? {
             bail!("nothing was granted");
         }

@@ -4,6 +4,7 @@ use crate::output::print;
 use std::path::PathBuf;
 use std::time::Duration;
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, OperatorFeed, Topic, micros};
+use tickdeck_model::Untrusted;
 use tickdeck_strategy::LogLevel;
 use tickdeck_toolchain::rust::Failure;
 
@@ -109,7 +110,7 @@ impl BuildNews {
         match self {
             Self::Watching(folder) => format!(
                 "watching {}; save a file to swap the strategy",
-                folder.display()
+                Untrusted::path(&folder)
             ),
             Self::Building => "building".to_owned(),
             Self::Broken(failure) => match failure.errors.len() {
@@ -128,7 +129,7 @@ impl BuildNews {
                     count => format!(" with {count} warnings"),
                 };
                 let took = took.as_secs_f64();
-                format!("built in {took:.2} s{warnings}: {}", file.display())
+                format!("built in {took:.2} s{warnings}: {}", Untrusted::path(&file))
             }
             Self::Live(times) => format!("saved -> live in {}", times.text()),
             Self::Shadow(times) => format!("saved -> in the shadow in {}", times.text()),

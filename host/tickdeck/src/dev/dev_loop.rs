@@ -11,6 +11,7 @@ use tickdeck_engine::CancelToken;
 use tickdeck_engine::{StrategyStatus, VersionChange};
 use tickdeck_journal::atomic_file::install;
 use tickdeck_model::ModuleHash;
+use tickdeck_model::Untrusted;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_toolchain::rust::{Job, Outcome, Project};
 use tickdeck_toolchain::watch::debounce::{Debounce, DebounceStep, SourceState};
@@ -222,7 +223,7 @@ impl DevLoop {
         let bytes = std::fs::read(module).with_context(|| {
             format!(
                 "cannot read the module that cargo built, {}",
-                module.display()
+                Untrusted::path(&module)
             )
         })?;
         let settings = match self.with_settings {
@@ -242,7 +243,7 @@ impl DevLoop {
             Some(settings) => install(&settings_file, settings)?,
             None if matches!(&self.installed, Some((_, Some(_)))) => {
                 std::fs::remove_file(&settings_file)
-                    .with_context(|| format!("cannot remove {}", settings_file.display()))?
+                    .with_context(|| format!("cannot remove {}", Untrusted::path(&settings_file)))?
             }
             None => {}
         }

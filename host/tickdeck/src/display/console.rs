@@ -3,7 +3,7 @@
 use crate::display::lines::{figures, notices};
 use crate::display::{KeyCommand, MessageLog, Rate, Screen, view};
 use crate::exit::INTERRUPTED;
-use crate::output::print;
+use crate::output::{note, print};
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -158,7 +158,7 @@ impl Running {
         let report = self.join()?;
         shown?;
         for line in notices(&lines, true) {
-            eprintln!("{line}");
+            note(line);
         }
         Ok(report)
     }
@@ -208,7 +208,7 @@ impl Running {
                 next += LINE_EVERY;
                 notices(&self.feed.lines(&self.names), true)
                     .iter()
-                    .for_each(|line| eprintln!("{line}"));
+                    .for_each(note);
             }
             if over {
                 return self.join();

@@ -8,6 +8,7 @@ use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Paragraph, Row, Table};
+use tickdeck_model::untrusted::printable;
 
 /// Fewest lines for orders and log.
 const LEAST_LOWER: u16 = 5;
@@ -284,10 +285,11 @@ fn draw_lines(frame: &mut Frame<'_>, area: Rect, title: &str, rows: &[LogRow]) {
 
 /// Fits a text on one line; an ellipsis marks that it was cut.
 fn fitting(text: &str, columns: u16) -> String {
-    let one_line = text.replace(char::is_control, " ");
+    let one_line = text.replace('\n', " ");
+    let one_line = printable(&one_line);
     let most = usize::from(columns);
     if one_line.chars().count() <= most {
-        return one_line;
+        return one_line.into_owned();
     }
     let cut = one_line.chars().take(most.saturating_sub(1));
     cut.chain(std::iter::once('…')).take(most).collect()

@@ -337,7 +337,11 @@ fn texts<S: Strategy>(parameters: &[(String, String)]) -> Vec<String> {
     let signals = S::subscriptions()
         .into_iter()
         .filter_map(|subscription| match subscription {
-            Subscription::Signals(name) => Some(named(&name)),
+            Subscription::Signals(name) => {
+                let name = named(&name);
+                let signal = name.split_once('/').map(|(_, signal)| signal.to_owned());
+                Some(signal.unwrap_or(name))
+            }
             _ => None,
         });
     S::MESSAGES

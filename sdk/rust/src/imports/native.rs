@@ -62,11 +62,11 @@ pub(crate) fn text(id: TextId) -> Option<String> {
 
 pub(crate) fn find_text(text: &str) -> Option<TextId> {
     World::with(|world| {
-        world
-            .texts
-            .iter()
-            .position(|known| known == text)
-            .map(|index| TextId(index as u32))
+        let position = |text: &str| world.texts.iter().position(|known| known == text);
+        // As in a host, `NAME/SIGNAL` is found by the signal's own name.
+        let signal = text.split_once('/').map(|(_, signal)| signal);
+        let index = signal.and_then(position).or_else(|| position(text));
+        index.map(|index| TextId(index as u32))
     })
 }
 

@@ -13,7 +13,7 @@ use super::machine::{self, CpuTimes};
 use crate::cli::run_options::duration;
 use crate::display::console::on_interrupt;
 use crate::exit::INTERRUPTED;
-use crate::output::{print, print_json};
+use crate::output::{note, print, print_json};
 use anyhow::Result;
 use clap::Args;
 use result::Figure;
@@ -52,7 +52,7 @@ impl Bench {
         let before = CpuTimes::now();
         let figures = measure(self.time, &stop)?;
         if stop.asked() {
-            eprintln!("interrupted: no measurement was completed");
+            note("interrupted: no measurement was completed");
             return Ok(ExitCode::from(INTERRUPTED));
         }
         checks.push(machine::steal(before, CpuTimes::now()));
@@ -71,7 +71,7 @@ impl Bench {
 fn measure(time: Duration, stop: &CancelToken) -> Result<Vec<Figure>> {
     let span = |tenths: u32, what: &str| {
         let time = time * tenths / 10;
-        eprintln!("measuring {what}, {:.1} s", time.as_secs_f64());
+        note(format!("measuring {what}, {:.1} s", time.as_secs_f64()));
         Span::start(time, stop)
     };
     let mut figures = Vec::new();

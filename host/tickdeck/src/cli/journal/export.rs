@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::CancelToken;
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::{bytes, grouped};
 use tickdeck_recording::rows::{ExportRequest, Exported, export};
 use tickdeck_recording::{DataReels, SeekTo};
@@ -113,7 +114,7 @@ impl Export {
 
 fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     let files = exported.files.iter().map(|(file, rows, bytes)| FileOut {
-        file: file.display().to_string(),
+        file: Untrusted::path(&file).to_string(),
         rows: *rows,
         bytes: *bytes,
     });

@@ -8,8 +8,8 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::Effect;
-use tickdeck_model::Timestamp;
 use tickdeck_model::format::{bytes, grouped, span};
+use tickdeck_model::{Timestamp, Untrusted};
 use tickdeck_recording::describe::moment;
 use tickdeck_recording::{DataReels, EffectReader, EventReader, RecordedRun, RunManifest};
 use tickdeck_tables::time;
@@ -97,8 +97,8 @@ fn fill(run: &RecordedRun, line: &mut Line) -> Result<()> {
     let manifest = RunManifest::read(&run.folder)?;
     line.begun = Some(time(manifest.began_ns));
     line.began = Some(manifest.began_ns);
-    line.command = Some(manifest.command);
-    line.title = Some(manifest.title);
+    line.command = Some(Untrusted::new(&manifest.command).to_string());
+    line.title = Some(Untrusted::new(&manifest.title).to_string());
     line.events = run.events()?;
     if line.events > 0 {
         let at = |sequence| -> Result<Option<Timestamp>> {

@@ -1,6 +1,6 @@
 //! `tickdeck journal show`: prints an event of a run with its effects.
 
-use crate::output::print;
+use crate::output::{json, print};
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tickdeck_engine::Effect;
+use tickdeck_model::Untrusted;
 use tickdeck_model::{Action, ClientOrderId, Event, Registry};
 use tickdeck_recording::describe;
 use tickdeck_recording::names::Names;
@@ -81,7 +82,7 @@ impl Show {
             at < count,
             "run {} has {count} events and none at that place: `tickdeck journal ls {}` shows its times",
             run.number,
-            self.folder.display()
+            Untrusted::path(&self.folder)
         );
         let first = at.saturating_sub(self.around);
         let mut events = EventReader::open(run, first)?;
@@ -185,6 +186,6 @@ impl Shown {
             before: all(events(self.before))?,
             after: all(events(self.after))?,
         };
-        Ok(serde_json::to_string(&wire)?)
+        json(&wire)
     }
 }

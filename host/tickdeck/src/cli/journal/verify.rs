@@ -10,6 +10,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tickdeck_engine::CancelToken;
+use tickdeck_model::Untrusted;
 use tickdeck_model::format::{bytes, grouped};
 use tickdeck_recording::{DataReels, VerifiedFolder, VerifyFault, verify_folder};
 
@@ -77,7 +78,7 @@ impl Outcome {
     fn of(checked: &VerifiedFolder) -> Self {
         let places = |found: &[VerifyFault]| {
             let places = found.iter().map(|found| Place {
-                file: found.file.display().to_string(),
+                file: Untrusted::path(&found.file).to_string(),
                 offset: found.offset,
                 what: found.what.clone(),
             });
@@ -99,7 +100,11 @@ fn text(checked: &VerifiedFolder) -> String {
         let place = found
             .offset
             .map_or_else(String::new, |offset| format!(", byte {offset}"));
-        format!("{mark}{}{place}: {}\n", found.file.display(), found.what)
+        format!(
+            "{mark}{}{place}: {}\n",
+            Untrusted::path(&found.file),
+            found.what
+        )
     };
     let mut text = String::new();
     checked
