@@ -26,6 +26,7 @@ fn loose() -> RiskConfig {
         allow: None,
         order_types: None,
         max_sizes: HashMap::new(),
+        publish: None,
     };
     RiskConfig {
         default,

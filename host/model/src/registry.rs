@@ -58,7 +58,7 @@ pub enum RegistryError {
         scale: u8,
     },
     /// The first strategy of a stored registry is not the host itself.
-    #[error("the registry is damaged: its first strategy is not `{}`", HOST)]
+    #[error("the registry is damaged: its first strategy is not `{}`", HOST_NAME)]
     NoHost,
     /// A line of a stored registry is damaged.
     #[error("line {line} of the registry is damaged: `{text}`")]

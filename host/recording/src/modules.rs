@@ -88,9 +88,3 @@ impl ModuleStore {
         Ok(hashes)
     }
 }
-
-/// Whether a text is the hash of a module, as [`ModuleHash`] writes it.
-fn is_hash(text: &str) -> bool {
-    let digit = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
-    text.len() == 64 && text.bytes().all(digit)
-}

@@ -230,7 +230,7 @@ impl Runtime {
             ));
         }
         machine_code::component(self.inner.engine.engine(), &compiled.code)
-            .map_err(|error| failed(crate::text::one_line(&format!("{error:#}"))))
+            .map_err(|error| failed(one_line(&format!("{error:#}"))))
     }
 
     /// Returns the code of a module that was compiled earlier.

@@ -148,7 +148,7 @@ impl Venues {
 
     /// Whether a venue's source failed, so that no command reaches it.
     pub(super) fn is_broken(&self, id: VenueId) -> bool {
-        self.0
+        self.venues
             .iter()
             .any(|venue| venue.terms.venue == id && venue.broken)
     }

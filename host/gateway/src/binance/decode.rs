@@ -31,9 +31,6 @@ impl TimeUnit {
     }
 }
 
-/// Bytes that an error shows of a text of a frame.
-const SHOWN: usize = 64;
-
 /// Why a frame could not be read. Skip it; if it was a depth frame, the next one shows the gap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {

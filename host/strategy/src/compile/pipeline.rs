@@ -27,7 +27,7 @@ pub(super) fn compile(job: &CompileJob<'_>) -> Result<Compilation, LoadError> {
         shape,
         code: code.map_err(|error| LoadError::Compile {
             file: file.to_owned(),
-            problem: crate::text::one_line(&format!("{error:#}")),
+            problem: tickdeck_model::untrusted::one_line(&format!("{error:#}")),
         })?,
         compatibility: compatibility(&engine),
         warning: None,

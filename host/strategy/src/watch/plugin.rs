@@ -3,11 +3,10 @@
 use super::files::unreadable;
 use super::kind::FileKind;
 use super::open::open_plain;
-use crate::text::display_path;
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tickdeck_model::ModuleHash;
+use tickdeck_model::{ModuleHash, Untrusted};
 
 /// A plugin whose files have settled: its module, settings and signature.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl Plugin {
         if let ModuleContent::Held(bytes) = &self.content {
             return Ok(Arc::clone(bytes));
         }
-        let file = display_path(&self.path);
+        let file = Untrusted::path(&self.path);
         let changed =
             || format!("{file}: changed while it was loaded: it is loaded once it stops changing");
         let read = open_plain(&self.path).and_then(|opened| match opened {

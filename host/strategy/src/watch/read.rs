@@ -76,7 +76,7 @@ impl Failure {
         match error.kind() {
             ErrorKind::NotFound => Self::Changed,
             _ => Self::Broken {
-                why: unreadable(&display_path(path), &error.to_string()),
+                why: unreadable(&Untrusted::path(path), &error.to_string()),
                 content: None,
                 retry: Retry::AnyTime,
             },

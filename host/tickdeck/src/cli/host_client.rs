@@ -89,7 +89,7 @@ impl Host {
 /// Returns the text of a refusal.
 fn refusal(answer: &Answer) -> Option<String> {
     match answer {
-        Answer::Refused { message } => Some(status_text::printable(message)),
+        Answer::Refused { message } => Some(printable(message).into_owned()),
         _ => None,
     }
 }
