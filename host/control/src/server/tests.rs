@@ -49,6 +49,21 @@ impl Handler for Slow {
     }
 }
 
+/// Answers, and then reports two facts, the second of which did not come true.
+struct Reporting;
+
+impl Handler for Reporting {
+    fn handle(&self, _: Request) -> Answer {
+        Answer::done("killed")
+    }
+
+    fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
+        send(self.handle(request));
+        send(Answer::done("on the disk"));
+        send(Answer::refused("one order is left"));
+    }
+}
+
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tickdeck-0").join("deck.sock");
@@ -104,6 +119,25 @@ fn a_request_is_answered_by_the_handler_and_so_is_the_next_one() {
         },
     );
     assert_eq!(refused, Answer::refused("no strategy is named `x`"));
+}
+
+#[test]
+fn facts_follow_an_answer_for_those_who_listen() {
+    let (_folder, path) = folder();
+    let _server = Server::open_with(&path, Arc::new(Reporting), PATIENT).unwrap();
+    let mut heard = Vec::new();
+    let client = Client::connect(&path).unwrap();
+    client
+        .follow(&Request::Kill, |answer| heard.push(answer))
+        .unwrap();
+    let expected = [
+        Answer::done("killed"),
+        Answer::done("on the disk"),
+        Answer::refused("one order is left"),
+    ];
+    assert_eq!(heard, expected);
+    // One who does not listen has the answer.
+    assert_eq!(ask(&path, &Request::Kill), Answer::done("killed"));
 }
 
 #[test]

@@ -23,7 +23,9 @@ impl Engine {
         self.decisions.pending().clear();
         self.recording.effect(position, &Effect::LeftBehind);
         if !self.is_stopping {
-            self.begin_to_stop(position, at);
+            for place in self.begin_to_stop(position, at) {
+                self.strategies.at_mut(place).stopped_cleanly();
+            }
         }
         self.router
             .outbox
