@@ -90,7 +90,7 @@ impl Bench {
                 return;
             }
             self.now = next;
-            self.said.extend(self.folder.poll(next));
+            self.said.extend(self.folder.poll(next).into_iter().map(held));
         }
         panic!("polls for ever");
     }
@@ -109,6 +109,14 @@ impl Bench {
         self.rest();
         self.take()
     }
+}
+
+/// With the content of a plugin as it is when it is reported.
+fn held(mut change: PluginChange) -> PluginChange {
+    if let PluginChange::Ready(plugin) = &mut change {
+        plugin.content = ModuleContent::Held(plugin.bytes().unwrap());
+    }
+    change
 }
 
 fn short(change: &PluginChange) -> String {

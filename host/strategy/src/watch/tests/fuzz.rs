@@ -116,7 +116,7 @@ impl Believer {
     fn hear(&mut self, change: PluginChange) {
         match change {
             PluginChange::Ready(plugin) => {
-                let mut content = plugin.hash.to_string();
+                let mut content = format!("{:?}", &plugin.bytes().unwrap()[..]);
                 content.extend(plugin.settings.map(|sidecar| format!(" {}", sidecar.text)));
                 self.refused.remove(&plugin.name);
                 let before = self.running.insert(plugin.name.clone(), content.clone());
