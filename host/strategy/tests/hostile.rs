@@ -13,7 +13,9 @@ use guests::Guest;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tickdeck_engine::port::{State, StopReason, Strategy as _};
-use tickdeck_model::{Action, Aggressor, Event, InstrumentId, Pad, Price, Registry, Size, Trade};
+use tickdeck_model::{
+    Action, Aggressor, Event, InstrumentId, Pad, Price, Registry, Size, Trade, Untrusted,
+};
 use tickdeck_portfolio::StrategyBook;
 use tickdeck_strategy::{
     Instance, LoadError, LogLevel, LogSink, Module, ResourceLimits, Runtime, RuntimeConfig,
@@ -153,7 +155,7 @@ fn a_valid_guest_runs_saves_and_restores_in_both_worlds() {
     ] {
         let module = load(&guest);
         assert_eq!(module.world(), world);
-        assert_eq!(module.manifest().messages, ["first", "second"]);
+        assert_eq!(module.manifest().messages, ["first", "second"].map(Untrusted::new));
         let mut instance = module
             .start(options(Arc::default()), &mut Box::default())
             .unwrap();

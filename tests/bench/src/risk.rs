@@ -232,6 +232,7 @@ fn limits() -> RiskConfig {
         duplicate_window_ns: Some(DUPLICATE_WINDOW_NS),
         max_quote_age_ns: Some(5_000_000_000),
         allow: Some(ids().collect()),
+        publish: None,
         order_types: Some(vec![
             OrderType::Market,
             OrderType::Limit,

@@ -29,7 +29,8 @@ fn change(bytes: &mut Vec<u8>, words: &[&str], dice: &mut Dice) {
         4 => {
             let end = (at + 1 + dice.below(64)).min(bytes.len());
             let part = bytes[at..end].to_vec();
-            let times = 1 + dice.below(if dice.one_in(50) { 4_096 } else { 4 });
+            let most = if dice.one_in(50) { 4_096 } else { 4 };
+            let times = 1 + dice.below(most);
             splice(bytes, at, &part.repeat(times));
         }
         5 => splice(bytes, at, dice.pick(words).as_bytes()),

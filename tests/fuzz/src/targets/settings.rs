@@ -98,7 +98,7 @@ pub(crate) fn run(input: &[u8]) {
         3 => drop(keys(&text)),
         _ => {
             if let Some(keys) = keys(KEY) {
-                let _ = keys.verify("ema.wasm", b"test", Some(bytes));
+                let _ = keys.verify("ema.wasm", b"test", None, Some(bytes));
             }
         }
     }
