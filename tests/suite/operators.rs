@@ -412,7 +412,7 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
     let latched = "the kill is on the disk: it outlasts the host";
     assert!(facts.contains(&latched), "{facts:?}");
     let gone = |fact: &&str| fact.starts_with("gone: market-maker/");
-    let last_gone = facts.iter().filter(|fact| gone(fact)).next_back();
+    let last_gone = facts.iter().rfind(|fact| gone(fact));
     assert!(
         last_gone.is_none_or(|fact| fact.ends_with("no order is working any more")),
         "{facts:?}"
