@@ -214,7 +214,7 @@ fn a_real_host_trades_beside_modules_that_can_t_be_compiled() {
 fn where_confinement_is_required_and_impossible_nothing_is_compiled() {
     // Arguments that no host gives: the process that asked is another one.
     let output = command(
-        &root(),
+        root(),
         &[
             "--compile-one-module",
             "2048",
@@ -231,7 +231,7 @@ fn where_confinement_is_required_and_impossible_nothing_is_compiled() {
         String::from_utf8_lossy(&output.stdout).contains("cannot limit it"),
         "{output:?}"
     );
-    let nonsense = command(&root(), &["--compile-one-module", "much"])
+    let nonsense = command(root(), &["--compile-one-module", "much"])
         .output()
         .unwrap();
     assert!(error_of(&nonsense).is_empty());

@@ -155,7 +155,10 @@ fn a_valid_guest_runs_saves_and_restores_in_both_worlds() {
     ] {
         let module = load(&guest);
         assert_eq!(module.world(), world);
-        assert_eq!(module.manifest().messages, ["first", "second"].map(Untrusted::new));
+        assert_eq!(
+            module.manifest().messages,
+            ["first", "second"].map(Untrusted::new)
+        );
         let mut instance = module
             .start(options(Arc::default()), &mut Box::default())
             .unwrap();

@@ -78,7 +78,7 @@ impl Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> std::io::Result<()> {
-        let mut parts = fragment.split_inclusive(|char| matches!(char, '\t' | '\n' | '\r'));
+        let mut parts = fragment.split_inclusive(['\t', '\n', '\r']);
         parts.try_for_each(|part| {
             let (text, space) = part.split_at(part.trim_end_matches(['\t', '\n', '\r']).len());
             escape(writer, text)?;

@@ -20,7 +20,7 @@ fn change(bytes: &mut Vec<u8>, words: &[&str], dice: &mut Dice) {
     let at = dice.below(bytes.len());
     match dice.below(10) {
         0 => bytes[at] ^= 1 << dice.below(8),
-        1 => bytes[at] = dice.next() as u8,
+        1 => bytes[at] = dice.roll() as u8,
         2 => bytes.truncate(at),
         3 => {
             let end = (at + 1 + dice.below(32)).min(bytes.len());

@@ -251,8 +251,8 @@ mod linux {
     }
 }
 
+#[cfg(test)]
 #[cfg(all(
-    test,
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]

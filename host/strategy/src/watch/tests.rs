@@ -90,7 +90,8 @@ impl Bench {
                 return;
             }
             self.now = next;
-            self.said.extend(self.folder.poll(next).into_iter().map(held));
+            self.said
+                .extend(self.folder.poll(next).into_iter().map(held));
         }
         panic!("polls for ever");
     }

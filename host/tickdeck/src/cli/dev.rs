@@ -108,7 +108,7 @@ fn into_deck(project: Project, deck: &Path) -> Result<ExitCode> {
     ensure!(
         deck.config_file().exists() || deck.plugins().is_dir(),
         "{} is not a deck, it has neither tickdeck.toml nor plugins/: name the folder that `tickdeck run` runs",
-        Untrusted::path(&deck.root())
+        Untrusted::path(deck.root())
     );
     let stop = CancelToken::default();
     on_interrupt(stop.clone(), None)?;

@@ -98,7 +98,7 @@ impl Explain {
         if let Some(file) = &self.state {
             let (_, state) = state.with_context(|| format!("{name} saves no state"))?;
             std::fs::write(file, &state.bytes)
-                .with_context(|| format!("cannot write {}", Untrusted::path(&file)))?;
+                .with_context(|| format!("cannot write {}", Untrusted::path(file)))?;
         }
         let outcome = Outcome {
             run: run.number,

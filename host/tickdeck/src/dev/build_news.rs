@@ -110,7 +110,7 @@ impl BuildNews {
         match self {
             Self::Watching(folder) => format!(
                 "watching {}; save a file to swap the strategy",
-                Untrusted::path(&folder)
+                Untrusted::path(folder)
             ),
             Self::Building => "building".to_owned(),
             Self::Broken(failure) => match failure.errors.len() {
@@ -129,7 +129,7 @@ impl BuildNews {
                     count => format!(" with {count} warnings"),
                 };
                 let took = took.as_secs_f64();
-                format!("built in {took:.2} s{warnings}: {}", Untrusted::path(&file))
+                format!("built in {took:.2} s{warnings}: {}", Untrusted::path(file))
             }
             Self::Live(times) => format!("saved -> live in {}", times.text()),
             Self::Shadow(times) => format!("saved -> in the shadow in {}", times.text()),

@@ -223,7 +223,7 @@ impl DevLoop {
         let bytes = std::fs::read(module).with_context(|| {
             format!(
                 "cannot read the module that cargo built, {}",
-                Untrusted::path(&module)
+                Untrusted::path(module)
             )
         })?;
         let settings = match self.with_settings {

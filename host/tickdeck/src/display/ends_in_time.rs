@@ -1,5 +1,6 @@
 //! A host that is told to end does so within five seconds, whatever is stuck.
 
+use crate::output::note;
 use anyhow::{Context, Result};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,9 +111,9 @@ impl Watched {
             ratatui::restore();
             let waits_for = *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
             let working = self.feed.latest().working.len();
-            eprintln!(
+            note(format_args!(
                 "error: the host waited for {waits_for} in vain and ends now; {working} orders were working when it last looked"
-            );
+            ));
         });
         while words.as_ref().is_ok_and(|words| !words.is_finished()) && start.elapsed() < LAST_WORDS
         {

@@ -6,7 +6,7 @@ use crate::scratch;
 use std::io::Write as _;
 use tickdeck_engine::port::{Due, Gateway as _};
 use tickdeck_gateway::playback::{Playback, PlaybackConfig, check};
-use tickdeck_model::{END_OF_TIME, Registry, Timestamp, is_event_time};
+use tickdeck_model::{END_OF_TIME, Registry, is_event_time};
 
 const LINES: &str = concat!(
     r#"1723161253937085768 {"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255208,"s":"BTCUSDT","U":100,"u":102,"b":[["61737.63000000","0.00000000"],["61730.17000000","1.00000000"]],"a":[["61837.64000000","1.54698000"]]}}"#,
@@ -81,7 +81,7 @@ pub(crate) fn run(input: &[u8]) {
             Due::At(due) => due.saturating_add(1),
             Due::Idle | Due::Over => END_OF_TIME,
         };
-        let polled = capture.poll(until.min(Timestamp::MAX), &mut events);
+        let polled = capture.poll(until, &mut events);
         for event in events.drain(..) {
             assert!(is_event_time(event.ts_host), "{event:?}");
             assert!(before <= event.ts_host, "time goes back: {event:?}");

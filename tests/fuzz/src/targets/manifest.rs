@@ -18,7 +18,7 @@ pub(crate) fn make(dice: &mut Dice) -> Vec<u8> {
         let place = at - BEFORE + dice.below(BEFORE + BEHIND);
         match dice.below(3) {
             0 => core[place] ^= 1 << dice.below(8),
-            1 => core[place] = dice.next() as u8,
+            1 => core[place] = dice.roll() as u8,
             _ => {
                 let number = dice.odd_number().to_le_bytes();
                 let word = (at - BEFORE) + (place - (at - BEFORE)) / 4 * 4;

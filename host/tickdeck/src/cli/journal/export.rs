@@ -114,7 +114,7 @@ impl Export {
 
 fn outcome(exported: &Exported, run: u32, reel_bytes: u64) -> Outcome {
     let files = exported.files.iter().map(|(file, rows, bytes)| FileOut {
-        file: Untrusted::path(&file).to_string(),
+        file: Untrusted::path(file).to_string(),
         rows: *rows,
         bytes: *bytes,
     });
