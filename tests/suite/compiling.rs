@@ -4,6 +4,7 @@
 use crate::support::guests::Guest;
 use crate::support::plugins::{EXAMPLES, plugins, root};
 use crate::support::process::{binary, command, deck, error_of};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -162,11 +163,18 @@ fn children() -> Vec<PathBuf> {
 #[test]
 fn a_compiler_that_answers_nonsense_costs_only_the_module() {
     let bytes = Guest::new().core();
+    let folder = tempfile::tempdir().unwrap();
+    let endless = folder.path().join("endless");
+    std::fs::write(&endless, "#!/bin/sh\nexec /usr/bin/yes\n").unwrap();
+    std::fs::set_permissions(&endless, std::fs::Permissions::from_mode(0o700)).unwrap();
     for (program, problem) in [
         ("/nowhere", "its process cannot be started"),
         ("/bin/true", "the compiler's answer is not complete"),
         ("/bin/false", "it crashes the compiler (exit status: 1)"),
-        ("/usr/bin/yes", "the compiler's answer is not readable"),
+        (
+            endless.to_str().unwrap(),
+            "the compiler's answer is not readable",
+        ),
     ] {
         let compiler = child(Path::new(program), CompileLimits::default());
         let text = refused(&compiler, &bytes);

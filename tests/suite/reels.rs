@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::lifecycle::StrategyCommand;
 use tickdeck_deck::replay::prepare_replay;
 use tickdeck_engine::CancelToken;
@@ -22,12 +23,15 @@ use tickdeck_model::Action;
 use tickdeck_model::ModuleHash;
 use tickdeck_recording::recorded_actions;
 use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
+use tickdeck_settings::config::WasmSettings;
 
 /// Does the last run of a data folder again.
 fn replay(data: &Path) -> Replayed {
     let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
-    let again = prepare_replay(&reels, &run, None, &CancelToken::default()).unwrap();
+    let compiling = |_: &WasmSettings| Compiling::in_process();
+    let stop = CancelToken::default();
+    let again = prepare_replay(&reels, &run, None, compiling, &stop).unwrap();
     let mut tape = again.tape;
     let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
     run_for_strategies("replay", work).unwrap()

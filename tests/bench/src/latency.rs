@@ -7,6 +7,7 @@
 //! cancels at once; both answers come back to the strategy as events, so its book is always at work.
 
 mod floor;
+mod setup;
 mod wake;
 
 use crate::deck::{Deck, NullObserver, StrategySpec};
@@ -16,17 +17,16 @@ use crate::native::{NativeFactory, native_factory};
 use crate::row::{Claim, Goal, Row};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
-use std::collections::{HashMap, VecDeque};
+use setup::{LONGEST_NS, ROUNDS, WallTime, at_quantile, config, register, since};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tickdeck_engine::port::{Clock, Command, Continuity, Due, Gateway, GatewayError, VenueTerms};
-use tickdeck_engine::{
-    EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
-};
+use tickdeck_engine::Wait;
+use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::{
-    Amount, Event, Instrument, InstrumentId, OrderStatus, OrderType, OrderUpdate, Pad, Price,
-    Quote, Reason, Registry, Size, Timestamp,
+    Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry, Size,
+    Timestamp,
 };
 use tickdeck_recording::{JournalRecorder, RecordedRun};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
@@ -34,14 +34,8 @@ use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
 /// Quotes for each order.
 const ORDER_EVERY: u64 = 20;
 
-/// Rounds: each plays every case once.
-const ROUNDS: usize = 5;
-
 /// The permitted ratio to the latency of an unrecorded run.
 const KEPT: f64 = 1.2;
-
-/// The largest latency that the histogram distinguishes, in nanoseconds.
-const LONGEST_NS: u64 = 10_000_000_000;
 
 /// The interval between two words of the bare handover, as between the quotes of the slower pace.
 const FLOOR_INTERVAL: Duration = Duration::from_micros(10);
@@ -135,11 +129,6 @@ fn floor_rows(floors: &[Histogram<u64>], whole: &[Histogram<u64>]) -> Vec<Row> {
     parts.map(row).into()
 }
 
-fn at_quantile(histograms: &[Histogram<u64>], part: f64) -> Vec<f64> {
-    let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
-    histograms.iter().map(value).collect()
-}
-
 fn quantiles(case: &Case, values: &[Histogram<u64>], natives: &[Histogram<u64>]) -> Vec<Row> {
     let goal = |value| match (case.kept, case.wait == SPIN) {
         (true, _) => None,
@@ -213,91 +202,6 @@ fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u
         histogram.saturating_record(*latency);
     }
     Ok(histogram)
-}
-
-/// Every check is on, so wide that none denies.
-fn config(wait: Wait) -> EngineConfig {
-    let mut config = EngineConfig {
-        stepping: Stepping::Free,
-        wait,
-        max_actions_per_s: u32::MAX,
-        ..EngineConfig::default()
-    };
-    config.risk.default = RiskLimits {
-        order_rate: Some(OrderRate {
-            orders: 1_000,
-            window_ns: 1_000_000,
-        }),
-        max_position_notional: Some(Amount(1_000_000_000)),
-        allow: Some(vec![InstrumentId(0)]),
-        order_types: Some(vec![OrderType::Market, OrderType::Limit]),
-        max_sizes: HashMap::from([(InstrumentId(0), Size(1_000_000))]),
-        ..RiskLimits::default()
-    };
-    let of_instrument = InstrumentLimits {
-        max_size: Some(Size(1_000_000)),
-        max_position: Some(Size(1_000_000_000)),
-    };
-    config.risk.instruments = HashMap::from([(InstrumentId(0), of_instrument)]);
-    config
-}
-
-/// Wall time as event time, from an epoch on.
-struct WallTime {
-    epoch: Instant,
-    started: bool,
-}
-
-impl Clock for WallTime {
-    fn wait_until(&mut self, due: Timestamp) {
-        self.started = true;
-        while self.reached() < due {
-            std::hint::spin_loop();
-        }
-    }
-
-    fn paces(&self) -> bool {
-        true
-    }
-
-    fn reached(&self) -> Timestamp {
-        since(self.epoch)
-    }
-
-    fn now_ns(&self) -> u64 {
-        since(self.epoch).unsigned_abs()
-    }
-}
-
-fn since(epoch: Instant) -> Timestamp {
-    Timestamp::try_from(epoch.elapsed().as_nanos()).unwrap_or(Timestamp::MAX)
-}
-
-/// Puts a venue with one instrument into the registry.
-fn register(registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
-    let venue = registry.add_venue("METRONOME");
-    let base = registry.add_currency("BTC", 8)?;
-    let quote = registry.add_currency("USDT", 8)?;
-    let instrument = registry.add_instrument(Instrument {
-        id: InstrumentId(0),
-        venue,
-        symbol: "BTCUSDT.METRONOME".to_owned(),
-        base,
-        quote,
-        price_scale: 2,
-        size_scale: 5,
-        quote_scale: 8,
-        tick: Price(1),
-        lot: Size(1),
-        min_notional: Amount(0),
-    })?;
-    Ok(VenueTerms {
-        venue,
-        instruments: vec![instrument],
-        balances: vec![(quote, Amount(100_000 * 100_000_000))],
-        lookahead_ns: 1,
-        continuity: Continuity::Repeats,
-    })
 }
 
 /// A venue that quotes at a steady pace, and cancels every order.

@@ -17,7 +17,7 @@ use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
-use tickdeck_settings::config::Config;
+use tickdeck_settings::config::{Config, WasmSettings};
 
 /// A recorded run, ready to be replayed.
 pub struct PreparedReplay {
@@ -78,7 +78,7 @@ pub(super) fn recorded_loader<'a>(
     Ok(loader)
 }
 
-/// Prepares a recorded run for its replay, up to event `until`.
+/// Prepares a recorded run for its replay, up to event `until`. `compiling` says how its modules are compiled.
 ///
 /// # Errors
 /// The reels or a module are missing or damaged.
@@ -86,13 +86,14 @@ pub fn prepare_replay(
     reels: &DataReels,
     run: &RecordedRun,
     until: Option<u64>,
+    compiling: fn(&WasmSettings) -> Compiling,
     stop: &CancelToken,
 ) -> Result<PreparedReplay> {
     let manifest = RunManifest::read(&run.folder)?;
     let config = settings(&manifest)?;
     let registry = Registry::from_text(&manifest.names).context("the names in the reel")?;
     let terms: Vec<VenueTerms> = manifest.venues.iter().map(RecordedTerms::terms).collect();
-    let compiling = Compiling::of_host(&config.wasm);
+    let compiling = compiling(&config.wasm);
     let first_order = manifest.first_order;
     let loader = recorded_loader(config, &terms, &registry, first_order, compiling)?;
     let engine_config = recorded_engine_config(&manifest, &loader.config, &registry)?;

@@ -5,9 +5,8 @@
 //! child then ends with 0. A compiler that was taken over can still return code of its choice: the child keeps the host
 //! available, while the compiler stays in what has to be trusted (`docs/SECURITY.md`).
 
-use crate::compile::confine::Confinement;
-use crate::compile::port::{Compilation, CompileJob, CompileLimits, Compiler};
-use crate::compile::serve::Rules;
+use crate::compile::port::{Compilation, CompileJob, CompileLimits, Compiler, Confinement};
+use crate::compile::rules::Rules;
 use crate::compile::wire::{AnswerHeader, JobHeader, read_header, write_header};
 use crate::error::LoadError;
 use std::io::{self, Read, Write as _};

@@ -1,50 +1,7 @@
 //! What a compiling process may use and reach: so much memory and CPU time, its two pipes, and nothing else.
 
-use crate::compile::serve::Rules;
-
-/// Whether a module may be compiled where this system can't keep the compiler from files and network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confinement {
-    /// It may not.
-    Required,
-    /// It may: memory and time are limited in any case.
-    IfAvailable,
-}
-
-impl Confinement {
-    /// The value of the setting.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::IfAvailable => "if-available",
-        }
-    }
-
-    /// Reads the value of the setting.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Required, Self::IfAvailable]
-            .into_iter()
-            .find(|one| one.as_str() == name)
-    }
-}
-
-/// Where there is a filter of system calls for this platform, confinement is required unless the settings say otherwise.
-impl Default for Confinement {
-    fn default() -> Self {
-        match is_supported() {
-            true => Self::Required,
-            false => Self::IfAvailable,
-        }
-    }
-}
-
-/// Whether a filter of system calls exists for this platform. The kernel may still refuse it.
-pub const fn is_supported() -> bool {
-    cfg!(all(
-        target_os = "linux",
-        any(target_arch = "x86_64", target_arch = "aarch64")
-    ))
-}
+use crate::compile::port::Confinement;
+use crate::compile::rules::Rules;
 
 /// Confines this process for the rest of its life. Returns whether it can reach nothing; an error if it must and cannot.
 #[cfg(all(

@@ -9,13 +9,16 @@ mod child;
 mod confine;
 mod pipeline;
 mod port;
+mod rules;
 mod serve;
 mod shape;
 mod wire;
 
 pub use child::{ChildCompiler, ChildProgram};
-pub use confine::{Confinement, is_supported as confinement_is_supported};
 pub use pipeline::InProcess;
-pub use port::{Compilation, CompileJob, CompileLimits, Compiler};
-pub use serve::{CHILD_ARGUMENT, serve_if_asked};
+pub use port::{
+    Compilation, CompileJob, CompileLimits, Compiler, Confinement, confinement_is_supported,
+};
+pub use rules::CHILD_ARGUMENT;
+pub use serve::serve_if_asked;
 pub(crate) use shape::validate;

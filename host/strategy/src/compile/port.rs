@@ -69,3 +69,47 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
     /// Ends every compilation that runs, and refuses further ones: the host stops.
     fn cancel(&self) {}
 }
+
+/// Whether a module may be compiled where this system can't keep the compiler from files and network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confinement {
+    /// It may not.
+    Required,
+    /// It may: memory and time are limited in any case.
+    IfAvailable,
+}
+
+impl Confinement {
+    /// The value of the setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::IfAvailable => "if-available",
+        }
+    }
+
+    /// Reads the value of the setting.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Required, Self::IfAvailable]
+            .into_iter()
+            .find(|one| one.as_str() == name)
+    }
+}
+
+/// Where there is a filter of system calls for this platform, confinement is required unless the settings say otherwise.
+impl Default for Confinement {
+    fn default() -> Self {
+        match confinement_is_supported() {
+            true => Self::Required,
+            false => Self::IfAvailable,
+        }
+    }
+}
+
+/// Whether a filter of system calls exists for this platform. The kernel may still refuse it.
+pub const fn confinement_is_supported() -> bool {
+    cfg!(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))
+}

@@ -1,16 +1,14 @@
 //! The child's side: the same program, executed again to compile one module.
 
-use crate::compile::confine::{Confinement, confine};
+use crate::compile::confine::confine;
 use crate::compile::pipeline;
-use crate::compile::port::{CompileJob, CompileLimits};
+use crate::compile::port::CompileJob;
+use crate::compile::rules::{CHILD_ARGUMENT, Rules};
 use crate::compile::wire::{AnswerHeader, Compiled, JobHeader, read_header, write_header};
 use crate::error::LoadError;
 use crate::load::MAX_MODULE;
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
-
-/// The first argument of a process that compiles.
-pub const CHILD_ARGUMENT: &str = "--compile-one-module";
 
 /// Compiles one module and returns the exit code, if this process was started for that by a
 /// [`ChildCompiler`](crate::compile::ChildCompiler). A program that uses one calls this first of all, before it opens
@@ -25,42 +23,6 @@ pub fn serve_if_asked() -> Option<ExitCode> {
         Some(Ok(())) => ExitCode::SUCCESS,
         Some(Err(_)) | None => ExitCode::FAILURE,
     })
-}
-
-/// The rules of a child, as its arguments.
-pub(super) struct Rules {
-    pub(super) limits: CompileLimits,
-    pub(super) confinement: Confinement,
-    /// Whether it runs only when nothing else wants to.
-    pub(super) gives_way: bool,
-    /// The process that waits for the answer.
-    pub(super) parent: u32,
-}
-
-impl Rules {
-    pub(super) fn arguments(&self) -> [String; 6] {
-        [
-            CHILD_ARGUMENT.to_owned(),
-            self.limits.memory_mib.to_string(),
-            self.limits.cpu_s.to_string(),
-            self.confinement.as_str().to_owned(),
-            self.gives_way.to_string(),
-            self.parent.to_string(),
-        ]
-    }
-
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
-        Some(Self {
-            limits: CompileLimits {
-                memory_mib: arguments.next()?.parse().ok()?,
-                cpu_s: arguments.next()?.parse().ok()?,
-                ..CompileLimits::default()
-            },
-            confinement: Confinement::from_name(&arguments.next()?)?,
-            gives_way: arguments.next()?.parse().ok()?,
-            parent: arguments.next()?.parse().ok()?,
-        })
-    }
 }
 
 /// Confines this process, and only then reads the first byte of the module.

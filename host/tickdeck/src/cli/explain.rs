@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_deck::affinity::run_for_strategies;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
@@ -186,6 +187,7 @@ fn standing(
         reels,
         run,
         Some(order_history.handled),
+        Compiling::of_host,
         &CancelToken::default(),
     )?;
     let (engine, mut tape) = (replay.engine, replay.tape);
@@ -213,7 +215,13 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         .map(|event| event.sequence + 1);
     let PreparedReplay {
         engine, mut tape, ..
-    } = prepare_replay(reels, run, last, &CancelToken::default())?;
+    } = prepare_replay(
+        reels,
+        run,
+        last,
+        Compiling::of_host,
+        &CancelToken::default(),
+    )?;
     let denied = Denial::default();
     let (mut observer, order) = (
         DenialObserver(denied.clone(), order_history.order),

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::thread::JoinHandle;
 use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
 use tickdeck_deck::clock::Pace;
+use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::feed::OperatorFeed;
 use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
 use tickdeck_engine::CancelToken;
@@ -122,7 +123,7 @@ impl Replay {
             manifest,
             left_out,
             running,
-        } = prepare_replay(&reels, &run, self.until, &stop)?;
+        } = prepare_replay(&reels, &run, self.until, Compiling::of_host, &stop)?;
         on_interrupt(stop.clone(), Some(engine.controls()))?;
         if !self.json {
             let title = Untrusted::new(&manifest.title);

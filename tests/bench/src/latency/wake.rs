@@ -3,7 +3,7 @@
 //! which waits for the kernel's next look. `floor` is what the machine needs to wake one thread; on the
 //! way, two are woken one after the other: the kernel and the worker.
 
-use super::{WallTime, config, since};
+use super::setup::{LONGEST_NS, ROUNDS, WallTime, at_quantile, config, register, since};
 use crate::deck::{Deck, NullObserver, StrategySpec};
 use crate::effort::Effort;
 use crate::native::NativeFactory;
@@ -33,7 +33,7 @@ pub(super) fn run(spec: &StrategySpec, native: NativeFactory, effort: &Effort) -
     let native = spec.clone().natively(native);
     let quotes = (effort.events / 512).min(500);
     let mut rounds = [const { Vec::new() }; 4];
-    for _ in 0..super::ROUNDS.min(effort.rounds) {
+    for _ in 0..ROUNDS.min(effort.rounds) {
         let [woken, natively, waited, floor] = &mut rounds;
         woken.push(play(&spec, quotes, true)?);
         natively.push(play(&native, quotes, true)?);
@@ -51,10 +51,7 @@ pub(super) fn run(spec: &StrategySpec, native: NativeFactory, effort: &Effort) -
         };
         Row {
             bench: format!("latency/wake/{label}"),
-            ..claim.row(
-                &super::at_quantile(values, part),
-                &super::at_quantile(baselines, part),
-            )
+            ..claim.row(&at_quantile(values, part), &at_quantile(baselines, part))
         }
     };
     let (unwoken, sandboxed) = (
@@ -91,7 +88,7 @@ fn unpark(times: usize) -> Result<Histogram<u64>> {
             }
         }
     });
-    let mut histogram = Histogram::new_with_bounds(1, super::LONGEST_NS, 3)?;
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, 3)?;
     for pause in PAUSES_US.iter().cycle().take(times) {
         std::thread::sleep(Duration::from_micros(*pause));
         called_at.store(now_ns(), Ordering::Release);
@@ -128,7 +125,7 @@ fn play(spec: &StrategySpec, quotes: usize, wakes: bool) -> Result<Histogram<u64
         report.status.orders,
         report.status.denied
     );
-    let mut histogram = Histogram::new_with_bounds(1, super::LONGEST_NS, 3)?;
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST_NS, 3)?;
     for latency in &lock(&link).latencies {
         histogram.saturating_record(*latency);
     }
@@ -161,7 +158,7 @@ impl Gateway for ThreadedVenue {
     fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
         Ok(VenueTerms {
             continuity: Continuity::LivesOn,
-            ..super::register(registry)?
+            ..register(registry)?
         })
     }
 

@@ -1,0 +1,108 @@
+//! What the measurements of latency share: an engine with every check on, wall time as event time, and a venue's terms.
+
+use hdrhistogram::Histogram;
+use std::collections::HashMap;
+use std::time::Instant;
+use tickdeck_engine::port::{Clock, Continuity, GatewayError, VenueTerms};
+use tickdeck_engine::{
+    EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
+};
+use tickdeck_model::{
+    Amount, Instrument, InstrumentId, OrderType, Price, Registry, Size, Timestamp,
+};
+
+/// Rounds: each plays every case once.
+pub(super) const ROUNDS: usize = 5;
+
+/// The largest latency that the histogram distinguishes, in nanoseconds.
+pub(super) const LONGEST_NS: u64 = 10_000_000_000;
+
+pub(super) fn at_quantile(histograms: &[Histogram<u64>], part: f64) -> Vec<f64> {
+    let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
+    histograms.iter().map(value).collect()
+}
+
+/// Every check is on, so wide that none denies.
+pub(super) fn config(wait: Wait) -> EngineConfig {
+    let mut config = EngineConfig {
+        stepping: Stepping::Free,
+        wait,
+        max_actions_per_s: u32::MAX,
+        ..EngineConfig::default()
+    };
+    config.risk.default = RiskLimits {
+        order_rate: Some(OrderRate {
+            orders: 1_000,
+            window_ns: 1_000_000,
+        }),
+        max_position_notional: Some(Amount(1_000_000_000)),
+        allow: Some(vec![InstrumentId(0)]),
+        order_types: Some(vec![OrderType::Market, OrderType::Limit]),
+        max_sizes: HashMap::from([(InstrumentId(0), Size(1_000_000))]),
+        ..RiskLimits::default()
+    };
+    let of_instrument = InstrumentLimits {
+        max_size: Some(Size(1_000_000)),
+        max_position: Some(Size(1_000_000_000)),
+    };
+    config.risk.instruments = HashMap::from([(InstrumentId(0), of_instrument)]);
+    config
+}
+
+/// Wall time as event time, from an epoch on.
+pub(super) struct WallTime {
+    pub(super) epoch: Instant,
+    pub(super) started: bool,
+}
+
+impl Clock for WallTime {
+    fn wait_until(&mut self, due: Timestamp) {
+        self.started = true;
+        while self.reached() < due {
+            std::hint::spin_loop();
+        }
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        since(self.epoch)
+    }
+
+    fn now_ns(&self) -> u64 {
+        since(self.epoch).unsigned_abs()
+    }
+}
+
+pub(super) fn since(epoch: Instant) -> Timestamp {
+    Timestamp::try_from(epoch.elapsed().as_nanos()).unwrap_or(Timestamp::MAX)
+}
+
+/// Puts a venue with one instrument into the registry.
+pub(super) fn register(registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+    let venue = registry.add_venue("METRONOME");
+    let base = registry.add_currency("BTC", 8)?;
+    let quote = registry.add_currency("USDT", 8)?;
+    let instrument = registry.add_instrument(Instrument {
+        id: InstrumentId(0),
+        venue,
+        symbol: "BTCUSDT.METRONOME".to_owned(),
+        base,
+        quote,
+        price_scale: 2,
+        size_scale: 5,
+        quote_scale: 8,
+        tick: Price(1),
+        lot: Size(1),
+        min_notional: Amount(0),
+    })?;
+    Ok(VenueTerms {
+        venue,
+        instruments: vec![instrument],
+        balances: vec![(quote, Amount(100_000 * 100_000_000))],
+        lookahead_ns: 1,
+        continuity: Continuity::Repeats,
+    })
+}
