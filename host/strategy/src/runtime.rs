@@ -7,7 +7,8 @@ use crate::limits::ResourceLimits;
 use crate::load::{Shape, check_size, read};
 use crate::machine_code;
 use crate::module::{Inspection, Module};
-use crate::wasm_engine::{RuntimeConfig, WasmEngine, compatibility};
+use crate::runtime_config::RuntimeConfig;
+use crate::wasm_engine::{WasmEngine, compatibility};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -75,7 +76,7 @@ impl Runtime {
     /// # Errors
     /// The cache folder cannot be trusted or created, or the engine does not work on this machine.
     pub fn new(config: RuntimeConfig) -> Result<Self, LoadError> {
-        let engine = WasmEngine::new(&config)?;
+        let engine = WasmEngine::new(config.nan_canonicalisation)?;
         let compatibility = compatibility(engine.engine());
         let cache = match &config.cache {
             None => None,

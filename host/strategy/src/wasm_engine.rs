@@ -1,7 +1,5 @@
 //! The wasmtime engine of a process: its settings, the host functions, and the clock that time limits are counted by.
 
-use crate::cache::CacheConfig;
-use crate::compile::{Compiler, InProcess};
 use crate::error::LoadError;
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, TICK};
@@ -17,28 +15,6 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 /// Frames that a backtrace holds; deep recursion would fill thousands.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::new(16).expect("16 is not 0");
-
-/// How modules are compiled, and where compiled code is cached.
-#[derive(Debug, Clone)]
-pub struct RuntimeConfig {
-    /// The cache of compiled modules. None: compile at every start.
-    pub cache: Option<CacheConfig>,
-    /// The compiler. Strangers' modules are for a [`ChildCompiler`](crate::compile::ChildCompiler).
-    pub compiler: Arc<dyn Compiler>,
-    /// Whether every NaN has the same bits, so that a replay is exact on any CPU. Costs a float-heavy strategy some
-    /// nanoseconds per event.
-    pub nan_canonicalisation: bool,
-}
-
-impl Default for RuntimeConfig {
-    fn default() -> Self {
-        Self {
-            cache: None,
-            compiler: Arc::new(InProcess),
-            nan_canonicalisation: true,
-        }
-    }
-}
 
 /// The engine that modules are compiled by and instances run on. Clones share one. Modules and instances keep a clone,
 /// because time limits hold only while the ticker runs.
@@ -57,9 +33,8 @@ struct Inner {
 
 impl WasmEngine {
     /// Sets up the engine and starts the thread that its time limits are counted by.
-    pub(crate) fn new(config: &RuntimeConfig) -> Result<Self, LoadError> {
-        let engine =
-            Engine::new(&engine_config(config.nan_canonicalisation)).map_err(unavailable)?;
+    pub(crate) fn new(nan_canonicalisation: bool) -> Result<Self, LoadError> {
+        let engine = Engine::new(&engine_config(nan_canonicalisation)).map_err(unavailable)?;
         let linker = linker(&engine).map_err(unavailable)?;
         let ticker = Ticker::start(engine.clone()).map_err(|error| unavailable(error.into()))?;
         Ok(Self {
