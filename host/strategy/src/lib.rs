@@ -56,7 +56,7 @@ mod private_file;
 mod program;
 mod proposals;
 mod runtime;
-pub use runtime_config::RuntimeConfig;
+mod runtime_config;
 mod wasm_engine;
 pub mod watch;
 
@@ -74,12 +74,6 @@ pub use module::{Inspection, Module, StartOptions};
 pub use parameter::{Parameter, ParameterKind};
 pub use parameters::{ParameterError, WantError, Wants};
 pub use program::Program;
-<<<<<<< HEAD
+pub use runtime_config::RuntimeConfig;
 pub use tickdeck_model::ModuleHash;
 pub use tickdeck_model::untrusted::MAX_LINE;
-pub use wasm_engine::RuntimeConfig;
-=======
-pub use runtime_config::RuntimeConfig;
-pub use text::MAX_LINE;
-pub use tickdeck_model::ModuleHash;
->>>>>>> bd53997a369b47e08d7ccf573aa1b399384f7847
