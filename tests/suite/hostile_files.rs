@@ -225,7 +225,7 @@ fn a_reel_that_is_whole_and_lies_is_refused_by_every_command_that_reads_it() {
                 let module = spec("../../../../../../dev/zero").to_string();
                 it["seats"][0]["recipe"] = json!(module);
             }),
-            "which is not a hash",
+            "is no hash of a module",
         ),
     ];
     for (what, forgery, said) in cases {

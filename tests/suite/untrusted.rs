@@ -72,7 +72,7 @@ fn a_module_cannot_steer_the_terminal_of_whoever_checks_it() {
     }
     let text = printed(folder.path(), &["check", "t-doc.wasm"]);
     assert!(
-        text.contains("hello \\n") && text.contains("\\u{1b}[31mSIGNED BY OPERATOR"),
+        text.contains("hello \\u{1b}]0;PWNED") && text.contains("\\u{1b}[31mSIGNED BY OPERATOR"),
         "{text}"
     );
 }
@@ -200,8 +200,10 @@ fn versions_with_a_hundred_thousand_problems_do_not_fill_the_history_or_the_log(
     folder.put("guest", &counting("1.0.0").component());
     let mut host = Hosted::start(SIM, folder);
     let before = host.keeps_trading("guest");
-    for _ in 0..3 {
-        host.folder.put("guest", &attack("d-params-100000"));
+    for round in 0..3 {
+        // With a custom section of one letter: a content that failed before is not even looked at.
+        let module = [&attack("d-params-100000")[..], &[0, 2, 1, b'a' + round]].concat();
+        host.folder.put("guest", &module);
         host.await_line(&["guest: a new version was refused"]);
         host.forget();
         host.folder.put("guest", &counting("1.0.0").component());

@@ -46,7 +46,7 @@ pub trait Handler: Send + Sync {
     }
 }
 
-/// A listening socket. Dropping it refuses further requests, waits for pending answers for [`PENDING_WITHIN`] and removes the
+/// A listening socket. Dropping it refuses further requests, waits for pending answers for a while and removes the
 /// socket.
 #[derive(Debug)]
 pub struct Server {

@@ -551,7 +551,10 @@ mod tests {
     fn no_stored_name_takes_the_place_of_the_host() {
         let text = filled().to_text().replace("strategy\thost\n", "");
         let error = Registry::from_text(&text).unwrap_err().to_string();
-        assert!(error.contains("is damaged: `strategy\\tema"), "{error}");
+        assert!(
+            error.contains("its first strategy is not `host`"),
+            "{error}"
+        );
     }
 
     #[test]
