@@ -333,10 +333,11 @@ impl Manager {
     fn wait(&mut self, loaded: LoadedStrategy) -> String {
         let name = loaded.name.clone();
         let text = history_entries::request_text(&loaded);
-        self.say(&name, LogLevel::Warn, &text);
         self.history
             .change(&name, |record| history_entries::waits(record, &loaded));
         self.entry(&name).waiting = Some(loaded);
+        // Last, so that whoever reads it finds it so.
+        self.say(&name, LogLevel::Warn, &text);
         text
     }
 
