@@ -13,6 +13,7 @@ mod golden;
 mod hostile;
 mod invariance;
 mod journal;
+mod memory;
 mod operators;
 mod reels;
 mod stale;

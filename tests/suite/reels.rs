@@ -24,7 +24,7 @@ use tickdeck_recording::recorded_actions;
 use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
 
 /// Does the last run of a data folder again.
-fn replay(data: &Path) -> Replayed {
+pub(crate) fn replay(data: &Path) -> Replayed {
     let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
     let again = prepare_replay(&reels, &run, None, &CancelToken::default()).unwrap();

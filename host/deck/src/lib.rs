@@ -15,6 +15,7 @@ pub mod feed;
 pub mod folder;
 pub mod lifecycle;
 pub mod loading;
+mod machine_memory;
 mod open_venues;
 pub mod operator;
 pub mod read_model;

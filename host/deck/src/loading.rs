@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tickdeck_engine::DryRun;
 use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
 use tickdeck_model::suggestion::nearest;
-use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId};
-use tickdeck_recording::{ModuleStore, VersionSpec};
+use tickdeck_model::{Amount, Currency, NameCount, OrderNumber, Registry, StrategyId};
+use tickdeck_recording::{ModuleStore, MoreNames, VersionSpec};
 use tickdeck_settings::config::ParameterValue;
 use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
 use tickdeck_settings::grants::Grants;
@@ -239,6 +239,7 @@ impl StrategyLoader {
                     .map(|sidecar| (sidecar.path.display().to_string(), sidecar.text.clone())),
                 grants: grants.text_of(name),
                 names: None,
+                more_names: None,
             },
         })
     }
@@ -380,16 +381,16 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// As [`LoadedStrategy::version`], with the names in its spec: there may be more than when the run began.
+    /// As [`LoadedStrategy::version`], with the names in its spec that the run does not have yet.
     pub fn late_version(
         &self,
         registry: &Arc<Registry>,
+        recorded: NameCount,
         feed: &OperatorFeed,
     ) -> (Arc<Program>, Version) {
         let (program, mut version) = self.version(registry, feed);
-        let names = Some(registry.to_text());
         let spec = VersionSpec {
-            names,
+            more_names: MoreNames::of(registry, recorded),
             ..self.spec.clone()
         };
         version.spec = Arc::from(spec.text());

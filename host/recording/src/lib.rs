@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data/reels/000001/   one run: events-000001.reel ..., actions-000001.reel ...
-//! data/modules/        every module that ever ran, HASH.wasm
+//! data/modules/        every module that a run names, HASH.wasm
 //! ```
 //!
 //! The events reel begins with the run's manifest ([`RunManifest`]); the events follow, one record each, so that the record after
@@ -35,6 +35,7 @@ mod recorder;
 mod retention;
 mod runs;
 mod tape;
+mod unused_modules;
 mod usable;
 mod verify;
 mod verify_fault;
@@ -42,7 +43,9 @@ mod verify_fault;
 pub use codec::{ActionsRecord, RecordKind, decode};
 pub use comparison::{Comparison, Counts, Difference, compare};
 pub use layout::{ACTIONS, EVENTS, IMPORTED, SCHEMA};
-pub use manifest::{RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec};
+pub use manifest::{
+    MoreNames, RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec,
+};
 pub use modules::ModuleStore;
 pub use order_history::{OrderHistory, order_history, senders};
 pub use pacing::{PacedTape, Pacing, Show};

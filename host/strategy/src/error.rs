@@ -106,6 +106,15 @@ pub enum LoadError {
         /// The validator's error.
         problem: String,
     },
+    /// An instance of the module would hold more of something than a strategy may, or what it would hold is not known in
+    /// advance. Show the text.
+    #[error("{file}: {problem}")]
+    Footprint {
+        /// The file.
+        file: String,
+        /// What there is too much of, and how much there may be.
+        problem: String,
+    },
     /// The module is not valid WebAssembly. Show the text.
     #[error("{file}: is not valid WebAssembly at byte {offset}: {problem}; build or copy it again")]
     Invalid {

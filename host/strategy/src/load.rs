@@ -3,6 +3,7 @@
 
 use crate::contract::{PACKAGE, World, is_supported, of_contract};
 use crate::error::LoadError;
+use crate::footprint::Footprint;
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
@@ -26,6 +27,8 @@ pub(crate) struct Shape {
     pub(crate) contract: String,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    /// What an instance of it holds.
+    pub(crate) footprint: Footprint,
 }
 
 /// A component and its shape.
@@ -81,7 +84,10 @@ pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, Load
             (Cow::Owned(component), names)
         }
     };
-    let shape = shape(&names, file)?;
+    let shape = Shape {
+        footprint: Footprint::of(&component, file)?,
+        ..shape(&names, file)?
+    };
     Ok(Checked { component, shape })
 }
 
@@ -256,6 +262,7 @@ fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
         contract,
         imports: names.imports.clone(),
         exports: names.exports.clone(),
+        footprint: Footprint::default(),
     })
 }
 

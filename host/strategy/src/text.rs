@@ -31,7 +31,9 @@ const fn is_bidi_or_separator(char: char) -> bool {
 
 /// Joins a text of this host or of a library into one line.
 pub(crate) fn one_line(text: &str) -> String {
-    let parts: Vec<&str> = text.split_whitespace().collect();
+    // A guest may have a part in it, of any length.
+    let start = &text[..text.floor_char_boundary(2 * MAX_LINE)];
+    let parts: Vec<&str> = start.split_whitespace().collect();
     let line = sanitize(&parts.join(" "));
     line[..line.floor_char_boundary(MAX_TEXT)].to_owned()
 }

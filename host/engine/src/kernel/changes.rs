@@ -9,6 +9,7 @@ use crate::kernel::strategies::StrategyEntry;
 use crate::port::StrategyStart;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
+use crate::worker::rejoin::Rejoined;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -38,13 +39,17 @@ impl Engine {
         received.requests
     }
 
-    /// Rolls back versions that failed their probation, and lets announced ones take over.
+    /// Brings suspended strategies back, and lets announced versions take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        for strategy in self.pending_changes.take_failed_probations() {
+        let now_ns = || self.time.now_ns();
+        let returning = self
+            .pending_changes
+            .take_returning(&self.strategies, now_ns);
+        for strategy in returning {
             let position = self.events.next_sequence();
             self.recording
                 .effect(position, &Effect::GaveUp { at, strategy });
-            self.give_up(strategy, at)?;
+            self.bring_back(strategy, at)?;
         }
         for request in self.pending_changes.take_announced_swaps() {
             self.answer(request, at)?;
@@ -99,8 +104,8 @@ impl Engine {
         let problem = entry.fault();
         let notice = match intent.decision {
             Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
-            Decision::ProbationFailed => {
-                return self.pending_changes.add_failed_probation(strategy);
+            Decision::Suspended => {
+                return self.pending_changes.suspend(strategy, self.time.now_ns());
             }
             Decision::Ended => {
                 entry.end_shadow();
@@ -192,7 +197,7 @@ impl Engine {
             Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
                 return Err("nothing was changed".to_owned());
             }
-            Done::States(_) => return Err("nothing was changed".to_owned()),
+            Done::States(_) | Done::Rejoined(_) => return Err("nothing was changed".to_owned()),
             Done::DryRun(dry_run) => return Ok(ChangeResult::DryRun(dry_run)),
             Done::Swapped(handover) => self.apply_swap(place, *handover, at),
             Done::Shadow(handover) => {
@@ -211,7 +216,9 @@ impl Engine {
             }
             Done::Removed(instance) => {
                 self.router.end(place, at);
-                self.strategies.at_mut(place).removed();
+                let entry = self.strategies.at_mut(place);
+                entry.removed();
+                self.pending_changes.forget_suspended(entry.id());
                 (ChangeResult::Removed(instance), VersionChange::Removed)
             }
         };
@@ -279,8 +286,8 @@ impl Engine {
         Ok(Ok(ChangeResult::Started(generation)))
     }
 
-    /// A new version faulted within its probation: the one before takes over again.
-    pub(crate) fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
+    /// Brings a suspended strategy back: in the version before if it was on probation, else in its own.
+    pub(crate) fn bring_back(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
         let Some(place) = self.strategies.place_of(id) else {
             return Ok(());
         };
@@ -288,20 +295,32 @@ impl Engine {
         let (from, problem) = (entry.label().to_owned(), entry.fault());
         let worker = entry.worker();
         let pending = self.decisions.pending();
-        let done = self.pool.perform(worker, Task::RollBack(id), pending)?;
+        let done = self.pool.perform(worker, Task::BringBack(id), pending)?;
         self.settle(at);
-        if let Ok(Done::Swapped(handover)) = done {
-            self.change_version(place, &handover, at);
-            let change = VersionChange::RolledBack {
-                from,
-                to: handover.version.label,
-                hash: handover.version.hash,
-                generation: self.strategies.at(place).generation(),
-                problem,
-            };
-            self.report_change(place, at, change);
+        match done {
+            Ok(Done::Swapped(handover)) => {
+                self.change_version(place, &handover, at);
+                let change = VersionChange::RolledBack {
+                    from,
+                    to: handover.version.label,
+                    hash: handover.version.hash,
+                    generation: self.strategies.at(place).generation(),
+                    problem,
+                };
+                self.report_change(place, at, change);
+            }
+            Ok(Done::Rejoined(Rejoined { events, took_ns })) => {
+                let notice = Notice::Recovered {
+                    strategy: id,
+                    problem,
+                    events,
+                    took_ns,
+                };
+                self.router.outbox.notice(at, notice);
+            }
+            // It has ended, and its worker has said so.
+            _ => {}
         }
-        // Otherwise it has ended, and its worker has said so.
         Ok(())
     }
 

@@ -111,6 +111,7 @@ impl RunOptions {
             display,
             limit,
             latch,
+            memory: deck.memory,
             core: deck.core,
         };
         let report = console.run();

@@ -139,6 +139,9 @@ fn head_line(head: &Head) -> Line<'_> {
     figure("fills", &head.fills, Tone::Plain);
     figure("pnl", &head.profit.0, head.profit.1);
     figure("capital", &head.capital, Tone::Plain);
+    if !head.memory.is_empty() {
+        figure("memory", &head.memory, Tone::Plain);
+    }
     Line::from(spans)
 }
 
@@ -178,7 +181,7 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
 }
 
 fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
-    let widths = [16, 10, 11, 11, 11, 11, 9, 20, 8, 10, 9];
+    let widths = [16, 10, 11, 11, 11, 11, 9, 20, 8, 10, 9, 9];
     let header = [
         "<strategy",
         "<version",
@@ -191,6 +194,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         "actions",
         "events",
         "per event",
+        "memory",
     ];
     let cells = rows.iter().map(|row| {
         vec![
@@ -205,6 +209,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
             right(&row.actions, Tone::Plain),
             right(&row.events, Tone::Faint),
             right(&row.time, Tone::Faint),
+            right(&row.memory, Tone::Faint),
         ]
     });
     draw_table(
@@ -213,7 +218,7 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         " strategies ".to_owned(),
         &header,
         &widths,
-        &[9, 6, 10, 5, 4, 8, 1],
+        &[11, 9, 6, 10, 5, 4, 8, 1],
         cells.collect(),
     );
 }
