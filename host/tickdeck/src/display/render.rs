@@ -196,8 +196,11 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         "per event",
         "memory",
     ];
+    // Not of a replay: the column would be empty.
+    let has_memory = rows.iter().any(|row| row.memory != "-");
+    let columns = header.len() - usize::from(!has_memory);
     let cells = rows.iter().map(|row| {
-        vec![
+        let mut cells = vec![
             left(&row.name, Tone::Plain),
             left(&row.version, Tone::Faint),
             left(&row.state.0, row.state.1),
@@ -210,15 +213,17 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
             right(&row.events, Tone::Faint),
             right(&row.time, Tone::Faint),
             right(&row.memory, Tone::Faint),
-        ]
+        ];
+        cells.truncate(columns);
+        cells
     });
     draw_table(
         frame,
         area,
         " strategies ".to_owned(),
-        &header,
-        &widths,
-        &[11, 9, 6, 10, 5, 4, 8, 1],
+        &header[..columns],
+        &widths[..columns],
+        &[11, 9, 6, 10, 5, 4, 8, 1][usize::from(!has_memory)..],
         cells.collect(),
     );
 }
