@@ -16,6 +16,7 @@ fn strategy() -> StrategyLine {
         events: 77_714,
         actions: 206,
         ns_per_event: Some(2_809.5),
+        memory_bytes: None,
         event_times: Vec::new(),
         positions: vec![PositionLine {
             symbol: "BTCUSDT.SIM".to_owned(),
