@@ -315,7 +315,7 @@ impl Registry {
     /// A line is damaged or contradicts an earlier one.
     pub fn from_text(text: &str) -> Result<Self, RegistryError> {
         let mut registry = Self::default();
-        registry.add_from_text(text)?;
+        registry.add_lines(text, Self::read_line)?;
         registry.strategies.intern(HOST_NAME);
         match registry.strategy(StrategyId::HOST) {
             Some(HOST_NAME) => Ok(registry),
@@ -327,10 +327,18 @@ impl Registry {
     /// Adds names from the lines of [`Registry::names_since`]; those that are known keep their numbers.
     ///
     /// # Errors
-    /// A line is damaged.
-    pub fn add_from_text(&mut self, text: &str) -> Result<(), RegistryError> {
+    /// A line is damaged, or of a kind that does not grow while a deck runs.
+    pub fn add_names(&mut self, text: &str) -> Result<(), RegistryError> {
+        self.add_lines(text, Self::read_name)
+    }
+
+    fn add_lines(
+        &mut self,
+        text: &str,
+        read: fn(&mut Self, &str) -> Option<()>,
+    ) -> Result<(), RegistryError> {
         for (at, line) in text.lines().enumerate() {
-            self.read_line(line).ok_or_else(|| RegistryError::Damaged {
+            read(self, line).ok_or_else(|| RegistryError::Damaged {
                 line: at + 1,
                 text: Untrusted::up_to(80, line),
             })?;
@@ -346,18 +354,29 @@ impl Registry {
         }
     }
 
-    /// Returns the names beyond a count as lines of text, which [`Registry::add_from_text`] adds to a registry of that count.
+    /// Returns the names beyond a count as lines of text, which [`Registry::add_names`] adds to a registry of that count.
     pub fn names_since(&self, count: NameCount) -> String {
         lines("strategy", &self.strategies, count.strategies)
             + &lines("text", &self.texts, count.texts)
+    }
+
+    /// Reads a name of a kind that grows while a deck runs.
+    fn read_name(&mut self, line: &str) -> Option<()> {
+        let (kind, name) = line.split_once('\t')?;
+        let names = match kind {
+            "strategy" => &mut self.strategies,
+            "text" => &mut self.texts,
+            _ => return None,
+        };
+        names.intern(&unescape(name)?);
+        Some(())
     }
 
     fn read_line(&mut self, line: &str) -> Option<()> {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields.as_slice() {
             ["venue", name] => drop(self.venues.intern(&unescape(name)?)),
-            ["strategy", name] => drop(self.strategies.intern(&unescape(name)?)),
-            ["text", name] => drop(self.texts.intern(&unescape(name)?)),
+            ["strategy" | "text", _] => self.read_name(line)?,
             ["currency", code, scale] => drop(
                 self.add_currency(&unescape(code)?, scale.parse().ok()?)
                     .ok()?,

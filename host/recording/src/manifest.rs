@@ -156,7 +156,7 @@ impl MoreNames {
             has.strategies
         );
         registry
-            .add_from_text(&self.lines)
+            .add_names(&self.lines)
             .context("the names in the reel")
     }
 }

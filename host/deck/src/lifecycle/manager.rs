@@ -251,8 +251,11 @@ impl Manager {
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
             Err(LoadFailure::Changed(why)) => {
-                // Nothing about the version itself: the watcher reports what the file has become.
+                // Nothing about the version itself: the watcher reports what the file has become, the same content included.
                 self.entry(name).offered = None;
+                if let Some(watcher) = &self.watcher {
+                    watcher.report_again(&plugin.name);
+                }
                 self.say(name, LogLevel::Info, &why);
                 return Err(why);
             }
