@@ -24,6 +24,7 @@ pub(crate) struct Venues {
 
 impl Venue {
     /// When its next event is due. A venue whose next event is behind the end of time has failed: no window can hold it.
+    #[inline]
     fn next_due(&mut self, failures: &mut Vec<GatewayError>) -> Due {
         match self.gateway.next_due() {
             Due::At(due) if due >= END_OF_TIME => {
