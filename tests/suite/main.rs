@@ -17,6 +17,7 @@ mod invariance;
 mod journal;
 mod operators;
 mod reels;
+mod resume;
 mod stale;
 mod swap;
 mod untrusted;

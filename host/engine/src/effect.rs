@@ -225,6 +225,25 @@ pub enum RecordedChange {
     RollBack(StrategyId),
     /// The strategy was removed.
     Remove(StrategyId),
+    /// The strategy was ended when an interrupted run was resumed: it must not go on.
+    Quarantine {
+        /// Which.
+        strategy: StrategyId,
+        /// Why, for people.
+        why: String,
+        /// What made it end.
+        cause: QuarantineCause,
+    },
+}
+
+/// What made a strategy end when an interrupted run was resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuarantineCause {
+    /// It can't be played again: the host crashed while it was called, or it decides differently now. Its decisions up to here are
+    /// taken from the record, and its orders are handled by its policy.
+    NotRepeatable,
+    /// It is no longer allowed to run. Its orders are canceled, whatever its policy.
+    NotAllowed,
 }
 
 impl RecordedChange {
@@ -235,7 +254,8 @@ impl RecordedChange {
             | Self::Swap { strategy, .. }
             | Self::Promote(strategy)
             | Self::RollBack(strategy)
-            | Self::Remove(strategy) => *strategy,
+            | Self::Remove(strategy)
+            | Self::Quarantine { strategy, .. } => *strategy,
         }
     }
 
@@ -257,6 +277,15 @@ impl RecordedChange {
             StrategyChange::Promote(strategy) => Self::Promote(*strategy),
             StrategyChange::RollBack(strategy) => Self::RollBack(*strategy),
             StrategyChange::Remove(strategy) => Self::Remove(*strategy),
+            StrategyChange::Quarantine {
+                strategy,
+                why,
+                cause,
+            } => Self::Quarantine {
+                strategy: *strategy,
+                why: why.clone(),
+                cause: *cause,
+            },
             StrategyChange::DryRun(_) => return None,
         })
     }

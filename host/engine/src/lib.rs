@@ -26,13 +26,16 @@ mod worker;
 
 pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
-    AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,
-    StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, QuarantineCause, RecordError, RecordedChange, Recorder,
+    SentKind,    StrategyOutcome,
 };
 pub use crate::error::EngineError;
 pub use crate::handle::{ChangeResult, EngineHandle, Haste, Mode, StrategyChange, Swapped};
 pub use crate::kernel::Engine;
-pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
+pub use crate::replay::{
+    DecisionSource, Divergence, Finding, RecordedDecisions, Replayed, Resumed, Standing, Tape,
+    TapeError,
+};
 pub use crate::router::checks::Checks;
 pub use crate::worker::dry_run::DryRun;
 pub use crate::worker::handover::StateSource;

@@ -11,6 +11,9 @@ mod edges;
 #[path = "toy/limits.rs"]
 mod limits;
 
+#[path = "toy/left_out.rs"]
+mod left_out;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};

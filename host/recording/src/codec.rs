@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, CommandAhead, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, OperatorCommand, QuarantineCause, RecordedChange, SentKind,
+    StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
@@ -270,6 +271,13 @@ enum RareEffect {
         at: Timestamp,
         strategy: u32,
     },
+    Quarantine {
+        at: Timestamp,
+        strategy: u32,
+        why: String,
+        /// Its decisions up to here are taken from the reel.
+        not_repeatable: bool,
+    },
     Refused {
         why: String,
     },
@@ -367,6 +375,12 @@ impl RareEffect {
             RecordedChange::Promote(_) => Self::Promote { at, strategy },
             RecordedChange::RollBack(_) => Self::RollBack { at, strategy },
             RecordedChange::Remove(_) => Self::Remove { at, strategy },
+            RecordedChange::Quarantine { why, cause, .. } => Self::Quarantine {
+                at,
+                strategy,
+                why: why.clone(),
+                not_repeatable: *cause == QuarantineCause::NotRepeatable,
+            },
         }
     }
 
@@ -441,6 +455,24 @@ impl RareEffect {
             Self::Promote { at, strategy } => (at, RecordedChange::Promote(StrategyId(strategy))),
             Self::RollBack { at, strategy } => (at, RecordedChange::RollBack(StrategyId(strategy))),
             Self::Remove { at, strategy } => (at, RecordedChange::Remove(StrategyId(strategy))),
+            Self::Quarantine {
+                at,
+                strategy,
+                why,
+                not_repeatable,
+            } => {
+                let cause = match not_repeatable {
+                    true => QuarantineCause::NotRepeatable,
+                    false => QuarantineCause::NotAllowed,
+                };
+                let strategy = StrategyId(strategy);
+                let what = RecordedChange::Quarantine {
+                    strategy,
+                    why,
+                    cause,
+                };
+                (at, what)
+            }
             other => bail!("{other:?} is no change"),
         })
     }

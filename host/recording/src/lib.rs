@@ -24,6 +24,7 @@ pub mod sentence;
 mod codec;
 mod comparison;
 mod completeness;
+mod decisions;
 mod kinds;
 mod known_names;
 mod layout;
@@ -32,8 +33,10 @@ mod modules;
 mod order_history;
 mod pacing;
 mod prune;
+mod quarantine;
 mod reader;
 mod recorder;
+mod resume_attempts;
 mod retention;
 mod runs;
 mod tape;
@@ -44,17 +47,20 @@ mod verify_fault;
 
 pub use codec::{ActionsRecord, RecordKind, decode};
 pub use comparison::{Comparison, Counts, Difference, compare};
+pub use decisions::NotCalled;
 pub use layout::{ACTIONS, EVENTS, IMPORTED, SCHEMA};
 pub use manifest::{RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec};
 pub use modules::ModuleStore;
 pub use order_history::{OrderHistory, order_history, senders};
 pub use pacing::{PacedTape, Pacing, Show};
 pub use prune::{KeepRule, PrunableRun};
+pub use quarantine::{Quarantine, QuarantinedModule};
 pub use reader::{
     EffectReader, EventReader, RunItem, RunReader, SeekTo, TimedEffect, effects, names_in,
     recorded_actions,
 };
 pub use recorder::JournalRecorder;
+pub use resume_attempts::{Death, DeathPhase, GuestCall, ResumeAttempts};
 pub use retention::{RetentionBudget, RetentionNote};
 pub use runs::{DataReels, RecordedRun};
 pub use tape::{ReelTape, VersionFactory};

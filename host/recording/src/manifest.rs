@@ -118,6 +118,9 @@ pub struct VersionSpec {
     /// The interned names, where there were more than at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
+    /// The signature of module and sidecar file, if they had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 impl VersionSpec {

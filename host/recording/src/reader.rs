@@ -277,9 +277,10 @@ pub fn names_in(effect: &Effect) -> Result<Option<String>> {
         RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } => {
             Ok(VersionSpec::read(spec)?.names)
         }
-        RecordedChange::Promote(_) | RecordedChange::RollBack(_) | RecordedChange::Remove(_) => {
-            Ok(None)
-        }
+        RecordedChange::Promote(_)
+        | RecordedChange::RollBack(_)
+        | RecordedChange::Remove(_)
+        | RecordedChange::Quarantine { .. } => Ok(None),
     }
 }
 

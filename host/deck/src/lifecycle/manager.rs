@@ -17,6 +17,7 @@ use std::sync::mpsc::Receiver;
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
 use tickdeck_model::{ModuleHash, Registry, StrategyId};
+use tickdeck_recording::Quarantine;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
@@ -42,6 +43,8 @@ pub(super) struct Manager {
     pub(super) plugins: BTreeMap<String, Plugin>,
     /// The modules that are being compiled.
     pub(super) pending: PendingModules,
+    /// The modules that must not run until an operator says so.
+    quarantine: Quarantine,
 }
 
 impl Manager {
@@ -66,6 +69,7 @@ impl Manager {
             entries: BTreeMap::new(),
             plugins: BTreeMap::new(),
             pending,
+            quarantine: setup.quarantine,
         };
         for plugin in setup.scan.plugins {
             manager.plugins.insert(plugin.name.clone(), plugin);
@@ -78,6 +82,16 @@ impl Manager {
         for loaded in setup.waiting {
             let name = loaded.name.clone();
             manager.entry(&name).waiting = Some(loaded);
+        }
+        for ended in setup.ended {
+            let entry = manager.entry(&ended.name);
+            entry.id = ended.id;
+            if let Some((fingerprint, why)) = ended.failed {
+                entry.failed.insert(fingerprint);
+                manager
+                    .history
+                    .change(&ended.name, |record| record.notes(&why));
+            }
         }
         manager
     }
@@ -341,12 +355,14 @@ impl Manager {
         text
     }
 
-    /// Starts a strategy, or swaps its new version in.
+    /// Starts a strategy, or swaps its new version in. It is quarantined no longer: another module came, or an operator says so.
     fn bring_in(
         &mut self,
         loaded: &LoadedStrategy,
         requester: Requester,
     ) -> Result<String, String> {
+        let released = self.quarantine.release(&loaded.name);
+        released.map_err(|error| sentence(&error))?;
         let name = &loaded.name;
         let preparation = history_entries::preparation(loaded.inspection());
         let cause = ChangeCause::Module {

@@ -9,6 +9,7 @@ use crate::replay::recorded_venue::RecordedVenue;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::replay_clock::ReplayClock;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,9 @@ use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
 use tickdeck_model::{OrderNumber, Registry};
 use tickdeck_recording::names::Names;
-use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
+use tickdeck_recording::{
+    DataReels, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
+};
 use tickdeck_settings::config::{Config, WasmSettings};
 
 /// A recorded run, ready to be replayed.
@@ -99,7 +102,9 @@ pub fn prepare_replay(
     let engine_config = recorded_engine_config(&manifest, &loader.config, &registry)?;
     let currency = loader.account_currency.id;
     let registry = Arc::new(registry);
+    let not_called = NotCalled::of_run(&run.folder, &manifest, &BTreeSet::new())?;
     let versions = RecordedVersions::new(Arc::new(loader), Arc::clone(&registry), reels.modules());
+    let versions = versions.without_calling(not_called.clone());
     let starts = versions.start_all(&manifest)?;
     let venues = terms.into_iter().map(|terms| {
         let gateway: Box<dyn Gateway> = Box::new(RecordedVenue(terms.clone()));
@@ -121,7 +126,9 @@ pub fn prepare_replay(
     )?;
     let usable = Usable::of(run)?;
     let until = until.map_or(usable.events, |until| until.min(usable.events));
-    let tape = ReelTape::open(&run.folder, Box::new(versions))?.until(Some(until));
+    let tape = ReelTape::open(&run.folder, Box::new(versions))?
+        .until(Some(until))
+        .without_calling(not_called);
     Ok(PreparedReplay {
         engine,
         tape,

@@ -1,6 +1,6 @@
 //! The strategies that the kernel knows: which worker runs each, and which version of it counts.
 
-use crate::port::{StrategyStart, Version};
+use crate::port::{Fault, StrategyStart, Version};
 use crate::report::{ShadowStatus, StrategyResult, StrategyState, StrategyStatus};
 use crate::router::Router;
 use crate::router::market::Market;
@@ -119,6 +119,11 @@ impl StrategyEntry {
         &self.name
     }
 
+    /// The hash of the module of the version that counts.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// The label of the version that counts.
     pub(super) fn label(&self) -> &str {
         &self.label
@@ -165,6 +170,12 @@ impl StrategyEntry {
     /// It was removed by an operator.
     pub(super) fn removed(&mut self) {
         (self.stopped, self.shadow) = (true, None);
+    }
+
+    /// It was ended because it must not go on.
+    pub(super) fn quarantined(&mut self, problem: &str) {
+        (self.stopped, self.shadow) = (false, None);
+        self.counters.note(&Fault(problem.to_owned()));
     }
 
     /// The text of the fault that ended it; empty if there was none.

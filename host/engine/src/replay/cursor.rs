@@ -33,6 +33,8 @@ pub(super) struct ReplayCursor {
     /// Up to here every effect is in the queue, or was.
     complete: u64,
     decided: BTreeMap<StrategyId, Decided>,
+    /// How often each strategy was started again.
+    pub(super) lives: BTreeMap<StrategyId, u32>,
     /// Events of ours that must be on the tape.
     pub(super) own: VecDeque<Event>,
     /// States as of a position.
@@ -275,6 +277,11 @@ impl ReplayCursor {
         (goes_on || !self.over).then_some(false)
     }
 
+    /// The life of a strategy, counted from 0.
+    pub(super) fn life_of(&self, strategy: StrategyId) -> u32 {
+        self.lives.get(&strategy).copied().unwrap_or_default()
+    }
+
     pub(super) fn is_exhausted(&self) -> bool {
         self.over && self.queue.is_empty()
     }
@@ -310,6 +317,11 @@ impl ReplayCursor {
         }
         left.sort_unstable_by_key(Intent::key);
         left
+    }
+
+    /// Forgets what a strategy decided: nothing more becomes of it.
+    pub(super) fn drop_decided_by(&mut self, strategy: StrategyId) {
+        self.decided.remove(&strategy);
     }
 
     /// Forgets what was decided and is not on the tape.

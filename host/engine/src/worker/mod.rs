@@ -5,7 +5,7 @@
 //! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
 //! as of the event that it handles.
 
-mod actions;
+pub(crate) mod actions;
 mod batch_size;
 mod catch_up;
 mod delivery;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Effect, RecordError, Recorder, Tape, TapeError};
-use tickdeck_model::Event;
+use tickdeck_engine::{
+    DecisionSource, Effect, RecordError, RecordedDecisions, Recorder, Tape, TapeError,
+};
+use tickdeck_model::{Action, Event, StrategyId};
 
 /// What a run handed over, in the order in which it did.
 #[derive(Debug, Clone)]
@@ -84,6 +86,8 @@ impl Recorder for Reel {
 
 /// Plays what was kept, with versions by their recipes.
 pub(crate) struct Played {
+    not_allowed: Option<&'static str>,
+    not_called: BTreeMap<(StrategyId, u32), RecordedDecisions>,
     events: std::vec::IntoIter<Event>,
     effects: std::vec::IntoIter<(u64, Effect)>,
     versions: BTreeMap<String, Version>,
@@ -100,11 +104,47 @@ impl Played {
         }
         let named = |version: &Version| (version.spec.to_string(), version.clone());
         Self {
+            not_allowed: None,
+            not_called: BTreeMap::new(),
             events: events.into_iter(),
             effects: effects.into_iter(),
             versions: versions.iter().map(named).collect(),
         }
     }
+
+    /// Does not let a strategy go on.
+    pub(crate) fn not_allowing(mut self, name: &'static str) -> Self {
+        self.not_allowed = Some(name);
+        self
+    }
+
+    /// Takes the decisions of a strategy in a life from elsewhere.
+    pub(crate) fn without_calling(
+        mut self,
+        strategy: StrategyId,
+        life: u32,
+        decisions: &RecordedDecisions,
+    ) -> Self {
+        self.not_called.insert((strategy, life), decisions.clone());
+        self
+    }
+}
+
+/// What a strategy decided, as it was kept.
+pub(crate) fn decisions_of(strategy: StrategyId, items: &[Item]) -> RecordedDecisions {
+    struct Kept(std::vec::IntoIter<(u64, Action)>);
+    impl DecisionSource for Kept {
+        fn next(&mut self) -> Result<Option<(u64, Action)>, TapeError> {
+            Ok(self.0.next())
+        }
+    }
+    let decided = items.iter().filter_map(|item| match item {
+        Item::Effect(_, Effect::Applied(applied)) => Some(applied),
+        _ => None,
+    });
+    let its = decided.filter(|applied| applied.strategy == strategy && !applied.is_at_end());
+    let its: Vec<_> = its.map(|applied| (applied.cause, applied.action)).collect();
+    RecordedDecisions::new(Box::new(Kept(its.into_iter())))
 }
 
 impl Tape for Played {
@@ -115,6 +155,14 @@ impl Tape for Played {
 
     fn effect(&mut self) -> Result<Option<(u64, Effect)>, TapeError> {
         Ok(self.effects.next())
+    }
+
+    fn may_go_on(&mut self, name: &str, _: &str) -> bool {
+        self.not_allowed != Some(name)
+    }
+
+    fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
+        self.not_called.get(&(strategy, life)).cloned()
     }
 
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
