@@ -3,6 +3,7 @@
 //! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
 //! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
 
+use crate::batches::OfferedBatches;
 use crate::command::OperatorCommand;
 use crate::handle::StrategyChange;
 use crate::intent::{AT_END, Decision, Intent};
@@ -21,6 +22,11 @@ pub trait Recorder: Send {
 
     /// Takes an effect. The kernel has taken in every event before `position` and none from there on.
     fn effect(&mut self, position: u64, effect: &Effect);
+
+    /// Takes batches that a strategy was offered, before or with what it decided after them.
+    fn offered(&mut self, position: u64, strategy: StrategyId, batches: &OfferedBatches) {
+        let _ = (position, strategy, batches);
+    }
 
     /// Makes sure that everything handed over is recorded; `orders` says that orders wait for the answer.
     ///
@@ -324,7 +330,7 @@ impl AppliedAction {
 impl StrategyOutcome {
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
         Some(match decision {
-            Decision::Act(_) | Decision::Late(_) => return None,
+            Decision::Act(_) | Decision::Late(_) | Decision::Offered(_) => return None,
             Decision::Faulted { offered } => Self::Faulted(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,

@@ -7,6 +7,7 @@
 //! to a strategy, `router/mod.rs` for that of a decision to a venue, `worker/handover.rs` for swaps, and `replay/mod.rs`.
 #![forbid(unsafe_code)]
 
+mod batches;
 mod cancel;
 mod change_origin;
 mod command;
@@ -24,6 +25,7 @@ mod router;
 mod waker;
 mod worker;
 
+pub use crate::batches::{BatchPlace, BatchSource, OfferedBatches, RecordedBatches};
 pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
     AppliedAction, CommandAhead, Effect, QuarantineCause, RecordError, RecordedChange, Recorder,

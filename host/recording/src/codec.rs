@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, CommandAhead, Effect, OperatorCommand, QuarantineCause, RecordedChange, SentKind,
+    AppliedAction, CommandAhead, Effect, OfferedBatches, OperatorCommand, QuarantineCause, RecordedChange, SentKind,
     StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
@@ -33,6 +33,8 @@ pub enum RecordKind {
     End = 7,
     /// Everything that was done before some position is on the reel. Since schema 2.
     Mark = 8,
+    /// Batches that a strategy was offered, apart from those of one event. Since schema 3.
+    Offered = 9,
 }
 
 impl RecordKind {
@@ -47,6 +49,7 @@ impl RecordKind {
             6 => Self::Effect,
             7 => Self::End,
             8 => Self::Mark,
+            9 => Self::Offered,
             _ => return None,
         })
     }
@@ -65,8 +68,12 @@ pub enum ActionsRecord {
     End,
     /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
     Mark(u64, u64),
+    /// Batches that a strategy was offered.
+    Offered(StrategyId, OfferedBatches),
 }
 
+/// Bytes before batches.
+const OFFERED: usize = 16;
 /// Bytes of an action's record.
 const APPLIED: usize = 48 + Action::SIZE;
 /// Bytes of a command's record.
@@ -112,6 +119,18 @@ pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> Recor
     }
 }
 
+/// Appends batches that a strategy was offered to `out`.
+pub(super) fn encode_offered(
+    position: u64,
+    strategy: StrategyId,
+    batches: &OfferedBatches,
+    out: &mut Vec<u8>,
+) {
+    out.extend(position.to_le_bytes());
+    out.extend(u64::from(strategy.0).to_le_bytes());
+    out.extend(batches.as_bytes());
+}
+
 /// Returns the payload of a mark.
 pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -132,6 +151,17 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             ensure!(payload.len() == 16, "a mark has {} bytes", payload.len());
             let mut fields = Fields(payload);
             Ok(ActionsRecord::Mark(fields.u64(), fields.u64()))
+        }
+        Some(RecordKind::Offered) => {
+            let length = payload.len();
+            ensure!(length >= OFFERED, "a record of batches has {length} bytes");
+            let mut fields = Fields(payload);
+            let _position = fields.u64();
+            let strategy = StrategyId(u32::try_from(fields.u64())?);
+            let batches = OfferedBatches::of_bytes(fields.0);
+            let batches =
+                batches.with_context(|| format!("a record of batches has {length} bytes"))?;
+            Ok(ActionsRecord::Offered(strategy, batches))
         }
         Some(RecordKind::Applied) => {
             ensure!(

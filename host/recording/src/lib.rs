@@ -21,6 +21,7 @@ pub mod names;
 pub mod rows;
 pub mod sentence;
 
+mod batches_again;
 mod codec;
 mod comparison;
 mod completeness;
@@ -45,6 +46,7 @@ mod usable;
 mod verify;
 mod verify_fault;
 
+pub use batches_again::BatchesAgain;
 pub use codec::{ActionsRecord, RecordKind, decode};
 pub use comparison::{Comparison, Counts, Difference, compare};
 pub use decisions::NotCalled;

@@ -1,5 +1,6 @@
 //! The tape of a recorded run, for a replay.
 
+use crate::batches_again::BatchesAgain;
 use crate::codec::{ActionsRecord, decode};
 use crate::decisions::NotCalled;
 use crate::known_names::KnownNames;
@@ -10,7 +11,7 @@ use crate::untrusted;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Effect, RecordedDecisions, Tape, TapeError};
+use tickdeck_engine::{Effect, RecordedBatches, RecordedDecisions, Tape, TapeError};
 use tickdeck_journal::Reader;
 use tickdeck_model::{Event, StrategyId};
 
@@ -37,6 +38,7 @@ pub struct ReelTape {
     known: KnownNames,
     versions: Box<dyn VersionFactory>,
     not_called: NotCalled,
+    batches: BatchesAgain,
     until: u64,
     next: u64,
     /// Whether an effect behind `until` was seen.
@@ -63,6 +65,7 @@ impl ReelTape {
             known,
             versions,
             not_called: NotCalled::default(),
+            batches: BatchesAgain::default(),
             until: u64::MAX,
             next: 0,
             cut: false,
@@ -72,6 +75,12 @@ impl ReelTape {
     /// Takes the decisions of these strategies from the reel, instead of calling them.
     pub fn without_calling(mut self, not_called: NotCalled) -> Self {
         self.not_called = not_called;
+        self
+    }
+
+    /// Says which strategies have to be offered the very batches that they were offered.
+    pub fn offering(mut self, batches: BatchesAgain) -> Self {
+        self.batches = batches;
         self
     }
 
@@ -126,7 +135,10 @@ impl ReelTape {
                         .with_context(|| format!("record {index} of the actions reel"))?;
                     return Ok(Some((position, effect)));
                 }
-                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
+                ActionsRecord::Session
+                | ActionsRecord::Mark(..)
+                | ActionsRecord::Offered(..)
+                | ActionsRecord::End => {}
             }
         }
     }
@@ -154,6 +166,14 @@ impl Tape for ReelTape {
 
     fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
         self.not_called.decisions(strategy, life)
+    }
+
+    fn batches(&mut self, strategy: StrategyId, _: u32) -> Option<RecordedBatches> {
+        self.batches.of(strategy)
+    }
+
+    fn batches_from(&self) -> Option<u64> {
+        self.batches.from()
     }
 
     fn may_go_on(&mut self, name: &str, module: &str) -> bool {

@@ -107,7 +107,7 @@ impl RecordedRun {
                     actions_end.machine = Some(machine);
                     position
                 }
-                ActionsRecord::Session | ActionsRecord::End => continue,
+                ActionsRecord::Session | ActionsRecord::Offered(..) | ActionsRecord::End => continue,
             };
             actions_end.position = actions_end.position.max(position);
             if position > events {

@@ -11,6 +11,6 @@ pub(crate) mod resume;
 mod resumed_strategies;
 mod what_if;
 
-pub use crate::replay::prepare::{PreparedReplay, prepare_replay, settings};
+pub use crate::replay::prepare::{PreparedReplay, ReplayScope, prepare_replay, settings};
 pub use crate::replay::recorded_versions::RecordedVersions;
 pub use crate::replay::what_if::{DecidedActions, WhatIf, prepare_what_if};

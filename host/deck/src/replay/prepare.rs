@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
-use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_model::{OrderNumber, Registry, StrategyId};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
-    DataReels, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
+    BatchesAgain, DataReels, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
 };
 use tickdeck_settings::config::{Config, WasmSettings};
 
@@ -81,14 +81,51 @@ pub(super) fn recorded_loader<'a>(
     Ok(loader)
 }
 
-/// Prepares a recorded run for its replay, up to event `until`. `compiling` says how its modules are compiled.
+/// How much of a run is replayed, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ReplayScope {
+    /// The event before which it ends.
+    pub until: Option<u64>,
+    /// The strategies that are offered the very batches that they were offered. Others are offered large ones, which is faster.
+    pub batches: BTreeSet<StrategyId>,
+}
+
+impl ReplayScope {
+    /// Replays the whole run, or up to an event.
+    pub fn until(until: Option<u64>) -> Self {
+        Self {
+            until,
+            ..Self::default()
+        }
+    }
+
+    /// Replays by `replay`, which returns the strategy that decided differently, if one did; such a one is offered its own batches
+    /// then, in case it looks at their length.
+    ///
+    /// # Errors
+    /// Those of `replay`.
+    pub fn replay<T>(
+        mut self,
+        mut replay: impl FnMut(&Self) -> Result<(T, Option<StrategyId>)>,
+    ) -> Result<T> {
+        loop {
+            let (replayed, differs) = replay(&self)?;
+            let is_new = differs.is_some_and(|strategy| self.batches.insert(strategy));
+            if !is_new {
+                return Ok(replayed);
+            }
+        }
+    }
+}
+
+/// Prepares a recorded run for its replay. `compiling` says how its modules are compiled.
 ///
 /// # Errors
 /// The reels or a module are missing or damaged.
 pub fn prepare_replay(
     reels: &DataReels,
     run: &RecordedRun,
-    until: Option<u64>,
+    scope: &ReplayScope,
     compiling: fn(&WasmSettings) -> Compiling,
     stop: &CancelToken,
 ) -> Result<PreparedReplay> {
@@ -125,10 +162,13 @@ pub fn prepare_replay(
         Arc::new(move || since(epoch)),
     )?;
     let usable = Usable::of(run)?;
-    let until = until.map_or(usable.events, |until| until.min(usable.events));
+    let until = scope
+        .until
+        .map_or(usable.events, |until| until.min(usable.events));
     let tape = ReelTape::open(&run.folder, Box::new(versions))?
         .until(Some(until))
-        .without_calling(not_called);
+        .without_calling(not_called)
+        .offering(BatchesAgain::to(&run.folder, scope.batches.clone())?);
     Ok(PreparedReplay {
         engine,
         tape,

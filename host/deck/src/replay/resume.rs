@@ -13,15 +13,15 @@ use crate::replay::authority::Authority;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::resumed_strategies::{ResumedStrategies, settle_strategies};
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{Engine, EngineConfig, EngineError, NullObserver, OperatorCommand, Status};
 use tickdeck_journal::Opened;
-use tickdeck_model::{Registry, Untrusted};
+use tickdeck_model::{Registry, StrategyId, Untrusted};
 use tickdeck_recording::{
-    JournalRecorder, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
+    BatchesAgain, JournalRecorder, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
 };
 use tickdeck_settings::run_difference::{RunSettings, run_difference};
 
@@ -75,10 +75,11 @@ pub(crate) fn resume(
     interrupted: InterruptedRun,
     attempt: &mut Option<Attempt>,
 ) -> Result<AssembledDeck> {
+    let mut batches = BTreeSet::new();
     loop {
         let left_out = attempt.as_ref().map(Attempt::left_out);
         let left_out = left_out.cloned().unwrap_or_default();
-        match try_to_resume(&parts, &interrupted, &left_out)? {
+        match try_to_resume(&parts, &interrupted, (&left_out, &batches))? {
             Tried::Resumed(resumed) => {
                 let Resumed {
                     engine,
@@ -96,7 +97,11 @@ pub(crate) fn resume(
                 let strategies = (strategies.loaded, strategies.scan, strategies.history);
                 return Ok(parts.assembled(engine, facts, (registry, loader), strategies));
             }
-            Tried::Without { strategy, why } => {
+            // It may look at the length of its batches.
+            Tried::Without {
+                id: Some(id), ..
+            } if batches.insert(id) => {}
+            Tried::Without { strategy, why, .. } => {
                 let attempt = attempt.as_mut();
                 let attempt = attempt.context("a run that is recorded has attempts")?;
                 attempt.leave_out(&strategy, &why)?;
@@ -121,13 +126,15 @@ enum Tried<T> {
     Without {
         strategy: String,
         why: String,
+        /// Its number, if it was offered any batches and may decide the same on its own.
+        id: Option<StrategyId>,
     },
 }
 
 fn try_to_resume(
     parts: &DeckParts,
     interrupted: &InterruptedRun,
-    left_out: &BTreeMap<String, String>,
+    (left_out, batches): (&BTreeMap<String, String>, &BTreeSet<StrategyId>),
 ) -> Result<Tried<Box<Resumed>>> {
     let InterruptedRun { run, manifest } = interrupted;
     let mut registry = parts.registry.clone();
@@ -158,13 +165,14 @@ fn try_to_resume(
     // A call that met its time limit then must meet it now.
     loader.runtime.set_time_limit_factor(TIME_LIMIT_FACTOR);
     let counting = parts.marks.count_time();
-    let tried =
-        parts.resume_engine(interrupted, config, (&registry, &versions), open.venues, left_out)?;
+    let versions_of = (&registry, &versions);
+    let scope = (left_out, batches);
+    let tried = parts.resume_engine(interrupted, config, versions_of, open.venues, scope)?;
     drop(counting);
     loader.runtime.set_time_limit_factor(1);
     let mut engine = match tried {
         Tried::Resumed(engine) => engine,
-        Tried::Without { strategy, why } => return Ok(Tried::Without { strategy, why }),
+        Tried::Without { strategy, why, id } => return Ok(Tried::Without { strategy, why, id }),
     };
     let strategies = settle_strategies(&mut engine, &versions, run, left_out)?;
     restore_kill(parts.killed, run, &engine, &engine.status());
@@ -219,7 +227,7 @@ impl DeckParts {
         config: EngineConfig,
         (registry, versions): (&Arc<Registry>, &RecordedVersions),
         venues: Vec<(Box<dyn Gateway>, VenueTerms)>,
-        left_out: &BTreeMap<String, String>,
+        (left_out, batches): (&BTreeMap<String, String>, &BTreeSet<StrategyId>),
     ) -> Result<Tried<Engine>> {
         let began = Instant::now();
         let mut starts = Vec::new();
@@ -230,7 +238,8 @@ impl DeckParts {
                 Err(error) => {
                     let why = format!("it does not start again as in run {}: {error:#}", run.number);
                     let strategy = recorded.name.clone();
-                    return Ok(Tried::Without { strategy, why });
+                    let id = None;
+                    return Ok(Tried::Without { strategy, why, id });
                 }
             }
         }
@@ -241,7 +250,8 @@ impl DeckParts {
         let mut engine = self.engine(config, registry, venues, starts)?;
         engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         let tape = ReelTape::open(&run.folder, Box::new(versions.clone()))?;
-        let mut tape = tape.without_calling(versions.not_called());
+        let batches = BatchesAgain::to_resume(&run.folder, batches.clone())?;
+        let mut tape = tape.without_calling(versions.not_called()).offering(batches);
         match engine.resume(&mut tape, &mut NullObserver) {
             Ok(resumed) => {
                 let took = began.elapsed();
@@ -272,7 +282,8 @@ fn without<T>(
             "at event {event} it decides differently from what run {} recorded",
             run.number
         );
-        return Ok(Tried::Without { strategy, why });
+        let id = divergence.strategy;
+        return Ok(Tried::Without { strategy, why, id });
     }
     bail!(
         "run {} was interrupted and can't be resumed: {error}; `tickdeck replay {}` shows more, and --fresh leaves the run \

@@ -84,7 +84,10 @@ impl Engine {
         let entry = self.strategies.at_mut(place);
         let problem = entry.fault();
         let notice = match intent.decision {
-            Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
+            Decision::Act(_)
+            | Decision::Late(_)
+            | Decision::Offered(_)
+            | Decision::Faulted { .. } => return,
             Decision::ProbationFailed => {
                 return self.pending_changes.add_failed_probation(strategy);
             }

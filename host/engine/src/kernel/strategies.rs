@@ -33,6 +33,11 @@ impl StrategyEntries {
         self.0.iter().position(|entry| entry.id == id)
     }
 
+    /// The strategies that were ever started.
+    pub(crate) fn ids(&self) -> Vec<StrategyId> {
+        self.0.iter().map(|entry| entry.id).collect()
+    }
+
     /// A strategy, if it was ever started.
     pub(crate) fn get(&self, id: StrategyId) -> Option<&StrategyEntry> {
         self.0.iter().find(|entry| entry.id == id)

@@ -56,6 +56,10 @@ pub(super) struct ReplayCursor {
     pub(super) noted: usize,
     /// Events of the venues that the tape has not come to.
     pub(super) given: VecDeque<Event>,
+    /// From this event on certain batches have to be offered.
+    pub(super) batches_from: Option<u64>,
+    /// An event of the next window, which was read with this one.
+    pub(super) held: Option<Event>,
     /// Takes over where the effects end.
     pub(super) recorder: Option<Box<dyn Recorder>>,
 }
@@ -252,6 +256,11 @@ impl ReplayCursor {
             }
         };
         barrier.min(known)
+    }
+
+    /// How far the workers may go where they are offered whole windows: what becomes of instances in a window is known.
+    pub(super) fn next_barrier(&self) -> u64 {
+        self.barriers.front().copied().unwrap_or(u64::MAX)
     }
 
     pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Effect)> {

@@ -153,13 +153,33 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         self.is_replaying = true;
         self.restore_time_limit(false)?;
+        cursor.batches_from = tape.batches_from();
+        for strategy in self.strategies.ids() {
+            self.offer_recorded_batches(cursor, tape, strategy)?;
+        }
         let followed = self.follow_to_end(cursor, tape, observer);
+        for strategy in self.strategies.ids() {
+            self.impose(strategy, RecordedFault::Batches(strategy, None))?;
+        }
         self.restore_time_limit(true)?;
         self.is_replaying = false;
         if let Some(recorder) = cursor.recorder.take() {
             self.recording.set_recorder(Some(recorder));
         }
         followed
+    }
+
+    /// Offers a strategy the batches that it was offered in its current life, if it has to be.
+    fn offer_recorded_batches(
+        &mut self,
+        cursor: &ReplayCursor,
+        tape: &mut dyn Tape,
+        strategy: StrategyId,
+    ) -> Result<(), ReplayStop> {
+        match tape.batches(strategy, cursor.life_of(strategy)) {
+            Some(batches) => self.impose(strategy, RecordedFault::Batches(strategy, Some(batches))),
+            None => Ok(()),
+        }
     }
 
     /// Sets whether recoveries have a time limit: those on the tape were in time.
@@ -191,13 +211,55 @@ impl Engine {
                 .limit(self.events.next_sequence())
                 .saturating_sub(self.events.next_sequence());
             let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
-            tape.events(most, self.events.begin_window())?;
+            self.read_stretch(cursor, tape, most)?;
             if self.events.window().is_empty() {
                 break;
             }
             self.play_stretch(cursor, tape)?;
         }
         self.at_end_of_tape(cursor)
+    }
+
+    /// Reads the next stretch of events. Where certain batches have to be offered, it is the rest of a window: no batch went beyond
+    /// one.
+    fn read_stretch(
+        &mut self,
+        cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
+        most: usize,
+    ) -> Result<(), ReplayStop> {
+        let next = self.events.next_sequence();
+        let from = cursor.batches_from.filter(|_| self.time.is_lockstep());
+        let Some(from) = from.filter(|_| most > 0) else {
+            tape.events(most, self.events.begin_window())?;
+            return Ok(());
+        };
+        let until = cursor.next_barrier();
+        if next < from && cursor.held.is_none() {
+            let free = usize::try_from(from - next).unwrap_or(usize::MAX);
+            tape.events(most.min(free), self.events.begin_window())?;
+            return Ok(());
+        }
+        let mut stretch = std::mem::take(self.events.begin_window());
+        while next + (stretch.len() as u64) < until {
+            let before = stretch.len();
+            match cursor.held.take() {
+                Some(held) => stretch.push(held),
+                None => tape.events(1, &mut stretch)?,
+            }
+            if stretch.len() == before {
+                break;
+            }
+            let end = stretch
+                .first()
+                .map(|first| self.time.window_end(first.ts_host));
+            cursor.held = stretch.pop_if(|last| end.is_some_and(|end| last.ts_host >= end));
+            if cursor.held.is_some() {
+                break;
+            }
+        }
+        self.events.return_window(stretch);
+        Ok(())
     }
 
     fn report_progress(

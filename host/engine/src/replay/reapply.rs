@@ -54,7 +54,11 @@ impl Engine {
                     self.impose(strategy, RecordedFault::LostState)?;
                 }
                 let is_quarantine = matches!(what, RecordedChange::Quarantine { .. });
+                let is_start = matches!(what, RecordedChange::Start { .. });
                 self.reapply_change(cursor, tape, (position, at), (what, refused))?;
+                if is_start {
+                    self.offer_recorded_batches(cursor, tape, strategy)?;
+                }
                 if is_quarantine {
                     cursor.drop_decided_by(strategy);
                 }

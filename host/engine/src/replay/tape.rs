@@ -1,5 +1,6 @@
 //! A recorded run as the replay reads it, and the results of a replay.
 
+use crate::batches::RecordedBatches;
 use crate::effect::{AppliedAction, Effect, StrategyOutcome};
 use crate::port::{State, Version};
 use crate::replay::recorded_decisions::RecordedDecisions;
@@ -31,6 +32,17 @@ pub trait Tape {
     /// counted from 0; none of one that is called.
     fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
         let _ = (strategy, life);
+        None
+    }
+
+    /// Returns the batches that a strategy has to be offered again in a life; none of one that is offered any.
+    fn batches(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedBatches> {
+        let _ = (strategy, life);
+        None
+    }
+
+    /// Returns from which event on any strategy has to be offered certain batches; none: never.
+    fn batches_from(&self) -> Option<u64> {
         None
     }
 

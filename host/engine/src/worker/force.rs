@@ -30,6 +30,14 @@ impl StrategyRunner {
                     self.slots[place].backlog.rebase(None);
                 }
             }
+            RecordedFault::Batches(strategy, batches) => {
+                if let Some(place) = self.slots.place_of(strategy) {
+                    self.slots[place].batches = batches;
+                    // What waited for the rest of a batch waits no longer.
+                    self.touch(place);
+                    self.flush_all();
+                }
+            }
             RecordedFault::Decision(strategy, at, action) => {
                 if let Some(place) = self.slots.active_place_of(strategy) {
                     // The tape has it, so the quota and the book took it.

@@ -5,6 +5,7 @@
 //! the events since once more without its decisions being sent again, and continues with the event at which the first
 //! one faulted. Only a strategy that keeps faulting ends.
 
+use crate::batches::BatchNotes;
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
 use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
@@ -22,7 +23,7 @@ use crate::worker::slots::Slots;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tickdeck_model::{Action, Body, Event, Kind, Timestamp};
 use tickdeck_portfolio::Portfolio;
 
@@ -38,9 +39,13 @@ pub(super) struct StrategyRunner {
     pub(super) actions: Vec<Action>,
     pub(super) shadow_actions: Vec<Action>,
     intents: Vec<Intent>,
+    /// Strategies that wait for the rest of a batch.
+    deferred: Vec<SlotIndex>,
     /// What must happen because a tape says that it did.
     pub(super) recorded_faults: RecordedFaults,
     pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Batches are to be noted.
+    notes_batches: Arc<AtomicBool>,
 }
 
 impl StrategyRunner {
@@ -54,8 +59,10 @@ impl StrategyRunner {
             actions: Vec::with_capacity(MAX_ACTIONS),
             shadow_actions: Vec::with_capacity(MAX_ACTIONS),
             intents: Vec::with_capacity(MAX_ACTIONS),
+            deferred: Vec::new(),
             recorded_faults: RecordedFaults::default(),
             now_ns: Arc::clone(&setup.now_ns),
+            notes_batches: Arc::clone(&setup.notes_batches),
         }
     }
 
@@ -104,6 +111,9 @@ impl StrategyRunner {
             last_cause: (0, 0),
             settled: 0,
             batch_hint: self.batch_size.most(),
+            last_sequence: None,
+            batch_notes: BatchNotes::default(),
+            batches: None,
         };
         self.slots.put(place, slot);
     }
@@ -186,8 +196,9 @@ impl StrategyRunner {
     pub(crate) fn flush_all(&mut self) {
         // The strategy that waits longest comes first. Nothing is touched meanwhile, and the memory is used again.
         let mut touched = self.delivery.take_touched();
-        touched.drain(..).for_each(|place| self.flush(place));
+        touched.drain(..).for_each(|place| self.flush_whole(place));
         self.delivery.return_memory(touched);
+        self.keep_deferred();
     }
 
     /// Looks again at what waits at this place: another instance, or none, is there.
@@ -195,16 +206,57 @@ impl StrategyRunner {
         self.delivery.touch(place);
     }
 
-    /// Offers a strategy what is waiting for it.
-    fn flush(&mut self, place: SlotIndex) {
-        while self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some() {
-            if let Err((at, offered, fault)) = self.offer(place) {
-                self.fault(place, at, offered, fault);
-            } else if self.slots[place].backlog.is_due() {
-                self.snapshot(place);
+    /// Offers a strategy what is waiting for it, but for the beginning of a batch that has to be longer.
+    fn flush_whole(&mut self, place: SlotIndex) {
+        if self.slots[place].batches.is_none() {
+            return self.flush(place);
+        }
+        while self.offers_next(place) {
+            let slot = &mut self.slots[place];
+            let waits = slot.backlog.count_waiting();
+            if slot.next_size().is_some_and(|size| size > waits) {
+                self.deferred.push(place);
+                break;
             }
+            self.offer_next(place);
         }
         self.slots[place].backlog.tidy();
+    }
+
+    /// Offers what waits for the rest of a batch: nothing more of it comes.
+    pub(super) fn flush_deferred(&mut self) {
+        for place in 0..self.slots.len() {
+            if self.slots[place].batches.is_some() {
+                self.flush(place);
+            }
+        }
+    }
+
+    /// What was deferred is looked at again with the next events.
+    fn keep_deferred(&mut self) {
+        for place in self.deferred.drain(..) {
+            self.delivery.touch(place);
+        }
+    }
+
+    /// Offers a strategy what is waiting for it.
+    fn flush(&mut self, place: SlotIndex) {
+        while self.offers_next(place) {
+            self.offer_next(place);
+        }
+        self.slots[place].backlog.tidy();
+    }
+
+    fn offers_next(&self, place: SlotIndex) -> bool {
+        self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some()
+    }
+
+    fn offer_next(&mut self, place: SlotIndex) {
+        if let Err((at, offered, fault)) = self.offer(place) {
+            self.fault(place, at, offered, fault);
+        } else if self.slots[place].backlog.is_due() {
+            self.snapshot(place);
+        }
     }
 
     /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; the breach of a quota,
@@ -213,8 +265,15 @@ impl StrategyRunner {
         let most = self.batch_size.next();
         let slot = &mut self.slots[place];
         let fault_at = self.recorded_faults.next_of(slot.id);
-        let count = slot.next_batch(most.min(slot.batch_hint)).len();
+        let most = slot.next_size().unwrap_or(most.min(slot.batch_hint));
+        let count = slot.next_batch(most).len();
         let count = cut_before_fault(&slot.backlog, count, fault_at);
+        if self.notes_batches.load(Ordering::Relaxed)
+            && let Some(full) = slot.note_batch(count)
+        {
+            let full = slot.offered(&slot.backlog.waiting(1)[0], full);
+            self.output.publish(&[full]);
+        }
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.backlog.consume(count);
@@ -260,6 +319,7 @@ impl StrategyRunner {
         }
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
+        slot.last_sequence = Some(cause.sequence);
         slot.backlog.consume(handled);
         slot.batch_hint = self.batch_size.hint_after(slot.batch_hint, handled, count);
         slot.count_probation(handled);
@@ -288,6 +348,9 @@ impl StrategyRunner {
             self.output.request_feed_change(change);
             self.intents
                 .push(slot.intent(cause, Decision::Act(*action)));
+        }
+        if let Some(batches) = slot.batch_notes.take() {
+            self.intents.push(slot.offered(cause, batches));
         }
         self.output.publish(&self.intents);
         refused

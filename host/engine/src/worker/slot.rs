@@ -1,5 +1,6 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
+use crate::batches::{BatchNotes, BatchPlace, OfferedBatches, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::quota::Quota;
@@ -233,6 +234,11 @@ impl Backlog {
         self.handled < self.events.len()
     }
 
+    /// The number of events that wait.
+    pub(crate) fn count_waiting(&self) -> usize {
+        self.events.len() - self.handled
+    }
+
     pub(crate) fn consume(&mut self, count: usize) {
         self.handled += count;
     }
@@ -384,6 +390,12 @@ pub(crate) struct Slot {
     pub(crate) settled: u32,
     /// Most events that it is offered next.
     pub(crate) batch_hint: usize,
+    /// The sequence of the last event that it handled.
+    pub(crate) last_sequence: Option<u64>,
+    /// Batches that it was offered and that are not recorded yet.
+    pub(crate) batch_notes: BatchNotes,
+    /// The batches that it has to be offered, where a run is played again.
+    pub(crate) batches: Option<RecordedBatches>,
 }
 
 impl Slot {
@@ -414,6 +426,33 @@ impl Slot {
         }
         self.end_probation();
         self.backlog.waiting(most.max(1))
+    }
+
+    /// The size of the next batch, if it has to be a certain one.
+    pub(crate) fn next_size(&mut self) -> Option<usize> {
+        let batches = self.batches.as_mut()?;
+        let first = self.backlog.waiting(1).first()?;
+        batches.size_at(BatchPlace::of(first, self.last_sequence))
+    }
+
+    /// Notes a batch that it is offered, of so many waiting events. Returns what has to be recorded first.
+    #[inline]
+    pub(crate) fn note_batch(&mut self, count: usize) -> Option<OfferedBatches> {
+        let first = self.backlog.waiting(1).first()?;
+        let place = BatchPlace::of(first, self.last_sequence);
+        self.batch_notes.note(place, count)
+    }
+
+    /// Batches that it was offered, to be recorded with what `cause` made it decide.
+    pub(crate) fn offered(&self, cause: &Event, batches: OfferedBatches) -> Intent {
+        Intent {
+            cause: cause.sequence,
+            at: cause.ts_host,
+            strategy: self.id,
+            // Behind its decisions, whose numbers do not depend on it.
+            ordinal: u32::MAX,
+            decision: Decision::Offered(batches),
+        }
     }
 
     /// Counts events of a probation that were handled without a fault.

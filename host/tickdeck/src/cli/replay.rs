@@ -18,7 +18,7 @@ use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::feed::OperatorFeed;
-use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
+use tickdeck_deck::replay::{PreparedReplay, ReplayScope, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::untrusted::quoted;
@@ -116,24 +116,31 @@ impl Replay {
             };
             return what_if::run(&reels, &run, &options, &stop);
         }
-        let PreparedReplay {
-            engine,
-            tape,
-            names,
-            manifest,
-            left_out,
-            running,
-        } = prepare_replay(&reels, &run, self.until, Compiling::of_host, &stop)?;
-        on_interrupt(stop.clone(), Some(engine.controls()))?;
-        if !self.json {
+        let mut announced = self.json;
+        let scope = ReplayScope::until(self.until);
+        let played = scope.replay(|scope| {
+            let PreparedReplay {
+                engine,
+                tape,
+                names,
+                manifest,
+                left_out,
+                running,
+            } = prepare_replay(&reels, &run, scope, Compiling::of_host, &stop)?;
+            on_interrupt(stop.clone(), Some(engine.controls()))?;
             let title = Untrusted::new(&manifest.title);
-            let command = Untrusted::new(&manifest.command);
-            print(&format!("run {}: {command} on {title}\n", run.number))?;
-        }
-        let title = Untrusted::new(&manifest.title);
-        let title = format!("replay of run {}: {title}", run.number);
-        let played = self.play((engine, tape), &names, &title, &stop);
-        let replayed = match played {
+            if !std::mem::replace(&mut announced, true) {
+                let command = Untrusted::new(&manifest.command);
+                print(&format!("run {}: {command} on {title}\n", run.number))?;
+            }
+            let title = format!("replay of run {}: {title}", run.number);
+            let replayed = self.play((engine, tape), &names, &title, &stop)?;
+            let differs = replayed.divergence.as_ref().and_then(|first| first.strategy);
+            // Nobody is shown the same twice.
+            let differs = differs.filter(|_| !self.step && self.speed.is_none());
+            Ok(((replayed, names, left_out, running), differs))
+        });
+        let (replayed, names, left_out, running) = match played {
             Err(error) if stop.asked() => {
                 note(tickdeck_recording::sentence::sentence(&error));
                 return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
