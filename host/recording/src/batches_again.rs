@@ -133,7 +133,7 @@ impl ReelBatches {
             let index = record.index;
             let decoded = decode(record.kind, record.payload)
                 .with_context(|| format!("record {index} of the actions reel"))?;
-            if let ActionsRecord::Offered(strategy, batches) = decoded
+            if let ActionsRecord::Offered(_, strategy, batches) = decoded
                 && strategy == self.strategy
             {
                 return Ok(Some(batches));

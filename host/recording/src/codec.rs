@@ -68,8 +68,8 @@ pub enum ActionsRecord {
     End,
     /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
     Mark(u64, u64),
-    /// Batches that a strategy was offered.
-    Offered(StrategyId, OfferedBatches),
+    /// Batches that a strategy was offered, and the position of the decision or the moment with which they were recorded.
+    Offered(u64, StrategyId, OfferedBatches),
 }
 
 /// Bytes before batches.
@@ -156,12 +156,12 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             let length = payload.len();
             ensure!(length >= OFFERED, "a record of batches has {length} bytes");
             let mut fields = Fields(payload);
-            let _position = fields.u64();
+            let position = fields.u64();
             let strategy = StrategyId(u32::try_from(fields.u64())?);
             let batches = OfferedBatches::of_bytes(fields.0);
             let batches =
                 batches.with_context(|| format!("a record of batches has {length} bytes"))?;
-            Ok(ActionsRecord::Offered(strategy, batches))
+            Ok(ActionsRecord::Offered(position, strategy, batches))
         }
         Some(RecordKind::Applied) => {
             ensure!(

@@ -102,12 +102,14 @@ impl RecordedRun {
                 format!("{folder}: record {index} of the {ACTIONS} reel")
             })?;
             let position = match entry {
-                ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..) => position,
+                ActionsRecord::Effect(position, _)
+                | ActionsRecord::Sent(position, ..)
+                | ActionsRecord::Offered(position, ..) => position,
                 ActionsRecord::Mark(position, machine) => {
                     actions_end.machine = Some(machine);
                     position
                 }
-                ActionsRecord::Session | ActionsRecord::Offered(..) | ActionsRecord::End => continue,
+                ActionsRecord::Session | ActionsRecord::End => continue,
             };
             actions_end.position = actions_end.position.max(position);
             if position > events {
