@@ -14,6 +14,9 @@ mod limits;
 #[path = "toy/left_out.rs"]
 mod left_out;
 
+#[path = "toy/batch_length.rs"]
+mod batch_length;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
