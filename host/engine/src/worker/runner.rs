@@ -336,6 +336,9 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
         self.intents.clear();
+        if let Some(batches) = slot.batch_notes.take() {
+            self.intents.push(slot.offered(cause, batches));
+        }
         let mut refused = Ok(());
         for action in &self.actions {
             let admitted = slot.quota.admit(cause.ts_host, action);
@@ -348,9 +351,6 @@ impl StrategyRunner {
             self.output.request_feed_change(change);
             self.intents
                 .push(slot.intent(cause, Decision::Act(*action)));
-        }
-        if let Some(batches) = slot.batch_notes.take() {
-            self.intents.push(slot.offered(cause, batches));
         }
         self.output.publish(&self.intents);
         refused

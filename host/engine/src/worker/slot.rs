@@ -1,7 +1,7 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
 use crate::batches::{BatchNotes, BatchPlace, OfferedBatches, RecordedBatches};
-use crate::intent::{AT_END, Decision, Intent};
+use crate::intent::{AT_END, BEFORE_ALL, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::quota::Quota;
 use crossbeam_utils::CachePadded;
@@ -449,8 +449,7 @@ impl Slot {
             cause: cause.sequence,
             at: cause.ts_host,
             strategy: self.id,
-            // Behind its decisions, whose numbers do not depend on it.
-            ordinal: u32::MAX,
+            ordinal: BEFORE_ALL,
             decision: Decision::Offered(batches),
         }
     }

@@ -44,7 +44,7 @@ impl Strategy for Looking {
     ) -> Result<usize, Fault> {
         self.mix = self.mix.wrapping_mul(31).wrapping_add(batch.len() as u64);
         if self.mix.is_multiple_of(7) {
-            actions.push(Action::ClearTimer(self.mix));
+            actions.push(Action::ClearTimer(self.mix as u32));
             return Ok(1);
         }
         Ok(batch.len())
