@@ -187,7 +187,9 @@ impl Worker {
     /// Performs a task between two windows.
     pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
         let is_recorded_fault = matches!(task, Task::ApplyRecordedFault(_));
-        self.runner.flush_deferred();
+        if !is_recorded_fault {
+            self.runner.flush_deferred();
+        }
         let done = match task {
             Task::Stop(reason) => {
                 self.runner.stop(reason);

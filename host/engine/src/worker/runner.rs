@@ -268,7 +268,8 @@ impl StrategyRunner {
         let most = slot.next_size().unwrap_or(most.min(slot.batch_hint));
         let count = slot.next_batch(most).len();
         let count = cut_before_fault(&slot.backlog, count, fault_at);
-        if self.notes_batches.load(Ordering::Relaxed)
+        if count > 1
+            && self.notes_batches.load(Ordering::Relaxed)
             && let Some(full) = slot.note_batch(count)
         {
             let full = slot.offered(&slot.backlog.waiting(1)[0], full);
