@@ -5,14 +5,13 @@
 //! start, so that no state ever refers to a number that a crash could take away.
 
 use crate::affinity::{run_for_strategies, yield_to_trading};
-use crate::attempt::quarantined;
 use crate::call_marks::CallMarks;
 use crate::clock::{Pace, since};
 use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
 use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{
-    EndedStrategy, ManagerSetup, SaveNames, StrategyHistory, first_generation, waits,
+    EndedStrategy, ManagerSetup, SaveNames, StrategyHistory, first_generation, quarantined, waits,
 };
 use crate::loading::{
     LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,

@@ -115,11 +115,6 @@ impl Attempt {
     }
 }
 
-/// Returns why a quarantined strategy does not run, and how it is brought back.
-pub(crate) fn quarantined(name: &str, why: &str) -> String {
-    format!("quarantined: {why}; `tickdeck strategies reload {name}` brings it back")
-}
-
 /// Returns what a call did to the host.
 fn blame(call: &GuestCall, run: u32) -> String {
     let function = &call.function;

@@ -5,7 +5,6 @@
 //! event is implied; of any other one, its first event and its size are recorded, before or with the first decision that comes after
 //! it.
 
-use crate::replay::TapeError;
 use tickdeck_model::Event;
 
 /// Bytes of the batches that are recorded together.
@@ -66,7 +65,7 @@ impl OfferedBatches {
     pub fn list(&self) -> Vec<(BatchPlace, usize)> {
         let (mut rest, mut place, mut list) = (self.as_bytes(), 0, Vec::new());
         while let (Some(step), Some(size)) = (take(&mut rest), take(&mut rest)) {
-            place += step;
+            place = step.saturating_add(place);
             list.push((BatchPlace(place), usize::try_from(size).unwrap_or(usize::MAX)));
         }
         list
@@ -154,11 +153,8 @@ impl BatchNotes {
 
 /// Reads the recorded batches of a strategy.
 pub trait BatchSource: Send {
-    /// Returns the next batches; none at the end.
-    ///
-    /// # Errors
-    /// The tape cannot be read.
-    fn next(&mut self) -> Result<Option<OfferedBatches>, TapeError>;
+    /// Returns the next batches; none at the end, and none where the tape can't be read, which the replay itself finds.
+    fn next(&mut self) -> Option<OfferedBatches>;
 }
 
 /// The batches that a strategy has to be offered again.
@@ -191,7 +187,7 @@ impl RecordedBatches {
                 Some((next, _)) if *next < place => drop(self.read.pop()),
                 Some((next, size)) => return Some(if *next == place { *size } else { 1 }),
                 None => {
-                    let Ok(Some(batches)) = self.source.next() else {
+                    let Some(batches) = self.source.next() else {
                         return Some(1);
                     };
                     self.read = batches.list();
@@ -220,8 +216,8 @@ mod tests {
         assert!(recorded.len() < 150, "{}", recorded.len());
         struct Kept(std::vec::IntoIter<OfferedBatches>);
         impl BatchSource for Kept {
-            fn next(&mut self) -> Result<Option<OfferedBatches>, TapeError> {
-                Ok(self.0.next())
+            fn next(&mut self) -> Option<OfferedBatches> {
+                self.0.next()
             }
         }
         let again = recorded.iter().map(|batches| {

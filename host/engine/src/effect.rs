@@ -8,6 +8,7 @@ use crate::command::OperatorCommand;
 use crate::handle::StrategyChange;
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Command, State};
+use crate::quarantine_cause::QuarantineCause;
 use std::sync::Arc;
 use tickdeck_model::{
     Action, Amount, ClientOrderId, CurrencyId, Event, OrderNumber, StrategyId, Timestamp,
@@ -240,16 +241,6 @@ pub enum RecordedChange {
         /// What made it end.
         cause: QuarantineCause,
     },
-}
-
-/// What made a strategy end when an interrupted run was resumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuarantineCause {
-    /// It can't be played again: the host crashed while it was called, or it decides differently now. Its decisions up to here are
-    /// taken from the record, and its orders are handled by its policy.
-    NotRepeatable,
-    /// It is no longer allowed to run. Its orders are canceled, whatever its policy.
-    NotAllowed,
 }
 
 impl RecordedChange {

@@ -5,8 +5,8 @@
 
 use crate::change_origin::ChangeOrigin;
 use crate::command::{CommandInForce, OperatorCommand};
-use crate::effect::QuarantineCause;
 use crate::port::{Strategy, StrategyStart, Version};
+use crate::quarantine_cause::QuarantineCause;
 use crate::report::StrategyState;
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::StateSource;

@@ -19,6 +19,7 @@ mod intent;
 mod kernel;
 pub mod middleware;
 pub mod port;
+mod quarantine_cause;
 mod replay;
 mod report;
 mod router;
@@ -28,12 +29,12 @@ mod worker;
 pub use crate::batches::{BatchPlace, BatchSource, OfferedBatches, RecordedBatches};
 pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
-    AppliedAction, CommandAhead, Effect, QuarantineCause, RecordError, RecordedChange, Recorder,
-    SentKind,    StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,    StrategyOutcome,
 };
 pub use crate::error::EngineError;
 pub use crate::handle::{ChangeResult, EngineHandle, Haste, Mode, StrategyChange, Swapped};
 pub use crate::kernel::Engine;
+pub use crate::quarantine_cause::QuarantineCause;
 pub use crate::replay::{
     DecisionSource, Divergence, Finding, RecordedDecisions, Replayed, Resumed, Standing, Tape,
     TapeError,

@@ -6,11 +6,10 @@
 
 use crate::codec::{ActionsRecord, RecordKind, decode};
 use crate::layout::{ACTIONS, SCHEMA_WITH_BATCHES};
-use crate::sentence::sentence;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches, TapeError};
+use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches};
 use tickdeck_journal::{Reader, segments};
 use tickdeck_model::StrategyId;
 
@@ -144,10 +143,7 @@ impl ReelBatches {
 }
 
 impl BatchSource for ReelBatches {
-    fn next(&mut self) -> Result<Option<OfferedBatches>, TapeError> {
-        self.read().map_err(|error| {
-            let folder = self.folder.display();
-            TapeError(format!("{folder}: {}", sentence(&error)))
-        })
+    fn next(&mut self) -> Option<OfferedBatches> {
+        self.read().ok().flatten()
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{
-    DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions, TapeError,
+    DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions,
 };
 use tickdeck_journal::Reader;
 use tickdeck_model::{Action, Registry, StrategyId};
@@ -184,10 +184,10 @@ impl ReelDecisions {
 }
 
 impl DecisionSource for ReelDecisions {
-    fn next(&mut self) -> Result<Option<(u64, Action)>, TapeError> {
+    fn next(&mut self) -> Result<Option<(u64, Action)>, String> {
         self.read().map_err(|error| {
             let folder = self.folder.display();
-            TapeError(format!("{folder}: {}", sentence(&error)))
+            format!("{folder}: {}", sentence(&error))
         })
     }
 }

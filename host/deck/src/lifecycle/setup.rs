@@ -51,3 +51,8 @@ pub struct ManagerSetup {
     /// The history of the strategies so far.
     pub history: StrategyHistory,
 }
+
+/// Returns why a quarantined strategy does not run, and how it is brought back.
+pub(crate) fn quarantined(name: &str, why: &str) -> String {
+    format!("quarantined: {why}; `tickdeck strategies reload {name}` brings it back")
+}

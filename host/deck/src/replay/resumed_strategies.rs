@@ -1,8 +1,7 @@
 //! What becomes of the strategies of a run where it is resumed: which go on, which must not, and what the manager has to know.
 
 use crate::assemble::LoadedDeck;
-use crate::attempt::quarantined;
-use crate::lifecycle::{EndedStrategy, StrategyHistory, first_generation};
+use crate::lifecycle::{EndedStrategy, StrategyHistory, first_generation, quarantined};
 use crate::replay::recorded_versions::RecordedVersions;
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;

@@ -1,12 +1,13 @@
 //! Changes between two windows: the commands of operators, and the versions of strategies.
 
-use crate::effect::{Effect, QuarantineCause, RecordedChange};
+use crate::effect::{Effect, RecordedChange};
 use crate::error::EngineError;
 use crate::handle::{ChangeAnswer, ChangeResult, Request, StrategyChange, Swapped};
 use crate::intent::{Decision, Intent};
 use crate::kernel::Engine;
 use crate::kernel::strategies::StrategyEntry;
 use crate::port::StrategyStart;
+use crate::quarantine_cause::QuarantineCause;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::meanwhile::Meanwhile;

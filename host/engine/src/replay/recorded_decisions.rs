@@ -4,7 +4,6 @@
 //! interrupted. What it decided is on the tape. In its place, an instance hands out exactly that, each decision at the event that
 //! caused it, so that the workers, the router and the others stand where they stood.
 
-use super::tape::TapeError;
 use crate::port::{Code, Fault, State, StopReason, Strategy, Version};
 use crate::worker::actions::MAX_ACTIONS;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +15,8 @@ pub trait DecisionSource: Send {
     /// Returns the next decision that an event caused, with the event's sequence; none at the end.
     ///
     /// # Errors
-    /// The tape cannot be read.
-    fn next(&mut self) -> Result<Option<(u64, Action)>, TapeError>;
+    /// The tape cannot be read; the text says why.
+    fn next(&mut self) -> Result<Option<(u64, Action)>, String>;
 }
 
 /// The decisions of a strategy on a tape; clones share the place up to which they were handed out.
@@ -46,7 +45,7 @@ impl RecordedDecisions {
     }
 
     /// Appends the decisions that the event of this sequence caused. Those of earlier events are out of date.
-    fn take(&self, sequence: u64, actions: &mut Vec<Action>) -> Result<(), TapeError> {
+    fn take(&self, sequence: u64, actions: &mut Vec<Action>) -> Result<(), String> {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Reading { source, next } = &mut *reading;
         loop {
@@ -119,7 +118,7 @@ impl Strategy for RecordedStrategy {
         }
         for (event, handled) in batch.iter().zip(1..) {
             let taken = self.decisions.take(event.sequence, actions);
-            taken.map_err(|error| Fault(error.0))?;
+            taken.map_err(Fault)?;
             if !actions.is_empty() {
                 return Ok(handled);
             }

@@ -161,7 +161,7 @@ impl Played {
 pub(crate) fn decisions_of(strategy: StrategyId, items: &[Item]) -> RecordedDecisions {
     struct Kept(std::vec::IntoIter<(u64, Action)>);
     impl DecisionSource for Kept {
-        fn next(&mut self) -> Result<Option<(u64, Action)>, TapeError> {
+        fn next(&mut self) -> Result<Option<(u64, Action)>, String> {
             Ok(self.0.next())
         }
     }
@@ -187,8 +187,8 @@ impl Tape for Played {
     fn batches(&mut self, strategy: StrategyId, _: u32) -> Option<RecordedBatches> {
         struct Kept(std::vec::IntoIter<OfferedBatches>);
         impl BatchSource for Kept {
-            fn next(&mut self) -> Result<Option<OfferedBatches>, TapeError> {
-                Ok(self.0.next())
+            fn next(&mut self) -> Option<OfferedBatches> {
+                self.0.next()
             }
         }
         let its = self.offering.as_ref()?.iter();
