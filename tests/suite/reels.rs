@@ -36,7 +36,10 @@ fn replay(data: &Path) -> Replayed {
         let mut tape = again.tape;
         let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
         let replayed = run_for_strategies("replay", work)?;
-        let differs = replayed.divergence.as_ref().and_then(|first| first.strategy);
+        let differs = replayed
+            .divergence
+            .as_ref()
+            .and_then(|first| first.strategy);
         Ok((replayed, differs))
     });
     replayed.unwrap()

@@ -66,7 +66,10 @@ impl Setup {
     /// Starts it again, for so many market events in all.
     fn start_again(&self, events: u64) -> Output {
         let events = events.to_string();
-        tickdeck(self.path(), &["run", "--pace", "max", "--json", "--events", &events])
+        tickdeck(
+            self.path(),
+            &["run", "--pace", "max", "--json", "--events", &events],
+        )
     }
 
     fn run(&self) -> RecordedRun {
@@ -89,7 +92,10 @@ impl Setup {
         assert_eq!(after.decided, 0, "it trades on: {said}");
         assert!(after.others > 10, "the others trade: {}", after.others);
         assert!(after.sent > 0 && after.sent == after.canceled, "{said}");
-        let replayed = last_object(&tickdeck(self.path(), &["replay", "data", "--run", "1", "--json"]));
+        let replayed = last_object(&tickdeck(
+            self.path(),
+            &["replay", "data", "--run", "1", "--json"],
+        ));
         assert_eq!(replayed["equal"], true, "{replayed}");
         last
     }
@@ -208,9 +214,7 @@ fn a_grant_that_was_widened_and_a_module_that_is_the_same_go_on() {
     last_object(&output);
     assert!(!said.contains("may not trade on"), "{said}");
     let (run, id) = (setup.run(), id_of(&setup.run(), "big"));
-    let quarantined = |effect: &Effect| {
-        matches!(effect, Effect::Changed { what: RecordedChange::Quarantine { strategy, .. }, .. } if *strategy == id)
-    };
+    let quarantined = |effect: &Effect| matches!(effect, Effect::Changed { what: RecordedChange::Quarantine { strategy, .. }, .. } if *strategy == id);
     assert!(!all_effects(&run).iter().any(quarantined));
 }
 
@@ -264,16 +268,22 @@ fn a_strategy_signed_by_a_key_that_is_no_longer_trusted_does_not_trade_on_after_
     signed.setup.run_and_kill(4_000);
     let [_, one_only] = &signed.settings;
     std::fs::write(signed.setup.path().join("tickdeck.toml"), one_only).unwrap();
-    signed.setup.goes_on_without_big(&["which is not among the trusted_keys"]);
+    signed
+        .setup
+        .goes_on_without_big(&["which is not among the trusted_keys"]);
 }
 
 #[test]
 fn a_strategy_whose_signature_was_replaced_does_not_trade_on_after_a_crash() {
     let signed = Signed::new();
     signed.setup.run_and_kill(4_000);
-    let wrong = signed.other.sign_with("big.wasm", 0, None, &b"another module"[..]);
+    let wrong = signed
+        .other
+        .sign_with("big.wasm", 0, None, &b"another module"[..]);
     std::fs::write(signed.setup.plugin("big.wasm.minisig"), wrong.unwrap()).unwrap();
-    signed.setup.goes_on_without_big(&["does not match its signature"]);
+    signed
+        .setup
+        .goes_on_without_big(&["does not match its signature"]);
 }
 
 #[test]
@@ -332,7 +342,10 @@ fn a_strategy_that_decides_differently_is_quarantined_alone_and_stays_so() {
     assert_eq!(after.decided, 0);
     assert!(after.others > 10, "{}", after.others);
     let replayed = ["replay", "data", "--run", "1", "--json"];
-    assert_eq!(last_object(&tickdeck(setup.path(), &replayed))["equal"], true);
+    assert_eq!(
+        last_object(&tickdeck(setup.path(), &replayed))["equal"],
+        true
+    );
     // The next run starts without it, and says why and how it is brought back.
     let next = last_object(&setup.start_again(500));
     let running = next["strategies"].as_array().unwrap();
@@ -369,8 +382,13 @@ fn is_called(data: &Path, phase: u64, strategy: &str) -> bool {
     }
     let (slots, _) = words[8..].as_chunks::<16>();
     slots.iter().any(|slot| {
-        let name: Vec<u8> = slot[4..].iter().flat_map(|word| word.to_le_bytes()).collect();
-        let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_owned();
+        let name: Vec<u8> = slot[4..]
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        let name = String::from_utf8_lossy(&name)
+            .trim_end_matches('\0')
+            .to_owned();
         let long = phase != 2 || words[2].saturating_sub(slot[3]) >= 4;
         slot[0] != 0 && name == strategy && long
     })
@@ -391,7 +409,11 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
     for phase in [3, 2] {
         let mut host = host();
         if phase == 3 {
-            assert!(!crate::support::process::wait_for(&setup.data(), 400, &mut host));
+            assert!(!crate::support::process::wait_for(
+                &setup.data(),
+                400,
+                &mut host
+            ));
         }
         await_call(&setup.data(), phase, "slow", &mut host);
         host.kill().unwrap();
@@ -402,12 +424,18 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
     let last = last_object(&output);
     let words = "slow: quarantined: the host ended repeatedly in its on-events at event ";
     assert!(said.contains(words), "{said}");
-    assert!(said.contains("`tickdeck strategies reload slow` brings it back"), "{said}");
+    assert!(
+        said.contains("`tickdeck strategies reload slow` brings it back"),
+        "{said}"
+    );
     let after = after_quarantine(&setup.run(), "slow");
     assert_eq!(after.cause, QuarantineCause::NotRepeatable);
     assert!(after.others > 10, "{}", after.others);
     assert!(last["fills"].as_u64() > Some(0), "{last}");
     assert!(!setup.data().join("attempts").exists());
     let replayed = ["replay", "data", "--run", "1", "--json"];
-    assert_eq!(last_object(&tickdeck(setup.path(), &replayed))["equal"], true);
+    assert_eq!(
+        last_object(&tickdeck(setup.path(), &replayed))["equal"],
+        true
+    );
 }

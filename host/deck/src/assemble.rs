@@ -32,8 +32,8 @@ use tickdeck_model::{ModuleHash, OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
-    DataReels, JournalRecorder, Quarantine, RecordedStart, RecordedTerms, RetentionBudget, RunManifest,
-    RunOverrides,
+    DataReels, JournalRecorder, Quarantine, RecordedStart, RecordedTerms, RetentionBudget,
+    RunManifest, RunOverrides,
 };
 use tickdeck_settings::config::Config;
 use tickdeck_settings::config::JournalSettings;

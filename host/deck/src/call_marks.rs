@@ -78,8 +78,7 @@ impl CallMarks {
     pub(crate) fn open(data: &Path) -> Result<(Option<LastProcess>, Self)> {
         let file = data.join(CALLS);
         let opened = SharedWords::open(&file, HEADER + SLOTS * SLOT);
-        let (left, words) =
-            opened.with_context(|| format!("cannot write {}", file.display()))?;
+        let (left, words) = opened.with_context(|| format!("cannot write {}", file.display()))?;
         let marks = Self(Some(Arc::new(Inner {
             words,
             free: Mutex::new((0..SLOTS).rev().collect()),
@@ -165,7 +164,11 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.inner.words.store(self.word, 0);
-        let mut free = self.inner.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .inner
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         free.push((self.word - HEADER) / SLOT);
     }
 }
@@ -187,7 +190,9 @@ impl WatchedCode {
 
 impl Code for WatchedCode {
     fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        let started = self.slot.during(Function::Init, &[], || self.code.start(book));
+        let started = self
+            .slot
+            .during(Function::Init, &[], || self.code.start(book));
         started.map(|strategy| self.watched(strategy))
     }
 
@@ -229,7 +234,8 @@ impl Strategy for WatchedStrategy {
     }
 
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
-        self.slot.during(Function::Save, &[], || self.strategy.save())
+        self.slot
+            .during(Function::Save, &[], || self.strategy.save())
     }
 
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
@@ -242,7 +248,8 @@ impl Strategy for WatchedStrategy {
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
-        self.slot.during(Function::Stop, &[], || self.strategy.stop(reason))
+        self.slot
+            .during(Function::Stop, &[], || self.strategy.stop(reason))
     }
 }
 

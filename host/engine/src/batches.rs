@@ -66,7 +66,10 @@ impl OfferedBatches {
         let (mut rest, mut place, mut list) = (self.as_bytes(), 0, Vec::new());
         while let (Some(step), Some(size)) = (take(&mut rest), take(&mut rest)) {
             place = step.saturating_add(place);
-            list.push((BatchPlace(place), usize::try_from(size).unwrap_or(usize::MAX)));
+            list.push((
+                BatchPlace(place),
+                usize::try_from(size).unwrap_or(usize::MAX),
+            ));
         }
         list
     }

@@ -29,7 +29,8 @@ mod worker;
 pub use crate::batches::{BatchPlace, BatchSource, OfferedBatches, RecordedBatches};
 pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
-    AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,    StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,
+    StrategyOutcome,
 };
 pub use crate::error::EngineError;
 pub use crate::handle::{ChangeResult, EngineHandle, Haste, Mode, StrategyChange, Swapped};

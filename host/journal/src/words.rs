@@ -81,7 +81,10 @@ mod tests {
         words.store(999, u64::MAX);
         drop(words);
         let (left, _) = SharedWords::open(&file, 1_000).unwrap();
-        assert_eq!((left.len(), left[0], left[1], left[999]), (1_000, 7, 0, u64::MAX));
+        assert_eq!(
+            (left.len(), left[0], left[1], left[999]),
+            (1_000, 7, 0, u64::MAX)
+        );
         let (left, _) = SharedWords::open(&file, 1_000).unwrap();
         assert!(left.iter().all(|word| *word == 0));
         std::fs::write(&file, b"half").unwrap();

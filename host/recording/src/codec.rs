@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, CommandAhead, Effect, OfferedBatches, OperatorCommand, QuarantineCause, RecordedChange, SentKind,
-    StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, OfferedBatches, OperatorCommand, QuarantineCause,
+    RecordedChange, SentKind, StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};

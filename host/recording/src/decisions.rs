@@ -12,9 +12,7 @@ use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tickdeck_engine::{
-    DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions,
-};
+use tickdeck_engine::{DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions};
 use tickdeck_journal::Reader;
 use tickdeck_model::{Action, Registry, StrategyId};
 
@@ -34,11 +32,7 @@ impl NotCalled {
     ///
     /// # Errors
     /// The actions reel can't be read.
-    pub fn of_run(
-        folder: &Path,
-        manifest: &RunManifest,
-        also: &BTreeSet<String>,
-    ) -> Result<Self> {
+    pub fn of_run(folder: &Path, manifest: &RunManifest, also: &BTreeSet<String>) -> Result<Self> {
         let registry = manifest.registry()?;
         let mut lives = LivesFound::of_start(manifest, &registry);
         let mut reader = Reader::open(folder, ACTIONS)?;

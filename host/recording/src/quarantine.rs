@@ -97,7 +97,10 @@ impl Quarantine {
         let mut modules = state.modules.clone();
         change(&mut modules);
         if let Some(file) = &state.file {
-            install(file, seal(&format!("{}\n", serde_json::to_string(&modules)?)).as_bytes())?;
+            install(
+                file,
+                seal(&format!("{}\n", serde_json::to_string(&modules)?)).as_bytes(),
+            )?;
         }
         state.modules = modules;
         Ok(())
@@ -139,6 +142,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(QUARANTINE), "lots").unwrap();
         let error = format!("{:#}", Quarantine::load(folder.path()).unwrap_err());
-        assert!(error.contains("remove it to let every module run"), "{error}");
+        assert!(
+            error.contains("remove it to let every module run"),
+            "{error}"
+        );
     }
 }

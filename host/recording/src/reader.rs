@@ -120,7 +120,9 @@ impl EffectReader {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| place(&self.folder, ACTIONS, record.index))?;
             let (position, effect, wall) = match entry {
-                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::Offered(..) => continue,
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::Offered(..) => {
+                    continue;
+                }
                 ActionsRecord::End => {
                     self.ended = true;
                     continue;

@@ -179,7 +179,10 @@ impl RecordedVersions {
         let signature = spec.signature.as_ref();
         let signature = signature.map(|text| text.clone().into_bytes());
         let plugin = plugin(&spec.plugin, path, bytes, spec.sidecar.as_ref())?;
-        Ok(Plugin { signature, ..plugin })
+        Ok(Plugin {
+            signature,
+            ..plugin
+        })
     }
 }
 

@@ -98,9 +98,7 @@ pub(crate) fn resume(
                 return Ok(parts.assembled(engine, facts, (registry, loader), strategies));
             }
             // It may look at the length of its batches.
-            Tried::Without {
-                id: Some(id), ..
-            } if batches.insert(id) => {}
+            Tried::Without { id: Some(id), .. } if batches.insert(id) => {}
             Tried::Without { strategy, why, .. } => {
                 let attempt = attempt.as_mut();
                 let attempt = attempt.context("a run that is recorded has attempts")?;
@@ -236,7 +234,10 @@ impl DeckParts {
                 Ok(start) => starts.push(start),
                 Err(error) if left_out.contains_key(&recorded.name) => return Err(error),
                 Err(error) => {
-                    let why = format!("it does not start again as in run {}: {error:#}", run.number);
+                    let why = format!(
+                        "it does not start again as in run {}: {error:#}",
+                        run.number
+                    );
                     let strategy = recorded.name.clone();
                     let id = None;
                     return Ok(Tried::Without { strategy, why, id });
@@ -251,7 +252,9 @@ impl DeckParts {
         engine.record(Box::new(recorder.waiting(self.pace == Pace::FlatOut)));
         let tape = ReelTape::open(&run.folder, Box::new(versions.clone()))?;
         let batches = BatchesAgain::to_resume(&run.folder, batches.clone())?;
-        let mut tape = tape.without_calling(versions.not_called()).offering(batches);
+        let mut tape = tape
+            .without_calling(versions.not_called())
+            .offering(batches);
         match engine.resume(&mut tape, &mut NullObserver) {
             Ok(resumed) => {
                 let took = began.elapsed();

@@ -23,8 +23,8 @@ use crate::replay::cursor::ReplayCursor;
 use crate::report::{Ending, Observer};
 use crate::worker::Task;
 use crate::worker::recorded_faults::RecordedFault;
-use stop::{ReplayStop, differs};
 use std::collections::BTreeMap;
+use stop::{ReplayStop, differs};
 use tickdeck_model::{Event, StrategyId, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.

@@ -21,7 +21,11 @@ impl Code for Looking {
         Ok(Box::new(*self))
     }
 
-    fn restore(&self, _: &mut Box<StrategyBook>, state: &State) -> Result<Box<dyn Strategy>, Fault> {
+    fn restore(
+        &self,
+        _: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
         let mix = u64::from_le_bytes(state.bytes[..8].try_into().unwrap());
         Ok(Box::new(Self { mix }))
     }
@@ -142,8 +146,14 @@ fn batches_of_one_event_take_no_place_and_others_little() {
     assert!(single.offered_before(usize::MAX).is_empty());
     let reel = recorded(config(1, 64, None));
     let offered = reel.offered_before(usize::MAX);
-    let batches: usize = offered.iter().map(|(_, batches)| batches.list().len()).sum();
-    let bytes: usize = offered.iter().map(|(_, batches)| batches.as_bytes().len()).sum();
+    let batches: usize = offered
+        .iter()
+        .map(|(_, batches)| batches.list().len())
+        .sum();
+    let bytes: usize = offered
+        .iter()
+        .map(|(_, batches)| batches.as_bytes().len())
+        .sum();
     assert!(batches > 100, "{batches}");
     let items = reel.all();
     let events = items.iter().filter(|item| matches!(item, Item::Event(_)));

@@ -175,7 +175,10 @@ fn a_strategy_that_was_left_out_is_quarantined_with_its_orders_canceled_and_the_
     };
     assert!(rest.all().iter().any(quarantined));
     let working = report.status.working.iter();
-    assert_eq!(working.filter(|order| order.id.strategy == SECOND).count(), 0);
+    assert_eq!(
+        working.filter(|order| order.id.strategy == SECOND).count(),
+        0
+    );
 }
 
 #[test]
@@ -221,9 +224,7 @@ fn what_a_strategy_decided_last_that_may_not_go_on_is_denied() {
 fn a_strategy_that_decides_differently_is_named() {
     let (reel, _) = recorded_run(plain());
     let mut items = reel.all();
-    let its = |item: &Item| {
-        matches!(item, Item::Effect(_, Effect::Applied(applied)) if applied.strategy == SECOND)
-    };
+    let its = |item: &Item| matches!(item, Item::Effect(_, Effect::Applied(applied)) if applied.strategy == SECOND);
     let decided = items.iter().position(its).unwrap();
     items.remove(decided);
     let mut tape = Played::of(&items, &versions());

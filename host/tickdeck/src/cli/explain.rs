@@ -12,9 +12,7 @@ use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::replay::{ReplayScope, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
-use tickdeck_engine::{
-    EngineError, Notice, NullObserver, Observer, SentKind, Standing, Status,
-};
+use tickdeck_engine::{EngineError, Notice, NullObserver, Observer, SentKind, Standing, Status};
 use tickdeck_model::Untrusted;
 use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
@@ -226,7 +224,10 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         let mut observer = DenialObserver(denied.clone(), order_history.order);
         let replayed =
             run_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))??;
-        let differs = replayed.divergence.as_ref().and_then(|first| first.strategy);
+        let differs = replayed
+            .divergence
+            .as_ref()
+            .and_then(|first| first.strategy);
         Ok((replayed, differs))
     })?;
     if replayed.divergence.is_some() {

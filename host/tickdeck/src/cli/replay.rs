@@ -135,7 +135,10 @@ impl Replay {
             }
             let title = format!("replay of run {}: {title}", run.number);
             let replayed = self.play((engine, tape), &names, &title, &stop)?;
-            let differs = replayed.divergence.as_ref().and_then(|first| first.strategy);
+            let differs = replayed
+                .divergence
+                .as_ref()
+                .and_then(|first| first.strategy);
             // Nobody is shown the same twice.
             let differs = differs.filter(|_| !self.step && self.speed.is_none());
             Ok(((replayed, names, left_out, running), differs))

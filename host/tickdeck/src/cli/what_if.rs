@@ -101,7 +101,13 @@ pub(super) fn run(
 fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
     let PreparedReplay {
         engine, mut tape, ..
-    } = prepare_replay(reels, run, &ReplayScope::default(), Compiling::of_host, stop)?;
+    } = prepare_replay(
+        reels,
+        run,
+        &ReplayScope::default(),
+        Compiling::of_host,
+        stop,
+    )?;
     on_interrupt(stop.clone(), Some(engine.controls()))?;
     let replayed = run_for_strategies("replay", move || {
         engine.replay(&mut tape, &mut NullObserver)
