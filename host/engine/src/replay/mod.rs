@@ -10,6 +10,7 @@ mod reapply;
 mod recorded_decisions;
 mod sources;
 mod stop;
+mod stretch;
 mod tape;
 
 pub use recorded_decisions::{DecisionSource, RecordedDecisions};
@@ -169,19 +170,6 @@ impl Engine {
         followed
     }
 
-    /// Offers a strategy the batches that it was offered in its current life, if it has to be.
-    fn offer_recorded_batches(
-        &mut self,
-        cursor: &ReplayCursor,
-        tape: &mut dyn Tape,
-        strategy: StrategyId,
-    ) -> Result<(), ReplayStop> {
-        match tape.batches(strategy, cursor.life_of(strategy)) {
-            Some(batches) => self.impose(strategy, RecordedFault::Batches(strategy, Some(batches))),
-            None => Ok(()),
-        }
-    }
-
     /// Sets whether recoveries have a time limit: those on the tape were in time.
     fn restore_time_limit(&mut self, restore_time_limit: bool) -> Result<(), ReplayStop> {
         for worker in 0..self.pool.len() {
@@ -218,48 +206,6 @@ impl Engine {
             self.play_stretch(cursor, tape)?;
         }
         self.at_end_of_tape(cursor)
-    }
-
-    /// Reads the next stretch of events. Where certain batches have to be offered, it is the rest of a window: no batch went beyond
-    /// one.
-    fn read_stretch(
-        &mut self,
-        cursor: &mut ReplayCursor,
-        tape: &mut dyn Tape,
-        most: usize,
-    ) -> Result<(), ReplayStop> {
-        let next = self.events.next_sequence();
-        let from = cursor.batches_from.filter(|_| self.time.is_lockstep());
-        let Some(from) = from.filter(|_| most > 0) else {
-            tape.events(most, self.events.begin_window())?;
-            return Ok(());
-        };
-        let until = cursor.next_barrier();
-        if next < from && cursor.held.is_none() {
-            let free = usize::try_from(from - next).unwrap_or(usize::MAX);
-            tape.events(most.min(free), self.events.begin_window())?;
-            return Ok(());
-        }
-        let mut stretch = std::mem::take(self.events.begin_window());
-        while next + (stretch.len() as u64) < until {
-            let before = stretch.len();
-            match cursor.held.take() {
-                Some(held) => stretch.push(held),
-                None => tape.events(1, &mut stretch)?,
-            }
-            if stretch.len() == before {
-                break;
-            }
-            let end = stretch
-                .first()
-                .map(|first| self.time.window_end(first.ts_host));
-            cursor.held = stretch.pop_if(|last| end.is_some_and(|end| last.ts_host >= end));
-            if cursor.held.is_some() {
-                break;
-            }
-        }
-        self.events.return_window(stretch);
-        Ok(())
     }
 
     fn report_progress(
