@@ -1,9 +1,9 @@
 //! Resuming an interrupted run when not everything is as it was: a strategy that may no longer trade, one that decides differently,
 //! one that ends the host. The others go on, and nothing is repeated.
 
-use crate::support::plugins::module;
+use crate::support::plugins::{module, root};
 use crate::support::process::{command, cut_off, deck, last_object, records, tickdeck};
-use crate::support::versions::{cannot_keep_up, ticking};
+use crate::support::versions::{cannot_keep_up, counting, ticking};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
@@ -438,4 +438,50 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
         last_object(&tickdeck(setup.path(), &replayed))["equal"],
         true
     );
+}
+
+/// Mixes the lengths of its batches into its state, and acts by it.
+fn looking() -> Vec<u8> {
+    counting("1.0.0")
+        .item("(global $mix (mut i64) (i64.const 0))")
+        .on_events(
+            "(global.set $mix
+               (i64.add (i64.mul (global.get $mix) (i64.const 31)) (i64.extend_i32_u (local.get $len))))
+             (if (i64.eqz (i64.rem_u (global.get $mix) (i64.const 7)))
+               (then
+                 (call $take (i32.const 1))
+                 (call $put (i32.const 0) (i32.const 5) (i64.const 7))
+                 (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 1)))))
+             (call $take (local.get $len))
+             (call $answer (local.get $len) (i32.const 0) (i32.const 0))",
+        )
+        .save("(i64.store (i32.const 512) (global.get $mix)) (call $state (i32.const 512) (i32.const 8))")
+        .restore("(global.set $mix (i64.load (local.get $ptr))) (call $ok)")
+        .component()
+}
+
+#[test]
+fn a_strategy_that_acts_on_the_length_of_its_batches_is_resumed_and_replays_equal() {
+    let setup = Setup::new(SETTINGS);
+    let file = root().join("tests/fixtures/sandbox/batchlen.wasm");
+    std::fs::copy(file, setup.plugin("batchlen.wasm")).unwrap();
+    std::fs::write(setup.plugin("looking.wasm"), looking()).unwrap();
+    let equal = || {
+        let replay = ["replay", "data", "--run", "1", "--json"];
+        let replayed = last_object(&tickdeck(setup.path(), &replay));
+        assert_eq!(replayed["equal"], true, "{replayed}");
+    };
+    for events in [3_000, 8_000, 15_000] {
+        setup.run_and_kill(events);
+        equal();
+    }
+    let output = setup.start_again(40_000);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let last = last_object(&output);
+    assert!(said.contains("run 1 was interrupted and resumes"), "{said}");
+    assert!(!said.contains("quarantined"), "{said}");
+    let strategies = last["strategies"].as_array().unwrap();
+    let looking = strategies.iter().find(|one| one["name"] == "looking");
+    assert!(looking.unwrap()["actions"].as_u64() > Some(100), "{last}");
+    equal();
 }
