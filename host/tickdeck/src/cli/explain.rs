@@ -241,7 +241,7 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    values.with_context(|| format!("nothing denied {order} in the replay"))
+    values.with_context(|| format!("nothing denied {} in the replay", order_history.order))
 }
 
 fn is_denied(order_history: &OrderHistory) -> bool {
