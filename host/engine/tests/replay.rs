@@ -17,6 +17,9 @@ mod left_out;
 #[path = "toy/batch_length.rs"]
 mod batch_length;
 
+#[path = "toy/changing_feeds.rs"]
+mod changing_feeds;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};

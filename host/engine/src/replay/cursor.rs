@@ -6,7 +6,7 @@ use crate::intent::{AT_END, Intent};
 use crate::port::State;
 use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
 use std::collections::{BTreeMap, VecDeque};
-use tickdeck_model::{Event, StrategyId, Timestamp};
+use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 
 /// Effects that are read ahead, to see where the next change stands.
 const AHEAD: usize = 8_192;
@@ -22,6 +22,9 @@ pub(super) struct ReplayCursor {
     states_ahead: usize,
     /// Positions of the effects in the queue that the workers must not be ahead of.
     barriers: VecDeque<u64>,
+    /// Positions of the actions in the queue by which feeds change: the workers must not be ahead of one, because it decides what
+    /// they deliver next. Where they get whole windows they never are.
+    feed_changes: VecDeque<u64>,
     /// No effect comes any more.
     over: bool,
     /// The record has effects that the tape does not give.
@@ -118,6 +121,8 @@ impl ReplayCursor {
                 Some((position, effect)) => {
                     if is_barrier(&effect) {
                         self.barriers.push_back(position);
+                    } else if changes_feeds(&effect) {
+                        self.feed_changes.push_back(position);
                     }
                     if let Effect::Settled {
                         strategy, outcome, ..
@@ -239,7 +244,8 @@ impl ReplayCursor {
 
     /// How far the workers may go from the events that were `reached`.
     pub(super) fn limit(&self, reached: u64) -> u64 {
-        let barrier = self.barriers.front().copied().unwrap_or(u64::MAX);
+        let feeds_change = self.feed_changes.front().copied().unwrap_or(u64::MAX);
+        let barrier = self.next_barrier().min(feeds_change);
         if self.over {
             return barrier;
         }
@@ -267,6 +273,8 @@ impl ReplayCursor {
         let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
         if is_barrier(&next.1) {
             self.barriers.pop_front();
+        } else if changes_feeds(&next.1) {
+            self.feed_changes.pop_front();
         }
         self.states_ahead -= state_bytes(&next.1);
         Some(next)
@@ -360,6 +368,17 @@ const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
         StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
         _ => FaultOutcome::Recovers,
+    }
+}
+
+/// Returns whether an action changes what its strategy is delivered.
+const fn changes_feeds(effect: &Effect) -> bool {
+    match effect {
+        Effect::Applied(applied) => matches!(
+            applied.action,
+            Action::Subscribe(_) | Action::Unsubscribe(_)
+        ),
+        _ => false,
     }
 }
 
