@@ -5,7 +5,7 @@
 //! file says which calls had not returned.
 
 use anyhow::{Context, Result};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -57,9 +57,17 @@ const FUNCTIONS: [&str; 6] = ["describe", "init", "restore", "on-events", "save"
 pub struct CallMarks(Option<Arc<Inner>>);
 
 struct Inner {
+    file: PathBuf,
     words: SharedWords,
     free: Mutex<Vec<usize>>,
     ticks: AtomicU64,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nothing is called any more. A file that stays says so too.
+        let _ = std::fs::remove_file(&self.file);
+    }
 }
 
 /// What the marks of the last process say.
@@ -80,6 +88,7 @@ impl CallMarks {
         let opened = SharedWords::open(&file, HEADER + SLOTS * SLOT);
         let (left, words) = opened.with_context(|| format!("cannot write {}", file.display()))?;
         let marks = Self(Some(Arc::new(Inner {
+            file,
             words,
             free: Mutex::new((0..SLOTS).rev().collect()),
             ticks: AtomicU64::new(0),

@@ -34,6 +34,8 @@ impl BatchPlace {
 pub struct OfferedBatches {
     length: u8,
     bytes: [u8; CAPACITY],
+    /// The place of the last one, where it is known.
+    last: u64,
 }
 
 impl Default for OfferedBatches {
@@ -41,6 +43,7 @@ impl Default for OfferedBatches {
         Self {
             length: 0,
             bytes: [0; CAPACITY],
+            last: 0,
         }
     }
 }
@@ -74,17 +77,23 @@ impl OfferedBatches {
         list
     }
 
+    /// Returns the sequence behind the first event of the last batch, where it is known.
+    pub(crate) const fn end(&self) -> u64 {
+        BatchPlace(self.last).sequence() + 1
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.length == 0
     }
 
-    /// Appends a batch, `step` behind the place of the one before; false: there is no room.
-    fn push(&mut self, step: u64, size: usize) -> bool {
+    /// Appends a batch; false: there is no room.
+    fn push(&mut self, place: u64, size: usize) -> bool {
         if usize::from(self.length) + 2 * MOST_DIGITS > CAPACITY {
             return false;
         }
-        self.put(step);
+        self.put(place - self.last);
         self.put(size as u64);
+        self.last = place;
         true
     }
 
@@ -117,40 +126,30 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
 
 /// The batches of a strategy that are not recorded yet.
 #[derive(Default)]
-pub(crate) struct BatchNotes {
-    batches: OfferedBatches,
-    /// The place of the last one.
-    last: u64,
-}
+pub(crate) struct BatchNotes(OfferedBatches);
 
 impl BatchNotes {
+    /// Whether nothing waits to be recorded.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Notes a batch that is offered. Returns what has to be recorded first, to make room.
     #[inline]
     pub(crate) fn note(&mut self, place: BatchPlace, size: usize) -> Option<OfferedBatches> {
-        if size == 1 || self.push(place, size) {
+        if size == 1 || self.0.push(place.0, size) {
             return None;
         }
         let full = self.take();
-        self.push(place, size);
+        self.0.push(place.0, size);
         full
     }
 
     /// Takes what is not recorded yet.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<OfferedBatches> {
-        if self.batches.is_empty() {
-            return None;
-        }
-        self.last = 0;
-        Some(std::mem::take(&mut self.batches))
-    }
-
-    fn push(&mut self, place: BatchPlace, size: usize) -> bool {
-        let pushed = self.batches.push(place.0 - self.last, size);
-        if pushed {
-            self.last = place.0;
-        }
-        pushed
+        (!self.is_empty()).then(|| std::mem::take(&mut self.0))
     }
 }
 

@@ -66,6 +66,7 @@ impl Engine {
             let notes_batches = Arc::clone(&notes_batches);
             WorkerSetup {
                 notes_batches,
+                is_one_of_many: workers > 1,
                 ..setup
             }
         };
@@ -140,6 +141,7 @@ fn worker_setup(
 ) -> WorkerSetup {
     WorkerSetup {
         notes_batches: Arc::default(),
+        is_one_of_many: false,
         middleware: config.middleware.clone(),
         max_batch: config.max_batch,
         split_seed: config.split_seed,

@@ -136,7 +136,7 @@ impl Recording {
         let before = self.uncommitted;
         for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
             if let Decision::Offered(batches) = &intent.decision {
-                self.offered(position_of(intent), intent.strategy, batches);
+                self.offered(intent.strategy, batches);
             } else if let Some(mut applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
                 applied.late |= router.gate.is_halted();
                 self.applied(position_of(intent), &applied);
@@ -151,7 +151,7 @@ impl Recording {
             return;
         }
         if let Decision::Offered(batches) = &intent.decision {
-            self.offered(position, intent.strategy, batches);
+            self.offered(intent.strategy, batches);
         } else if let Some(applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
             self.applied(position, &applied);
         } else if let Some(outcome) = StrategyOutcome::of(&intent.decision) {
@@ -246,10 +246,21 @@ impl Recording {
     }
 
     /// Hands over batches that a strategy was offered.
-    fn offered(&mut self, position: u64, strategy: StrategyId, batches: &OfferedBatches) {
+    fn offered(&mut self, strategy: StrategyId, batches: &OfferedBatches) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.offered(position, strategy, batches);
+            recorder.offered(batches.end(), strategy, batches);
         }
+    }
+
+    /// Hands over the batches among what was decided, before the states that depend on them.
+    pub(super) fn take_offered(&mut self, intents: &mut Vec<Intent>) {
+        intents.retain(|intent| match &intent.decision {
+            Decision::Offered(batches) => {
+                self.offered(intent.strategy, batches);
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Hands over a decision before it is carried out.

@@ -207,6 +207,18 @@ impl ReplayCursor {
         StrategyOutcome::of(&next.decision)
     }
 
+    /// The strategy that decided something before this event that is not on the tape.
+    pub(super) fn decided_before(&self, sequence: u64) -> Option<StrategyId> {
+        let mut decided = self.decided.iter();
+        let is_early = |decided: &Decided| {
+            let first = decided.acts.front();
+            first.is_some_and(|intent| intent.cause < sequence)
+        };
+        decided
+            .find(|(_, decided)| is_early(decided))
+            .map(|(strategy, _)| *strategy)
+    }
+
     /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
     pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
         let decided = self.decided.entry(strategy).or_default();

@@ -41,6 +41,12 @@ pub(super) struct StrategyRunner {
     intents: Vec<Intent>,
     /// Strategies that wait for the rest of a batch.
     deferred: Vec<SlotIndex>,
+    /// Strategies whose batches are not recorded yet, and those that have handed them over since.
+    noted: Vec<SlotIndex>,
+    /// Something was decided since the last look.
+    has_acted: bool,
+    /// Other workers' strategies decide too.
+    is_one_of_many: bool,
     /// What must happen because a tape says that it did.
     pub(super) recorded_faults: RecordedFaults,
     pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -60,6 +66,9 @@ impl StrategyRunner {
             shadow_actions: Vec::with_capacity(MAX_ACTIONS),
             intents: Vec::with_capacity(MAX_ACTIONS),
             deferred: Vec::new(),
+            noted: Vec::new(),
+            has_acted: false,
+            is_one_of_many: setup.is_one_of_many,
             recorded_faults: RecordedFaults::default(),
             now_ns: Arc::clone(&setup.now_ns),
             notes_batches: Arc::clone(&setup.notes_batches),
@@ -199,6 +208,10 @@ impl StrategyRunner {
         touched.drain(..).for_each(|place| self.flush_whole(place));
         self.delivery.return_memory(touched);
         self.keep_deferred();
+        // What was not decided depends on batches too: whatever is recorded of one strategy, the others' batches are.
+        if std::mem::take(&mut self.has_acted) || self.is_one_of_many {
+            self.hand_over_notes();
+        }
     }
 
     /// Looks again at what waits at this place: another instance, or none, is there.
@@ -228,6 +241,16 @@ impl StrategyRunner {
         for place in 0..self.slots.len() {
             if self.slots[place].batches.is_some() {
                 self.flush(place);
+            }
+        }
+    }
+
+    /// Hands over the batches that are not recorded yet.
+    pub(super) fn hand_over_notes(&mut self) {
+        for place in self.noted.drain(..) {
+            let slot = &mut self.slots[place];
+            if let Some(batches) = slot.batch_notes.take() {
+                self.output.publish(&[slot.offered(batches)]);
             }
         }
     }
@@ -268,12 +291,13 @@ impl StrategyRunner {
         let most = slot.next_size().unwrap_or(most.min(slot.batch_hint));
         let count = slot.next_batch(most).len();
         let count = cut_before_fault(&slot.backlog, count, fault_at);
-        if count > 1
-            && self.notes_batches.load(Ordering::Relaxed)
-            && let Some(full) = slot.note_batch(count)
-        {
-            let full = slot.offered(&slot.backlog.waiting(1)[0], full);
-            self.output.publish(&[full]);
+        if count > 1 && self.notes_batches.load(Ordering::Relaxed) {
+            if slot.batch_notes.is_empty() {
+                self.noted.push(place);
+            }
+            if let Some(full) = slot.note_batch(count) {
+                self.output.publish(&[slot.offered(full)]);
+            }
         }
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
@@ -337,8 +361,9 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
         self.intents.clear();
+        self.has_acted = true;
         if let Some(batches) = slot.batch_notes.take() {
-            self.intents.push(slot.offered(cause, batches));
+            self.intents.push(slot.offered(batches));
         }
         let mut refused = Ok(());
         for action in &self.actions {

@@ -18,6 +18,8 @@ pub(crate) struct WorkerSetup {
     pub(crate) lookahead_ns: i64,
     /// The run is being recorded, and with it the batches that strategies are offered.
     pub(crate) notes_batches: Arc<AtomicBool>,
+    /// There are other workers.
+    pub(crate) is_one_of_many: bool,
     /// By instrument id.
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,

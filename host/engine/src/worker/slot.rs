@@ -443,11 +443,11 @@ impl Slot {
         self.batch_notes.note(place, count)
     }
 
-    /// Batches that it was offered, to be recorded with what `cause` made it decide.
-    pub(crate) fn offered(&self, cause: &Event, batches: OfferedBatches) -> Intent {
+    /// Batches that it was offered, to be recorded before anything that is decided in the same window.
+    pub(crate) fn offered(&self, batches: OfferedBatches) -> Intent {
         Intent {
-            cause: cause.sequence,
-            at: cause.ts_host,
+            cause: 0,
+            at: self.last_at,
             strategy: self.id,
             ordinal: BEFORE_ALL,
             decision: Decision::Offered(batches),
