@@ -3,7 +3,7 @@
 
 use crate::support::plugins::{module, root};
 use crate::support::process::{command, cut_off, deck, last_object, records, tickdeck};
-use crate::support::versions::{cannot_keep_up, counting, ticking};
+use crate::support::versions::{counting, ticking};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
@@ -394,10 +394,25 @@ fn is_called(data: &Path, phase: u64, strategy: &str) -> bool {
     })
 }
 
+/// Takes a tenth of a second an event: whoever ends the host ends it in such a call.
+fn burning() -> Vec<u8> {
+    counting("1.0.0")
+        .on_events(
+            "(local $left i64)
+             (local.set $left (i64.const 100000000))
+             (loop $burn
+               (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+               (br_if $burn (i64.gt_s (local.get $left) (i64.const 0))))
+             (call $take (i32.const 1))
+             (call $answer (i32.const 1) (i32.const 0) (i32.const 0))",
+        )
+        .component()
+}
+
 #[test]
 fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
-    let setup = Setup::new(SETTINGS);
-    std::fs::write(setup.plugin("slow.wasm"), cannot_keep_up().component()).unwrap();
+    let setup = Setup::new(&format!("{SETTINGS}[wasm]\ntime_ms = 2000\n"));
+    std::fs::write(setup.plugin("slow.wasm"), burning()).unwrap();
     let endless = ["run", "--pace", "max", "--json", "--events", "100000000"];
     let host = || {
         command(setup.path(), &endless)
@@ -411,7 +426,7 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
         if phase == 3 {
             assert!(!crate::support::process::wait_for(
                 &setup.data(),
-                400,
+                40,
                 &mut host
             ));
         }

@@ -8,9 +8,6 @@ use xxhash_rust::xxh3::Xxh3;
 /// The cause of what counts from the end of a window, or of a step of the free-running kernel.
 pub(crate) const AT_END: u64 = u64::MAX;
 
-/// The place of what comes before all that a strategy decided because of the same event.
-pub(crate) const BEFORE_ALL: u32 = u32::MAX;
-
 /// A decision with its cause.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Intent {
@@ -64,7 +61,7 @@ impl Intent {
     /// The one order in which intents are carried out, whatever the number of workers: by cause, then strategy,
     /// then the strategy's own order.
     pub(crate) fn key(&self) -> (u64, StrategyId, u32) {
-        (self.cause, self.strategy, self.ordinal.wrapping_add(1))
+        (self.cause, self.strategy, self.ordinal)
     }
 }
 

@@ -117,7 +117,8 @@ impl Engine {
         }
         let text = |effect: &Effect| Finding::Text(format!("{effect:?}"));
         let found = left.as_ref().map_or(Finding::Nothing, text);
-        Err(differs(position, None, text(taped), found))
+        let to_blame = self.to_blame(cursor, position);
+        Err(differs(position, to_blame, text(taped), found))
     }
 
     fn reapply_action(

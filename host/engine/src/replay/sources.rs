@@ -30,14 +30,14 @@ impl Engine {
         {
             return Err(differs(
                 event.sequence,
-                self.to_blame(cursor, event),
+                self.to_blame(cursor, event.sequence),
                 Finding::Event(Box::new(*event)),
                 Finding::Event(Box::new(*own)),
             ));
         } else if is_ours(event) {
             return Err(differs(
                 event.sequence,
-                self.to_blame(cursor, event),
+                self.to_blame(cursor, event.sequence),
                 Finding::Event(Box::new(*event)),
                 Finding::Nothing,
             ));
@@ -48,8 +48,8 @@ impl Engine {
     }
 
     /// The strategy that decided something else before an event that differs: in lockstep, what it decided is on the tape before.
-    fn to_blame(&self, cursor: &ReplayCursor, event: &Event) -> Option<StrategyId> {
-        let decided = cursor.decided_before(event.sequence);
+    pub(super) fn to_blame(&self, cursor: &ReplayCursor, sequence: u64) -> Option<StrategyId> {
+        let decided = cursor.decided_before(sequence);
         decided.filter(|_| self.time.is_lockstep())
     }
 

@@ -122,6 +122,7 @@ impl StrategyRunner {
             batch_hint: self.batch_size.most(),
             last_sequence: None,
             batch_notes: BatchNotes::default(),
+            handed_over: 0,
             batches: None,
         };
         self.slots.put(place, slot);

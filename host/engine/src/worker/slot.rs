@@ -1,7 +1,7 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
 use crate::batches::{BatchNotes, BatchPlace, OfferedBatches, RecordedBatches};
-use crate::intent::{AT_END, BEFORE_ALL, Decision, Intent};
+use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::quota::Quota;
 use crossbeam_utils::CachePadded;
@@ -394,6 +394,8 @@ pub(crate) struct Slot {
     pub(crate) last_sequence: Option<u64>,
     /// Batches that it was offered and that are not recorded yet.
     pub(crate) batch_notes: BatchNotes,
+    /// Numbers what was handed over of them.
+    pub(crate) handed_over: u32,
     /// The batches that it has to be offered, where a run is played again.
     pub(crate) batches: Option<RecordedBatches>,
 }
@@ -444,12 +446,13 @@ impl Slot {
     }
 
     /// Batches that it was offered, to be recorded before anything that is decided in the same window.
-    pub(crate) fn offered(&self, batches: OfferedBatches) -> Intent {
+    pub(crate) fn offered(&mut self, batches: OfferedBatches) -> Intent {
+        self.handed_over = self.handed_over.wrapping_add(1);
         Intent {
             cause: 0,
             at: self.last_at,
             strategy: self.id,
-            ordinal: BEFORE_ALL,
+            ordinal: self.handed_over,
             decision: Decision::Offered(batches),
         }
     }
