@@ -2,7 +2,7 @@
 //! one that ends the host. The others go on, and nothing is repeated.
 
 use crate::support::plugins::{module, root};
-use crate::support::process::{command, cut_off, deck, last_object, records, tickdeck};
+use crate::support::process::{command, cut_off, deck, last_object, records, signal, tickdeck};
 use crate::support::versions::{counting, ticking};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -358,6 +358,74 @@ fn a_strategy_that_decides_differently_is_quarantined_alone_and_stays_so() {
     let next = last_object(&setup.start_again(500));
     let running = next["strategies"].as_array().unwrap();
     assert!(running.iter().any(|one| one["name"] == "guest"), "{next}");
+}
+
+#[test]
+fn an_operator_brings_a_quarantined_strategy_back_and_the_run_replays_equal() {
+    let setup = Setup::new(SETTINGS);
+    std::fs::write(setup.plugin("guest.wasm"), ticking(50)).unwrap();
+    setup.run_and_kill(6_000);
+    forget_a_decision(&setup.run(), id_of(&setup.run(), "guest"));
+    let run = ["run", "--pace", "fast", "--json"];
+    let mut host = command(setup.path(), &run)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let ask = |what: &str, words: &str, line: &[&str]| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let answer = tickdeck(setup.path(), line);
+            let text = String::from_utf8_lossy(&answer.stdout).into_owned();
+            if text.contains(words) {
+                return text;
+            }
+            let error = String::from_utf8_lossy(&answer.stderr).into_owned();
+            assert!(Instant::now() < deadline, "{what}: {text}{error}");
+        }
+    };
+    let shown = ["strategies", "show", "guest"];
+    ask(
+        "it is quarantined",
+        "tickdeck strategies reload guest",
+        &shown,
+    );
+    let kept = std::fs::read_to_string(setup.data().join("quarantine")).unwrap();
+    assert!(kept.contains("guest"), "{kept}");
+    ask(
+        "it trades again",
+        "guest 1.0.0 trades",
+        &["strategies", "reload", "guest"],
+    );
+    let kept = std::fs::read_to_string(setup.data().join("quarantine")).unwrap();
+    assert!(!kept.contains("guest"), "{kept}");
+    // It decides once more, under its old number.
+    let id = id_of(&setup.run(), "guest");
+    let deadline = Instant::now() + DEADLINE;
+    while decided_after_quarantine(&setup.run(), id) == 0 {
+        assert!(Instant::now() < deadline, "it never decides");
+        std::thread::yield_now();
+    }
+    signal(&host, "-INT");
+    host.wait().unwrap();
+    let replay = ["replay", "data", "--run", "1", "--json"];
+    let replayed = last_object(&tickdeck(setup.path(), &replay));
+    assert_eq!(
+        (&replayed["equal"], &replayed["ended"]),
+        (&true.into(), &true.into())
+    );
+    assert_eq!(replayed["not_called"][0], "guest");
+}
+
+/// The decisions of a strategy behind its quarantine.
+fn decided_after_quarantine(run: &RecordedRun, id: StrategyId) -> usize {
+    let effects = all_effects(run).into_iter();
+    let after = effects.skip_while(|effect| {
+        !matches!(effect, Effect::Changed { what: RecordedChange::Quarantine { strategy, .. }, .. } if *strategy == id)
+    });
+    let decided =
+        after.filter(|effect| matches!(effect, Effect::Applied(applied) if applied.strategy == id));
+    decided.count()
 }
 
 /// Waits until the marks say that a strategy is being called in this phase, for so many milliseconds already.

@@ -120,8 +120,10 @@ fn blame(call: &GuestCall, run: u32) -> String {
     let function = &call.function;
     let place = match (call.events, run) {
         (_, 0) => format!("{function}, when the deck started"),
-        ((0, 0), run) => format!("{function}, when run {run} was resumed"),
-        ((first, _), run) => format!("{function} at event {first}, when run {run} was resumed"),
+        ((first, _), run) if function == "on-events" => {
+            format!("{function} at event {first}, when run {run} was resumed")
+        }
+        (_, run) => format!("{function}, when run {run} was resumed"),
     };
     format!("the host ended repeatedly in its {place}")
 }

@@ -54,6 +54,11 @@ impl NotCalled {
         })
     }
 
+    /// Returns the strategies, each once.
+    pub fn strategies(&self) -> BTreeSet<StrategyId> {
+        self.lives.iter().map(|(strategy, _)| *strategy).collect()
+    }
+
     /// Returns the decisions of a strategy in this life, if it is not called.
     pub fn decisions(&self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
         let key = (strategy, life);

@@ -34,6 +34,9 @@ pub struct PreparedReplay {
     pub manifest: RunManifest,
     /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::usable_range`].
     pub left_out: bool,
+    /// The strategies that were quarantined when the run was resumed; up to there they are not called, and their decisions are taken
+    /// from the reel.
+    pub not_called: Vec<StrategyId>,
     /// A host still runs it: it is replayed as far as it had come when this was prepared.
     pub running: bool,
 }
@@ -161,6 +164,7 @@ pub fn prepare_replay(
         clock,
         Arc::new(move || since(epoch)),
     )?;
+    let strategies = not_called.strategies().into_iter().collect();
     let usable = Usable::of(run)?;
     let until = scope
         .until
@@ -175,6 +179,7 @@ pub fn prepare_replay(
         names,
         manifest,
         left_out: usable.left_out,
+        not_called: strategies,
         running: usable.running,
     })
 }

@@ -219,6 +219,12 @@ impl ReplayCursor {
             .map(|(strategy, _)| *strategy)
     }
 
+    /// Whether something was decided that is not on the tape, because the run was interrupted before it was recorded.
+    pub(super) fn has_undone(&self) -> bool {
+        let mut decided = self.decided.values();
+        decided.any(|decided| !decided.acts.is_empty())
+    }
+
     /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
     pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
         let decided = self.decided.entry(strategy).or_default();

@@ -51,9 +51,9 @@ impl Engine {
         self.router.outbox.clear();
         let duration = self.duration_since(started);
         let report = match divergence {
-            None => self.finish(Ending::TapeOver, duration, observer)?,
+            None if !cursor.has_undone() => self.finish(Ending::TapeOver, duration, observer)?,
             // The replicas may differ: the router did what was recorded.
-            Some(_) => self.abandon(duration)?,
+            _ => self.abandon(duration)?,
         };
         Ok(Replayed {
             report,
