@@ -7,6 +7,7 @@
 
 pub(crate) mod actions;
 mod batch_size;
+mod batching;
 mod catch_up;
 mod delivery;
 mod dispatch;

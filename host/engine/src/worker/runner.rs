@@ -33,16 +33,16 @@ pub(super) struct StrategyRunner {
     /// The worker's replica of the store.
     pub(super) portfolio: Portfolio,
     pub(super) output: Output,
-    delivery: Delivery,
+    pub(super) delivery: Delivery,
     pub(super) batch_size: BatchSize,
     /// The decisions of the strategy, and of its shadow, on the current batch.
     pub(super) actions: Vec<Action>,
     pub(super) shadow_actions: Vec<Action>,
     intents: Vec<Intent>,
     /// Strategies that wait for the rest of a batch.
-    deferred: Vec<SlotIndex>,
+    pub(super) deferred: Vec<SlotIndex>,
     /// Strategies whose batches are not recorded yet, and those that have handed them over since.
-    noted: Vec<SlotIndex>,
+    pub(super) noted: Vec<SlotIndex>,
     /// Something was decided since the last look.
     has_acted: bool,
     /// Other workers' strategies decide too.
@@ -220,62 +220,19 @@ impl StrategyRunner {
         self.delivery.touch(place);
     }
 
-    /// Offers a strategy what is waiting for it, but for the beginning of a batch that has to be longer.
-    fn flush_whole(&mut self, place: SlotIndex) {
-        if self.slots[place].batches.is_none() {
-            return self.flush(place);
-        }
-        while self.offers_next(place) {
-            let slot = &mut self.slots[place];
-            let waits = slot.backlog.count_waiting();
-            if slot.next_size().is_some_and(|size| size > waits) {
-                self.deferred.push(place);
-                break;
-            }
-            self.offer_next(place);
-        }
-        self.slots[place].backlog.tidy();
-    }
-
-    /// Offers what waits for the rest of a batch: nothing more of it comes.
-    pub(super) fn flush_deferred(&mut self) {
-        for place in 0..self.slots.len() {
-            if self.slots[place].batches.is_some() {
-                self.flush(place);
-            }
-        }
-    }
-
-    /// Hands over the batches that are not recorded yet.
-    pub(super) fn hand_over_notes(&mut self) {
-        for place in self.noted.drain(..) {
-            let slot = &mut self.slots[place];
-            if let Some(batches) = slot.batch_notes.take() {
-                self.output.publish(&[slot.offered(batches)]);
-            }
-        }
-    }
-
-    /// What was deferred is looked at again with the next events.
-    fn keep_deferred(&mut self) {
-        for place in self.deferred.drain(..) {
-            self.delivery.touch(place);
-        }
-    }
-
     /// Offers a strategy what is waiting for it.
-    fn flush(&mut self, place: SlotIndex) {
+    pub(super) fn flush(&mut self, place: SlotIndex) {
         while self.offers_next(place) {
             self.offer_next(place);
         }
         self.slots[place].backlog.tidy();
     }
 
-    fn offers_next(&self, place: SlotIndex) -> bool {
+    pub(super) fn offers_next(&self, place: SlotIndex) -> bool {
         self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some()
     }
 
-    fn offer_next(&mut self, place: SlotIndex) {
+    pub(super) fn offer_next(&mut self, place: SlotIndex) {
         if let Err((at, offered, fault)) = self.offer(place) {
             self.fault(place, at, offered, fault);
         } else if self.slots[place].backlog.is_due() {

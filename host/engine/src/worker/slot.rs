@@ -1,6 +1,6 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
-use crate::batches::{BatchNotes, BatchPlace, OfferedBatches, RecordedBatches};
+use crate::batches::{BatchNotes, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::quota::Quota;
@@ -428,33 +428,6 @@ impl Slot {
         }
         self.end_probation();
         self.backlog.waiting(most.max(1))
-    }
-
-    /// The size of the next batch, if it has to be a certain one.
-    pub(crate) fn next_size(&mut self) -> Option<usize> {
-        let batches = self.batches.as_mut()?;
-        let first = self.backlog.waiting(1).first()?;
-        batches.size_at(BatchPlace::of(first, self.last_sequence))
-    }
-
-    /// Notes a batch that it is offered, of so many waiting events. Returns what has to be recorded first.
-    #[inline]
-    pub(crate) fn note_batch(&mut self, count: usize) -> Option<OfferedBatches> {
-        let first = self.backlog.waiting(1).first()?;
-        let place = BatchPlace::of(first, self.last_sequence);
-        self.batch_notes.note(place, count)
-    }
-
-    /// Batches that it was offered, to be recorded before anything that is decided in the same window.
-    pub(crate) fn offered(&mut self, batches: OfferedBatches) -> Intent {
-        self.handed_over = self.handed_over.wrapping_add(1);
-        Intent {
-            cause: 0,
-            at: self.last_at,
-            strategy: self.id,
-            ordinal: self.handed_over,
-            decision: Decision::Offered(batches),
-        }
     }
 
     /// Counts events of a probation that were handled without a fault.
