@@ -1,6 +1,7 @@
 //! Resuming an interrupted run when not everything is as it was: a strategy that may no longer trade, one that decides differently,
 //! one that ends the host. The others go on, and nothing is repeated.
 
+use crate::support::host::put;
 use crate::support::plugins::{module, root};
 use crate::support::process::{command, cut_off, deck, last_object, records, signal, tickdeck};
 use crate::support::versions::{counting, ticking};
@@ -492,11 +493,7 @@ fn a_resume_that_dies_in_a_call_again_is_done_without_that_strategy() {
     for phase in [3, 2] {
         let mut host = host();
         if phase == 3 {
-            assert!(!crate::support::process::wait_for(
-                &setup.data(),
-                40,
-                &mut host
-            ));
+            assert!(!wait_for(&setup.data(), 40, &mut host));
         }
         await_call(&setup.data(), phase, "slow", &mut host);
         host.kill().unwrap();
@@ -567,4 +564,52 @@ fn a_strategy_that_acts_on_the_length_of_its_batches_is_resumed_and_replays_equa
     let looking = strategies.iter().find(|one| one["name"] == "looking");
     assert!(looking.unwrap()["actions"].as_u64() > Some(100), "{last}");
     equal();
+}
+
+#[test]
+fn a_module_that_ends_the_host_while_it_is_loaded_is_not_loaded_a_third_time() {
+    let setup = Setup::new(SETTINGS);
+    let run = ["run", "--pace", "fast", "--json"];
+    let start = || {
+        command(setup.path(), &run)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    for attempt in 0..2 {
+        let mut host = start();
+        if attempt == 0 {
+            assert!(!wait_for(&setup.data(), 100, &mut host));
+            // Takes as long as it may to describe itself.
+            let spinning = counting("1.0.0").describe("(call $spin) (i32.const 0)");
+            put(
+                &setup.path().join("plugins"),
+                "spinning",
+                &spinning.component(),
+            );
+        }
+        await_call(&setup.data(), 3, "spinning", &mut host);
+        host.kill().unwrap();
+        host.wait().unwrap();
+    }
+    let mut host = start();
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let shown = tickdeck(setup.path(), &["strategies", "show", "spinning"]);
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        if text.contains("the host ended repeatedly in its describe, when it was loaded") {
+            break;
+        }
+        assert!(
+            !is_called(&setup.data(), 3, "spinning"),
+            "it is loaded again"
+        );
+        assert!(
+            host.try_wait().unwrap().is_none() && Instant::now() < deadline,
+            "{text}"
+        );
+    }
+    signal(&host, "-INT");
+    host.wait().unwrap();
 }

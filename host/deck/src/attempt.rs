@@ -36,9 +36,17 @@ impl Attempt {
         if let Some(LastProcess { run, death }) = last
             && run == number
             && (number > 0 || death.phase == DeathPhase::Starting)
+            && let phase = death.phase
             && let Some(call) = record.died(death)
         {
-            record.leave_out(&call.strategy, &blame(&call, number));
+            let why = blame(&call, phase, number);
+            match phase {
+                // What was being loaded is no part of the run.
+                DeathPhase::Running => {
+                    quarantine_in_folder(parts, &quarantine, &call.strategy, &why)?
+                }
+                _ => record.leave_out(&call.strategy, &why),
+            }
         }
         (parts.marks, parts.quarantine) = (marks.clone(), quarantine.clone());
         let mut attempt = Self {
@@ -72,12 +80,7 @@ impl Attempt {
     /// # Errors
     /// The data folder can't be written.
     pub(crate) fn quarantine(&self, strategy: &str, module: &str, why: &str) -> Result<()> {
-        let entry = QuarantinedModule {
-            module: module.to_owned(),
-            why: why.to_owned(),
-            at_ns: unix_ns(),
-        };
-        self.quarantine.enter(strategy, entry)
+        enter(&self.quarantine, strategy, module, why)
     }
 
     /// The deck has started, and trades in the run of this number.
@@ -103,22 +106,43 @@ impl Attempt {
     /// Quarantines what the start of a new run leaves out: nothing of it has to be repeated.
     fn keep_from_starting(&self, parts: &DeckParts) -> Result<()> {
         for (strategy, why) in self.left_out() {
-            let settings = parts.config.strategies.get(strategy);
-            let plugin = settings.and_then(|settings| settings.plugin.as_ref());
-            let plugin = plugin.map_or(strategy, |plugin| &plugin.value);
-            let mut plugins = parts.scan.plugins.iter();
-            if let Some(found) = plugins.find(|other| other.name == *plugin) {
-                self.quarantine(strategy, &found.hash.to_string(), why)?;
-            }
+            quarantine_in_folder(parts, &self.quarantine, strategy, why)?;
         }
         Ok(())
     }
 }
 
+/// Quarantines a strategy with the module that is in the plugins folder.
+fn quarantine_in_folder(
+    parts: &DeckParts,
+    quarantine: &Quarantine,
+    strategy: &str,
+    why: &str,
+) -> Result<()> {
+    let settings = parts.config.strategies.get(strategy);
+    let plugin = settings.and_then(|settings| settings.plugin.as_ref());
+    let plugin = plugin.map_or(strategy, |plugin| plugin.value.as_str());
+    let mut plugins = parts.scan.plugins.iter();
+    match plugins.find(|other| other.name == plugin) {
+        Some(found) => enter(quarantine, strategy, &found.hash.to_string(), why),
+        None => Ok(()),
+    }
+}
+
+fn enter(quarantine: &Quarantine, strategy: &str, module: &str, why: &str) -> Result<()> {
+    let entry = QuarantinedModule {
+        module: module.to_owned(),
+        why: why.to_owned(),
+        at_ns: unix_ns(),
+    };
+    quarantine.enter(strategy, entry)
+}
+
 /// Returns what a call did to the host.
-fn blame(call: &GuestCall, run: u32) -> String {
+fn blame(call: &GuestCall, phase: DeathPhase, run: u32) -> String {
     let function = &call.function;
     let place = match (call.events, run) {
+        _ if phase == DeathPhase::Running => format!("{function}, when it was loaded"),
         (_, 0) => format!("{function}, when the deck started"),
         ((first, _), run) if function == "on-events" => {
             format!("{function} at event {first}, when run {run} was resumed")

@@ -43,6 +43,11 @@ pub struct GuestCall {
 }
 
 impl GuestCall {
+    /// Whether it makes or loads an instance, instead of offering it events.
+    fn is_of_lifecycle(&self) -> bool {
+        self.function != "on-events"
+    }
+
     /// Whether another one of the same strategy is the same call, in whatever batch its event came.
     fn is_same(&self, other: &Self) -> bool {
         let ((first, last), (from, to)) = (self.events, other.events);
@@ -119,24 +124,37 @@ impl ResumeAttempts {
     /// The file can't be written.
     pub fn begin(&mut self) -> Result<()> {
         self.attempts += 1;
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
         let text = format!("{}\n", serde_json::to_string(self)?);
         Ok(install(&self.file, seal(&text).as_bytes())?)
     }
 
-    /// Removes the record: the run is resumed, or the deck has started.
+    /// Removes the record: the run is resumed, or the deck has started. Of an end while the deck traded in a call that loads a
+    /// module it remembers until the next one, because the module may still lie in the folder.
     ///
     /// # Errors
-    /// The file can't be removed.
-    pub fn succeeded(self) -> Result<()> {
-        Ok(remove(&self.file)?)
+    /// The file can't be written or removed.
+    pub fn succeeded(mut self) -> Result<()> {
+        let last = self.deaths.pop().filter(|death| {
+            let mut calls = death.calls.iter();
+            death.phase == DeathPhase::Running && calls.any(GuestCall::is_of_lifecycle)
+        });
+        let Some(last) = last else {
+            return Ok(remove(&self.file)?);
+        };
+        (self.attempts, self.deaths) = (0, vec![last]);
+        self.left_out.clear();
+        self.write()
     }
 
     fn guilty(&self) -> Option<&GuestCall> {
         let (last, before) = self.deaths.split_last()?;
-        if last.phase == DeathPhase::Running {
-            return None;
-        }
-        last.calls.iter().find(|call| {
+        let may_be_to_blame =
+            |call: &&GuestCall| last.phase != DeathPhase::Running || call.is_of_lifecycle();
+        last.calls.iter().filter(may_be_to_blame).find(|call| {
             let in_a_row = before.iter().rev().map_while(|death| {
                 let mut calls = death.calls.iter();
                 calls.find(|earlier| earlier.strategy == call.strategy)
@@ -202,6 +220,21 @@ mod tests {
         ];
         assert_eq!(blamed(&ends), Some("slow".to_owned()));
         assert_eq!(blamed(&[death(Resuming, &[long])]), None);
+    }
+
+    #[test]
+    fn a_module_that_ends_a_trading_host_twice_while_it_is_loaded_is_to_blame() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut describe = call("new", (0, 0));
+        describe.function = "describe".to_owned();
+        let loading = death(DeathPhase::Running, &[call("good", (5, 9)), describe]);
+        let mut attempts = ResumeAttempts::load(folder.path(), 2).unwrap();
+        assert_eq!(attempts.died(loading.clone()), None);
+        attempts.begin().unwrap();
+        attempts.succeeded().unwrap();
+        let mut again = ResumeAttempts::load(folder.path(), 2).unwrap();
+        assert_eq!(again.attempts, 0);
+        assert_eq!(again.died(loading).unwrap().strategy, "new");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::message::{Message, UNEXPECTED};
 use crate::lifecycle::pending::{PendingModules, WaitsFor};
-use crate::lifecycle::setup::{ManagerSetup, SaveNames};
+use crate::lifecycle::setup::{ManagerSetup, SaveNames, quarantined};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -246,6 +246,11 @@ impl Manager {
             }
             if let Some(answer) = self.pass_over(name, fingerprint) {
                 return answer;
+            }
+            if let Some(entry) = self.quarantine.entry(name, &plugin.hash.to_string()) {
+                let why = quarantined(name, &entry.why);
+                self.refuse(name, fingerprint, &why);
+                return Err(why);
             }
         }
         let entry = self.entry(name);
