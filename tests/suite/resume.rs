@@ -3,7 +3,9 @@
 
 use crate::support::host::put;
 use crate::support::plugins::{module, root};
-use crate::support::process::{command, cut_off, deck, last_object, records, signal, tickdeck};
+use crate::support::process::{
+    command, cut_off, deck, last_object, records, signal, tickdeck, wait_for,
+};
 use crate::support::versions::{counting, ticking};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
