@@ -244,11 +244,17 @@ impl StrategyLoader {
         let decision = rules.decide(&asked, grant.as_ref());
         let granted = rules.granted(grant.as_ref());
         let sandbox = self.sandbox(&decision);
+        // What follows is the module's own code; compiling it may take as long as it likes.
+        let compiled = self
+            .runtime
+            .compile(bytes, &file)
+            .map_err(|error| LoadFailure::Module(error.to_string()))?;
         let load = || self.runtime.load_bytes(bytes, &file, name, &sandbox);
         let module = self
             .marks
             .during_load(name, load)
             .map_err(|error| LoadFailure::Module(error.to_string()))?;
+        drop(compiled);
         let values = sidecar.parameters_under(&settings);
         let parameters = module
             .manifest()

@@ -163,7 +163,8 @@ impl ResumeAttempts {
             match earlier.first() {
                 None => false,
                 Some(previous) => {
-                    call.is_long || call.is_same(previous) || earlier.len() + 1 >= ENDS_ANYWHERE
+                    let hangs = call.is_long && !call.is_of_lifecycle();
+                    hangs || call.is_same(previous) || earlier.len() + 1 >= ENDS_ANYWHERE
                 }
             }
         })
