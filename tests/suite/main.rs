@@ -18,6 +18,7 @@ mod journal;
 mod memory;
 mod operators;
 mod reels;
+mod resume;
 mod stale;
 mod swap;
 mod untrusted;

@@ -75,7 +75,10 @@ fn describe(name: &str, was: Option<&String>, is: Option<&String>) -> String {
 fn is_indifferent(key: &str) -> bool {
     let engine = ["workers", "batch", "ring_capacity", "wait", "pin"];
     let of_engine = key.strip_prefix("engine.");
-    key.starts_with("journal.") || of_engine.is_some_and(|key| engine.contains(&key))
+    // Who may run is decided by what is trusted now.
+    key == "wasm.trusted_keys"
+        || key.starts_with("journal.")
+        || of_engine.is_some_and(|key| engine.contains(&key))
 }
 
 /// Returns the values of settings, comments and order aside. Both texts were read as settings before, so they are TOML.

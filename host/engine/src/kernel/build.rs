@@ -60,7 +60,16 @@ impl Engine {
             entries.push(StrategyEntry::new(start, at % workers));
         }
         let router = new_router(&config, &registry, portfolio(), &strategies, lookahead_ns);
-        let setup = || worker_setup(&config, &registry, lookahead_ns, &now_ns);
+        let notes_batches = Arc::default();
+        let setup = || {
+            let setup = worker_setup(&config, &registry, lookahead_ns, &now_ns);
+            let notes_batches = Arc::clone(&notes_batches);
+            WorkerSetup {
+                notes_batches,
+                is_one_of_many: workers > 1,
+                ..setup
+            }
+        };
         let pool = start_workers(
             &config,
             clock.paces(),
@@ -78,7 +87,7 @@ impl Engine {
             pool,
             strategies: entries,
             decisions: Decisions::default(),
-            recording: Recording::default(),
+            recording: Recording::of(Arc::clone(&notes_batches)),
             inbox: OperatorInbox::default(),
             pending_changes: PendingChanges::default(),
             resume_point: ResumePoint::default(),
@@ -131,6 +140,8 @@ fn worker_setup(
     now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>,
 ) -> WorkerSetup {
     WorkerSetup {
+        notes_batches: Arc::default(),
+        is_one_of_many: false,
         middleware: config.middleware.clone(),
         max_batch: config.max_batch,
         split_seed: config.split_seed,
