@@ -16,6 +16,7 @@ mod hostile_files;
 mod invariance;
 mod journal;
 mod operators;
+mod overload;
 mod reels;
 mod stale;
 mod swap;

@@ -7,7 +7,7 @@ use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyRecord};
 use std::time::Instant;
 use tickdeck_control::protocol::{
-    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, OrderLine,
+    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, LagLine, OrderLine,
     ParameterLine, PermissionLine, PositionLine, ResultLine, ShadowLine, StrategyDetail,
     StrategyLine, TimeBucket,
 };
@@ -189,6 +189,11 @@ impl ReadModel {
             events: status.events,
             actions: status.actions,
             ns_per_event: status.ns_per_event,
+            lag: Some(LagLine {
+                events: status.lag_events,
+                ns: status.lag_ns,
+                held_up_ns: status.held_up_ns,
+            }),
             event_times: Vec::new(),
             positions: positions.collect(),
             profit: result.map(|result| money(net(&result))),
@@ -369,6 +374,10 @@ mod tests {
             events: 0,
             actions: 0,
             ns_per_event: None,
+            lag_events: 0,
+            lag_ns: 0,
+            held_up_ns: 0,
+            debt_ns: 0,
             results: Vec::new(),
             positions: Vec::new(),
         }

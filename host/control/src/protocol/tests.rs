@@ -16,6 +16,7 @@ fn strategy() -> StrategyLine {
         events: 77_714,
         actions: 206,
         ns_per_event: Some(2_809.5),
+        lag: None,
         event_times: Vec::new(),
         positions: vec![PositionLine {
             symbol: "BTCUSDT.SIM".to_owned(),
@@ -68,6 +69,11 @@ fn status() -> HostStatus {
 /// The strategy as a status has it.
 fn timed() -> StrategyLine {
     StrategyLine {
+        lag: Some(LagLine {
+            events: 12,
+            ns: 5_000_000,
+            held_up_ns: 70_000_000,
+        }),
         event_times: vec![TimeBucket {
             up_to_ns: 2_048,
             count: 900,

@@ -16,6 +16,7 @@ mod event_time;
 mod free_running;
 mod inbox;
 mod left_behind;
+mod overload_alerts;
 mod publisher;
 mod record;
 mod recording;
@@ -33,6 +34,7 @@ use crate::intent::Intent;
 use crate::kernel::decisions::Decisions;
 use crate::kernel::event_time::EventTime;
 use crate::kernel::inbox::{OperatorInbox, PendingChanges};
+use crate::kernel::overload_alerts::OverloadAlerts;
 use crate::kernel::publisher::EventPublisher;
 use crate::kernel::recording::Recording;
 pub(crate) use crate::kernel::resume_point::ResumePoint;
@@ -43,6 +45,7 @@ use crate::kernel::venues::Venues;
 use crate::middleware::OrderMiddleware;
 use crate::report::{Ending, Notice, Observer, Report};
 use crate::router::Router;
+use crate::worker::load::DeckLoad;
 use crate::worker::meanwhile::Meanwhile;
 use crate::worker::pool::{WorkerError, WorkerPool};
 use crate::worker::{Done, Task};
@@ -84,6 +87,9 @@ pub struct Engine {
     max_market_events: u64,
     /// A tape says what counts and when, so the kernel settles nothing by itself.
     pub(crate) is_replaying: bool,
+    /// What threads tell each other of how late they are.
+    load: Arc<DeckLoad>,
+    alerts: OverloadAlerts,
 }
 
 impl Engine {
@@ -215,7 +221,9 @@ impl Engine {
     /// Reports the status, if one is due.
     pub(crate) fn report_status(&mut self, observer: &mut dyn Observer) {
         if self.status_timer.take_due(self.time.now_ns()) {
-            observer.status(&self.status());
+            let status = self.status();
+            self.alerts.look(&status, observer);
+            observer.status(&status);
         }
     }
 
@@ -273,6 +281,10 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), EngineError> {
         let end = self.time.window_end(start);
+        if self.time.paces() {
+            let late_ns = self.time.reached().saturating_sub(start);
+            self.load.begin_window(late_ns.max(0).unsigned_abs());
+        }
         self.stand_at(start);
         self.safety_path().serve();
         self.resume_point.continue_window();

@@ -20,6 +20,7 @@ impl StrategyRunner {
                 Some(Ok(Ok(bytes))) => {
                     let schema = slot.version.code.schema();
                     states.push((slot.id, State { schema, bytes }));
+                    self.charge_long_call(place);
                 }
                 Some(Err(fault)) => {
                     let at = slot.last_at;
@@ -61,7 +62,9 @@ impl StrategyRunner {
         if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
             return self.end(place);
         }
-        match self.recover(place) {
+        let recovered = self.recover(place);
+        self.charge_recovery(place, faulted_at);
+        match recovered {
             Ok(events) => {
                 let took_ns = (self.now_ns)().saturating_sub(faulted_at);
                 let recovered = Decision::Recovered { events, took_ns };

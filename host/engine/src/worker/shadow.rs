@@ -13,6 +13,10 @@ use tickdeck_portfolio::StrategyBook;
 impl StrategyRunner {
     /// Offers the shadow version what the running one has just handled, and compares their decisions.
     pub(crate) fn run_shadow(&mut self, place: SlotIndex, handled: usize) {
+        let started_ns = match self.meter.is_on() {
+            true => (self.now_ns)(),
+            false => 0,
+        };
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
         else {
@@ -27,8 +31,10 @@ impl StrategyRunner {
             &mut self.shadow_actions,
             &slot.counters,
         );
-        if let Err(fault) = compared {
-            self.lose_shadow(place, fault);
+        match compared {
+            Err(fault) => self.lose_shadow(place, fault),
+            Ok(()) if self.meter.is_on() => self.charge_shadow(place, started_ns),
+            Ok(()) => {}
         }
     }
 

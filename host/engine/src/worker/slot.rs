@@ -2,6 +2,7 @@
 
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
+use crate::worker::budget::Budget;
 use crate::worker::quota::Quota;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
@@ -10,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 use tickdeck_portfolio::StrategyBook;
 
-/// One call in this many is timed: reading a clock costs as much as a small batch.
-pub(crate) const SAMPLE_EVERY: u64 = 16;
+/// One call in about half this many is timed: reading a clock costs as much as a small batch.
+const SAMPLE_WITHIN: u64 = 32;
 
 /// Events between two snapshots of a small state.
 const SNAPSHOT_EVERY: usize = 1_024;
@@ -77,6 +78,9 @@ pub(crate) struct Counters {
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
     pub(crate) fault: Mutex<Option<String>>,
+    /// How long it kept the others waiting beyond its turns and share, in all, and what of it is not credited yet.
+    pub(crate) charged_ns: AtomicU64,
+    pub(crate) debt_ns: AtomicU64,
 }
 
 impl Counters {
@@ -355,6 +359,8 @@ pub(crate) struct Previous {
 pub(crate) struct Shadow {
     pub(crate) version: Version,
     pub(crate) strategy: Box<dyn Strategy>,
+    /// How long it kept the others waiting.
+    pub(crate) budget: Budget,
 }
 
 /// A strategy on its worker.
@@ -368,8 +374,11 @@ pub(crate) struct Slot {
     pub(crate) shadow: Option<Shadow>,
     pub(crate) backlog: Backlog,
     pub(crate) counters: Arc<CachePadded<Counters>>,
-    pub(crate) calls: u64,
+    /// Calls until the next one that is timed.
+    pub(crate) untimed: u64,
     pub(crate) quota: Quota,
+    /// How long it kept the others waiting.
+    pub(crate) budget: Budget,
     /// Whether it still gets events: until it ended.
     pub(crate) active: bool,
     pub(crate) traps: VecDeque<Timestamp>,
@@ -414,6 +423,19 @@ impl Slot {
         }
         self.end_probation();
         self.backlog.waiting(most.max(1))
+    }
+
+    /// Counts down to the next call that is timed; returns whether this is it.
+    #[inline]
+    pub(crate) fn is_sampled(&mut self) -> bool {
+        self.untimed = self.untimed.saturating_sub(1);
+        self.untimed == 0
+    }
+
+    /// Chooses the next call that is timed, so that nobody knows it who has no clock.
+    pub(crate) fn choose_sample(&mut self, now_ns: u64) {
+        let random = now_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.untimed = 1 + random % SAMPLE_WITHIN;
     }
 
     /// Counts events of a probation that were handled without a fault.

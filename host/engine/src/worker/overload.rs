@@ -1,0 +1,121 @@
+//! What happens to a strategy that keeps the others waiting.
+//!
+//! It ends, as one that faulted too often, right before the next batch that it would have been offered. So the tape has
+//! the place, and a replay ends it there without measuring anything.
+
+use crate::port::Fault;
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::meter::{CallClock, CallTime};
+use crate::worker::recorded_faults::FaultOutcome;
+use crate::worker::runner::StrategyRunner;
+
+impl StrategyRunner {
+    /// Why a strategy is not offered its next batch, if it is held.
+    #[inline]
+    pub(super) fn verdict(&self, place: SlotIndex) -> Option<Fault> {
+        match self.recorded_faults.without_time_limit {
+            true => None,
+            false => self.meter.verdict(&self.slots[place].budget),
+        }
+    }
+
+    /// Ends a strategy before the batch that waits for it; a version on probation is rolled back.
+    pub(super) fn end_overloaded(&mut self, place: SlotIndex, fault: Fault) {
+        let slot = &self.slots[place];
+        let Some(next) = slot.backlog.waiting(1).first() else {
+            return;
+        };
+        let (at, offered) = (next.ts_host, Some(next.sequence));
+        if slot.probation.is_none() || slot.previous.is_none() {
+            self.recorded_faults.outcome = Some(FaultOutcome::Ends);
+        }
+        self.fault(place, at, offered, fault);
+    }
+
+    /// Takes in how long a call of `on-events` took, where that was measured. It handled so many events, unless it faulted.
+    pub(super) fn measure(&mut self, place: SlotIndex, clock: CallClock, handled: Option<usize>) {
+        let slot = &mut self.slots[place];
+        let long_ns = match (self.meter.is_on(), &slot.strategy) {
+            (true, Some(strategy)) => strategy.long_call_ns(),
+            _ => None,
+        };
+        if !clock.is_timed && long_ns.is_none() {
+            return;
+        }
+        let now_ns = (self.now_ns)();
+        let took_ns = now_ns.saturating_sub(clock.started_ns);
+        let call = CallTime {
+            timed_ns: clock.is_timed.then_some(took_ns),
+            long_ns,
+            now_ns,
+            faulted: handled.is_none(),
+        };
+        self.meter.charge(&mut slot.budget, &slot.counters, call);
+        if let (true, Some(handled)) = (clock.is_timed, handled) {
+            slot.counters.time(took_ns, handled);
+            slot.choose_sample(now_ns);
+            slot.last_call_ended = clock.is_expecting.then_some(now_ns);
+        }
+    }
+
+    /// Counts the strategies that get events, those that share the worker's time.
+    pub(super) fn count_running(&mut self) {
+        let running = self.slots.iter().filter(|slot| slot.is_active()).count();
+        self.meter.count_running(running);
+    }
+
+    /// Charges a strategy with its last call, if that was a long one.
+    pub(super) fn charge_long_call(&mut self, place: SlotIndex) {
+        let slot = &mut self.slots[place];
+        let long_ns = match (self.meter.is_on(), &slot.strategy) {
+            (true, Some(strategy)) => strategy.long_call_ns(),
+            _ => None,
+        };
+        if long_ns.is_none() {
+            return;
+        }
+        let call = CallTime {
+            timed_ns: None,
+            long_ns,
+            now_ns: (self.now_ns)(),
+            faulted: true,
+        };
+        self.meter.charge(&mut slot.budget, &slot.counters, call);
+    }
+
+    /// Charges a strategy with the time since `started_ns`, in which another instance took its place.
+    pub(super) fn charge_recovery(&mut self, place: SlotIndex, started_ns: u64) {
+        if !self.meter.is_on() {
+            return;
+        }
+        let slot = &mut self.slots[place];
+        let now_ns = (self.now_ns)();
+        let call = CallTime {
+            timed_ns: Some(now_ns.saturating_sub(started_ns)),
+            long_ns: None,
+            now_ns,
+            faulted: true,
+        };
+        self.meter.charge(&mut slot.budget, &slot.counters, call);
+    }
+
+    /// Charges a shadow version with the time since `started_ns`; one that keeps the others waiting ends.
+    pub(super) fn charge_shadow(&mut self, place: SlotIndex, started_ns: u64) {
+        let slot = &mut self.slots[place];
+        let Some(shadow) = &mut slot.shadow else {
+            return;
+        };
+        let now_ns = (self.now_ns)();
+        let call = CallTime {
+            timed_ns: Some(now_ns.saturating_sub(started_ns)),
+            long_ns: None,
+            now_ns,
+            faulted: false,
+        };
+        self.meter.charge_account(&mut shadow.budget, call);
+        let verdict = self.meter.verdict(&shadow.budget);
+        if let Some(fault) = verdict.filter(|_| !self.recorded_faults.without_time_limit) {
+            self.lose_shadow(place, fault);
+        }
+    }
+}
