@@ -29,8 +29,8 @@ const MOST_SHARES: u64 = 10;
 pub(super) enum Company {
     /// Nobody.
     None,
-    /// So many strategies share the time, and none of them is late.
-    InTime(usize),
+    /// The other strategies, and none of them is late.
+    InTime,
     /// So many strategies share the time, and they are late.
     Late(usize),
     /// Nobody yet: the strategy has the worker for itself, but the deck will wait for it at the next change.
@@ -48,20 +48,16 @@ pub(super) struct BudgetRule {
 }
 
 impl BudgetRule {
-    /// Who waits, if the first event of the turn is this late: on the worker, or in lockstep the whole deck.
+    /// Who waits for the strategies of a worker that is this late. In lockstep the whole deck does; a turn, which is part of
+    /// a window there, is all that is free, so that lateness need not be looked at.
     pub(super) fn company(&self, on_worker: usize, on_deck: usize, late_ns: u64) -> Company {
-        let sharing = match self.is_lockstep {
-            true => on_deck,
-            false => on_worker,
-        };
-        // A window is late as soon as the one before took longer than it is.
-        let late_from = LATE_NS.max(2 * self.window_ns * u64::from(self.is_lockstep));
-        match (sharing, on_deck) {
-            (_, 0 | 1) => Company::None,
-            (0 | 1, _) if late_ns >= LATE_ALONE_NS => Company::Behind,
-            (0 | 1, _) => Company::None,
-            _ if late_ns >= late_from => Company::Late(sharing),
-            _ => Company::InTime(sharing),
+        match on_deck {
+            0 | 1 => Company::None,
+            _ if self.is_lockstep => Company::InTime,
+            _ if on_worker <= 1 && late_ns >= LATE_ALONE_NS => Company::Behind,
+            _ if on_worker <= 1 => Company::None,
+            _ if late_ns >= LATE_NS => Company::Late(on_worker),
+            _ => Company::InTime,
         }
     }
 
@@ -161,7 +157,7 @@ impl Budget {
         let over = |taken_ns: u64| taken_ns.saturating_sub(rule.turn_ns());
         let charged_ns = match company {
             Company::None => 0,
-            Company::InTime(_) => over(taken_ns) - over(self.taken_ns),
+            Company::InTime => over(taken_ns) - over(self.taken_ns),
             Company::Late(sharing) => {
                 let shares = (sharing as u64).clamp(1, MOST_SHARES);
                 took_ns.saturating_sub(elapsed_ns / shares)
@@ -216,7 +212,7 @@ mod tests {
 
     #[test]
     fn eight_milliseconds_an_event_are_held_within_half_a_second() {
-        let held = held_after(Company::InTime(5), 8 * MS, 8 * MS).unwrap();
+        let held = held_after(Company::InTime, 8 * MS, 8 * MS).unwrap();
         assert!(held < 200 * MS, "{held}");
         let held = held_after(Company::Late(5), 8 * MS, 8 * MS).unwrap();
         assert!(held < 200 * MS, "{held}");
@@ -224,13 +220,13 @@ mod tests {
 
     #[test]
     fn short_turns_and_rare_long_ones_are_free() {
-        assert_eq!(held_after(Company::InTime(5), MS, TURN_NS), None);
-        assert_eq!(held_after(Company::InTime(5), 1_000 * MS, 14 * MS), None);
+        assert_eq!(held_after(Company::InTime, MS, TURN_NS), None);
+        assert_eq!(held_after(Company::InTime, 1_000 * MS, 14 * MS), None);
     }
 
     #[test]
     fn long_calls_at_some_events_only_are_held_all_the_same() {
-        assert!(held_after(Company::InTime(5), 100 * MS, 8 * MS).is_some());
+        assert!(held_after(Company::InTime, 100 * MS, 8 * MS).is_some());
     }
 
     #[test]
@@ -261,7 +257,7 @@ mod tests {
         );
         assert_eq!(
             rule(true).company(1, 2, 0),
-            Company::InTime(2),
+            Company::InTime,
             "in lockstep all wait for all"
         );
     }
@@ -269,7 +265,7 @@ mod tests {
     #[test]
     fn a_turn_that_is_too_long_is_the_last_one() {
         let mut budget = Budget::default();
-        let company = Company::InTime(2);
+        let company = Company::InTime;
         budget.charge(&rule(true), company, (1, MS), (8 * MS, false));
         assert!(!budget.is_overdrawn());
         budget.charge(&rule(true), company, (1, 9 * MS), (8 * MS, false));
@@ -279,7 +275,7 @@ mod tests {
     #[test]
     fn a_call_that_faulted_does_not_end_the_strategy_by_its_length() {
         let mut budget = Budget::default();
-        let company = Company::InTime(2);
+        let company = Company::InTime;
         budget.charge(&rule(true), company, (1, MS), (16 * MS, true));
         assert!(!budget.is_overdrawn());
         assert!(budget.debt_ns() > 15 * MS);

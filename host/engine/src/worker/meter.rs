@@ -14,6 +14,9 @@ use std::sync::atomic::Ordering;
 /// A sampled call from which on every call is timed.
 const LONG_NS: u64 = 100_000;
 
+/// A call of which no CPU time is known took no more: its thread was not running for the rest.
+const SHORT_NS: u64 = 1_000_000;
+
 /// How long every call is timed, after the last that was long.
 const WATCH_NS: u64 = 1_000_000_000;
 
@@ -128,11 +131,7 @@ impl Meter {
         }
         self.turn += 1;
         self.longest_ns = 0;
-        let late_ns = match rule.is_lockstep {
-            true => self.load.late_ns(),
-            false => lag_ns,
-        };
-        self.company = rule.company(self.running, self.load.running(), late_ns);
+        self.company = rule.company(self.running, self.load.running(), lag_ns);
     }
 
     /// A stretch of events ended, and the worker has taken so many off the ring.
@@ -169,8 +168,8 @@ impl Meter {
             self.watch_until_ns = 0;
         }
         let took_ns = match (call.long_ns, call.timed_ns) {
-            (Some(cpu_ns), timed_ns) => cpu_ns.min(timed_ns.unwrap_or(u64::MAX)),
-            (None, Some(timed_ns)) if is_long || self.watches() => timed_ns,
+            (Some(cpu_ns), _) => cpu_ns,
+            (None, Some(timed_ns)) if is_long || self.watches() => timed_ns.min(SHORT_NS),
             _ => return,
         };
         let at = (self.turn, call.now_ns);

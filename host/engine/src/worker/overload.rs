@@ -83,33 +83,16 @@ impl StrategyRunner {
         self.meter.charge(&mut slot.budget, &slot.counters, call);
     }
 
-    /// Charges a strategy with the time since `started_ns`, in which another instance took its place.
-    pub(super) fn charge_recovery(&mut self, place: SlotIndex, started_ns: u64) {
-        if !self.meter.is_on() {
-            return;
-        }
+    /// Charges a shadow version with the time of its long calls; one that keeps the others waiting ends.
+    pub(super) fn charge_shadow(&mut self, place: SlotIndex, long_ns: u64) {
         let slot = &mut self.slots[place];
-        let now_ns = (self.now_ns)();
-        let call = CallTime {
-            timed_ns: Some(now_ns.saturating_sub(started_ns)),
-            long_ns: None,
-            now_ns,
-            faulted: true,
-        };
-        self.meter.charge(&mut slot.budget, &slot.counters, call);
-    }
-
-    /// Charges a shadow version with the time since `started_ns`; one that keeps the others waiting ends.
-    pub(super) fn charge_shadow(&mut self, place: SlotIndex, started_ns: u64) {
-        let slot = &mut self.slots[place];
-        let Some(shadow) = &mut slot.shadow else {
+        let Some(shadow) = slot.shadow.as_mut().filter(|_| long_ns > 0) else {
             return;
         };
-        let now_ns = (self.now_ns)();
         let call = CallTime {
-            timed_ns: Some(now_ns.saturating_sub(started_ns)),
-            long_ns: None,
-            now_ns,
+            timed_ns: None,
+            long_ns: Some(long_ns),
+            now_ns: (self.now_ns)(),
             faulted: false,
         };
         self.meter.charge_account(&mut shadow.budget, call);

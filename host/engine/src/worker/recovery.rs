@@ -62,9 +62,7 @@ impl StrategyRunner {
         if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
             return self.end(place);
         }
-        let recovered = self.recover(place);
-        self.charge_recovery(place, faulted_at);
-        match recovered {
+        match self.recover(place) {
             Ok(events) => {
                 let took_ns = (self.now_ns)().saturating_sub(faulted_at);
                 let recovered = Decision::Recovered { events, took_ns };

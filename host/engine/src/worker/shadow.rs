@@ -13,10 +13,6 @@ use tickdeck_portfolio::StrategyBook;
 impl StrategyRunner {
     /// Offers the shadow version what the running one has just handled, and compares their decisions.
     pub(crate) fn run_shadow(&mut self, place: SlotIndex, handled: usize) {
-        let started_ns = match self.meter.is_on() {
-            true => (self.now_ns)(),
-            false => 0,
-        };
         let slot = &mut self.slots[place];
         let (Some(shadow), Some(book)) = (&mut slot.shadow, self.portfolio.book_mut(slot.id))
         else {
@@ -33,8 +29,7 @@ impl StrategyRunner {
         );
         match compared {
             Err(fault) => self.lose_shadow(place, fault),
-            Ok(()) if self.meter.is_on() => self.charge_shadow(place, started_ns),
-            Ok(()) => {}
+            Ok(long_ns) => self.charge_shadow(place, long_ns),
         }
     }
 
@@ -48,7 +43,7 @@ impl StrategyRunner {
     }
 }
 
-/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`.
+/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`. Returns the CPU time of its long calls.
 fn compare(
     strategy: &mut dyn Strategy,
     batch: &[Event],
@@ -56,11 +51,12 @@ fn compare(
     sent: &[Action],
     ours: &mut Vec<Action>,
     counters: &Counters,
-) -> Result<(), Fault> {
-    let mut at = 0;
+) -> Result<u64, Fault> {
+    let (mut at, mut long_ns) = (0, 0);
     while at < batch.len() {
         ours.clear();
         at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
+        long_ns += strategy.long_call_ns().unwrap_or_default();
         let sent = if at == batch.len() { sent } else { &[] };
         let same = ours.iter().zip(sent).filter(|(a, b)| a == b).count();
         let differed = ours.len().max(sent.len()) - same;
@@ -75,5 +71,5 @@ fn compare(
             });
         }
     }
-    Ok(())
+    Ok(long_ns)
 }
