@@ -87,7 +87,7 @@ fn a_module_of_an_absurd_shape_is_refused_before_it_is_compiled() {
             "nested-5000",
             "components within each other, and 16 is the most",
         ),
-        ("mems-250", "memories, and 64 is the most"),
+        ("mems-250", "memories, and 8 is the most"),
         ("tables-100", "tables, and 64 is the most"),
     ] {
         let text = refused(&compiler, &attack(name));

@@ -15,6 +15,7 @@ mod hostile;
 mod hostile_files;
 mod invariance;
 mod journal;
+mod memory;
 mod operators;
 mod overload;
 mod reels;

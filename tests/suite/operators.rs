@@ -236,6 +236,12 @@ fn every_command_answers_people_in_words_and_programs_in_json() {
         assert_eq!(status["pid"], host.child.id());
         let strategies = status["strategies"].as_array().unwrap();
         assert_eq!(strategies.len(), 2);
+        let bytes = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{line}: {status}"));
+        let of_strategies = strategies.iter().map(|one| bytes(&one["memory_bytes"]));
+        let memory = &status["memory"];
+        assert!(bytes(&memory["bytes"]) >= of_strategies.sum(), "{status}");
+        assert!(bytes(&memory["most_bytes"]) > bytes(&memory["bytes"]));
+        assert!(text.contains("strategies take "), "{text}");
         for strategy in strategies {
             let times = strategy["event_times"].as_array().unwrap();
             assert!(times[0]["count"].as_u64() > Some(0), "{line}: {strategy}");

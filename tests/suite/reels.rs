@@ -26,7 +26,7 @@ use tickdeck_recording::{ACTIONS, DataReels, EVENTS, RecordKind};
 use tickdeck_settings::config::WasmSettings;
 
 /// Does the last run of a data folder again.
-fn replay(data: &Path) -> Replayed {
+pub(crate) fn replay(data: &Path) -> Replayed {
     let reels = DataReels::in_folder(data);
     let run = reels.run(None).unwrap();
     let compiling = |_: &WasmSettings| Compiling::in_process();

@@ -149,6 +149,9 @@ pub struct HostStatus {
     /// Denied orders and changes by deny code.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub denied_by_reason: BTreeMap<String, u64>,
+    /// The memory of all strategies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryLine>,
     /// Whether the kill switch is on.
     pub killed: bool,
     /// The mode of the deck: `trading`, `paused`, `stopped`, `killed`.
@@ -169,6 +172,17 @@ pub struct HostStatus {
     /// The newest working orders, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub working: Vec<OrderLine>,
+}
+
+/// The memory of all strategies together: of their instances, running and made ahead, and what the host keeps for them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryLine {
+    /// The bytes.
+    pub bytes: u64,
+    /// The most bytes, if there is a bound.
+    pub most_bytes: Option<u64>,
+    /// The addresses that are reserved, in bytes; only the used part takes memory.
+    pub reserved_addresses: u64,
 }
 
 /// An instrument's latest prices.
@@ -218,6 +232,9 @@ pub struct StrategyLine {
     /// How far it is behind, and how long it kept the others waiting; none if it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag: Option<LagLine>,
+    /// Bytes of its instances, running and made ahead, and of what the host keeps for it; none if not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
     /// Histogram of the time per event, in ascending order. Only in a status, and only if there are few enough strategies.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub event_times: Vec<TimeBucket>,

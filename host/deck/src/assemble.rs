@@ -13,6 +13,7 @@ use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generatio
 use crate::loading::{
     LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,
 };
+use crate::machine_memory;
 use crate::open_venues::{OpenVenues, account_currency};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +26,7 @@ use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
 use tickdeck_engine::{BudgetConfig, Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::untrusted::{kept, printable};
-use tickdeck_model::{ModuleHash, OrderNumber, Registry};
+use tickdeck_model::{ModuleHash, NameCount, OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
@@ -37,6 +38,7 @@ use tickdeck_settings::config::{BudgetSettings, JournalSettings};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::risk_limits::risk;
 use tickdeck_settings::signature::TrustedKeys;
+use tickdeck_strategy::Runtime;
 use tickdeck_strategy::watch::Scan;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -158,6 +160,7 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
     let mut registry = std::mem::take(&mut parts.registry);
     let open = OpenVenues::open(&parts.config, &mut registry)?;
     let loader = parts.loader(&open, &registry)?;
+    parts.go_live(&loader.runtime);
     let loaded = parts.load_apart(&loader, &mut registry)?;
     (parts.save_names)(&registry)?;
     let config = parts.engine_config(&registry)?;
@@ -177,7 +180,9 @@ pub fn assemble(mut parts: DeckParts) -> Result<AssembledDeck> {
     let mut engine = parts.engine(config, &registry, venues, starts)?;
     parts.begin_recording(&mut engine, manifest)?;
     let scan = std::mem::take(&mut parts.scan);
-    Ok(parts.assembled(engine, facts, (registry, loader), (loaded, scan, history)))
+    let names = registry.name_count();
+    let parts_of_loading = (registry, names, loader);
+    Ok(parts.assembled(engine, facts, parts_of_loading, (loaded, scan, history)))
 }
 
 impl DeckParts {
@@ -211,11 +216,27 @@ impl DeckParts {
         let config = self.config.clone();
         let loader =
             StrategyLoader::new(config, currency, self.first_order, self.compiling.clone())?;
+        let cores = self.config.engine.pin.clone();
+        loader
+            .runtime
+            .on_own_threads(move || yield_to_trading(&cores));
         Ok(StrategyLoader {
             trusted,
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
             ..loader
         })
+    }
+
+    /// Prepares the runtime for strategies that trade, as opposed to a replay: their memory is bounded, and instances are made
+    /// ahead unless only the run itself would wait for them.
+    pub(crate) fn go_live(&self, runtime: &Runtime) {
+        let bound = self.config.wasm.deck_memory_mib.map(|mib| mib << 20);
+        let bound = bound.unwrap_or_else(machine_memory::default_bound);
+        runtime.memory().set_bound(bound);
+        let is_free = self.config.engine.stepping != Stepping::Lockstep;
+        if is_free || self.pace != Pace::FlatOut {
+            runtime.make_spares();
+        }
     }
 
     /// Loads the strategies on a thread of its own, which yields to trading: the compiler's threads that it starts
@@ -326,7 +347,7 @@ impl DeckParts {
         self,
         engine: Engine,
         facts: DeckFacts,
-        (registry, loader): (Arc<Registry>, StrategyLoader),
+        (registry, recorded_names, loader): (Arc<Registry>, NameCount, StrategyLoader),
         (loaded, scan, history): (LoadedDeck, Scan, StrategyHistory),
     ) -> AssembledDeck {
         let names = Names::new(Arc::clone(&registry), Some(loader.account_currency.id));
@@ -343,6 +364,7 @@ impl DeckParts {
                 loader,
                 grants: self.grants,
                 registry,
+                recorded_names,
                 save_names: self.save_names,
                 names,
                 folder: self.folder,

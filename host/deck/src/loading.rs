@@ -15,8 +15,8 @@ use tickdeck_engine::port::{StrategyStart, SwapPolicy, Version};
 use tickdeck_model::name::{check_strategy_name, is_reserved};
 use tickdeck_model::suggestion::nearest;
 use tickdeck_model::untrusted::{first, first_few, kept, quoted};
-use tickdeck_model::{Amount, Currency, OrderNumber, Registry, StrategyId, Untrusted};
-use tickdeck_recording::{ModuleStore, VersionSpec};
+use tickdeck_model::{Amount, Currency, NameCount, OrderNumber, Registry, StrategyId, Untrusted};
+use tickdeck_recording::{ModuleStore, MoreNames, VersionSpec};
 use tickdeck_settings::config::ParameterValue;
 use tickdeck_settings::config::{Config, Located, PluginSettings, StrategySettings};
 use tickdeck_settings::grants::Grants;
@@ -285,6 +285,7 @@ impl StrategyLoader {
                     .map(|sidecar| (sidecar.path.display().to_string(), sidecar.text.clone())),
                 grants: grants.text_of(name),
                 names: None,
+                more_names: None,
             },
         })
     }
@@ -429,16 +430,16 @@ impl LoadedStrategy {
         (program, version)
     }
 
-    /// As [`LoadedStrategy::version`], with the names in its spec: there may be more than when the run began.
+    /// As [`LoadedStrategy::version`], with the names in its spec that the run does not have yet.
     pub fn late_version(
         &self,
         registry: &Arc<Registry>,
+        recorded: NameCount,
         feed: &OperatorFeed,
     ) -> (Arc<Program>, Version) {
         let (program, mut version) = self.version(registry, feed);
-        let names = Some(registry.to_text());
         let spec = VersionSpec {
-            names,
+            more_names: MoreNames::of(registry, recorded),
             ..self.spec.clone()
         };
         version.spec = Arc::from(spec.text());

@@ -14,7 +14,7 @@ use tickdeck_control::{Answer, Handler, Request};
 use tickdeck_engine::{EngineHandle, OperatorCommand};
 use tickdeck_model::StrategyId;
 use tickdeck_recording::names::Names;
-use tickdeck_strategy::LogLevel;
+use tickdeck_strategy::{LogLevel, MemoryAccount};
 
 /// Shortest time over which a rate is measured: over less it reflects the moment rather than the market.
 const SHORTEST_LOOK: Duration = Duration::from_millis(400);
@@ -29,6 +29,8 @@ pub struct Operator {
     pub names: Names,
     /// The history of the strategies.
     pub history: StrategyHistory,
+    /// The strategies' memory.
+    pub memory: MemoryAccount,
     /// Commands the engine.
     pub controls: EngineHandle,
     /// Commands the strategy manager.
@@ -75,6 +77,7 @@ impl Operator {
     fn read_model(&self) -> ReadModel {
         ReadModel::new(self.title.clone(), self.names.clone())
             .with_history(self.history.clone(), self.since)
+            .with_memory(self.memory.clone())
     }
 
     fn status(&self) -> Answer {

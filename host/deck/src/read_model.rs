@@ -7,8 +7,8 @@ use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyRecord};
 use std::time::Instant;
 use tickdeck_control::protocol::{
-    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, LagLine, OrderLine,
-    ParameterLine, PermissionLine, PositionLine, ResultLine, ShadowLine, StrategyDetail,
+    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, LagLine, MemoryLine,
+    OrderLine, ParameterLine, PermissionLine, PositionLine, ResultLine, ShadowLine, StrategyDetail,
     StrategyLine, TimeBucket,
 };
 use tickdeck_engine::{
@@ -19,6 +19,7 @@ use tickdeck_model::format::{time_of_day, trimmed};
 use tickdeck_model::{Money, OrderState, Timestamp, Untrusted, Working};
 use tickdeck_recording::describe::actions;
 use tickdeck_recording::names::{Names, net};
+use tickdeck_strategy::MemoryAccount;
 
 /// Strategies up to which a status includes the times of each: it must fit into a line of the protocol.
 const MOST_TIMED: usize = 256;
@@ -35,6 +36,7 @@ pub struct ReadModel {
     title: String,
     names: Names,
     history: StrategyHistory,
+    memory: Option<MemoryAccount>,
     since: Instant,
 }
 
@@ -45,6 +47,7 @@ impl ReadModel {
             title: title.into(),
             names,
             history: StrategyHistory::default(),
+            memory: None,
             since: Instant::now(),
         }
     }
@@ -55,6 +58,15 @@ impl ReadModel {
         Self {
             history,
             since,
+            ..self
+        }
+    }
+
+    /// Adds the account of the strategies' memory.
+    #[must_use]
+    pub fn with_memory(self, memory: MemoryAccount) -> Self {
+        Self {
+            memory: Some(memory),
             ..self
         }
     }
@@ -80,6 +92,7 @@ impl ReadModel {
                 .iter()
                 .map(|(reason, count)| (reason.code(), *count))
                 .collect(),
+            memory: self.memory(status),
             killed: status.killed,
             mode: mode(status).to_owned(),
             capital: self.names.capital(status).map(money),
@@ -96,6 +109,16 @@ impl ReadModel {
             strategies: self.timed_strategies(status),
             working: newest.map(|order| self.order(order)).collect(),
         }
+    }
+
+    fn memory(&self, status: &Status) -> Option<MemoryLine> {
+        let account = self.memory.as_ref()?;
+        let held: u64 = status.strategies.iter().map(|one| one.held_bytes).sum();
+        Some(MemoryLine {
+            bytes: account.bytes().saturating_add(held),
+            most_bytes: account.bound(),
+            reserved_addresses: account.addresses(),
+        })
     }
 
     /// Returns the strategies that run, then those that do not.
@@ -193,6 +216,10 @@ impl ReadModel {
                 events: status.lag_events,
                 ns: status.lag_ns,
                 held_up_ns: status.held_up_ns,
+            }),
+            memory_bytes: self.memory.as_ref().map(|account| {
+                let instances = account.bytes_of(&status.name);
+                instances.saturating_add(status.held_bytes)
             }),
             event_times: Vec::new(),
             positions: positions.collect(),
@@ -368,6 +395,7 @@ mod tests {
             generation: 1,
             pause_ns: None,
             traps: 0,
+            held_bytes: 0,
             times: Default::default(),
             shadow: None,
             state,

@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use tickdeck_engine::Engine;
 use tickdeck_recording::names::Names;
+use tickdeck_strategy::MemoryAccount;
 
 /// The interval of checks that the reels keep to their budget.
 const CHECK_BUDGET_EVERY: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ pub struct RunningDeck {
     pub names: Names,
     /// The history of the strategies.
     pub history: StrategyHistory,
+    /// The strategies' memory.
+    pub memory: MemoryAccount,
     /// The command and the venues, for people.
     pub title: String,
     /// The seed of the first venue.
@@ -65,6 +68,7 @@ pub fn start(parts: DeckParts) -> Result<RunningDeck> {
     };
     let title = format!("{command} on {title}");
     let history = setup.history.clone();
+    let memory = setup.loader.runtime.memory().clone();
     let waiting = setup
         .waiting
         .iter()
@@ -79,6 +83,7 @@ pub fn start(parts: DeckParts) -> Result<RunningDeck> {
         feed: feed.clone(),
         names: names.clone(),
         history: history.clone(),
+        memory: memory.clone(),
         controls: engine.controls(),
         manager: lifecycle.handle(),
         latch,
@@ -92,6 +97,7 @@ pub fn start(parts: DeckParts) -> Result<RunningDeck> {
         feed,
         names,
         history,
+        memory,
         title,
         seed,
         workers,

@@ -175,8 +175,8 @@ pub enum StrategyOutcome {
     Recovered,
     /// The strategy ended.
     Ended,
-    /// A new version faulted within its probation.
-    ProbationFailed,
+    /// The strategy waits for another instance: of the version before if it was on probation, else of its own.
+    Suspended,
     /// The shadow version faulted.
     ShadowFailed,
     /// A new version was offered its first event.
@@ -299,7 +299,7 @@ impl StrategyOutcome {
             Decision::Faulted { offered } => Self::Faulted(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,
-            Decision::ProbationFailed => Self::ProbationFailed,
+            Decision::Suspended => Self::Suspended,
             Decision::ShadowFailed => Self::ShadowFailed,
             Decision::Live { .. } => Self::Live,
         })

@@ -43,8 +43,8 @@ pub(crate) enum Decision {
         /// Time from the fault until the other stood where the first had.
         took_ns: u64,
     },
-    /// A new version faulted within its probation.
-    ProbationFailed,
+    /// An instance faulted and the strategy waits: for the version before, because it was on probation, or for an instance.
+    Suspended,
     /// The shadow version faulted.
     ShadowFailed,
     /// A new version was offered its first event.

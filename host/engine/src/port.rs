@@ -229,7 +229,21 @@ pub trait Code: Send + Sync {
     /// The strategy refuses, or traps; the text says why.
     fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault>;
 
-    /// Starts an instance from a saved state, by `restore`.
+    /// As [`Code::start`], on a trading thread, in the place of another instance: others wait, so the time limit is that of
+    /// a handover.
+    ///
+    /// # Errors
+    /// As [`Code::start`].
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        self.start(book)
+    }
+
+    /// Returns whether an instance can be started at once; if not, one is made from now on, elsewhere.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Starts an instance from a saved state, by `restore`, for which others wait.
     ///
     /// # Errors
     /// The strategy refuses, or traps; the text says why.

@@ -255,6 +255,8 @@ pub struct StrategyStatus {
     pub generation: u32,
     /// Between the last event of the version before and the first of this one.
     pub pause_ns: Option<u64>,
+    /// Bytes that the host keeps for it besides its instances: events and states from which it can be recovered.
+    pub held_bytes: u64,
     /// Faults of its instances in this run.
     pub traps: u64,
     /// Sampled calls by time per event: bucket `n` counts those below `2^n` nanoseconds.

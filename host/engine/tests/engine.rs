@@ -151,6 +151,8 @@ fn untimed(report: &Report) -> Vec<StrategyStatus> {
     let mut strategies = report.status.strategies.clone();
     for strategy in &mut strategies {
         strategy.times = Default::default();
+        // The room for a batch is part of it.
+        strategy.held_bytes = 0;
     }
     strategies
 }

@@ -30,6 +30,7 @@ struct Slow {
     /// At one event in so many.
     every: u64,
     takes_ns: u64,
+    trades: bool,
 }
 
 impl Slow {
@@ -82,6 +83,9 @@ impl Strategy for SlowInstance {
         self.seen += 1;
         let is_slow = self.seen.is_multiple_of(self.slow.every);
         self.took_ns = is_slow.then_some(self.slow.takes_ns);
+        if !self.slow.trades {
+            return Ok(1);
+        }
         self.inner.on_events(&batch[..1], book, actions)
     }
 
@@ -100,14 +104,15 @@ impl Strategy for SlowInstance {
 }
 
 fn slow(every: u64, takes_ns: u64) -> Version {
-    slow_one(traits(), every, takes_ns)
+    slow_one(every, takes_ns, true)
 }
 
-fn slow_one(traits: Traits, every: u64, takes_ns: u64) -> Version {
+fn slow_one(every: u64, takes_ns: u64, trades: bool) -> Version {
     let code = Slow {
-        traits,
+        traits: traits(),
         every,
         takes_ns,
+        trades,
     };
     toy::version("slow", market(), Arc::new(code))
 }
@@ -216,13 +221,7 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
 #[test]
 fn the_others_decide_as_if_it_were_quick() {
     // One that never trades: the market is the same without it.
-    let idle = |takes_ns| {
-        let traits = Traits {
-            every: u64::MAX,
-            ..traits()
-        };
-        slow_one(traits, 1, takes_ns)
-    };
+    let idle = |takes_ns| slow_one(1, takes_ns, false);
     let slow = recorded(budgeted(Stepping::Lockstep, 2), idle(8 * MS)).0;
     let quick = recorded(budgeted(Stepping::Lockstep, 2), idle(0)).0;
     assert_eq!(state_of(&slow, SLOW), StrategyState::Quarantined);

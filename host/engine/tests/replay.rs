@@ -11,6 +11,9 @@ mod edges;
 #[path = "toy/limits.rs"]
 mod limits;
 
+#[path = "toy/waiting.rs"]
+mod waiting;
+
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};

@@ -38,7 +38,7 @@ pub use layout::{Bool, Pad};
 pub use module_hash::ModuleHash;
 pub use money::{Amount, Money, MoneyError};
 pub use order::{InvalidTransition, OrderEvent, OrderState, Working};
-pub use registry::{Registry, RegistryError};
+pub use registry::{NameCount, Registry, RegistryError};
 pub use terms::{
     Aggressor, BarBasis, BookChange, Liquidity, OrderStatus, OrderType, Reason, Severity, Side,
     TimeInForce, VenueScope, VenueState,

@@ -70,6 +70,22 @@ pub enum RegistryError {
     },
 }
 
+/// How many names a registry has of the kinds that grow while a deck runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NameCount {
+    /// Strategies, the host included.
+    pub strategies: usize,
+    /// Texts.
+    pub texts: usize,
+}
+
+impl NameCount {
+    /// Returns the sum.
+    pub const fn total(self) -> usize {
+        self.strategies + self.texts
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Names {
     by_number: Vec<String>,
@@ -91,6 +107,14 @@ impl Names {
     fn name(&self, number: u32) -> Option<&str> {
         self.by_number.get(number as usize).map(String::as_str)
     }
+}
+
+/// The names of one kind from number `from` on, one a line.
+fn lines(kind: &str, names: &Names, from: usize) -> String {
+    let names = names.by_number.iter().skip(from);
+    names
+        .map(|name| format!("{kind}\t{}\n", name.escape_default()))
+        .collect()
 }
 
 impl Registry {
@@ -263,14 +287,7 @@ impl Registry {
     /// The registry as lines of text, one name each, from which [`Registry::from_text`] gives the same numbers.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        let names = |kind: &str, names: &Names| -> String {
-            names
-                .by_number
-                .iter()
-                .map(|name| format!("{kind}\t{}\n", name.escape_default()))
-                .collect()
-        };
-        text += &names("venue", &self.venues);
+        text += &lines("venue", &self.venues, 0);
         for (code, scale) in self.currencies.by_number.iter().zip(&self.currency_scales) {
             text += &format!("currency\t{}\t{scale}\n", code.escape_default());
         }
@@ -289,8 +306,7 @@ impl Registry {
                 terms.min_notional.0
             );
         }
-        text += &names("strategy", &self.strategies);
-        text + &names("text", &self.texts)
+        text + &self.names_since(NameCount::default())
     }
 
     /// Reads what [`Registry::to_text`] wrote.
@@ -299,14 +315,7 @@ impl Registry {
     /// A line is damaged or contradicts an earlier one.
     pub fn from_text(text: &str) -> Result<Self, RegistryError> {
         let mut registry = Self::default();
-        for (at, line) in text.lines().enumerate() {
-            registry
-                .read_line(line)
-                .ok_or_else(|| RegistryError::Damaged {
-                    line: at + 1,
-                    text: Untrusted::up_to(80, line),
-                })?;
-        }
+        registry.add_lines(text, Self::read_line)?;
         registry.strategies.intern(HOST_NAME);
         match registry.strategy(StrategyId::HOST) {
             Some(HOST_NAME) => Ok(registry),
@@ -315,12 +324,59 @@ impl Registry {
         }
     }
 
+    /// Adds names from the lines of [`Registry::names_since`]; those that are known keep their numbers.
+    ///
+    /// # Errors
+    /// A line is damaged, or of a kind that does not grow while a deck runs.
+    pub fn add_names(&mut self, text: &str) -> Result<(), RegistryError> {
+        self.add_lines(text, Self::read_name)
+    }
+
+    fn add_lines(
+        &mut self,
+        text: &str,
+        read: fn(&mut Self, &str) -> Option<()>,
+    ) -> Result<(), RegistryError> {
+        for (at, line) in text.lines().enumerate() {
+            read(self, line).ok_or_else(|| RegistryError::Damaged {
+                line: at + 1,
+                text: Untrusted::up_to(80, line),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many names there are of the kinds that grow while a deck runs.
+    pub fn name_count(&self) -> NameCount {
+        NameCount {
+            strategies: self.strategies.by_number.len(),
+            texts: self.texts.by_number.len(),
+        }
+    }
+
+    /// Returns the names beyond a count as lines of text, which [`Registry::add_names`] adds to a registry of that count.
+    pub fn names_since(&self, count: NameCount) -> String {
+        lines("strategy", &self.strategies, count.strategies)
+            + &lines("text", &self.texts, count.texts)
+    }
+
+    /// Reads a name of a kind that grows while a deck runs.
+    fn read_name(&mut self, line: &str) -> Option<()> {
+        let (kind, name) = line.split_once('\t')?;
+        let names = match kind {
+            "strategy" => &mut self.strategies,
+            "text" => &mut self.texts,
+            _ => return None,
+        };
+        names.intern(&unescape(name)?);
+        Some(())
+    }
+
     fn read_line(&mut self, line: &str) -> Option<()> {
         let fields: Vec<&str> = line.split('\t').collect();
         match fields.as_slice() {
             ["venue", name] => drop(self.venues.intern(&unescape(name)?)),
-            ["strategy", name] => drop(self.strategies.intern(&unescape(name)?)),
-            ["text", name] => drop(self.texts.intern(&unescape(name)?)),
+            ["strategy" | "text", _] => self.read_name(line)?,
             ["currency", code, scale] => drop(
                 self.add_currency(&unescape(code)?, scale.parse().ok()?)
                     .ok()?,

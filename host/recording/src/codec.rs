@@ -293,7 +293,7 @@ enum RecordedOutcome {
     Recovered,
     Ended,
     #[serde(rename = "trial-failed")]
-    ProbationFailed,
+    Suspended,
     #[serde(rename = "beside-failed")]
     ShadowFailed,
     Live,
@@ -452,7 +452,7 @@ impl RecordedOutcome {
             StrategyOutcome::Faulted(offered) => Self::Fenced(offered),
             StrategyOutcome::Recovered => Self::Recovered,
             StrategyOutcome::Ended => Self::Ended,
-            StrategyOutcome::ProbationFailed => Self::ProbationFailed,
+            StrategyOutcome::Suspended => Self::Suspended,
             StrategyOutcome::ShadowFailed => Self::ShadowFailed,
             StrategyOutcome::Live => Self::Live,
         }
@@ -463,7 +463,7 @@ impl RecordedOutcome {
             Self::Fenced(offered) => StrategyOutcome::Faulted(offered),
             Self::Recovered => StrategyOutcome::Recovered,
             Self::Ended => StrategyOutcome::Ended,
-            Self::ProbationFailed => StrategyOutcome::ProbationFailed,
+            Self::Suspended => StrategyOutcome::Suspended,
             Self::ShadowFailed => StrategyOutcome::ShadowFailed,
             Self::Live => StrategyOutcome::Live,
         }

@@ -105,7 +105,7 @@ pub const fn outcome(outcome: StrategyOutcome) -> &'static str {
         StrategyOutcome::Faulted(_) => "faulted",
         StrategyOutcome::Recovered => "recovered",
         StrategyOutcome::Ended => "ended",
-        StrategyOutcome::ProbationFailed => "failed its probation",
+        StrategyOutcome::Suspended => "waits for another instance",
         StrategyOutcome::ShadowFailed => "its shadow faulted",
         StrategyOutcome::Live => "the new version handled its first event",
     }

@@ -46,22 +46,29 @@ impl KnownNames {
         Ok(())
     }
 
-    /// Checks that a strategy that was started has its number, and capital in currencies of the run.
-    pub(crate) fn check_effect(&self, effect: &Effect) -> Result<()> {
+    /// Checks that a strategy that was started has its number, and capital in currencies of the run. Learns the names that a
+    /// version brings.
+    pub(crate) fn check_effect(&mut self, effect: &Effect) -> Result<()> {
         let Effect::Changed { what, .. } = effect else {
             return Ok(());
         };
+        let (RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. }) = what else {
+            return Ok(());
+        };
+        let spec = VersionSpec::read(spec)?;
+        if let Some(more) = &spec.more_names {
+            more.add_to(&mut self.0)?;
+        }
         let RecordedChange::Start {
             strategy,
             name,
             allocation,
-            spec,
             ..
         } = what
         else {
             return Ok(());
         };
-        let late = VersionSpec::read(spec)?.registry()?;
+        let late = spec.registry()?;
         let names = late.as_ref().unwrap_or(&self.0);
         ensure!(
             names.strategy(*strategy) == Some(name),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! data/reels/000001/   one run: events-000001.reel ..., actions-000001.reel ...
-//! data/modules/        every module that ever ran, HASH.wasm
+//! data/modules/        every module that a run names, HASH.wasm
 //! ```
 //!
 //! The events reel begins with the run's manifest ([`RunManifest`]); the events follow, one record each, so that the record after
@@ -38,6 +38,7 @@ mod retention;
 mod runs;
 mod tape;
 mod untrusted;
+mod unused_modules;
 mod usable;
 mod verify;
 mod verify_fault;
@@ -45,7 +46,9 @@ mod verify_fault;
 pub use codec::{ActionsRecord, RecordKind, decode};
 pub use comparison::{Comparison, Counts, Difference, compare};
 pub use layout::{ACTIONS, EVENTS, IMPORTED, SCHEMA};
-pub use manifest::{RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec};
+pub use manifest::{
+    MoreNames, RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec,
+};
 pub use modules::ModuleStore;
 pub use order_history::{OrderHistory, order_history, senders};
 pub use pacing::{PacedTape, Pacing, Show};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::{Continuity, VenueTerms};
 use tickdeck_journal::{Reader, Reel};
-use tickdeck_model::{Amount, CurrencyId, InstrumentId, Registry, VenueId};
+use tickdeck_model::{Amount, CurrencyId, InstrumentId, NameCount, Registry, VenueId};
 
 /// The manifest of a run: everything needed to assemble its deck again. The first record of both reels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,9 +115,50 @@ pub struct VersionSpec {
     pub sidecar: Option<(String, String)>,
     /// The operator's grants, as in `grants.toml`.
     pub grants: String,
-    /// The interned names, where there were more than at the start.
+    /// All interned names, as older runs have them where there were more than at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<String>,
+    /// The interned names that neither the start nor an earlier version of the run has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more_names: Option<MoreNames>,
+}
+
+/// Names that were interned since the version before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoreNames {
+    /// How many strategies and texts there were before.
+    since: (usize, usize),
+    /// The names, in lines as those of the data folder's `ids`.
+    lines: String,
+}
+
+impl MoreNames {
+    /// Returns the names of a registry beyond a count, if there are any.
+    pub fn of(registry: &Registry, since: NameCount) -> Option<Self> {
+        let lines = registry.names_since(since);
+        (!lines.is_empty()).then_some(Self {
+            since: (since.strategies, since.texts),
+            lines,
+        })
+    }
+
+    /// Adds the names to a registry that has those before.
+    ///
+    /// # Errors
+    /// Names before are missing, or a line is damaged.
+    pub fn add_to(&self, registry: &mut Registry) -> Result<()> {
+        let has = registry.name_count();
+        let (strategies, texts) = self.since;
+        ensure!(
+            has.strategies >= strategies && has.texts >= texts,
+            "the reel lacks the names of an earlier version: it has {} of {texts} texts and {} of {strategies} strategies",
+            has.texts,
+            has.strategies
+        );
+        registry
+            .add_names(&self.lines)
+            .context("the names in the reel")
+    }
 }
 
 impl VersionSpec {

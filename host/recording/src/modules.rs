@@ -37,6 +37,11 @@ impl ModuleStore {
         let file = self.file(&hash.to_string());
         let kept = std::fs::metadata(&file).is_ok_and(|about| about.len() == bytes.len() as u64);
         if kept {
+            // A module that is in use is not removed as an old one. Where the time can't be set, it counts by its first use.
+            let _ = std::fs::File::options()
+                .append(true)
+                .open(&file)
+                .and_then(|opened| opened.set_modified(std::time::SystemTime::now()));
             // It may stand there because an earlier start was ended before its last step.
             return Ok(sync_entry(&file)?);
         }

@@ -66,13 +66,18 @@ impl RetentionBudget {
 
     fn remove_old(&self, notes: &mut Vec<RetentionNote>) -> Result<()> {
         self.reels.clear_leftovers()?;
-        for old in self.reels.prunable(KeepRule::Bytes(self.keep_gib << 30))? {
+        let prunable = self.reels.prunable(KeepRule::Bytes(self.keep_gib << 30))?;
+        let removes = !prunable.is_empty();
+        for old in prunable {
             self.reels.remove(&old.run)?;
             let (number, bytes) = (old.run.number, bytes(old.bytes));
             notes.push(RetentionNote::Removed(format!(
                 "removed run {number}, {bytes}: [journal] keep_gib is {}",
                 self.keep_gib
             )));
+        }
+        if removes {
+            self.reels.remove_unused_modules()?;
         }
         Ok(())
     }

@@ -1,10 +1,8 @@
 //! Verifies every byte of a data folder.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
 use crate::completeness::ReelPair;
 use crate::data_folder::{GRANTS, IDS, KILLED, LOCK, MAX_TEXT, ORDERS};
 use crate::layout::{ACTIONS, EVENTS, MODULES, REELS};
-use crate::manifest::{RunManifest, VersionSpec};
 use crate::modules::ModuleStore;
 use crate::rows::archive;
 use crate::runs::{DataReels, RecordedRun};
@@ -14,10 +12,9 @@ use std::collections::BTreeSet;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
-use tickdeck_engine::{Effect, RecordedChange};
 use tickdeck_journal::bounded::read_bounded;
 use tickdeck_journal::sealed::unseal;
-use tickdeck_journal::{JournalError, Reader, Verified};
+use tickdeck_journal::{JournalError, Verified};
 use tickdeck_model::Registry;
 
 /// The result of a verification.
@@ -232,30 +229,9 @@ impl Check<'_> {
 
     /// Collects the modules that a run names.
     fn modules_of(&mut self, run: &RecordedRun) -> Result<()> {
-        let manifest = RunManifest::read(&run.folder)?;
-        for start in &manifest.strategies {
-            self.named
-                .insert((VersionSpec::read(&start.spec)?.module, run.folder.clone()));
-        }
-        let mut actions = match Reader::open(&run.folder, ACTIONS) {
-            // The run was interrupted while it started, or the missing reel is in the list already.
-            Err(JournalError::Missing { .. }) => return Ok(()),
-            actions => actions?,
-        };
-        while let Some(record) = actions.next()? {
-            if record.kind != RecordKind::Effect as u16 {
-                continue;
-            }
-            let ActionsRecord::Effect(_, Effect::Changed { what, .. }) =
-                decode(record.kind, record.payload)?
-            else {
-                continue;
-            };
-            if let RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } = what {
-                self.named
-                    .insert((VersionSpec::read(&spec)?.module, run.folder.clone()));
-            }
-        }
+        let modules = run.modules()?.into_iter();
+        let named = modules.map(|module| (module, run.folder.clone()));
+        self.named.extend(named);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use tickdeck_model::ModuleHash;
 
 /// First bytes of an entry; the last one is the version of the format.
-const MAGIC: &[u8; 8] = b"tickdkc\x02";
+const MAGIC: &[u8; 8] = b"tickdkc\x03";
 
 /// Bytes of the seal.
 const SEAL: usize = 32;
@@ -243,6 +243,7 @@ fn prepare(_folder: &Path) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::contract::World;
+    use crate::footprint::Footprint;
     use std::os::unix::fs::PermissionsExt as _;
 
     struct Place {
@@ -268,6 +269,7 @@ mod tests {
             contract: "0.1.0".to_owned(),
             imports: vec!["a".to_owned()],
             exports: Vec::new(),
+            footprint: Footprint::default(),
         }
     }
 

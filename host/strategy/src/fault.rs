@@ -59,10 +59,7 @@ pub(crate) fn of_error(
     limits: &ResourceLimits,
 ) -> Fault {
     let name = state.log.strategy();
-    let mut text = format!(
-        "strategy `{name}`, {call}: {}",
-        cause(call, error, state, limits)
-    );
+    let mut text = format!("strategy `{name}`, {call}: {}", cause(error, state, limits));
     if let Some(line) = state.log.last()
         && is_guest_trap(error)
     {
@@ -81,15 +78,10 @@ pub(crate) fn of_answer(call: Call<'_>, state: &State, problem: &str) -> Fault {
     Fault(format!("strategy `{name}`, {call}: {problem}"))
 }
 
-fn cause(
-    call: Call<'_>,
-    error: &wasmtime::Error,
-    state: &State,
-    limits: &ResourceLimits,
-) -> String {
+fn cause(error: &wasmtime::Error, state: &State, limits: &ResourceLimits) -> String {
     let name = state.log.strategy();
     if let Some(TimeIsUp { limit: used }) = error.downcast_ref() {
-        let (_, setting) = limits.of_call(call.function);
+        let setting = state.deadline.setting();
         let used = used.as_millis();
         return format!(
             "endless loop, or too slow: stopped after {used} ms of CPU time; the limit is `{setting}` for `{name}`"
@@ -173,6 +165,11 @@ fn frame(frame: &FrameInfo) -> Option<String> {
     };
     let text = Untrusted::new(&text).to_string();
     Some(start_of(&text).to_owned())
+}
+
+/// Describes an instance that was not made.
+pub(crate) fn not_made(name: &str, why: &dyn std::fmt::Display) -> Fault {
+    Fault(format!("strategy `{name}`, instantiation: {why}"))
 }
 
 /// Returns at most [`MAX_FRAME`] bytes of a name, so that work on it is bounded.

@@ -1,7 +1,7 @@
 //! The host functions of a strategy: its log, the terms of instruments, and its own book while it handles events.
 
 use crate::generated::{instruments, log, store, types};
-use crate::limits::{Deadline, Limiter, ResourceLimits};
+use crate::limits::{Deadline, Limiter};
 use crate::log::{LogLevel, Logger};
 use std::sync::Arc;
 use tickdeck_model::{
@@ -46,14 +46,14 @@ impl State {
         book: Box<StrategyBook>,
         registry: Arc<Registry>,
         log: Logger,
-        limits: &ResourceLimits,
+        limiter: Limiter,
     ) -> Self {
         Self {
             phase: Phase::Describing,
             book,
             registry,
             log,
-            limiter: Limiter::new(limits),
+            limiter,
             deadline: Deadline::default(),
         }
     }
@@ -239,6 +239,9 @@ convert_enums! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::{MemoryAccount, Newcomer};
+    use crate::footprint::Footprint;
+    use crate::limits::ResourceLimits;
     use crate::log::Discard;
     use instruments::Host as _;
     use store::Host as _;
@@ -332,7 +335,10 @@ mod tests {
         let registry = registry();
         let book = book(&registry, allocation);
         let log = Logger::new("ema", Arc::new(Discard), 1);
-        let mut state = State::new(book, Arc::new(registry), log, &ResourceLimits::default());
+        let (limits, footprint) = (ResourceLimits::default(), Footprint::default());
+        let charge = MemoryAccount::default().open("ema", &footprint, Newcomer::Instance);
+        let limiter = Limiter::new(&limits, &footprint, charge.unwrap()).unwrap();
+        let mut state = State::new(book, Arc::new(registry), log, limiter);
         state.phase = Phase::Running;
         state
     }

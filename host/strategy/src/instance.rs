@@ -2,12 +2,12 @@
 
 use crate::contract::World;
 use crate::fault::{Call, of_answer, of_error};
-use crate::generated::lifecycle::{self, GuestIndices, Start};
+use crate::generated::lifecycle::{self, GuestIndices};
 use crate::imports::{self, Phase};
 use crate::limits::{
-    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, thread_time,
+    FIRST_LOOK_TICKS, HOT_FUEL, LIFECYCLE_FUEL, MAX_STATE, ResourceLimits, Start, TimeLimit,
+    thread_time,
 };
-
 use crate::lower::{Outcome, OutcomeBytes, Slot, StateBytes};
 use crate::manifest::Manifest;
 use crate::wasm_engine::WasmEngine;
@@ -122,7 +122,7 @@ impl Instance {
         }
     }
 
-    /// Bytes of memory that the strategy has allocated.
+    /// Bytes that the instance makes the host hold: memories, tables, globals and core instances.
     pub fn memory_bytes(&self) -> usize {
         self.guest.store.data().limiter.used()
     }
@@ -134,12 +134,14 @@ impl Instance {
 
     pub(crate) fn init(
         &mut self,
-        start: &Start,
+        inputs: &lifecycle::Start,
         book: &mut Box<StrategyBook>,
+        start: Start,
     ) -> Result<(), Fault> {
+        let limit = self.guest.limits.of_start(start);
         let answer = self.guest.with_book(book, |guest| {
-            guest.call("init", Phase::Running, |lifecycle, store| {
-                lifecycle.call_init(store, start)
+            guest.call("init", (Phase::Running, limit), |lifecycle, store| {
+                lifecycle.call_init(store, inputs)
             })
         })?;
         answer.map_err(|why| self.guest.refused("init", &why))
@@ -147,13 +149,14 @@ impl Instance {
 
     pub(crate) fn restore(
         &mut self,
-        start: &Start,
+        inputs: &lifecycle::Start,
         book: &mut Box<StrategyBook>,
         state: &State,
     ) -> Result<(), Fault> {
+        let limit = self.guest.limits.of_handover();
         let answer = self.guest.with_book(book, |guest| {
-            guest.call("restore", Phase::Running, |lifecycle, store| {
-                lifecycle.call_restore(store, start, state.schema, &state.bytes)
+            guest.call("restore", (Phase::Running, limit), |lifecycle, store| {
+                lifecycle.call_restore(store, inputs, state.schema, &state.bytes)
             })
         })?;
         answer.map_err(|why| self.guest.refused("restore", &why))
@@ -239,8 +242,11 @@ impl Strategy for Instance {
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         let save = self.guest.save;
         let guest = &mut self.guest;
+        let limit = guest.limits.of_handover();
         let answer = StateBytes::with_buffer(state, || {
-            guest.call("save", Phase::Lifecycle, |_, store| save.call(store, ()))
+            guest.call("save", (Phase::Lifecycle, limit), |_, store| {
+                save.call(store, ())
+            })
         });
         match answer? {
             (Ok(StateBytes(bytes)),) => *state = bytes,
@@ -273,8 +279,9 @@ impl Strategy for Instance {
             StopReason::Removed => lifecycle::StopReason::Removed,
             StopReason::Replaced => lifecycle::StopReason::Replaced,
         };
+        let limit = self.guest.limits.of_handover();
         self.guest
-            .call("stop", Phase::Lifecycle, |lifecycle, store| {
+            .call("stop", (Phase::Lifecycle, limit), |lifecycle, store| {
                 lifecycle.call_stop(store, reason)
             })
     }
@@ -286,6 +293,7 @@ impl Guest {
         exports: &Exports,
         state: imports::State,
         limits: ResourceLimits,
+        start: Start,
     ) -> Result<Self, Fault> {
         let mut store = Store::new(engine.engine(), state);
         store.limiter(|state| &mut state.limiter);
@@ -295,7 +303,7 @@ impl Guest {
             store.data_mut().deadline.reached(thread_time(), times)
         });
         store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        arm_limits(&mut store, Phase::Describing, limits.lifecycle_ms);
+        arm_limits(&mut store, Phase::Describing, limits.of_start(start));
         let made = exports.pre.instantiate(&mut store).and_then(|instance| {
             let lifecycle = exports.lifecycle.load(&mut store, &instance)?;
             let save = instance.get_typed_func(&mut store, exports.save)?;
@@ -319,9 +327,12 @@ impl Guest {
     }
 
     pub(crate) fn describe(&mut self) -> Result<Manifest, Fault> {
-        self.call("describe", Phase::Describing, |lifecycle, store| {
-            lifecycle.call_describe(store)
-        })
+        let limit = self.limits.of_start(Start::Ahead);
+        self.call(
+            "describe",
+            (Phase::Describing, limit),
+            |lifecycle, store| lifecycle.call_describe(store),
+        )
         .map(Into::into)
     }
 
@@ -329,12 +340,12 @@ impl Guest {
     fn call<R>(
         &mut self,
         function: &'static str,
-        phase: Phase,
+        (phase, limit): (Phase, TimeLimit),
         call: impl FnOnce(&lifecycle::Guest, &mut Store<imports::State>) -> wasmtime::Result<R>,
     ) -> Result<R, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(LIFECYCLE_FUEL);
-        arm_limits(&mut self.store, phase, self.limits.of_call(function).0);
+        arm_limits(&mut self.store, phase, limit);
         let answer = call(&self.lifecycle, &mut self.store);
         answer.map_err(|error| self.fail(Call::lifecycle(function), &error))
     }
@@ -347,7 +358,7 @@ impl Guest {
     ) -> Result<Answer, Fault> {
         self.check_alive()?;
         self.store.set_hostcall_fuel(HOT_FUEL);
-        arm_limits(&mut self.store, Phase::Running, self.limits.time_ms);
+        arm_limits(&mut self.store, Phase::Running, self.limits.of_events());
         let answer = self.with_book(book, |guest| guest.call_hot(batch));
         answer.map_err(|error| {
             let call = Call {
@@ -411,10 +422,10 @@ impl Guest {
 }
 
 /// Arms the limits of a call.
-fn arm_limits(store: &mut Store<imports::State>, phase: Phase, limit_ms: u32) {
+fn arm_limits(store: &mut Store<imports::State>, phase: Phase, limit: TimeLimit) {
     let state = store.data_mut();
     state.phase = phase;
-    state.deadline.arm(limit_ms);
+    state.deadline.arm(limit);
     state.limiter.begin_call();
     store.set_epoch_deadline(FIRST_LOOK_TICKS);
 }

@@ -15,8 +15,9 @@
 //!
 //! - [`Runtime`] loads modules. Clones share one engine, its compile cache and the clock of its time limits.
 //! - [`Module`] is a compiled strategy with its [`Manifest`]. It is cheap to clone and starts any number of instances.
-//! - [`Program`] is a module with its settings, behind `engine::port::Code`; `prepare` instantiates in advance, and
-//!   `version` describes it to the engine.
+//! - [`Program`] is a module with its settings, behind `engine::port::Code`; it has an instance made ahead, and `version`
+//!   describes it to the engine.
+//! - [`MemoryAccount`] has the memory of all strategies, by strategy, against a bound.
 //! - [`Instance`] is a running strategy, behind `engine::port::Strategy`. After a fault every call fails; drop it. A `save`
 //!   that the strategy refuses is an error too, but the instance lives on.
 //! - [`with_contract`] embeds the contract's type in a core module that was written by hand.
@@ -34,12 +35,15 @@
 //! strategy's limit. Call instances on threads with at least [`THREAD_STACK`] bytes of stack.
 #![deny(unsafe_code)]
 
+mod account;
+mod background;
 mod cache;
 pub mod compile;
 mod contract;
 mod encode;
 mod error;
 mod fault;
+mod footprint;
 mod generated;
 mod imports;
 mod instance;
@@ -57,10 +61,12 @@ mod program;
 mod proposals;
 mod runtime;
 mod runtime_config;
+mod shape;
 mod wasm_engine;
 pub mod watch;
 
 pub use crate::runtime::{CompiledModule, Runtime};
+pub use account::MemoryAccount;
 pub use cache::{CacheConfig, CacheUse};
 pub use contract::{CONTRACT_VERSION, World};
 pub use encode::with_contract;

@@ -1,5 +1,7 @@
 //! The resource limits of a strategy: memory, CPU time, and bytes that cross the boundary in one call.
 
+use crate::account::{Charge, DeckIsFull};
+use crate::footprint::{Footprint, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use wasmtime::{ResourceLimiter, Result, UpdateDeadline};
@@ -32,19 +34,20 @@ pub(crate) const FIRST_LOOK_TICKS: u64 = 2;
 /// Elements of one table. The largest interpreters need some ten thousand.
 const MAX_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Core instances, tables and memories of one strategy, each. A Python strategy has some thirty of each.
-const MAX_INSTANCES: usize = 256;
+/// Bytes of an element of a table: a pointer, and as much again while the table moves to grow.
+const TABLE_ELEMENT: usize = 16;
 
 /// The resources that one strategy may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResourceLimits {
-    /// Size of all the strategy's memories together.
+    /// Memory of one instance: its linear memories, tables, globals and core instances together.
     pub memory_mib: u32,
     /// CPU time of one batch of events.
     pub time_ms: u32,
-    /// CPU time of one lifecycle call that nothing waits for: describe, init, stop.
+    /// CPU time of one lifecycle call that nothing waits for: instantiation, describe, and the first init.
     pub lifecycle_ms: u32,
-    /// CPU time of `save` and of `restore`, for which other strategies on the same thread wait.
+    /// CPU time of `save`, `restore`, `stop`, and of `init` in the place of another instance: other strategies on the same
+    /// thread wait for these.
     pub handover_ms: u32,
     /// Log lines per second; further lines are counted and dropped.
     pub log_lines_per_s: u32,
@@ -62,13 +65,48 @@ impl Default for ResourceLimits {
     }
 }
 
+/// The time limit of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLimit {
+    pub(crate) ms: u32,
+    /// The name of its setting.
+    pub(crate) setting: &'static str,
+}
+
+/// Whether the thread that starts an instance has strategies waiting on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// A thread that can wait: nothing trades yet, or something else does.
+    Ahead,
+    /// A trading thread, where an instance takes the place of another.
+    InPlace,
+}
+
 impl ResourceLimits {
-    /// Returns the time limit of a call of this function, and the name of its setting.
-    pub(crate) fn of_call(&self, function: &str) -> (u32, &'static str) {
-        match function {
-            "on-events" => (self.time_ms, "time_ms"),
-            "save" | "restore" => (self.handover_ms, "handover_ms"),
-            _ => (self.lifecycle_ms, "lifecycle_ms"),
+    /// The limit of `on-events`.
+    pub(crate) const fn of_events(&self) -> TimeLimit {
+        TimeLimit {
+            ms: self.time_ms,
+            setting: "time_ms",
+        }
+    }
+
+    /// The limit of a lifecycle call that others wait for.
+    pub(crate) const fn of_handover(&self) -> TimeLimit {
+        TimeLimit {
+            ms: self.handover_ms,
+            setting: "handover_ms",
+        }
+    }
+
+    /// The limit of instantiating and of `init`.
+    pub(crate) const fn of_start(&self, start: Start) -> TimeLimit {
+        match start {
+            Start::Ahead => TimeLimit {
+                ms: self.lifecycle_ms,
+                setting: "lifecycle_ms",
+            },
+            Start::InPlace => self.of_handover(),
         }
     }
 
@@ -77,37 +115,77 @@ impl ResourceLimits {
     }
 }
 
-/// Counts the growth of the store's memories and tables.
+/// Counts everything that an instance makes the host hold, in one sum: its memories and tables as they grow, and the rest
+/// from the beginning.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limit: usize,
-    used: usize,
+    charge: Charge,
     /// Bytes that the last growth added, to be taken back if the system then refuses it.
     added: usize,
     refused: Option<usize>,
 }
 
 impl Limiter {
-    pub(crate) const fn new(limits: &ResourceLimits) -> Self {
-        Self {
-            limit: limits.memory_bytes(),
-            used: 0,
+    /// Limits an instance of this footprint, which `charge` holds already.
+    ///
+    /// # Errors
+    /// The instance alone takes more than its strategy may.
+    pub(crate) fn new(
+        limits: &ResourceLimits,
+        footprint: &Footprint,
+        charge: Charge,
+    ) -> Result<Self, String> {
+        let limit = limits.memory_bytes();
+        if charge.used() > limit {
+            return Err(format!(
+                "its {} core instances with {} globals and {} functions take {} MiB, the limit is {} MiB: raise `memory_mib`",
+                footprint.instances,
+                footprint.globals,
+                footprint.items,
+                charge.used().div_ceil(1 << 20),
+                limits.memory_mib
+            ));
+        }
+        Ok(Self {
+            limit,
+            charge,
             added: 0,
             refused: None,
-        }
+        })
     }
 
-    /// Bytes, for all memories together, that the guest asked for in this call and was refused.
+    /// Bytes in all that the guest asked for in this call and was refused.
     pub(crate) const fn refused(&self) -> Option<usize> {
         self.refused
     }
 
     pub(crate) const fn used(&self) -> usize {
-        self.used
+        self.charge.used()
     }
 
     pub(crate) const fn begin_call(&mut self) {
         self.refused = None;
+    }
+
+    fn grow(&mut self, added: usize) -> Result<bool, DeckIsFull> {
+        let wanted = self.used().saturating_add(added);
+        if wanted > self.limit {
+            // Not a trap: an interpreter may collect its garbage and continue.
+            self.refused = Some(wanted);
+            return Ok(false);
+        }
+        // A trap: what a strategy is answered must not depend on the others, or a replay would differ.
+        self.charge.grow(added)?;
+        self.added = added;
+        Ok(true)
+    }
+
+    fn take_back(&mut self) {
+        // Also called right after the limiter itself refused, when nothing was added.
+        if self.refused.is_none() {
+            self.charge.shrink(std::mem::take(&mut self.added));
+        }
     }
 }
 
@@ -118,44 +196,42 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        let added = desired.saturating_sub(current);
-        let wanted = self.used.saturating_add(added);
-        if wanted > self.limit {
-            // Not a trap: an interpreter may collect its garbage and continue.
-            self.refused = Some(wanted);
-            return Ok(false);
-        }
-        (self.used, self.added) = (wanted, added);
-        Ok(true)
+        Ok(self.grow(desired.saturating_sub(current))?)
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
-        // Also called right after the limiter itself refused, when nothing was added.
-        if self.refused.is_none() {
-            self.used -= std::mem::take(&mut self.added);
-        }
+        self.take_back();
         Ok(())
     }
 
     fn table_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool> {
-        Ok(desired <= MAX_TABLE_ELEMENTS)
+        if desired > MAX_TABLE_ELEMENTS {
+            return Ok(false);
+        }
+        let elements = desired.saturating_sub(current);
+        Ok(self.grow(elements.saturating_mul(TABLE_ELEMENT))?)
+    }
+
+    fn table_grow_failed(&mut self, _error: wasmtime::Error) -> Result<()> {
+        self.take_back();
+        Ok(())
     }
 
     fn instances(&self) -> usize {
-        MAX_INSTANCES
+        MAX_INSTANCES as usize
     }
 
     fn tables(&self) -> usize {
-        MAX_INSTANCES
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MAX_INSTANCES
+        MAX_MEMORIES as usize
     }
 }
 
@@ -164,6 +240,8 @@ impl ResourceLimiter for Limiter {
 #[derive(Debug, Default)]
 pub(crate) struct Deadline {
     limit: Duration,
+    /// The name of the limit's setting.
+    setting: &'static str,
     first_look: Option<Duration>,
     /// Whether the limit applies as it is, whatever the runtime's factor.
     is_strict: bool,
@@ -177,10 +255,16 @@ pub(crate) struct TimeIsUp {
 }
 
 impl Deadline {
-    /// Starts the clock for a call that may use `limit_ms`.
-    pub(crate) fn arm(&mut self, limit_ms: u32) {
-        self.limit = Duration::from_millis(limit_ms.into());
+    /// Starts the clock for a call under this limit.
+    pub(crate) fn arm(&mut self, limit: TimeLimit) {
+        self.limit = Duration::from_millis(limit.ms.into());
+        self.setting = limit.setting;
         self.first_look = None;
+    }
+
+    /// The name of the setting of the limit.
+    pub(crate) const fn setting(&self) -> &'static str {
+        self.setting
     }
 
     /// From now on applies the limit without the runtime's factor.
@@ -237,6 +321,7 @@ pub(crate) fn thread_time() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::{MemoryAccount, Newcomer};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -250,7 +335,11 @@ mod tests {
     #[test]
     fn time_that_the_thread_did_not_run_is_not_counted() {
         let mut deadline = Deadline::default();
-        deadline.arm(20);
+        let limit = TimeLimit {
+            ms: 20,
+            setting: "time_ms",
+        };
+        deadline.arm(limit);
         assert_eq!(
             continues(deadline.reached(MS * 100, 1)),
             Some(19),
@@ -277,12 +366,23 @@ mod tests {
             MS * 20,
             "{error}"
         );
-        deadline.arm(20);
+        deadline.arm(limit);
         assert_eq!(
             continues(deadline.reached(MS * 120, 1)),
             Some(19),
             "the next call starts afresh"
         );
+    }
+
+    fn limiter(memory_mib: u32) -> Limiter {
+        let limits = ResourceLimits {
+            memory_mib,
+            ..ResourceLimits::default()
+        };
+        let footprint = Footprint::default();
+        let account = MemoryAccount::default();
+        let charge = account.open("x", &footprint, Newcomer::Instance).unwrap();
+        Limiter::new(&limits, &footprint, charge).unwrap()
     }
 
     #[test]
@@ -298,15 +398,38 @@ mod tests {
 
     #[test]
     fn memories_are_counted_together() {
-        let mut limiter = Limiter::new(&ResourceLimits {
-            memory_mib: 2,
-            ..ResourceLimits::default()
-        });
+        let mut limiter = limiter(2);
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
         assert!(!limiter.memory_growing(1 << 20, 3 << 20, None).unwrap());
         assert_eq!(limiter.refused(), Some(4 << 20));
         limiter.begin_call();
         assert_eq!((limiter.refused(), limiter.used()), (None, 2 << 20));
+    }
+
+    #[test]
+    fn tables_count_towards_the_same_limit() {
+        let mut limiter = limiter(2);
+        assert!(limiter.memory_growing(0, 1 << 20, None).unwrap());
+        assert!(limiter.table_growing(0, 32 << 10, None).unwrap());
+        assert!(limiter.table_growing(0, 32 << 10, None).unwrap());
+        assert_eq!(limiter.used(), 2 << 20);
+        assert!(!limiter.table_growing(0, 1, None).unwrap());
+        limiter
+            .table_grow_failed(wasmtime::format_err!("refused"))
+            .unwrap();
+        assert_eq!(limiter.used(), 2 << 20, "nothing was added");
+    }
+
+    #[test]
+    fn a_growth_that_the_system_refuses_is_given_back() {
+        let mut limiter = limiter(2);
+        for _ in 0..2 {
+            assert!(limiter.table_growing(0, 64 << 10, None).unwrap());
+            limiter
+                .table_grow_failed(wasmtime::format_err!("no memory"))
+                .unwrap();
+            assert_eq!(limiter.used(), 0);
+        }
     }
 }

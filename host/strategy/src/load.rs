@@ -3,6 +3,8 @@
 
 use crate::contract::{PACKAGE, World, is_supported, of_contract};
 use crate::error::LoadError;
+use crate::footprint::Footprint;
+use crate::shape::validate;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::Read as _;
@@ -21,7 +23,7 @@ const LIFECYCLE: &str = "lifecycle";
 const HOT: &str = "hot";
 const HOT_BYTES: &str = "hot-bytes";
 
-/// The facts that a module's imports and exports reveal.
+/// What is known of a module from its imports, its exports and its sections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Shape {
     pub(crate) world: World,
@@ -29,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) contract: String,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
+    /// What an instance of it holds.
+    pub(crate) footprint: Footprint,
 }
 
 /// A component and its shape.
@@ -74,7 +78,7 @@ pub(crate) fn too_large(file: &str) -> LoadError {
     }
 }
 
-/// Checks everything that can be checked without compiling, and wraps a core module into a component.
+/// Checks everything that can be checked without compiling, the cheapest first, and wraps a core module into a component.
 pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, LoadError> {
     check_size(bytes, file)?;
     check_magic(bytes, file)?;
@@ -83,14 +87,22 @@ pub(crate) fn check<'a>(bytes: &'a [u8], file: &str) -> Result<Checked<'a>, Load
     let (component, names) = match names.encoding {
         Encoding::Component => (Cow::Borrowed(bytes), names),
         Encoding::Module => {
-            crate::compile::validate(bytes, file)?;
+            validate(bytes, file)?;
             let component = encode(bytes, &names, file)?;
             let names = self::names(&component, file)?;
             refuse_foreign(&names.imports, file)?;
             (Cow::Owned(component), names)
         }
     };
-    let shape = shape(&names, file)?;
+    let (world, contract) = declared(&names, file)?;
+    let footprint = validate(&component, file)?;
+    let shape = Shape {
+        world,
+        contract,
+        imports: names.imports,
+        exports: names.exports,
+        footprint,
+    };
     Ok(Checked { component, shape })
 }
 
@@ -191,8 +203,8 @@ fn encode(bytes: &[u8], names: &Names, file: &str) -> Result<Vec<u8>, LoadError>
             file: file.to_owned(),
         });
     }
-    let shape = shape(names, file)?;
-    let encoded = crate::encode::encode(bytes, &shape.contract, shape.world);
+    let (world, contract) = declared(names, file)?;
+    let encoded = crate::encode::encode(bytes, &contract, world);
     encoded.map_err(|problem| LoadError::Encode {
         file: file.to_owned(),
         problem,
@@ -235,7 +247,8 @@ fn advice(offenders: &[String]) -> &'static str {
     }
 }
 
-fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
+/// The world that it exports, and the contract version that it was built for.
+fn declared(names: &Names, file: &str) -> Result<(World, String), LoadError> {
     let mut ours = Vec::new();
     for (interface, version) in names.exports.iter().filter_map(|name| of_contract(name)) {
         if !is_supported(version) {
@@ -260,12 +273,7 @@ fn shape(names: &Names, file: &str) -> Result<Shape, LoadError> {
         (None, Some(_)) => World::StrategyBytes,
         (None, None) => return Err(missing("`hot` or `hot-bytes`")),
     };
-    Ok(Shape {
-        world,
-        contract,
-        imports: names.imports.clone(),
-        exports: names.exports.clone(),
-    })
+    Ok((world, contract))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! A compiled strategy from which instances are started.
 
+use crate::account::Newcomer;
 use crate::cache::CacheUse;
 use crate::contract::World;
 use crate::error::LoadError;
-use crate::generated::lifecycle::Start;
+use crate::fault::not_made;
+use crate::footprint::Footprint;
+use crate::generated::lifecycle;
 use crate::imports::State;
 use crate::instance::{Exports, Guest, Instance};
-use crate::limits::ResourceLimits;
+use crate::limits::{Limiter, ResourceLimits, Start};
 use crate::log::{Discard, LogSink, Logger};
 use crate::manifest::Manifest;
 use crate::wasm_engine::WasmEngine;
@@ -65,6 +68,7 @@ struct Inner {
     name: String,
     inspection: Inspection,
     exports: Exports,
+    footprint: Footprint,
     /// While it is held, another module of the same content is not compiled again.
     code: Arc<Component>,
     engine: WasmEngine,
@@ -73,7 +77,7 @@ struct Inner {
 impl Module {
     pub(crate) fn new(
         engine: WasmEngine,
-        (code, pre): (Arc<Component>, InstancePre<State>),
+        (code, pre, footprint): (Arc<Component>, InstancePre<State>, Footprint),
         inspection: impl FnOnce(Manifest) -> Inspection,
         world: World,
         file: &str,
@@ -82,7 +86,7 @@ impl Module {
     ) -> Result<Self, LoadError> {
         let exports =
             Exports::find(pre, world).map_err(|error| LoadError::wrong_type(file, &error))?;
-        let manifest = describe(&engine, &exports, file, name, limits)?;
+        let manifest = describe(&engine, (&exports, &footprint), file, name, limits)?;
         manifest.check().map_err(|problems| LoadError::Manifest {
             file: file.to_owned(),
             problems,
@@ -92,6 +96,7 @@ impl Module {
                 name: name.to_owned(),
                 inspection: inspection(manifest),
                 exports,
+                footprint,
                 code,
                 engine,
             }),
@@ -138,7 +143,9 @@ impl Module {
         options: StartOptions,
         book: &mut Box<StrategyBook>,
     ) -> Result<Instance, Fault> {
-        self.instantiate(options)?.start(book)
+        let mut unstarted = self.instantiate(options, Start::Ahead)?;
+        unstarted.start(book, Start::Ahead)?;
+        Ok(unstarted.into_instance())
     }
 
     /// Starts an instance from a saved state by `restore`. A failed restore has no effects.
@@ -151,20 +158,33 @@ impl Module {
         book: &mut Box<StrategyBook>,
         state: &engine::State,
     ) -> Result<Instance, Fault> {
-        self.instantiate(options)?.restore(book, state)
+        let mut unstarted = self.instantiate(options, Start::Ahead)?;
+        unstarted.restore(book, state)?;
+        Ok(unstarted.into_instance())
+    }
+
+    pub(crate) fn engine(&self) -> &WasmEngine {
+        &self.inner.engine
     }
 
     /// Instantiates the module without starting the strategy: most of the work, which can be done in advance.
-    pub(crate) fn instantiate(&self, options: StartOptions) -> Result<Unstarted, Fault> {
-        let log = Logger::new(&options.name, options.log, options.limits.log_lines_per_s);
-        let state = State::new(Box::default(), options.registry, log, &options.limits);
+    pub(crate) fn instantiate(
+        &self,
+        options: StartOptions,
+        start: Start,
+    ) -> Result<Unstarted, Fault> {
         let Inner {
             exports,
+            footprint,
             code,
             engine,
             ..
         } = &*self.inner;
-        let guest = Guest::instantiate(engine, exports, state, options.limits)?;
+        let (name, limits) = (&options.name, &options.limits);
+        let log = Logger::new(name, options.log, limits.log_lines_per_s);
+        let limiter = limiter(engine, footprint, name, limits, Newcomer::Instance)?;
+        let state = State::new(Box::default(), options.registry, log, limiter);
+        let guest = Guest::instantiate(engine, exports, state, *limits, start)?;
         Ok(Unstarted {
             instance: Instance::new(
                 guest,
@@ -188,20 +208,20 @@ pub(crate) struct Unstarted {
 }
 
 impl Unstarted {
-    pub(crate) fn start(mut self, book: &mut Box<StrategyBook>) -> Result<Instance, Fault> {
-        let start = Start {
-            parameters: self.parameters,
-            next_order: book.next_order(),
-        };
-        self.instance.init(&start, book)?;
-        Ok(self.instance)
+    pub(crate) fn start(
+        &mut self,
+        book: &mut Box<StrategyBook>,
+        start: Start,
+    ) -> Result<(), Fault> {
+        let inputs = self.inputs(book);
+        self.instance.init(&inputs, book, start)
     }
 
     pub(crate) fn restore(
-        mut self,
+        &mut self,
         book: &mut Box<StrategyBook>,
         state: &engine::State,
-    ) -> Result<Instance, Fault> {
+    ) -> Result<(), Fault> {
         let manifest = self.module.manifest();
         if !manifest.restores.contains(&state.schema) {
             return Err(Fault(format!(
@@ -209,12 +229,20 @@ impl Unstarted {
                 self.name, manifest.version, state.schema, manifest.restores
             )));
         }
-        let start = Start {
-            parameters: self.parameters,
+        let inputs = self.inputs(book);
+        self.instance.restore(&inputs, book, state)
+    }
+
+    /// The instance, started or not.
+    pub(crate) fn into_instance(self) -> Instance {
+        self.instance
+    }
+
+    fn inputs(&mut self, book: &StrategyBook) -> lifecycle::Start {
+        lifecycle::Start {
+            parameters: std::mem::take(&mut self.parameters),
             next_order: book.next_order(),
-        };
-        self.instance.restore(&start, book, state)?;
-        Ok(self.instance)
+        }
     }
 }
 
@@ -227,18 +255,32 @@ impl std::fmt::Debug for Module {
     }
 }
 
+/// Opens the account of a new instance.
+fn limiter(
+    engine: &WasmEngine,
+    footprint: &Footprint,
+    name: &str,
+    limits: &ResourceLimits,
+    newcomer: Newcomer,
+) -> Result<Limiter, Fault> {
+    let charge = engine.memory().open(name, footprint, newcomer);
+    let charge = charge.map_err(|full| not_made(name, &full))?;
+    Limiter::new(limits, footprint, charge).map_err(|why| not_made(name, &why))
+}
+
 /// Asks a module for its manifest on a temporary instance.
 fn describe(
     engine: &WasmEngine,
-    exports: &Exports,
+    (exports, footprint): (&Exports, &Footprint),
     file: &str,
     name: &str,
     limits: &ResourceLimits,
 ) -> Result<Manifest, LoadError> {
     let log = Logger::new(name, Arc::new(Discard), limits.log_lines_per_s);
-    let state = State::new(Box::default(), Arc::new(Registry::new()), log, limits);
-    let described =
-        Guest::instantiate(engine, exports, state, *limits).and_then(|mut guest| guest.describe());
+    let described = limiter(engine, footprint, name, limits, Newcomer::Module)
+        .map(|limiter| State::new(Box::default(), Arc::new(Registry::new()), log, limiter))
+        .and_then(|state| Guest::instantiate(engine, exports, state, *limits, Start::Ahead))
+        .and_then(|mut guest| guest.describe());
     described.map_err(|fault| LoadError::Describe {
         file: file.to_owned(),
         fault: fault.0,

@@ -1,47 +1,66 @@
 //! A module with its settings, from which the engine creates instances.
+//!
+//! One instance is made ahead by a thread of its own, where the runtime makes spares: the thread that a strategy runs on then
+//! only starts it. What is left of an instance is dropped by another thread: to give back the memory of a large one takes
+//! milliseconds.
 
 use crate::instance::Instance;
+use crate::limits::Start;
 use crate::module::{Module, StartOptions, Unstarted};
 use crate::parameters::Wants;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_engine::OrderLimits;
-use tickdeck_engine::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
+use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, SwapPolicy, Version};
+use tickdeck_model::{Action, Event};
 use tickdeck_portfolio::StrategyBook;
 
-/// A module with its settings. An instance can be prepared in advance, so that a swap waits only for `restore`.
+/// A module with its settings. An instance is made in advance, so that a handover waits only for `init` or `restore`.
 pub struct Program {
+    stock: Arc<Stock>,
+}
+
+/// What instances are made of, and the one that was made ahead.
+struct Stock {
     module: Module,
     options: StartOptions,
-    spare: Mutex<Option<Unstarted>>,
+    /// An instance, or why there is none.
+    spare: Mutex<Option<Result<Unstarted, Fault>>>,
+    is_making: AtomicBool,
 }
 
 impl Program {
     /// Combines a module with the options that its instances start with.
     pub fn new(module: Module, options: StartOptions) -> Self {
         Self {
-            module,
-            options,
-            spare: Mutex::new(None),
+            stock: Arc::new(Stock {
+                module,
+                options,
+                spare: Mutex::new(None),
+                is_making: AtomicBool::new(false),
+            }),
         }
     }
 
     /// The module.
-    pub const fn module(&self) -> &Module {
-        &self.module
+    pub fn module(&self) -> &Module {
+        &self.stock.module
     }
 
     /// The options that its instances start with.
-    pub const fn options(&self) -> &StartOptions {
-        &self.options
+    pub fn options(&self) -> &StartOptions {
+        &self.stock.options
     }
 
-    /// Instantiates in advance; call it on a thread that can wait.
+    /// Makes an instance in advance, unless there is one; call it on a thread that can wait.
     ///
     /// # Errors
-    /// The module's start function traps.
+    /// The module's start function traps, or there is no memory for the instance.
     pub fn prepare(&self) -> Result<(), Fault> {
-        let unstarted = self.module.instantiate(self.options.clone())?;
-        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(unstarted);
+        if !self.stock.is_ready() {
+            let made = self.stock.make(Start::Ahead)?;
+            *self.stock.spare() = Some(Ok(made));
+        }
         Ok(())
     }
 
@@ -53,12 +72,12 @@ impl Program {
         swap: SwapPolicy,
         spec: Arc<str>,
     ) -> Version {
-        let registry = &self.options.registry;
+        let registry = &self.options().registry;
         let text = |id| (id, registry.text(id).unwrap_or_default().to_owned());
-        let manifest = self.module.manifest();
+        let manifest = self.module().manifest();
         Version {
             label: manifest.version.clone(),
-            hash: self.module.hash().to_string(),
+            hash: self.module().hash().to_string(),
             feeds: wants.feeds,
             accounts: wants.accounts,
             messages: wants.messages.into_iter().map(text).collect(),
@@ -70,23 +89,33 @@ impl Program {
         }
     }
 
-    /// Takes the prepared instance, or creates one.
-    fn instance(&self) -> Result<Unstarted, Fault> {
-        let spare = self
-            .spare
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        match spare {
-            Some(unstarted) => Ok(unstarted),
-            None => self.module.instantiate(self.options.clone()),
-        }
+    fn start_by(
+        &self,
+        book: &mut Box<StrategyBook>,
+        start: Start,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        let mut unstarted = self.stock.take(start)?;
+        let started = unstarted.start(book, start);
+        let placed = self.placed(unstarted);
+        started.map(|()| placed)
+    }
+
+    /// Also for an instance that did not start: it is dropped elsewhere too.
+    fn placed(&self, unstarted: Unstarted) -> Box<dyn Strategy> {
+        Box::new(Placed {
+            instance: Some(unstarted.into_instance()),
+            module: self.module().clone(),
+        })
     }
 }
 
 impl Code for Program {
     fn start(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        boxed(self.instance()?.start(book))
+        self.start_by(book, Start::Ahead)
+    }
+
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        self.start_by(book, Start::InPlace)
     }
 
     fn restore(
@@ -94,18 +123,130 @@ impl Code for Program {
         book: &mut Box<StrategyBook>,
         state: &State,
     ) -> Result<Box<dyn Strategy>, Fault> {
-        boxed(self.instance()?.restore(book, state))
+        let mut unstarted = self.stock.take(Start::InPlace)?;
+        let restored = unstarted.restore(book, state);
+        let placed = self.placed(unstarted);
+        restored.map(|()| placed)
+    }
+
+    fn is_ready(&self) -> bool {
+        let is_ready = !self.stock.makes_spares() || self.stock.is_ready();
+        if !is_ready {
+            self.stock.order();
+        }
+        is_ready
     }
 
     fn schema(&self) -> u32 {
-        self.module.manifest().state_schema
+        self.module().manifest().state_schema
     }
 
     fn restores(&self) -> &[u32] {
-        &self.module.manifest().restores
+        &self.module().manifest().restores
     }
 }
 
-fn boxed(instance: Result<Instance, Fault>) -> Result<Box<dyn Strategy>, Fault> {
-    instance.map(|instance| Box::new(instance) as Box<dyn Strategy>)
+impl Stock {
+    fn makes_spares(&self) -> bool {
+        let makes_spares = self.module.engine().makes_spares();
+        makes_spares.load(Ordering::Relaxed)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.spare().is_some()
+    }
+
+    /// Takes the instance that was made ahead, and has the next one made; without one, makes it here.
+    fn take(self: &Arc<Self>, start: Start) -> Result<Unstarted, Fault> {
+        let spare = self.spare().take();
+        let taken = spare.unwrap_or_else(|| self.make(start));
+        // Only then: the one that is needed has the first claim on memory.
+        self.order();
+        taken
+    }
+
+    fn make(&self, start: Start) -> Result<Unstarted, Fault> {
+        self.module.instantiate(self.options.clone(), start)
+    }
+
+    /// Has an instance made ahead, unless one is being made.
+    fn order(self: &Arc<Self>) {
+        if !self.makes_spares() || self.is_making.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let stock = Arc::downgrade(self);
+        self.module.engine().spares().run(move || {
+            // By now the program may be gone.
+            let Some(stock) = stock.upgrade() else {
+                return;
+            };
+            if !stock.is_ready() {
+                let made = stock.make(Start::Ahead);
+                *stock.spare() = Some(made);
+            }
+            stock.is_making.store(false, Ordering::Release);
+        });
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Result<Unstarted, Fault>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stock {
+    fn drop(&mut self) {
+        let spare = self.spare().take();
+        let module = self.module.clone();
+        let drops = self.module.engine().clone();
+        drops.drops().run(move || drop((spare, module)));
+    }
+}
+
+/// A running instance, which another thread drops when it is done.
+struct Placed {
+    /// `None` only while it is dropped.
+    instance: Option<Instance>,
+    module: Module,
+}
+
+impl Placed {
+    fn instance(&mut self) -> &mut Instance {
+        let instance = self.instance.as_mut();
+        instance.expect("an instance is taken out only when it is dropped")
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        let instance = self.instance.take();
+        let drops = self.module.engine().clone();
+        drops.drops().run(move || drop(instance));
+    }
+}
+
+impl Strategy for Placed {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        book: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        self.instance().on_events(batch, book, actions)
+    }
+
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        self.instance().save()
+    }
+
+    fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
+        self.instance().save_into(state)
+    }
+
+    fn restore_time_limit(&mut self) {
+        self.instance().restore_time_limit();
+    }
+
+    fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
+        self.instance().stop(reason)
+    }
 }

@@ -64,7 +64,7 @@ fn has_several_memories(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::validate;
+    use crate::shape::validate;
     use wasmtime::Engine;
 
     fn config() -> Config {

@@ -1,5 +1,6 @@
 //! Loads modules: reads and checks a file, compiles it or takes it from the cache, and lets it describe itself.
 
+use crate::account::MemoryAccount;
 use crate::cache::{Cache, CacheUse};
 use crate::compile::{Compilation, CompileJob, Compiler};
 use crate::error::LoadError;
@@ -141,7 +142,7 @@ impl Runtime {
         };
         Module::new(
             self.inner.engine.clone(),
-            (compiled.code, pre),
+            (compiled.code, pre, shape.footprint),
             inspection,
             shape.world,
             file,
@@ -217,6 +218,25 @@ impl Runtime {
             .engine
             .time_limit_factor()
             .store(factor, Ordering::Relaxed);
+    }
+
+    /// Returns the account of the memory that strategies take.
+    pub fn memory(&self) -> &MemoryAccount {
+        self.inner.engine.memory()
+    }
+
+    /// Makes instances ahead from now on, so that one that faults is replaced without holding up the thread that it ran on.
+    /// Without this, instances are made where they are needed, as in a replay.
+    pub fn make_spares(&self) {
+        let makes_spares = self.inner.engine.makes_spares();
+        makes_spares.store(true, Ordering::Relaxed);
+    }
+
+    /// Runs `prepare` on each of the runtime's own threads that make and drop instances: to set its priority, say.
+    pub fn on_own_threads(&self, prepare: impl Fn() + Clone + Send + 'static) {
+        let engine = &self.inner.engine;
+        engine.spares().run(prepare.clone());
+        engine.drops().run(prepare);
     }
 
     /// Takes over what the compiler returned, if it was compiled for this engine.

@@ -1,6 +1,9 @@
 //! The wasmtime engine of a process: its settings, the host functions, and the clock that time limits are counted by.
 
+use crate::account::MemoryAccount;
+use crate::background::Background;
 use crate::error::LoadError;
+use crate::footprint::{MEMORY_GUARD, MEMORY_RESERVATION};
 use crate::imports::{State, linker};
 use crate::limits::{GUEST_STACK, TICK};
 use std::hash::{Hash as _, Hasher as _};
@@ -28,6 +31,13 @@ struct Inner {
     linker: Linker<State>,
     /// How many times its limit a call may run.
     time_limit_factor: Arc<AtomicU32>,
+    memory: MemoryAccount,
+    /// Whether instances are made ahead.
+    makes_spares: AtomicBool,
+    /// Makes instances ahead; apart from the other, because this one runs strategies' code.
+    spares: Background,
+    /// Drops instances.
+    drops: Background,
     _ticker: Ticker,
 }
 
@@ -36,12 +46,17 @@ impl WasmEngine {
     pub(crate) fn new(nan_canonicalisation: bool) -> Result<Self, LoadError> {
         let engine = Engine::new(&engine_config(nan_canonicalisation)).map_err(unavailable)?;
         let linker = linker(&engine).map_err(unavailable)?;
-        let ticker = Ticker::start(engine.clone()).map_err(|error| unavailable(error.into()))?;
+        let no_thread = |error: std::io::Error| unavailable(error.into());
+        let ticker = Ticker::start(engine.clone()).map_err(no_thread)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 linker,
                 time_limit_factor: Arc::new(AtomicU32::new(1)),
+                memory: MemoryAccount::default(),
+                makes_spares: AtomicBool::new(false),
+                spares: Background::start("tickdeck-spares").map_err(no_thread)?,
+                drops: Background::start("tickdeck-drops").map_err(no_thread)?,
                 _ticker: ticker,
             }),
         })
@@ -57,6 +72,22 @@ impl WasmEngine {
 
     pub(crate) fn time_limit_factor(&self) -> &Arc<AtomicU32> {
         &self.inner.time_limit_factor
+    }
+
+    pub(crate) fn memory(&self) -> &MemoryAccount {
+        &self.inner.memory
+    }
+
+    pub(crate) fn makes_spares(&self) -> &AtomicBool {
+        &self.inner.makes_spares
+    }
+
+    pub(crate) fn spares(&self) -> &Background {
+        &self.inner.spares
+    }
+
+    pub(crate) fn drops(&self) -> &Background {
+        &self.inner.drops
     }
 }
 
@@ -85,9 +116,9 @@ fn engine_config(nan_canonicalisation: bool) -> Config {
         .parallel_compilation(true)
         .epoch_interruption(true)
         .max_wasm_stack(GUEST_STACK)
-        // Reserves 4 GiB of addresses for each memory and maps only the used part: the code needs no bounds checks.
-        .memory_reservation(4 << 30)
-        .memory_guard_size(32 << 20)
+        // Maps only the used part of the addresses that it reserves.
+        .memory_reservation(MEMORY_RESERVATION)
+        .memory_guard_size(MEMORY_GUARD)
         .memory_init_cow(true)
         .wasm_backtrace_max_frames(Some(BACKTRACE_FRAMES));
     config

@@ -265,7 +265,7 @@ fn an_endless_loop_ends_in_every_function() {
     let guest = Guest::new().save(&spin("(i32.const 0)"));
     within(40, "save", &mut || start(&guest).save().unwrap_err().0);
     let guest = Guest::new().stop(&spin(""));
-    within(60, "stop", &mut || {
+    within(40, "stop", &mut || {
         start(&guest).stop(StopReason::Shutdown).unwrap_err().0
     });
     let guest = Guest::new().item("(start $spin)");
@@ -294,7 +294,7 @@ fn memory_ends_at_its_limit_and_the_text_names_the_setting() {
         &text,
         &[
             "instantiation",
-            "asked for 16 MiB of memory, the limit is 8 MiB",
+            "asked for 17 MiB of memory, the limit is 8 MiB",
         ],
     );
 }
@@ -308,7 +308,8 @@ fn a_guest_that_is_refused_memory_may_continue_without_it() {
         instance.on_events(&batch(2), &mut book, &mut actions),
         Ok(2)
     );
-    assert_eq!(instance.memory_bytes(), 4 * 65_536);
+    let bytes = instance.memory_bytes();
+    assert_eq!(bytes / 65_536, 4, "and little besides its memory: {bytes}");
 }
 
 #[test]

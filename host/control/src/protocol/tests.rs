@@ -17,6 +17,7 @@ fn strategy() -> StrategyLine {
         actions: 206,
         ns_per_event: Some(2_809.5),
         lag: None,
+        memory_bytes: None,
         event_times: Vec::new(),
         positions: vec![PositionLine {
             symbol: "BTCUSDT.SIM".to_owned(),

@@ -10,9 +10,15 @@ use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::manager::Manager;
 use crate::lifecycle::message::UNEXPECTED;
+use std::time::{Duration, Instant};
 use tickdeck_engine::port::{StopReason, Strategy, Version};
 use tickdeck_engine::{ChangeOrigin, ChangeResult, DryRun, StrategyChange, VersionChange};
 use tickdeck_model::StrategyId;
+
+/// How long an instance may take to be made before a change is requested without it.
+const INSTANCE_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks whether it is made.
+const INSTANCE_LOOK: Duration = Duration::from_millis(2);
 
 /// The reason for a request without an outcome.
 const SHUTTING_DOWN: &str = "the host is shutting down";
@@ -76,6 +82,17 @@ impl Manager {
                 version.label
             )
         })
+    }
+
+    /// Waits until an instance can take over of a strategy's shadow, or of the version before: on this thread there is time.
+    /// If it takes too long, the engine says so.
+    pub(super) fn await_instances(&self, id: StrategyId) -> Result<(), String> {
+        let deadline = Instant::now() + INSTANCE_WITHIN;
+        let stands = self.dry_run(id)?;
+        while !stands.are_others_ready() && Instant::now() < deadline {
+            std::thread::park_timeout(INSTANCE_LOOK);
+        }
+        Ok(())
     }
 
     /// Asks the engine where a strategy stands, which changes nothing.

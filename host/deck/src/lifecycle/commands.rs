@@ -102,6 +102,7 @@ impl Manager {
         let id = self.running(name)?;
         let shadow = self.entry(name).shadow.as_ref();
         let shadow = shadow.map_or_else(String::new, |content| content.version.clone());
+        self.await_instances(id)?;
         match self.request(StrategyChange::RollBack(id), ChangeCause::RollBack)? {
             VersionChange::Swapped { to, inherited, .. } => Ok(format!(
                 "{name} is {to} again, {}",
@@ -116,6 +117,7 @@ impl Manager {
 
     fn promote(&mut self, name: &str) -> Result<String, String> {
         let id = self.running(name)?;
+        self.await_instances(id)?;
         match self.request(StrategyChange::Promote(id), ChangeCause::Promote)? {
             VersionChange::Swapped { to, took_ns, .. } => Ok(format!(
                 "{name} is {to}, handed over in {}",

@@ -20,6 +20,8 @@ pub(super) struct ManagedStrategy {
     pub(super) offered: Option<Fingerprint>,
     /// Contents that failed, which only an operator can load again.
     pub(super) failed: HashSet<Fingerprint>,
+    /// The names that its versions have brought into the run.
+    pub(super) names: usize,
     /// A version that waits for an approval.
     pub(super) waiting: Option<LoadedStrategy>,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
-use tickdeck_model::{ModuleHash, Registry, StrategyId};
+use tickdeck_model::{ModuleHash, NameCount, Registry, StrategyId};
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
@@ -31,6 +31,8 @@ pub(super) struct Manager {
     pub(super) registry: Arc<Registry>,
     pub(super) save_names: SaveNames,
     pub(super) names: Names,
+    /// The names that the recorded run has.
+    pub(super) recorded_names: NameCount,
     pub(super) history: StrategyHistory,
     pub(super) engine: EngineHandle,
     /// Changes that the engine has reported and that are not applied yet.
@@ -58,6 +60,7 @@ impl Manager {
             registry: setup.registry,
             save_names: setup.save_names,
             names: setup.names,
+            recorded_names: setup.recorded_names,
             history: setup.history,
             engine,
             reported,
@@ -248,8 +251,11 @@ impl Manager {
         let taken = match loaded {
             Ok(loaded) => self.admit(loaded, registry, requester),
             Err(LoadFailure::Changed(why)) => {
-                // Nothing about the version itself: the watcher reports what the file has become.
+                // Nothing about the version itself: the watcher reports what the file has become, the same content included.
                 self.entry(name).offered = None;
+                if let Some(watcher) = &self.watcher {
+                    watcher.report_again(&plugin.name);
+                }
                 self.say(name, LogLevel::Info, &why);
                 return Err(why);
             }
@@ -316,6 +322,7 @@ impl Manager {
         registry: Registry,
         requester: Requester,
     ) -> Result<String, String> {
+        self.count_names(&loaded.name, &registry)?;
         (self.save_names)(&registry).map_err(|error| sentence(&error))?;
         self.registry = Arc::new(registry);
         self.names.learn(&self.registry);
@@ -354,17 +361,19 @@ impl Manager {
             content: history_entries::content(loaded),
             preparation: preparation.clone(),
         };
-        let (program, version) = loaded.late_version(&self.registry, self.feed());
+        let (program, version) =
+            loaded.late_version(&self.registry, self.recorded_names, self.feed());
         let label = version.label.clone();
         if !self.entry(name).started {
             let change = self.start_of(loaded, version)?;
-            self.request(change, cause)?;
+            self.request_with_names(change, cause)?;
             return Ok(format!("{name} {label} trades"));
         }
         self.try_out(loaded.id, &version)?;
         // Instantiated ahead, so that the handover need not wait for it.
         program.prepare().map_err(|fault| fault.0)?;
-        match self.request(StrategyChange::Swap(loaded.id, Box::new(version)), cause)? {
+        let swap = StrategyChange::Swap(loaded.id, Box::new(version));
+        match self.request_with_names(swap, cause)? {
             VersionChange::Swapped {
                 took_ns, inherited, ..
             } => Ok(format!(

@@ -12,6 +12,7 @@ mod history_entries;
 mod managed;
 mod manager;
 mod message;
+mod new_names;
 mod pending;
 mod retention_timer;
 mod setup;

@@ -5,7 +5,7 @@ use crate::loading::{LoadedStrategy, StrategyLoader};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tickdeck_model::Registry;
+use tickdeck_model::{NameCount, Registry};
 use tickdeck_recording::names::Names;
 use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::watch::Scan;
@@ -21,6 +21,8 @@ pub struct ManagerSetup {
     pub grants: Grants,
     /// The names so far.
     pub registry: Arc<Registry>,
+    /// How many of them the recorded run has.
+    pub recorded_names: NameCount,
     /// Saves names before anything runs that refers to them.
     pub save_names: SaveNames,
     /// The names that displays use.

@@ -19,6 +19,8 @@ pub(super) const TIME_LIMIT_FACTOR: u32 = 100;
 pub struct RecordedVersions {
     loader: Arc<StrategyLoader>,
     registry: Arc<Registry>,
+    /// The names of the run so far, without those that a replacement added.
+    recorded: Arc<Mutex<Registry>>,
     modules: ModuleStore,
     /// The strategies loaded so far, in the order of loading.
     loaded: Arc<Mutex<Vec<LoadedStrategy>>>,
@@ -31,6 +33,7 @@ impl RecordedVersions {
     pub fn new(loader: Arc<StrategyLoader>, registry: Arc<Registry>, modules: ModuleStore) -> Self {
         Self {
             loader,
+            recorded: Arc::new(Mutex::new((*registry).clone())),
             registry,
             modules,
             loaded: Arc::default(),
@@ -117,10 +120,15 @@ impl RecordedVersions {
     }
 
     fn names(&self, spec: &VersionSpec) -> Result<Registry> {
-        match &spec.names {
-            Some(text) => Registry::from_text(text).context("the names in the reel"),
-            None => Ok((*self.registry).clone()),
+        if let Some(text) = &spec.names {
+            return Registry::from_text(text).context("the names in the reel");
         }
+        let Some(more) = &spec.more_names else {
+            return Ok((*self.registry).clone());
+        };
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        more.add_to(&mut recorded)?;
+        Ok(recorded.clone())
     }
 
     /// Returns the plugin of a spec, from the stored modules.
@@ -137,9 +145,9 @@ impl RecordedVersions {
 impl VersionFactory for RecordedVersions {
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version> {
         let loaded = self.load(name, spec)?;
-        let registry = match &spec.names {
-            Some(_) => Arc::new(self.names(spec)?),
-            None => Arc::clone(&self.registry),
+        let registry = match (&spec.names, &spec.more_names) {
+            (None, None) => Arc::clone(&self.registry),
+            _ => Arc::new(self.names(spec)?),
         };
         let (_, mut version) = loaded.version(&registry, &self.loader.feed);
         // Recorded again as it was recorded.

@@ -98,6 +98,7 @@ pub(crate) fn resume(mut parts: DeckParts, interrupted: InterruptedRun) -> Resul
         open.venues,
     )?;
     loader.runtime.set_time_limit_factor(1);
+    parts.go_live(&loader.runtime);
     let status = engine.status();
     restore_kill(parts.killed, &run, &engine, &status);
     let (started, plugins) = running(&versions, &status).into_iter().unzip();
@@ -117,7 +118,10 @@ pub(crate) fn resume(mut parts: DeckParts, interrupted: InterruptedRun) -> Resul
         plugins,
         ..Scan::default()
     };
-    Ok(parts.assembled(engine, facts, (registry, loader), (loaded, scan, history)))
+    // What later versions added is on the reel too; the next one adds it once more.
+    let names = Registry::from_text(&manifest.names).context("the names in the reel")?;
+    let parts_of_loading = (registry, names.name_count(), loader);
+    Ok(parts.assembled(engine, facts, parts_of_loading, (loaded, scan, history)))
 }
 
 /// Returns the names of a run's venues, in their order.

@@ -10,6 +10,7 @@ use crate::port::StrategyStart;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::meanwhile::Meanwhile;
+use crate::worker::rejoin::Rejoined;
 use crate::worker::{Done, Task};
 use tickdeck_model::{StrategyId, Timestamp};
 
@@ -27,10 +28,14 @@ impl Engine {
         self.begin_changes(requests, at)
     }
 
-    /// Rolls back versions that failed their probation, and lets announced ones take over.
+    /// Brings suspended strategies back, and lets announced versions take over.
     pub(super) fn complete_changes(&mut self, at: Timestamp) -> Result<(), EngineError> {
-        for strategy in self.pending_changes.take_failed_probations() {
-            self.give_up(strategy, at)?;
+        let now_ns = || self.time.now_ns();
+        let returning = self
+            .pending_changes
+            .take_returning(&self.strategies, now_ns);
+        for strategy in returning {
+            self.bring_back(strategy, at)?;
         }
         for request in self.pending_changes.take_announced_swaps() {
             self.answer(request, at)?;
@@ -85,8 +90,8 @@ impl Engine {
         let problem = entry.fault();
         let notice = match intent.decision {
             Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
-            Decision::ProbationFailed => {
-                return self.pending_changes.add_failed_probation(strategy);
+            Decision::Suspended => {
+                return self.pending_changes.suspend(strategy, self.time.now_ns());
             }
             Decision::Ended => {
                 entry.end_shadow();
@@ -195,7 +200,7 @@ impl Engine {
             Done::Stopped | Done::Offered | Done::Started | Done::FaultRecorded => {
                 return Err("nothing was changed".to_owned());
             }
-            Done::States(_) => return Err("nothing was changed".to_owned()),
+            Done::States(_) | Done::Rejoined(_) => return Err("nothing was changed".to_owned()),
             Done::DryRun(dry_run) => return Ok(ChangeResult::DryRun(dry_run)),
             Done::Swapped(handover) => self.apply_swap(place, *handover, at),
             Done::Shadow(handover) => {
@@ -214,7 +219,9 @@ impl Engine {
             }
             Done::Removed(instance) => {
                 self.router.end(place, at);
-                self.strategies.at_mut(place).removed();
+                let entry = self.strategies.at_mut(place);
+                entry.removed();
+                self.pending_changes.forget_suspended(entry.id());
                 (ChangeResult::Removed(instance), VersionChange::Removed)
             }
         };
@@ -281,31 +288,43 @@ impl Engine {
         Ok(Ok(ChangeResult::Started(generation)))
     }
 
-    /// A new version faulted within its probation: the one before takes over again.
-    pub(crate) fn give_up(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
+    /// Brings a suspended strategy back: in the version before if it was on probation, else in its own.
+    pub(crate) fn bring_back(&mut self, id: StrategyId, at: Timestamp) -> Result<(), EngineError> {
         let Some(place) = self.strategies.place_of(id) else {
             return Ok(());
         };
         let entry = self.strategies.at(place);
         let (from, problem) = (entry.label().to_owned(), entry.fault());
         let worker = entry.worker();
-        let done = self.perform_task(worker, Task::RollBack(id))?;
+        let done = self.perform_task(worker, Task::BringBack(id))?;
         let (position, strategy) = (self.events.next_sequence(), id);
         let effect = Effect::GaveUp { at, strategy };
         self.recording.effect(position, &effect);
         self.settle(at);
-        if let Ok(Done::Swapped(handover)) = done {
-            self.change_version(place, &handover, at);
-            let change = VersionChange::RolledBack {
-                from,
-                to: handover.version.label,
-                hash: handover.version.hash,
-                generation: self.strategies.at(place).generation(),
-                problem,
-            };
-            self.report_change(place, at, change);
+        match done {
+            Ok(Done::Swapped(handover)) => {
+                self.change_version(place, &handover, at);
+                let change = VersionChange::RolledBack {
+                    from,
+                    to: handover.version.label,
+                    hash: handover.version.hash,
+                    generation: self.strategies.at(place).generation(),
+                    problem,
+                };
+                self.report_change(place, at, change);
+            }
+            Ok(Done::Rejoined(Rejoined { events, took_ns })) => {
+                let notice = Notice::Recovered {
+                    strategy: id,
+                    problem,
+                    events,
+                    took_ns,
+                };
+                self.router.outbox.notice(at, notice);
+            }
+            // It has ended, and its worker has said so.
+            _ => {}
         }
-        // Otherwise it has ended, and its worker has said so.
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Engine {
                 self.pool.check()?;
             }
             // A feed may have been found over meanwhile: there is nothing to wait for then.
-            if !did_something && self.pending_changes.is_empty() && self.ending().is_none() {
+            if !did_something && !self.has_due_changes() && self.ending().is_none() {
                 self.wait_for_work()?;
             }
         }
@@ -96,7 +96,7 @@ impl Engine {
         let at = self.stand_at(reached);
         decided |= self.carry_out_now(at);
         let requests = self.inbox.take_requests();
-        if !requests.is_empty() || !self.pending_changes.is_empty() {
+        if !requests.is_empty() || self.has_due_changes() {
             self.catch_up()?;
             decided |= self.carry_out_now(at);
             self.settle(at);
@@ -146,6 +146,12 @@ impl Engine {
         decided
     }
 
+    /// Whether a change that was begun can be completed now.
+    fn has_due_changes(&self) -> bool {
+        self.pending_changes
+            .is_due(&self.strategies, || self.time.now_ns())
+    }
+
     /// Waits for a decision, an arrival, our own next event, an operator, or the time for a status.
     fn wait_for_work(&mut self) -> Result<(), EngineError> {
         let own = self.own_due().unwrap_or(Timestamp::MAX);
@@ -155,6 +161,8 @@ impl Engine {
             time,
             inbox,
             status_timer,
+            pending_changes,
+            strategies,
             ..
         } = self;
         let mut looks = 0u64;
@@ -165,7 +173,8 @@ impl Engine {
             let is_status_due =
                 || looks.is_multiple_of(LOOKS_PER_STATUS) && status_timer.is_due(time.now_ns());
             let due = own.min(venues.silent_until(reached));
-            if due <= reached || inbox.has_news() || is_status_due() {
+            let is_change_due = || pending_changes.is_due(strategies, || time.now_ns());
+            if due <= reached || inbox.has_news() || is_status_due() || is_change_due() {
                 return None;
             }
             // As if event time went by as fast as the clock; if it is faster, a parked thread is late by what it is

@@ -2,6 +2,7 @@
 
 use crate::change_origin::ChangeOrigin;
 use crate::handle::{ChangeAnswer, EngineHandle, Haste, ReceivedCommand, Request};
+use crate::kernel::strategies::StrategyEntries;
 use std::sync::mpsc::Sender;
 use tickdeck_model::StrategyId;
 
@@ -62,8 +63,8 @@ impl Drop for OperatorInbox {
 pub(crate) struct PendingChanges {
     /// Swaps that wait for the window in which the old version's last call is timed.
     announced_swaps: Vec<Request>,
-    /// Strategies whose new version failed its probation.
-    failed_probations: Vec<StrategyId>,
+    /// Strategies that wait for another instance, and since when by the clock.
+    suspended: Vec<(StrategyId, u64)>,
     /// The origin of the change that is carried out now.
     origin: Option<ChangeOrigin>,
     /// Answers to requests, sent after the notices.
@@ -71,8 +72,12 @@ pub(crate) struct PendingChanges {
 }
 
 impl PendingChanges {
-    pub(super) fn is_empty(&self) -> bool {
-        self.announced_swaps.is_empty() && self.failed_probations.is_empty()
+    /// Whether anything can be completed now.
+    pub(super) fn is_due(&self, strategies: &StrategyEntries, now_ns: impl Fn() -> u64) -> bool {
+        let can_return = |(strategy, since): &(StrategyId, u64)| {
+            strategies.can_return(*strategy, now_ns().saturating_sub(*since))
+        };
+        !self.announced_swaps.is_empty() || self.suspended.iter().any(can_return)
     }
 
     pub(super) fn announce_swap(&mut self, request: Request) {
@@ -83,23 +88,32 @@ impl PendingChanges {
         std::mem::take(&mut self.announced_swaps)
     }
 
-    pub(super) fn add_failed_probation(&mut self, strategy: StrategyId) {
-        self.failed_probations.push(strategy);
+    /// A strategy waits for another instance from `now_ns` on.
+    pub(super) fn suspend(&mut self, strategy: StrategyId, now_ns: u64) {
+        self.suspended.push((strategy, now_ns));
     }
 
-    pub(super) fn take_failed_probations(&mut self) -> Vec<StrategyId> {
-        std::mem::take(&mut self.failed_probations)
+    /// Takes the strategies out that can be brought back now, or have waited too long.
+    pub(super) fn take_returning(
+        &mut self,
+        strategies: &StrategyEntries,
+        now_ns: impl Fn() -> u64,
+    ) -> Vec<StrategyId> {
+        let returning = self.suspended.extract_if(.., |(strategy, since)| {
+            strategies.can_return(*strategy, now_ns().saturating_sub(*since))
+        });
+        returning.map(|(strategy, _)| strategy).collect()
     }
 
-    /// A tape says when a strategy's failed probation is acted upon: it no longer waits.
-    pub(crate) fn forget_failed_probation(&mut self, strategy: StrategyId) {
-        self.failed_probations.retain(|other| *other != strategy);
+    /// A strategy no longer waits: it was removed, or a tape says when it is brought back.
+    pub(crate) fn forget_suspended(&mut self, strategy: StrategyId) {
+        self.suspended.retain(|(other, _)| *other != strategy);
     }
 
     /// Drops everything: nothing is swapped or rolled back any more.
     pub(super) fn clear(&mut self) {
         self.announced_swaps.clear();
-        self.failed_probations.clear();
+        self.suspended.clear();
     }
 
     /// A requested change is carried out from now on; its notices carry this origin.

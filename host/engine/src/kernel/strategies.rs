@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tickdeck_model::{FeedRequest, Instrument, Money, StrategyId};
 
+/// How long a suspended strategy waits for an instance before it ends.
+const INSTANCE_WITHIN_NS: u64 = 5_000_000_000;
+
 /// All strategies, in the order in which they were first started: the same order as the router's.
 #[derive(Default)]
 pub(crate) struct StrategyEntries(Vec<StrategyEntry>);
@@ -36,6 +39,13 @@ impl StrategyEntries {
     /// A strategy, if it was ever started.
     pub(crate) fn get(&self, id: StrategyId) -> Option<&StrategyEntry> {
         self.0.iter().find(|entry| entry.id == id)
+    }
+
+    /// Whether a suspended strategy can be brought back: an instance is ready, or it has waited long enough to be given up.
+    pub(super) fn can_return(&self, strategy: StrategyId, waited_ns: u64) -> bool {
+        let entry = self.get(strategy);
+        waited_ns >= INSTANCE_WITHIN_NS
+            || entry.is_none_or(|entry| entry.counters.is_awaited_ready())
     }
 
     pub(super) fn at(&self, place: usize) -> &StrategyEntry {
@@ -193,6 +203,7 @@ impl StrategyEntry {
             hash: self.hash.clone(),
             generation: self.generation,
             pause_ns: self.pause_ns,
+            held_bytes: counters.held.load(Ordering::Relaxed),
             traps: counters.traps.load(Ordering::Relaxed),
             times: std::array::from_fn::<u64, TIME_BUCKETS, _>(|at| {
                 counters.times[at].load(Ordering::Relaxed)

@@ -337,7 +337,7 @@ const fn state_bytes(effect: &Effect) -> usize {
 const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
     match outcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
-        StrategyOutcome::ProbationFailed => FaultOutcome::FailsProbation,
+        StrategyOutcome::Suspended => FaultOutcome::Suspends,
         _ => FaultOutcome::Recovers,
     }
 }

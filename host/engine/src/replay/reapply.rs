@@ -31,11 +31,11 @@ impl Engine {
             } => self.reapply_outcome(cursor, position, (at, strategy, outcome))?,
             Effect::Operated { at, order, .. } => self.router.operate(at, order),
             Effect::GaveUp { at, strategy } => {
-                self.pending_changes.forget_failed_probation(strategy);
+                self.pending_changes.forget_suspended(strategy);
                 if cursor.settled_next(strategy) == Some((position, StrategyOutcome::Ended)) {
                     self.impose(strategy, RecordedFault::Refusal)?;
                 }
-                self.give_up(strategy, at)?;
+                self.bring_back(strategy, at)?;
             }
             Effect::Changed { at, what } => {
                 let refused = cursor.was_refused(position);

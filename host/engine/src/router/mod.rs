@@ -203,7 +203,7 @@ impl Router {
             }
             Decision::Faulted { .. }
             | Decision::Recovered { .. }
-            | Decision::ProbationFailed
+            | Decision::Suspended
             | Decision::ShadowFailed
             | Decision::Live { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! Dry runs: trying a version where its predecessor stands, off the trading threads.
 
-use crate::port::{Fault, State, StrategyStart, Version, last_order};
+use crate::port::{Code, Fault, State, StrategyStart, Version, last_order};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::refeed::{RecoveryBudget, replay};
 use crate::worker::runner::StrategyRunner;
@@ -18,9 +18,19 @@ pub struct DryRun {
     events: Vec<Event>,
     max_batch: usize,
     budget: RecoveryBudget,
+    /// The code of the versions that could take over at once: the shadow, and the version before.
+    others: Vec<Arc<dyn Code>>,
 }
 
 impl DryRun {
+    /// Returns whether the shadow and the version before, if there are any, have an instance that can take over. If not, one
+    /// is being made from now on.
+    pub fn are_others_ready(&self) -> bool {
+        // Each is asked, so that each is made.
+        let unready = self.others.iter().filter(|code| !code.is_ready());
+        unready.count() == 0
+    }
+
     /// Starts a version and lets it handle the strategy's last events, off the trading threads. Its decisions are discarded.
     /// Returns how many events it handled.
     ///
@@ -77,6 +87,9 @@ impl StrategyRunner {
     pub(crate) fn dry_run(&mut self, place: SlotIndex) -> DryRun {
         let slot = &self.slots[place];
         let base = slot.backlog.base.as_ref();
+        let shadow = slot.shadow.iter().map(|shadow| &shadow.version);
+        let previous = slot.previous.iter().map(|previous| &previous.version);
+        let others = shadow.chain(previous);
         let now = self.portfolio.book(slot.id).cloned().unwrap_or_default();
         let book = base.map_or_else(|| Box::new(now), |base| base.book.clone());
         DryRun {
@@ -89,6 +102,7 @@ impl StrategyRunner {
             events: slot.backlog.handled().to_vec(),
             max_batch: self.batch_size.most(),
             budget: RecoveryBudget::of_dry_run(&self.now_ns),
+            others: others.map(|version| Arc::clone(&version.code)).collect(),
         }
     }
 }

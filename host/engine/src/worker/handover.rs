@@ -102,6 +102,7 @@ impl StrategyRunner {
     /// Lets `to` take over, or run as a shadow if it is to.
     pub(crate) fn swap(&mut self, place: SlotIndex, to: Version) -> Result<Handover, String> {
         let started = (self.now_ns)();
+        self.refuse_unready(place, &to)?;
         let left = self.take_old_state(place);
         if to.swap.shadow {
             let shadow = self.new_shadow(place, &to, &left);
@@ -141,6 +142,9 @@ impl StrategyRunner {
     /// Lets the shadow version take over, with the state that it has reached.
     pub(crate) fn promote(&mut self, place: SlotIndex) -> Result<Handover, String> {
         let started = (self.now_ns)();
+        if let Some(shadow) = &self.slots[place].shadow {
+            self.refuse_unready(place, &shadow.version)?;
+        }
         let slot = &mut self.slots[place];
         let Some(shadow) = &mut slot.shadow else {
             return Err("it has no shadow version".to_owned());
@@ -170,10 +174,34 @@ impl StrategyRunner {
         }
     }
 
+    /// Refuses a handover that would hold the others up, or that comes before a suspended strategy is back.
+    fn refuse_unready(&self, place: SlotIndex, to: &Version) -> Result<(), String> {
+        if self.slots[place].is_suspended() {
+            return Err(
+                "it faulted and waits for another instance: try again in a moment".to_owned(),
+            );
+        }
+        if !to.code.is_ready() {
+            return Err(format!(
+                "an instance of version {} is still being made: try again in a moment",
+                to.label
+            ));
+        }
+        Ok(())
+    }
+
     /// Ends the shadow version, if there is one.
     pub(crate) fn end_shadow(&mut self, place: SlotIndex) -> Option<Version> {
         let shadow = self.slots[place].shadow.take();
         shadow.map(|shadow| shadow.version)
+    }
+
+    /// Lets the version before take over again, because an operator wants it.
+    pub(crate) fn roll_back_on_request(&mut self, place: SlotIndex) -> Result<Handover, String> {
+        if let Some(previous) = &self.slots[place].previous {
+            self.refuse_unready(place, &previous.version)?;
+        }
+        self.roll_back(place)
     }
 
     /// Lets the version before take over again. Within the probation it gets the state that it had left and the events
@@ -226,6 +254,7 @@ impl StrategyRunner {
     pub(crate) fn remove(&mut self, place: SlotIndex) -> Option<Box<dyn Strategy>> {
         let slot = &mut self.slots[place];
         slot.active = false;
+        slot.counters.await_instance(None);
         (slot.shadow, slot.previous, slot.probation) = (None, None, None);
         slot.backlog.rebase(None);
         slot.backlog.clear();
@@ -297,6 +326,10 @@ impl StrategyRunner {
     ) -> Result<NewInstance, Fault> {
         self.recorded_faults.refusal().map_err(Fault)?;
         let slot = &self.slots[place];
+        if slot.is_suspended() && !version.code.is_ready() {
+            let why = "no instance could be made in time; this host is busy with others";
+            return Err(Fault(why.to_owned()));
+        }
         let events = [since, slot.backlog.all()].concat();
         let Some(book) = self.portfolio.book_mut(slot.id) else {
             return Err(Fault("it has no book".to_owned()));
@@ -430,7 +463,7 @@ impl StrategyRunner {
 }
 
 /// Saves the state that an instance can be recovered from. An instance that traps on it faults at its next call.
-fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
+pub(crate) fn saved_base(strategy: &mut dyn Strategy, version: &Version) -> Option<StartFrom> {
     let bytes = strategy.save().ok()?.ok()?;
     let schema = version.code.schema();
     Some(StartFrom::State(Arc::new(State { schema, bytes })))
@@ -443,6 +476,7 @@ impl Slot {
         self.active = true;
         self.traps.clear();
         self.budget.begin_again();
+        self.counters.await_instance(None);
         self.pause_from = Some(self.last_call_ended.take().unwrap_or(started));
         self.counters.expecting.store(false, Ordering::Relaxed);
     }

@@ -25,6 +25,7 @@ mod quota;
 pub(crate) mod recorded_faults;
 mod recovery;
 mod refeed;
+pub(crate) mod rejoin;
 mod runner;
 pub(crate) mod setup;
 mod shadow;
@@ -40,6 +41,7 @@ use crate::worker::dispatch::{Dispatch, SlotIndex};
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::Handover;
 use crate::worker::recorded_faults::RecordedFault;
+use crate::worker::rejoin::Rejoined;
 use crate::worker::runner::StrategyRunner;
 use crate::worker::setup::{CountedStart, WorkerSetup};
 use crate::worker::slot::Counters;
@@ -64,6 +66,8 @@ pub(crate) enum Task {
     Swap(StrategyId, Box<Version>),
     Promote(StrategyId),
     RollBack(StrategyId),
+    /// Brings a suspended strategy back: in its version, or in the one before if it failed its probation.
+    BringBack(StrategyId),
     Remove(StrategyId),
     DryRun(StrategyId),
     Offer,
@@ -83,6 +87,8 @@ pub(crate) enum Done {
     Shadow(Box<Handover>),
     /// The shadow ended.
     ShadowEnded(Box<Version>),
+    /// A suspended strategy is back, in its version.
+    Rejoined(Rejoined),
     Removed(Option<Box<dyn Strategy>>),
     DryRun(Box<DryRun>),
     States(Vec<(StrategyId, State)>),
@@ -219,7 +225,14 @@ impl Worker {
                 if let Some(version) = self.runner.end_shadow(place) {
                     return Ok(Done::ShadowEnded(Box::new(version)));
                 }
-                self.change_version(place, false, |runner| runner.roll_back(place))
+                self.change_version(place, false, |runner| runner.roll_back_on_request(place))
+            }
+            Task::BringBack(id) => {
+                let place = self.place_of(id)?;
+                match self.runner.slots[place].is_on_probation() {
+                    true => self.change_version(place, false, |runner| runner.roll_back(place)),
+                    false => self.runner.rejoin(place).map(Done::Rejoined),
+                }
             }
             Task::Remove(id) => {
                 let place = self.place_of(id)?;
@@ -284,6 +297,7 @@ impl Worker {
         let before = slot.active.then(|| slot.version.feeds.clone());
         let changed = change(&mut self.runner);
         self.runner.touch(place);
+        self.runner.slots[place].note_held();
         let handover = Box::new(changed?);
         if shadow {
             return Ok(Done::Shadow(handover));

@@ -83,6 +83,12 @@ impl Quota {
         self.timers.clear();
     }
 
+    /// Bytes that its timers and feeds take, here and where they are served.
+    pub(crate) fn bytes(&self) -> usize {
+        2 * (self.feeds.capacity() * size_of::<FeedRequest>()
+            + self.timers.capacity() * size_of::<u32>())
+    }
+
     /// A timer fired and no longer waits.
     pub(crate) fn timer_fired(&mut self, id: u32) {
         self.timers.remove(&id);

@@ -46,8 +46,8 @@ pub(crate) enum FaultOutcome {
     Recovers,
     /// It ends.
     Ends,
-    /// It was on probation, and the version before takes over again.
-    FailsProbation,
+    /// It waits for another instance.
+    Suspends,
 }
 
 /// The faults that a worker still has to reproduce.

@@ -1,8 +1,11 @@
 //! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
 //! the last snapshot, and a strategy that keeps faulting ends. A fault that is on the tape happens again in a replay.
+//!
+//! The other instance was made ahead. Where none is ready, the strategy is suspended: nobody waits for it, its events are
+//! kept, and it comes back between two windows (`rejoin.rs`).
 
 use crate::intent::Decision;
-use crate::port::{Fault, State};
+use crate::port::{Fault, State, Strategy};
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::recorded_faults::FaultOutcome;
 use crate::worker::refeed::replay;
@@ -49,15 +52,13 @@ impl StrategyRunner {
         let faulted = slot.settled_intent(Decision::Faulted { offered });
         self.output.publish(&[faulted]);
         let too_many = slot.trapped(at);
-        let on_probation = slot.probation.is_some() && slot.previous.is_some();
-        if outcome.map_or(on_probation, |outcome| {
-            outcome == FaultOutcome::FailsProbation
-        }) {
-            // The kernel has it rolled back at the end of the window; until then its events wait. Its shadow was compared
-            // with the wrong version.
-            slot.shadow = None;
-            let failed = slot.settled_intent(Decision::ProbationFailed);
-            return self.output.publish(&[failed]);
+        let on_probation = slot.is_on_probation();
+        let waits = !on_probation && !too_many && !slot.version.code.is_ready();
+        let is_suspended = outcome.map_or(on_probation || waits, |outcome| {
+            outcome == FaultOutcome::Suspends
+        });
+        if is_suspended {
+            return self.suspend(place, fault);
         }
         if outcome.map_or(too_many, |outcome| outcome == FaultOutcome::Ends) {
             return self.end(place);
@@ -77,9 +78,34 @@ impl StrategyRunner {
         }
     }
 
-    /// Starts another instance of the same version and brings it to where the last one was; returns how many events it
-    /// was offered once more.
+    /// Suspends a strategy until the kernel brings it back; until then its events wait.
+    fn suspend(&mut self, place: SlotIndex, fault: Fault) {
+        let slot = &mut self.slots[place];
+        slot.suspend();
+        let suspended = slot.settled_intent(Decision::Suspended);
+        self.output.publish(&[suspended]);
+        if slot.is_on_probation() {
+            // Its shadow was compared with the wrong version.
+            slot.shadow = None;
+        } else if slot.shadow.is_some() {
+            // The shadow would miss what the strategy now handles too late.
+            self.lose_shadow(place, Fault("the version that trades faulted".to_owned()));
+            self.slots[place].counters.note(&fault);
+        }
+    }
+
     fn recover(&mut self, place: SlotIndex) -> Result<u32, Fault> {
+        let (strategy, events) = self.restarted(place)?;
+        self.slots[place].strategy = Some(strategy);
+        Ok(events)
+    }
+
+    /// Starts another instance of the same version and brings it to where the last one was; returns it, and how many events
+    /// it was offered once more.
+    pub(crate) fn restarted(
+        &mut self,
+        place: SlotIndex,
+    ) -> Result<(Box<dyn Strategy>, u32), Fault> {
         let budget = self.budget();
         let slot = &mut self.slots[place];
         let code = Arc::clone(&slot.version.code);
@@ -87,8 +113,7 @@ impl StrategyRunner {
             let Some(book) = self.portfolio.book_mut(slot.id) else {
                 return Err(Fault("it has no book".to_owned()));
             };
-            slot.strategy = Some(code.start(book)?);
-            return Ok(0);
+            return Ok((code.start_in_place(book)?, 0));
         };
         let mut past = self.portfolio.fork(slot.id, base.book.clone());
         let Some(book) = past.book_mut(slot.id) else {
@@ -105,8 +130,7 @@ impl StrategyRunner {
             &budget,
         )?;
         let events = u32::try_from(handled.len()).unwrap_or(u32::MAX);
-        slot.strategy = Some(strategy);
-        Ok(events)
+        Ok((strategy, events))
     }
 
     /// Ends a strategy. Which event of a batch made it trap is not known, so its end counts from the end of the
@@ -116,6 +140,7 @@ impl StrategyRunner {
         slot.strategy = None;
         slot.active = false;
         slot.shadow = None;
+        slot.counters.await_instance(None);
         // What it did not handle is nobody's: a version that comes later starts from what was handled.
         slot.backlog.drop_waiting();
         slot.backlog.tidy();

@@ -107,6 +107,7 @@ impl StrategyRunner {
             settled: 0,
             batch_hint: self.batch_size.most(),
         };
+        slot.note_held();
         self.slots.put(place, slot);
     }
 
@@ -176,7 +177,7 @@ impl StrategyRunner {
     #[inline]
     fn push(&mut self, place: SlotIndex, event: &Event) {
         let slot = &mut self.slots[place];
-        if slot.active {
+        if slot.active && !slot.is_overfull() {
             if !slot.backlog.has_waiting() {
                 self.delivery.touch(place);
             }
@@ -311,6 +312,7 @@ impl StrategyRunner {
                 self.slots[place].backlog.rebase(None);
             }
         }
+        self.slots[place].note_held();
     }
 
     /// Stops every strategy. The router handles their orders.

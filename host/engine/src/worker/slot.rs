@@ -34,6 +34,9 @@ const SNAPSHOT_AT_LEAST: usize = 65_536;
 /// Bytes of state that are worth a snapshot that often; a larger one is taken less often.
 const SMALL_STATE: usize = 16 << 10;
 
+/// Events that are kept for a strategy that is suspended: as many as are ever offered once more.
+pub(crate) const MAX_WAITING: usize = SNAPSHOT_AT_LEAST;
+
 /// This many traps ...
 pub(crate) const MAX_TRAPS: usize = 3;
 
@@ -60,7 +63,7 @@ pub struct ShadowDifference {
 }
 
 /// A worker's counters of a strategy, for other threads to read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) events: AtomicU64,
     pub(crate) actions: AtomicU64,
@@ -81,6 +84,10 @@ pub(crate) struct Counters {
     /// How long it kept the others waiting beyond its turns and share, in all, and what of it is not credited yet.
     pub(crate) charged_ns: AtomicU64,
     pub(crate) debt_ns: AtomicU64,
+    /// The code of the instance that a suspended strategy waits for.
+    awaited: Mutex<Option<Arc<dyn Code>>>,
+    /// Bytes that the host holds for it, besides its instances.
+    pub(crate) held: AtomicU64,
 }
 
 impl Counters {
@@ -116,6 +123,17 @@ impl Counters {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The strategy waits for an instance of this code, or for none.
+    pub(crate) fn await_instance(&self, code: Option<Arc<dyn Code>>) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = code;
+    }
+
+    /// Whether the instance that the strategy waits for can be started.
+    pub(crate) fn is_awaited_ready(&self) -> bool {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        awaited.as_ref().is_none_or(|code| code.is_ready())
+    }
+
     /// Another shadow version runs from now on.
     pub(crate) fn begin_shadow(&self) {
         self.agreed.store(0, Ordering::Relaxed);
@@ -148,6 +166,14 @@ pub(crate) enum StartFrom {
 }
 
 impl StartFrom {
+    /// Bytes of the state.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Start => 0,
+            Self::State(state) => state.bytes.capacity(),
+        }
+    }
+
     /// Starts an instance from it.
     pub(crate) fn begin(
         &self,
@@ -155,7 +181,7 @@ impl StartFrom {
         book: &mut Box<StrategyBook>,
     ) -> Result<Box<dyn Strategy>, Fault> {
         match self {
-            Self::Start => code.start(book),
+            Self::Start => code.start_in_place(book),
             Self::State(state) => code.restore(book, state),
         }
     }
@@ -221,6 +247,17 @@ impl Backlog {
 
     pub(crate) fn all(&self) -> &[Event] {
         &self.events
+    }
+
+    /// All events that wait.
+    pub(crate) fn all_waiting(&self) -> &[Event] {
+        &self.events[self.handled..]
+    }
+
+    /// Bytes that it holds: events and states, by their capacity.
+    pub(crate) fn bytes(&self) -> usize {
+        let state = self.base.as_ref().map_or(0, |base| base.origin.bytes());
+        size_of::<Event>() * self.events.capacity() + self.spare.capacity() + state
     }
 
     /// The next events to offer, cut where a snapshot is due.
@@ -355,6 +392,14 @@ pub(crate) struct Previous {
     pub(crate) since: Vec<Event>,
 }
 
+impl Previous {
+    /// Bytes that it holds.
+    fn bytes(&self) -> usize {
+        let state = self.state.as_ref().map_or(0, StartFrom::bytes);
+        state + size_of::<Event>() * self.since.capacity()
+    }
+}
+
 /// A shadow version: it handles the same events, and nothing of it is sent.
 pub(crate) struct Shadow {
     pub(crate) version: Version,
@@ -366,7 +411,7 @@ pub(crate) struct Shadow {
 /// A strategy on its worker.
 pub(crate) struct Slot {
     pub(crate) id: StrategyId,
-    /// None: it ended, or waits to be rolled back.
+    /// None: it ended, or is suspended.
     pub(crate) strategy: Option<Box<dyn Strategy>>,
     pub(crate) version: Version,
     pub(crate) previous: Option<Previous>,
@@ -401,9 +446,36 @@ impl Slot {
         self.active
     }
 
-    /// Whether it waits to be rolled back.
+    /// Whether it waits for another instance: of its own version, or of the one before.
     pub(crate) fn is_suspended(&self) -> bool {
         self.active && self.strategy.is_none()
+    }
+
+    /// Whether more waits for a suspended strategy than is kept. It then ends when it is to come back.
+    pub(crate) fn is_overfull(&self) -> bool {
+        self.strategy.is_none() && self.backlog.all_waiting().len() >= MAX_WAITING
+    }
+
+    /// Whether a fault of the version that counts brings the one before back.
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.probation.is_some() && self.previous.is_some()
+    }
+
+    /// Notes the bytes that the host keeps for it besides its instances.
+    pub(crate) fn note_held(&self) {
+        let previous = self.previous.as_ref().map_or(0, Previous::bytes);
+        let held = (self.backlog.bytes() + previous + self.quota.bytes()) as u64;
+        self.counters.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Suspends it until an instance can be started in its place.
+    pub(crate) fn suspend(&self) {
+        let version = match &self.previous {
+            Some(previous) if self.is_on_probation() => &previous.version,
+            _ => &self.version,
+        };
+        self.counters
+            .await_instance(Some(Arc::clone(&version.code)));
     }
 
     /// The next batch: at most `most` events, cut where a snapshot is due or a probation ends.

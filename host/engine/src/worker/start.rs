@@ -23,7 +23,7 @@ pub(crate) fn begin(
     match (refused, version.swap.other_schema) {
         (Some(why), OtherSchema::Refuse) => Err(why),
         (None, _) | (Some(_), OtherSchema::Fresh) => {
-            let strategy = code.start(book).map_err(|fault| fault.0)?;
+            let strategy = code.start_in_place(book).map_err(|fault| fault.0)?;
             Ok((strategy, StartFrom::Start))
         }
     }

@@ -122,7 +122,9 @@ pub struct WasmSettings {
     pub nan_canonicalisation: Option<bool>,
     /// Memory and time of a strategy that sets none of its own.
     pub permissions: PermissionSettings,
-    /// CPU time of `save` and of `restore`, in milliseconds.
+    /// Memory of all strategies together, in MiB.
+    pub deck_memory_mib: Option<u64>,
+    /// CPU time of a lifecycle call that others wait for, in milliseconds.
     pub handover_ms: Option<u64>,
     /// Address space of the process that compiles a module, in MiB.
     pub compile_memory_mib: Option<u32>,

@@ -11,6 +11,9 @@ use crate::reader::{DAY_MS, Located, Problems, Reader, Section};
 use std::ops::RangeInclusive;
 use tickdeck_engine::{EngineConfig, Overload, Stepping, Wait};
 
+/// The most memory that all strategies together can be given: 64 TiB, in MiB.
+const MAX_DECK_MEMORY_MIB: u64 = 64 << 20;
+
 /// The most worker threads.
 const MAX_WORKERS: u64 = 64;
 /// The highest number of a core.
@@ -158,6 +161,7 @@ fn wasm(section: Section<'_, '_>) -> WasmSettings {
     let settings = WasmSettings {
         nan_canonicalisation: section.boolean("nan_canonicalisation"),
         permissions: PermissionSettings::read_resources(&section),
+        deck_memory_mib: section.integer("deck_memory_mib", 16..=MAX_DECK_MEMORY_MIB),
         handover_ms: section.integer("handover_ms", 1..=MAX_CALL_MS),
         compile_memory_mib: section.integer("compile_memory_mib", COMPILE_MEMORY_MIB),
         compile_cpu_s: section.integer("compile_cpu_s", 1..=3_600),

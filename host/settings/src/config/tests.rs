@@ -43,7 +43,7 @@ fn each_mistake_is_named_with_its_line_and_a_fix() {
         ),
         (
             "[wasm]\nturbo = true",
-            "unknown key `turbo` at tickdeck.toml:2, known in [wasm]: nan_canonicalisation, memory_mib, time_ms, handover_ms, compile_memory_mib, compile_cpu_s, compile_sandbox, trusted_keys",
+            "unknown key `turbo` at tickdeck.toml:2, known in [wasm]: nan_canonicalisation, memory_mib, time_ms, deck_memory_mib, handover_ms, compile_memory_mib, compile_cpu_s, compile_sandbox, trusted_keys",
         ),
         (
             "[wasm]\ntrusted_keys = [\n\"RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\",\n\"RWQx\"]",

@@ -11,7 +11,6 @@ mod pipeline;
 mod port;
 mod rules;
 mod serve;
-mod shape;
 mod wire;
 
 pub use child::{ChildCompiler, ChildProgram};
@@ -21,4 +20,3 @@ pub use port::{
 };
 pub use rules::CHILD_ARGUMENT;
 pub use serve::serve_if_asked;
-pub(crate) use shape::validate;

@@ -1,7 +1,6 @@
 //! The steps of compiling a module, in the process that calls it.
 
 use crate::compile::port::{Compilation, CompileJob, Compiler};
-use crate::compile::shape::validate;
 use crate::error::LoadError;
 use crate::load::{Checked, check};
 use crate::wasm_engine::{compatibility, compiling_engine};
@@ -16,11 +15,9 @@ impl Compiler for InProcess {
     }
 }
 
-/// Refuses by the cheapest check first: names, shape, validity.
 pub(super) fn compile(job: &CompileJob<'_>) -> Result<Compilation, LoadError> {
     let CompileJob { bytes, file, .. } = *job;
     let Checked { component, shape } = check(bytes, file)?;
-    validate(&component, file)?;
     let engine = compiling_engine(job.nan_canonicalisation)?;
     let code = engine.precompile_component(&component);
     Ok(Compilation {

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     phase: Phase,
     /// The content last reported as ready.
     reported: Option<Fingerprint>,
+    /// Whether that report was of no use, because the files had changed by the time that they were read again.
+    was_outrun: bool,
     /// The last refusal, unless the plugin has been valid since.
     refused: Option<Refused>,
 }
@@ -46,6 +48,7 @@ impl Default for Entry {
             seen: None,
             phase: Phase::Settled { recheck: false },
             reported: None,
+            was_outrun: false,
             refused: None,
         }
     }
@@ -73,6 +76,12 @@ impl Entry {
         if let Phase::Settled { recheck } = &mut self.phase {
             *recheck = true;
         }
+    }
+
+    /// Reports the plugin even if it is then what was reported last.
+    pub(super) fn report_again(&mut self) {
+        self.was_outrun = true;
+        self.recheck();
     }
 
     pub(super) fn due(&self, times: &Times) -> Option<Duration> {
@@ -144,7 +153,8 @@ impl Entry {
             Verdict::Valid(plugin) => {
                 self.refused = None;
                 let fingerprint = plugin.fingerprint();
-                if self.reported.replace(fingerprint) != Some(fingerprint) {
+                let was_outrun = std::mem::take(&mut self.was_outrun);
+                if self.reported.replace(fingerprint) != Some(fingerprint) || was_outrun {
                     poll.changes.push(PluginChange::Ready(plugin));
                 }
             }
@@ -175,7 +185,8 @@ impl Entry {
     fn is_known(&self, verdict: &Verdict) -> bool {
         match verdict {
             Verdict::Valid(plugin) => {
-                self.refused.is_none() && self.reported == Some(plugin.fingerprint())
+                let is_reported = self.reported == Some(plugin.fingerprint());
+                is_reported && self.refused.is_none() && !self.was_outrun
             }
             Verdict::Refused { refused, .. } => self.refused.as_ref() == Some(refused),
             Verdict::Changed => false,

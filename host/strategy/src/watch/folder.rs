@@ -101,6 +101,14 @@ impl Folder {
         self.hint();
     }
 
+    /// Makes the next poll soon, and reports a plugin even if it is what was reported last.
+    pub fn report_again(&mut self, name: &str) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.report_again();
+        }
+        self.hint();
+    }
+
     /// Returns the time of the next poll, not before `now`.
     pub fn next_poll(&self, now: Duration) -> Duration {
         let Some(polled) = self.polled else {

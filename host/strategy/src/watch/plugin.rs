@@ -54,8 +54,8 @@ impl Plugin {
     /// Returns the module file's content, read now if it is on disk: exactly the bytes of [`Plugin::hash`].
     ///
     /// # Errors
-    /// The file cannot be read, or its content has changed; the text names the file. Once it has settled, the watcher reports
-    /// it again.
+    /// The file cannot be read, or its content has changed; the text names the file. Have it
+    /// [reported again](super::Watcher::report_again).
     pub fn bytes(&self) -> Result<Arc<[u8]>, String> {
         if let ModuleContent::Held(bytes) = &self.content {
             return Ok(Arc::clone(bytes));

@@ -1,9 +1,10 @@
 //! Requests to the watching thread.
 
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Pending requests to the thread: at most one of each, however many were made.
+/// Pending requests to the thread: each counts once, however often it was made.
 #[derive(Debug, Default)]
 pub(super) struct Signal {
     pending: Mutex<Pending>,
@@ -15,6 +16,8 @@ pub(super) struct Pending {
     pub(super) stop: bool,
     pub(super) hint: bool,
     pub(super) recheck: bool,
+    /// Plugins to be reported even if they are what was reported.
+    pub(super) again: BTreeSet<String>,
     /// The watched folder may have been replaced.
     pub(super) replaced: bool,
     /// The system's notifications ended, for this reason.
@@ -22,8 +25,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    const fn is_some(&self) -> bool {
-        self.stop || self.hint || self.recheck || self.failed.is_some()
+    fn is_some(&self) -> bool {
+        self.stop || self.hint || self.recheck || !self.again.is_empty() || self.failed.is_some()
     }
 }
 
@@ -66,6 +69,7 @@ impl Signal {
             stop: pending.stop,
             hint: std::mem::take(&mut pending.hint),
             recheck: std::mem::take(&mut pending.recheck),
+            again: std::mem::take(&mut pending.again),
             replaced: false,
             failed: pending.failed.take(),
         }

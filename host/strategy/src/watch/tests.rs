@@ -143,6 +143,22 @@ fn short(change: &PluginChange) -> String {
 }
 
 #[test]
+fn a_report_that_was_outrun_is_made_again_of_the_same_content_too() {
+    let mut bench = Bench::with(&[("ema", "one")]);
+    // Its files were away just when the content was read again.
+    bench.delete("ema.wasm");
+    bench.put("ema.wasm", &module("one"));
+    assert_eq!(bench.rest_and_take(), [""; 0]);
+    bench.folder.report_again("ema");
+    let again = bench.rest_and_take();
+    assert_eq!(again.len(), 1, "{again:?}");
+    assert!(again[0].contains("ema"), "{again:?}");
+    assert_eq!(bench.rest_and_take(), [""; 0], "once");
+    bench.delete("ema.wasm");
+    assert_eq!(bench.rest_and_take().len(), 1, "its removal is reported");
+}
+
+#[test]
 fn a_module_that_is_renamed_into_place_is_ready_after_one_settle() {
     let mut bench = Bench::with(&[("ema", "old")]);
     bench.swap("ema.wasm", &module("new"));

@@ -70,6 +70,14 @@ impl Watcher {
         self.signal.set(|pending| pending.recheck = true);
     }
 
+    /// Reports a plugin again once it has settled, even if it is then what was reported last: its files had changed when they were to be
+    /// used.
+    pub fn report_again(&self, name: &str) {
+        self.signal.set(|pending| {
+            pending.again.insert(name.to_owned());
+        });
+    }
+
     /// Whether the thread is still running; it ends early only if `on_change` panics.
     pub fn is_alive(&self) -> bool {
         self.thread
@@ -141,6 +149,9 @@ impl<F: FnMut(PluginChange)> Watching<F> {
         }
         if pending.recheck {
             self.folder.recheck();
+        }
+        for name in &pending.again {
+            self.folder.report_again(name);
         }
         if let Some(why) = pending.failed {
             self.give_up_hints(why);

@@ -17,6 +17,7 @@ use tickdeck_control::{Server, socket_path};
 use tickdeck_deck::RunningDeck;
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::operator::Operator;
+use tickdeck_deck::private_process::keep_memory_private;
 use tickdeck_deck::request::{Overrides, RunRequest};
 use tickdeck_engine::{CancelToken, Ending, Report};
 use tickdeck_model::untrusted::log_entry;
@@ -79,6 +80,7 @@ pub(super) struct Shown {
 impl RunOptions {
     /// Starts a deck, shows it until it ends, and prints the outcome.
     pub(super) fn play(self, request: RunRequest, shown: Shown) -> Result<ExitCode> {
+        keep_memory_private();
         let display = self.display();
         let unattended = shown.ends_unattended && display != Display::Live;
         let limit = self.limit(unattended, &request.config);
@@ -120,6 +122,7 @@ impl RunOptions {
             limit,
             at_leisure,
             latch,
+            memory: deck.memory,
             core: deck.core,
         };
         let report = console.run();

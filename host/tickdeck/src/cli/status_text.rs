@@ -2,12 +2,13 @@
 
 mod times;
 
+use crate::display::memory as describe_memory;
 use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
     HostStatus, InstrumentLine, LagLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
 };
-use tickdeck_model::format::{date, grouped, money_text, short, span, time_of_day};
+use tickdeck_model::format::{bytes, date, grouped, money_text, short, span, time_of_day};
 use tickdeck_model::untrusted::printable;
 
 /// Digits of a hash shown in a table; `show` and `--json` have all of them.
@@ -77,6 +78,9 @@ fn head(status: &HostStatus) -> String {
     text += &format!("  pnl {} {}", money_text(&status.profit), status.currency);
     if let Some(capital) = &status.capital {
         text += &format!(", capital {} {}", money_text(capital), status.currency);
+    }
+    if let Some(memory) = &status.memory {
+        text += &format!("\n  strategies take {} of memory", describe_memory(memory));
     }
     if status.killed {
         text += "\n  the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill`";
@@ -202,7 +206,7 @@ fn describe_shadow(shadow: &ShadowLine, name: &str) -> String {
 fn detail(detail: &StrategyDetail) -> String {
     let line = &detail.line;
     let head = format!(
-        "{} {}: {}\n  generation {} since {}, hash {}\n  {} events, {} actions, {} per event\n  pnl {}, position {}\n",
+        "{} {}: {}\n  generation {} since {}, hash {}\n  {} events, {} actions, {} per event\n  pnl {}, position {}{}\n",
         line.name,
         line.version,
         line.state,
@@ -214,6 +218,8 @@ fn detail(detail: &StrategyDetail) -> String {
         per_event(line),
         profit(line),
         position(&line.positions),
+        line.memory_bytes
+            .map_or_else(String::new, |count| format!(", memory {}", bytes(count))),
     );
     let faults = detail
         .faults

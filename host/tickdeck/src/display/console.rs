@@ -17,7 +17,7 @@ use tickdeck_deck::safety::{Latching, confirm, hold};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
 use tickdeck_recording::names::Names;
-use tickdeck_strategy::LogLevel;
+use tickdeck_strategy::{LogLevel, MemoryAccount};
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
@@ -59,6 +59,8 @@ pub struct Console {
     pub at_leisure: CancelToken,
     /// The file that makes a kill outlast the host, if it is to.
     pub latch: Option<PathBuf>,
+    /// The strategies' memory.
+    pub memory: MemoryAccount,
     /// The core to pin the kernel's thread to.
     pub core: Option<usize>,
 }
@@ -101,7 +103,7 @@ impl Console {
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let running = Running {
             feed: self.feed,
-            read_model: ReadModel::new(self.title, self.names.clone()),
+            read_model: ReadModel::new(self.title, self.names.clone()).with_memory(self.memory),
             names: self.names,
             rate: Rate::default(),
             controls,

@@ -18,6 +18,7 @@ mod terminal;
 mod tests;
 
 pub use message_log::MessageLog;
+pub(crate) use model::memory;
 pub use model::{
     Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, view,
 };

@@ -3,11 +3,11 @@
 use super::money;
 use crate::display::message_log::MessageLog;
 use tickdeck_control::protocol::{
-    HostStatus, InstrumentLine, OrderLine, PositionLine, ResultLine, StrategyLine,
+    HostStatus, InstrumentLine, MemoryLine, OrderLine, PositionLine, ResultLine, StrategyLine,
 };
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Weight};
 use tickdeck_model::Money;
-use tickdeck_model::format::{date, grouped, short, time_of_day};
+use tickdeck_model::format::{bytes, date, grouped, short, time_of_day};
 
 /// A lag from which on it is shown.
 const LAG_SHOWN_NS: u64 = 10_000_000;
@@ -86,6 +86,8 @@ pub struct Head {
     pub profit: (String, Tone),
     /// The account's balance.
     pub capital: String,
+    /// The memory of all strategies, of its bound; empty if it is not known.
+    pub memory: String,
 }
 
 /// An instrument.
@@ -134,6 +136,8 @@ pub struct StrategyRow {
     pub events: String,
     /// Time per event.
     pub time: String,
+    /// Memory.
+    pub memory: String,
 }
 
 /// A working order.
@@ -231,6 +235,7 @@ pub(super) fn head(status: &HostStatus) -> Head {
             .capital
             .as_deref()
             .map_or_else(String::new, money::amount),
+        memory: status.memory.as_ref().map_or_else(String::new, memory),
     }
 }
 
@@ -286,7 +291,14 @@ fn strategy_row(line: &StrategyLine, currency: &str) -> StrategyRow {
         time: line
             .ns_per_event
             .map_or_else(dash, |ns| format!("{ns:.0} ns")),
+        memory: line.memory_bytes.map_or_else(dash, bytes),
     }
+}
+
+/// Formats the memory of all strategies: `312.4 MB of 8.2 GB`.
+pub(crate) fn memory(line: &MemoryLine) -> String {
+    let most = line.most_bytes.map(|most| format!(" of {}", bytes(most)));
+    bytes(line.bytes) + &most.unwrap_or_default()
 }
 
 /// The result of a strategy in one currency; zeros if it has none.

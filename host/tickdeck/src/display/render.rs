@@ -140,6 +140,9 @@ fn head_line(head: &Head) -> Line<'_> {
     figure("fills", &head.fills, Tone::Plain);
     figure("pnl", &head.profit.0, head.profit.1);
     figure("capital", &head.capital, Tone::Plain);
+    if !head.memory.is_empty() {
+        figure("memory", &head.memory, Tone::Plain);
+    }
     Line::from(spans)
 }
 
@@ -179,7 +182,7 @@ fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {
 }
 
 fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
-    let widths = [16, 10, 11, 11, 11, 11, 9, 20, 8, 10, 9];
+    let widths = [16, 10, 11, 11, 11, 11, 9, 20, 8, 10, 9, 9];
     let header = [
         "<strategy",
         "<version",
@@ -192,9 +195,13 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
         "actions",
         "events",
         "per event",
+        "memory",
     ];
+    // Not of a replay: the column would be empty.
+    let has_memory = rows.iter().any(|row| row.memory != "-");
+    let columns = header.len() - usize::from(!has_memory);
     let cells = rows.iter().map(|row| {
-        vec![
+        let mut cells = vec![
             left(&row.name, Tone::Plain),
             left(&row.version, Tone::Faint),
             left(&row.state.0, row.state.1),
@@ -206,15 +213,18 @@ fn draw_strategies(frame: &mut Frame<'_>, area: Rect, rows: &[StrategyRow]) {
             right(&row.actions, Tone::Plain),
             right(&row.events, Tone::Faint),
             right(&row.time, Tone::Faint),
-        ]
+            right(&row.memory, Tone::Faint),
+        ];
+        cells.truncate(columns);
+        cells
     });
     draw_table(
         frame,
         area,
         " strategies ".to_owned(),
-        &header,
-        &widths,
-        &[9, 6, 10, 5, 4, 8, 1],
+        &header[..columns],
+        &widths[..columns],
+        &[11, 9, 6, 10, 5, 4, 8, 1][usize::from(!has_memory)..],
         cells.collect(),
     );
 }

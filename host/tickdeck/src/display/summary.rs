@@ -238,6 +238,7 @@ mod tests {
             generation: 1,
             pause_ns: None,
             traps: 0,
+            held_bytes: 0,
             times: Default::default(),
             shadow: None,
             state: StrategyState::Stopped,

@@ -76,6 +76,7 @@ fn status() -> Status {
             generation: 2,
             pause_ns: None,
             traps: 0,
+            held_bytes: 0,
             times: Default::default(),
             shadow: Some(ShadowStatus {
                 version: "0.3.0".to_owned(),

@@ -17,7 +17,7 @@ use tickdeck_recording::{DataReels, KeepRule, PrunableRun};
 /// Remove whole runs, oldest first, until no more than the limit is left.
 ///
 /// Removes only runs that ended cleanly. Keeps the last run, and any run that is running or was interrupted, which `run`
-/// would resume. Keeps the modules. With --roll, a Parquet copy is kept in FOLDER/parquet.
+/// would resume. Modules go with the last run that names them. With --roll, a Parquet copy is kept in FOLDER/parquet.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("keep").required(true)),
@@ -59,6 +59,8 @@ struct Outcome {
     runs: Vec<RemovedRun>,
     /// Bytes of the removed reels.
     freed: u64,
+    /// Bytes of the removed modules.
+    modules: u64,
     /// Bytes of the copies.
     rolled: u64,
 }
@@ -102,6 +104,9 @@ impl Prune {
                 bytes: old.bytes,
                 rolled,
             });
+        }
+        if !outcome.runs.is_empty() && !self.dry_run {
+            outcome.modules = reels.remove_unused_modules()?;
         }
         if self.json {
             print_json(&outcome)?;

@@ -32,6 +32,7 @@ fn ema_cross() -> StrategyLine {
         actions: 1_206,
         ns_per_event: Some(2_809.4),
         lag: None,
+        memory_bytes: None,
         event_times: [(2_048, 900), (4_096, 450), (65_536, 2)]
             .map(|(up_to_ns, count)| TimeBucket { up_to_ns, count })
             .into(),

@@ -5,6 +5,7 @@
 //! largest, is given in parentheses), and is found out while the file is read once.
 
 use crate::error::LoadError;
+use crate::footprint::{Footprint, MAX_COMPONENTS, MAX_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::proposals::{ALLOWED, refusal};
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
@@ -27,49 +28,25 @@ const BLOCKS: u64 = 2_000;
 /// Components within components (2).
 const COMPONENTS: u64 = 16;
 
-/// Core instances of a started strategy (30).
-const INSTANCES: u64 = 256;
-
-/// Memories of a started strategy, and its tables (30 each).
-const MEMORIES: u64 = 64;
-const TABLES: u64 = 64;
-
 /// Global variables of a started strategy (some thousands).
 const GLOBALS: u64 = 50_000;
-
-/// What starting a module or component makes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Made {
-    instances: u64,
-    memories: u64,
-    tables: u64,
-    globals: u64,
-}
-
-impl Made {
-    fn add(&mut self, other: Self) {
-        self.instances = self.instances.saturating_add(other.instances);
-        self.memories = self.memories.saturating_add(other.memories);
-        self.tables = self.tables.saturating_add(other.tables);
-        self.globals = self.globals.saturating_add(other.globals);
-    }
-}
 
 /// A module or component that is being read.
 #[derive(Default)]
 struct Frame {
     is_module: bool,
-    /// What each module and component in its index spaces makes when it is started.
-    modules: Vec<Made>,
-    components: Vec<Made>,
-    made: Made,
+    /// What an instance of each module and component in its index spaces holds.
+    modules: Vec<Footprint>,
+    components: Vec<Footprint>,
+    /// What an instance of itself holds.
+    made: Footprint,
 }
 
-/// Validates a module or component, and checks its shape.
+/// Validates a module or component, checks its shape, and returns what an instance of it holds.
 ///
 /// # Errors
 /// It is not valid, uses a proposal that is not allowed, or is of an absurd shape.
-pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<(), LoadError> {
+pub(crate) fn validate(bytes: &[u8], file: &str) -> Result<Footprint, LoadError> {
     Walk::default().validate(bytes).map_err(|stop| match stop {
         Stop::Invalid(error) => refusal(&error, bytes, file),
         Stop::Absurd(shape) => LoadError::Shape {
@@ -96,10 +73,12 @@ struct Walk {
     frames: Vec<Frame>,
     functions: u64,
     allocations: FuncValidatorAllocations,
+    /// What an instance of the whole holds, once all of it is read.
+    whole: Footprint,
 }
 
 impl Walk {
-    fn validate(mut self, bytes: &[u8]) -> Result<(), Stop> {
+    fn validate(mut self, bytes: &[u8]) -> Result<Footprint, Stop> {
         let mut validator = Validator::new_with_features(ALLOWED);
         for payload in Parser::new(0).parse_all(bytes) {
             let payload = payload?;
@@ -108,16 +87,13 @@ impl Walk {
                 self.function(function, &body)?;
             }
         }
-        Ok(())
+        Ok(self.whole)
     }
 
     /// Counts what a section adds.
     fn measure(&mut self, payload: &Payload<'_>) -> Result<(), Stop> {
         if let Payload::Version { encoding, .. } = payload {
-            self.frames.push(Frame {
-                is_module: *encoding == Encoding::Module,
-                ..Frame::default()
-            });
+            self.frames.push(Frame::of(*encoding));
             return at_most(
                 "components within each other",
                 self.frames.len(),
@@ -135,14 +111,24 @@ impl Walk {
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
                 at_most("functions", self.functions, FUNCTIONS)?;
+                count(&mut frame.made.items, section.count());
             }
-            Payload::MemorySection(section) => frame.made.memories += u64::from(section.count()),
-            Payload::TableSection(section) => frame.made.tables += u64::from(section.count()),
-            Payload::GlobalSection(section) => frame.made.globals += u64::from(section.count()),
+            Payload::MemorySection(section) => count(&mut frame.made.memories, section.count()),
+            Payload::TableSection(section) => count(&mut frame.made.tables, section.count()),
+            Payload::GlobalSection(section) => count(&mut frame.made.globals, section.count()),
+            Payload::ImportSection(section) => {
+                for import in section.clone().into_imports() {
+                    import?;
+                    count(&mut frame.made.items, 1);
+                }
+            }
+            Payload::ComponentCanonicalSection(section) => {
+                count(&mut frame.made.items, section.count());
+            }
             Payload::InstanceSection(section) => {
                 for instance in section.clone() {
                     if let Instance::Instantiate { module_index, .. } = instance? {
-                        frame.made.add(item(&frame.modules, module_index));
+                        frame.made.add(&item(&frame.modules, module_index));
                     }
                 }
             }
@@ -152,7 +138,7 @@ impl Walk {
                         component_index, ..
                     } = instance?
                     {
-                        frame.made.add(item(&frame.components, component_index));
+                        frame.made.add(&item(&frame.components, component_index));
                     }
                 }
             }
@@ -178,7 +164,7 @@ impl Walk {
             }
             _ => {}
         }
-        frame.made.check()
+        check(&frame.made)
     }
 
     /// Puts what was read into the index space of what contains it.
@@ -186,14 +172,10 @@ impl Walk {
         let Some(frame) = self.frames.pop() else {
             return Ok(());
         };
-        let mut made = frame.made;
-        made.instances = made.instances.saturating_add(1);
-        made.check()?;
-        if let Some(outer) = self.frames.last_mut() {
-            match frame.is_module {
-                true => outer.modules.push(made),
-                false => outer.components.push(made),
-            }
+        match self.frames.last_mut() {
+            None => self.whole = frame.made,
+            Some(outer) if frame.is_module => outer.modules.push(frame.made),
+            Some(outer) => outer.components.push(frame.made),
         }
         Ok(())
     }
@@ -235,6 +217,19 @@ impl Walk {
 }
 
 impl Frame {
+    fn of(encoding: Encoding) -> Self {
+        let is_module = encoding == Encoding::Module;
+        Self {
+            is_module,
+            made: Footprint {
+                instances: u64::from(is_module),
+                components: u64::from(!is_module),
+                ..Footprint::default()
+            },
+            ..Self::default()
+        }
+    }
+
     fn alias(&mut self, outer: &[Self], alias: &ComponentAlias<'_>) -> Result<(), Stop> {
         match alias {
             ComponentAlias::Outer { kind, count, index } => {
@@ -242,8 +237,8 @@ impl Frame {
                     0 => Some(&*self),
                     count => outer.len().checked_sub(count).and_then(|at| outer.get(at)),
                 };
-                let made = |items: fn(&Self) -> &Vec<Made>| {
-                    from.map_or_else(Made::default, |from| item(items(from), *index))
+                let made = |items: fn(&Self) -> &Vec<Footprint>| {
+                    from.map_or_else(Footprint::default, |from| item(items(from), *index))
                 };
                 match kind {
                     ComponentOuterAliasKind::CoreModule => {
@@ -256,6 +251,10 @@ impl Frame {
                     }
                     _ => {}
                 }
+                Ok(())
+            }
+            ComponentAlias::CoreInstanceExport { .. } => {
+                count(&mut self.made.items, 1);
                 Ok(())
             }
             ComponentAlias::InstanceExport {
@@ -275,17 +274,20 @@ impl Frame {
     }
 }
 
-impl Made {
-    fn check(self) -> Result<(), Stop> {
-        at_most("core instances", self.instances, INSTANCES)?;
-        at_most("memories", self.memories, MEMORIES)?;
-        at_most("tables", self.tables, TABLES)?;
-        at_most("global variables", self.globals, GLOBALS)
-    }
+fn check(made: &Footprint) -> Result<(), Stop> {
+    at_most("core instances", made.instances, MAX_INSTANCES)?;
+    at_most("component instances", made.components, MAX_COMPONENTS)?;
+    at_most("memories", made.memories, MAX_MEMORIES)?;
+    at_most("tables", made.tables, MAX_TABLES)?;
+    at_most("global variables", made.globals, GLOBALS)
+}
+
+fn count(sum: &mut u64, more: u32) {
+    *sum = sum.saturating_add(more.into());
 }
 
 /// An index that is out of range is left to the validator.
-fn item(made: &[Made], index: u32) -> Made {
+fn item(made: &[Footprint], index: u32) -> Footprint {
     made.get(index as usize).copied().unwrap_or_default()
 }
 
@@ -322,7 +324,7 @@ mod tests {
             "i32.const 0 ".repeat(10_001),
             "drop ".repeat(10_001)
         );
-        let memories = "(core instance (instantiate $m))".repeat(65);
+        let memories = "(core instance (instantiate $m))".repeat(9);
         for (text, problem) in [
             (
                 format!("(module {functions})"),
@@ -342,7 +344,7 @@ mod tests {
             ),
             (
                 format!("(component (core module $m (memory 1)) {memories})"),
-                "it has 65 memories, and 64 is the most",
+                "it has 9 memories, and 8 is the most",
             ),
             (
                 format!("(module {})", "(global i32 (i32.const 0))".repeat(50_001)),
@@ -375,7 +377,7 @@ mod tests {
             "(component $root {text} (instance (instantiate $c7)))"
         ));
         assert!(
-            error.contains("and 64 is the most") || error.contains("core instances"),
+            error.contains("memories, and 8 is the most") || error.contains("core instances"),
             "{error}"
         );
         for values in [
@@ -384,6 +386,30 @@ mod tests {
         ] {
             assert!(refused(values).contains("around as values"), "{values}");
         }
+    }
+
+    #[test]
+    fn everything_counts_as_often_as_it_is_instantiated() {
+        let text = "(component
+               (core module $m (memory 1) (table 1 funcref) (global i32 (i32.const 0)) (func) (func))
+               (component $c
+                 (alias outer 1 $m (core module $again))
+                 (core instance (instantiate $again))
+                 (core instance (instantiate $again)))
+               (instance (instantiate $c))
+               (instance (instantiate $c))
+               (core instance (instantiate $m)))";
+        assert_eq!(
+            validate(&wat::parse_str(text).unwrap(), "x.wasm").unwrap(),
+            Footprint {
+                instances: 5,
+                components: 3,
+                memories: 5,
+                tables: 5,
+                globals: 5,
+                items: 10,
+            }
+        );
     }
 
     #[test]
