@@ -82,12 +82,12 @@ pub struct BudgetConfig {
 }
 
 impl Default for BudgetConfig {
-    /// A tenth of a second, and 2 %.
+    /// A tenth of a second, and 1 %: the latency that one order in a hundred exceeds is not to be theirs.
     fn default() -> Self {
         Self {
             overload: Overload::default(),
             burst_ns: 100_000_000,
-            share_bps: 200,
+            share_bps: 100,
         }
     }
 }

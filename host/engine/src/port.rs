@@ -169,6 +169,11 @@ pub trait Strategy: Send {
         None
     }
 
+    /// Returns the CPU time of the thread that calls, in nanoseconds, if the instance can tell. Takes a system call.
+    fn thread_time_ns(&self) -> Option<u64> {
+        None
+    }
+
     /// Restores the ordinary time limits, where they are stretched because a run is replayed: nothing depends any more on how
     /// long this instance takes.
     fn restore_time_limit(&mut self) {}

@@ -85,7 +85,7 @@ pub enum Notice {
     Overloaded {
         /// The strategy.
         strategy: StrategyId,
-        /// How long it kept the others waiting, beyond its turns and its share.
+        /// How long it kept the others waiting, beyond its turns and its share; 0 if it is only behind.
         debt_ns: u64,
         /// How much that may be; none if nothing happens to it.
         limit_ns: Option<u64>,

@@ -269,6 +269,10 @@ impl Strategy for Instance {
         u64::try_from(used.as_nanos()).ok()
     }
 
+    fn thread_time_ns(&self) -> Option<u64> {
+        u64::try_from(thread_time().as_nanos()).ok()
+    }
+
     fn restore_time_limit(&mut self) {
         self.guest.store.data_mut().deadline.restore_time_limit();
     }

@@ -388,11 +388,15 @@ mod tests {
     #[test]
     fn the_time_of_a_call_is_known_if_it_was_long() {
         let mut deadline = Deadline::default();
-        deadline.arm(20);
+        let limit = TimeLimit {
+            ms: 20,
+            setting: "time_ms",
+        };
+        deadline.arm(limit);
         assert_eq!(deadline.used(|| MS * 100), None, "nobody looked");
         let _ = deadline.reached(MS * 100, 1);
         assert_eq!(deadline.used(|| MS * 107), Some(MS * 8));
-        deadline.arm(20);
+        deadline.arm(limit);
         assert_eq!(deadline.used(|| MS * 108), None, "of the next call");
     }
 

@@ -171,7 +171,7 @@ fn describe_overload(
 ) -> String {
     if debt_ns == 0 {
         return format!(
-            "{name} is {lag_events} events and {} behind: it does not keep up",
+            "{name} is {} and {lag_events} events behind",
             micros(lag_ns)
         );
     }

@@ -356,13 +356,18 @@ impl Engine {
         decisions.note_first_action(router, || time.now_ns());
     }
 
-    /// Sends commands to the venues and notices to the observer.
-    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+    /// Sends commands to the venues.
+    fn dispatch_commands(&mut self) {
         let position = self.events.next_sequence();
         self.recording.commands(position, &self.router);
         for (venue, at, command) in self.router.outbox.drain_commands() {
             self.venues.send(venue, at, command);
         }
+    }
+
+    /// Sends commands to the venues and notices to the observer.
+    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+        self.dispatch_commands();
         for (at, notice) in self.router.outbox.drain_notices() {
             observer.notice(at, notice);
         }

@@ -55,9 +55,11 @@ fn is_well(budget: &BudgetConfig, strategy: &StrategyStatus) -> bool {
 }
 
 fn notice(budget: &BudgetConfig, strategy: &StrategyStatus) -> Notice {
+    // What is due to the others' slowness is no debt worth telling.
+    let is_in_debt = strategy.debt_ns >= budget.burst_ns / 2;
     Notice::Overloaded {
         strategy: strategy.id,
-        debt_ns: strategy.debt_ns,
+        debt_ns: if is_in_debt { strategy.debt_ns } else { 0 },
         limit_ns: (budget.overload == Overload::End).then_some(budget.burst_ns),
         lag_events: strategy.lag_events,
         lag_ns: strategy.lag_ns,

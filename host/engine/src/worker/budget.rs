@@ -15,8 +15,11 @@ const TURN_NS: u64 = 250_000;
 /// The longest turn: the others must not wait for more at once.
 const LONGEST_TURN_NS: u64 = 15_000_000;
 
+/// What a strategy may take of a turn, faults included, and still be called again in it.
+const SPENT_NS: u64 = 5_000_000;
+
 /// The others are late by this much: from here on the fair share is all that is free.
-const LATE_NS: u64 = 5_000_000;
+pub(super) const LATE_NS: u64 = 5_000_000;
 
 /// A strategy with a worker of its own may be behind by this much before it is charged: changes of the deck wait for it.
 const LATE_ALONE_NS: u64 = 100_000_000;
@@ -88,9 +91,10 @@ pub(crate) struct Budget {
     charged_ns: u64,
     /// When it was last charged.
     at_ns: u64,
-    /// The current turn, and what was taken in it.
+    /// The current turn, what was taken in it by calls that did not fault, and by all.
     turn: u64,
     taken_ns: u64,
+    spent_ns: u64,
     overdrawn: bool,
 }
 
@@ -113,6 +117,11 @@ impl Budget {
     /// What was taken in the current turn.
     pub(super) const fn taken_ns(&self) -> u64 {
         self.taken_ns
+    }
+
+    /// Whether the strategy took so much of this turn that another call, which may be as long, would be too much.
+    pub(super) const fn has_spent(&self, turn: u64) -> bool {
+        self.turn == turn && self.spent_ns >= SPENT_NS
     }
 
     /// Why the strategy is held, with the limit.
@@ -146,7 +155,7 @@ impl Budget {
         (took_ns, faulted): (u64, bool),
     ) {
         if self.turn != turn {
-            (self.turn, self.taken_ns) = (turn, 0);
+            (self.turn, self.taken_ns, self.spent_ns) = (turn, 0, 0);
         }
         let elapsed_ns = match self.at_ns {
             0 => 0,
@@ -168,6 +177,7 @@ impl Budget {
         let credit_ns = u64::try_from(credit_ns).unwrap_or(u64::MAX);
         self.debt_ns = self.debt_ns.saturating_sub(credit_ns) + charged_ns;
         self.charged_ns += charged_ns;
+        self.spent_ns += took_ns;
         if !faulted {
             self.taken_ns = taken_ns;
         }
@@ -221,7 +231,7 @@ mod tests {
     #[test]
     fn short_turns_and_rare_long_ones_are_free() {
         assert_eq!(held_after(Company::InTime, MS, TURN_NS), None);
-        assert_eq!(held_after(Company::InTime, 1_000 * MS, 14 * MS), None);
+        assert_eq!(held_after(Company::InTime, 1_000 * MS, 9 * MS), None);
     }
 
     #[test]

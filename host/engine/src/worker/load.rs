@@ -51,6 +51,11 @@ impl DeckLoad {
             .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
+    /// How late the window began that is being decided on.
+    pub(crate) fn late_ns(&self) -> u64 {
+        self.late_ns.load(Ordering::Relaxed)
+    }
+
     /// A window begins this late.
     pub(crate) fn begin_window(&self, late_ns: u64) {
         self.late_ns.store(late_ns, Ordering::Relaxed);
@@ -78,7 +83,7 @@ impl DeckLoad {
         };
         Lag {
             events,
-            ns: of_worker.max(self.late_ns.load(Ordering::Relaxed)),
+            ns: of_worker.max(self.late_ns()),
         }
     }
 }

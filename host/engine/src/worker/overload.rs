@@ -35,26 +35,28 @@ impl StrategyRunner {
     /// Takes in how long a call of `on-events` took, where that was measured. It handled so many events, unless it faulted.
     pub(super) fn measure(&mut self, place: SlotIndex, clock: CallClock, handled: Option<usize>) {
         let slot = &mut self.slots[place];
-        let long_ns = match (self.meter.is_on(), &slot.strategy) {
-            (true, Some(strategy)) => strategy.long_call_ns(),
-            _ => None,
-        };
-        if !clock.is_timed && long_ns.is_none() {
+        let ended = (clock, handled.is_none());
+        let Some(call) = self.meter.end(slot, ended, &*self.now_ns) else {
             return;
-        }
-        let now_ns = (self.now_ns)();
-        let took_ns = now_ns.saturating_sub(clock.started_ns);
-        let call = CallTime {
-            timed_ns: clock.is_timed.then_some(took_ns),
-            long_ns,
-            now_ns,
-            faulted: handled.is_none(),
         };
         self.meter.charge(&mut slot.budget, &slot.counters, call);
-        if let (true, Some(handled)) = (clock.is_timed, handled) {
+        if let (Some(took_ns), Some(handled)) = (call.timed_ns, handled) {
             slot.counters.time(took_ns, handled);
-            slot.choose_sample(now_ns);
-            slot.last_call_ended = clock.is_expecting.then_some(now_ns);
+            slot.choose_sample(call.now_ns);
+            slot.last_call_ended = clock.is_expecting.then_some(call.now_ns);
+        }
+    }
+
+    /// Starts the clock of a call of another function.
+    pub(super) fn start_clock(&mut self, place: SlotIndex) -> CallClock {
+        self.meter.start_other(&self.slots[place], &*self.now_ns)
+    }
+
+    /// Takes in how long a call of another function took. It has a limit of its own, so that it does not make a turn too long.
+    pub(super) fn measure_other(&mut self, place: SlotIndex, clock: CallClock) {
+        let slot = &mut self.slots[place];
+        if let Some(call) = self.meter.end(slot, (clock, true), &*self.now_ns) {
+            self.meter.charge(&mut slot.budget, &slot.counters, call);
         }
     }
 
@@ -62,25 +64,6 @@ impl StrategyRunner {
     pub(super) fn count_running(&mut self) {
         let running = self.slots.iter().filter(|slot| slot.is_active()).count();
         self.meter.count_running(running);
-    }
-
-    /// Charges a strategy with its last call, if that was a long one.
-    pub(super) fn charge_long_call(&mut self, place: SlotIndex) {
-        let slot = &mut self.slots[place];
-        let long_ns = match (self.meter.is_on(), &slot.strategy) {
-            (true, Some(strategy)) => strategy.long_call_ns(),
-            _ => None,
-        };
-        if long_ns.is_none() {
-            return;
-        }
-        let call = CallTime {
-            timed_ns: None,
-            long_ns,
-            now_ns: (self.now_ns)(),
-            faulted: true,
-        };
-        self.meter.charge(&mut slot.budget, &slot.counters, call);
     }
 
     /// Charges a shadow version with the time of its long calls; one that keeps the others waiting ends.

@@ -12,7 +12,7 @@ use crate::worker::batch_size::BatchSize;
 use crate::worker::budget::Budget;
 use crate::worker::delivery::Delivery;
 use crate::worker::dispatch::{Dispatch, SlotIndex};
-use crate::worker::meter::{CallClock, Meter};
+use crate::worker::meter::Meter;
 use crate::worker::output::Output;
 use crate::worker::quota::Quota;
 use crate::worker::recorded_faults::{RecordedFaults, cut_before_fault, recorded};
@@ -220,7 +220,7 @@ impl StrategyRunner {
         let fault_at = self.recorded_faults.next_of(slot.id);
         let count = slot.next_batch(most.min(slot.batch_hint)).len();
         let count = cut_before_fault(&slot.backlog, count, fault_at);
-        let clock = CallClock::start(slot, self.meter.watches(), &*self.now_ns);
+        let clock = self.meter.start(slot, &*self.now_ns);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.backlog.consume(count);
@@ -291,13 +291,14 @@ impl StrategyRunner {
     /// Takes a snapshot, so that less has to be offered again.
     pub(crate) fn snapshot(&mut self, place: SlotIndex) {
         let every = snapshot_every(self.slots.len());
+        let clock = self.start_clock(place);
         let slot = &mut self.slots[place];
         slot.backlog.space(every);
         let Some(strategy) = &mut slot.strategy else {
             return;
         };
         let saved = strategy.save_into(slot.backlog.spare());
-        self.charge_long_call(place);
+        self.measure_other(place, clock);
         let slot = &mut self.slots[place];
         let Some(book) = self.portfolio.book_mut(slot.id) else {
             return;

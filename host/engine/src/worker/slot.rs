@@ -497,6 +497,16 @@ impl Slot {
         self.backlog.waiting(most.max(1))
     }
 
+    /// The CPU time of the last call, if it was long and the instance is still there.
+    pub(crate) fn long_call_ns(&self) -> Option<u64> {
+        self.strategy.as_ref()?.long_call_ns()
+    }
+
+    /// The CPU time of this thread, if the instance can tell.
+    pub(crate) fn thread_time_ns(&self) -> Option<u64> {
+        self.strategy.as_ref()?.thread_time_ns()
+    }
+
     /// Counts down to the next call that is timed; returns whether this is it.
     #[inline]
     pub(crate) fn is_sampled(&mut self) -> bool {
