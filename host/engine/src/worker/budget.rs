@@ -19,7 +19,7 @@ const LONGEST_TURN_NS: u64 = 15_000_000;
 const SPENT_NS: u64 = 5_000_000;
 
 /// The others are late by this much: from here on the fair share is all that is free.
-pub(super) const LATE_NS: u64 = 5_000_000;
+const LATE_NS: u64 = 20_000_000;
 
 /// A strategy with a worker of its own may be behind by this much before it is charged: changes of the deck wait for it.
 const LATE_ALONE_NS: u64 = 100_000_000;
@@ -82,6 +82,19 @@ impl BudgetRule {
     }
 }
 
+/// A call that is charged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Charge {
+    /// The number of the turn.
+    pub(super) turn: u64,
+    /// When it ended, by the clock.
+    pub(super) now_ns: u64,
+    /// What all strategies of the worker have taken by now.
+    pub(super) busy_ns: u64,
+    pub(super) took_ns: u64,
+    pub(super) faulted: bool,
+}
+
 /// The account of a strategy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Budget {
@@ -89,8 +102,9 @@ pub(crate) struct Budget {
     debt_ns: u64,
     /// Charged in all.
     charged_ns: u64,
-    /// When it was last charged.
+    /// When it was last charged, and what all strategies of the worker had taken by then.
     at_ns: u64,
+    busy_ns: u64,
     /// The current turn, what was taken in it by calls that did not fault, and by all.
     turn: u64,
     taken_ns: u64,
@@ -145,15 +159,15 @@ impl Budget {
         )
     }
 
-    /// Takes in that a call took so long and ended now, in this turn. Calls that faulted are charged, but do not make a turn
-    /// too long: faults have a limit of their own.
-    pub(super) fn charge(
-        &mut self,
-        rule: &BudgetRule,
-        company: Company,
-        (turn, now_ns): (u64, u64),
-        (took_ns, faulted): (u64, bool),
-    ) {
+    /// Takes in a call. Calls that faulted are charged, but do not make a turn too long: faults have a limit of their own.
+    pub(super) fn charge(&mut self, rule: &BudgetRule, company: Company, call: Charge) {
+        let Charge {
+            turn,
+            now_ns,
+            busy_ns,
+            took_ns,
+            faulted,
+        } = call;
         if self.turn != turn {
             (self.turn, self.taken_ns, self.spent_ns) = (turn, 0, 0);
         }
@@ -161,15 +175,19 @@ impl Budget {
             0 => 0,
             at_ns => now_ns.saturating_sub(at_ns),
         };
-        self.at_ns = now_ns;
+        let shared_ns = busy_ns.saturating_sub(self.busy_ns);
+        (self.at_ns, self.busy_ns) = (now_ns, busy_ns);
         let taken_ns = self.taken_ns + took_ns;
         let over = |taken_ns: u64| taken_ns.saturating_sub(rule.turn_ns());
+        let beyond_turn_ns = over(taken_ns) - over(self.taken_ns);
         let charged_ns = match company {
             Company::None => 0,
-            Company::InTime => over(taken_ns) - over(self.taken_ns),
+            Company::InTime => beyond_turn_ns,
             Company::Late(sharing) => {
                 let shares = (sharing as u64).clamp(1, MOST_SHARES);
-                took_ns.saturating_sub(elapsed_ns / shares)
+                took_ns
+                    .saturating_sub(shared_ns / shares)
+                    .max(beyond_turn_ns)
             }
             Company::Behind => took_ns,
         };
@@ -208,16 +226,33 @@ mod tests {
         }
     }
 
-    /// Calls in turns of their own until the account is overdrawn: when that is, if it is within ten seconds.
+    /// Calls in turns of their own, while the worker is busy all the time, until the account is overdrawn: when that is, if it
+    /// is within ten seconds.
     fn held_after(company: Company, every_ns: u64, took_ns: u64) -> Option<u64> {
         let mut budget = Budget::default();
         let calls = 10_000 * MS / every_ns;
         let call = |call: u64| {
-            let now_ns = MS + call * every_ns;
-            budget.charge(&rule(false), company, (call, now_ns), (took_ns, false));
+            let charge = Charge {
+                turn: call,
+                now_ns: MS + call * every_ns,
+                busy_ns: call * every_ns,
+                took_ns,
+                faulted: false,
+            };
+            budget.charge(&rule(false), company, charge);
             budget.is_overdrawn().then_some(call * every_ns)
         };
         (1..=calls).find_map(call)
+    }
+
+    fn in_first_turn(took_ns: u64, faulted: bool) -> Charge {
+        Charge {
+            turn: 1,
+            now_ns: MS,
+            busy_ns: MS,
+            took_ns,
+            faulted,
+        }
     }
 
     #[test]
@@ -241,10 +276,11 @@ mod tests {
 
     #[test]
     fn the_late_pay_for_what_exceeds_the_fair_share_and_equals_pay_nothing() {
-        assert_eq!(held_after(Company::Late(4), 4 * MS, MS), None);
-        assert!(held_after(Company::Late(4), 4 * MS, 3 * MS).is_some());
+        const TENTH: u64 = MS / 10;
+        assert_eq!(held_after(Company::Late(4), 4 * TENTH, TENTH), None);
+        assert!(held_after(Company::Late(4), 4 * TENTH, 3 * TENTH).is_some());
         assert_eq!(
-            held_after(Company::Late(1_000), 10 * MS, MS),
+            held_after(Company::Late(1_000), MS, TENTH),
             None,
             "a tenth is never too much"
         );
@@ -276,9 +312,9 @@ mod tests {
     fn a_turn_that_is_too_long_is_the_last_one() {
         let mut budget = Budget::default();
         let company = Company::InTime;
-        budget.charge(&rule(true), company, (1, MS), (8 * MS, false));
+        budget.charge(&rule(true), company, in_first_turn(8 * MS, false));
         assert!(!budget.is_overdrawn());
-        budget.charge(&rule(true), company, (1, 9 * MS), (8 * MS, false));
+        budget.charge(&rule(true), company, in_first_turn(8 * MS, false));
         assert!(budget.is_overdrawn());
     }
 
@@ -286,7 +322,7 @@ mod tests {
     fn a_call_that_faulted_does_not_end_the_strategy_by_its_length() {
         let mut budget = Budget::default();
         let company = Company::InTime;
-        budget.charge(&rule(true), company, (1, MS), (16 * MS, true));
+        budget.charge(&rule(true), company, in_first_turn(16 * MS, true));
         assert!(!budget.is_overdrawn());
         assert!(budget.debt_ns() > 15 * MS);
     }

@@ -5,7 +5,7 @@
 //! one call was long, or the others are late, every call is timed for a while.
 
 use crate::port::Fault;
-use crate::worker::budget::{Budget, BudgetRule, Company, LATE_NS};
+use crate::worker::budget::{Budget, BudgetRule, Charge, Company};
 use crate::worker::load::DeckLoad;
 use crate::worker::slot::{Counters, Slot};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ const LONG_NS: u64 = 100_000;
 
 /// A call of which no CPU time is known took no more: its thread was not running for the rest.
 const SHORT_NS: u64 = 1_000_000;
+
+/// The others are late by this much: every call is timed.
+const LATE_NS: u64 = 5_000_000;
 
 /// How long every call is timed, after the last that was long.
 const WATCH_NS: u64 = 1_000_000_000;
@@ -73,6 +76,8 @@ pub(super) struct Meter {
     is_late: bool,
     /// Of the current stretch, if a call was timed in it.
     mark: Option<CpuMark>,
+    /// What all strategies took, as far as it was measured.
+    busy_ns: u64,
     /// The longest that a strategy took in this turn.
     longest_ns: u64,
     /// Most events of the next stretch.
@@ -91,6 +96,7 @@ impl Meter {
             watch_until_ns: 0,
             is_late: false,
             mark: None,
+            busy_ns: 0,
             longest_ns: 0,
             most: usize::MAX,
         }
@@ -249,8 +255,15 @@ impl Meter {
             (None, Some(timed_ns)) if is_long || self.watches() => timed_ns.min(SHORT_NS),
             _ => return,
         };
-        let at = (self.turn, call.now_ns);
-        budget.charge(rule, self.company, at, (took_ns, call.faulted));
+        self.busy_ns += took_ns;
+        let charge = Charge {
+            turn: self.turn,
+            now_ns: call.now_ns,
+            busy_ns: self.busy_ns,
+            took_ns,
+            faulted: call.faulted,
+        };
+        budget.charge(rule, self.company, charge);
         self.longest_ns = self.longest_ns.max(budget.taken_ns());
     }
 
