@@ -16,12 +16,7 @@ use tickdeck_recording::DataReels;
 use tickdeck_settings::config::WasmSettings;
 
 /// Where strategies share something: a worker, or in lockstep the end of a window.
-const PLACES: [(&str, usize); 4] = [
-    ("lockstep", 1),
-    ("lockstep", 2),
-    ("free", 1),
-    ("free", 2),
-];
+const PLACES: [(&str, usize); 4] = [("lockstep", 1), ("lockstep", 2), ("free", 1), ("free", 2)];
 
 /// What the figures of the issue allow for holding a strategy; a test leaves room for a busy machine.
 const HELD_WITHIN_NS: u64 = 500_000_000;
@@ -185,7 +180,7 @@ fn where_the_operator_decides_the_guest_is_shown_and_goes_on() {
     let folder = Folder::new();
     folder.put("calm", &counting("1.0.0").component());
     folder.put("slow", &slow10());
-    let settings = settings("free", 1) + "[budget]\noverload = \"alert\"\n";
+    let settings = settings("lockstep", 1) + "[budget]\noverload = \"alert\"\n";
     let mut host = Hosted::start(&settings, folder);
     host.await_line(&["slow kept the others waiting"]);
     assert_eq!(host.keeps_trading("slow").state, StrategyState::Running);

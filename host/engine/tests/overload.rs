@@ -120,7 +120,11 @@ fn slow_one(every: u64, takes_ns: u64, trades: bool) -> Version {
 /// Two strategies that trade, and one that is given.
 fn engine(config: EngineConfig, clock: Box<dyn Clock>, third: Version) -> Engine {
     let plain = version("1", traits());
-    let cast = [("first", plain.clone()), ("second", plain), ("third", third)];
+    let cast = [
+        ("first", plain.clone()),
+        ("second", plain),
+        ("third", third),
+    ];
     let cast = cast.map(|(name, version)| {
         let instance = started(&version);
         (name, version, instance)
@@ -196,11 +200,7 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
                 "{place}: {why}"
             );
             for honest in [StrategyId(1), StrategyId(2)] {
-                assert_eq!(
-                    state_of(&report, honest),
-                    StrategyState::Stopped,
-                    "{place}"
-                );
+                assert_eq!(state_of(&report, honest), StrategyState::Stopped, "{place}");
                 assert!(events_of(&report, honest) >= EVENTS, "{place}");
             }
             // Slow again or quick now: what was measured once counts.
@@ -208,10 +208,7 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
                 let again = replayed(budgeted(stepping, 1), slow(every, takes_ns), &reel);
                 assert_eq!(again.divergence, None, "{place}");
                 assert!(again.ended, "{place}");
-                assert_eq!(
-                    again.report.actions_hash, report.actions_hash,
-                    "{place}"
-                );
+                assert_eq!(again.report.actions_hash, report.actions_hash, "{place}");
                 assert_eq!(events_of(&again.report, SLOW), handled, "{place}");
             }
         }

@@ -20,6 +20,9 @@ const SHORT_NS: u64 = 1_000_000;
 /// The others are late by this much: every call is timed.
 const LATE_NS: u64 = 5_000_000;
 
+/// How long a reading of the CPU time serves, less what was done since by the clock.
+const MARK_FOR_NS: u64 = 100_000;
+
 /// How long every call is timed, after the last that was long.
 const WATCH_NS: u64 = 1_000_000_000;
 
@@ -139,7 +142,8 @@ impl Meter {
     }
 
     fn set_mark(&mut self, slot: &Slot, clock: CallClock) -> CallClock {
-        if self.watches() && self.mark.is_none() {
+        let is_old = |mark: CpuMark| clock.started_ns.saturating_sub(mark.at_ns) >= MARK_FOR_NS;
+        if self.watches() && self.mark.is_none_or(is_old) {
             self.mark = slot.thread_time_ns().map(|cpu_ns| CpuMark {
                 cpu_ns,
                 at_ns: clock.started_ns,

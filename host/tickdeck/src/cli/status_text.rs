@@ -6,7 +6,8 @@ use crate::display::memory as describe_memory;
 use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
-    HostStatus, InstrumentLine, LagLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
+    HostStatus, InstrumentLine, LagLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine,
+    TimeBucket,
 };
 use tickdeck_model::format::{bytes, date, grouped, money_text, short, span, time_of_day};
 use tickdeck_model::untrusted::printable;
@@ -185,10 +186,19 @@ fn notes(lines: &[StrategyLine]) -> String {
 /// Says how far a strategy is behind, if it is worth a line.
 fn describe_lag(lag: &LagLine) -> Option<String> {
     let ms = |ns: u64| grouped(ns / 1_000_000);
-    let behind = (lag.ns >= LAG_SHOWN_NS)
-        .then(|| format!("{} ms and {} events behind", ms(lag.ns), grouped(lag.events)));
-    let held_up = (lag.held_up_ns >= LAG_SHOWN_NS)
-        .then(|| format!("kept the others waiting for {} ms so far", ms(lag.held_up_ns)));
+    let behind = (lag.ns >= LAG_SHOWN_NS).then(|| {
+        format!(
+            "{} ms and {} events behind",
+            ms(lag.ns),
+            grouped(lag.events)
+        )
+    });
+    let held_up = (lag.held_up_ns >= LAG_SHOWN_NS).then(|| {
+        format!(
+            "kept the others waiting for {} ms so far",
+            ms(lag.held_up_ns)
+        )
+    });
     let parts: Vec<String> = behind.into_iter().chain(held_up).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }

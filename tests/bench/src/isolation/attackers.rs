@@ -37,7 +37,9 @@ pub(super) fn attacks(from: u64) -> Vec<Attack> {
             "notify-storm",
             attacking(
                 from,
-                &format!("{NOTIFY} (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 256)))"),
+                &format!(
+                    "{NOTIFY} (return (call $answer (i32.const 1) (i32.const 8192) (i32.const 256)))"
+                ),
             ),
         ),
         Attack {

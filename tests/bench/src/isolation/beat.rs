@@ -71,7 +71,8 @@ impl Strategy for Instance {
     ) -> Result<usize, Fault> {
         let handled = self.strategy.on_events(batch, book, actions);
         let now = self.epoch.elapsed().as_nanos();
-        self.own.push(Timestamp::try_from(now).unwrap_or(Timestamp::MAX));
+        self.own
+            .push(Timestamp::try_from(now).unwrap_or(Timestamp::MAX));
         handled
     }
 

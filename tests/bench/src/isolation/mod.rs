@@ -55,7 +55,10 @@ pub(crate) fn run(effort: &Effort) -> Result<Vec<Row>> {
                 stepping,
             };
             let figures = measure(&cast, rounds, attack.ends)?;
-            rows.extend(rows_of(&format!("isolation/{name}/{}", attack.name), &figures));
+            rows.extend(rows_of(
+                &format!("isolation/{name}/{}", attack.name),
+                &figures,
+            ));
         }
     }
     Ok(rows)
@@ -74,8 +77,8 @@ fn measure(cast: &Cast<'_>, rounds: usize, ends: bool) -> Result<Figures> {
         let same = |run: &Run| (run.attack_ns(), run.attack_ns() + held - from);
         let (from, to) = same(&calm);
         figures.calm_gap_ms.push(calm.longest_gap_ms(from, to));
-        let after = held - attacked.attack_ns();
-        let p99 = |run: &Run| run.p99_ns(run.attack_ns() + after + play::SETTLES_NS);
+        let after = held - attacked.attack_ns() + play::SETTLES_NS;
+        let p99 = |run: &Run| run.p99_ns(run.attack_ns() + after);
         figures.p99_ns.push(p99(&attacked));
         figures.calm_p99_ns.push(p99(&calm));
         figures.twin_p99_ns.push(p99(&twin));
@@ -97,11 +100,9 @@ fn rows_of(name: &str, figures: &Figures) -> Vec<Row> {
         .zip(&figures.calm_p99_ns)
         .map(|(twin, calm)| twin / calm)
         .collect();
-    let (least, most) = spread
-        .iter()
-        .fold((f64::MAX, 0f64), |(least, most), one| {
-            (least.min(*one), most.max(*one))
-        });
+    let (least, most) = spread.iter().fold((f64::MAX, 0f64), |(least, most), one| {
+        (least.min(*one), most.max(*one))
+    });
     eprintln!(
         "{name}: without the attacker, p99 against p99: {:.2} (from {least:.2} to {most:.2})",
         median(&spread)
@@ -110,9 +111,21 @@ fn rows_of(name: &str, figures: &Figures) -> Vec<Row> {
         bench: format!("{name}/{label}"),
         ..row
     };
-    let held = claim("ms", "the same time without the attacker", Goal::Value(HELD_MS));
-    let gap = claim("ms", "the same time without the attacker", Goal::Value(GAP_MS));
-    let p99 = claim("ns", "the same orders without the attacker", Goal::Ratio(P99));
+    let held = claim(
+        "ms",
+        "the same time without the attacker",
+        Goal::Value(HELD_MS),
+    );
+    let gap = claim(
+        "ms",
+        "the same time without the attacker",
+        Goal::Value(GAP_MS),
+    );
+    let p99 = claim(
+        "ns",
+        "the same orders without the attacker",
+        Goal::Ratio(P99),
+    );
     vec![
         named("held", held.row(&figures.held_ms, &figures.held_ms)),
         named("gap", gap.row(&figures.gap_ms, &figures.calm_gap_ms)),

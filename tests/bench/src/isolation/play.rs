@@ -15,10 +15,10 @@ use tickdeck_engine::{
 use tickdeck_model::Timestamp;
 use tickdeck_strategy::Module;
 
-/// Quotes a second.
-const QUOTES_PER_S: u64 = 20_000;
+/// Quotes a second, as many as events on the simulated exchange.
+const QUOTES_PER_S: u64 = 5_000;
 /// Length of a run.
-const QUOTES: u64 = 3 * QUOTES_PER_S;
+const QUOTES: u64 = 4 * QUOTES_PER_S;
 /// The quote from which on the attacker attacks.
 pub(super) const ATTACK_FROM: u64 = QUOTES_PER_S / 2;
 /// What the attack held up is made good within this time.
@@ -59,7 +59,10 @@ impl Run {
 
     /// The longest time between two calls of another strategy, in milliseconds.
     pub(super) fn longest_gap_ms(&self, from: Timestamp, to: Timestamp) -> f64 {
-        let within = self.beats.windows(2).filter(|two| two[1] >= from && two[0] <= to);
+        let within = self
+            .beats
+            .windows(2)
+            .filter(|two| two[1] >= from && two[0] <= to);
         let longest = within.map(|two| two[1] - two[0]).max();
         longest.unwrap_or_default() as f64 / 1e6
     }
@@ -80,7 +83,10 @@ impl Run {
 pub(super) fn play(cast: &Cast<'_>, attacked: bool) -> Result<Run> {
     let metronome = Metronome::new(QUOTES_PER_S, QUOTES);
     let (epoch, interval_ns) = (metronome.epoch, metronome.interval_ns);
-    let (origin, latencies) = (Arc::clone(&metronome.origin), Arc::clone(&metronome.latencies));
+    let (origin, latencies) = (
+        Arc::clone(&metronome.origin),
+        Arc::clone(&metronome.latencies),
+    );
     let beats = Beats::default();
     let clock = Box::new(WallTime {
         epoch,
@@ -134,7 +140,11 @@ fn engine(stepping: Stepping) -> EngineConfig {
 
 /// The honest strategies were given every event, and none of them ended.
 fn check(status: &Status) -> Result<()> {
-    for one in status.strategies.iter().filter(|one| one.name != "attacker") {
+    for one in status
+        .strategies
+        .iter()
+        .filter(|one| one.name != "attacker")
+    {
         let (name, state, traps) = (&one.name, one.state, one.traps);
         ensure!(state == StrategyState::Stopped, "{name} is {state:?}");
         ensure!(traps == 0, "{name} trapped");

@@ -87,13 +87,10 @@ impl Gateway for Metronome {
             self.first = since(self.epoch) + 10_000_000;
             self.origin.store(self.first, Ordering::Release);
         }
-        if let Some(answer) = self.answers.front() {
-            Due::At(answer.ts_host)
-        } else if self.quoted < self.quotes {
-            Due::At(self.due(self.quoted))
-        } else {
-            Due::Over
-        }
+        let answer = self.answers.front().map(|answer| answer.ts_host);
+        let quote = (self.quoted < self.quotes).then(|| self.due(self.quoted));
+        let next = answer.into_iter().chain(quote).min();
+        next.map_or(Due::Over, Due::At)
     }
 
     fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
