@@ -11,6 +11,7 @@ mod cancel;
 mod change_origin;
 mod command;
 mod config;
+mod earlier;
 mod effect;
 mod error;
 mod handle;

@@ -643,9 +643,11 @@ proptest! {
             OperatorCommand::Stop,
         ][kind];
         let stepping = if free { Stepping::Free } else { Stepping::Lockstep };
-        // Running freely, several orders wait at once.
+        // Running freely, several orders wait at once; on a busy machine all of them may, so that only few waits are sure.
         let orders = if free { 1 + orders % 4 } else { orders };
         let (report, replayed, reel) = while_recording(stepping, orders, command);
+        let operated = |(_, effect): &(u64, Effect)| matches!(effect, Effect::Operated { .. });
+        prop_assume!(!free || orders == 1 || reel.effects().iter().any(operated));
         let is_ahead = |(_, effect): &(u64, Effect)| {
             matches!(effect, Effect::Operated { ahead: Some(_), .. })
         };

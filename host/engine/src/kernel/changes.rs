@@ -23,6 +23,9 @@ impl Engine {
         self.stand_at(at);
         self.settle(at);
         self.complete_changes(at)?;
+        if !self.inbox.has_news() {
+            return Ok(());
+        }
         self.safety_path().serve();
         let requests = self.inbox.take_requests();
         self.begin_changes(requests, at)

@@ -57,6 +57,9 @@ impl Decisions {
     /// Lets the router take in `events`, and carries out each decision right after its cause. Expects
     /// [`Decisions::sort`]. What counts from the end of the window stays.
     pub(super) fn carry_out_after(&mut self, events: &[Event], router: &mut Router) {
+        if self.pending.is_empty() {
+            return events.iter().for_each(|event| router.on_event(event));
+        }
         let mut intents = self.pending.iter().peekable();
         for event in events {
             router.on_event(event);

@@ -8,6 +8,7 @@
 //! on time is which events the router has taken in when it checks an order: never fewer than the order's cause, perhaps
 //! more.
 
+use crate::earlier::earlier;
 use crate::error::EngineError;
 use crate::kernel::{Engine, Waiting};
 use crate::report::{Ending, Observer};
@@ -119,7 +120,7 @@ impl Engine {
     /// Publishes what has arrived, a slice of it if much has, and lets the router take it in.
     fn take_in(&mut self, reached: Timestamp) -> Result<bool, EngineError> {
         let due = self.venues.next_answer_due();
-        let first_due = due.into_iter().chain(self.own_due()).min();
+        let first_due = earlier(due, self.own_due());
         let slice = first_due.unwrap_or(reached).saturating_add(SLICE_NS);
         self.gather(slice.min(reached).saturating_add(1));
         self.events.restamp_late();

@@ -134,6 +134,9 @@ impl PendingChanges {
 
     /// Sends the answers of completed requests.
     pub(super) fn send_answers(&mut self) {
+        if self.answers.is_empty() {
+            return;
+        }
         for (sender, answer) in self.answers.drain(..) {
             // The caller may have given up.
             let _ = sender.send(answer);

@@ -1,5 +1,6 @@
 //! The end of a run in which a strategy does not return from its call: its worker is left behind, the orders are not.
 
+use crate::earlier::earlier;
 use crate::effect::Effect;
 use crate::error::EngineError;
 use crate::handle::Haste;
@@ -79,7 +80,7 @@ impl Engine {
             return (now <= until).then_some(now.saturating_add(1));
         }
         let answer = self.venues.next_answer_due();
-        let due = answer.into_iter().chain(self.own_due()).min()?;
+        let due = earlier(answer, self.own_due())?;
         (due <= until).then(|| self.time.window_end(due))
     }
 }

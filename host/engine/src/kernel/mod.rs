@@ -28,6 +28,7 @@ mod strategies;
 mod venues;
 mod wind_down;
 
+use crate::earlier::earlier;
 use crate::error::EngineError;
 use crate::handle::EngineHandle;
 use crate::intent::Intent;
@@ -186,6 +187,13 @@ impl Engine {
         self.waiting().safety
     }
 
+    /// Carries out operators' commands, between windows; costs next to nothing when there are none.
+    fn serve_operators(&mut self) {
+        if self.inbox.has_news() {
+            self.safety_path().serve();
+        }
+    }
+
     /// The workers, and what is served while they are waited for.
     fn waiting(&mut self) -> Waiting<'_> {
         Waiting {
@@ -251,17 +259,19 @@ impl Engine {
     /// When the next event of ours is due, or one that an interrupted run left.
     fn own_due(&self) -> Option<Timestamp> {
         let left_over = self.resume_point.next_due();
-        left_over.into_iter().chain(self.router.next_due()).min()
+        earlier(left_over, self.router.next_due())
     }
 
     /// When the next event of any source is due; none once all feeds are over.
     fn next_due(&mut self) -> Option<Timestamp> {
         let due = self.venues.next_due();
-        self.report_failures();
+        if self.venues.has_failures() {
+            self.report_failures();
+        }
         if !self.resume_point.has_left_over() && self.venues.are_over() {
             return None;
         }
-        due.into_iter().chain(self.own_due()).min()
+        earlier(due, self.own_due())
     }
 
     /// Reports venues that were found to have failed between two windows: there may be no window any more.
@@ -286,7 +296,7 @@ impl Engine {
             self.load.begin_window(late_ns.max(0).unsigned_abs());
         }
         self.stand_at(start);
-        self.safety_path().serve();
+        self.serve_operators();
         self.resume_point.continue_window();
         self.gather(end);
         self.publish()?;

@@ -24,6 +24,7 @@ pub(crate) struct Venues {
 
 impl Venue {
     /// When its next event is due. A venue whose next event is behind the end of time has failed: no window can hold it.
+    #[inline]
     fn next_due(&mut self, failures: &mut Vec<GatewayError>) -> Due {
         match self.gateway.next_due() {
             Due::At(due) if due >= END_OF_TIME => {
@@ -125,6 +126,11 @@ impl Venues {
         until
     }
 
+    /// Whether failures were found since the last poll.
+    pub(super) const fn has_failures(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
     /// Takes the failures that were found since the last poll.
     pub(super) fn take_failures(&mut self) -> impl Iterator<Item = GatewayError> + use<> {
         std::mem::take(&mut self.failures).into_iter()
@@ -137,7 +143,9 @@ impl Venues {
         out: &mut Vec<Event>,
         mut failed: impl FnMut(GatewayError),
     ) {
-        self.take_failures().for_each(&mut failed);
+        if self.has_failures() {
+            self.take_failures().for_each(&mut failed);
+        }
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
             if let Err(error) = venue.gateway.poll(until, out) {
                 (venue.open, venue.broken) = (false, true);

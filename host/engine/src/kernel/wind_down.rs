@@ -1,5 +1,6 @@
 //! The end of a run: strategies stop, their orders are handled by policy, and the report is made.
 
+use crate::earlier::earlier;
 use crate::effect::Effect;
 use crate::error::EngineError;
 use crate::handle::Haste;
@@ -76,7 +77,7 @@ impl Engine {
     ) -> Result<(), EngineError> {
         while self.has_loose_ends() && !self.inbox.is_in_haste(Haste::AtOnce) {
             let due = self.venues.next_answer_due();
-            match due.into_iter().chain(self.own_due()).min() {
+            match earlier(due, self.own_due()) {
                 Some(start) if start <= until => self.play_window(start, observer)?,
                 _ => break,
             }

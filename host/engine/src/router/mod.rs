@@ -19,6 +19,7 @@ mod text;
 mod timers;
 
 use crate::config::RiskConfig;
+use crate::earlier::earlier;
 use crate::intent::{Decision, Intent};
 use crate::middleware::{Denial, OrderContext, OrderMiddleware};
 use crate::port::Command;
@@ -104,7 +105,7 @@ impl Router {
     /// When the next answer or timer of ours is due.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let answer = self.answers.next_due();
-        answer.into_iter().chain(self.timers.next_due()).min()
+        earlier(answer, self.timers.next_due())
     }
 
     /// Appends our own events before `until`: answers, then timers.
