@@ -6,10 +6,11 @@
 mod toy;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tickdeck_engine::port::{Clock, Code, Fault, State, StopReason, Strategy, Version};
 use tickdeck_engine::{
-    BudgetConfig, Engine, EngineConfig, Notice, NullObserver, Overload, Replayed, Report, Stepping,
-    StrategyChange, StrategyState, VersionChange,
+    BudgetConfig, Effect, Engine, EngineConfig, Notice, NullObserver, Overload, Replayed, Report,
+    Stepping, StrategyChange, StrategyOutcome, StrategyState, VersionChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -21,6 +22,8 @@ const EVENTS: u64 = 3_000;
 const MS: u64 = 1_000_000;
 /// Event time of one look.
 const STEP_NS: i64 = 50;
+/// What a call takes that faults: it timed out.
+const TIME_LIMIT_NS: u64 = 15 * MS;
 const SLOW: StrategyId = StrategyId(3);
 
 /// Code whose instances trade, and take their time at some events. They say so themselves: no clock is needed.
@@ -86,7 +89,11 @@ impl Strategy for SlowInstance {
         if !self.slow.trades {
             return Ok(1);
         }
-        self.inner.on_events(&batch[..1], book, actions)
+        let handled = self.inner.on_events(&batch[..1], book, actions);
+        if handled.is_err() {
+            self.took_ns = Some(TIME_LIMIT_NS);
+        }
+        handled
     }
 
     fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
@@ -212,6 +219,36 @@ fn a_strategy_that_keeps_the_others_waiting_ends_and_a_replay_ends_it_at_the_sam
                 assert_eq!(events_of(&again.report, SLOW), handled, "{place}");
             }
         }
+    }
+}
+
+#[test]
+fn a_strategy_that_timed_out_comes_back_in_the_next_turn_and_in_a_replay_too() {
+    let timing_out = |times| {
+        let traps = Some((500, Arc::new(AtomicU64::new(times))));
+        let code = Slow {
+            traits: Traits { traps, ..traits() },
+            every: u64::MAX,
+            takes_ns: 0,
+            trades: true,
+        };
+        toy::version("slow", market(), Arc::new(code))
+    };
+    for (stepping, workers) in PLACES {
+        let (report, notices, reel) = recorded(budgeted(stepping, workers), timing_out(1));
+        let place = format!("{stepping:?}, {workers} workers");
+        let suspended = reel.effects().into_iter().filter(|(_, effect)| {
+            matches!(effect, Effect::Settled { strategy, outcome: StrategyOutcome::Suspended, .. } if *strategy == SLOW)
+        });
+        assert_eq!(suspended.count(), 1, "{place}");
+        if stepping == Stepping::Lockstep {
+            // Running freely, the tape may be over before it is back.
+            assert_eq!(why_ended(&notices), None, "{place}");
+            assert_eq!(state_of(&report, SLOW), StrategyState::Stopped, "{place}");
+        }
+        let again = replayed(budgeted(stepping, 1), timing_out(0), &reel);
+        assert_eq!(again.divergence, None, "{place}");
+        assert_eq!(again.report.actions_hash, report.actions_hash, "{place}");
     }
 }
 
