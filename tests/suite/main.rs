@@ -19,6 +19,7 @@ mod memory;
 mod operators;
 mod overload;
 mod reels;
+mod resume;
 mod stale;
 mod swap;
 mod untrusted;

@@ -15,7 +15,7 @@ use std::process::Stdio;
 use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::lifecycle::StrategyCommand;
-use tickdeck_deck::replay::prepare_replay;
+use tickdeck_deck::replay::{ReplayScope, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, OperatorCommand, Replayed};
 use tickdeck_journal::{Reader, Reel, ReelConfig};
@@ -31,10 +31,18 @@ pub(crate) fn replay(data: &Path) -> Replayed {
     let run = reels.run(None).unwrap();
     let compiling = |_: &WasmSettings| Compiling::in_process();
     let stop = CancelToken::default();
-    let again = prepare_replay(&reels, &run, None, compiling, &stop).unwrap();
-    let mut tape = again.tape;
-    let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
-    run_for_strategies("replay", work).unwrap()
+    let replayed = ReplayScope::default().replay(|scope| {
+        let again = prepare_replay(&reels, &run, scope, compiling, &stop)?;
+        let mut tape = again.tape;
+        let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
+        let replayed = run_for_strategies("replay", work)?;
+        let differs = replayed
+            .divergence
+            .as_ref()
+            .and_then(|first| first.strategy);
+        Ok((replayed, differs))
+    });
+    replayed.unwrap()
 }
 
 /// The market with few quotes, so that quotes are conflated too.

@@ -5,11 +5,14 @@
 //! start, so that no state ever refers to a number that a crash could take away.
 
 use crate::affinity::{run_for_strategies, yield_to_trading};
+use crate::call_marks::CallMarks;
 use crate::clock::{Pace, since};
 use crate::compile_queue::{CompileQueue, CompileRequest, Outcome};
 use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
-use crate::lifecycle::{ManagerSetup, SaveNames, StrategyHistory, first_generation, waits};
+use crate::lifecycle::{
+    EndedStrategy, ManagerSetup, SaveNames, StrategyHistory, first_generation, quarantined, waits,
+};
 use crate::loading::{
     LoadFailure, LoadedStrategy, Skipped, StrategyLoader, check_modules, check_names, strategies_of,
 };
@@ -30,8 +33,8 @@ use tickdeck_model::{ModuleHash, NameCount, OrderNumber, Registry};
 use tickdeck_recording::SCHEMA;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::{
-    DataReels, JournalRecorder, RecordedStart, RecordedTerms, RetentionBudget, RunManifest,
-    RunOverrides,
+    DataReels, JournalRecorder, Quarantine, RecordedStart, RecordedTerms, RetentionBudget,
+    RunManifest, RunOverrides,
 };
 use tickdeck_settings::config::Config;
 use tickdeck_settings::config::{BudgetSettings, JournalSettings};
@@ -85,6 +88,10 @@ pub struct DeckParts {
     pub latch: Option<PathBuf>,
     /// The recording of the run; none: nothing is recorded.
     pub journal: Option<Journaling>,
+    /// Marks the calls of strategies.
+    pub marks: CallMarks,
+    /// The modules that must not run until an operator says so.
+    pub quarantine: Quarantine,
 }
 
 /// The recording of a run.
@@ -124,6 +131,7 @@ pub struct AssembledDeck {
 pub(crate) struct LoadedDeck {
     pub(crate) started: Vec<LoadedStrategy>,
     pub(crate) waiting: Vec<LoadedStrategy>,
+    pub(crate) ended: Vec<EndedStrategy>,
     pub(crate) skipped: Skipped,
 }
 
@@ -206,6 +214,8 @@ impl DeckParts {
             killed: false,
             latch: None,
             journal: None,
+            marks: CallMarks::default(),
+            quarantine: Quarantine::default(),
         }
     }
 
@@ -222,6 +232,7 @@ impl DeckParts {
             .on_own_threads(move || yield_to_trading(&cores));
         Ok(StrategyLoader {
             trusted,
+            marks: self.marks.clone(),
             modules: self.journal.as_ref().map(|journal| journal.reels.modules()),
             ..loader
         })
@@ -243,18 +254,19 @@ impl DeckParts {
     /// outlive it.
     fn load_apart(&self, loader: &StrategyLoader, registry: &mut Registry) -> Result<LoadedDeck> {
         let (scan, grants, cores) = (&self.scan, &self.grants, &self.config.engine.pin);
-        let stop = &self.stop;
+        let (stop, quarantine) = (&self.stop, &self.quarantine);
         let loaded = run_for_strategies("loading", || {
             yield_to_trading(cores);
             let compiled = compile_all(loader, scan, cores, stop)?;
-            load_all(loader, scan, &compiled, grants, registry)
+            load_all(loader, scan, (&compiled, quarantine), grants, registry)
         });
         loaded.context("cannot start a thread for loading")?
     }
 
     /// Whether a deck without a running strategy may wait for its first one.
     fn may_wait(&self, loaded: &LoadedDeck) -> bool {
-        let expected = loaded.skipped.is_empty() || !loaded.waiting.is_empty() || self.idle;
+        let waits = !loaded.waiting.is_empty() || !loaded.ended.is_empty();
+        let expected = loaded.skipped.is_empty() || waits || self.idle;
         self.folder.is_some() && expected
     }
 
@@ -371,6 +383,8 @@ impl DeckParts {
                 scan,
                 started: loaded.started,
                 waiting: loaded.waiting,
+                ended: loaded.ended,
+                quarantine: self.quarantine,
                 history,
             },
         }
@@ -480,7 +494,7 @@ fn compile_all(
 fn load_all(
     loader: &StrategyLoader,
     scan: &Scan,
-    compiled: &HashMap<ModuleHash, Outcome>,
+    (compiled, quarantine): (&HashMap<ModuleHash, Outcome>, &Quarantine),
     grants: &Grants,
     registry: &mut Registry,
 ) -> Result<LoadedDeck> {
@@ -500,6 +514,16 @@ fn load_all(
     }
     for plugin in plugins {
         for (name, settings) in strategies_of(config, &plugin.name) {
+            if let Some(entry) = quarantine.entry(&name, &plugin.hash.to_string()) {
+                let why = quarantined(&name, &entry.why);
+                deck.ended.push(EndedStrategy {
+                    name: name.clone(),
+                    id: None,
+                    failed: Some((plugin.fingerprint(), why.clone())),
+                });
+                deck.skipped.insert(name, why);
+                continue;
+            }
             let refused = compiled
                 .get(&plugin.hash)
                 .and_then(|outcome| outcome.as_ref().err());
@@ -542,6 +566,7 @@ fn start_all(
     let loaded = LoadedDeck {
         started,
         waiting: loaded.waiting,
+        ended: loaded.ended,
         skipped,
     };
     Ok((starts, loaded))

@@ -9,6 +9,8 @@
 
 pub mod affinity;
 pub mod assemble;
+mod attempt;
+mod call_marks;
 mod change_cause;
 pub mod clock;
 mod compile_queue;

@@ -4,6 +4,7 @@
 //! wants an instrument that the deck does not have, or comes with invalid settings of its own, is skipped with a
 //! message, and the others run. A module that asks for more than was granted waits for the operator.
 
+use crate::call_marks::CallMarks;
 use crate::compiling::Compiling;
 use crate::feed::OperatorFeed;
 use crate::venues::amount;
@@ -51,6 +52,8 @@ pub struct StrategyLoader {
     pub feed: OperatorFeed,
     /// Stores every module that runs, if runs are recorded.
     pub modules: Option<ModuleStore>,
+    /// Marks the calls of strategies.
+    pub(crate) marks: CallMarks,
 }
 
 /// The reason why a strategy can't be loaded.
@@ -96,6 +99,7 @@ pub struct LoadedStrategy {
     sandbox: ResourceLimits,
     limits: tickdeck_engine::OrderLimits,
     spec: VersionSpec,
+    marks: CallMarks,
 }
 
 /// Checks the names of the strategies of the settings.
@@ -174,6 +178,7 @@ impl StrategyLoader {
             first_order,
             feed: OperatorFeed::default(),
             modules: None,
+            marks: CallMarks::default(),
         })
     }
 
@@ -239,10 +244,17 @@ impl StrategyLoader {
         let decision = rules.decide(&asked, grant.as_ref());
         let granted = rules.granted(grant.as_ref());
         let sandbox = self.sandbox(&decision);
-        let module = self
+        // What follows is the module's own code; compiling it may take as long as it likes.
+        let compiled = self
             .runtime
-            .load_bytes(bytes, &file, name, &sandbox)
+            .compile(bytes, &file)
             .map_err(|error| LoadFailure::Module(error.to_string()))?;
+        let load = || self.runtime.load_bytes(bytes, &file, name, &sandbox);
+        let module = self
+            .marks
+            .during_load(name, load)
+            .map_err(|error| LoadFailure::Module(error.to_string()))?;
+        drop(compiled);
         let values = sidecar.parameters_under(&settings);
         let parameters = module
             .manifest()
@@ -286,7 +298,12 @@ impl StrategyLoader {
                 grants: grants.text_of(name),
                 names: None,
                 more_names: None,
+                signature: plugin
+                    .signature
+                    .as_ref()
+                    .and_then(|signature| String::from_utf8(signature.clone()).ok()),
             },
+            marks: self.marks.clone(),
         })
     }
 
@@ -426,7 +443,8 @@ impl LoadedStrategy {
         let wants = self.wants.clone();
         let spec = Arc::from(self.spec.text());
         let limits = Some(self.limits.clone());
-        let version = Program::version(&program, wants, limits, self.swap, spec);
+        let mut version = Program::version(&program, wants, limits, self.swap, spec);
+        version.code = self.marks.watch(&self.name, version.code);
         (program, version)
     }
 

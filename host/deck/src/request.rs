@@ -1,6 +1,7 @@
 //! A run as a command asks for it, and the parts that it takes.
 
 use crate::assemble::{DeckParts, Journaling};
+use crate::call_marks::CallMarks;
 use crate::clock::Pace;
 use crate::compiling::Compiling;
 use crate::folder::scan;
@@ -10,7 +11,7 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
 use tickdeck_model::{OrderNumber, Registry};
-use tickdeck_recording::{DataReels, RunOverrides};
+use tickdeck_recording::{DataReels, Quarantine, RunOverrides};
 use tickdeck_settings::config::Config;
 use tickdeck_settings::grants::Grants;
 
@@ -124,6 +125,8 @@ impl RunRequest {
             killed: self.killed,
             latch: self.latch,
             journal,
+            marks: CallMarks::default(),
+            quarantine: Quarantine::default(),
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Starts a deck: assembles it, or resumes its interrupted run, and sets everything going but the engine itself.
 
 use crate::assemble::{AssembledDeck, DeckParts, assemble};
+use crate::attempt::Attempt;
 use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyManager};
 use crate::loading::Skipped;
 use crate::operator::Operator;
-use crate::replay::resume::{interrupted, resume};
+use crate::replay::resume::{InterruptedRun, interrupted, resume};
 use anyhow::Result;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -50,7 +51,11 @@ pub struct RunningDeck {
 ///
 /// # Errors
 /// The deck can't be assembled, or the interrupted run can't be resumed.
-pub fn start(parts: DeckParts) -> Result<RunningDeck> {
+pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
+    let reels = parts.journal.as_ref().map(|journal| journal.reels.clone());
+    let interrupted = interrupted(&parts)?;
+    let resumes = interrupted.as_ref().map(InterruptedRun::number);
+    let mut attempt = Attempt::begin(&mut parts, resumes)?;
     let (command, latch, budget) = (parts.command.clone(), parts.latch.clone(), parts.budget());
     let AssembledDeck {
         engine,
@@ -62,10 +67,14 @@ pub fn start(parts: DeckParts) -> Result<RunningDeck> {
         core,
         skipped,
         setup,
-    } = match interrupted(&parts)? {
-        Some(run) => resume(parts, run)?,
+    } = match interrupted {
+        Some(run) => resume(parts, run, &mut attempt)?,
         None => assemble(parts)?,
     };
+    if let (Some(attempt), Some(reels)) = (attempt, reels) {
+        let run = reels.runs()?.last().map_or(0, |last| last.number);
+        attempt.succeeded(resumes.unwrap_or(run))?;
+    }
     let title = format!("{command} on {title}");
     let history = setup.history.clone();
     let memory = setup.loader.runtime.memory().clone();

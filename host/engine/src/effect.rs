@@ -3,10 +3,12 @@
 //! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
 //! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
 
+use crate::batches::OfferedBatches;
 use crate::command::OperatorCommand;
 use crate::handle::StrategyChange;
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Command, State};
+use crate::quarantine_cause::QuarantineCause;
 use std::sync::Arc;
 use tickdeck_model::{
     Action, Amount, ClientOrderId, CurrencyId, Event, OrderNumber, StrategyId, Timestamp,
@@ -21,6 +23,11 @@ pub trait Recorder: Send {
 
     /// Takes an effect. The kernel has taken in every event before `position` and none from there on.
     fn effect(&mut self, position: u64, effect: &Effect);
+
+    /// Takes batches that a strategy was offered, before or with what it decided after them.
+    fn offered(&mut self, position: u64, strategy: StrategyId, batches: &OfferedBatches) {
+        let _ = (position, strategy, batches);
+    }
 
     /// Makes sure that everything handed over is recorded; `orders` says that orders wait for the answer.
     ///
@@ -225,6 +232,15 @@ pub enum RecordedChange {
     RollBack(StrategyId),
     /// The strategy was removed.
     Remove(StrategyId),
+    /// The strategy was ended when an interrupted run was resumed: it must not go on.
+    Quarantine {
+        /// Which.
+        strategy: StrategyId,
+        /// Why, for people.
+        why: String,
+        /// What made it end.
+        cause: QuarantineCause,
+    },
 }
 
 impl RecordedChange {
@@ -235,7 +251,8 @@ impl RecordedChange {
             | Self::Swap { strategy, .. }
             | Self::Promote(strategy)
             | Self::RollBack(strategy)
-            | Self::Remove(strategy) => *strategy,
+            | Self::Remove(strategy)
+            | Self::Quarantine { strategy, .. } => *strategy,
         }
     }
 
@@ -257,6 +274,15 @@ impl RecordedChange {
             StrategyChange::Promote(strategy) => Self::Promote(*strategy),
             StrategyChange::RollBack(strategy) => Self::RollBack(*strategy),
             StrategyChange::Remove(strategy) => Self::Remove(*strategy),
+            StrategyChange::Quarantine {
+                strategy,
+                why,
+                cause,
+            } => Self::Quarantine {
+                strategy: *strategy,
+                why: why.clone(),
+                cause: *cause,
+            },
             StrategyChange::DryRun(_) => return None,
         })
     }
@@ -295,7 +321,7 @@ impl AppliedAction {
 impl StrategyOutcome {
     pub(crate) fn of(decision: &Decision) -> Option<Self> {
         Some(match decision {
-            Decision::Act(_) | Decision::Late(_) => return None,
+            Decision::Act(_) | Decision::Late(_) | Decision::Offered(_) => return None,
             Decision::Faulted { offered } => Self::Faulted(*offered),
             Decision::Recovered { .. } => Self::Recovered,
             Decision::Ended => Self::Ended,

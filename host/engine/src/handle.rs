@@ -6,6 +6,7 @@
 use crate::change_origin::ChangeOrigin;
 use crate::command::{CommandInForce, OperatorCommand};
 use crate::port::{Strategy, StrategyStart, Version};
+use crate::quarantine_cause::QuarantineCause;
 use crate::report::StrategyState;
 use crate::worker::dry_run::DryRun;
 use crate::worker::handover::StateSource;
@@ -26,6 +27,15 @@ pub enum StrategyChange {
     RollBack(StrategyId),
     /// Removes a strategy.
     Remove(StrategyId),
+    /// Ends a strategy that must not go on after an interruption.
+    Quarantine {
+        /// Which.
+        strategy: StrategyId,
+        /// Why, for people.
+        why: String,
+        /// What makes it end.
+        cause: QuarantineCause,
+    },
     /// Changes nothing: returns where the strategy stands, to try a new version on it.
     DryRun(StrategyId),
 }

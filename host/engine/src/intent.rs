@@ -1,5 +1,6 @@
 //! Decisions, as they flow through the second ring from the workers to the router.
 
+use crate::batches::OfferedBatches;
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
 use xxhash_rust::xxh3::Xxh3;
@@ -36,6 +37,8 @@ pub(crate) enum Decision {
     },
     /// The strategy ended after faults; the worker keeps the text of the last.
     Ended,
+    /// It was offered these batches.
+    Offered(OfferedBatches),
     /// An instance faulted and another took its place.
     Recovered {
         /// Events that the other was offered once more.

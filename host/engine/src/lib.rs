@@ -7,6 +7,7 @@
 //! to a strategy, `router/mod.rs` for that of a decision to a venue, `worker/handover.rs` for swaps, and `replay/mod.rs`.
 #![forbid(unsafe_code)]
 
+mod batches;
 mod cancel;
 mod change_origin;
 mod command;
@@ -19,12 +20,14 @@ mod intent;
 mod kernel;
 pub mod middleware;
 pub mod port;
+mod quarantine_cause;
 mod replay;
 mod report;
 mod router;
 mod waker;
 mod worker;
 
+pub use crate::batches::{BatchPlace, BatchSource, OfferedBatches, RecordedBatches};
 pub use crate::command::{CommandInForce, OperatorCommand};
 pub use crate::effect::{
     AppliedAction, CommandAhead, Effect, RecordError, RecordedChange, Recorder, SentKind,
@@ -33,7 +36,11 @@ pub use crate::effect::{
 pub use crate::error::EngineError;
 pub use crate::handle::{ChangeResult, EngineHandle, Haste, Mode, StrategyChange, Swapped};
 pub use crate::kernel::Engine;
-pub use crate::replay::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
+pub use crate::quarantine_cause::QuarantineCause;
+pub use crate::replay::{
+    DecisionSource, Divergence, Finding, RecordedDecisions, Replayed, Resumed, Standing, Tape,
+    TapeError,
+};
 pub use crate::router::checks::Checks;
 pub use crate::worker::dry_run::DryRun;
 pub use crate::worker::handover::StateSource;

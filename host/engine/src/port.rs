@@ -9,9 +9,10 @@ use tickdeck_model::{
     OrderNumber, Price, Registry, RegistryError, Size, StrategyId, Submit, TextId, Timestamp,
     VenueId,
 };
-use tickdeck_portfolio::{Portfolio, StrategyBook};
+use tickdeck_portfolio::Portfolio;
 
 pub use crate::waker::Waker;
+pub use tickdeck_portfolio::StrategyBook;
 
 /// A venue: takes commands, gives events.
 ///

@@ -11,8 +11,16 @@ mod edges;
 #[path = "toy/limits.rs"]
 mod limits;
 
+#[path = "toy/left_out.rs"]
+mod left_out;
 #[path = "toy/waiting.rs"]
 mod waiting;
+
+#[path = "toy/batch_length.rs"]
+mod batch_length;
+
+#[path = "toy/changing_feeds.rs"]
+mod changing_feeds;
 
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;

@@ -10,7 +10,8 @@
 //!   difference from what was written is an error that names file and offset, and [`verify`] finds any single changed bit.
 //!
 //! A few smaller things live here because several crates need them: files that are replaced as a whole and durably ([`atomic_file`]),
-//! are read within a limit ([`bounded`]), or carry a checksum ([`sealed`]), and the wall clock ([`unix_ns`]).
+//! are read within a limit ([`bounded`]), carry a checksum ([`sealed`]), or say after a process what it was doing ([`SharedWords`]), and
+//! the wall clock ([`unix_ns`]).
 //!
 //! This crate must never see another crate of ours: records are bytes to it. Start reading at `format.rs` (the bytes), then `reel.rs`
 //! (the writer), `reader.rs`, and `recover.rs` (opening after a crash).
@@ -60,6 +61,7 @@ mod segment;
 mod shared;
 mod syncing;
 mod verify;
+mod words;
 
 pub use clock::unix_ns;
 pub use config::{ReelConfig, Sync};
@@ -70,3 +72,4 @@ pub use reader::{Reader, Record};
 pub use recover::{Opened, Torn};
 pub use reel::Reel;
 pub use verify::{Damage, Verified, verify};
+pub use words::SharedWords;

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, CommandAhead, Effect, OperatorCommand, RecordedChange, SentKind, StrategyOutcome,
+    AppliedAction, CommandAhead, Effect, OfferedBatches, OperatorCommand, QuarantineCause,
+    RecordedChange, SentKind, StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
@@ -32,6 +33,8 @@ pub enum RecordKind {
     End = 7,
     /// Everything that was done before some position is on the reel. Since schema 2.
     Mark = 8,
+    /// Batches that a strategy was offered, apart from those of one event. Since schema 3.
+    Offered = 9,
 }
 
 impl RecordKind {
@@ -46,6 +49,7 @@ impl RecordKind {
             6 => Self::Effect,
             7 => Self::End,
             8 => Self::Mark,
+            9 => Self::Offered,
             _ => return None,
         })
     }
@@ -64,8 +68,12 @@ pub enum ActionsRecord {
     End,
     /// Everything that was done before this position is on the reel; and the boot of the machine that wrote it.
     Mark(u64, u64),
+    /// Batches that a strategy was offered, and the position of the decision or the moment with which they were recorded.
+    Offered(u64, StrategyId, OfferedBatches),
 }
 
+/// Bytes before batches.
+const OFFERED: usize = 16;
 /// Bytes of an action's record.
 const APPLIED: usize = 48 + Action::SIZE;
 /// Bytes of a command's record.
@@ -111,6 +119,18 @@ pub(super) fn encode(position: u64, effect: &Effect, out: &mut Vec<u8>) -> Recor
     }
 }
 
+/// Appends batches that a strategy was offered to `out`.
+pub(super) fn encode_offered(
+    position: u64,
+    strategy: StrategyId,
+    batches: &OfferedBatches,
+    out: &mut Vec<u8>,
+) {
+    out.extend(position.to_le_bytes());
+    out.extend(u64::from(strategy.0).to_le_bytes());
+    out.extend(batches.as_bytes());
+}
+
 /// Returns the payload of a mark.
 pub(super) fn mark(position: u64, machine: u64) -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -131,6 +151,17 @@ pub fn decode(kind: u16, payload: &[u8]) -> Result<ActionsRecord> {
             ensure!(payload.len() == 16, "a mark has {} bytes", payload.len());
             let mut fields = Fields(payload);
             Ok(ActionsRecord::Mark(fields.u64(), fields.u64()))
+        }
+        Some(RecordKind::Offered) => {
+            let length = payload.len();
+            ensure!(length >= OFFERED, "a record of batches has {length} bytes");
+            let mut fields = Fields(payload);
+            let position = fields.u64();
+            let strategy = StrategyId(u32::try_from(fields.u64())?);
+            let batches = OfferedBatches::of_bytes(fields.0);
+            let batches =
+                batches.with_context(|| format!("a record of batches has {length} bytes"))?;
+            Ok(ActionsRecord::Offered(position, strategy, batches))
         }
         Some(RecordKind::Applied) => {
             ensure!(
@@ -270,6 +301,13 @@ enum RareEffect {
         at: Timestamp,
         strategy: u32,
     },
+    Quarantine {
+        at: Timestamp,
+        strategy: u32,
+        why: String,
+        /// Its decisions up to here are taken from the reel.
+        not_repeatable: bool,
+    },
     Refused {
         why: String,
     },
@@ -367,6 +405,12 @@ impl RareEffect {
             RecordedChange::Promote(_) => Self::Promote { at, strategy },
             RecordedChange::RollBack(_) => Self::RollBack { at, strategy },
             RecordedChange::Remove(_) => Self::Remove { at, strategy },
+            RecordedChange::Quarantine { why, cause, .. } => Self::Quarantine {
+                at,
+                strategy,
+                why: why.clone(),
+                not_repeatable: *cause == QuarantineCause::NotRepeatable,
+            },
         }
     }
 
@@ -441,6 +485,24 @@ impl RareEffect {
             Self::Promote { at, strategy } => (at, RecordedChange::Promote(StrategyId(strategy))),
             Self::RollBack { at, strategy } => (at, RecordedChange::RollBack(StrategyId(strategy))),
             Self::Remove { at, strategy } => (at, RecordedChange::Remove(StrategyId(strategy))),
+            Self::Quarantine {
+                at,
+                strategy,
+                why,
+                not_repeatable,
+            } => {
+                let cause = match not_repeatable {
+                    true => QuarantineCause::NotRepeatable,
+                    false => QuarantineCause::NotAllowed,
+                };
+                let strategy = StrategyId(strategy);
+                let what = RecordedChange::Quarantine {
+                    strategy,
+                    why,
+                    cause,
+                };
+                (at, what)
+            }
             other => bail!("{other:?} is no change"),
         })
     }

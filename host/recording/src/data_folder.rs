@@ -22,6 +22,13 @@ pub const KILLED: &str = "killed";
 /// The first order number that no run has reserved.
 pub const ORDERS: &str = "orders";
 
+/// The modules that must not run.
+pub const QUARANTINE: &str = "quarantine";
+/// Attempts to resume a run that came to no end.
+pub const ATTEMPTS: &str = "attempts";
+/// The calls of strategies that are under way.
+pub const CALLS: &str = "calls";
+
 /// Bytes of a text file of the folder: names of a million strategies and signals.
 pub(crate) const MAX_TEXT: u64 = 64 << 20;
 
@@ -92,7 +99,7 @@ impl Data {
     /// The file can't be read or is damaged: numbers in saved states would be misread, so nothing may start.
     pub fn ids(&self) -> Result<Registry> {
         let path = self.folder.join(IDS);
-        let Some(text) = read(&path)? else {
+        let Some(text) = read_text(&path)? else {
             return Ok(Registry::new());
         };
         Registry::from_text(&text).with_context(|| {
@@ -123,7 +130,7 @@ impl Data {
     /// The file can't be read or written, or is damaged: guessing could use a number again.
     pub fn reserve_orders(&self) -> Result<OrderNumber> {
         let path = self.folder.join(ORDERS);
-        let first: OrderNumber = match read(&path)? {
+        let first: OrderNumber = match read_text(&path)? {
             Some(text) => text.trim().parse().with_context(|| {
                 format!(
                     "cannot use {}: it must contain the first order number that was never used",
@@ -164,7 +171,7 @@ impl Data {
 }
 
 /// Reads a text file of the data folder, if it exists.
-fn read(path: &Path) -> Result<Option<String>> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>> {
     match read_bounded(path, MAX_TEXT) {
         Ok(bytes) => Ok(Some(unseal(path, &bytes)?.0.to_owned())),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -96,6 +96,9 @@ fn changed(what: &RecordedChange, names: &Names) -> String {
         RecordedChange::Promote(_) => format!("{name}: the shadow was promoted"),
         RecordedChange::RollBack(_) => format!("{name}: rolled back to the version before"),
         RecordedChange::Remove(_) => format!("{name} was removed"),
+        RecordedChange::Quarantine { why, .. } => {
+            format!("{name} was quarantined: {}", Untrusted::new(why))
+        }
     }
 }
 

@@ -21,9 +21,11 @@ pub mod names;
 pub mod rows;
 pub mod sentence;
 
+mod batches_again;
 mod codec;
 mod comparison;
 mod completeness;
+mod decisions;
 mod kinds;
 mod known_names;
 mod layout;
@@ -32,8 +34,10 @@ mod modules;
 mod order_history;
 mod pacing;
 mod prune;
+mod quarantine;
 mod reader;
 mod recorder;
+mod resume_attempts;
 mod retention;
 mod runs;
 mod tape;
@@ -43,8 +47,10 @@ mod usable;
 mod verify;
 mod verify_fault;
 
+pub use batches_again::BatchesAgain;
 pub use codec::{ActionsRecord, RecordKind, decode};
 pub use comparison::{Comparison, Counts, Difference, compare};
+pub use decisions::NotCalled;
 pub use layout::{ACTIONS, EVENTS, IMPORTED, SCHEMA};
 pub use manifest::{
     MoreNames, RecordedStart, RecordedTerms, RunManifest, RunOverrides, VersionSpec,
@@ -53,11 +59,13 @@ pub use modules::ModuleStore;
 pub use order_history::{OrderHistory, order_history, senders};
 pub use pacing::{PacedTape, Pacing, Show};
 pub use prune::{KeepRule, PrunableRun};
+pub use quarantine::{Quarantine, QuarantinedModule};
 pub use reader::{
     EffectReader, EventReader, RunItem, RunReader, SeekTo, TimedEffect, effects, names_in,
     recorded_actions,
 };
 pub use recorder::JournalRecorder;
+pub use resume_attempts::{Death, DeathPhase, GuestCall, ResumeAttempts};
 pub use retention::{RetentionBudget, RetentionNote};
 pub use runs::{DataReels, RecordedRun};
 pub use tape::{ReelTape, VersionFactory};

@@ -121,6 +121,9 @@ pub struct VersionSpec {
     /// The interned names that neither the start nor an earlier version of the run has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub more_names: Option<MoreNames>,
+    /// The signature of module and sidecar file, if they had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// Names that were interned since the version before.

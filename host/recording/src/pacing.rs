@@ -4,8 +4,8 @@ use crate::tape::ReelTape;
 use std::collections::VecDeque;
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Clock, Version};
-use tickdeck_engine::{Effect, Tape, TapeError};
-use tickdeck_model::Event;
+use tickdeck_engine::{Effect, RecordedBatches, RecordedDecisions, Tape, TapeError};
+use tickdeck_model::{Event, StrategyId};
 
 /// Shows an event with the effects that followed it. Where the flag is set, it returns the number of events until it is asked
 /// again, 0 to stop.
@@ -116,6 +116,18 @@ impl Tape for PacedTape {
 
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
         self.tape.version(name, spec)
+    }
+
+    fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
+        self.tape.decisions(strategy, life)
+    }
+
+    fn batches(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedBatches> {
+        self.tape.batches(strategy, life)
+    }
+
+    fn batches_from(&self) -> Option<u64> {
+        self.tape.batches_from()
     }
 
     fn is_cut(&self) -> bool {

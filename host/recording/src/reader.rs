@@ -120,7 +120,9 @@ impl EffectReader {
             let entry = decode(record.kind, record.payload)
                 .with_context(|| place(&self.folder, ACTIONS, record.index))?;
             let (position, effect, wall) = match entry {
-                ActionsRecord::Session | ActionsRecord::Mark(..) => continue,
+                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::Offered(..) => {
+                    continue;
+                }
                 ActionsRecord::End => {
                     self.ended = true;
                     continue;
@@ -277,9 +279,10 @@ pub fn names_in(effect: &Effect) -> Result<Option<String>> {
         RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } => {
             Ok(VersionSpec::read(spec)?.names)
         }
-        RecordedChange::Promote(_) | RecordedChange::RollBack(_) | RecordedChange::Remove(_) => {
-            Ok(None)
-        }
+        RecordedChange::Promote(_)
+        | RecordedChange::RollBack(_)
+        | RecordedChange::Remove(_)
+        | RecordedChange::Quarantine { .. } => Ok(None),
     }
 }
 

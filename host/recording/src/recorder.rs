@@ -3,7 +3,7 @@
 //! The recorder runs in the kernel's own loop: a record is in the files when the call returns, without a syscall. Records that
 //! can't be written wait here, and meanwhile no new order is sent.
 
-use crate::codec::{RecordKind, encode, mark};
+use crate::codec::{RecordKind, encode, encode_offered, mark};
 use crate::layout::{ACTIONS, EVENTS};
 use crate::manifest::RunManifest;
 use crate::runs::RecordedRun;
@@ -11,9 +11,9 @@ use crate::usable::machine;
 use anyhow::Result;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tickdeck_engine::{Effect, RecordError, Recorder};
+use tickdeck_engine::{Effect, OfferedBatches, RecordError, Recorder};
 use tickdeck_journal::{JournalError, Opened, Reel, ReelConfig, Sync};
-use tickdeck_model::{Event, Timestamp};
+use tickdeck_model::{Event, StrategyId, Timestamp};
 use zerocopy::IntoBytes;
 
 /// The most bytes that wait to be written: some ten seconds of a busy market.
@@ -240,6 +240,14 @@ impl Recorder for JournalRecorder {
         let kind = encode(position, effect, &mut buffer);
         (self.marks.last_position, self.marks.last_time) = (position, self.marks.now);
         self.keep(kind, &buffer);
+        self.buffer = buffer;
+    }
+
+    fn offered(&mut self, position: u64, strategy: StrategyId, batches: &OfferedBatches) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        encode_offered(position, strategy, batches, &mut buffer);
+        self.keep(RecordKind::Offered, &buffer);
         self.buffer = buffer;
     }
 

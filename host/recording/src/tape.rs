@@ -1,6 +1,8 @@
 //! The tape of a recorded run, for a replay.
 
+use crate::batches_again::BatchesAgain;
 use crate::codec::{ActionsRecord, decode};
+use crate::decisions::NotCalled;
 use crate::known_names::KnownNames;
 use crate::layout::{ACTIONS, EVENTS};
 use crate::manifest::{RunManifest, VersionSpec};
@@ -9,9 +11,9 @@ use crate::untrusted;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::port::Version;
-use tickdeck_engine::{Effect, Tape, TapeError};
+use tickdeck_engine::{Effect, RecordedBatches, RecordedDecisions, Tape, TapeError};
 use tickdeck_journal::Reader;
-use tickdeck_model::Event;
+use tickdeck_model::{Event, StrategyId};
 
 /// Makes the versions that a reel names, so that this crate needs no strategy host.
 pub trait VersionFactory: Send {
@@ -20,6 +22,12 @@ pub trait VersionFactory: Send {
     /// # Errors
     /// The module does not exist, or can't be loaded.
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version>;
+
+    /// Returns whether a strategy may go on with the module of this hash when the run is resumed.
+    fn may_go_on(&self, name: &str, module: &str) -> bool {
+        let _ = (name, module);
+        true
+    }
 }
 
 /// The tape of a recorded run.
@@ -29,6 +37,8 @@ pub struct ReelTape {
     actions: Reader,
     known: KnownNames,
     versions: Box<dyn VersionFactory>,
+    not_called: NotCalled,
+    batches: BatchesAgain,
     until: u64,
     next: u64,
     /// Whether an effect behind `until` was seen.
@@ -54,10 +64,24 @@ impl ReelTape {
             actions,
             known,
             versions,
+            not_called: NotCalled::default(),
+            batches: BatchesAgain::default(),
             until: u64::MAX,
             next: 0,
             cut: false,
         })
+    }
+
+    /// Takes the decisions of these strategies from the reel, instead of calling them.
+    pub fn without_calling(mut self, not_called: NotCalled) -> Self {
+        self.not_called = not_called;
+        self
+    }
+
+    /// Says which strategies have to be offered the very batches that they were offered.
+    pub fn offering(mut self, batches: BatchesAgain) -> Self {
+        self.batches = batches;
+        self
     }
 
     /// Ends the tape before this event, as if the run had been interrupted there.
@@ -111,7 +135,10 @@ impl ReelTape {
                         .with_context(|| format!("record {index} of the actions reel"))?;
                     return Ok(Some((position, effect)));
                 }
-                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
+                ActionsRecord::Session
+                | ActionsRecord::Mark(..)
+                | ActionsRecord::Offered(..)
+                | ActionsRecord::End => {}
             }
         }
     }
@@ -135,6 +162,22 @@ impl Tape for ReelTape {
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError> {
         let made = VersionSpec::read(spec).and_then(|spec| self.versions.version(name, &spec));
         made.map_err(|error| TapeError(sentence(&error)))
+    }
+
+    fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
+        self.not_called.decisions(strategy, life)
+    }
+
+    fn batches(&mut self, strategy: StrategyId, _: u32) -> Option<RecordedBatches> {
+        self.batches.of(strategy)
+    }
+
+    fn batches_from(&self) -> Option<u64> {
+        self.batches.from()
+    }
+
+    fn may_go_on(&mut self, name: &str, module: &str) -> bool {
+        self.versions.may_go_on(name, module)
     }
 
     fn is_cut(&self) -> bool {

@@ -107,6 +107,7 @@ mod tests {
             grants: String::new(),
             names: None,
             more_names: None,
+            signature: None,
         };
         let manifest = RunManifest {
             tickdeck: String::new(),

@@ -102,7 +102,9 @@ impl RecordedRun {
                 format!("{folder}: record {index} of the {ACTIONS} reel")
             })?;
             let position = match entry {
-                ActionsRecord::Effect(position, _) | ActionsRecord::Sent(position, ..) => position,
+                ActionsRecord::Effect(position, _)
+                | ActionsRecord::Sent(position, ..)
+                | ActionsRecord::Offered(position, ..) => position,
                 ActionsRecord::Mark(position, machine) => {
                     actions_end.machine = Some(machine);
                     position

@@ -80,6 +80,14 @@ impl Grants {
         Ok(Self { file: None, grants })
     }
 
+    /// Returns the grants as they stand, to look things up in; nothing can be approved there for good.
+    pub fn as_they_stand(&self) -> Self {
+        Self {
+            file: None,
+            grants: self.grants.clone(),
+        }
+    }
+
     /// Returns the grant of one strategy as text that [`Grants::parse`] reads.
     pub fn text_of(&self, name: &str) -> String {
         let grant = self.grants.get_key_value(name);

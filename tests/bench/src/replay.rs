@@ -179,7 +179,10 @@ impl Tape for Reels {
                 | ActionsRecord::Sent(position, effect, _) => {
                     return Ok(Some((position, effect)));
                 }
-                ActionsRecord::Session | ActionsRecord::Mark(..) | ActionsRecord::End => {}
+                ActionsRecord::Session
+                | ActionsRecord::Mark(..)
+                | ActionsRecord::Offered(..)
+                | ActionsRecord::End => {}
             }
         }
     }

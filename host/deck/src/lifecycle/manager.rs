@@ -8,7 +8,7 @@ use crate::lifecycle::history_entries;
 use crate::lifecycle::managed::ManagedStrategy;
 use crate::lifecycle::message::{Message, UNEXPECTED};
 use crate::lifecycle::pending::{PendingModules, WaitsFor};
-use crate::lifecycle::setup::{ManagerSetup, SaveNames};
+use crate::lifecycle::setup::{ManagerSetup, SaveNames, quarantined};
 use crate::loading::{LoadFailure, LoadedStrategy, StrategyLoader, strategies_of};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use std::sync::mpsc::Receiver;
 use tickdeck_engine::port::Version;
 use tickdeck_engine::{EngineHandle, StrategyChange, VersionChange};
 use tickdeck_model::{ModuleHash, NameCount, Registry, StrategyId};
+use tickdeck_recording::Quarantine;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
@@ -44,6 +45,8 @@ pub(super) struct Manager {
     pub(super) plugins: BTreeMap<String, Plugin>,
     /// The modules that are being compiled.
     pub(super) pending: PendingModules,
+    /// The modules that must not run until an operator says so.
+    quarantine: Quarantine,
 }
 
 impl Manager {
@@ -69,6 +72,7 @@ impl Manager {
             entries: BTreeMap::new(),
             plugins: BTreeMap::new(),
             pending,
+            quarantine: setup.quarantine,
         };
         for plugin in setup.scan.plugins {
             manager.plugins.insert(plugin.name.clone(), plugin);
@@ -81,6 +85,16 @@ impl Manager {
         for loaded in setup.waiting {
             let name = loaded.name.clone();
             manager.entry(&name).waiting = Some(loaded);
+        }
+        for ended in setup.ended {
+            let entry = manager.entry(&ended.name);
+            entry.id = ended.id;
+            if let Some((fingerprint, why)) = ended.failed {
+                entry.failed.insert(fingerprint);
+                manager
+                    .history
+                    .change(&ended.name, |record| record.notes(&why));
+            }
         }
         manager
     }
@@ -236,6 +250,11 @@ impl Manager {
             if let Some(answer) = self.pass_over(name, fingerprint) {
                 return answer;
             }
+            if let Some(entry) = self.quarantine.entry(name, &plugin.hash.to_string()) {
+                let why = quarantined(name, &entry.why);
+                self.refuse(name, fingerprint, &why);
+                return Err(why);
+            }
         }
         let entry = self.entry(name);
         // A version that waited is no longer the one in the folder.
@@ -348,12 +367,14 @@ impl Manager {
         text
     }
 
-    /// Starts a strategy, or swaps its new version in.
+    /// Starts a strategy, or swaps its new version in. It is quarantined no longer: another module came, or an operator says so.
     fn bring_in(
         &mut self,
         loaded: &LoadedStrategy,
         requester: Requester,
     ) -> Result<String, String> {
+        let released = self.quarantine.release(&loaded.name);
+        released.map_err(|error| sentence(&error))?;
         let name = &loaded.name;
         let preparation = history_entries::preparation(loaded.inspection());
         let cause = ChangeCause::Module {

@@ -23,6 +23,7 @@ pub use crate::lifecycle::history::{
 };
 pub use crate::lifecycle::history_entries::{first_generation, waits};
 pub use crate::lifecycle::message::StrategyCommand;
-pub use crate::lifecycle::setup::{ManagerSetup, SaveNames};
+pub(crate) use crate::lifecycle::setup::quarantined;
+pub use crate::lifecycle::setup::{EndedStrategy, ManagerSetup, SaveNames};
 pub use crate::lifecycle::thread::{ManagerHandle, StrategyManager};
 pub use tickdeck_settings::config::ParameterValue;

@@ -5,13 +5,24 @@ use crate::loading::{LoadedStrategy, StrategyLoader};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tickdeck_model::{NameCount, Registry};
+use tickdeck_model::{NameCount, Registry, StrategyId};
+use tickdeck_recording::Quarantine;
 use tickdeck_recording::names::Names;
 use tickdeck_settings::grants::Grants;
-use tickdeck_strategy::watch::Scan;
+use tickdeck_strategy::watch::{Fingerprint, Scan};
 
 /// Saves the interned names durably, before anything runs that refers to them.
 pub type SaveNames = Box<dyn Fn(&Registry) -> Result<()> + Send>;
+
+/// A strategy that ended before, or must not run.
+pub struct EndedStrategy {
+    /// Its name.
+    pub name: String,
+    /// Its number, if the engine knows it.
+    pub id: Option<StrategyId>,
+    /// The content that only an operator can load again, with the reason.
+    pub failed: Option<(Fingerprint, String)>,
+}
 
 /// The set-up of the strategy manager.
 pub struct ManagerSetup {
@@ -35,6 +46,15 @@ pub struct ManagerSetup {
     pub started: Vec<LoadedStrategy>,
     /// The strategies that wait for an approval.
     pub waiting: Vec<LoadedStrategy>,
+    /// The strategies that ended before, or must not run.
+    pub ended: Vec<EndedStrategy>,
+    /// The modules that must not run until an operator says so.
+    pub quarantine: Quarantine,
     /// The history of the strategies so far.
     pub history: StrategyHistory,
+}
+
+/// Returns why a quarantined strategy does not run, and how it is brought back.
+pub(crate) fn quarantined(name: &str, why: &str) -> String {
+    format!("quarantined: {why}; `tickdeck strategies reload {name}` brings it back")
 }

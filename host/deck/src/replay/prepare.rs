@@ -9,14 +9,17 @@ use crate::replay::recorded_venue::RecordedVenue;
 use crate::replay::recorded_versions::{RecordedVersions, TIME_LIMIT_FACTOR};
 use crate::replay::replay_clock::ReplayClock;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use tickdeck_engine::port::{Gateway, VenueTerms};
 use tickdeck_engine::{CancelToken, Engine, EngineConfig, Stepping};
-use tickdeck_model::{OrderNumber, Registry};
+use tickdeck_model::{OrderNumber, Registry, StrategyId};
 use tickdeck_recording::names::Names;
-use tickdeck_recording::{DataReels, RecordedRun, RecordedTerms, ReelTape, RunManifest};
+use tickdeck_recording::{
+    BatchesAgain, DataReels, NotCalled, RecordedRun, RecordedTerms, ReelTape, RunManifest,
+};
 use tickdeck_settings::config::{Config, WasmSettings};
 
 /// A recorded run, ready to be replayed.
@@ -31,6 +34,9 @@ pub struct PreparedReplay {
     pub manifest: RunManifest,
     /// Something is left out because the end of the machine left one reel longer than the other; see [`RecordedRun::usable_range`].
     pub left_out: bool,
+    /// The strategies that were quarantined when the run was resumed; up to there they are not called, and their decisions are taken
+    /// from the reel.
+    pub not_called: Vec<StrategyId>,
     /// A host still runs it: it is replayed as far as it had come when this was prepared.
     pub running: bool,
 }
@@ -78,14 +84,51 @@ pub(super) fn recorded_loader<'a>(
     Ok(loader)
 }
 
-/// Prepares a recorded run for its replay, up to event `until`. `compiling` says how its modules are compiled.
+/// How much of a run is replayed, and how.
+#[derive(Debug, Clone, Default)]
+pub struct ReplayScope {
+    /// The event before which it ends.
+    pub until: Option<u64>,
+    /// The strategies that are offered the very batches that they were offered. Others are offered large ones, which is faster.
+    pub batches: BTreeSet<StrategyId>,
+}
+
+impl ReplayScope {
+    /// Replays the whole run, or up to an event.
+    pub fn until(until: Option<u64>) -> Self {
+        Self {
+            until,
+            ..Self::default()
+        }
+    }
+
+    /// Replays by `replay`, which returns the strategy that decided differently, if one did; such a one is offered its own batches
+    /// then, in case it looks at their length.
+    ///
+    /// # Errors
+    /// Those of `replay`.
+    pub fn replay<T>(
+        mut self,
+        mut replay: impl FnMut(&Self) -> Result<(T, Option<StrategyId>)>,
+    ) -> Result<T> {
+        loop {
+            let (replayed, differs) = replay(&self)?;
+            let is_new = differs.is_some_and(|strategy| self.batches.insert(strategy));
+            if !is_new {
+                return Ok(replayed);
+            }
+        }
+    }
+}
+
+/// Prepares a recorded run for its replay. `compiling` says how its modules are compiled.
 ///
 /// # Errors
 /// The reels or a module are missing or damaged.
 pub fn prepare_replay(
     reels: &DataReels,
     run: &RecordedRun,
-    until: Option<u64>,
+    scope: &ReplayScope,
     compiling: fn(&WasmSettings) -> Compiling,
     stop: &CancelToken,
 ) -> Result<PreparedReplay> {
@@ -99,7 +142,9 @@ pub fn prepare_replay(
     let engine_config = recorded_engine_config(&manifest, &loader.config, &registry)?;
     let currency = loader.account_currency.id;
     let registry = Arc::new(registry);
+    let not_called = NotCalled::of_run(&run.folder, &manifest, &BTreeSet::new())?;
     let versions = RecordedVersions::new(Arc::new(loader), Arc::clone(&registry), reels.modules());
+    let versions = versions.without_calling(not_called.clone());
     let starts = versions.start_all(&manifest)?;
     let venues = terms.into_iter().map(|terms| {
         let gateway: Box<dyn Gateway> = Box::new(RecordedVenue(terms.clone()));
@@ -119,15 +164,22 @@ pub fn prepare_replay(
         clock,
         Arc::new(move || since(epoch)),
     )?;
+    let strategies = not_called.strategies().into_iter().collect();
     let usable = Usable::of(run)?;
-    let until = until.map_or(usable.events, |until| until.min(usable.events));
-    let tape = ReelTape::open(&run.folder, Box::new(versions))?.until(Some(until));
+    let until = scope
+        .until
+        .map_or(usable.events, |until| until.min(usable.events));
+    let tape = ReelTape::open(&run.folder, Box::new(versions))?
+        .until(Some(until))
+        .without_calling(not_called)
+        .offering(BatchesAgain::to(&run.folder, scope.batches.clone())?);
     Ok(PreparedReplay {
         engine,
         tape,
         names,
         manifest,
         left_out: usable.left_out,
+        not_called: strategies,
         running: usable.running,
     })
 }

@@ -1,12 +1,15 @@
 //! Makes the versions of a recorded run again, from their specs and the stored modules.
 
 use crate::loading::{LoadedStrategy, StrategyLoader};
+use crate::replay::authority::Authority;
 use anyhow::{Context, Result, anyhow};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::port::{StrategyStart, Version};
 use tickdeck_model::{ModuleHash, Registry};
-use tickdeck_recording::{ModuleStore, RecordedStart, RunManifest, VersionFactory, VersionSpec};
+use tickdeck_recording::{
+    ModuleStore, NotCalled, RecordedStart, RunManifest, VersionFactory, VersionSpec,
+};
 use tickdeck_settings::grants::Grants;
 use tickdeck_strategy::watch::{FileKind, ModuleContent, Plugin, Sidecar};
 
@@ -26,6 +29,10 @@ pub struct RecordedVersions {
     loaded: Arc<Mutex<Vec<LoadedStrategy>>>,
     /// A plugin that replaces every version of a strategy.
     replacement: Option<(String, Plugin)>,
+    /// The strategies that are not called.
+    not_called: NotCalled,
+    /// Who may go on, if the run is resumed.
+    authority: Option<Arc<Authority>>,
 }
 
 impl RecordedVersions {
@@ -38,6 +45,36 @@ impl RecordedVersions {
             modules,
             loaded: Arc::default(),
             replacement: None,
+            not_called: NotCalled::default(),
+            authority: None,
+        }
+    }
+
+    /// Takes the decisions of these strategies from the reel, instead of calling them.
+    pub fn without_calling(self, not_called: NotCalled) -> Self {
+        Self { not_called, ..self }
+    }
+
+    /// Returns the strategies that are not called.
+    pub(super) fn not_called(&self) -> NotCalled {
+        self.not_called.clone()
+    }
+
+    /// Says who may go on where the run is resumed.
+    pub(super) fn under(self, authority: Authority) -> Self {
+        let authority = Some(Arc::new(authority));
+        Self { authority, ..self }
+    }
+
+    /// Returns why a strategy may not go on with the module of this hash.
+    pub(super) fn objection(&self, name: &str, module: &str) -> Option<String> {
+        let authority = self.authority.as_ref()?;
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = loaded.iter().rev();
+        let loaded = loaded.find(|one| one.name == name && one.spec().module == module)?;
+        match self.plugin(loaded.spec()) {
+            Ok(plugin) => authority.objection(loaded, &plugin),
+            Err(error) => Some(format!("{error:#}")),
         }
     }
 
@@ -91,9 +128,12 @@ impl RecordedVersions {
     /// # Errors
     /// The version can't be made, or does not start.
     pub(crate) fn start(&self, name: &str, spec: &VersionSpec) -> Result<StrategyStart> {
-        let version = self.version(name, spec)?;
+        let mut version = self.version(name, spec)?;
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = loaded.last_mut().context("it was just loaded")?;
+        if let Some(decisions) = self.not_called.decisions(loaded.id, 0) {
+            version = decisions.in_place_of(version);
+        }
         self.loader
             .start(loaded, version, &self.registry, None)
             .map_err(|failure| anyhow!("{name}: {}", failure.describe()))
@@ -104,11 +144,17 @@ impl RecordedVersions {
     /// # Errors
     /// One can't be made, or does not start.
     pub(crate) fn start_all(&self, manifest: &RunManifest) -> Result<Vec<StrategyStart>> {
-        let start = |recorded: &RecordedStart| {
-            let spec = VersionSpec::read(&recorded.spec)?;
-            self.start(&recorded.name, &spec)
-        };
+        let start = |recorded: &RecordedStart| self.start_recorded(recorded);
         manifest.strategies.iter().map(start).collect()
+    }
+
+    /// Starts a strategy that a run started with.
+    ///
+    /// # Errors
+    /// It can't be made, or does not start.
+    pub(crate) fn start_recorded(&self, recorded: &RecordedStart) -> Result<StrategyStart> {
+        let spec = VersionSpec::read(&recorded.spec)?;
+        self.start(&recorded.name, &spec)
     }
 
     /// Takes the last strategy out that was loaded by this name with this module.
@@ -138,11 +184,21 @@ impl RecordedVersions {
     pub fn plugin(&self, spec: &VersionSpec) -> Result<Plugin> {
         let bytes = self.modules.get(&spec.module)?;
         let path = self.modules.file(&spec.module);
-        plugin(&spec.plugin, path, bytes, spec.sidecar.as_ref())
+        let signature = spec.signature.as_ref();
+        let signature = signature.map(|text| text.clone().into_bytes());
+        let plugin = plugin(&spec.plugin, path, bytes, spec.sidecar.as_ref())?;
+        Ok(Plugin {
+            signature,
+            ..plugin
+        })
     }
 }
 
 impl VersionFactory for RecordedVersions {
+    fn may_go_on(&self, name: &str, module: &str) -> bool {
+        self.objection(name, module).is_none()
+    }
+
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version> {
         let loaded = self.load(name, spec)?;
         let registry = match (&spec.names, &spec.more_names) {

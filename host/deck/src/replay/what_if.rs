@@ -218,5 +218,14 @@ fn change(what: RecordedChange, versions: &RecordedVersions) -> Result<StrategyC
         RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
         RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
         RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
+        RecordedChange::Quarantine {
+            strategy,
+            why,
+            cause,
+        } => StrategyChange::Quarantine {
+            strategy,
+            why,
+            cause,
+        },
     })
 }

@@ -68,11 +68,18 @@ impl Engine {
             budget: config.budget.filter(|_| clock.paces()),
             ..config
         };
+        let notes_batches = Arc::default();
         let mut numbers = 0..workers;
         let mut setup = || {
             let worker = numbers.next().unwrap_or_default();
             let load = Arc::clone(&load);
-            worker_setup(&config, &registry, lookahead_ns, &now_ns, (worker, load))
+            let setup = worker_setup(&config, &registry, lookahead_ns, &now_ns, (worker, load));
+            let notes_batches = Arc::clone(&notes_batches);
+            WorkerSetup {
+                notes_batches,
+                is_one_of_many: workers > 1,
+                ..setup
+            }
         };
         let pool = start_workers(
             &config,
@@ -91,7 +98,7 @@ impl Engine {
             pool,
             strategies: entries,
             decisions: Decisions::default(),
-            recording: Recording::default(),
+            recording: Recording::of(Arc::clone(&notes_batches)),
             inbox: OperatorInbox::default(),
             pending_changes: PendingChanges::default(),
             resume_point: ResumePoint::default(),
@@ -147,6 +154,8 @@ fn worker_setup(
     (worker, load): (usize, Arc<DeckLoad>),
 ) -> WorkerSetup {
     WorkerSetup {
+        notes_batches: Arc::default(),
+        is_one_of_many: false,
         middleware: config.middleware.clone(),
         max_batch: config.max_batch,
         split_seed: config.split_seed,

@@ -7,6 +7,7 @@ use crate::intent::{Decision, Intent};
 use crate::kernel::Engine;
 use crate::kernel::strategies::StrategyEntry;
 use crate::port::StrategyStart;
+use crate::quarantine_cause::QuarantineCause;
 use crate::report::{Notice, VersionChange};
 use crate::worker::handover::Handover;
 use crate::worker::meanwhile::Meanwhile;
@@ -96,7 +97,10 @@ impl Engine {
         let entry = self.strategies.at_mut(place);
         let problem = entry.fault();
         let notice = match intent.decision {
-            Decision::Act(_) | Decision::Late(_) | Decision::Faulted { .. } => return,
+            Decision::Act(_)
+            | Decision::Late(_)
+            | Decision::Offered(_)
+            | Decision::Faulted { .. } => return,
             Decision::Suspended => {
                 return self.pending_changes.suspend(strategy, self.time.now_ns());
             }
@@ -162,6 +166,11 @@ impl Engine {
     pub(crate) fn carry_out_change(&mut self, change: StrategyChange, at: Timestamp) -> Answer {
         let what = RecordedChange::of(&change);
         let (id, task) = match change {
+            StrategyChange::Quarantine {
+                strategy,
+                why,
+                cause,
+            } => return self.quarantine(strategy, (why, cause), at),
             StrategyChange::Start(start) => {
                 self.record_change(at, what);
                 return self.start_strategy(*start, at);
@@ -193,6 +202,59 @@ impl Engine {
         // What a version decided while it caught up, too late to be sent.
         self.settle(at);
         Ok(done.and_then(|done| self.apply_done(place, done, at)))
+    }
+
+    /// Makes a change before the run goes on; what counts from the end of the interrupted window still does. The inner error says
+    /// why nothing was changed.
+    ///
+    /// # Errors
+    /// A worker failed.
+    pub fn change_before_run(
+        &mut self,
+        change: StrategyChange,
+    ) -> Result<Result<ChangeResult, String>, EngineError> {
+        let mut later = std::mem::take(self.decisions.pending());
+        if let StrategyChange::Quarantine { strategy, .. } = &change {
+            // Nothing more becomes of it.
+            later.retain(|intent| intent.strategy != *strategy);
+        }
+        let at = self.stand_at(self.events.now());
+        let answer = self.change(change, at);
+        self.decisions.pending().extend(later);
+        answer
+    }
+
+    /// Ends a strategy without calling it once more. Its state is not kept: nothing says that it is right.
+    fn quarantine(
+        &mut self,
+        strategy: StrategyId,
+        (why, cause): (String, QuarantineCause),
+        at: Timestamp,
+    ) -> Answer {
+        let Some(place) = self.strategies.place_of(strategy) else {
+            return Ok(Err(format!("no strategy {strategy} runs")));
+        };
+        let worker = self.strategies.at(place).worker();
+        let done = self.perform_task(worker, Task::Remove(strategy))?;
+        let problem = why.clone();
+        let what = RecordedChange::Quarantine {
+            strategy,
+            why,
+            cause,
+        };
+        self.record_change(at, Some(what));
+        self.pending_changes.forget_suspended(strategy);
+        if cause == QuarantineCause::NotAllowed {
+            self.router.disregard_order_policy(place);
+        }
+        self.router.end(place, at);
+        self.strategies.at_mut(place).quarantined(&problem);
+        let notice = Notice::Ended { strategy, problem };
+        self.router.outbox.notice(at, notice);
+        Ok(done.map(|done| match done {
+            Done::Removed(instance) => ChangeResult::Removed(instance),
+            _ => ChangeResult::Removed(None),
+        }))
     }
 
     /// Makes here the change that a worker has made.

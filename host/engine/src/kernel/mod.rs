@@ -111,6 +111,7 @@ impl Engine {
     /// The run cannot be recorded any more; or a worker panicked, or the replicas of the store disagree: bugs in Tickdeck.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Report, EngineError> {
         let started = self.time.now_ns();
+        self.recording.begin();
         self.status_timer.start(started);
         let ended = match self.time.is_lockstep() {
             true => self.run_windows(observer),

@@ -59,7 +59,9 @@ impl Engine {
         }
         let position = self.events.next_sequence();
         self.recording.effect(position, &Effect::Asked);
-        for (strategy, state) in self.states()? {
+        let states = self.states()?;
+        self.recording.take_offered(self.decisions.pending());
+        for (strategy, state) in states {
             let effect = Effect::Saved { strategy, state };
             self.recording.effect(position, &effect);
         }

@@ -1,13 +1,16 @@
 //! Recording the run: everything that the kernel does is handed to the recorder before it takes effect.
 
+use crate::batches::OfferedBatches;
 use crate::command::OperatorCommand;
 use crate::effect::{
     AppliedAction, CommandAhead, Effect, RecordError, Recorder, StrategyOutcome, sent,
 };
-use crate::intent::{AT_END, Intent};
+use crate::intent::{AT_END, Decision, Intent};
 use crate::report::Notice;
 use crate::router::Router;
-use tickdeck_model::{Event, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tickdeck_model::{Event, StrategyId, Timestamp};
 
 /// Events between two recordings of the strategies' states.
 const STATES_EVERY: u64 = 1 << 16;
@@ -27,6 +30,8 @@ pub(crate) struct Recording {
     overflow: Option<String>,
     /// The sequence from which states are recorded next.
     next_states: u64,
+    /// Tells the workers that batches are recorded.
+    notes_batches: Arc<AtomicBool>,
 }
 
 /// What happens while the recorder waits for the disk.
@@ -46,11 +51,25 @@ impl Default for Recording {
             resumes: false,
             overflow: None,
             next_states: STATES_EVERY,
+            notes_batches: Arc::default(),
         }
     }
 }
 
 impl Recording {
+    /// Nothing is recorded yet; the flag tells the workers when batches are.
+    pub(super) fn of(notes_batches: Arc<AtomicBool>) -> Self {
+        Self {
+            notes_batches,
+            ..Self::default()
+        }
+    }
+
+    /// From now on batches are recorded, if the run is.
+    pub(super) fn begin(&self) {
+        self.notes_batches.store(self.is_on(), Ordering::Release);
+    }
+
     pub(crate) const fn is_on(&self) -> bool {
         self.recorder.is_some() || self.deferred.is_some()
     }
@@ -116,7 +135,9 @@ impl Recording {
         }
         let before = self.uncommitted;
         for intent in intents.iter().filter(|intent| intent.cause != AT_END) {
-            if let Some(mut applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
+            if let Decision::Offered(batches) = &intent.decision {
+                self.offered(intent.strategy, batches);
+            } else if let Some(mut applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
                 applied.late |= router.gate.is_halted();
                 self.applied(position_of(intent), &applied);
             }
@@ -129,7 +150,9 @@ impl Recording {
         if !self.is_on() {
             return;
         }
-        if let Some(applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
+        if let Decision::Offered(batches) = &intent.decision {
+            self.offered(intent.strategy, batches);
+        } else if let Some(applied) = AppliedAction::of(intent, router.gate.leaves_at()) {
             self.applied(position, &applied);
         } else if let Some(outcome) = StrategyOutcome::of(&intent.decision) {
             let (at, strategy) = (intent.at, intent.strategy);
@@ -220,6 +243,24 @@ impl Recording {
     /// States are due as soon as may be: a run was resumed here.
     pub(crate) fn states_due_from(&mut self, sequence: u64) {
         self.next_states = sequence;
+    }
+
+    /// Hands over batches that a strategy was offered.
+    fn offered(&mut self, strategy: StrategyId, batches: &OfferedBatches) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.offered(batches.end(), strategy, batches);
+        }
+    }
+
+    /// Hands over the batches among what was decided, before the states that depend on them.
+    pub(super) fn take_offered(&mut self, intents: &mut Vec<Intent>) {
+        intents.retain(|intent| match &intent.decision {
+            Decision::Offered(batches) => {
+                self.offered(intent.strategy, batches);
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Hands over a decision before it is carried out.

@@ -1,6 +1,6 @@
 //! The strategies that the kernel knows: which worker runs each, and which version of it counts.
 
-use crate::port::{StrategyStart, Version};
+use crate::port::{Fault, StrategyStart, Version};
 use crate::report::{ShadowStatus, StrategyResult, StrategyState, StrategyStatus};
 use crate::router::Router;
 use crate::router::market::Market;
@@ -34,6 +34,11 @@ impl StrategyEntries {
     /// The place of a strategy, if it was ever started.
     pub(super) fn place_of(&self, id: StrategyId) -> Option<usize> {
         self.0.iter().position(|entry| entry.id == id)
+    }
+
+    /// The strategies that were ever started.
+    pub(crate) fn ids(&self) -> Vec<StrategyId> {
+        self.0.iter().map(|entry| entry.id).collect()
     }
 
     /// A strategy, if it was ever started.
@@ -129,6 +134,11 @@ impl StrategyEntry {
         &self.name
     }
 
+    /// The hash of the module of the version that counts.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
     /// The label of the version that counts.
     pub(super) fn label(&self) -> &str {
         &self.label
@@ -175,6 +185,12 @@ impl StrategyEntry {
     /// It was removed by an operator.
     pub(super) fn removed(&mut self) {
         (self.stopped, self.shadow) = (true, None);
+    }
+
+    /// It was ended because it must not go on.
+    pub(super) fn quarantined(&mut self, problem: &str) {
+        (self.stopped, self.shadow) = (false, None);
+        self.counters.note(&Fault(problem.to_owned()));
     }
 
     /// The text of the fault that ended it; empty if there was none.

@@ -146,6 +146,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Ends an engine that could not resume its run; another one may take its place.
+    pub fn discard(self) {
+        drop(self.recording);
+        drop(self.events);
+        // A worker that panicked was reported.
+        let _ = self.pool.join();
+    }
+
     /// Ends a run in the middle, without comparing the replicas of the store.
     pub(crate) fn abandon(self, duration: RunDuration) -> Result<Report, EngineError> {
         let report = self.report(Ending::Asked, duration);

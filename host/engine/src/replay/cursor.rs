@@ -6,7 +6,7 @@ use crate::intent::{AT_END, Intent};
 use crate::port::State;
 use crate::worker::recorded_faults::{FaultAt, FaultOutcome};
 use std::collections::{BTreeMap, VecDeque};
-use tickdeck_model::{Event, StrategyId, Timestamp};
+use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 
 /// Effects that are read ahead, to see where the next change stands.
 const AHEAD: usize = 8_192;
@@ -22,6 +22,9 @@ pub(super) struct ReplayCursor {
     states_ahead: usize,
     /// Positions of the effects in the queue that the workers must not be ahead of.
     barriers: VecDeque<u64>,
+    /// Positions of the actions in the queue by which feeds change: the workers must not be ahead of one, because it decides what
+    /// they deliver next. Where they get whole windows they never are.
+    feed_changes: VecDeque<u64>,
     /// No effect comes any more.
     over: bool,
     /// The record has effects that the tape does not give.
@@ -33,6 +36,8 @@ pub(super) struct ReplayCursor {
     /// Up to here every effect is in the queue, or was.
     complete: u64,
     decided: BTreeMap<StrategyId, Decided>,
+    /// How often each strategy was started again.
+    pub(super) lives: BTreeMap<StrategyId, u32>,
     /// Events of ours that must be on the tape.
     pub(super) own: VecDeque<Event>,
     /// States as of a position.
@@ -54,6 +59,10 @@ pub(super) struct ReplayCursor {
     pub(super) noted: usize,
     /// Events of the venues that the tape has not come to.
     pub(super) given: VecDeque<Event>,
+    /// From this event on certain batches have to be offered.
+    pub(super) batches_from: Option<u64>,
+    /// An event of the next window, which was read with this one.
+    pub(super) held: Option<Event>,
     /// Takes over where the effects end.
     pub(super) recorder: Option<Box<dyn Recorder>>,
 }
@@ -112,6 +121,8 @@ impl ReplayCursor {
                 Some((position, effect)) => {
                     if is_barrier(&effect) {
                         self.barriers.push_back(position);
+                    } else if changes_feeds(&effect) {
+                        self.feed_changes.push_back(position);
                     }
                     if let Effect::Settled {
                         strategy, outcome, ..
@@ -196,6 +207,24 @@ impl ReplayCursor {
         StrategyOutcome::of(&next.decision)
     }
 
+    /// The strategy that decided something before this event that is not on the tape.
+    pub(super) fn decided_before(&self, sequence: u64) -> Option<StrategyId> {
+        let mut decided = self.decided.iter();
+        let is_early = |decided: &Decided| {
+            let first = decided.acts.front();
+            first.is_some_and(|intent| intent.cause < sequence)
+        };
+        decided
+            .find(|(_, decided)| is_early(decided))
+            .map(|(strategy, _)| *strategy)
+    }
+
+    /// Whether something was decided that is not on the tape, because the run was interrupted before it was recorded.
+    pub(super) fn has_undone(&self) -> bool {
+        let mut decided = self.decided.values();
+        decided.any(|decided| !decided.acts.is_empty())
+    }
+
     /// Takes in what was reproduced: it comes before the outcomes that the strategy's instance reached by itself.
     pub(super) fn sort_before(&mut self, strategy: StrategyId, intents: &mut Vec<Intent>) {
         let decided = self.decided.entry(strategy).or_default();
@@ -233,7 +262,8 @@ impl ReplayCursor {
 
     /// How far the workers may go from the events that were `reached`.
     pub(super) fn limit(&self, reached: u64) -> u64 {
-        let barrier = self.barriers.front().copied().unwrap_or(u64::MAX);
+        let feeds_change = self.feed_changes.front().copied().unwrap_or(u64::MAX);
+        let barrier = self.next_barrier().min(feeds_change);
         if self.over {
             return barrier;
         }
@@ -252,10 +282,17 @@ impl ReplayCursor {
         barrier.min(known)
     }
 
+    /// How far the workers may go where they are offered whole windows: what becomes of instances in a window is known.
+    pub(super) fn next_barrier(&self) -> u64 {
+        self.barriers.front().copied().unwrap_or(u64::MAX)
+    }
+
     pub(super) fn next_before(&mut self, position: u64) -> Option<(u64, Effect)> {
         let next = self.queue.pop_front_if(|(at, _)| *at <= position)?;
         if is_barrier(&next.1) {
             self.barriers.pop_front();
+        } else if changes_feeds(&next.1) {
+            self.feed_changes.pop_front();
         }
         self.states_ahead -= state_bytes(&next.1);
         Some(next)
@@ -273,6 +310,11 @@ impl ReplayCursor {
         }
         let goes_on = self.queue.iter().any(|(at, _)| *at > position);
         (goes_on || !self.over).then_some(false)
+    }
+
+    /// The life of a strategy, counted from 0.
+    pub(super) fn life_of(&self, strategy: StrategyId) -> u32 {
+        self.lives.get(&strategy).copied().unwrap_or_default()
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
@@ -312,6 +354,11 @@ impl ReplayCursor {
         left
     }
 
+    /// Forgets what a strategy decided: nothing more becomes of it.
+    pub(super) fn drop_decided_by(&mut self, strategy: StrategyId) {
+        self.decided.remove(&strategy);
+    }
+
     /// Forgets what was decided and is not on the tape.
     pub(super) fn drop_decided(&mut self) {
         self.decided.clear();
@@ -339,6 +386,17 @@ const fn fault_outcome(outcome: StrategyOutcome) -> FaultOutcome {
         StrategyOutcome::Ended => FaultOutcome::Ends,
         StrategyOutcome::Suspended => FaultOutcome::Suspends,
         _ => FaultOutcome::Recovers,
+    }
+}
+
+/// Returns whether an action changes what its strategy is delivered.
+const fn changes_feeds(effect: &Effect) -> bool {
+    match effect {
+        Effect::Applied(applied) => matches!(
+            applied.action,
+            Action::Subscribe(_) | Action::Unsubscribe(_)
+        ),
+        _ => false,
     }
 }
 

@@ -7,22 +7,26 @@
 
 mod cursor;
 mod reapply;
+mod recorded_decisions;
 mod sources;
 mod stop;
+mod stretch;
 mod tape;
 
+pub use recorded_decisions::{DecisionSource, RecordedDecisions};
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
 
 use crate::effect::AppliedAction;
 use crate::error::EngineError;
-use crate::intent::{AT_END, Decision};
+use crate::intent::{AT_END, Decision, Intent};
 use crate::kernel::{Engine, ResumePoint};
 use crate::replay::cursor::ReplayCursor;
 use crate::report::{Ending, Observer};
 use crate::worker::Task;
 use crate::worker::recorded_faults::RecordedFault;
+use std::collections::BTreeMap;
 use stop::{ReplayStop, differs};
-use tickdeck_model::{Event, Timestamp};
+use tickdeck_model::{Event, StrategyId, Timestamp};
 
 /// Events that are published at once: enough to keep the workers busy, few enough to stay in a core's cache.
 const STRETCH: usize = 4_096;
@@ -47,9 +51,9 @@ impl Engine {
         self.router.outbox.clear();
         let duration = self.duration_since(started);
         let report = match divergence {
-            None => self.finish(Ending::TapeOver, duration, observer)?,
+            None if !cursor.has_undone() => self.finish(Ending::TapeOver, duration, observer)?,
             // The replicas may differ: the router did what was recorded.
-            Some(_) => self.abandon(duration)?,
+            _ => self.abandon(duration)?,
         };
         Ok(Replayed {
             report,
@@ -112,7 +116,9 @@ impl Engine {
         // What a version decided while it caught up comes before all that it decides later: order numbers rise. What became
         // of instances counts from the end of the window, of which more may come.
         let lockstep = self.time.is_lockstep();
-        let left = cursor.all_left().into_iter();
+        let mut left = cursor.all_left();
+        self.withhold(tape, &mut left);
+        let left = left.into_iter();
         let (now, later) = left.partition(|intent| {
             let late = matches!(intent.decision, Decision::Late(_));
             intent.cause == AT_END && (late || !lockstep)
@@ -148,7 +154,14 @@ impl Engine {
     ) -> Result<(), ReplayStop> {
         self.is_replaying = true;
         self.restore_time_limit(false)?;
+        cursor.batches_from = tape.batches_from();
+        for strategy in self.strategies.ids() {
+            self.offer_recorded_batches(cursor, tape, strategy)?;
+        }
         let followed = self.follow_to_end(cursor, tape, observer);
+        for strategy in self.strategies.ids() {
+            self.impose(strategy, RecordedFault::Batches(strategy, None))?;
+        }
         self.restore_time_limit(true)?;
         self.is_replaying = false;
         if let Some(recorder) = cursor.recorder.take() {
@@ -186,7 +199,7 @@ impl Engine {
                 .limit(self.events.next_sequence())
                 .saturating_sub(self.events.next_sequence());
             let most = usize::try_from(most).map_or(STRETCH, |most| most.min(STRETCH));
-            tape.events(most, self.events.begin_window())?;
+            self.read_stretch(cursor, tape, most)?;
             if self.events.window().is_empty() {
                 break;
             }
@@ -272,7 +285,7 @@ impl Engine {
                 cursor.fill(tape, self.events.next_sequence())?;
             }
             if cursor.is_exhausted() && self.time.is_lockstep() {
-                self.carry_out_rest(cursor, position)?;
+                self.carry_out_rest(cursor, tape, position)?;
             }
         }
         Ok(())
@@ -282,9 +295,10 @@ impl Engine {
     fn carry_out_rest(
         &mut self,
         cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
         position: u64,
     ) -> Result<(), ReplayStop> {
-        let left = cursor.left_before(position);
+        let mut left = cursor.left_before(position);
         let Some(first) = left.first() else {
             return Ok(());
         };
@@ -302,6 +316,7 @@ impl Engine {
             self.recording.set_recorder(Some(recorder));
         }
         cursor.unkept += left.len() as u64;
+        self.withhold(tape, &mut left);
         let first = left.first();
         cursor.extra = cursor
             .extra
@@ -314,6 +329,23 @@ impl Engine {
         }
         self.resume_if_recorded();
         Ok(())
+    }
+
+    /// What a strategy decided that may not go on is too late to open anything.
+    fn withhold(&self, tape: &mut dyn Tape, intents: &mut [Intent]) {
+        let mut asked: BTreeMap<StrategyId, bool> = BTreeMap::new();
+        for intent in intents {
+            let Decision::Act(action) = intent.decision else {
+                continue;
+            };
+            let may_go_on = asked.entry(intent.strategy).or_insert_with(|| {
+                let entry = self.strategies.get(intent.strategy);
+                entry.is_none_or(|entry| tape.may_go_on(entry.name(), entry.hash()))
+            });
+            if !*may_go_on {
+                intent.decision = Decision::Late(action);
+            }
+        }
     }
 
     fn at_end_of_tape(&mut self, cursor: &mut ReplayCursor) -> Result<(), ReplayStop> {

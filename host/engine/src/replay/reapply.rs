@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::handle::{ChangeResult, StrategyChange};
 use crate::intent::{Decision, Intent};
 use crate::kernel::Engine;
-use crate::port::{ORDERS_PER_RUN, State, StrategyStart};
+use crate::port::{ORDERS_PER_RUN, State, StrategyStart, Version};
 use crate::replay::cursor::ReplayCursor;
 use crate::worker::Task;
 use crate::worker::recorded_faults::RecordedFault;
@@ -23,7 +23,7 @@ impl Engine {
         effect: Effect,
     ) -> Result<(), ReplayStop> {
         match effect {
-            Effect::Applied(applied) => self.reapply_action(cursor, position, applied)?,
+            Effect::Applied(applied) => self.reapply_action(cursor, tape, position, applied)?,
             Effect::Settled {
                 at,
                 strategy,
@@ -42,7 +42,9 @@ impl Engine {
                 let strategy = what.strategy();
                 let is_handover = !matches!(
                     what,
-                    RecordedChange::Start { .. } | RecordedChange::Remove(_)
+                    RecordedChange::Start { .. }
+                        | RecordedChange::Remove(_)
+                        | RecordedChange::Quarantine { .. }
                 );
                 if is_handover && refused == Some(true) {
                     self.impose(strategy, RecordedFault::Refusal)?;
@@ -51,7 +53,15 @@ impl Engine {
                 if is_handover && settled == Some((position, StrategyOutcome::Faulted(None))) {
                     self.impose(strategy, RecordedFault::LostState)?;
                 }
-                self.reapply_change(tape, position, at, (what, refused))?;
+                let is_quarantine = matches!(what, RecordedChange::Quarantine { .. });
+                let is_start = matches!(what, RecordedChange::Start { .. });
+                self.reapply_change(cursor, tape, (position, at), (what, refused))?;
+                if is_start {
+                    self.offer_recorded_batches(cursor, tape, strategy)?;
+                }
+                if is_quarantine {
+                    cursor.drop_decided_by(strategy);
+                }
             }
             Effect::Asked => {
                 let states = self.states()?;
@@ -63,7 +73,10 @@ impl Engine {
                 cursor.states = Some((position, states));
             }
             Effect::Saved { strategy, state } => {
-                self.compare_state(cursor, position, strategy, &state)?;
+                let life = cursor.life_of(strategy);
+                if tape.decisions(strategy, life).is_none() {
+                    self.compare_state(cursor, position, strategy, &state)?;
+                }
             }
             Effect::LeftBehind => {
                 self.is_left_behind = true;
@@ -104,15 +117,26 @@ impl Engine {
         }
         let text = |effect: &Effect| Finding::Text(format!("{effect:?}"));
         let found = left.as_ref().map_or(Finding::Nothing, text);
-        Err(differs(position, None, text(taped), found))
+        let to_blame = self.to_blame(cursor, position);
+        Err(differs(position, to_blame, text(taped), found))
     }
 
     fn reapply_action(
         &mut self,
         cursor: &mut ReplayCursor,
+        tape: &mut dyn Tape,
         position: u64,
         applied: AppliedAction,
     ) -> Result<(), ReplayStop> {
+        let life = cursor.life_of(applied.strategy);
+        if applied.is_at_end() && tape.decisions(applied.strategy, life).is_some() {
+            // No single event caused it, so nobody decides it again.
+            let (strategy, at, action) = (applied.strategy, applied.at, applied.action);
+            let decided = RecordedFault::Decision(strategy, at, action);
+            self.impose(strategy, decided)?;
+            self.carry_out_again(cursor, applied);
+            return Ok(());
+        }
         let found = cursor.take(applied.strategy, applied.is_at_end());
         let mut found = found.and_then(|intent| AppliedAction::of(&intent, applied.leaves_at));
         if let Some(found) = &mut found {
@@ -130,6 +154,11 @@ impl Engine {
                 found.map_or(Finding::Nothing, Finding::Action),
             ));
         }
+        self.carry_out_again(cursor, applied);
+        Ok(())
+    }
+
+    fn carry_out_again(&mut self, cursor: &mut ReplayCursor, applied: AppliedAction) {
         cursor.compared += 1;
         let intent = Intent {
             cause: applied.cause,
@@ -150,7 +179,6 @@ impl Engine {
                 .outbox
                 .restamp_commands(before, applied.leaves_at);
         }
-        Ok(())
     }
 
     fn reapply_outcome(
@@ -232,9 +260,9 @@ impl Engine {
 
     fn reapply_change(
         &mut self,
+        cursor: &mut ReplayCursor,
         tape: &mut dyn Tape,
-        position: u64,
-        at: Timestamp,
+        (position, at): (u64, Timestamp),
         (what, refused): (RecordedChange, Option<bool>),
     ) -> Result<(), ReplayStop> {
         let strategy = what.strategy();
@@ -247,9 +275,13 @@ impl Engine {
                 spec,
                 ..
             } => {
-                let version = tape.version(&name, &spec)?;
-                let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
                 let known = self.strategies.get(strategy).is_some();
+                if known && refused != Some(true) {
+                    *cursor.lives.entry(strategy).or_default() += 1;
+                }
+                let life = cursor.life_of(strategy);
+                let version = version(tape, (strategy, life), &name, &spec)?;
+                let next_order = last_order.saturating_sub(ORDERS_PER_RUN - 1);
                 let start = if known {
                     match self.carry_out_change(StrategyChange::DryRun(strategy), at)? {
                         Ok(ChangeResult::DryRun(left)) => {
@@ -261,16 +293,33 @@ impl Engine {
                     let named = (strategy, name);
                     StrategyStart::start(&self.registry, named, allocation, next_order, version)
                 };
-                StrategyChange::Start(Box::new(start.map_err(|fault| TapeError(fault.0))?))
+                match start {
+                    Ok(start) => StrategyChange::Start(Box::new(start)),
+                    Err(fault) => {
+                        let (started, found) = (text("it started"), Finding::Text(fault.0));
+                        return Err(differs(position, Some(strategy), started, found));
+                    }
+                }
             }
             RecordedChange::Swap { strategy, spec } => {
                 let entry = self.strategies.get(strategy);
                 let name = entry.map_or_else(String::new, |entry| entry.name().to_owned());
-                StrategyChange::Swap(strategy, Box::new(tape.version(&name, &spec)?))
+                let life = cursor.life_of(strategy);
+                let version = version(tape, (strategy, life), &name, &spec)?;
+                StrategyChange::Swap(strategy, Box::new(version))
             }
             RecordedChange::Promote(strategy) => StrategyChange::Promote(strategy),
             RecordedChange::RollBack(strategy) => StrategyChange::RollBack(strategy),
             RecordedChange::Remove(strategy) => StrategyChange::Remove(strategy),
+            RecordedChange::Quarantine {
+                strategy,
+                why,
+                cause,
+            } => StrategyChange::Quarantine {
+                strategy,
+                why,
+                cause,
+            },
         };
         let done = "the change was carried out".to_owned();
         let refused_now = |why: &str| format!("it was refused: {why}");
@@ -313,4 +362,22 @@ impl Engine {
             )),
         }
     }
+}
+
+/// Makes a version of the tape again; one that is not to be called hands out its recorded decisions.
+fn version(
+    tape: &mut dyn Tape,
+    (strategy, life): (StrategyId, u32),
+    name: &str,
+    spec: &str,
+) -> Result<Version, TapeError> {
+    let version = tape.version(name, spec)?;
+    Ok(match tape.decisions(strategy, life) {
+        Some(decisions) => decisions.in_place_of(version),
+        None => version,
+    })
+}
+
+fn text(text: &str) -> Finding {
+    Finding::Text(text.to_owned())
 }

@@ -4,7 +4,7 @@ use super::stop::{ReplayStop, differs};
 use super::tape::Finding;
 use crate::kernel::Engine;
 use crate::replay::cursor::ReplayCursor;
-use tickdeck_model::{Event, OrderStatus, Timestamp, View};
+use tickdeck_model::{Event, OrderStatus, StrategyId, Timestamp, View};
 
 impl Engine {
     /// Matches an event of the tape with one of ours that must come, or with a venue's.
@@ -14,13 +14,13 @@ impl Engine {
         event: &Event,
     ) -> Result<(), ReplayStop> {
         let until = self.time.gathered_until(event.ts_host);
+        let free = !self.time.is_lockstep();
         if self.router.next_due().is_some_and(|due| due < until) {
             let mut due = Vec::new();
             self.router.poll(until, &mut due);
             due.sort_by_key(|event| event.ts_host);
             cursor.own.extend(due);
         }
-        let free = !self.time.is_lockstep();
         if let Some(at) = cursor.own.iter().position(|own| is_same(own, event, free)) {
             cursor.own.remove(at);
         } else if let Some(own) = cursor
@@ -30,14 +30,14 @@ impl Engine {
         {
             return Err(differs(
                 event.sequence,
-                None,
+                self.to_blame(cursor, event.sequence),
                 Finding::Event(Box::new(*event)),
                 Finding::Event(Box::new(*own)),
             ));
         } else if is_ours(event) {
             return Err(differs(
                 event.sequence,
-                None,
+                self.to_blame(cursor, event.sequence),
                 Finding::Event(Box::new(*event)),
                 Finding::Nothing,
             ));
@@ -45,6 +45,12 @@ impl Engine {
             self.match_venue_event(cursor, event)?;
         }
         Ok(())
+    }
+
+    /// The strategy that decided something else before an event that differs: in lockstep, what it decided is on the tape before.
+    pub(super) fn to_blame(&self, cursor: &ReplayCursor, sequence: u64) -> Option<StrategyId> {
+        let decided = cursor.decided_before(sequence);
+        decided.filter(|_| self.time.is_lockstep())
     }
 
     /// Matches an event of the tape with what the venues gave.

@@ -1,7 +1,9 @@
 //! A recorded run as the replay reads it, and the results of a replay.
 
+use crate::batches::RecordedBatches;
 use crate::effect::{AppliedAction, Effect, StrategyOutcome};
 use crate::port::{State, Version};
+use crate::replay::recorded_decisions::RecordedDecisions;
 use crate::report::{Report, Status};
 use tickdeck_model::{Event, StrategyId};
 use tickdeck_portfolio::Portfolio;
@@ -25,6 +27,31 @@ pub trait Tape {
     /// # Errors
     /// The module is missing, or cannot be loaded.
     fn version(&mut self, name: &str, spec: &str) -> Result<Version, TapeError>;
+
+    /// Returns the decisions of a strategy that is not to be called, in the life that it began with its start of this number,
+    /// counted from 0; none of one that is called.
+    fn decisions(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
+        let _ = (strategy, life);
+        None
+    }
+
+    /// Returns the batches that a strategy has to be offered again in a life; none of one that is offered any.
+    fn batches(&mut self, strategy: StrategyId, life: u32) -> Option<RecordedBatches> {
+        let _ = (strategy, life);
+        None
+    }
+
+    /// Returns from which event on any strategy has to be offered certain batches; none: never.
+    fn batches_from(&self) -> Option<u64> {
+        None
+    }
+
+    /// Returns whether a strategy may go on with the module of this hash when the run is resumed. What one that may not decided,
+    /// and what had not been recorded, is too late.
+    fn may_go_on(&mut self, name: &str, module: &str) -> bool {
+        let _ = (name, module);
+        true
+    }
 
     /// Returns whether the record has effects behind those that the tape gives; then it gives all those that concern its
     /// events.

@@ -65,6 +65,11 @@ impl Router {
         }
     }
 
+    /// A strategy's orders are canceled when it ends, whatever it asked for.
+    pub(crate) fn disregard_order_policy(&mut self, place: usize) {
+        self.strategies.at_mut(place).order_policy = OrderPolicy::Cancel;
+    }
+
     /// Ends a strategy: its timers are cleared, its orders handled by policy.
     pub(crate) fn end(&mut self, place: usize, at: Timestamp) {
         let strategy = self.strategies.at_mut(place);

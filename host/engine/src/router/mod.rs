@@ -202,7 +202,8 @@ impl Router {
                 self.act(place, at, action);
                 self.gate.set_late(false);
             }
-            Decision::Faulted { .. }
+            Decision::Offered(_)
+            | Decision::Faulted { .. }
             | Decision::Recovered { .. }
             | Decision::Suspended
             | Decision::ShadowFailed

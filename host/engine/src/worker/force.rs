@@ -1,5 +1,6 @@
 //! Reproduction of recorded faults in a replay.
 
+use crate::worker::actions::{feed_change, intend};
 use crate::worker::recorded_faults::{RecordedFault, recorded};
 use crate::worker::refeed::RecoveryBudget;
 use crate::worker::runner::StrategyRunner;
@@ -27,6 +28,23 @@ impl StrategyRunner {
                 self.fault(place, at, None, recorded());
                 if snapshot {
                     self.slots[place].backlog.rebase(None);
+                }
+            }
+            RecordedFault::Batches(strategy, batches) => {
+                if let Some(place) = self.slots.place_of(strategy) {
+                    self.slots[place].batches = batches;
+                    // What waited for the rest of a batch waits no longer.
+                    self.touch(place);
+                    self.flush_all();
+                }
+            }
+            RecordedFault::Decision(strategy, at, action) => {
+                if let Some(place) = self.slots.active_place_of(strategy) {
+                    // The tape has it, so the quota and the book took it.
+                    let _ = self.slots[place].quota.admit(at, &action);
+                    let _ = intend(&mut self.portfolio, strategy, &action);
+                    self.output
+                        .request_feed_change(feed_change(at, place, &action));
                 }
             }
             RecordedFault::FaultInShadow(strategy) => {

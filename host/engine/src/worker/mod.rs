@@ -5,8 +5,9 @@
 //! portfolio first sends off what that strategy had waiting, so that what it reads from the store is exactly the state
 //! as of the event that it handles.
 
-mod actions;
+pub(crate) mod actions;
 mod batch_size;
+mod batching;
 mod budget;
 mod catch_up;
 mod delivery;
@@ -201,6 +202,9 @@ impl Worker {
     /// Performs a task between two windows.
     pub(crate) fn perform(&mut self, task: Task) -> Result<Done, String> {
         let is_recorded_fault = matches!(task, Task::ApplyRecordedFault(_));
+        if !is_recorded_fault {
+            self.runner.flush_deferred();
+        }
         let done = match task {
             Task::Stop(reason) => {
                 self.runner.stop(reason);

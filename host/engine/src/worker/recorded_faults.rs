@@ -1,9 +1,10 @@
 //! Faults, ends and refusals that are on the tape and must happen again in a replay, because a time limit may have caused
-//! them.
+//! them; and decisions of a strategy that is not called.
 
+use crate::batches::RecordedBatches;
 use crate::port::Fault;
 use crate::worker::slot::Backlog;
-use tickdeck_model::StrategyId;
+use tickdeck_model::{Action, StrategyId, Timestamp};
 
 /// A fault that a worker has to reproduce.
 pub(crate) enum RecordedFault {
@@ -20,6 +21,10 @@ pub(crate) enum RecordedFault {
         /// It was to save a snapshot: there will be none.
         snapshot: bool,
     },
+    /// A strategy has to be offered these batches from now on, or any.
+    Batches(StrategyId, Option<RecordedBatches>),
+    /// A strategy that is not called decides this now, though no single event caused it.
+    Decision(StrategyId, Timestamp, Action),
     /// The shadow version of a strategy faults now.
     FaultInShadow(StrategyId),
     /// The next change is refused.

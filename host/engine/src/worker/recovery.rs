@@ -16,6 +16,7 @@ use tickdeck_model::{StrategyId, Timestamp};
 impl StrategyRunner {
     /// The states of the strategies that save.
     pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
+        self.hand_over_notes();
         let mut states = Vec::new();
         for place in 0..self.slots.len() {
             let clock = self.start_clock(place);

@@ -5,6 +5,7 @@
 //! the events since once more without its decisions being sent again, and continues with the event at which the first
 //! one faulted. Only a strategy that keeps faulting ends.
 
+use crate::batches::BatchNotes;
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
 use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
@@ -22,6 +23,7 @@ use crate::worker::slots::Slots;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tickdeck_model::{Action, Body, Event, Kind, Timestamp};
 use tickdeck_portfolio::Portfolio;
 
@@ -31,16 +33,26 @@ pub(super) struct StrategyRunner {
     /// The worker's replica of the store.
     pub(super) portfolio: Portfolio,
     pub(super) output: Output,
-    delivery: Delivery,
+    pub(super) delivery: Delivery,
     pub(super) batch_size: BatchSize,
     /// The decisions of the strategy, and of its shadow, on the current batch.
     pub(super) actions: Vec<Action>,
     pub(super) shadow_actions: Vec<Action>,
     intents: Vec<Intent>,
+    /// Strategies that wait for the rest of a batch.
+    pub(super) deferred: Vec<SlotIndex>,
+    /// Strategies whose batches are not recorded yet, and those that have handed them over since.
+    pub(super) noted: Vec<SlotIndex>,
+    /// Something was decided since the last look.
+    has_acted: bool,
+    /// Other workers' strategies decide too.
+    is_one_of_many: bool,
     /// What must happen because a tape says that it did.
     pub(super) recorded_faults: RecordedFaults,
     pub(super) meter: Meter,
     pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Batches are to be noted.
+    notes_batches: Arc<AtomicBool>,
 }
 
 impl StrategyRunner {
@@ -54,9 +66,14 @@ impl StrategyRunner {
             actions: Vec::with_capacity(MAX_ACTIONS),
             shadow_actions: Vec::with_capacity(MAX_ACTIONS),
             intents: Vec::with_capacity(MAX_ACTIONS),
+            deferred: Vec::new(),
+            noted: Vec::new(),
+            has_acted: false,
+            is_one_of_many: setup.is_one_of_many,
             recorded_faults: RecordedFaults::default(),
             meter: setup.meter(),
             now_ns: Arc::clone(&setup.now_ns),
+            notes_batches: Arc::clone(&setup.notes_batches),
         }
     }
 
@@ -106,6 +123,10 @@ impl StrategyRunner {
             last_cause: (0, 0),
             settled: 0,
             batch_hint: self.batch_size.most(),
+            last_sequence: None,
+            batch_notes: BatchNotes::default(),
+            handed_over: 0,
+            batches: None,
         };
         slot.note_held();
         self.slots.put(place, slot);
@@ -189,8 +210,13 @@ impl StrategyRunner {
     pub(crate) fn flush_all(&mut self) {
         // The strategy that waits longest comes first. Nothing is touched meanwhile, and the memory is used again.
         let mut touched = self.delivery.take_touched();
-        touched.drain(..).for_each(|place| self.flush(place));
+        touched.drain(..).for_each(|place| self.flush_whole(place));
         self.delivery.return_memory(touched);
+        self.keep_deferred();
+        // What was not decided depends on batches too: whatever is recorded of one strategy, the others' batches are.
+        if std::mem::take(&mut self.has_acted) || self.is_one_of_many {
+            self.hand_over_notes();
+        }
     }
 
     /// Looks again at what waits at this place: another instance, or none, is there.
@@ -199,17 +225,25 @@ impl StrategyRunner {
     }
 
     /// Offers a strategy what is waiting for it.
-    fn flush(&mut self, place: SlotIndex) {
-        while self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some() {
-            if let Some(fault) = self.verdict(place) {
-                self.end_overloaded(place, fault);
-            } else if let Err((at, offered, fault)) = self.offer(place) {
-                self.fault(place, at, offered, fault);
-            } else if self.slots[place].backlog.is_due() {
-                self.snapshot(place);
-            }
+    pub(super) fn flush(&mut self, place: SlotIndex) {
+        while self.offers_next(place) {
+            self.offer_next(place);
         }
         self.slots[place].backlog.tidy();
+    }
+
+    pub(super) fn offers_next(&self, place: SlotIndex) -> bool {
+        self.slots[place].backlog.has_waiting() && self.slots[place].strategy.is_some()
+    }
+
+    pub(super) fn offer_next(&mut self, place: SlotIndex) {
+        if let Some(fault) = self.verdict(place) {
+            self.end_overloaded(place, fault);
+        } else if let Err((at, offered, fault)) = self.offer(place) {
+            self.fault(place, at, offered, fault);
+        } else if self.slots[place].backlog.is_due() {
+            self.snapshot(place);
+        }
     }
 
     /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; the breach of a quota,
@@ -218,8 +252,17 @@ impl StrategyRunner {
         let most = self.batch_size.next();
         let slot = &mut self.slots[place];
         let fault_at = self.recorded_faults.next_of(slot.id);
-        let count = slot.next_batch(most.min(slot.batch_hint)).len();
+        let most = slot.next_size().unwrap_or(most.min(slot.batch_hint));
+        let count = slot.next_batch(most).len();
         let count = cut_before_fault(&slot.backlog, count, fault_at);
+        if count > 1 && self.notes_batches.load(Ordering::Relaxed) {
+            if slot.batch_notes.is_empty() {
+                self.noted.push(place);
+            }
+            if let Some(full) = slot.note_batch(count) {
+                self.output.publish(&[slot.offered(full)]);
+            }
+        }
         let clock = self.meter.start(slot, &*self.now_ns);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
@@ -255,6 +298,7 @@ impl StrategyRunner {
         }
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
+        slot.last_sequence = Some(cause.sequence);
         slot.backlog.consume(handled);
         slot.batch_hint = self.batch_size.hint_after(slot.batch_hint, handled, count);
         slot.count_probation(handled);
@@ -271,6 +315,10 @@ impl StrategyRunner {
         let slot = &mut self.slots[place];
         Counters::add(&slot.counters.actions, self.actions.len());
         self.intents.clear();
+        self.has_acted = true;
+        if let Some(batches) = slot.batch_notes.take() {
+            self.intents.push(slot.offered(batches));
+        }
         let mut refused = Ok(());
         for action in &self.actions {
             let admitted = slot.quota.admit(cause.ts_host, action);

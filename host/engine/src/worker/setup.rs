@@ -8,6 +8,7 @@ use crate::worker::meter::Meter;
 use crate::worker::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tickdeck_model::Instrument;
 
 /// How a worker is set up.
@@ -18,6 +19,10 @@ pub(crate) struct WorkerSetup {
     pub(crate) max_actions_per_s: u32,
     /// A change of feeds takes effect this long after its cause, so that it does not matter how events are batched.
     pub(crate) lookahead_ns: i64,
+    /// The run is being recorded, and with it the batches that strategies are offered.
+    pub(crate) notes_batches: Arc<AtomicBool>,
+    /// There are other workers.
+    pub(crate) is_one_of_many: bool,
     /// By instrument id.
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,

@@ -1,5 +1,6 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
+use crate::batches::{BatchNotes, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::budget::Budget;
@@ -274,6 +275,11 @@ impl Backlog {
         self.handled < self.events.len()
     }
 
+    /// The number of events that wait.
+    pub(crate) fn count_waiting(&self) -> usize {
+        self.events.len() - self.handled
+    }
+
     pub(crate) fn consume(&mut self, count: usize) {
         self.handled += count;
     }
@@ -438,6 +444,14 @@ pub(crate) struct Slot {
     pub(crate) settled: u32,
     /// Most events that it is offered next.
     pub(crate) batch_hint: usize,
+    /// The sequence of the last event that it handled.
+    pub(crate) last_sequence: Option<u64>,
+    /// Batches that it was offered and that are not recorded yet.
+    pub(crate) batch_notes: BatchNotes,
+    /// Numbers what was handed over of them.
+    pub(crate) handed_over: u32,
+    /// The batches that it has to be offered, where a run is played again.
+    pub(crate) batches: Option<RecordedBatches>,
 }
 
 impl Slot {

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::compiling::Compiling;
-use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
+use tickdeck_deck::replay::{ReplayScope, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::State;
-use tickdeck_engine::{Notice, NullObserver, Observer, SentKind, Standing, Status};
+use tickdeck_engine::{EngineError, Notice, NullObserver, Observer, SentKind, Standing, Status};
 use tickdeck_model::Untrusted;
 use tickdeck_model::suggestion::nearest;
 use tickdeck_model::{Body, ClientOrderId, OrderNumber, OrderStatus, Registry, Timestamp};
@@ -183,16 +183,19 @@ fn standing(
     run: &RecordedRun,
     order_history: &OrderHistory,
 ) -> Result<(Standing, Names)> {
-    let replay = prepare_replay(
-        reels,
-        run,
-        Some(order_history.handled),
-        Compiling::of_host,
-        &CancelToken::default(),
-    )?;
-    let (engine, mut tape) = (replay.engine, replay.tape);
-    let reached = run_for_strategies("replay", move || {
-        engine.state_at(&mut tape, &mut NullObserver)
+    let scope = ReplayScope::until(Some(order_history.handled));
+    let (reached, names) = scope.replay(|scope| {
+        let stop = CancelToken::default();
+        let replay = prepare_replay(reels, run, scope, Compiling::of_host, &stop)?;
+        let (engine, mut tape) = (replay.engine, replay.tape);
+        let reached = run_for_strategies("replay", move || {
+            engine.state_at(&mut tape, &mut NullObserver)
+        })?;
+        let differs = match &reached {
+            Err(EngineError::Diverged(first)) => first.strategy,
+            _ => None,
+        };
+        Ok(((reached, replay.names), differs))
     })?;
     let mut standing = reached.with_context(|| {
         format!(
@@ -204,7 +207,7 @@ fn standing(
         // A strategy gets an event with a book that includes it. An impossible event was reported when it happened.
         let _ = standing.portfolio.apply(cause);
     }
-    Ok((standing, replay.names))
+    Ok((standing, names))
 }
 
 /// Replays the run up to the denial of the order, and returns the reason with its figures.
@@ -213,21 +216,20 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         .updates
         .first()
         .map(|event| event.sequence + 1);
-    let PreparedReplay {
-        engine, mut tape, ..
-    } = prepare_replay(
-        reels,
-        run,
-        last,
-        Compiling::of_host,
-        &CancelToken::default(),
-    )?;
     let denied = Denial::default();
-    let (mut observer, order) = (
-        DenialObserver(denied.clone(), order_history.order),
-        order_history.order,
-    );
-    let replayed = run_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))??;
+    let replayed = ReplayScope::until(last).replay(|scope| {
+        let stop = CancelToken::default();
+        let replay = prepare_replay(reels, run, scope, Compiling::of_host, &stop)?;
+        let (engine, mut tape) = (replay.engine, replay.tape);
+        let mut observer = DenialObserver(denied.clone(), order_history.order);
+        let replayed =
+            run_for_strategies("replay", move || engine.replay(&mut tape, &mut observer))??;
+        let differs = replayed
+            .divergence
+            .as_ref()
+            .and_then(|first| first.strategy);
+        Ok((replayed, differs))
+    })?;
     if replayed.divergence.is_some() {
         bail!(
             "run {} does not replay as recorded: `tickdeck replay` shows where",
@@ -239,7 +241,7 @@ fn denial(reels: &DataReels, run: &RecordedRun, order_history: &OrderHistory) ->
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    values.with_context(|| format!("nothing denied {order} in the replay"))
+    values.with_context(|| format!("nothing denied {} in the replay", order_history.order))
 }
 
 fn is_denied(order_history: &OrderHistory) -> bool {

@@ -18,7 +18,7 @@ use tickdeck_deck::affinity::{run_for_strategies, spawn_for_strategies};
 use tickdeck_deck::clock::Pace;
 use tickdeck_deck::compiling::Compiling;
 use tickdeck_deck::feed::OperatorFeed;
-use tickdeck_deck::replay::{PreparedReplay, prepare_replay};
+use tickdeck_deck::replay::{PreparedReplay, ReplayScope, prepare_replay};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{Effect, Engine, Notice, Observer, Replayed, Status};
 use tickdeck_model::untrusted::quoted;
@@ -95,6 +95,9 @@ struct Outcome {
     unrecorded: u64,
     /// Whether something was left out because the machine went down before all was on disk.
     left_out: bool,
+    /// Strategies that were quarantined when the run was resumed: up to there their decisions are those on the reel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_called: Vec<String>,
     elapsed_s: f64,
     events_per_second: f64,
     /// Description of the first difference.
@@ -116,24 +119,37 @@ impl Replay {
             };
             return what_if::run(&reels, &run, &options, &stop);
         }
-        let PreparedReplay {
-            engine,
-            tape,
-            names,
-            manifest,
-            left_out,
-            running,
-        } = prepare_replay(&reels, &run, self.until, Compiling::of_host, &stop)?;
-        on_interrupt(stop.clone(), Some(engine.controls()))?;
-        if !self.json {
+        let mut announced = self.json;
+        let scope = ReplayScope::until(self.until);
+        let played = scope.replay(|scope| {
+            let PreparedReplay {
+                engine,
+                tape,
+                names,
+                manifest,
+                left_out,
+                not_called,
+                running,
+            } = prepare_replay(&reels, &run, scope, Compiling::of_host, &stop)?;
+            on_interrupt(stop.clone(), Some(engine.controls()))?;
             let title = Untrusted::new(&manifest.title);
-            let command = Untrusted::new(&manifest.command);
-            print(&format!("run {}: {command} on {title}\n", run.number))?;
-        }
-        let title = Untrusted::new(&manifest.title);
-        let title = format!("replay of run {}: {title}", run.number);
-        let played = self.play((engine, tape), &names, &title, &stop);
-        let replayed = match played {
+            if !std::mem::replace(&mut announced, true) {
+                let command = Untrusted::new(&manifest.command);
+                print(&format!("run {}: {command} on {title}\n", run.number))?;
+            }
+            let title = format!("replay of run {}: {title}", run.number);
+            let replayed = self.play((engine, tape), &names, &title, &stop)?;
+            let differs = replayed
+                .divergence
+                .as_ref()
+                .and_then(|first| first.strategy);
+            // Nobody is shown the same twice.
+            let differs = differs.filter(|_| !self.step && self.speed.is_none());
+            let not_called = not_called.iter().map(|id| names.strategy(*id));
+            let not_called: Vec<String> = not_called.collect();
+            Ok(((replayed, names, left_out, not_called, running), differs))
+        });
+        let (replayed, names, left_out, not_called, running) = match played {
             Err(error) if stop.asked() => {
                 note(tickdeck_recording::sentence::sentence(&error));
                 return Ok(ExitCode::from(if self.step { 0 } else { INTERRUPTED }));
@@ -148,6 +164,7 @@ impl Replay {
         let outcome = Outcome {
             running,
             left_out,
+            not_called,
             difference,
             ..outcome(&replayed, run.number)
         };
@@ -301,6 +318,7 @@ fn outcome(replayed: &Replayed, run: u32) -> Outcome {
         unrecorded: replayed.unkept,
         running: false,
         left_out: false,
+        not_called: Vec::new(),
         elapsed_s,
         events_per_second: (report.status.events as f64 / elapsed_s.max(1e-9)).round(),
         difference: None,
@@ -323,6 +341,11 @@ fn text(outcome: &Outcome, asked: bool) -> String {
     };
     if outcome.left_out {
         text += "the machine went down before all was on disk; incomplete records are left out\n";
+    }
+    for name in &outcome.not_called {
+        text += &format!(
+            "{name} was quarantined when the run was resumed; its decisions up to there are those on the reel\n"
+        );
     }
     if !outcome.ended && !asked && outcome.difference.is_none() {
         text += &match outcome.running {

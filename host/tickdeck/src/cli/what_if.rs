@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::compiling::Compiling;
-use tickdeck_deck::replay::{PreparedReplay, prepare_replay, prepare_what_if};
+use tickdeck_deck::replay::{PreparedReplay, ReplayScope, prepare_replay, prepare_what_if};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::{NullObserver, Report, Status};
 use tickdeck_model::format::signed;
@@ -101,7 +101,13 @@ pub(super) fn run(
 fn as_recorded(reels: &DataReels, run: &RecordedRun, stop: &CancelToken) -> Result<Report> {
     let PreparedReplay {
         engine, mut tape, ..
-    } = prepare_replay(reels, run, None, Compiling::of_host, stop)?;
+    } = prepare_replay(
+        reels,
+        run,
+        &ReplayScope::default(),
+        Compiling::of_host,
+        stop,
+    )?;
     on_interrupt(stop.clone(), Some(engine.controls()))?;
     let replayed = run_for_strategies("replay", move || {
         engine.replay(&mut tape, &mut NullObserver)

@@ -1,0 +1,243 @@
+//! The batches that strategies were offered, as far as they are not implied, and how they are offered again.
+//!
+//! What an honest strategy decides never depends on how its events are cut into batches. A strategy that looks at the length of a
+//! batch is found out when its run is played again, and can then be offered the very batches that it was offered. A batch of one
+//! event is implied; of any other one, its first event and its size are recorded, before or with the first decision that comes after
+//! it.
+
+use tickdeck_model::Event;
+
+/// Bytes of the batches that are recorded together.
+const CAPACITY: usize = 54;
+/// Bytes of the longest number.
+const MOST_DIGITS: usize = 10;
+
+/// The place of a batch in a strategy's events: the sequence of its first event, and whether that is the second event of this
+/// sequence (a bar comes with the event that completed it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchPlace(u64);
+
+impl BatchPlace {
+    /// The place of a batch that begins with `first`, after an event of the sequence `last`.
+    pub(crate) fn of(first: &Event, last: Option<u64>) -> Self {
+        Self(first.sequence << 1 | u64::from(last == Some(first.sequence)))
+    }
+
+    /// The sequence of the first event.
+    pub(crate) const fn sequence(self) -> u64 {
+        self.0 >> 1
+    }
+}
+
+/// Some of the batches that a strategy was offered, in order: the place and the size of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OfferedBatches {
+    length: u8,
+    bytes: [u8; CAPACITY],
+    /// The place of the last one, where it is known.
+    last: u64,
+}
+
+impl Default for OfferedBatches {
+    fn default() -> Self {
+        Self {
+            length: 0,
+            bytes: [0; CAPACITY],
+            last: 0,
+        }
+    }
+}
+
+impl OfferedBatches {
+    /// Takes the recorded form.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut batches = Self {
+            length: u8::try_from(bytes.len()).ok()?,
+            ..Self::default()
+        };
+        batches.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(batches)
+    }
+
+    /// Returns the recorded form.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+
+    /// Returns the batches; what is malformed ends the list.
+    pub fn list(&self) -> Vec<(BatchPlace, usize)> {
+        let (mut rest, mut place, mut list) = (self.as_bytes(), 0, Vec::new());
+        while let (Some(step), Some(size)) = (take(&mut rest), take(&mut rest)) {
+            place = step.saturating_add(place);
+            list.push((
+                BatchPlace(place),
+                usize::try_from(size).unwrap_or(usize::MAX),
+            ));
+        }
+        list
+    }
+
+    /// Returns the sequence behind the first event of the last batch, where it is known.
+    pub(crate) const fn end(&self) -> u64 {
+        BatchPlace(self.last).sequence() + 1
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Appends a batch; false: there is no room.
+    fn push(&mut self, place: u64, size: usize) -> bool {
+        if usize::from(self.length) + 2 * MOST_DIGITS > CAPACITY {
+            return false;
+        }
+        self.put(place - self.last);
+        self.put(size as u64);
+        self.last = place;
+        true
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
+    fn put(&mut self, mut number: u64) {
+        loop {
+            let more = number > 0x7f;
+            self.bytes[usize::from(self.length)] = (number & 0x7f) as u8 | u8::from(more) << 7;
+            self.length += 1;
+            number >>= 7;
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// The batches of a strategy that are not recorded yet.
+#[derive(Default)]
+pub(crate) struct BatchNotes(OfferedBatches);
+
+impl BatchNotes {
+    /// Whether nothing waits to be recorded.
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Notes a batch that is offered. Returns what has to be recorded first, to make room.
+    #[inline]
+    pub(crate) fn note(&mut self, place: BatchPlace, size: usize) -> Option<OfferedBatches> {
+        if size == 1 || self.0.push(place.0, size) {
+            return None;
+        }
+        let full = self.take();
+        self.0.push(place.0, size);
+        full
+    }
+
+    /// Takes what is not recorded yet.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<OfferedBatches> {
+        (!self.is_empty()).then(|| std::mem::take(&mut self.0))
+    }
+}
+
+/// Reads the recorded batches of a strategy.
+pub trait BatchSource: Send {
+    /// Returns the next batches; none at the end, and none where the tape can't be read, which the replay itself finds.
+    fn next(&mut self) -> Option<OfferedBatches>;
+}
+
+/// The batches that a strategy has to be offered again.
+pub struct RecordedBatches {
+    source: Box<dyn BatchSource>,
+    /// Those that were read, the next one last.
+    read: Vec<(BatchPlace, usize)>,
+    /// Before this event any batch will do.
+    from: u64,
+}
+
+impl RecordedBatches {
+    /// Offers the batches that `source` reads, from the event of this sequence on; before, any will do.
+    pub fn new(source: Box<dyn BatchSource>, from: u64) -> Self {
+        Self {
+            source,
+            read: Vec::new(),
+            from,
+        }
+    }
+
+    /// Returns the size of the batch at this place; none if any will do. What can't be read, or was not recorded before the run
+    /// ended, was of one event.
+    pub(crate) fn size_at(&mut self, place: BatchPlace) -> Option<usize> {
+        if place.sequence() < self.from {
+            return None;
+        }
+        loop {
+            match self.read.last() {
+                Some((next, _)) if *next < place => drop(self.read.pop()),
+                Some((next, size)) => return Some(if *next == place { *size } else { 1 }),
+                None => {
+                    let Some(batches) = self.source.next() else {
+                        return Some(1);
+                    };
+                    self.read = batches.list();
+                    self.read.reverse();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_written_down_and_offered_again() {
+        let mut notes = BatchNotes::default();
+        let offered: Vec<(u64, usize)> = (0..1_000u64)
+            .map(|n| (n * n * 977, 1 + (n as usize * n as usize) % 700))
+            .collect();
+        let mut recorded = Vec::new();
+        for (place, size) in &offered {
+            recorded.extend(notes.note(BatchPlace(*place), *size));
+        }
+        recorded.extend(notes.take());
+        assert!(recorded.len() < 150, "{}", recorded.len());
+        struct Kept(std::vec::IntoIter<OfferedBatches>);
+        impl BatchSource for Kept {
+            fn next(&mut self) -> Option<OfferedBatches> {
+                self.0.next()
+            }
+        }
+        let again = recorded.iter().map(|batches| {
+            OfferedBatches::of_bytes(batches.as_bytes()).expect("it was written down")
+        });
+        let again: Vec<_> = again.collect();
+        let mut again = RecordedBatches::new(Box::new(Kept(again.into_iter())), 10_000);
+        for (place, size) in &offered {
+            let expected = (*place >= 20_000).then_some(*size);
+            assert_eq!(again.size_at(BatchPlace(*place)), expected, "{place}");
+        }
+        assert_eq!(again.size_at(BatchPlace(u64::MAX)), Some(1));
+    }
+
+    #[test]
+    fn malformed_batches_are_no_batches() {
+        assert!(OfferedBatches::of_bytes(&[0; CAPACITY + 1]).is_none());
+        let endless = OfferedBatches::of_bytes(&[0xff; CAPACITY]).unwrap();
+        assert!(endless.list().is_empty());
+    }
+}

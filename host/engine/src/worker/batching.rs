@@ -1,0 +1,81 @@
+//! The batches that strategies are offered, where they count: noted while a run is recorded, offered again where it is replayed.
+
+use crate::batches::{BatchPlace, OfferedBatches};
+use crate::intent::{Decision, Intent};
+use crate::worker::dispatch::SlotIndex;
+use crate::worker::runner::StrategyRunner;
+use crate::worker::slot::Slot;
+
+impl StrategyRunner {
+    /// Offers a strategy what is waiting for it, but for the beginning of a batch that has to be longer.
+    pub(super) fn flush_whole(&mut self, place: SlotIndex) {
+        if self.slots[place].batches.is_none() {
+            return self.flush(place);
+        }
+        while self.offers_next(place) {
+            let slot = &mut self.slots[place];
+            let waits = slot.backlog.count_waiting();
+            if slot.next_size().is_some_and(|size| size > waits) {
+                self.deferred.push(place);
+                break;
+            }
+            self.offer_next(place);
+        }
+        self.slots[place].backlog.tidy();
+    }
+
+    /// Offers what waits for the rest of a batch: nothing more of it comes.
+    pub(super) fn flush_deferred(&mut self) {
+        for place in 0..self.slots.len() {
+            if self.slots[place].batches.is_some() {
+                self.flush(place);
+            }
+        }
+    }
+
+    /// Hands over the batches that are not recorded yet.
+    pub(super) fn hand_over_notes(&mut self) {
+        for place in self.noted.drain(..) {
+            let slot = &mut self.slots[place];
+            if let Some(batches) = slot.batch_notes.take() {
+                self.output.publish(&[slot.offered(batches)]);
+            }
+        }
+    }
+
+    /// What was deferred is looked at again with the next events.
+    pub(super) fn keep_deferred(&mut self) {
+        for place in self.deferred.drain(..) {
+            self.delivery.touch(place);
+        }
+    }
+}
+
+impl Slot {
+    /// The size of the next batch, if it has to be a certain one.
+    pub(crate) fn next_size(&mut self) -> Option<usize> {
+        let batches = self.batches.as_mut()?;
+        let first = self.backlog.waiting(1).first()?;
+        batches.size_at(BatchPlace::of(first, self.last_sequence))
+    }
+
+    /// Notes a batch that it is offered, of so many waiting events. Returns what has to be recorded first.
+    #[inline]
+    pub(crate) fn note_batch(&mut self, count: usize) -> Option<OfferedBatches> {
+        let first = self.backlog.waiting(1).first()?;
+        let place = BatchPlace::of(first, self.last_sequence);
+        self.batch_notes.note(place, count)
+    }
+
+    /// Batches that it was offered, to be recorded before anything that is decided in the same window.
+    pub(crate) fn offered(&mut self, batches: OfferedBatches) -> Intent {
+        self.handed_over = self.handed_over.wrapping_add(1);
+        Intent {
+            cause: 0,
+            at: self.last_at,
+            strategy: self.id,
+            ordinal: self.handed_over,
+            decision: Decision::Offered(batches),
+        }
+    }
+}

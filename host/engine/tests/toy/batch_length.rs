@@ -1,0 +1,161 @@
+//! A strategy that acts on the length of its batches: it is found out, and comes out the same where it is offered the same ones.
+
+use super::toy::counting::{config, market, started, traits, version};
+use super::toy::reel::{Item, Played, Reel};
+use super::toy::{NoClock, Notices, ToyVenue, engine_at, version as version_of};
+use super::{EVENTS, FIRST, SECOND, actions, plain};
+use proptest::prelude::*;
+use std::sync::Arc;
+use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, StrategyBook, Version};
+use tickdeck_engine::{Engine, EngineConfig, Replayed};
+use tickdeck_model::{Action, Event};
+
+/// Mixes the lengths of its batches into a number, and decides by it.
+#[derive(Clone, Copy, Default)]
+struct Looking {
+    mix: u64,
+}
+
+impl Code for Looking {
+    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        Ok(Box::new(*self))
+    }
+
+    fn restore(
+        &self,
+        _: &mut Box<StrategyBook>,
+        state: &State,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        let mix = u64::from_le_bytes(state.bytes[..8].try_into().unwrap());
+        Ok(Box::new(Self { mix }))
+    }
+
+    fn schema(&self) -> u32 {
+        1
+    }
+
+    fn restores(&self) -> &[u32] {
+        &[1]
+    }
+}
+
+impl Strategy for Looking {
+    fn on_events(
+        &mut self,
+        batch: &[Event],
+        _: &mut Box<StrategyBook>,
+        actions: &mut Vec<Action>,
+    ) -> Result<usize, Fault> {
+        self.mix = self.mix.wrapping_mul(31).wrapping_add(batch.len() as u64);
+        if self.mix.is_multiple_of(7) {
+            actions.push(Action::ClearTimer(self.mix as u32));
+            return Ok(1);
+        }
+        Ok(batch.len())
+    }
+
+    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+        Ok(Ok(self.mix.to_le_bytes().to_vec()))
+    }
+
+    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+fn engine(config: EngineConfig) -> Engine {
+    let looking: Version = version_of("looking", market(), Arc::new(Looking::default()));
+    let honest = version("1", traits());
+    let cast = [("first", honest), ("second", looking)].map(|(name, version)| {
+        let strategy = started(&version);
+        (name, version, strategy)
+    });
+    engine_at(
+        ToyVenue::new(5, EVENTS),
+        Box::new(NoClock),
+        config,
+        cast.into(),
+    )
+}
+
+fn recorded(config: EngineConfig) -> Reel {
+    let reel = Reel::default();
+    let mut engine = engine(config);
+    engine.record(reel.recorder());
+    engine.run(&mut Notices::default()).unwrap();
+    reel
+}
+
+fn replayed(config: EngineConfig, mut tape: Played) -> Replayed {
+    engine(config)
+        .replay(&mut tape, &mut Notices::default())
+        .unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn it_comes_out_the_same_where_it_is_offered_the_same_batches(
+        workers in 1usize..3, max_batch in 2usize..60, seed in any::<u64>(), again in 1usize..3,
+    ) {
+        let reel = recorded(config(workers, max_batch, Some(seed)));
+        let items = reel.all();
+        let offered = reel.offered_before(items.len());
+        let tape = Played::of(&items, &[]).offering(offered);
+        let replayed = replayed(config(again, 512, None), tape);
+        prop_assert_eq!(&replayed.divergence, &None);
+        prop_assert!(replayed.ended);
+    }
+
+    #[test]
+    fn a_run_that_is_cut_off_anywhere_is_resumed_with_the_same_batches_and_can_be_played_again(
+        cut in 0.0f64..1.0, seed in any::<u64>(), workers in 1usize..3,
+    ) {
+        let twin = recorded(config(1, 40, Some(seed)));
+        let items = twin.all();
+        let cut = (items.len() as f64 * cut) as usize;
+        let offered = twin.offered_before(cut);
+        let rest = Reel::default();
+        let mut engine = engine(config(workers, 17, Some(!seed)));
+        engine.record(rest.recorder());
+        let mut tape = Played::of(&items[..cut], &[]).offering(offered.clone());
+        engine.resume(&mut tape, &mut Notices::default()).unwrap();
+        engine.run(&mut Notices::default()).unwrap();
+        let after = rest.all();
+        let both = [&items[..cut], &after[..]].concat();
+        let all = [offered, rest.offered_before(after.len())].concat();
+        let tape = Played::of(&both, &[]).offering(all);
+        let replayed = replayed(config(2, 300, None), tape);
+        prop_assert_eq!(&replayed.divergence, &None);
+    }
+}
+
+#[test]
+fn it_is_found_out_where_it_is_offered_other_batches() {
+    let reel = recorded(config(1, 23, Some(5)));
+    let replayed = replayed(plain(), Played::of(&reel.all(), &[]));
+    assert_eq!(replayed.divergence.unwrap().strategy, Some(SECOND));
+    let decided = actions(&reel.all());
+    assert!(decided.iter().filter(|one| one.1 == SECOND).count() > 50);
+    assert!(decided.iter().filter(|one| one.1 == FIRST).count() > 50);
+}
+
+#[test]
+fn batches_of_one_event_take_no_place_and_others_little() {
+    let single = recorded(config(1, 1, None));
+    assert!(single.offered_before(usize::MAX).is_empty());
+    let reel = recorded(config(1, 64, None));
+    let offered = reel.offered_before(usize::MAX);
+    let batches: usize = offered
+        .iter()
+        .map(|(_, batches)| batches.list().len())
+        .sum();
+    let bytes: usize = offered
+        .iter()
+        .map(|(_, batches)| batches.as_bytes().len())
+        .sum();
+    assert!(batches > 100, "{batches}");
+    let items = reel.all();
+    let events = items.iter().filter(|item| matches!(item, Item::Event(_)));
+    assert!(bytes < 5 * events.count(), "{bytes}");
+}

@@ -1,0 +1,192 @@
+//! The strategies of a recorded run that are not called when it is played again, and what they decided.
+//!
+//! A strategy crashed the host, or decided differently, when the run was resumed: the reel says so, where it was quarantined. Up to
+//! there, back to where it was last started, its decisions are taken from the reel. An earlier or a later life of it is played like
+//! any other strategy.
+
+use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::layout::ACTIONS;
+use crate::manifest::RunManifest;
+use crate::sentence::sentence;
+use anyhow::{Context, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use tickdeck_engine::{DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions};
+use tickdeck_journal::Reader;
+use tickdeck_model::{Action, Registry, StrategyId};
+
+/// A strategy in one of its lives, counted from 0.
+type Life = (StrategyId, u32);
+
+/// The strategies of a run that are not called; clones share how far their decisions were handed out.
+#[derive(Clone, Default)]
+pub struct NotCalled {
+    folder: PathBuf,
+    lives: BTreeSet<Life>,
+    open: Arc<Mutex<BTreeMap<Life, RecordedDecisions>>>,
+}
+
+impl NotCalled {
+    /// Finds those of the run in `folder`, and adds the strategies of these names in their last lives.
+    ///
+    /// # Errors
+    /// The actions reel can't be read.
+    pub fn of_run(folder: &Path, manifest: &RunManifest, also: &BTreeSet<String>) -> Result<Self> {
+        let registry = manifest.registry()?;
+        let mut lives = LivesFound::of_start(manifest, &registry);
+        let mut reader = Reader::open(folder, ACTIONS)?;
+        while let Some(record) = reader.next()? {
+            if record.kind != RecordKind::Effect as u16 {
+                continue;
+            }
+            let index = record.index;
+            let effect = decode(record.kind, record.payload)
+                .with_context(|| format!("record {index} of the actions reel"))?;
+            if let ActionsRecord::Effect(_, effect) = effect {
+                lives.take_in(effect);
+            }
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            lives: lives.not_called(also),
+            open: Arc::default(),
+        })
+    }
+
+    /// Returns the strategies, each once.
+    pub fn strategies(&self) -> BTreeSet<StrategyId> {
+        self.lives.iter().map(|(strategy, _)| *strategy).collect()
+    }
+
+    /// Returns the decisions of a strategy in this life, if it is not called.
+    pub fn decisions(&self, strategy: StrategyId, life: u32) -> Option<RecordedDecisions> {
+        let key = (strategy, life);
+        if !self.lives.contains(&key) {
+            return None;
+        }
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let decisions = open.entry(key).or_insert_with(|| {
+            RecordedDecisions::new(Box::new(ReelDecisions {
+                folder: self.folder.clone(),
+                strategy,
+                reader: None,
+            }))
+        });
+        Some(decisions.clone())
+    }
+}
+
+/// The lives of a run's strategies, as the reel comes to them.
+#[derive(Default)]
+struct LivesFound {
+    /// The name of each strategy that was started, and its current life.
+    current: BTreeMap<StrategyId, (String, u32)>,
+    not_called: BTreeSet<Life>,
+    /// The last start, and the life before it; it may turn out to be refused.
+    last_start: Option<(StrategyId, Option<u32>)>,
+}
+
+impl LivesFound {
+    fn of_start(manifest: &RunManifest, registry: &Registry) -> Self {
+        let named = |name: &str| {
+            let mut ids = (0..).map(StrategyId).map_while(|id| {
+                let other = registry.strategy(id)?;
+                Some((id, other == name))
+            });
+            ids.find_map(|(id, is_it)| is_it.then_some(id))
+        };
+        let starts = manifest.strategies.iter();
+        let current = starts.filter_map(|start| {
+            let id = named(&start.name)?;
+            Some((id, (start.name.clone(), 0)))
+        });
+        Self {
+            current: current.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn take_in(&mut self, effect: Effect) {
+        match effect {
+            Effect::Changed {
+                what: RecordedChange::Start { strategy, name, .. },
+                ..
+            } => {
+                let before = self.current.get(&strategy).map(|(_, life)| *life);
+                let life = before.map_or(0, |life| life + 1);
+                self.current.insert(strategy, (name, life));
+                self.last_start = Some((strategy, before));
+            }
+            Effect::Changed { what, .. } => {
+                self.last_start = None;
+                if let RecordedChange::Quarantine {
+                    strategy,
+                    cause: QuarantineCause::NotRepeatable,
+                    ..
+                } = what
+                    && let Some((_, life)) = self.current.get(&strategy)
+                {
+                    self.not_called.insert((strategy, *life));
+                }
+            }
+            Effect::Refused { .. } => {
+                // A life that went on, or one that never began and would begin with the same number.
+                if let Some((strategy, Some(before))) = self.last_start.take()
+                    && let Some((_, life)) = self.current.get_mut(&strategy)
+                {
+                    *life = before;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn not_called(mut self, also: &BTreeSet<String>) -> BTreeSet<Life> {
+        let last = self.current.iter();
+        let also = last.filter(|(_, (name, _))| also.contains(name));
+        self.not_called
+            .extend(also.map(|(strategy, (_, life))| (*strategy, *life)));
+        self.not_called
+    }
+}
+
+/// Reads the decisions of a strategy from the actions reel, which is opened with the first.
+struct ReelDecisions {
+    folder: PathBuf,
+    strategy: StrategyId,
+    reader: Option<Reader>,
+}
+
+impl ReelDecisions {
+    fn read(&mut self) -> Result<Option<(u64, Action)>> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(Reader::open(&self.folder, ACTIONS)?),
+        };
+        while let Some(record) = reader.next()? {
+            if record.kind != RecordKind::Applied as u16 {
+                continue;
+            }
+            let index = record.index;
+            let decoded = decode(record.kind, record.payload)
+                .with_context(|| format!("record {index} of the actions reel"))?;
+            if let ActionsRecord::Effect(_, Effect::Applied(applied)) = decoded
+                && applied.strategy == self.strategy
+                && !applied.is_at_end()
+            {
+                return Ok(Some((applied.cause, applied.action)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl DecisionSource for ReelDecisions {
+    fn next(&mut self) -> Result<Option<(u64, Action)>, String> {
+        self.read().map_err(|error| {
+            let folder = self.folder.display();
+            format!("{folder}: {}", sentence(&error))
+        })
+    }
+}
