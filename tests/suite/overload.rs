@@ -1,19 +1,14 @@
 //! Strategies that keep the others waiting, as real guests in a real deck: each is held long before the others are late,
 //! and a replay of the run holds it at the same event.
 
+use crate::reels::replay;
 use crate::support::deck::Play;
 use crate::support::guests::Guest;
 use crate::support::host::{Folder, Hosted, SIM};
 use crate::support::plugins::{module, root};
 use crate::support::versions::counting;
-use std::path::Path;
-use tickdeck_deck::affinity::run_for_strategies;
 use tickdeck_deck::clock::Pace;
-use tickdeck_deck::compiling::Compiling;
-use tickdeck_deck::replay::prepare_replay;
-use tickdeck_engine::{CancelToken, NullObserver, Replayed, Report, StrategyState};
-use tickdeck_recording::DataReels;
-use tickdeck_settings::config::WasmSettings;
+use tickdeck_engine::{Report, StrategyState};
 
 /// Where strategies share something: a worker, or in lockstep the end of a window.
 const PLACES: [(&str, usize); 4] = [("lockstep", 1), ("lockstep", 2), ("free", 1), ("free", 2)];
@@ -81,18 +76,6 @@ fn held(report: &Report, name: &str) -> bool {
     let mut all = report.status.strategies.iter();
     let one = all.find(|one| one.name == name).unwrap();
     one.state == StrategyState::Quarantined
-}
-
-/// Does the run of a data folder again.
-fn replay(data: &Path) -> Replayed {
-    let reels = DataReels::in_folder(data);
-    let run = reels.run(None).unwrap();
-    let compiling = |_: &WasmSettings| Compiling::in_process();
-    let stop = CancelToken::default();
-    let again = prepare_replay(&reels, &run, None, compiling, &stop).unwrap();
-    let mut tape = again.tape;
-    let work = move || again.engine.replay(&mut tape, &mut NullObserver).unwrap();
-    run_for_strategies("replay", work).unwrap()
 }
 
 /// Runs a guest called `slow` beside honest strategies until it is held, for a while longer, and once more from the reel.
