@@ -17,6 +17,7 @@ mod invariance;
 mod journal;
 mod memory;
 mod operators;
+mod overload;
 mod reels;
 mod resume;
 mod stale;

@@ -446,7 +446,10 @@ fn a_kill_needs_a_yes_and_holds_until_it_is_cleared() {
 #[test]
 fn a_kill_holds_and_a_signal_ends_the_host_behind_a_strategy_that_cannot_keep_up() {
     for stepping in ["free", "lockstep"] {
-        let settings = format!("{SIM}[engine]\nstepping = \"{stepping}\"\nring_capacity = 1024\n");
+        // It would be ended for it before an operator can do anything.
+        let settings = format!(
+            "{SIM}[engine]\nstepping = \"{stepping}\"\nring_capacity = 1024\n[budget]\noverload = \"alert\"\n"
+        );
         let deck = Deck::new(&settings);
         deck.put("market-maker", &module("market-maker"));
         deck.put("slow", &cannot_keep_up().component());

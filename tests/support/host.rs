@@ -90,12 +90,17 @@ impl Hosted {
 
     /// Starts it, and keeps the run in a data folder.
     pub(crate) fn recorded(settings: &str, folder: Folder, data: &Path) -> Self {
+        Self::recorded_at(PACE, settings, folder, data)
+    }
+
+    /// Starts it at a pace, and keeps the run in a data folder.
+    pub(crate) fn recorded_at(pace: Pace, settings: &str, folder: Folder, data: &Path) -> Self {
         let journal = Journaling {
             reels: DataReels::in_folder(data),
             played: RunOverrides::default(),
             fresh: false,
         };
-        Self::start_with(PACE, settings, folder, Some(journal))
+        Self::start_with(pace, settings, folder, Some(journal))
     }
 
     fn start_with(pace: Pace, settings: &str, folder: Folder, journal: Option<Journaling>) -> Self {

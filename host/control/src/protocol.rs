@@ -229,6 +229,9 @@ pub struct StrategyLine {
     pub actions: u64,
     /// Wall time per event, in nanoseconds; none before the first sample.
     pub ns_per_event: Option<f64>,
+    /// How far it is behind, and how long it kept the others waiting; none if it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<LagLine>,
     /// Bytes of its instances, running and made ahead, and of what the host keeps for it; none if not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -246,6 +249,17 @@ pub struct StrategyLine {
     pub note: Option<String>,
     /// The version in the shadow, if there is one.
     pub shadow: Option<ShadowLine>,
+}
+
+/// How far a strategy is behind, and how long it kept the others waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LagLine {
+    /// Events that wait for it.
+    pub events: u64,
+    /// How old the first of them was when its worker came to it, in nanoseconds; in lockstep, how late the deck is.
+    pub ns: u64,
+    /// How long it kept the others waiting so far, beyond its turns and its share, in nanoseconds.
+    pub held_up_ns: u64,
 }
 
 /// A strategy's result in one currency.

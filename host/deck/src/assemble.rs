@@ -26,7 +26,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use tickdeck_engine::CancelToken;
 use tickdeck_engine::port::{Gateway, StrategyStart, VenueTerms};
-use tickdeck_engine::{Engine, EngineConfig, MiddlewareConfig, Stepping};
+use tickdeck_engine::{BudgetConfig, Engine, EngineConfig, MiddlewareConfig, Stepping};
 use tickdeck_journal::ReelConfig;
 use tickdeck_model::untrusted::{kept, printable};
 use tickdeck_model::{ModuleHash, NameCount, OrderNumber, Registry};
@@ -37,7 +37,7 @@ use tickdeck_recording::{
     RunManifest, RunOverrides,
 };
 use tickdeck_settings::config::Config;
-use tickdeck_settings::config::JournalSettings;
+use tickdeck_settings::config::{BudgetSettings, JournalSettings};
 use tickdeck_settings::grants::Grants;
 use tickdeck_settings::risk_limits::risk;
 use tickdeck_settings::signature::TrustedKeys;
@@ -428,8 +428,22 @@ pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<Engi
             conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
         },
         risk: risk(config, registry)?,
+        budget: Some(budget_config(&config.budget)),
         ..default
     })
+}
+
+fn budget_config(settings: &BudgetSettings) -> BudgetConfig {
+    let default = BudgetConfig::default();
+    BudgetConfig {
+        overload: settings.overload.unwrap_or(default.overload),
+        burst_ns: settings
+            .burst_ms
+            .map_or(default.burst_ns, |ms| ms * NS_PER_MS),
+        share_bps: settings
+            .share_percent
+            .map_or(default.share_bps, |percent| percent * 100),
+    }
 }
 
 /// Compiles every module that may run, several at a time. The outcomes are to be kept until the modules are loaded.

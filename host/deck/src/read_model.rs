@@ -7,8 +7,8 @@ use crate::feed::OperatorFeed;
 use crate::lifecycle::{StrategyHistory, StrategyRecord};
 use std::time::Instant;
 use tickdeck_control::protocol::{
-    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, MemoryLine, OrderLine,
-    ParameterLine, PermissionLine, PositionLine, ResultLine, ShadowLine, StrategyDetail,
+    DifferenceLine, FaultLine, GenerationLine, HostStatus, InstrumentLine, LagLine, MemoryLine,
+    OrderLine, ParameterLine, PermissionLine, PositionLine, ResultLine, ShadowLine, StrategyDetail,
     StrategyLine, TimeBucket,
 };
 use tickdeck_engine::{
@@ -212,6 +212,11 @@ impl ReadModel {
             events: status.events,
             actions: status.actions,
             ns_per_event: status.ns_per_event,
+            lag: Some(LagLine {
+                events: status.lag_events,
+                ns: status.lag_ns,
+                held_up_ns: status.held_up_ns,
+            }),
             memory_bytes: self.memory.as_ref().map(|account| {
                 let instances = account.bytes_of(&status.name);
                 instances.saturating_add(status.held_bytes)
@@ -397,6 +402,10 @@ mod tests {
             events: 0,
             actions: 0,
             ns_per_event: None,
+            lag_events: 0,
+            lag_ns: 0,
+            held_up_ns: 0,
+            debt_ns: 0,
             results: Vec::new(),
             positions: Vec::new(),
         }

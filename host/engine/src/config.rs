@@ -31,6 +31,8 @@ pub struct EngineConfig {
     pub middleware: MiddlewareConfig,
     /// The limits between the strategies and the venues.
     pub risk: RiskConfig,
+    /// How long a strategy may keep the others waiting, over time; `None`: for ever. Only counts where time goes by.
+    pub budget: Option<BudgetConfig>,
     /// Starts with the kill switch on.
     pub killed: bool,
 }
@@ -49,6 +51,7 @@ impl Default for EngineConfig {
             max_actions_per_s: 10_000,
             middleware: MiddlewareConfig::default(),
             risk: RiskConfig::default(),
+            budget: None,
             killed: false,
         }
     }
@@ -64,6 +67,39 @@ pub enum Stepping {
     /// As events come: no thread waits for another, and an order leaves as soon as it is decided. For real venues, with a
     /// clock that paces.
     Free,
+}
+
+/// How long a strategy may keep the others waiting. Each strategy has an account of that time: what it takes beyond its
+/// turns is charged, and a share of the clock's time is credited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetConfig {
+    /// What happens to a strategy whose account is overdrawn.
+    pub overload: Overload,
+    /// How much the account may be overdrawn: what the others are late by at most, through one strategy.
+    pub burst_ns: u64,
+    /// How much of the clock's time is credited, in hundredths of a percent.
+    pub share_bps: u32,
+}
+
+impl Default for BudgetConfig {
+    /// A tenth of a second, and 1 %: the latency that one order in a hundred exceeds is not to be theirs.
+    fn default() -> Self {
+        Self {
+            overload: Overload::default(),
+            burst_ns: 100_000_000,
+            share_bps: 100,
+        }
+    }
+}
+
+/// What happens to a strategy that keeps the others waiting for longer than its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overload {
+    /// It ends as after faults, or its version is rolled back if it is on probation.
+    #[default]
+    End,
+    /// The operator is alerted, and the others wait.
+    Alert,
 }
 
 /// The middlewares between the ring and the strategies.

@@ -49,7 +49,8 @@ pub use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 pub use cancel::CancelToken;
 pub use change_origin::ChangeOrigin;
 pub use config::{
-    EngineConfig, InstrumentLimits, MiddlewareConfig, OrderLimits, OrderRate, RiskConfig, Stepping,
+    BudgetConfig, EngineConfig, InstrumentLimits, MiddlewareConfig, OrderLimits, OrderRate,
+    Overload, RiskConfig, Stepping,
 };
 pub use report::{
     Ending, InstrumentStatus, Notice, NullObserver, Observer, Report, STATUS_INTERVAL_NS,

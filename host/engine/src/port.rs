@@ -164,6 +164,17 @@ pub trait Strategy: Send {
         Ok(self.save()?.map(|bytes| *state = bytes))
     }
 
+    /// Returns the CPU time of the last call in nanoseconds, if that call was a long one, of a millisecond or more. An
+    /// instance that would have to measure every call to know returns none.
+    fn long_call_ns(&self) -> Option<u64> {
+        None
+    }
+
+    /// Returns the CPU time of the thread that calls, in nanoseconds, if the instance can tell. Takes a system call.
+    fn thread_time_ns(&self) -> Option<u64> {
+        None
+    }
+
     /// Restores the ordinary time limits, where they are stretched because a run is replayed: nothing depends any more on how
     /// long this instance takes.
     fn restore_time_limit(&mut self) {}

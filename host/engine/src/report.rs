@@ -81,7 +81,21 @@ pub enum Notice {
         /// Time from the fault until the other stood where the first had.
         took_ns: u64,
     },
-    /// A strategy faulted too often and ended, its orders handled by its policy; the host and the others go on.
+    /// A strategy keeps the others waiting, or is behind itself.
+    Overloaded {
+        /// The strategy.
+        strategy: StrategyId,
+        /// How long it kept the others waiting, beyond its turns and its share; 0 if it is only behind.
+        debt_ns: u64,
+        /// How much that may be; none if nothing happens to it.
+        limit_ns: Option<u64>,
+        /// Events that wait for it.
+        lag_events: u64,
+        /// How far it is behind.
+        lag_ns: u64,
+    },
+    /// A strategy faulted too often or kept the others waiting for too long, and ended, its orders handled by its policy; the
+    /// host and the others go on.
     Ended {
         /// The strategy.
         strategy: StrategyId,
@@ -257,6 +271,14 @@ pub struct StrategyStatus {
     pub actions: u64,
     /// Wall time per event it handled, sampled; `None` before the first sample.
     pub ns_per_event: Option<f64>,
+    /// Events that wait for its worker.
+    pub lag_events: u64,
+    /// How old the first of them was when the worker came to it; in lockstep, how late the deck is.
+    pub lag_ns: u64,
+    /// How long it kept the others waiting in all, beyond its turns and its share.
+    pub held_up_ns: u64,
+    /// What of it counts against its budget.
+    pub debt_ns: u64,
     /// By currency: profit of closed positions before fees, of open ones at the last mid, and fees.
     pub results: Vec<StrategyResult>,
     /// By instrument that it holds or held.

@@ -75,9 +75,10 @@ fn describe(name: &str, was: Option<&String>, is: Option<&String>) -> String {
 fn is_indifferent(key: &str) -> bool {
     let engine = ["workers", "batch", "ring_capacity", "wait", "pin"];
     let of_engine = key.strip_prefix("engine.");
-    // Who may run is decided by what is trusted now.
+    // Who may run is decided by what is trusted now; what a strategy was held for is on the reel.
     key == "wasm.trusted_keys"
         || key.starts_with("journal.")
+        || key.starts_with("budget.")
         || of_engine.is_some_and(|key| engine.contains(&key))
 }
 

@@ -264,6 +264,15 @@ impl Strategy for Instance {
         Ok(Ok(()))
     }
 
+    fn long_call_ns(&self) -> Option<u64> {
+        let used = self.guest.store.data().deadline.used(thread_time)?;
+        u64::try_from(used.as_nanos()).ok()
+    }
+
+    fn thread_time_ns(&self) -> Option<u64> {
+        u64::try_from(thread_time().as_nanos()).ok()
+    }
+
     fn restore_time_limit(&mut self) {
         self.guest.store.data_mut().deadline.restore_time_limit();
     }

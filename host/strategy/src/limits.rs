@@ -272,6 +272,13 @@ impl Deadline {
         self.is_strict = true;
     }
 
+    /// Returns the CPU time of the call, if it was long enough to be looked at. Its time before the first look, one to two
+    /// ticks, is taken for one.
+    pub(crate) fn used(&self, thread_time: impl FnOnce() -> Duration) -> Option<Duration> {
+        let first_look = self.first_look?;
+        Some(TICK + thread_time().saturating_sub(first_look))
+    }
+
     /// Decides, when the epoch reaches the deadline, how much longer the call may run if it may run `factor` times its
     /// limit.
     pub(crate) fn reached(&mut self, thread_time: Duration, factor: u32) -> Result<UpdateDeadline> {
@@ -376,6 +383,21 @@ mod tests {
         let account = MemoryAccount::default();
         let charge = account.open("x", &footprint, Newcomer::Instance).unwrap();
         Limiter::new(&limits, &footprint, charge).unwrap()
+    }
+
+    #[test]
+    fn the_time_of_a_call_is_known_if_it_was_long() {
+        let mut deadline = Deadline::default();
+        let limit = TimeLimit {
+            ms: 20,
+            setting: "time_ms",
+        };
+        deadline.arm(limit);
+        assert_eq!(deadline.used(|| MS * 100), None, "nobody looked");
+        let _ = deadline.reached(MS * 100, 1);
+        assert_eq!(deadline.used(|| MS * 107), Some(MS * 8));
+        deadline.arm(limit);
+        assert_eq!(deadline.used(|| MS * 108), None, "of the next call");
     }
 
     #[test]

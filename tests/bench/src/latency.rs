@@ -7,7 +7,8 @@
 //! cancels at once; both answers come back to the strategy as events, so its book is always at work.
 
 mod floor;
-mod setup;
+pub(crate) mod metronome;
+pub(crate) mod setup;
 mod wake;
 
 use crate::deck::{Deck, NullObserver, StrategySpec};
@@ -17,22 +18,14 @@ use crate::native::{NativeFactory, native_factory};
 use crate::row::{Claim, Goal, Row};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
-use setup::{LONGEST_NS, ROUNDS, WallTime, at_quantile, config, register, since};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use metronome::{Metronome, ORDER_EVERY};
+use setup::{LONGEST_NS, ROUNDS, WallTime, at_quantile, config};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tickdeck_engine::Wait;
-use tickdeck_engine::port::{Command, Due, Gateway, GatewayError, VenueTerms};
 use tickdeck_journal::ReelConfig;
-use tickdeck_model::{
-    Event, InstrumentId, OrderStatus, OrderUpdate, Pad, Price, Quote, Reason, Registry, Size,
-    Timestamp,
-};
 use tickdeck_recording::{JournalRecorder, RecordedRun};
 use tickdeck_strategy::{ResourceLimits, Runtime, RuntimeConfig};
-
-/// Quotes for each order.
-const ORDER_EVERY: u64 = 20;
 
 /// The permitted ratio to the latency of an unrecorded run.
 const KEPT: f64 = 1.2;
@@ -202,104 +195,4 @@ fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u
         histogram.saturating_record(*latency);
     }
     Ok(histogram)
-}
-
-/// A venue that quotes at a steady pace, and cancels every order.
-struct Metronome {
-    epoch: Instant,
-    interval_ns: i64,
-    first: Timestamp,
-    quoted: i64,
-    quotes: i64,
-    answers: VecDeque<Event>,
-    latencies: Arc<Mutex<Vec<u64>>>,
-    queue: Vec<Command>,
-}
-
-impl Metronome {
-    fn new(per_s: u64, quotes: u64) -> Self {
-        let epoch = Instant::now();
-        Self {
-            epoch,
-            interval_ns: 1_000_000_000 / per_s as i64,
-            first: 0,
-            quoted: 0,
-            quotes: quotes as i64,
-            answers: VecDeque::new(),
-            latencies: Arc::default(),
-            queue: Vec::new(),
-        }
-    }
-
-    fn due(&self, quote: i64) -> Timestamp {
-        self.first + quote * self.interval_ns
-    }
-}
-
-impl Gateway for Metronome {
-    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
-        register(registry)
-    }
-
-    fn send(&mut self, _: Timestamp, command: Command) {
-        self.queue.push(command);
-        // The order is in the queue.
-        let now = since(self.epoch);
-        if let Some(Command::Submit { id, order }) = self.queue.pop() {
-            // The n-th order is the answer to every n-th quote.
-            let due = self.due((id.number * ORDER_EVERY) as i64 - 1);
-            let took = u64::try_from(now - due).expect("an order comes after its quote is due");
-            let latencies = self.latencies.lock();
-            latencies.unwrap_or_else(PoisonError::into_inner).push(took);
-            let canceled = OrderUpdate {
-                instrument: order.instrument,
-                strategy: id.strategy,
-                order: id.number,
-                price: order.price,
-                size: order.size,
-                filled: Size::ZERO,
-                status: OrderStatus::Canceled,
-                reason: Reason::Normal,
-                side: order.side,
-                pad: Pad::ZERO,
-            };
-            self.answers.push_back(Event::new(now, now, canceled));
-        }
-    }
-
-    fn next_due(&mut self) -> Due {
-        if self.first == 0 {
-            // Time for the threads to start.
-            self.first = since(self.epoch) + 10_000_000;
-        }
-        if let Some(answer) = self.answers.front() {
-            Due::At(answer.ts_host)
-        } else if self.quoted < self.quotes {
-            Due::At(self.due(self.quoted))
-        } else {
-            Due::Over
-        }
-    }
-
-    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
-        while self.quoted < self.quotes && self.due(self.quoted) < until {
-            let due = self.due(self.quoted);
-            let step = self.quoted % 100;
-            let quote = Quote {
-                instrument: InstrumentId(0),
-                pad: Pad::ZERO,
-                bid: Price(6_000_000 + step),
-                bid_size: Size(1_000),
-                ask: Price(6_000_010 + step),
-                ask_size: Size(1_000),
-            };
-            out.push(Event::new(due, due, quote));
-            self.quoted += 1;
-        }
-        while let Some(answer) = self.answers.pop_front_if(|one| one.ts_host < until) {
-            out.push(answer);
-        }
-        out.sort_by_key(|event| event.ts_host);
-        Ok(())
-    }
 }

@@ -16,6 +16,7 @@ mod empty;
 mod engine;
 mod frames;
 mod guests;
+mod isolation;
 mod journal;
 mod latency;
 mod machine;
@@ -72,6 +73,7 @@ const BENCHES: &[Bench] = &[
     ("boundary", boundary::run),
     ("ring", ring::run),
     ("latency", latency::run),
+    ("isolation", isolation::run),
     ("engine", engine::run),
     ("decode", decode::run),
     ("book", book::run),

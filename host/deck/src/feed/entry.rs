@@ -25,7 +25,9 @@ impl FeedEntry {
             Self::Notice(Notice::Notified { .. }) => Topic::Notified,
             Self::Notice(Notice::Venue { .. }) => Topic::Venue,
             Self::Notice(Notice::Anomaly { .. }) => Topic::Anomaly,
-            Self::Notice(Notice::Version { .. } | Notice::Recovered { .. }) => Topic::Version,
+            Self::Notice(
+                Notice::Version { .. } | Notice::Recovered { .. } | Notice::Overloaded { .. },
+            ) => Topic::Version,
             Self::Notice(_) => Topic::Failure,
             Self::Text { topic, .. } => *topic,
         }
@@ -110,6 +112,16 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
         Notice::Ended { strategy, problem } => {
             format!("{} ended: {problem}", names.strategy(*strategy))
         }
+        Notice::Overloaded {
+            strategy,
+            debt_ns,
+            limit_ns,
+            lag_events,
+            lag_ns,
+        } => {
+            let name = names.strategy(*strategy);
+            describe_overload(&name, (*debt_ns, *limit_ns), (*lag_events, *lag_ns))
+        }
         Notice::Version {
             strategy,
             change,
@@ -149,6 +161,27 @@ fn describe_notice(notice: &Notice, names: &Names) -> String {
         Notice::Kept => "the run is recorded again: new orders pass".to_owned(),
         Notice::Broken { problem } | Notice::Anomaly { problem } => problem.clone(),
     }
+}
+
+/// Returns the text of an alert: what a strategy costs the others, or how far it is behind.
+fn describe_overload(
+    name: &str,
+    (debt_ns, limit_ns): (u64, Option<u64>),
+    (lag_events, lag_ns): (u64, u64),
+) -> String {
+    if debt_ns == 0 {
+        return format!(
+            "{name} is {} and {lag_events} events behind",
+            micros(lag_ns)
+        );
+    }
+    let end = limit_ns.map_or_else(String::new, |limit_ns| {
+        format!(", at {} it ends", micros(limit_ns))
+    });
+    format!(
+        "{name} kept the others waiting for {}{end}: it does too much at each event",
+        micros(debt_ns)
+    )
 }
 
 /// Returns the text of a change; `preparation`: how its module was made ready.

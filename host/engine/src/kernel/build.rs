@@ -7,6 +7,7 @@ use crate::kernel::Engine;
 use crate::kernel::decisions::Decisions;
 use crate::kernel::event_time::EventTime;
 use crate::kernel::inbox::{OperatorInbox, PendingChanges};
+use crate::kernel::overload_alerts::OverloadAlerts;
 use crate::kernel::publisher::EventPublisher;
 use crate::kernel::recording::Recording;
 use crate::kernel::resume_point::ResumePoint;
@@ -17,6 +18,7 @@ use crate::kernel::venues::Venues;
 use crate::port::{Clock, Gateway, StrategyStart, VenueTerms};
 use crate::router::Router;
 use crate::worker::Worker;
+use crate::worker::load::DeckLoad;
 use crate::worker::pool::WorkerPool;
 use crate::worker::setup::{CountedStart, WorkerSetup};
 use std::sync::Arc;
@@ -60,9 +62,18 @@ impl Engine {
             entries.push(StrategyEntry::new(start, at % workers));
         }
         let router = new_router(&config, &registry, portfolio(), &strategies, lookahead_ns);
+        let load = Arc::new(DeckLoad::of(workers));
+        // Where time does not go by, nobody is late.
+        let config = EngineConfig {
+            budget: config.budget.filter(|_| clock.paces()),
+            ..config
+        };
         let notes_batches = Arc::default();
-        let setup = || {
-            let setup = worker_setup(&config, &registry, lookahead_ns, &now_ns);
+        let mut numbers = 0..workers;
+        let mut setup = || {
+            let worker = numbers.next().unwrap_or_default();
+            let load = Arc::clone(&load);
+            let setup = worker_setup(&config, &registry, lookahead_ns, &now_ns, (worker, load));
             let notes_batches = Arc::clone(&notes_batches);
             WorkerSetup {
                 notes_batches,
@@ -97,6 +108,8 @@ impl Engine {
             status_timer: StatusTimer::default(),
             max_market_events: config.max_market_events.unwrap_or(u64::MAX),
             is_replaying: false,
+            alerts: OverloadAlerts::of(config.budget),
+            load,
             registry,
         })
     }
@@ -138,6 +151,7 @@ fn worker_setup(
     registry: &Registry,
     lookahead_ns: i64,
     now_ns: &Arc<dyn Fn() -> u64 + Send + Sync>,
+    (worker, load): (usize, Arc<DeckLoad>),
 ) -> WorkerSetup {
     WorkerSetup {
         notes_batches: Arc::default(),
@@ -149,6 +163,10 @@ fn worker_setup(
         lookahead_ns,
         instruments: registry.instruments().to_vec(),
         now_ns: Arc::clone(now_ns),
+        budget: config.budget,
+        stepping: config.stepping,
+        load,
+        worker,
     }
 }
 
@@ -172,7 +190,7 @@ fn start_workers(
     is_paced: bool,
     ring: &Ring<Event>,
     mut shares: Vec<Vec<CountedStart>>,
-    worker: impl Fn(Consumer<Event>, Outlet, Vec<CountedStart>) -> Worker,
+    mut worker: impl FnMut(Consumer<Event>, Outlet, Vec<CountedStart>) -> Worker,
 ) -> Result<WorkerPool, EngineError> {
     // A kernel that operators watch is never held up by a strategy, so it shares its thread with none.
     if shares.len() == 1 && config.stepping == Stepping::Lockstep && !is_paced {

@@ -38,6 +38,10 @@ impl Engine {
         let returning = self
             .pending_changes
             .take_returning(&self.strategies, now_ns);
+        if !returning.is_empty() {
+            // What is decided need not wait for them.
+            self.dispatch_commands();
+        }
         for strategy in returning {
             self.bring_back(strategy, at)?;
         }

@@ -16,6 +16,7 @@ mod event_time;
 mod free_running;
 mod inbox;
 mod left_behind;
+mod overload_alerts;
 mod publisher;
 mod record;
 mod recording;
@@ -34,6 +35,7 @@ use crate::intent::Intent;
 use crate::kernel::decisions::Decisions;
 use crate::kernel::event_time::EventTime;
 use crate::kernel::inbox::{OperatorInbox, PendingChanges};
+use crate::kernel::overload_alerts::OverloadAlerts;
 use crate::kernel::publisher::EventPublisher;
 use crate::kernel::recording::Recording;
 pub(crate) use crate::kernel::resume_point::ResumePoint;
@@ -44,6 +46,7 @@ use crate::kernel::venues::Venues;
 use crate::middleware::OrderMiddleware;
 use crate::report::{Ending, Notice, Observer, Report};
 use crate::router::Router;
+use crate::worker::load::DeckLoad;
 use crate::worker::meanwhile::Meanwhile;
 use crate::worker::pool::{WorkerError, WorkerPool};
 use crate::worker::{Done, Task};
@@ -85,6 +88,9 @@ pub struct Engine {
     max_market_events: u64,
     /// A tape says what counts and when, so the kernel settles nothing by itself.
     pub(crate) is_replaying: bool,
+    /// What threads tell each other of how late they are.
+    load: Arc<DeckLoad>,
+    alerts: OverloadAlerts,
 }
 
 impl Engine {
@@ -224,7 +230,9 @@ impl Engine {
     /// Reports the status, if one is due.
     pub(crate) fn report_status(&mut self, observer: &mut dyn Observer) {
         if self.status_timer.take_due(self.time.now_ns()) {
-            observer.status(&self.status());
+            let status = self.status();
+            self.alerts.look(&status, observer);
+            observer.status(&status);
         }
     }
 
@@ -284,6 +292,10 @@ impl Engine {
         observer: &mut dyn Observer,
     ) -> Result<(), EngineError> {
         let end = self.time.window_end(start);
+        if self.time.paces() {
+            let late_ns = self.time.reached().saturating_sub(start);
+            self.load.begin_window(late_ns.max(0).unsigned_abs());
+        }
         self.stand_at(start);
         self.serve_operators();
         self.resume_point.continue_window();
@@ -355,13 +367,18 @@ impl Engine {
         decisions.note_first_action(router, || time.now_ns());
     }
 
-    /// Sends commands to the venues and notices to the observer.
-    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+    /// Sends commands to the venues.
+    fn dispatch_commands(&mut self) {
         let position = self.events.next_sequence();
         self.recording.commands(position, &self.router);
         for (venue, at, command) in self.router.outbox.drain_commands() {
             self.venues.send(venue, at, command);
         }
+    }
+
+    /// Sends commands to the venues and notices to the observer.
+    pub(crate) fn dispatch(&mut self, observer: &mut dyn Observer) {
+        self.dispatch_commands();
         for (at, notice) in self.router.outbox.drain_notices() {
             observer.notice(at, notice);
         }

@@ -1,7 +1,7 @@
 //! The status of the whole engine, gathered from the router and the workers' counters.
 
 use crate::kernel::Engine;
-use crate::report::{Status, WorkingOrder};
+use crate::report::{Status, StrategyStatus, WorkingOrder};
 use crate::router::Router;
 use tickdeck_model::{CurrencyId, Money, OrderState};
 
@@ -33,7 +33,14 @@ impl Engine {
                 .strategies
                 .iter()
                 .zip(router.strategies.iter())
-                .map(|(entry, routed)| entry.status(router, routed, registry.instruments()))
+                .map(|(entry, routed)| {
+                    let lag = self.load.lag(entry.worker(), self.events.next_sequence());
+                    StrategyStatus {
+                        lag_events: lag.events,
+                        lag_ns: lag.ns,
+                        ..entry.status(router, routed, registry.instruments())
+                    }
+                })
                 .collect(),
             working: working_orders(router),
             capital: balances.collect(),

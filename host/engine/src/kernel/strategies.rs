@@ -239,6 +239,10 @@ impl StrategyEntry {
             events: counters.events.load(Ordering::Relaxed),
             actions: counters.actions.load(Ordering::Relaxed),
             ns_per_event: (sampled > 0).then(|| sampled_ns as f64 / sampled as f64),
+            lag_events: 0,
+            lag_ns: 0,
+            held_up_ns: counters.charged_ns.load(Ordering::Relaxed),
+            debt_ns: counters.debt_ns.load(Ordering::Relaxed),
             results: results(router, self.id, terms),
             positions: router
                 .portfolio

@@ -3,6 +3,7 @@
 
 use crate::intent::Decision;
 use crate::port::{Fault, SaveFailed, State, Strategy, Version};
+use crate::worker::budget::Budget;
 use crate::worker::catch_up::CaughtUp;
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::runner::StrategyRunner;
@@ -440,6 +441,7 @@ impl StrategyRunner {
         let retired = slot.shadow.replace(Shadow {
             version: version.clone(),
             strategy: new.strategy,
+            budget: Budget::default(),
         });
         Handover {
             inherited: new.inherited,
@@ -473,6 +475,7 @@ impl Slot {
         self.shadow = None;
         self.active = true;
         self.traps.clear();
+        self.budget.begin_again();
         self.counters.await_instance(None);
         self.pause_from = Some(self.last_call_ended.take().unwrap_or(started));
         self.counters.expecting.store(false, Ordering::Relaxed);

@@ -8,15 +8,19 @@
 pub(crate) mod actions;
 mod batch_size;
 mod batching;
+mod budget;
 mod catch_up;
 mod delivery;
 mod dispatch;
 pub(crate) mod dry_run;
 mod force;
 pub(crate) mod handover;
+pub(crate) mod load;
 mod mailbox;
 pub(crate) mod meanwhile;
+mod meter;
 mod output;
+mod overload;
 pub(crate) mod pool;
 mod quota;
 pub(crate) mod recorded_faults;
@@ -129,6 +133,7 @@ impl Worker {
         };
         worker.build_chain();
         worker.start_manifest_bars(bars);
+        worker.runner.count_running();
         worker
     }
 
@@ -136,6 +141,7 @@ impl Worker {
     pub(crate) fn poll(&mut self) -> usize {
         let mut handled = 0;
         loop {
+            let is_first = handled == 0;
             let Self {
                 events,
                 runner,
@@ -148,17 +154,20 @@ impl Worker {
             if slots.is_empty() {
                 return handled;
             }
+            let lag_ns = span_ns(slots);
+            runner.meter.begin_stretch(lag_ns, is_first);
             // A due change of feeds starts a new stretch, because it rebuilds the index that the stretch borrows.
             let due = changes
                 .iter()
                 .map(|change| change.due)
                 .min()
                 .unwrap_or(Timestamp::MAX);
-            let stretch = if due == Timestamp::MAX {
+            let until_due = if due == Timestamp::MAX {
                 slots.len()
             } else {
                 slots.partition_point(|event| event.ts_host < due)
             };
+            let stretch = until_due.min(runner.meter.most_events());
             for event in &slots[..stretch] {
                 chain.run(event, |event, audience| {
                     runner.route(dispatch, event, audience);
@@ -166,11 +175,10 @@ impl Worker {
             }
             runner.flush_all();
             take_feed_changes(runner, changes, setup.lookahead_ns);
-            for place in runner.output.take_ended() {
-                end_feeds(place, runner, dispatch, chain, changes);
-            }
-            let reached = stretch < slots.len();
+            end_all_feeds(runner, dispatch, chain, changes);
+            let reached = stretch == until_due && stretch < slots.len();
             events.release(stretch);
+            runner.meter.end_stretch(stretch, events.position());
             handled += stretch;
             if reached {
                 self.change_feeds(due);
@@ -254,10 +262,9 @@ impl Worker {
             self.runner.recorded_faults.forget_change();
         }
         take_feed_changes(&mut self.runner, &mut self.changes, self.setup.lookahead_ns);
-        for place in self.runner.output.take_ended() {
-            let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
-            end_feeds(place, &mut self.runner, dispatch, chain, &mut self.changes);
-        }
+        let (dispatch, chain) = (&mut self.dispatch, &mut self.chain);
+        end_all_feeds(&mut self.runner, dispatch, chain, &mut self.changes);
+        self.runner.count_running();
         done
     }
 
@@ -385,6 +392,29 @@ impl Worker {
             self.chain.start_bars(builder, audience);
         }
     }
+}
+
+/// The event time between the first and the last of some events, in nanoseconds.
+fn span_ns(events: &[Event]) -> u64 {
+    let ends = events.first().zip(events.last());
+    ends.map_or(0, |(first, last)| last.ts_host.abs_diff(first.ts_host))
+}
+
+/// Ends the feeds of the strategies that ended since the last look.
+fn end_all_feeds(
+    runner: &mut StrategyRunner,
+    dispatch: &mut Dispatch,
+    chain: &mut Chain,
+    changes: &mut Vec<DueFeedChange>,
+) {
+    let ended = runner.output.take_ended();
+    if ended.is_empty() {
+        return;
+    }
+    for place in ended {
+        end_feeds(place, runner, dispatch, chain, changes);
+    }
+    runner.count_running();
 }
 
 /// Ends the feeds of a strategy that ended, those that it had only just requested among them.

@@ -1,8 +1,8 @@
 //! Recovery from faults: an instance that traps or violates the contract is not called again, another takes its place from
 //! the last snapshot, and a strategy that keeps faulting ends. A fault that is on the tape happens again in a replay.
 //!
-//! The other instance was made ahead. Where none is ready, the strategy is suspended: nobody waits for it, its events are
-//! kept, and it comes back between two windows (`rejoin.rs`).
+//! The other instance was made ahead. Where none is ready, or the strategy took too much of the turn, it is suspended: nobody
+//! waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
 
 use crate::intent::Decision;
 use crate::port::{Fault, State, Strategy};
@@ -19,11 +19,13 @@ impl StrategyRunner {
         self.hand_over_notes();
         let mut states = Vec::new();
         for place in 0..self.slots.len() {
+            let clock = self.start_clock(place);
             let slot = &mut self.slots[place];
             match slot.strategy.as_mut().map(|strategy| strategy.save()) {
                 Some(Ok(Ok(bytes))) => {
                     let schema = slot.version.code.schema();
                     states.push((slot.id, State { schema, bytes }));
+                    self.measure_other(place, clock);
                 }
                 Some(Err(fault)) => {
                     let at = slot.last_at;
@@ -53,7 +55,8 @@ impl StrategyRunner {
         self.output.publish(&[faulted]);
         let too_many = slot.trapped(at);
         let on_probation = slot.is_on_probation();
-        let waits = !on_probation && !too_many && !slot.version.code.is_ready();
+        let must_wait = !slot.version.code.is_ready() || self.meter.has_spent(&slot.budget);
+        let waits = !on_probation && !too_many && must_wait;
         let is_suspended = outcome.map_or(on_probation || waits, |outcome| {
             outcome == FaultOutcome::Suspends
         });

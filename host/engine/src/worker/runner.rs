@@ -10,15 +10,15 @@ use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
 use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
 use crate::worker::batch_size::BatchSize;
+use crate::worker::budget::Budget;
 use crate::worker::delivery::Delivery;
 use crate::worker::dispatch::{Dispatch, SlotIndex};
+use crate::worker::meter::Meter;
 use crate::worker::output::Output;
 use crate::worker::quota::Quota;
 use crate::worker::recorded_faults::{RecordedFaults, cut_before_fault, recorded};
 use crate::worker::setup::WorkerSetup;
-use crate::worker::slot::{
-    Backlog, Counters, SAMPLE_EVERY, Slot, SnapshotPoint, StartFrom, snapshot_every,
-};
+use crate::worker::slot::{Backlog, Counters, Slot, SnapshotPoint, StartFrom, snapshot_every};
 use crate::worker::slots::Slots;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
@@ -49,6 +49,7 @@ pub(super) struct StrategyRunner {
     is_one_of_many: bool,
     /// What must happen because a tape says that it did.
     pub(super) recorded_faults: RecordedFaults,
+    pub(super) meter: Meter,
     pub(super) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Batches are to be noted.
     notes_batches: Arc<AtomicBool>,
@@ -70,6 +71,7 @@ impl StrategyRunner {
             has_acted: false,
             is_one_of_many: setup.is_one_of_many,
             recorded_faults: RecordedFaults::default(),
+            meter: setup.meter(),
             now_ns: Arc::clone(&setup.now_ns),
             notes_batches: Arc::clone(&setup.notes_batches),
         }
@@ -110,8 +112,9 @@ impl StrategyRunner {
                 snapshot_every(self.slots.len() + 1),
             ),
             counters,
-            calls: 0,
+            untimed: 1,
             quota,
+            budget: Budget::default(),
             active: true,
             traps: VecDeque::new(),
             last_at: 0,
@@ -234,7 +237,9 @@ impl StrategyRunner {
     }
 
     pub(super) fn offer_next(&mut self, place: SlotIndex) {
-        if let Err((at, offered, fault)) = self.offer(place) {
+        if let Some(fault) = self.verdict(place) {
+            self.end_overloaded(place, fault);
+        } else if let Err((at, offered, fault)) = self.offer(place) {
             self.fault(place, at, offered, fault);
         } else if self.slots[place].backlog.is_due() {
             self.snapshot(place);
@@ -258,6 +263,7 @@ impl StrategyRunner {
                 self.output.publish(&[slot.offered(full)]);
             }
         }
+        let clock = self.meter.start(slot, &*self.now_ns);
         let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
         else {
             slot.backlog.consume(count);
@@ -266,14 +272,6 @@ impl StrategyRunner {
         let batch = slot.backlog.waiting(count);
         let (at, first) = (batch[0].ts_host, batch[0].sequence);
         self.actions.clear();
-        let expecting = slot.counters.expecting.load(Ordering::Relaxed);
-        let timed = slot.calls.is_multiple_of(SAMPLE_EVERY) || expecting;
-        slot.calls += 1;
-        let started = if timed || slot.pause_from.is_some() {
-            (self.now_ns)()
-        } else {
-            0
-        };
         let faults = fault_at.is_some_and(|fault_at| fault_at.offered == first);
         if faults {
             strategy.restore_time_limit();
@@ -286,14 +284,11 @@ impl StrategyRunner {
             self.recorded_faults.take(slot.id);
             return Err(handled.err().unwrap_or((at, Some(first), recorded())));
         }
+        self.measure(place, clock, handled.as_ref().ok().copied());
         let handled = handled?;
-        if timed {
-            let ended = (self.now_ns)();
-            slot.counters.time(ended.saturating_sub(started), handled);
-            slot.last_call_ended = expecting.then_some(ended);
-        }
+        let slot = &mut self.slots[place];
         if let Some(from) = slot.pause_from.take() {
-            let pause_ns = started.saturating_sub(from);
+            let pause_ns = clock.started_ns.saturating_sub(from);
             let live = slot.settled_intent(Decision::Live { pause_ns });
             self.output.publish(&[live]);
         }
@@ -344,13 +339,19 @@ impl StrategyRunner {
     /// Takes a snapshot, so that less has to be offered again.
     pub(crate) fn snapshot(&mut self, place: SlotIndex) {
         let every = snapshot_every(self.slots.len());
+        let clock = self.start_clock(place);
         let slot = &mut self.slots[place];
         slot.backlog.space(every);
-        let (Some(strategy), Some(book)) = (&mut slot.strategy, self.portfolio.book_mut(slot.id))
-        else {
+        let Some(strategy) = &mut slot.strategy else {
             return;
         };
-        match strategy.save_into(slot.backlog.spare()) {
+        let saved = strategy.save_into(slot.backlog.spare());
+        self.measure_other(place, clock);
+        let slot = &mut self.slots[place];
+        let Some(book) = self.portfolio.book_mut(slot.id) else {
+            return;
+        };
+        match saved {
             Ok(Ok(())) => slot.backlog.move_base(slot.version.code.schema(), book),
             // It cannot be recovered to here; after a fault it starts afresh.
             Ok(Err(_)) => slot.backlog.rebase(None),

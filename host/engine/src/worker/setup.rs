@@ -1,7 +1,10 @@
 //! How a worker is set up.
 
-use crate::config::MiddlewareConfig;
+use crate::config::{BudgetConfig, MiddlewareConfig, Stepping};
 use crate::port::StrategyStart;
+use crate::worker::budget::BudgetRule;
+use crate::worker::load::DeckLoad;
+use crate::worker::meter::Meter;
 use crate::worker::slot::Counters;
 use crossbeam_utils::CachePadded;
 use std::sync::Arc;
@@ -23,6 +26,23 @@ pub(crate) struct WorkerSetup {
     /// By instrument id.
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) now_ns: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// How long a strategy may keep the others waiting; `None` where nothing depends on time.
+    pub(crate) budget: Option<BudgetConfig>,
+    pub(crate) stepping: Stepping,
+    pub(crate) load: Arc<DeckLoad>,
+    /// The worker's number.
+    pub(crate) worker: usize,
+}
+
+impl WorkerSetup {
+    pub(super) fn meter(&self) -> Meter {
+        let rule = self.budget.map(|config| BudgetRule {
+            config,
+            is_lockstep: self.stepping == Stepping::Lockstep,
+            window_ns: self.lookahead_ns.unsigned_abs(),
+        });
+        Meter::new(rule, Arc::clone(&self.load), self.worker)
+    }
 }
 
 /// A strategy with the counters that its worker keeps.

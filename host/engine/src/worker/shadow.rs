@@ -27,8 +27,9 @@ impl StrategyRunner {
             &mut self.shadow_actions,
             &slot.counters,
         );
-        if let Err(fault) = compared {
-            self.lose_shadow(place, fault);
+        match compared {
+            Err(fault) => self.lose_shadow(place, fault),
+            Ok(long_ns) => self.charge_shadow(place, long_ns),
         }
     }
 
@@ -42,7 +43,7 @@ impl StrategyRunner {
     }
 }
 
-/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`.
+/// Lets `strategy` handle a batch of which the last event, and no other, caused `sent`. Returns the CPU time of its long calls.
 fn compare(
     strategy: &mut dyn Strategy,
     batch: &[Event],
@@ -50,11 +51,12 @@ fn compare(
     sent: &[Action],
     ours: &mut Vec<Action>,
     counters: &Counters,
-) -> Result<(), Fault> {
-    let mut at = 0;
+) -> Result<u64, Fault> {
+    let (mut at, mut long_ns) = (0, 0);
     while at < batch.len() {
         ours.clear();
         at += consumed(strategy.on_events(&batch[at..], book, ours)?, &batch[at..])?;
+        long_ns += strategy.long_call_ns().unwrap_or_default();
         let sent = if at == batch.len() { sent } else { &[] };
         let same = ours.iter().zip(sent).filter(|(a, b)| a == b).count();
         let differed = ours.len().max(sent.len()) - same;
@@ -69,5 +71,5 @@ fn compare(
             });
         }
     }
-    Ok(())
+    Ok(long_ns)
 }

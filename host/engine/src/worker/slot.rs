@@ -3,6 +3,7 @@
 use crate::batches::{BatchNotes, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
+use crate::worker::budget::Budget;
 use crate::worker::quota::Quota;
 use crossbeam_utils::CachePadded;
 use std::collections::VecDeque;
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tickdeck_model::{Action, Event, StrategyId, Timestamp};
 use tickdeck_portfolio::StrategyBook;
 
-/// One call in this many is timed: reading a clock costs as much as a small batch.
-pub(crate) const SAMPLE_EVERY: u64 = 16;
+/// One call in about half this many is timed: reading a clock costs as much as a small batch.
+const SAMPLE_WITHIN: u64 = 32;
 
 /// Events between two snapshots of a small state.
 const SNAPSHOT_EVERY: usize = 1_024;
@@ -81,6 +82,9 @@ pub(crate) struct Counters {
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
     pub(crate) fault: Mutex<Option<String>>,
+    /// How long it kept the others waiting beyond its turns and share, in all, and what of it is not credited yet.
+    pub(crate) charged_ns: AtomicU64,
+    pub(crate) debt_ns: AtomicU64,
     /// The code of the instance that a suspended strategy waits for.
     awaited: Mutex<Option<Arc<dyn Code>>>,
     /// Bytes that the host holds for it, besides its instances.
@@ -406,6 +410,8 @@ impl Previous {
 pub(crate) struct Shadow {
     pub(crate) version: Version,
     pub(crate) strategy: Box<dyn Strategy>,
+    /// How long it kept the others waiting.
+    pub(crate) budget: Budget,
 }
 
 /// A strategy on its worker.
@@ -419,8 +425,11 @@ pub(crate) struct Slot {
     pub(crate) shadow: Option<Shadow>,
     pub(crate) backlog: Backlog,
     pub(crate) counters: Arc<CachePadded<Counters>>,
-    pub(crate) calls: u64,
+    /// Calls until the next one that is timed.
+    pub(crate) untimed: u64,
     pub(crate) quota: Quota,
+    /// How long it kept the others waiting.
+    pub(crate) budget: Budget,
     /// Whether it still gets events: until it ended.
     pub(crate) active: bool,
     pub(crate) traps: VecDeque<Timestamp>,
@@ -500,6 +509,29 @@ impl Slot {
         }
         self.end_probation();
         self.backlog.waiting(most.max(1))
+    }
+
+    /// The CPU time of the last call, if it was long and the instance is still there.
+    pub(crate) fn long_call_ns(&self) -> Option<u64> {
+        self.strategy.as_ref()?.long_call_ns()
+    }
+
+    /// The CPU time of this thread, if the instance can tell.
+    pub(crate) fn thread_time_ns(&self) -> Option<u64> {
+        self.strategy.as_ref()?.thread_time_ns()
+    }
+
+    /// Counts down to the next call that is timed; returns whether this is it.
+    #[inline]
+    pub(crate) fn is_sampled(&mut self) -> bool {
+        self.untimed = self.untimed.saturating_sub(1);
+        self.untimed == 0
+    }
+
+    /// Chooses the next call that is timed, so that nobody knows it who has no clock.
+    pub(crate) fn choose_sample(&mut self, now_ns: u64) {
+        let random = now_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.untimed = 1 + random % SAMPLE_WITHIN;
     }
 
     /// Counts events of a probation that were handled without a fault.

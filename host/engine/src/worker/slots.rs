@@ -30,6 +30,10 @@ impl Slots {
         self.list.len()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Slot> {
+        self.list.iter()
+    }
+
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
         self.list.iter_mut()
     }

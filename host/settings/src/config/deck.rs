@@ -4,7 +4,7 @@ use super::venue::VenueSettings;
 use crate::permissions::PermissionSettings;
 use crate::reader::{Decimal, Located, Setting};
 use std::collections::BTreeMap;
-use tickdeck_engine::{Stepping, Wait};
+use tickdeck_engine::{Overload, Stepping, Wait};
 
 /// The settings of a deck.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub instruments: Vec<(Located<String>, InstrumentSettings)>,
     /// `[middleware]`
     pub middleware: MiddlewareSettings,
+    /// `[budget]`
+    pub budget: BudgetSettings,
     /// `[wasm]`
     pub wasm: WasmSettings,
     /// `[journal]`
@@ -41,6 +43,7 @@ impl Default for Config {
             risk: LimitSettings::default(),
             instruments: Vec::new(),
             middleware: MiddlewareSettings::default(),
+            budget: BudgetSettings::default(),
             wasm: WasmSettings::default(),
             journal: JournalSettings::default(),
             text: String::new(),
@@ -88,6 +91,17 @@ pub struct InstrumentSettings {
     pub max_size: Option<Located<Decimal>>,
     /// Largest position with every working order filled.
     pub max_position: Option<Located<Decimal>>,
+}
+
+/// Settings of how long a strategy may keep the others waiting.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BudgetSettings {
+    /// What happens to one that does for longer.
+    pub overload: Option<Overload>,
+    /// How late the others may be through one strategy.
+    pub burst_ms: Option<u64>,
+    /// How much of the clock's time is credited to each.
+    pub share_percent: Option<u32>,
 }
 
 /// Settings of the middleware between the ring and the strategies.

@@ -14,8 +14,8 @@ mod venue;
 pub use crate::permissions::{PermissionSettings, RateSettings};
 pub use crate::reader::{Decimal, Located, Problem, Problems, Setting};
 pub use deck::{
-    Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, MiddlewareSettings,
-    ParameterValue, StrategySettings, SyncMode, WasmSettings,
+    BudgetSettings, Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings,
+    MiddlewareSettings, ParameterValue, StrategySettings, SyncMode, WasmSettings,
 };
 pub use file::FILE_NAME;
 pub use plugin::{GrantSettings, PluginSettings, SwapSettings};

@@ -1,15 +1,15 @@
 //! Reads `tickdeck.toml`: a key is one row here, with its type, its range, and thereby its error.
 
 use super::deck::{
-    Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings, MiddlewareSettings,
-    StrategySettings, SyncMode, WasmSettings,
+    BudgetSettings, Config, EngineSettings, InstrumentSettings, JournalSettings, LimitSettings,
+    MiddlewareSettings, StrategySettings, SyncMode, WasmSettings,
 };
 use super::venue::venues;
 use crate::permissions::{MAX_CALL_MS, PermissionSettings};
 use crate::public_key::public_key;
 use crate::reader::{DAY_MS, Located, Problems, Reader, Section};
 use std::ops::RangeInclusive;
-use tickdeck_engine::{EngineConfig, Stepping, Wait};
+use tickdeck_engine::{EngineConfig, Overload, Stepping, Wait};
 
 /// The most memory that all strategies together can be given: 64 TiB, in MiB.
 const MAX_DECK_MEMORY_MIB: u64 = 64 << 20;
@@ -37,6 +37,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Config, Problems> {
         instruments: instruments(&risk.table("instruments")),
         risk: limits(risk),
         middleware: middleware(top.table("middleware")),
+        budget: budget(top.table("budget")),
         wasm: wasm(top.table("wasm")),
         journal: journal(top.table("journal")),
         text: text.to_owned(),
@@ -123,6 +124,17 @@ fn middleware(section: Section<'_, '_>) -> MiddlewareSettings {
         drop_duplicates: section.boolean("drop_duplicates"),
         max_age_ms: section.integer("max_age_ms", 1..=DAY_MS),
         conflate_quotes_ms: section.integer("conflate_quotes_ms", 1..=DAY_MS),
+    };
+    section.finish();
+    settings
+}
+
+fn budget(section: Section<'_, '_>) -> BudgetSettings {
+    let overloads = [("end", Overload::End), ("alert", Overload::Alert)];
+    let settings = BudgetSettings {
+        overload: section.choice("overload", &overloads),
+        burst_ms: section.integer("burst_ms", 1..=60_000),
+        share_percent: section.integer("share_percent", 0..=100),
     };
     section.finish();
     settings

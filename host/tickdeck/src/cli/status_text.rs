@@ -6,13 +6,16 @@ use crate::display::memory as describe_memory;
 use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
-    HostStatus, InstrumentLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine, TimeBucket,
+    HostStatus, InstrumentLine, LagLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine,
+    TimeBucket,
 };
 use tickdeck_model::format::{bytes, date, grouped, money_text, short, span, time_of_day};
 use tickdeck_model::untrusted::printable;
 
 /// Digits of a hash shown in a table; `show` and `--json` have all of them.
 const HASH_SHOWN: usize = 12;
+/// A lag from which on it is shown.
+const LAG_SHOWN_NS: u64 = 1_000_000;
 /// Characters of the longest bar.
 const BAR: u64 = 30;
 
@@ -166,7 +169,8 @@ fn notes(lines: &[StrategyLine]) -> String {
             .shadow
             .as_ref()
             .map(|shadow| describe_shadow(shadow, &line.name));
-        let notes = line.note.clone().into_iter().chain(shadow);
+        let lag = line.lag.as_ref().and_then(describe_lag);
+        let notes = line.note.clone().into_iter().chain(lag).chain(shadow);
         notes
             .map(|note| format!("{}: {note}\n", line.name))
             .collect::<String>()
@@ -177,6 +181,26 @@ fn notes(lines: &[StrategyLine]) -> String {
     } else {
         format!("\n{text}")
     }
+}
+
+/// Says how far a strategy is behind, if it is worth a line.
+fn describe_lag(lag: &LagLine) -> Option<String> {
+    let ms = |ns: u64| grouped(ns / 1_000_000);
+    let behind = (lag.ns >= LAG_SHOWN_NS).then(|| {
+        format!(
+            "{} ms and {} events behind",
+            ms(lag.ns),
+            grouped(lag.events)
+        )
+    });
+    let held_up = (lag.held_up_ns >= LAG_SHOWN_NS).then(|| {
+        format!(
+            "kept the others waiting for {} ms so far",
+            ms(lag.held_up_ns)
+        )
+    });
+    let parts: Vec<String> = behind.into_iter().chain(held_up).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn describe_shadow(shadow: &ShadowLine, name: &str) -> String {

@@ -9,6 +9,9 @@ use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Weight};
 use tickdeck_model::Money;
 use tickdeck_model::format::{bytes, date, grouped, short, time_of_day};
 
+/// A lag from which on it is shown.
+const LAG_SHOWN_NS: u64 = 10_000_000;
+
 /// The color of a figure.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Tone {
@@ -207,6 +210,7 @@ pub fn view(status: &HostStatus, messages: &MessageLog, most_orders: usize) -> V
             .iter()
             .map(log_row)
             .chain(shadows(status))
+            .chain(laggards(status))
             .collect(),
         log: messages.log.iter().map(log_row).collect(),
         prompt: Prompt::None,
@@ -360,6 +364,20 @@ fn shadows(status: &HostStatus) -> impl Iterator<Item = LogRow> {
         })
     };
     status.strategies.iter().filter_map(shadow)
+}
+
+/// The strategies that are behind, one line each.
+fn laggards(status: &HostStatus) -> impl Iterator<Item = LogRow> {
+    let laggard = |line: &StrategyLine| {
+        let lag = line.lag.filter(|lag| lag.ns >= LAG_SHOWN_NS)?;
+        let (ms, events) = (lag.ns / 1_000_000, grouped(lag.events));
+        Some(LogRow {
+            time: time_of_day(status.event_time_ns),
+            text: format!("{}: {ms} ms and {events} events behind", line.name),
+            tone: Tone::Warning,
+        })
+    };
+    status.strategies.iter().filter_map(laggard)
 }
 
 fn draft(draft: &BuildProgress) -> Focus {

@@ -245,6 +245,10 @@ mod tests {
             events: 10,
             actions: 2,
             ns_per_event: Some(12.34),
+            lag_events: 0,
+            lag_ns: 0,
+            held_up_ns: 0,
+            debt_ns: 0,
             results: vec![result],
             positions: vec![(InstrumentId(0), Size(-2_500))],
         };

@@ -12,18 +12,18 @@ use tickdeck_model::{
 };
 
 /// Rounds: each plays every case once.
-pub(super) const ROUNDS: usize = 5;
+pub(crate) const ROUNDS: usize = 5;
 
 /// The largest latency that the histogram distinguishes, in nanoseconds.
-pub(super) const LONGEST_NS: u64 = 10_000_000_000;
+pub(crate) const LONGEST_NS: u64 = 10_000_000_000;
 
-pub(super) fn at_quantile(histograms: &[Histogram<u64>], part: f64) -> Vec<f64> {
+pub(crate) fn at_quantile(histograms: &[Histogram<u64>], part: f64) -> Vec<f64> {
     let value = |one: &Histogram<u64>| one.value_at_quantile(part) as f64;
     histograms.iter().map(value).collect()
 }
 
 /// Every check is on, so wide that none denies.
-pub(super) fn config(wait: Wait) -> EngineConfig {
+pub(crate) fn config(wait: Wait) -> EngineConfig {
     let mut config = EngineConfig {
         stepping: Stepping::Free,
         wait,
@@ -50,9 +50,9 @@ pub(super) fn config(wait: Wait) -> EngineConfig {
 }
 
 /// Wall time as event time, from an epoch on.
-pub(super) struct WallTime {
-    pub(super) epoch: Instant,
-    pub(super) started: bool,
+pub(crate) struct WallTime {
+    pub(crate) epoch: Instant,
+    pub(crate) started: bool,
 }
 
 impl Clock for WallTime {
@@ -76,12 +76,12 @@ impl Clock for WallTime {
     }
 }
 
-pub(super) fn since(epoch: Instant) -> Timestamp {
+pub(crate) fn since(epoch: Instant) -> Timestamp {
     Timestamp::try_from(epoch.elapsed().as_nanos()).unwrap_or(Timestamp::MAX)
 }
 
 /// Puts a venue with one instrument into the registry.
-pub(super) fn register(registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+pub(crate) fn register(registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
     let venue = registry.add_venue("METRONOME");
     let base = registry.add_currency("BTC", 8)?;
     let quote = registry.add_currency("USDT", 8)?;

@@ -31,6 +31,7 @@ fn ema_cross() -> StrategyLine {
         events: 77_714,
         actions: 1_206,
         ns_per_event: Some(2_809.4),
+        lag: None,
         memory_bytes: None,
         event_times: [(2_048, 900), (4_096, 450), (65_536, 2)]
             .map(|(up_to_ns, count)| TimeBucket { up_to_ns, count })
@@ -226,4 +227,29 @@ fn no_text_of_a_strategy_steers_the_terminal() {
             "{text:?}"
         );
     }
+}
+
+#[test]
+fn a_strategy_that_is_behind_or_keeps_the_others_waiting_has_a_line() {
+    let behind = LagLine {
+        events: 1_200,
+        ns: 63_400_000,
+        held_up_ns: 104_000_000,
+    };
+    let line = StrategyLine {
+        lag: Some(behind),
+        shadow: None,
+        ..ema_cross()
+    };
+    let text = notes(&[line]);
+    assert_eq!(
+        text,
+        "\nema-cross: 63 ms and 1,200 events behind, kept the others waiting for 104 ms so far\n"
+    );
+    let well = StrategyLine {
+        lag: Some(LagLine::default()),
+        shadow: None,
+        ..ema_cross()
+    };
+    assert_eq!(notes(&[well]), "");
 }
