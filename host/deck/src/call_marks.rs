@@ -205,6 +205,16 @@ impl Code for WatchedCode {
         started.map(|strategy| self.watched(strategy))
     }
 
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let start = || self.code.start_in_place(book);
+        let started = self.slot.during(Function::Init, &[], start);
+        started.map(|strategy| self.watched(strategy))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.code.is_ready()
+    }
+
     fn restore(
         &self,
         book: &mut Box<StrategyBook>,
@@ -250,6 +260,14 @@ impl Strategy for WatchedStrategy {
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         let call = || self.strategy.save_into(state);
         self.slot.during(Function::Save, &[], call)
+    }
+
+    fn long_call_ns(&self) -> Option<u64> {
+        self.strategy.long_call_ns()
+    }
+
+    fn thread_time_ns(&self) -> Option<u64> {
+        self.strategy.thread_time_ns()
     }
 
     fn restore_time_limit(&mut self) {
@@ -375,6 +393,80 @@ mod tests {
             is_long: false,
         };
         assert_eq!(left.death.calls, [call]);
+    }
+
+    /// Code and instance that answer everything that has a default otherwise than the default.
+    #[derive(Clone, Copy)]
+    struct Peculiar;
+
+    impl Code for Peculiar {
+        fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+            Err(Fault("not in place".to_owned()))
+        }
+
+        fn start_in_place(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+            Ok(Box::new(*self))
+        }
+
+        fn is_ready(&self) -> bool {
+            false
+        }
+
+        fn restore(
+            &self,
+            _: &mut Box<StrategyBook>,
+            _: &State,
+        ) -> Result<Box<dyn Strategy>, Fault> {
+            Ok(Box::new(*self))
+        }
+
+        fn schema(&self) -> u32 {
+            7
+        }
+
+        fn restores(&self) -> &[u32] {
+            &[7]
+        }
+    }
+
+    impl Strategy for Peculiar {
+        fn on_events(
+            &mut self,
+            batch: &[Event],
+            _: &mut Box<StrategyBook>,
+            _: &mut Vec<Action>,
+        ) -> Result<usize, Fault> {
+            Ok(batch.len())
+        }
+
+        fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
+            Ok(Ok(Vec::new()))
+        }
+
+        fn long_call_ns(&self) -> Option<u64> {
+            Some(8)
+        }
+
+        fn thread_time_ns(&self) -> Option<u64> {
+            Some(9)
+        }
+
+        fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_marked_answers_as_if_it_were_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, marks) = CallMarks::open(folder.path()).unwrap();
+        let code = marks.watch("one", Arc::new(Peculiar));
+        assert!(!code.is_ready());
+        let started = code.start_in_place(&mut Box::default()).unwrap();
+        assert_eq!(
+            (started.long_call_ns(), started.thread_time_ns()),
+            (Some(8), Some(9))
+        );
     }
 
     #[test]

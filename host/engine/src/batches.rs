@@ -12,20 +12,47 @@ const CAPACITY: usize = 54;
 /// Bytes of the longest number.
 const MOST_DIGITS: usize = 10;
 
-/// The place of a batch in a strategy's events: the sequence of its first event, and whether that is the second event of this
-/// sequence (a bar comes with the event that completed it).
+/// Bits that number the events of one sequence: bars come with the event that completed them, before it.
+const ORDINAL_BITS: u32 = 7;
+
+/// The place of a batch in a strategy's events: the sequence of its first event, and how many events of this sequence the
+/// strategy had before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BatchPlace(u64);
 
 impl BatchPlace {
-    /// The place of a batch that begins with `first`, after an event of the sequence `last`.
-    pub(crate) fn of(first: &Event, last: Option<u64>) -> Self {
-        Self(first.sequence << 1 | u64::from(last == Some(first.sequence)))
+    /// The place of a batch that begins with `first`, after the event at `last`.
+    pub(crate) fn of(first: &Event, last: Option<Self>) -> Self {
+        match last {
+            Some(last) if last.sequence() == first.sequence => last.plus(1),
+            _ => Self(first.sequence << ORDINAL_BITS),
+        }
+    }
+
+    /// The place of the last one of these events, which begin at this place.
+    pub(crate) fn of_last(self, events: &[Event]) -> Self {
+        let Some(last) = events.last() else {
+            return self;
+        };
+        let others = events.iter().rev().skip(1);
+        let before = others.take_while(|event| event.sequence == last.sequence);
+        let before = before.count() as u64;
+        match last.sequence == self.sequence() {
+            true => self.plus(before),
+            false => Self(last.sequence << ORDINAL_BITS).plus(before),
+        }
+    }
+
+    /// The place of a later event of the same sequence.
+    const fn plus(self, events: u64) -> Self {
+        let most = (1 << ORDINAL_BITS) - 1;
+        let ordinal = (self.0 & most).saturating_add(events);
+        Self(self.0 & !most | if ordinal < most { ordinal } else { most })
     }
 
     /// The sequence of the first event.
     pub(crate) const fn sequence(self) -> u64 {
-        self.0 >> 1
+        self.0 >> ORDINAL_BITS
     }
 }
 

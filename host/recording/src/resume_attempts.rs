@@ -154,7 +154,7 @@ impl ResumeAttempts {
         let (last, before) = self.deaths.split_last()?;
         let may_be_to_blame =
             |call: &&GuestCall| last.phase != DeathPhase::Running || call.is_of_lifecycle();
-        last.calls.iter().filter(may_be_to_blame).find(|call| {
+        let suspects = last.calls.iter().filter(may_be_to_blame).filter(|call| {
             let in_a_row = before.iter().rev().map_while(|death| {
                 let mut calls = death.calls.iter();
                 calls.find(|earlier| earlier.strategy == call.strategy)
@@ -167,7 +167,14 @@ impl ResumeAttempts {
                     hangs || call.is_same(previous) || earlier.len() + 1 >= ENDS_ANYWHERE
                 }
             }
-        })
+        });
+        let suspects: Vec<&GuestCall> = suspects.collect();
+        // Two workers were in a call each: the next end tells more.
+        match suspects.as_slice() {
+            [one] => Some(one),
+            several if self.deaths.len() >= ENDS_ANYWHERE => several.first().copied(),
+            _ => None,
+        }
     }
 }
 
@@ -193,6 +200,16 @@ mod tests {
         let mut attempts = ResumeAttempts::default();
         let mut blamed = deaths.iter().map(|death| attempts.died(death.clone()));
         blamed.by_ref().last().flatten().map(|call| call.strategy)
+    }
+
+    #[test]
+    fn of_two_that_were_called_at_once_none_is_blamed_before_the_third_end() {
+        let both = [call("good", (1, 900)), call("bad", (500, 500))];
+        let end = || death(DeathPhase::Resuming, &both);
+        assert_eq!(blamed(&[end(), end()]), None);
+        assert!(blamed(&[end(), end(), end()]).is_some());
+        let alone = death(DeathPhase::Resuming, &both[1..]);
+        assert_eq!(blamed(&[end(), alone]).as_deref(), Some("bad"));
     }
 
     #[test]

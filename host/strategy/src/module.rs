@@ -143,7 +143,7 @@ impl Module {
         options: StartOptions,
         book: &mut Box<StrategyBook>,
     ) -> Result<Instance, Fault> {
-        let mut unstarted = self.instantiate(options, Start::Ahead)?;
+        let mut unstarted = self.instantiate(options, Start::Ahead, Newcomer::Instance)?;
         unstarted.start(book, Start::Ahead)?;
         Ok(unstarted.into_instance())
     }
@@ -158,7 +158,7 @@ impl Module {
         book: &mut Box<StrategyBook>,
         state: &engine::State,
     ) -> Result<Instance, Fault> {
-        let mut unstarted = self.instantiate(options, Start::Ahead)?;
+        let mut unstarted = self.instantiate(options, Start::Ahead, Newcomer::Instance)?;
         unstarted.restore(book, state)?;
         Ok(unstarted.into_instance())
     }
@@ -172,6 +172,7 @@ impl Module {
         &self,
         options: StartOptions,
         start: Start,
+        newcomer: Newcomer,
     ) -> Result<Unstarted, Fault> {
         let Inner {
             exports,
@@ -182,7 +183,7 @@ impl Module {
         } = &*self.inner;
         let (name, limits) = (&options.name, &options.limits);
         let log = Logger::new(name, options.log, limits.log_lines_per_s);
-        let limiter = limiter(engine, footprint, name, limits, Newcomer::Instance)?;
+        let limiter = limiter(engine, footprint, name, limits, newcomer)?;
         let state = State::new(Box::default(), options.registry, log, limiter);
         let guest = Guest::instantiate(engine, exports, state, *limits, start)?;
         Ok(Unstarted {

@@ -4,6 +4,7 @@
 //! only starts it. What is left of an instance is dropped by another thread: to give back the memory of a large one takes
 //! milliseconds.
 
+use crate::account::Newcomer;
 use crate::instance::Instance;
 use crate::limits::Start;
 use crate::module::{Module, StartOptions, Unstarted};
@@ -27,6 +28,17 @@ struct Stock {
     /// An instance, or why there is none.
     spare: Mutex<Option<Result<Unstarted, Fault>>>,
     is_making: AtomicBool,
+    /// Whether it has had an instance.
+    is_admitted: AtomicBool,
+}
+
+/// An instance is being made, until this is dropped.
+struct Making<'a>(&'a AtomicBool);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 impl Program {
@@ -38,6 +50,7 @@ impl Program {
                 options,
                 spare: Mutex::new(None),
                 is_making: AtomicBool::new(false),
+                is_admitted: AtomicBool::new(false),
             }),
         }
     }
@@ -159,14 +172,26 @@ impl Stock {
     /// Takes the instance that was made ahead, and has the next one made; without one, makes it here.
     fn take(self: &Arc<Self>, start: Start) -> Result<Unstarted, Fault> {
         let spare = self.spare().take();
-        let taken = spare.unwrap_or_else(|| self.make(start));
+        // Why there was none may be over: other strategies have given memory back.
+        let taken = match spare {
+            Some(Ok(spare)) => Ok(spare),
+            Some(Err(_)) | None => self.make(start),
+        };
         // Only then: the one that is needed has the first claim on memory.
         self.order();
         taken
     }
 
     fn make(&self, start: Start) -> Result<Unstarted, Fault> {
-        self.module.instantiate(self.options.clone(), start)
+        let newcomer = match self.is_admitted.load(Ordering::Acquire) {
+            true => Newcomer::Instance,
+            false => Newcomer::Module,
+        };
+        let made = self
+            .module
+            .instantiate(self.options.clone(), start, newcomer)?;
+        self.is_admitted.store(true, Ordering::Release);
+        Ok(made)
     }
 
     /// Has an instance made ahead, unless one is being made.
@@ -180,11 +205,11 @@ impl Stock {
             let Some(stock) = stock.upgrade() else {
                 return;
             };
+            let _making = Making(&stock.is_making);
             if !stock.is_ready() {
                 let made = stock.make(Start::Ahead);
                 *stock.spare() = Some(made);
             }
-            stock.is_making.store(false, Ordering::Release);
         });
     }
 
@@ -240,6 +265,14 @@ impl Strategy for Placed {
 
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         self.instance().save_into(state)
+    }
+
+    fn long_call_ns(&self) -> Option<u64> {
+        self.instance.as_ref()?.long_call_ns()
+    }
+
+    fn thread_time_ns(&self) -> Option<u64> {
+        self.instance.as_ref()?.thread_time_ns()
     }
 
     fn restore_time_limit(&mut self) {

@@ -304,6 +304,39 @@ fn what_is_made_or_started_where_others_wait_has_the_limit_of_a_handover() {
 }
 
 #[test]
+fn a_part_of_the_decks_memory_is_kept_from_programs_that_never_ran() {
+    let runtime = runtime();
+    let module = load(&runtime, &Guest::new()).unwrap();
+    runtime.memory().set_bound(5 << 20);
+    let program = |name: &str| Program::new(module.clone(), options(name));
+    let (known, new) = (program("known"), program("new"));
+    let _first = known.start(&mut Box::default()).unwrap();
+    let refused = new.start(&mut Box::default()).err().unwrap();
+    assert!(refused.0.contains("`deck_memory_mib`"), "{refused}");
+    known.start_in_place(&mut Box::default()).unwrap();
+}
+
+#[test]
+fn a_program_that_had_no_memory_for_a_spare_is_started_once_there_is_some() {
+    let runtime = runtime();
+    runtime.make_spares();
+    let program = Program::new(load(&runtime, &Guest::new()).unwrap(), options("ema"));
+    runtime.memory().set_bound(3 << 20);
+    let _first = program.start(&mut Box::default()).unwrap();
+    eventually("an answer", || program.is_ready());
+    runtime.memory().set_bound(64 << 20);
+    program.start_in_place(&mut Box::default()).unwrap();
+}
+
+#[test]
+fn an_instance_of_a_program_knows_the_cpu_time_of_its_thread() {
+    let runtime = runtime();
+    let program = Program::new(load(&runtime, &Guest::new()).unwrap(), options("ema"));
+    let started = program.start(&mut Box::default()).unwrap();
+    assert!(started.thread_time_ns().is_some());
+}
+
+#[test]
 fn instances_of_a_program_are_dropped_elsewhere_and_leave_nothing() {
     let runtime = runtime();
     runtime.make_spares();
@@ -325,7 +358,7 @@ fn a_spare_that_cannot_be_made_says_why_when_it_is_needed() {
     let runtime = runtime();
     runtime.make_spares();
     let program = Program::new(load(&runtime, &Guest::new()).unwrap(), options("ema"));
-    runtime.memory().set_bound(2 << 20);
+    runtime.memory().set_bound(3 << 20);
     let _first = program.start(&mut Box::default()).unwrap();
     eventually("an answer", || program.is_ready());
     let fault = program.start_in_place(&mut Box::default()).err().unwrap();

@@ -56,14 +56,14 @@ impl Slot {
     pub(crate) fn next_size(&mut self) -> Option<usize> {
         let batches = self.batches.as_mut()?;
         let first = self.backlog.waiting(1).first()?;
-        batches.size_at(BatchPlace::of(first, self.last_sequence))
+        batches.size_at(BatchPlace::of(first, self.last_place))
     }
 
     /// Notes a batch that it is offered, of so many waiting events. Returns what has to be recorded first.
     #[inline]
     pub(crate) fn note_batch(&mut self, count: usize) -> Option<OfferedBatches> {
         let first = self.backlog.waiting(1).first()?;
-        let place = BatchPlace::of(first, self.last_sequence);
+        let place = BatchPlace::of(first, self.last_place);
         self.batch_notes.note(place, count)
     }
 

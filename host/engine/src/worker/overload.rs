@@ -13,9 +13,13 @@ impl StrategyRunner {
     /// Why a strategy is not offered its next batch, if it is held.
     #[inline]
     pub(super) fn verdict(&self, place: SlotIndex) -> Option<Fault> {
+        let slot = &self.slots[place];
         match self.recorded_faults.without_time_limit {
             true => None,
-            false => self.meter.verdict(&self.slots[place].budget),
+            false => self
+                .meter
+                .verdict(&slot.budget)
+                .filter(|_| !slot.is_within_sequence()),
         }
     }
 

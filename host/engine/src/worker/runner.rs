@@ -5,7 +5,7 @@
 //! the events since once more without its decisions being sent again, and continues with the event at which the first
 //! one faulted. Only a strategy that keeps faulting ends.
 
-use crate::batches::BatchNotes;
+use crate::batches::{BatchNotes, BatchPlace};
 use crate::intent::{Decision, Intent, Outlet};
 use crate::port::{Fault, StopReason, StrategyStart};
 use crate::worker::actions::{MAX_ACTIONS, consumed, feed_change, intend};
@@ -123,7 +123,7 @@ impl StrategyRunner {
             last_cause: (0, 0),
             settled: 0,
             batch_hint: self.batch_size.most(),
-            last_sequence: None,
+            last_place: None,
             batch_notes: BatchNotes::default(),
             handed_over: 0,
             batches: None,
@@ -292,13 +292,16 @@ impl StrategyRunner {
             let live = slot.settled_intent(Decision::Live { pause_ns });
             self.output.publish(&[live]);
         }
-        let cause = slot.backlog.waiting(count)[handled - 1];
+        let handled_events = &slot.backlog.waiting(count)[..handled];
+        let cause = handled_events[handled - 1];
+        let first_place = BatchPlace::of(&handled_events[0], slot.last_place);
+        let last_place = first_place.of_last(handled_events);
         if slot.shadow.is_some() {
             self.run_shadow(place, handled);
         }
         let slot = &mut self.slots[place];
         slot.last_at = cause.ts_host;
-        slot.last_sequence = Some(cause.sequence);
+        slot.last_place = Some(last_place);
         slot.backlog.consume(handled);
         slot.batch_hint = self.batch_size.hint_after(slot.batch_hint, handled, count);
         slot.count_probation(handled);

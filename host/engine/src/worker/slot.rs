@@ -1,6 +1,6 @@
 //! A strategy on its worker: its instance, its versions, and its events since the last snapshot.
 
-use crate::batches::{BatchNotes, RecordedBatches};
+use crate::batches::{BatchNotes, BatchPlace, RecordedBatches};
 use crate::intent::{AT_END, Decision, Intent};
 use crate::port::{Code, Fault, State, Strategy, SwapPolicy, Version};
 use crate::worker::budget::Budget;
@@ -444,8 +444,8 @@ pub(crate) struct Slot {
     pub(crate) settled: u32,
     /// Most events that it is offered next.
     pub(crate) batch_hint: usize,
-    /// The sequence of the last event that it handled.
-    pub(crate) last_sequence: Option<u64>,
+    /// The place of the last event that it handled.
+    pub(crate) last_place: Option<BatchPlace>,
     /// Batches that it was offered and that are not recorded yet.
     pub(crate) batch_notes: BatchNotes,
     /// Numbers what was handed over of them.
@@ -458,6 +458,14 @@ impl Slot {
     /// Whether it still gets events.
     pub(super) const fn is_active(&self) -> bool {
         self.active
+    }
+
+    /// Whether its next event is of the same sequence as the last one. The tape places faults by sequence, so nothing that the host
+    /// decides about it may come here.
+    pub(crate) fn is_within_sequence(&self) -> bool {
+        let next = self.backlog.all_waiting().first();
+        let last = self.last_place.map(BatchPlace::sequence);
+        next.is_some_and(|next| last == Some(next.sequence))
     }
 
     /// Whether it waits for another instance: of its own version, or of the one before.
