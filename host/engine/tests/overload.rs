@@ -306,7 +306,7 @@ fn where_the_operator_decides_there_is_an_alert_and_no_end() {
     };
     let config = EngineConfig {
         budget: Some(budget),
-        ..budgeted(Stepping::Free, 1)
+        ..budgeted(Stepping::Lockstep, 1)
     };
     let (report, notices, _) = recorded(config, slow(1, 8 * MS));
     assert_eq!(state_of(&report, SLOW), StrategyState::Stopped);
