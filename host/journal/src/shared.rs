@@ -38,6 +38,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     /// Segments not finished yet, oldest first; the last is the one being written.
     pub(crate) open: Vec<Arc<Segment>>,
+    /// The number of the last segment that was made, begun or not.
+    pub(crate) newest: u64,
     /// The segment after it, if it is ready.
     pub(crate) next: Option<Segment>,
     /// Set when the writer waits for the next segment.
@@ -73,6 +75,7 @@ impl Shared {
             covered_ns: AtomicU64::new(0),
             started: Instant::now(),
             state: Mutex::new(State {
+                newest: current.number,
                 open: vec![current],
                 next: None,
                 next_wanted: false,
