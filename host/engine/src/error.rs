@@ -1,6 +1,6 @@
 //! Why an engine cannot start or go on.
 
-use crate::replay::{Divergence, TapeError};
+use crate::replay::tape::{Divergence, TapeError};
 use crate::worker::pool::WorkerError;
 use tickdeck_ring::RingError;
 

@@ -11,7 +11,7 @@ mod recorded_decisions;
 mod sources;
 mod stop;
 mod stretch;
-mod tape;
+pub(crate) mod tape;
 
 pub use recorded_decisions::{DecisionSource, RecordedDecisions};
 pub use tape::{Divergence, Finding, Replayed, Resumed, Standing, Tape, TapeError};
