@@ -22,7 +22,7 @@ use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
 use tickdeck_settings::config::StrategySettings;
 use tickdeck_settings::grants::Grants;
-use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Watcher};
+use tickdeck_strategy::watch::{Fingerprint, Plugin, PluginChange, Refused, Watcher};
 use tickdeck_strategy::{CompiledModule, LogLevel};
 
 /// Manages the strategies of a running deck.
@@ -140,10 +140,7 @@ impl Manager {
         match change {
             PluginChange::Ready(plugin) => self.plugin_ready(plugin),
             PluginChange::Removed { name } => self.plugin_gone(&name),
-            PluginChange::Refused(refused) => {
-                let text = format!("{}; {} runs on unchanged", refused.why, refused.name);
-                self.say("plugins", LogLevel::Warn, &text);
-            }
+            PluginChange::Refused(refused) => self.plugin_refused(&refused),
             PluginChange::FolderUnavailable { why } => {
                 let text = format!("{why}; running strategies are not affected");
                 self.say("plugins", LogLevel::Warn, &text);
@@ -153,6 +150,21 @@ impl Manager {
             }
             PluginChange::Note(text) => self.say("plugins", LogLevel::Warn, &text),
         }
+    }
+
+    /// Reports a file that is no plugin, and what goes on without it.
+    fn plugin_refused(&mut self, refused: &Refused) {
+        let strategies = strategies_of(&self.loader.config, &refused.name);
+        let is_running = |name: &str| self.entries.get(name).is_some_and(|entry| entry.started);
+        let running = strategies.iter().map(|(name, _)| name.as_str());
+        let running: Vec<&str> = running.filter(|name| is_running(name)).collect();
+        let rest = match running.as_slice() {
+            [] => String::new(),
+            [one] => format!("; {one} runs on unchanged"),
+            several => format!("; {} run on unchanged", several.join(", ")),
+        };
+        let text = refused.why.clone() + &rest;
+        self.say("plugins", LogLevel::Warn, &text);
     }
 
     fn plugin_ready(&mut self, plugin: Plugin) {

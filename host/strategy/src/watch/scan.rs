@@ -30,6 +30,11 @@ pub struct Scan {
 /// # Errors
 /// The folder is missing, cannot be read, or has too many entries.
 pub fn scan(folder: &Path) -> Result<Scan, WatchError> {
+    // As the watcher does, which knows by its path what was refused already.
+    let folder = &std::path::absolute(folder).map_err(|source| WatchError::Folder {
+        folder: Untrusted::path(folder),
+        source,
+    })?;
     let names = list::names(folder)?;
     let mut scan = Scan {
         note: (names.plugins.len() > MAX_MODULES).then(|| list::too_many(folder)),

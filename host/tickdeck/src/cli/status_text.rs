@@ -2,12 +2,11 @@
 
 mod times;
 
-use crate::display::memory as describe_memory;
 use crate::text_table::aligned;
 use tickdeck_control::Answer;
 use tickdeck_control::protocol::{
-    HostStatus, InstrumentLine, LagLine, PositionLine, ShadowLine, StrategyDetail, StrategyLine,
-    TimeBucket,
+    HostStatus, InstrumentLine, LagLine, MemoryLine, PositionLine, ShadowLine, StrategyDetail,
+    StrategyLine, TimeBucket,
 };
 use tickdeck_model::format::{bytes, date, grouped, money_text, short, span, time_of_day};
 use tickdeck_model::untrusted::printable;
@@ -81,7 +80,7 @@ fn head(status: &HostStatus) -> String {
         text += &format!(", capital {} {}", money_text(capital), status.currency);
     }
     if let Some(memory) = &status.memory {
-        text += &format!("\n  strategies take {} of memory", describe_memory(memory));
+        text += &format!("\n  strategies take {} of memory", all_memory(memory));
     }
     if status.killed {
         text += "\n  the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill`";
@@ -354,6 +353,12 @@ fn position(positions: &[PositionLine]) -> String {
         .iter()
         .map(|line| format!("{} {}", line.size, line.symbol));
     texts.collect::<Vec<_>>().join(", ")
+}
+
+/// The memory of all strategies: `312.4 MB of 8.2 GB`.
+fn all_memory(line: &MemoryLine) -> String {
+    let most = line.most_bytes.map(|most| format!(" of {}", bytes(most)));
+    bytes(line.bytes) + &most.unwrap_or_default()
 }
 
 #[cfg(test)]

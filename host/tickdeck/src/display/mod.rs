@@ -18,7 +18,6 @@ mod terminal;
 mod tests;
 
 pub use message_log::MessageLog;
-pub(crate) use model::memory;
 pub use model::{
     Focus, Head, InstrumentRow, LogRow, OrderRow, Prompt, StrategyRow, Tone, ViewModel, view,
 };

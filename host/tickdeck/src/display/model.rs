@@ -3,7 +3,7 @@
 use super::money;
 use crate::display::message_log::MessageLog;
 use tickdeck_control::protocol::{
-    HostStatus, InstrumentLine, MemoryLine, OrderLine, PositionLine, ResultLine, StrategyLine,
+    HostStatus, InstrumentLine, OrderLine, PositionLine, ResultLine, StrategyLine,
 };
 use tickdeck_deck::feed::{BuildPhase, BuildProgress, FeedLine, Weight};
 use tickdeck_model::Money;
@@ -86,7 +86,7 @@ pub struct Head {
     pub profit: (String, Tone),
     /// The account's balance.
     pub capital: String,
-    /// The memory of all strategies, of its bound; empty if it is not known.
+    /// The memory of all strategies; empty if it is not known. Its bound is in `tickdeck status`.
     pub memory: String,
 }
 
@@ -235,7 +235,10 @@ pub(super) fn head(status: &HostStatus) -> Head {
             .capital
             .as_deref()
             .map_or_else(String::new, money::amount),
-        memory: status.memory.as_ref().map_or_else(String::new, memory),
+        memory: status
+            .memory
+            .as_ref()
+            .map_or_else(String::new, |memory| bytes(memory.bytes)),
     }
 }
 
@@ -293,12 +296,6 @@ fn strategy_row(line: &StrategyLine, currency: &str) -> StrategyRow {
             .map_or_else(dash, |ns| format!("{ns:.0} ns")),
         memory: line.memory_bytes.map_or_else(dash, bytes),
     }
-}
-
-/// Formats the memory of all strategies: `312.4 MB of 8.2 GB`.
-pub(crate) fn memory(line: &MemoryLine) -> String {
-    let most = line.most_bytes.map(|most| format!(" of {}", bytes(most)));
-    bytes(line.bytes) + &most.unwrap_or_default()
 }
 
 /// The result of a strategy in one currency; zeros if it has none.

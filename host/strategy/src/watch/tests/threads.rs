@@ -40,6 +40,30 @@ fn swap(path: &Path, name: &str, content: &str) {
 }
 
 #[test]
+fn what_a_scan_of_a_relative_folder_refused_is_not_reported_again() {
+    let here = std::env::current_dir().unwrap();
+    let root = tempfile::tempdir_in(&here).unwrap();
+    let path = root.path().strip_prefix(&here).unwrap();
+    fs::write(path.join("junk.wasm"), "nothing like a module").unwrap();
+    let seen = scan(path).unwrap();
+    assert_eq!(seen.refused.len(), 1);
+    let (sender, said) = channel();
+    let on_change = move |change: PluginChange| {
+        let _ = sender.send(short(&change));
+    };
+    let config = WatchConfig {
+        settle_cap: WatchConfig::new(path).settle,
+        ..WatchConfig::new(path)
+    };
+    let _watcher = Watcher::start(config, &seen, Hints::System, on_change).unwrap();
+    // By the time that the second one has settled, what was there before them has.
+    for name in ["ema", "pairs"] {
+        swap(path, name, "new");
+        assert_eq!(next(&said), format!("ready {name} new"));
+    }
+}
+
+#[test]
 fn the_system_notifies_when_a_module_is_renamed_into_place() {
     let (_root, path) = plugins();
     swap(&path, "first", "");
