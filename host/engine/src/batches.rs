@@ -12,7 +12,7 @@ const CAPACITY: usize = 54;
 /// Bytes of the longest number.
 const MOST_DIGITS: usize = 10;
 
-/// Bits that number the events of one sequence: bars come with the event that completed them, before it.
+/// Bits that number the events of one sequence: bars come right behind the event that completed them.
 const ORDINAL_BITS: u32 = 7;
 
 /// The place of a batch in a strategy's events: the sequence of its first event, and how many events of this sequence the
@@ -25,7 +25,7 @@ impl BatchPlace {
     pub(crate) fn of(first: &Event, last: Option<Self>) -> Self {
         match last {
             Some(last) if last.sequence() == first.sequence => last.plus(1),
-            _ => Self(first.sequence << ORDINAL_BITS),
+            _ => Self::new(first.sequence, 0),
         }
     }
 
@@ -39,7 +39,7 @@ impl BatchPlace {
         let before = before.count() as u64;
         match last.sequence == self.sequence() {
             true => self.plus(before),
-            false => Self(last.sequence << ORDINAL_BITS).plus(before),
+            false => Self::new(last.sequence, 0).plus(before),
         }
     }
 
@@ -50,8 +50,18 @@ impl BatchPlace {
         Self(self.0 & !most | if ordinal < most { ordinal } else { most })
     }
 
+    /// The place of an event that comes after so many others of its sequence.
+    pub const fn new(sequence: u64, ordinal: u8) -> Self {
+        Self(sequence << ORDINAL_BITS).plus(ordinal as u64)
+    }
+
+    /// How many events of its sequence the strategy had before.
+    pub const fn ordinal(self) -> u8 {
+        (self.0 & ((1 << ORDINAL_BITS) - 1)) as u8
+    }
+
     /// The sequence of the first event.
-    pub(crate) const fn sequence(self) -> u64 {
+    pub const fn sequence(self) -> u64 {
         self.0 >> ORDINAL_BITS
     }
 }

@@ -3,7 +3,7 @@
 //! The kernel hands events over as it publishes them and effects before it carries them out, so nothing leaves the host
 //! before its cause and the decision itself are recorded. From the two, `replay` does the same once more.
 
-use crate::batches::OfferedBatches;
+use crate::batches::{BatchPlace, OfferedBatches};
 use crate::command::OperatorCommand;
 use crate::handle::StrategyChange;
 use crate::intent::{AT_END, Decision, Intent};
@@ -176,8 +176,8 @@ pub struct AppliedAction {
 /// The outcome of a strategy's instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StrategyOutcome {
-    /// It faulted at a batch that began with this sequence; none: while it saved.
-    Faulted(Option<u64>),
+    /// It faulted at the batch of this place; none: while it saved.
+    Faulted(Option<BatchPlace>),
     /// Another instance took its place.
     Recovered,
     /// The strategy ended.

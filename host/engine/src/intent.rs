@@ -1,6 +1,6 @@
 //! Decisions, as they flow through the second ring from the workers to the router.
 
-use crate::batches::OfferedBatches;
+use crate::batches::{BatchPlace, OfferedBatches};
 use tickdeck_model::{Action, StrategyId, Timestamp};
 use tickdeck_ring::Producer;
 use xxhash_rust::xxh3::Xxh3;
@@ -32,8 +32,8 @@ pub(crate) enum Decision {
     Late(Action),
     /// An instance faulted and is no longer called; the worker keeps the text.
     Faulted {
-        /// The first sequence of the batch at which it faulted; none: while it saved.
-        offered: Option<u64>,
+        /// The place of the batch at which it faulted; none: while it saved.
+        offered: Option<BatchPlace>,
     },
     /// The strategy ended after faults; the worker keeps the text of the last.
     Ended,

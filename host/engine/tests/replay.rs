@@ -11,8 +11,11 @@ mod edges;
 #[path = "toy/limits.rs"]
 mod limits;
 
+#[path = "toy/fault_within.rs"]
+mod fault_within;
 #[path = "toy/left_out.rs"]
 mod left_out;
+
 #[path = "toy/waiting.rs"]
 mod waiting;
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tickdeck_engine::port::State;
 use tickdeck_engine::{
-    AppliedAction, CommandAhead, Effect, OfferedBatches, OperatorCommand, QuarantineCause,
-    RecordedChange, SentKind, StrategyOutcome,
+    AppliedAction, BatchPlace, CommandAhead, Effect, OfferedBatches, OperatorCommand,
+    QuarantineCause, RecordedChange, SentKind, StrategyOutcome,
 };
 use tickdeck_journal::unix_ns;
 use tickdeck_model::{Action, Amount, ClientOrderId, CurrencyId, StrategyId, Timestamp};
@@ -326,8 +326,10 @@ enum RareEffect {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RecordedOutcome {
-    /// With the first sequence of the batch.
+    /// With the sequence of the batch's first event.
     Fenced(Option<u64>),
+    /// The same, if others of this sequence came before it, and how many.
+    FencedWithin(u64, u8),
     Recovered,
     Ended,
     #[serde(rename = "trial-failed")]
@@ -511,7 +513,11 @@ impl RareEffect {
 impl RecordedOutcome {
     const fn of(outcome: StrategyOutcome) -> Self {
         match outcome {
-            StrategyOutcome::Faulted(offered) => Self::Fenced(offered),
+            StrategyOutcome::Faulted(None) => Self::Fenced(None),
+            StrategyOutcome::Faulted(Some(place)) => match place.ordinal() {
+                0 => Self::Fenced(Some(place.sequence())),
+                ordinal => Self::FencedWithin(place.sequence(), ordinal),
+            },
             StrategyOutcome::Recovered => Self::Recovered,
             StrategyOutcome::Ended => Self::Ended,
             StrategyOutcome::Suspended => Self::Suspended,
@@ -522,7 +528,13 @@ impl RecordedOutcome {
 
     const fn outcome(self) -> StrategyOutcome {
         match self {
-            Self::Fenced(offered) => StrategyOutcome::Faulted(offered),
+            Self::Fenced(None) => StrategyOutcome::Faulted(None),
+            Self::Fenced(Some(sequence)) => {
+                StrategyOutcome::Faulted(Some(BatchPlace::new(sequence, 0)))
+            }
+            Self::FencedWithin(sequence, ordinal) => {
+                StrategyOutcome::Faulted(Some(BatchPlace::new(sequence, ordinal)))
+            }
             Self::Recovered => StrategyOutcome::Recovered,
             Self::Ended => StrategyOutcome::Ended,
             Self::Suspended => StrategyOutcome::Suspended,

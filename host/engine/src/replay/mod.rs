@@ -251,7 +251,10 @@ impl Engine {
             return Err(EngineError::Tape(problem).into());
         }
         let end = first + window.len() as u64;
-        for fault in cursor.faults.extract_if(.., |fault| fault.offered < end) {
+        for fault in cursor
+            .faults
+            .extract_if(.., |fault| fault.offered.sequence() < end)
+        {
             self.impose(fault.strategy, RecordedFault::At(fault))?;
         }
         // These are kept already.

@@ -3,6 +3,7 @@
 //! It ends, as one that faulted too often, right before the next batch that it would have been offered. So the tape has
 //! the place, and a replay ends it there without measuring anything.
 
+use crate::batches::BatchPlace;
 use crate::port::Fault;
 use crate::worker::dispatch::SlotIndex;
 use crate::worker::meter::{CallClock, CallTime};
@@ -13,13 +14,9 @@ impl StrategyRunner {
     /// Why a strategy is not offered its next batch, if it is held.
     #[inline]
     pub(super) fn verdict(&self, place: SlotIndex) -> Option<Fault> {
-        let slot = &self.slots[place];
         match self.recorded_faults.without_time_limit {
             true => None,
-            false => self
-                .meter
-                .verdict(&slot.budget)
-                .filter(|_| !slot.is_within_sequence()),
+            false => self.meter.verdict(&self.slots[place].budget),
         }
     }
 
@@ -29,7 +26,7 @@ impl StrategyRunner {
         let Some(next) = slot.backlog.waiting(1).first() else {
             return;
         };
-        let (at, offered) = (next.ts_host, Some(next.sequence));
+        let (at, offered) = (next.ts_host, Some(BatchPlace::of(next, slot.last_place)));
         if slot.probation.is_none() || slot.previous.is_none() {
             self.recorded_faults.outcome = Some(FaultOutcome::Ends);
         }

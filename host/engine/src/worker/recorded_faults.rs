@@ -1,9 +1,9 @@
 //! Faults, ends and refusals that are on the tape and must happen again in a replay, because a time limit may have caused
 //! them; and decisions of a strategy that is not called.
 
-use crate::batches::RecordedBatches;
+use crate::batches::{BatchPlace, RecordedBatches};
 use crate::port::Fault;
-use crate::worker::slot::Backlog;
+use crate::worker::slot::Slot;
 use tickdeck_model::{Action, StrategyId, Timestamp};
 
 /// A fault that a worker has to reproduce.
@@ -38,8 +38,8 @@ pub(crate) enum RecordedFault {
 pub(crate) struct FaultAt {
     /// The strategy.
     pub(crate) strategy: StrategyId,
-    /// The first sequence of the batch.
-    pub(crate) offered: u64,
+    /// The place of the batch.
+    pub(crate) offered: BatchPlace,
     /// The outcome, if the tape goes on so far.
     pub(crate) outcome: Option<FaultOutcome>,
 }
@@ -114,18 +114,17 @@ pub(crate) fn recorded() -> Fault {
 }
 
 /// Cuts a batch of this many events so that a recorded fault comes at the beginning of one.
-pub(crate) fn cut_before_fault(
-    backlog: &Backlog,
-    count: usize,
-    fault_at: Option<FaultAt>,
-) -> usize {
+pub(crate) fn cut_before_fault(slot: &Slot, count: usize, fault_at: Option<FaultAt>) -> usize {
     let Some(fault_at) = fault_at else {
         return count;
     };
-    match backlog
-        .waiting(count)
-        .partition_point(|event| event.sequence < fault_at.offered)
-    {
+    let mut last = slot.last_place;
+    let before = slot.backlog.waiting(count).iter().take_while(|event| {
+        let place = BatchPlace::of(event, last);
+        last = Some(place);
+        place < fault_at.offered
+    });
+    match before.count() {
         0 => count,
         before => before,
     }

@@ -4,6 +4,7 @@
 //! The other instance was made ahead. Where none is ready, or the strategy took too much of the turn, it is suspended: nobody
 //! waits for it, its events are kept, and it comes back between two windows (`rejoin.rs`).
 
+use crate::batches::BatchPlace;
 use crate::intent::Decision;
 use crate::port::{Fault, State, Strategy};
 use crate::worker::dispatch::SlotIndex;
@@ -43,7 +44,7 @@ impl StrategyRunner {
         &mut self,
         place: SlotIndex,
         at: Timestamp,
-        offered: Option<u64>,
+        offered: Option<BatchPlace>,
         fault: Fault,
     ) {
         let faulted_at = (self.now_ns)();

@@ -246,15 +246,15 @@ impl StrategyRunner {
         }
     }
 
-    /// Offers a strategy one batch. A fault of its own comes with the first sequence of the batch; the breach of a quota,
+    /// Offers a strategy one batch. A fault of its own comes with the place of the batch; the breach of a quota,
     /// which a replay meets again by itself, without.
-    fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<u64>, Fault)> {
+    fn offer(&mut self, place: SlotIndex) -> Result<(), (Timestamp, Option<BatchPlace>, Fault)> {
         let most = self.batch_size.next();
         let slot = &mut self.slots[place];
         let fault_at = self.recorded_faults.next_of(slot.id);
         let most = slot.next_size().unwrap_or(most.min(slot.batch_hint));
         let count = slot.next_batch(most).len();
-        let count = cut_before_fault(&slot.backlog, count, fault_at);
+        let count = cut_before_fault(slot, count, fault_at);
         if count > 1 && self.notes_batches.load(Ordering::Relaxed) {
             if slot.batch_notes.is_empty() {
                 self.noted.push(place);
@@ -270,7 +270,7 @@ impl StrategyRunner {
             return Ok(());
         };
         let batch = slot.backlog.waiting(count);
-        let (at, first) = (batch[0].ts_host, batch[0].sequence);
+        let (at, first) = (batch[0].ts_host, BatchPlace::of(&batch[0], slot.last_place));
         self.actions.clear();
         let faults = fault_at.is_some_and(|fault_at| fault_at.offered == first);
         if faults {
@@ -294,8 +294,7 @@ impl StrategyRunner {
         }
         let handled_events = &slot.backlog.waiting(count)[..handled];
         let cause = handled_events[handled - 1];
-        let first_place = BatchPlace::of(&handled_events[0], slot.last_place);
-        let last_place = first_place.of_last(handled_events);
+        let last_place = first.of_last(handled_events);
         if slot.shadow.is_some() {
             self.run_shadow(place, handled);
         }

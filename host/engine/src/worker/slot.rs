@@ -460,14 +460,6 @@ impl Slot {
         self.active
     }
 
-    /// Whether its next event is of the same sequence as the last one. The tape places faults by sequence, so nothing that the host
-    /// decides about it may come here.
-    pub(crate) fn is_within_sequence(&self) -> bool {
-        let next = self.backlog.all_waiting().first();
-        let last = self.last_place.map(BatchPlace::sequence);
-        next.is_some_and(|next| last == Some(next.sequence))
-    }
-
     /// Whether it waits for another instance: of its own version, or of the one before.
     pub(crate) fn is_suspended(&self) -> bool {
         self.active && self.strategy.is_none()
