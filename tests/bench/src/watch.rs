@@ -71,6 +71,15 @@ impl Code for WatchedCode {
         self.code.start(book).map(|strategy| self.around(strategy))
     }
 
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let started = self.code.start_in_place(book);
+        started.map(|strategy| self.around(strategy))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.code.is_ready()
+    }
+
     fn restore(
         &self,
         book: &mut Box<StrategyBook>,
@@ -129,6 +138,14 @@ impl Strategy for Watched {
 
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         self.strategy.save_into(state)
+    }
+
+    fn long_call_ns(&self) -> Option<u64> {
+        self.strategy.long_call_ns()
+    }
+
+    fn thread_time_ns(&self) -> Option<u64> {
+        self.strategy.thread_time_ns()
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {

@@ -37,6 +37,15 @@ impl Code for Beating {
         self.code.start(book).map(|strategy| self.around(strategy))
     }
 
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let started = self.code.start_in_place(book);
+        started.map(|strategy| self.around(strategy))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.code.is_ready()
+    }
+
     fn restore(
         &self,
         book: &mut Box<StrategyBook>,

@@ -211,6 +211,15 @@ impl Code for MeteredCode {
         self.0.start(book).map(|strategy| self.around(strategy))
     }
 
+    fn start_in_place(&self, book: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
+        let started = self.0.start_in_place(book);
+        started.map(|strategy| self.around(strategy))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
     fn restore(
         &self,
         book: &mut Box<StrategyBook>,
@@ -252,6 +261,14 @@ impl Strategy for Metered {
 
     fn save_into(&mut self, state: &mut Vec<u8>) -> Result<Result<(), String>, Fault> {
         self.0.save_into(state)
+    }
+
+    fn long_call_ns(&self) -> Option<u64> {
+        self.0.long_call_ns()
+    }
+
+    fn thread_time_ns(&self) -> Option<u64> {
+        self.0.thread_time_ns()
     }
 
     fn stop(&mut self, reason: StopReason) -> Result<(), Fault> {
