@@ -4,13 +4,14 @@
 //! found to decide differently gets its own from the beginning. Where a run is resumed, every strategy gets its own from where the
 //! states were recorded last: up to there they were compared, and from there on it ends in the state that the run had.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
+use crate::actions_reel::ActionsReel;
+use crate::codec::{ActionsRecord, RecordKind};
 use crate::layout::{ACTIONS, SCHEMA_WITH_BATCHES};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tickdeck_engine::{BatchSource, Effect, OfferedBatches, RecordedBatches};
-use tickdeck_journal::{Reader, segments};
+use tickdeck_journal::segments;
 use tickdeck_model::StrategyId;
 
 /// Which strategies have to be offered the batches that they were offered.
@@ -72,7 +73,7 @@ impl BatchesAgain {
             folder: self.folder.clone(),
             strategy,
             from: tail.record,
-            reader: None,
+            reel: None,
         };
         Some(RecordedBatches::new(Box::new(source), tail.event))
     }
@@ -87,20 +88,11 @@ impl BatchesAgain {
 
 /// Finds where the states were last recorded; at the beginning if they never were.
 fn last_states(folder: &Path) -> Result<Tail> {
-    let mut reader = Reader::open(folder, ACTIONS)?;
+    let mut effects = ActionsReel::open(folder, RecordKind::Effect)?;
     let mut last = Tail::default();
-    while let Some(record) = reader.next()? {
-        if record.kind != RecordKind::Effect as u16 {
-            continue;
-        }
-        let index = record.index;
-        let effect = decode(record.kind, record.payload)
-            .with_context(|| format!("record {index} of the actions reel"))?;
+    while let Some((record, effect)) = effects.next()? {
         if let ActionsRecord::Effect(event, Effect::Asked) = effect {
-            last = Tail {
-                event,
-                record: index,
-            };
+            last = Tail { event, record };
         }
     }
     Ok(last)
@@ -112,27 +104,21 @@ struct ReelBatches {
     strategy: StrategyId,
     /// The first record that is read.
     from: u64,
-    reader: Option<Reader>,
+    reel: Option<ActionsReel>,
 }
 
 impl ReelBatches {
     fn read(&mut self) -> Result<Option<OfferedBatches>> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
+        let reel = match &mut self.reel {
+            Some(reel) => reel,
             None => {
-                let mut reader = Reader::open(&self.folder, ACTIONS)?;
-                reader.seek(self.from)?;
-                self.reader.insert(reader)
+                let mut reel = ActionsReel::open(&self.folder, RecordKind::Offered)?;
+                reel.seek(self.from)?;
+                self.reel.insert(reel)
             }
         };
-        while let Some(record) = reader.next()? {
-            if record.kind != RecordKind::Offered as u16 {
-                continue;
-            }
-            let index = record.index;
-            let decoded = decode(record.kind, record.payload)
-                .with_context(|| format!("record {index} of the actions reel"))?;
-            if let ActionsRecord::Offered(_, strategy, batches) = decoded
+        while let Some((_, record)) = reel.next()? {
+            if let ActionsRecord::Offered(_, strategy, batches) = record
                 && strategy == self.strategy
             {
                 return Ok(Some(batches));

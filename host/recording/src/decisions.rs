@@ -1,19 +1,18 @@
 //! The strategies of a recorded run that are not called when it is played again, and what they decided.
 //!
 //! A strategy crashed the host, or decided differently, when the run was resumed: the reel says so, where it was quarantined. Up to
-//! there, back to where it was last started, its decisions are taken from the reel. An earlier or a later life of it is played like
-//! any other strategy.
+//! there its decisions are taken from the reel, in all its lives: which of them was to blame is not known. A later life of it is played
+//! like any other strategy.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
-use crate::layout::ACTIONS;
+use crate::actions_reel::ActionsReel;
+use crate::codec::{ActionsRecord, RecordKind};
 use crate::manifest::RunManifest;
 use crate::sentence::sentence;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tickdeck_engine::{DecisionSource, Effect, QuarantineCause, RecordedChange, RecordedDecisions};
-use tickdeck_journal::Reader;
 use tickdeck_model::{Action, Registry, StrategyId};
 
 /// A strategy in one of its lives, counted from 0.
@@ -28,22 +27,16 @@ pub struct NotCalled {
 }
 
 impl NotCalled {
-    /// Finds those of the run in `folder`, and adds the strategies of these names in their last lives.
+    /// Finds those of the run in `folder`, and adds the strategies of these names.
     ///
     /// # Errors
     /// The actions reel can't be read.
     pub fn of_run(folder: &Path, manifest: &RunManifest, also: &BTreeSet<String>) -> Result<Self> {
         let registry = manifest.registry()?;
         let mut lives = LivesFound::of_start(manifest, &registry);
-        let mut reader = Reader::open(folder, ACTIONS)?;
-        while let Some(record) = reader.next()? {
-            if record.kind != RecordKind::Effect as u16 {
-                continue;
-            }
-            let index = record.index;
-            let effect = decode(record.kind, record.payload)
-                .with_context(|| format!("record {index} of the actions reel"))?;
-            if let ActionsRecord::Effect(_, effect) = effect {
+        let mut effects = ActionsReel::open(folder, RecordKind::Effect)?;
+        while let Some((_, record)) = effects.next()? {
+            if let ActionsRecord::Effect(_, effect) = record {
                 lives.take_in(effect);
             }
         }
@@ -70,7 +63,7 @@ impl NotCalled {
             RecordedDecisions::new(Box::new(ReelDecisions {
                 folder: self.folder.clone(),
                 strategy,
-                reader: None,
+                reel: None,
             }))
         });
         Some(decisions.clone())
@@ -127,7 +120,8 @@ impl LivesFound {
                 } = what
                     && let Some((_, life)) = self.current.get(&strategy)
                 {
-                    self.not_called.insert((strategy, *life));
+                    let lives = (0..=*life).map(|life| (strategy, life));
+                    self.not_called.extend(lives);
                 }
             }
             Effect::Refused { .. } => {
@@ -145,8 +139,9 @@ impl LivesFound {
     fn not_called(mut self, also: &BTreeSet<String>) -> BTreeSet<Life> {
         let last = self.current.iter();
         let also = last.filter(|(_, (name, _))| also.contains(name));
-        self.not_called
-            .extend(also.map(|(strategy, (_, life))| (*strategy, *life)));
+        let lives =
+            also.flat_map(|(strategy, (_, last))| (0..=*last).map(|life| (*strategy, life)));
+        self.not_called.extend(lives);
         self.not_called
     }
 }
@@ -155,23 +150,20 @@ impl LivesFound {
 struct ReelDecisions {
     folder: PathBuf,
     strategy: StrategyId,
-    reader: Option<Reader>,
+    reel: Option<ActionsReel>,
 }
 
 impl ReelDecisions {
     fn read(&mut self) -> Result<Option<(u64, Action)>> {
-        let reader = match &mut self.reader {
-            Some(reader) => reader,
-            None => self.reader.insert(Reader::open(&self.folder, ACTIONS)?),
-        };
-        while let Some(record) = reader.next()? {
-            if record.kind != RecordKind::Applied as u16 {
-                continue;
+        let reel = match &mut self.reel {
+            Some(reel) => reel,
+            None => {
+                let reel = ActionsReel::open(&self.folder, RecordKind::Applied)?;
+                self.reel.insert(reel)
             }
-            let index = record.index;
-            let decoded = decode(record.kind, record.payload)
-                .with_context(|| format!("record {index} of the actions reel"))?;
-            if let ActionsRecord::Effect(_, Effect::Applied(applied)) = decoded
+        };
+        while let Some((_, record)) = reel.next()? {
+            if let ActionsRecord::Effect(_, Effect::Applied(applied)) = record
                 && applied.strategy == self.strategy
                 && !applied.is_at_end()
             {
@@ -188,5 +180,48 @@ impl DecisionSource for ReelDecisions {
             let folder = self.folder.display();
             format!("{folder}: {}", sentence(&error))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(what: RecordedChange) -> Effect {
+        Effect::Changed { at: 0, what }
+    }
+
+    fn start(strategy: u32) -> Effect {
+        changed(RecordedChange::Start {
+            strategy: StrategyId(strategy),
+            name: format!("s{strategy}"),
+            allocation: Vec::new(),
+            next_order: 1,
+            last_order: 9,
+            spec: Arc::from(""),
+        })
+    }
+
+    #[test]
+    fn a_strategy_is_left_out_in_every_life_up_to_its_quarantine_and_not_after() {
+        let mut lives = LivesFound::default();
+        for effect in [start(1), start(2), start(1)] {
+            lives.take_in(effect);
+        }
+        lives.take_in(changed(RecordedChange::Quarantine {
+            strategy: StrategyId(1),
+            why: String::new(),
+            cause: QuarantineCause::NotRepeatable,
+        }));
+        for effect in [start(1), start(2)] {
+            lives.take_in(effect);
+        }
+        let also = BTreeSet::from(["s2".to_owned()]);
+        let left_out = lives.not_called(&also);
+        let expected = [(1, 0), (1, 1), (2, 0), (2, 1)];
+        assert_eq!(
+            left_out,
+            expected.map(|(id, life)| (StrategyId(id), life)).into()
+        );
     }
 }

@@ -21,6 +21,7 @@ pub mod names;
 pub mod rows;
 pub mod sentence;
 
+mod actions_reel;
 mod batches_again;
 mod codec;
 mod comparison;

@@ -1,14 +1,14 @@
 //! Removes the modules that no run names any more, after runs were removed.
 
-use crate::codec::{ActionsRecord, RecordKind, decode};
-use crate::layout::ACTIONS;
+use crate::actions_reel::ActionsReel;
+use crate::codec::{ActionsRecord, RecordKind};
 use crate::manifest::{RunManifest, VersionSpec};
 use crate::runs::{DataReels, RecordedRun};
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 use tickdeck_engine::{Effect, RecordedChange};
-use tickdeck_journal::{JournalError, Reader};
+use tickdeck_journal::JournalError;
 
 /// How long a module is kept after it was last loaded: a host stores it before the run that will name it does.
 const GRACE: Duration = Duration::from_secs(60 * 60);
@@ -23,18 +23,14 @@ impl RecordedRun {
         for start in RunManifest::read(&self.folder)?.strategies {
             named.insert(VersionSpec::read(&start.spec)?.module);
         }
-        let mut reader = match Reader::open(&self.folder, ACTIONS) {
+        // Only rare effects name modules.
+        let mut effects = match ActionsReel::open(&self.folder, RecordKind::Effect) {
             // The run was interrupted while it started.
             Err(JournalError::Missing { .. }) => return Ok(named),
-            reader => reader?,
+            effects => effects?,
         };
-        while let Some(record) = reader.next()? {
-            // Decoding all actions would take long, and only rare effects name modules.
-            if record.kind != RecordKind::Effect as u16 {
-                continue;
-            }
-            if let ActionsRecord::Effect(_, Effect::Changed { what, .. }) =
-                decode(record.kind, record.payload)?
+        while let Some((_, record)) = effects.next()? {
+            if let ActionsRecord::Effect(_, Effect::Changed { what, .. }) = record
                 && let RecordedChange::Start { spec, .. } | RecordedChange::Swap { spec, .. } = what
             {
                 named.insert(VersionSpec::read(&spec)?.module);
