@@ -44,7 +44,7 @@ impl Default for EngineConfig {
             workers: 1,
             pin: Vec::new(),
             ring_capacity: 1 << 16,
-            wait: Wait::SpinThenPark { spins: 2_000 },
+            wait: Wait::SpinThenPark { spins: 20 },
             max_batch: 1_024,
             split_seed: None,
             max_market_events: None,
@@ -79,6 +79,9 @@ pub struct BudgetConfig {
     pub burst_ns: u64,
     /// How much of the clock's time is credited, in hundredths of a percent.
     pub share_bps: u32,
+    /// Whether being late counts in lockstep too: event time goes by no faster than the clock, so that whoever is not late
+    /// could keep up.
+    pub is_real_time: bool,
 }
 
 impl Default for BudgetConfig {
@@ -88,6 +91,7 @@ impl Default for BudgetConfig {
             overload: Overload::default(),
             burst_ns: 100_000_000,
             share_bps: 100,
+            is_real_time: true,
         }
     }
 }

@@ -33,4 +33,8 @@ impl Backoff {
     pub(crate) fn snooze(&self) {
         loom::thread::yield_now();
     }
+
+    pub(crate) fn spin(&self) {
+        loom::thread::yield_now();
+    }
 }

@@ -18,9 +18,11 @@ pub enum Wait {
     /// Never parks. Looks less often the longer it waits, and gives up its time slice after some microseconds of spinning, so that the ring moves on even
     /// when there is but one core.
     Spin,
-    /// Spins for a while, then parks until there is something to do.
+    /// Spins for a while without giving up its core, then parks until there is something to do. A thread that gives up its
+    /// time slice lets any other thread run to the end of its own, milliseconds, however low its priority; one that is
+    /// parked takes the core back as soon as it is woken.
     SpinThenPark {
-        /// The number of rounds of spinning, each longer than the one before, before the thread parks.
+        /// The number of rounds of spinning before the thread parks: about a microsecond each, the first ones shorter.
         spins: u32,
     },
 }
@@ -103,10 +105,11 @@ impl<'a> Patience<'a> {
             Wait::SpinThenPark { spins } if self.rounds >= spins => {
                 self.bell.sleep_unless(limit.min(PARK_LIMIT), ready);
             }
-            Wait::Spin | Wait::SpinThenPark { .. } => {
-                self.rounds = self.rounds.saturating_add(1);
-                self.backoff.snooze();
+            Wait::SpinThenPark { .. } => {
+                self.rounds += 1;
+                self.backoff.spin();
             }
+            Wait::Spin => self.backoff.snooze(),
         }
     }
 }
