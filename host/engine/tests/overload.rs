@@ -6,7 +6,7 @@
 mod toy;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tickdeck_engine::port::{Clock, Code, Fault, State, StopReason, Strategy, Version};
 use tickdeck_engine::{
     BudgetConfig, Effect, Engine, EngineConfig, Notice, NullObserver, Overload, Replayed, Report,
@@ -249,6 +249,90 @@ fn a_strategy_that_timed_out_comes_back_in_the_next_turn_and_in_a_replay_too() {
         let again = replayed(budgeted(stepping, 1), timing_out(0), &reel);
         assert_eq!(again.divergence, None, "{place}");
         assert_eq!(again.report.actions_hash, report.actions_hash, "{place}");
+    }
+}
+
+#[test]
+fn a_strategy_that_timed_out_comes_back_once_the_others_had_their_turns() {
+    for workers in [1, 2] {
+        let reel = Reel::default();
+        let traps = Some((500, Arc::new(AtomicU64::new(1))));
+        let code = Slow {
+            traits: Traits { traps, ..traits() },
+            every: u64::MAX,
+            takes_ns: 0,
+            trades: true,
+        };
+        let third = toy::version("slow", market(), Arc::new(code));
+        let clock = Ticking::new(STEP_NS).0.measuring(MS);
+        let mut engine = engine(budgeted(Stepping::Lockstep, workers), clock, third);
+        engine.record(reel.recorder());
+        engine.run(&mut NullObserver).unwrap();
+        let effects = reel.effects();
+        let place_of = |wanted: &dyn Fn(&Effect) -> bool| {
+            let found = effects.iter().find(|(_, effect)| wanted(effect));
+            found.map(|(position, _)| *position).unwrap()
+        };
+        let suspended = place_of(&|effect| {
+            let outcome = StrategyOutcome::Suspended;
+            matches!(effect, Effect::Settled { outcome: one, .. } if *one == outcome)
+        });
+        let back = place_of(&|effect| matches!(effect, Effect::GaveUp { .. }));
+        assert!(
+            back > suspended + 4,
+            "{workers} workers: from {suspended} to {back}"
+        );
+    }
+}
+
+#[test]
+fn in_lockstep_too_a_strategy_ends_by_whose_short_calls_the_others_are_late() {
+    // Each call is shorter than a turn, and all of them together take longer than the market does.
+    let run = |is_real_time| {
+        let budget = BudgetConfig {
+            is_real_time,
+            burst_ns: 10 * MS,
+            ..BudgetConfig::default()
+        };
+        let config = EngineConfig {
+            budget: Some(budget),
+            ..budgeted(Stepping::Lockstep, 1)
+        };
+        let engine = engine(config, Box::new(Behind::default()), slow(1, MS / 50));
+        let report = engine.run(&mut NullObserver).unwrap();
+        assert_eq!(state_of(&report, StrategyId(1)), StrategyState::Stopped);
+        state_of(&report, SLOW)
+    };
+    assert_eq!(run(true), StrategyState::Quarantined);
+    assert_eq!(
+        run(false),
+        StrategyState::Stopped,
+        "a pace that is too fast for the machine is nobody's fault"
+    );
+}
+
+/// A clock that event time is a second behind.
+#[derive(Default)]
+struct Behind {
+    due: Timestamp,
+    measured: AtomicU64,
+}
+
+impl Clock for Behind {
+    fn wait_until(&mut self, due: Timestamp) {
+        self.due = due;
+    }
+
+    fn paces(&self) -> bool {
+        true
+    }
+
+    fn reached(&self) -> Timestamp {
+        self.due + 1_000_000_000
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.measured.fetch_add(MS / 50, Ordering::Relaxed)
     }
 }
 

@@ -46,11 +46,14 @@ impl StrategyEntries {
         self.0.iter().find(|entry| entry.id == id)
     }
 
-    /// Whether a suspended strategy can be brought back: an instance is ready, or it has waited long enough to be given up.
+    /// Whether a suspended strategy can be brought back: it has rested and an instance is ready, or it has waited long enough to
+    /// be given up.
     pub(super) fn can_return(&self, strategy: StrategyId, waited_ns: u64) -> bool {
         let entry = self.get(strategy);
         waited_ns >= INSTANCE_WITHIN_NS
-            || entry.is_none_or(|entry| entry.counters.is_awaited_ready())
+            || entry.is_none_or(|entry| {
+                entry.counters.has_rested(waited_ns) && entry.counters.is_awaited_ready()
+            })
     }
 
     pub(super) fn at(&self, place: usize) -> &StrategyEntry {

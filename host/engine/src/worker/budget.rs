@@ -51,12 +51,14 @@ pub(super) struct BudgetRule {
 }
 
 impl BudgetRule {
-    /// Who waits for the strategies of a worker that is this late. In lockstep the whole deck does; a turn, which is part of
-    /// a window there, is all that is free, so that lateness need not be looked at.
+    /// Who waits for the strategies of a worker that is this late. In lockstep the whole deck does, and a pace that is too
+    /// fast for the machine is nobody's fault.
     pub(super) fn company(&self, on_worker: usize, on_deck: usize, late_ns: u64) -> Company {
         match on_deck {
             0 | 1 => Company::None,
-            _ if self.is_lockstep => Company::InTime,
+            _ if self.is_lockstep && (on_worker <= 1 || !self.config.is_real_time) => {
+                Company::InTime
+            }
             _ if on_worker <= 1 && late_ns >= LATE_ALONE_NS => Company::Behind,
             _ if on_worker <= 1 => Company::None,
             _ if late_ns >= LATE_NS => Company::Late(on_worker),
@@ -301,10 +303,17 @@ mod tests {
             Company::Behind,
             "far behind"
         );
+        let mut lockstep = rule(true);
+        let company = lockstep.company(1, 2, LATE_NS);
+        assert_eq!(company, Company::InTime, "in lockstep all wait for all");
+        let company = lockstep.company(3, 3, LATE_NS);
+        assert_eq!(company, Company::Late(3));
+        lockstep.config.is_real_time = false;
+        let company = lockstep.company(3, 3, LATE_NS);
         assert_eq!(
-            rule(true).company(1, 2, 0),
+            company,
             Company::InTime,
-            "in lockstep all wait for all"
+            "the pace is too fast for the machine"
         );
     }
 

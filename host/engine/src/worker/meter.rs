@@ -216,9 +216,10 @@ impl Meter {
             return;
         }
         self.turn += 1;
-        self.is_late = self.load.late_ns().max(lag_ns) >= LATE_NS;
+        let late_ns = self.load.late_ns().max(lag_ns);
+        self.is_late = late_ns >= LATE_NS;
         self.longest_ns = 0;
-        self.company = rule.company(self.running, self.load.running(), lag_ns);
+        self.company = rule.company(self.running, self.load.running(), late_ns);
     }
 
     /// A stretch of events ended, and the worker has taken so many off the ring.

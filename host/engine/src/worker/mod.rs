@@ -177,8 +177,10 @@ impl Worker {
             take_feed_changes(runner, changes, setup.lookahead_ns);
             end_all_feeds(runner, dispatch, chain, changes);
             let reached = stretch == until_due && stretch < slots.len();
+            // First: whoever sees that this worker has caught up also sees that it is not behind.
+            let taken = events.position() + stretch as u64;
+            runner.meter.end_stretch(stretch, taken);
             events.release(stretch);
-            runner.meter.end_stretch(stretch, events.position());
             handled += stretch;
             if reached {
                 self.change_feeds(due);

@@ -14,6 +14,10 @@ use crate::worker::runner::StrategyRunner;
 use std::sync::Arc;
 use tickdeck_model::{StrategyId, Timestamp};
 
+/// How long a strategy that took too much of its turn rests: its next call may take as long as the last one, and what waited
+/// for that one comes first.
+const REST_NS: u64 = 20_000_000;
+
 impl StrategyRunner {
     /// The states of the strategies that save.
     pub(crate) fn states(&mut self) -> Vec<(StrategyId, State)> {
@@ -56,7 +60,9 @@ impl StrategyRunner {
         self.output.publish(&[faulted]);
         let too_many = slot.trapped(at);
         let on_probation = slot.is_on_probation();
-        let must_wait = !slot.version.code.is_ready() || self.meter.has_spent(&slot.budget);
+        let has_spent = self.meter.has_spent(&slot.budget);
+        slot.counters.rest(if has_spent { REST_NS } else { 0 });
+        let must_wait = !slot.version.code.is_ready() || has_spent;
         let waits = !on_probation && !too_many && must_wait;
         let is_suspended = outcome.map_or(on_probation || waits, |outcome| {
             outcome == FaultOutcome::Suspends

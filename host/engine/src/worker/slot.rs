@@ -87,6 +87,8 @@ pub(crate) struct Counters {
     pub(crate) debt_ns: AtomicU64,
     /// The code of the instance that a suspended strategy waits for.
     awaited: Mutex<Option<Arc<dyn Code>>>,
+    /// How long a suspended strategy is not called at least, so that the others come first.
+    rest_ns: AtomicU64,
     /// Bytes that the host holds for it, besides its instances.
     pub(crate) held: AtomicU64,
 }
@@ -127,6 +129,16 @@ impl Counters {
     /// The strategy waits for an instance of this code, or for none.
     pub(crate) fn await_instance(&self, code: Option<Arc<dyn Code>>) {
         *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = code;
+    }
+
+    /// The suspended strategy is not called for so long at least.
+    pub(crate) fn rest(&self, rest_ns: u64) {
+        self.rest_ns.store(rest_ns, Ordering::Relaxed);
+    }
+
+    /// Whether a strategy that was suspended for so long has rested.
+    pub(crate) fn has_rested(&self, waited_ns: u64) -> bool {
+        waited_ns >= self.rest_ns.load(Ordering::Relaxed)
     }
 
     /// Whether the instance that the strategy waits for can be started.

@@ -535,6 +535,7 @@ pub(crate) struct Ticking {
     event: Arc<AtomicI64>,
     measured: AtomicU64,
     step: i64,
+    measured_step: u64,
 }
 
 impl Ticking {
@@ -544,8 +545,16 @@ impl Ticking {
             event: Arc::clone(&event),
             measured: AtomicU64::new(0),
             step,
+            // A second at every look, so that each is time for a status.
+            measured_step: 1_000_000_000,
         };
         (Box::new(clock), event)
+    }
+
+    /// The same with this much measured time at every look.
+    pub(crate) fn measuring(mut self: Box<Self>, step_ns: u64) -> Box<Self> {
+        self.measured_step = step_ns;
+        self
     }
 }
 
@@ -566,7 +575,7 @@ impl Clock for Ticking {
     }
 
     fn now_ns(&self) -> u64 {
-        // A second at every look, so that each is time for a status.
-        self.measured.fetch_add(1_000_000_000, Ordering::Relaxed)
+        self.measured
+            .fetch_add(self.measured_step, Ordering::Relaxed)
     }
 }
