@@ -4,8 +4,10 @@
 use crate::support::guests::Guest;
 use crate::support::plugins::{EXAMPLES, plugins, root};
 use crate::support::process::{binary, command, deck, error_of};
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tickdeck_strategy::compile::{
@@ -148,11 +150,18 @@ fn a_compilation_that_is_canceled_ends_at_once_and_leaves_no_process() {
 
 /// The processes that compile for this one, on threads of this test.
 fn children() -> Vec<PathBuf> {
-    let this = std::process::id().to_string();
+    children_of(std::process::id())
+}
+
+fn children_of(parent: u32) -> Vec<PathBuf> {
+    let parent = parent.to_string();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let compiles = |process: &PathBuf| {
         let line = std::fs::read_to_string(process.join("cmdline")).unwrap_or_default();
-        line.contains("--compile-one-module") && line.trim_end_matches('\0').ends_with(&this)
+        line.contains("--compile-one-module")
+            && line
+                .trim_end_matches('\0')
+                .ends_with(&format!("\0{parent}"))
     };
     processes
         .map(|entry| entry.path())
@@ -218,19 +227,52 @@ fn a_real_host_trades_beside_modules_that_can_t_be_compiled() {
     }
 }
 
+/// The number by which Linux knows the idle priority.
+const IDLE: &str = "5";
+
+#[test]
+fn what_compiles_beside_trading_runs_only_when_nothing_else_wants_to() {
+    let deck = deck("[venue]\nkind = \"sim\"\nseed = 7\n[wasm]\ncompile_cpu_s = 20\n");
+    let mut host = command(deck.path(), &["run", "--plain"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(host.stdout.take().unwrap());
+    let mut lines = output.lines().map(Result::unwrap);
+    lines.find(|line| line.contains("is live")).unwrap();
+    let module = deck.path().join("plugins/laborious.wasm");
+    std::fs::write(module, laborious(4_000)).unwrap();
+    let begun = Instant::now();
+    let child = loop {
+        if let Some(child) = children_of(host.id()).into_iter().next() {
+            break child;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing compiles"
+        );
+        std::thread::yield_now();
+    };
+    let policies: Vec<String> = std::fs::read_dir(child.join("task"))
+        .unwrap()
+        .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok())
+        .collect();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert!(!policies.is_empty());
+    for line in policies {
+        // The fields behind the name, which may have blanks: the 39th of them is the policy.
+        let fields = line.rsplit(')').next().unwrap();
+        assert_eq!(fields.split_whitespace().nth(38), Some(IDLE), "{line}");
+    }
+}
+
 #[test]
 fn where_confinement_is_required_and_impossible_nothing_is_compiled() {
     // Arguments that no host gives: the process that asked is another one.
     let output = command(
         root(),
-        &[
-            "--compile-one-module",
-            "2048",
-            "60",
-            "required",
-            "false",
-            "1",
-        ],
+        &["--compile-one-module", "2048", "60", "required", "1"],
     )
     .output();
     let output = output.unwrap();

@@ -39,6 +39,17 @@ pub fn run_for_strategies<T: Send>(name: &str, work: impl FnOnce() -> T + Send) 
     })
 }
 
+/// Runs work on a thread that is idle beside trading, as are the threads that the work starts, and waits for it.
+///
+/// # Errors
+/// The system has no thread left.
+pub(crate) fn run_idle<T: Send>(cores: &[usize], work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    run_for_strategies("loading", || {
+        idle_beside_trading(cores);
+        work()
+    })
+}
+
 /// Keeps this thread, and those that it starts from now on, off these cores. Does nothing if no core would be left, or
 /// if the system does not support it.
 fn keep_off(cores: &[usize]) {
@@ -61,8 +72,16 @@ fn keep_off(cores: &[usize]) {
     let _ = cores;
 }
 
+/// Gives way to trading: this thread, and the threads and processes that it starts from now on, stay off the cores that
+/// trade and run on the others only when nothing else wants to. For work that trading never waits for: what appears in the
+/// plugins folder, a thousand files at once perhaps, is looked at, compiled and loaded so.
+pub(crate) fn idle_beside_trading(cores: &[usize]) {
+    keep_off(cores);
+    tickdeck_strategy::run_idle();
+}
+
 /// Yields to trading: this thread, and those that it starts from now on, stay off the cores that trade and run at a low
-/// priority on the others. The first thread that compiles starts the compiler's threads, so these inherit it.
+/// priority on the others. For work that a strategy may wait for, as its next instance.
 pub fn yield_to_trading(cores: &[usize]) {
     keep_off(cores);
     // Linux has a priority for each thread. Where it is refused, only the precedence is lost.

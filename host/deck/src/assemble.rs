@@ -257,7 +257,7 @@ impl DeckParts {
         let (stop, quarantine) = (&self.stop, &self.quarantine);
         let loaded = run_for_strategies("loading", || {
             yield_to_trading(cores);
-            let compiled = compile_all(loader, scan, cores, stop)?;
+            let compiled = compile_all(loader, scan, stop)?;
             load_all(loader, scan, (&compiled, quarantine), grants, registry)
         });
         loaded.context("cannot start a thread for loading")?
@@ -276,6 +276,10 @@ impl DeckParts {
             max_market_events: self.events,
             split_seed: self.split_seed,
             killed: self.killed,
+            budget: Some(BudgetConfig {
+                is_real_time: self.pace.is_real_time(),
+                ..budget_config(&self.config.budget)
+            }),
             ..engine_config(&self.config, registry)?
         })
     }
@@ -443,6 +447,7 @@ fn budget_config(settings: &BudgetSettings) -> BudgetConfig {
         share_bps: settings
             .share_percent
             .map_or(default.share_bps, |percent| percent * 100),
+        ..default
     }
 }
 
@@ -450,10 +455,9 @@ fn budget_config(settings: &BudgetSettings) -> BudgetConfig {
 fn compile_all(
     loader: &StrategyLoader,
     scan: &Scan,
-    cores: &[usize],
     stop: &CancelToken,
 ) -> Result<HashMap<ModuleHash, Outcome>> {
-    let queue = CompileQueue::start(loader.runtime.clone(), cores.to_vec())?;
+    let queue = CompileQueue::start(loader.runtime.clone())?;
     let (sender, outcomes) = channel();
     let mut wanted = BTreeMap::new();
     for plugin in &scan.plugins {

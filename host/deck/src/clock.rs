@@ -23,6 +23,11 @@ impl Pace {
     /// A minute in a second.
     pub const FAST: Self = Self::Times(60.0);
 
+    /// Whether event time goes by no faster than the clock.
+    pub(crate) fn is_real_time(self) -> bool {
+        matches!(self, Self::Times(factor) if factor <= 1.0)
+    }
+
     /// Returns a clock that plays at this pace until `stop` is set.
     pub fn clock(self, stop: CancelToken) -> Box<dyn Clock> {
         match self {
@@ -146,6 +151,7 @@ mod tests {
         ];
         for (text, pace) in cases {
             assert_eq!(text.parse(), Ok(pace), "{text}");
+            assert_eq!(pace.is_real_time(), text == "real", "{text}");
         }
         assert_eq!("2.5x".parse(), Ok(Pace::Times(2.5)));
         for text in ["", "quick", "0", "-1", "NaN", "inf"] {

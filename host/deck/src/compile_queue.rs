@@ -3,7 +3,7 @@
 //! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So two compile at a time, but one that
 //! takes long no longer counts, up to a bound, and the next one begins.
 
-use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use crate::affinity::spawn_for_strategies;
 use crate::loading::{LoadFailure, StrategyLoader};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tickdeck_strategy::watch::Plugin;
 use tickdeck_strategy::{CompiledModule, Runtime};
 
-/// Compilations at a time, not counting slow ones.
+/// Compilations at a time, not counting slow ones, where there are cores for them: one for every two.
 const AT_A_TIME: usize = 2;
 
 /// Compilations at a time with slow ones, each of which may use as much memory as the settings say.
@@ -56,10 +56,10 @@ pub(crate) struct CompileQueue {
 
 struct Shared {
     runtime: Runtime,
-    /// The cores that trade.
-    cores: Vec<usize>,
     state: Mutex<State>,
     changed: Condvar,
+    /// Compilations at a time, not counting slow ones.
+    at_a_time: usize,
 }
 
 #[derive(Default)]
@@ -115,13 +115,15 @@ impl CompileRequest {
 }
 
 impl CompileQueue {
-    /// Starts the thread that hands the work out. `cores` are those that trade.
-    pub(crate) fn start(runtime: Runtime, cores: Vec<usize>) -> io::Result<Self> {
+    /// Starts the thread that hands the work out. The threads and processes that compile have its priority, which is this
+    /// thread's.
+    pub(crate) fn start(runtime: Runtime) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shared = Arc::new(Shared {
             runtime,
-            cores,
             state: Mutex::default(),
             changed: Condvar::new(),
+            at_a_time: (cores / 2).clamp(1, AT_A_TIME),
         });
         let dispatched = Arc::clone(&shared);
         let dispatcher = std::thread::Builder::new()
@@ -162,10 +164,10 @@ impl Shared {
 
 impl State {
     /// Takes the next request, if another compilation may begin now.
-    fn begin(&mut self, now: Instant) -> Option<(u64, CompileRequest)> {
+    fn begin(&mut self, at_a_time: usize, now: Instant) -> Option<(u64, CompileRequest)> {
         let is_young = |(_, began): &&(u64, Instant)| now.duration_since(*began) < SLOW;
         let young = self.running.iter().filter(is_young).count();
-        if young >= AT_A_TIME || self.running.len() >= AT_MOST {
+        if young >= at_a_time || self.running.len() >= AT_MOST {
             return None;
         }
         let Waiting {
@@ -180,7 +182,7 @@ impl State {
 fn dispatch(shared: &Arc<Shared>) {
     let mut state = shared.lock();
     while !state.is_stopped {
-        if let Some((number, request)) = state.begin(Instant::now()) {
+        if let Some((number, request)) = state.begin(shared.at_a_time, Instant::now()) {
             drop(state);
             begin(shared, number, request);
             state = shared.lock();
@@ -209,7 +211,6 @@ fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
     let compiling = Arc::clone(shared);
     let name = file.clone();
     let work = move || {
-        yield_to_trading(&compiling.cores);
         let compile = || {
             let compiled = compiling.runtime.compile(&read()?, &file);
             compiled.map_err(|error| NotCompiled::Refused(error.to_string()))
@@ -276,7 +277,8 @@ mod tests {
     }
 
     fn begun(state: &mut State, now: Instant) -> Vec<String> {
-        std::iter::from_fn(|| state.begin(now).map(|(_, request)| request.file)).collect()
+        std::iter::from_fn(|| state.begin(AT_A_TIME, now).map(|(_, request)| request.file))
+            .collect()
     }
 
     #[test]

@@ -191,11 +191,6 @@ impl Runtime {
         Ok(done(code, shape, cache, warning))
     }
 
-    /// From now on compilations give way to everything else that runs, because the host trades.
-    pub fn yield_compilations(&self) {
-        self.inner.compiler.give_way();
-    }
-
     /// Ends every compilation that runs, and refuses further ones, because the host stops.
     pub fn cancel_compilations(&self) {
         self.inner.compiler.cancel();

@@ -1,6 +1,6 @@
 //! The manager's thread, and the handle by which operators reach it.
 
-use crate::affinity::{spawn_for_strategies, yield_to_trading};
+use crate::affinity::{idle_beside_trading, run_idle, spawn_for_strategies};
 use crate::compile_queue::CompileQueue;
 use crate::feed::{OperatorFeed, ReportedChange};
 use crate::lifecycle::manager::Manager;
@@ -45,27 +45,27 @@ impl StrategyManager {
     pub fn start(setup: ManagerSetup, engine: EngineHandle) -> Result<Self> {
         let (messages, inbox) = channel();
         let reported = follow(&setup.loader.feed, messages.clone());
-        let watcher = match &setup.folder {
-            Some(folder) => {
+        let runtime = setup.loader.runtime.clone();
+        let cores = setup.loader.config.engine.pin.clone();
+        let start = || -> Result<_> {
+            let watcher = setup.folder.as_ref().map(|folder| {
                 let messages = messages.clone();
                 // An error means that the thread has ended, which nobody needs to know.
                 let tell = move |change| drop(messages.send(Message::Folder(change)));
-                let config = WatchConfig::new(folder);
-                Some(Watcher::start(config, &setup.scan, Hints::System, tell)?)
-            }
-            None => None,
+                Watcher::start(WatchConfig::new(folder), &setup.scan, Hints::System, tell)
+            });
+            let queue = CompileQueue::start(runtime.clone());
+            let queue = queue.context("cannot start a thread for compiling")?;
+            Ok((watcher.transpose()?, queue))
         };
-        let runtime = setup.loader.runtime.clone();
-        runtime.yield_compilations();
-        let cores = setup.loader.config.engine.pin.clone();
-        let queue = CompileQueue::start(runtime.clone(), cores)
-            .context("cannot start a thread for compiling")?;
+        let started = run_idle(&cores, start).context("cannot start a thread for loading")?;
+        let (watcher, queue) = started?;
         let pending = PendingModules::new(queue, messages.clone());
         let manager = Manager::new(setup, engine.clone(), reported, watcher, pending);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = spawn_for_strategies("manager", move || {
-            yield_to_trading(manager.cores());
+            idle_beside_trading(manager.cores());
             work(manager, &inbox, &stopping);
         })
         .context("cannot start the strategy manager's thread")?;

@@ -58,7 +58,6 @@ pub struct ChildCompiler {
     program: ChildProgram,
     limits: CompileLimits,
     confinement: Confinement,
-    gives_way: AtomicBool,
     is_canceled: AtomicBool,
 }
 
@@ -69,7 +68,6 @@ impl ChildCompiler {
             program,
             limits,
             confinement,
-            gives_way: AtomicBool::new(false),
             is_canceled: AtomicBool::new(false),
         }
     }
@@ -78,7 +76,6 @@ impl ChildCompiler {
         let rules = Rules {
             limits: self.limits,
             confinement: self.confinement,
-            gives_way: self.gives_way.load(Ordering::Acquire),
             parent: std::process::id(),
         };
         Command::new(&self.program.0)
@@ -177,10 +174,6 @@ impl Compiler for ChildCompiler {
             compatibility: compiled.compatibility,
             warning: (!header.is_confined).then_some(UNCONFINED),
         })
-    }
-
-    fn give_way(&self) {
-        self.gives_way.store(true, Ordering::Release);
     }
 
     fn cancel(&self) {

@@ -42,7 +42,7 @@ mod linux {
     use super::Rules;
     use rustix::process::{
         DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
-        set_parent_process_death_signal, setpriority_process, setrlimit,
+        set_parent_process_death_signal, setrlimit,
     };
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -51,13 +51,10 @@ mod linux {
     use std::collections::BTreeMap;
     use std::io;
 
-    /// The lowest of the ordinary priorities, where the idle one is refused.
-    const LOWEST: i32 = 19;
-
     /// The first descriptor after the pipes and standard error.
     const FIRST_OTHER: libc::c_uint = 3;
 
-    /// Sets limits and priority, and ties this process to its parent.
+    /// Sets limits, and ties this process to its parent.
     pub(super) fn limit(rules: &Rules) -> io::Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // The parent may have ended before the line above.
@@ -83,9 +80,6 @@ mod linux {
         }
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         rustix::thread::set_no_new_privs(true)?;
-        if rules.gives_way {
-            run_idle();
-        }
         Ok(())
     }
 
@@ -98,17 +92,6 @@ mod linux {
         match closed {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
-        }
-    }
-
-    /// Gives way to everything else that runs. Where that is refused, only the precedence is lost.
-    fn run_idle() {
-        let lowest = libc::sched_param { sched_priority: 0 };
-        // SAFETY: the call reads the structure that it is given, which outlives it, and changes how this thread is scheduled.
-        let refused =
-            unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const lowest) } != 0;
-        if refused {
-            let _ = setpriority_process(None, LOWEST);
         }
     }
 
@@ -253,7 +236,6 @@ mod tests {
         let rules = Rules {
             limits: CompileLimits::default(),
             confinement: Confinement::Required,
-            gives_way: true,
             parent,
         };
         assert_eq!(confine(&rules), Ok(true));

@@ -63,9 +63,6 @@ pub trait Compiler: std::fmt::Debug + Send + Sync {
     /// The module is not a strategy, or takes more to compile than it may; the text names the file, the place and the fix.
     fn compile(&self, job: &CompileJob<'_>) -> Result<Compilation, LoadError>;
 
-    /// From now on gives way to everything else that runs: the host trades.
-    fn give_way(&self) {}
-
     /// Ends every compilation that runs, and refuses further ones: the host stops.
     fn cancel(&self) {}
 }

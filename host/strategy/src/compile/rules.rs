@@ -9,20 +9,17 @@ pub const CHILD_ARGUMENT: &str = "--compile-one-module";
 pub(super) struct Rules {
     pub(super) limits: CompileLimits,
     pub(super) confinement: Confinement,
-    /// Whether it runs only when nothing else wants to.
-    pub(super) gives_way: bool,
     /// The process that waits for the answer.
     pub(super) parent: u32,
 }
 
 impl Rules {
-    pub(super) fn arguments(&self) -> [String; 6] {
+    pub(super) fn arguments(&self) -> [String; 5] {
         [
             CHILD_ARGUMENT.to_owned(),
             self.limits.memory_mib.to_string(),
             self.limits.cpu_s.to_string(),
             self.confinement.as_str().to_owned(),
-            self.gives_way.to_string(),
             self.parent.to_string(),
         ]
     }
@@ -35,7 +32,6 @@ impl Rules {
                 ..CompileLimits::default()
             },
             confinement: Confinement::from_name(&arguments.next()?)?,
-            gives_way: arguments.next()?.parse().ok()?,
             parent: arguments.next()?.parse().ok()?,
         })
     }
