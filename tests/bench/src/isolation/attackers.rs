@@ -1,4 +1,4 @@
-//! Guests that attack the others in one way each, from one event on.
+//! Attacks on the others, one way each: guests that attack from one event on, and files dropped into the plugins folder.
 
 #[path = "../../../support/guests.rs"]
 mod guests;
@@ -8,21 +8,41 @@ use guests::Guest;
 /// An attack.
 pub(super) struct Attack {
     pub(super) name: &'static str,
-    /// The module of the guest.
-    pub(super) module: Vec<u8>,
-    /// Whether the guest ends by it; otherwise the attack is bounded from its first event on.
+    pub(super) means: Means,
+    /// Whether the attacker ends by it; otherwise the attack is bounded from its first moment on.
     pub(super) ends: bool,
+}
+
+/// What an attack is made by.
+pub(super) enum Means {
+    /// The module of a strategy.
+    Guest(Vec<u8>),
+    /// Files for the plugins folder, by their names.
+    Files(Vec<(String, Vec<u8>)>),
 }
 
 /// Rounds of the loop that take about a millisecond, on the machine that this was written on.
 const ROUNDS_PER_MS: u64 = 750_000;
 
-/// All attacks, from the event with this number on.
-pub(super) fn attacks(from: u64) -> Vec<Attack> {
+/// How long a heavy start takes.
+const HEAVY_START_MS: u64 = 300;
+
+/// Functions of a module that takes much longer to compile than a run does.
+const LABORIOUS_FUNCTIONS: usize = 1_500;
+
+/// Files that are dropped at once.
+const MANY_FILES: usize = 1_000;
+
+/// The attacks of guests, from the event with this number on.
+pub(super) fn guests(from: u64) -> Vec<Attack> {
     let ending = |name, guest: Guest| Attack {
         name,
-        module: guest.component(),
+        means: Means::Guest(guest.component()),
         ends: true,
+    };
+    let bounded = |name, guest: Guest| Attack {
+        ends: false,
+        ..ending(name, guest)
     };
     let burn = |ms: u64| format!("(call $burn (i64.const {}))", ms * ROUNDS_PER_MS);
     let every = |n: u64, attack: &str| {
@@ -42,20 +62,49 @@ pub(super) fn attacks(from: u64) -> Vec<Attack> {
                 ),
             ),
         ),
-        Attack {
-            name: "log-flood",
-            module: attacking(from, LOG).says("the flood").component(),
-            ends: false,
-        },
-        Attack {
-            name: "16mib-save",
-            module: attacking(from, "")
+        ending(
+            "heavy-start",
+            attacking(from, "unreachable").item(&format!(
+                "(func $heavy (call $burn (i64.const {}))) (start $heavy)",
+                HEAVY_START_MS * ROUNDS_PER_MS
+            )),
+        ),
+        bounded("log-flood", attacking(from, LOG).says("the flood")),
+        bounded(
+            "16mib-save",
+            attacking(from, "")
                 .item("(func $grown (drop (memory.grow (i32.const 300))))")
                 .init("(call $grown) (call $ok)")
-                .save("(call $state (i32.const 65536) (i32.const 16777216))")
-                .component(),
-            ends: false,
-        },
+                .save("(call $state (i32.const 65536) (i32.const 16777216))"),
+        ),
+    ]
+}
+
+/// The attacks of files. The modules ask for an instrument that no venue has: each is compiled, and none runs.
+pub(super) fn files() -> Vec<Attack> {
+    let unfit = || Guest::new().quotes("NOTHING.NOWHERE");
+    let step = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.rotl (local.get 1) (local.get 0))))";
+    let function = format!(
+        "(func (param i32 i32) (result i32) {} local.get 0)",
+        step.repeat(200)
+    );
+    let laborious = unfit().item(&function.repeat(LABORIOUS_FUNCTIONS));
+    let many = (0..MANY_FILES).map(|number| {
+        let name = format!("file-{number}");
+        let module = unfit().named(&name).core();
+        (format!("{name}.wasm"), module)
+    });
+    let dropped = |name, files| Attack {
+        name,
+        means: Means::Files(files),
+        ends: false,
+    };
+    vec![
+        dropped(
+            "compile-bomb",
+            vec![("laborious.wasm".to_owned(), laborious.core())],
+        ),
+        dropped("1000-files", many.collect()),
     ]
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Metronome {
     answers: VecDeque<Event>,
     /// From when the quote of each order was due to when the order was in the queue.
     pub(crate) latencies: Arc<Mutex<Vec<u64>>>,
+    /// When the last order was in the queue.
+    pub(crate) last_order: Arc<AtomicI64>,
     queue: Vec<Command>,
 }
 
@@ -41,6 +43,7 @@ impl Metronome {
             quotes: quotes as i64,
             answers: VecDeque::new(),
             latencies: Arc::default(),
+            last_order: Arc::default(),
             queue: Vec::new(),
         }
     }
@@ -60,6 +63,7 @@ impl Gateway for Metronome {
         // The order is in the queue.
         let now = since(self.epoch);
         if let Some(Command::Submit { id, order }) = self.queue.pop() {
+            self.last_order.store(now, Ordering::Release);
             // The n-th order is the answer to every n-th quote.
             let due = self.due((id.number * ORDER_EVERY) as i64 - 1);
             let took = u64::try_from(now - due).expect("an order comes after its quote is due");
