@@ -6,7 +6,7 @@ use crate::support::plugins::{module, root};
 use crate::support::process::{
     command, cut_off, deck, last_object, records, signal, tickdeck, wait_for,
 };
-use crate::support::versions::{counting, ticking};
+use crate::support::versions::{counting, marked, ticking};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
@@ -203,6 +203,52 @@ fn a_strategy_whose_module_was_deleted_does_not_trade_on_after_a_crash() {
     setup.goes_on_without_big(&[
         "big: it may not trade on: its module `big.wasm` is no longer in the plugins folder; its orders are canceled",
     ]);
+}
+
+#[test]
+fn a_shadow_version_whose_grant_was_revoked_ends_alone_after_a_crash() {
+    let setup = Setup::new(SETTINGS);
+    setup.grants(60_000);
+    let mut host = command(setup.path(), &["run", "--pace", "fast", "--json"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(!wait_for(&setup.data(), 1_000, &mut host));
+    // Another module that asks for more, to run beside the one that trades.
+    let settings = "[permissions]\nmax_notional = 60000\n[swap]\nshadow = true\n";
+    std::fs::write(setup.plugin("big.toml"), settings).unwrap();
+    put(
+        &setup.path().join("plugins"),
+        "big",
+        &marked(&module("market-maker"), 1),
+    );
+    let begun = Instant::now();
+    loop {
+        let shown = tickdeck(setup.path(), &["strategies", "show", "big", "--json"]);
+        if shown.status.success() && last_object(&shown)["strategy"]["line"]["shadow"].is_object() {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "there is no shadow version");
+    }
+    let seen = records(&setup.data());
+    assert!(!wait_for(&setup.data(), seen + 1_000, &mut host));
+    host.kill().unwrap();
+    host.wait().unwrap();
+    std::fs::remove_file(setup.data().join("grants.toml")).unwrap();
+    let output = setup.start_again(records(&setup.data()) + 10_000);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    last_object(&output);
+    assert!(
+        said.contains("may not run on: what it needs is no longer granted"),
+        "{said}"
+    );
+    assert!(!said.contains("big: it may not trade on"), "{said}");
+    let (run, id) = (setup.run(), id_of(&setup.run(), "big"));
+    let ended = |effect: &Effect| matches!(effect, Effect::Changed { what: RecordedChange::RollBack(strategy), .. } if *strategy == id);
+    assert_eq!(all_effects(&run).iter().filter(|one| ended(one)).count(), 1);
+    let replay = ["replay", "data", "--run", "1", "--json"];
+    let replayed = last_object(&tickdeck(setup.path(), &replay));
+    assert_eq!(replayed["equal"], true, "{replayed}");
 }
 
 #[test]

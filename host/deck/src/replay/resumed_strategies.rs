@@ -22,7 +22,7 @@ pub(super) struct ResumedStrategies {
     pub(super) left_out: Vec<(String, String)>,
 }
 
-/// Ends the strategies that were left out, and those that may not go on.
+/// Ends the strategies that were left out, and those that may not go on; a shadow version that may not ends alone.
 pub(super) fn settle_strategies(
     engine: &mut Engine,
     versions: &RecordedVersions,
@@ -38,6 +38,14 @@ pub(super) fn settle_strategies(
         } else if let Some(objection) = versions.objection(&one.name, &one.hash) {
             let why = format!("it may not trade on: {objection}; its orders are canceled");
             end(engine, &one, why, QuarantineCause::NotAllowed)?;
+        } else if let Some(shadow) = &one.shadow
+            && let Some(objection) = versions.objection(&one.name, &shadow.hash)
+        {
+            let (name, version) = (&one.name, &shadow.version);
+            let said = format!("{name}: its shadow version {version} may not run on: {objection}");
+            eprintln!("{}", printable(&said));
+            let ended = engine.change_before_run(StrategyChange::RollBack(one.id))?;
+            ended.map_err(|why| anyhow!(why))?;
         }
     }
     let mut resumed = ResumedStrategies {
