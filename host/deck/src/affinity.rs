@@ -39,13 +39,19 @@ pub fn run_for_strategies<T: Send>(name: &str, work: impl FnOnce() -> T + Send) 
     })
 }
 
-/// Runs work on a thread that is idle beside trading, as are the threads that the work starts, and waits for it.
+/// Runs work on a thread that gives way to trading, and waits for it: that thread, and the threads and processes that the
+/// work starts, stay off the cores that trade and run on the others only when nothing else wants to. For work that trading
+/// never waits for, and that holds no lock of a thread that trades: it could be kept from giving it back.
 ///
 /// # Errors
 /// The system has no thread left.
-pub(crate) fn run_idle<T: Send>(cores: &[usize], work: impl FnOnce() -> T + Send) -> io::Result<T> {
+pub(crate) fn run_giving_way<T: Send>(
+    cores: &[usize],
+    work: impl FnOnce() -> T + Send,
+) -> io::Result<T> {
     run_for_strategies("loading", || {
-        idle_beside_trading(cores);
+        keep_off(cores);
+        tickdeck_strategy::take_idle_priority();
         work()
     })
 }
@@ -72,16 +78,9 @@ fn keep_off(cores: &[usize]) {
     let _ = cores;
 }
 
-/// Gives way to trading: this thread, and the threads and processes that it starts from now on, stay off the cores that
-/// trade and run on the others only when nothing else wants to. For work that trading never waits for: what appears in the
-/// plugins folder, a thousand files at once perhaps, is looked at, compiled and loaded so.
-pub(crate) fn idle_beside_trading(cores: &[usize]) {
-    keep_off(cores);
-    tickdeck_strategy::run_idle();
-}
-
 /// Yields to trading: this thread, and those that it starts from now on, stay off the cores that trade and run at a low
-/// priority on the others. For work that a strategy may wait for, as its next instance.
+/// priority on the others. For work that a strategy may wait for, as its next instance, or that shares a lock with the
+/// kernel, as that of the operators' feed.
 pub fn yield_to_trading(cores: &[usize]) {
     keep_off(cores);
     // Linux has a priority for each thread. Where it is refused, only the precedence is lost.

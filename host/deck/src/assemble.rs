@@ -276,11 +276,7 @@ impl DeckParts {
             max_market_events: self.events,
             split_seed: self.split_seed,
             killed: self.killed,
-            budget: Some(BudgetConfig {
-                is_real_time: self.pace.is_real_time(),
-                ..budget_config(&self.config.budget)
-            }),
-            ..engine_config(&self.config, registry)?
+            ..engine_config(&self.config, self.pace, registry)?
         })
     }
 
@@ -411,7 +407,11 @@ pub(crate) fn reel_config(journal: &JournalSettings) -> ReelConfig {
 ///
 /// # Errors
 /// A limit names what the deck does not have.
-pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<EngineConfig> {
+pub(crate) fn engine_config(
+    config: &Config,
+    pace: Pace,
+    registry: &Registry,
+) -> Result<EngineConfig> {
     let (settings, default) = (&config.engine, EngineConfig::default());
     let middleware = &config.middleware;
     Ok(EngineConfig {
@@ -432,12 +432,12 @@ pub(crate) fn engine_config(config: &Config, registry: &Registry) -> Result<Engi
             conflate_quotes_ns: middleware.conflate_quotes_ms.map(|ms| ms * NS_PER_MS),
         },
         risk: risk(config, registry)?,
-        budget: Some(budget_config(&config.budget)),
+        budget: Some(budget_config(&config.budget, pace)),
         ..default
     })
 }
 
-fn budget_config(settings: &BudgetSettings) -> BudgetConfig {
+fn budget_config(settings: &BudgetSettings, pace: Pace) -> BudgetConfig {
     let default = BudgetConfig::default();
     BudgetConfig {
         overload: settings.overload.unwrap_or(default.overload),
@@ -447,7 +447,7 @@ fn budget_config(settings: &BudgetSettings) -> BudgetConfig {
         share_bps: settings
             .share_percent
             .map_or(default.share_bps, |percent| percent * 100),
-        ..default
+        is_real_time: pace.is_real_time(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Compiles modules beside everything else: small ones first, and none waits behind a slow one.
 //!
-//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So two compile at a time, but one that
+//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So one or two compile at a time, but one that
 //! takes long no longer counts, up to a bound, and the next one begins.
 
 use crate::affinity::spawn_for_strategies;

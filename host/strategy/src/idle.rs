@@ -8,7 +8,7 @@
     unsafe_code,
     reason = "a system call that no safe library of the tree wraps"
 )]
-pub fn run_idle() {
+pub fn take_idle_priority() {
     /// The lowest of the ordinary priorities, where the idle one is refused.
     const LOWEST: i32 = 19;
     let idle = libc::sched_param { sched_priority: 0 };
@@ -21,4 +21,4 @@ pub fn run_idle() {
 
 /// As on Linux, where there is such a priority.
 #[cfg(not(target_os = "linux"))]
-pub fn run_idle() {}
+pub fn take_idle_priority() {}

@@ -72,7 +72,7 @@ pub use cache::{CacheConfig, CacheUse};
 pub use contract::{CONTRACT_VERSION, World};
 pub use encode::with_contract;
 pub use error::LoadError;
-pub use idle::run_idle;
+pub use idle::take_idle_priority;
 pub use instance::Instance;
 pub use limits::{MAX_ACTIONS, MAX_STATE, ResourceLimits, THREAD_STACK};
 pub use load::MAX_MODULE;

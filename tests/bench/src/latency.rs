@@ -167,7 +167,7 @@ fn play(case: &Case, spec: &StrategySpec, effort: &Effort) -> Result<Histogram<u
     let (epoch, latencies) = (metronome.epoch, Arc::clone(&metronome.latencies));
     let clock = Box::new(WallTime {
         epoch,
-        started: false,
+        sleeps: false,
     });
     let mut deck = Deck::assemble(Box::new(metronome), clock, &[spec], config(case.wait))?;
     let folder = tempfile::tempdir()?;

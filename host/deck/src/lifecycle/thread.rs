@@ -1,6 +1,6 @@
 //! The manager's thread, and the handle by which operators reach it.
 
-use crate::affinity::{idle_beside_trading, run_idle, spawn_for_strategies};
+use crate::affinity::{run_giving_way, spawn_for_strategies, yield_to_trading};
 use crate::compile_queue::CompileQueue;
 use crate::feed::{OperatorFeed, ReportedChange};
 use crate::lifecycle::manager::Manager;
@@ -58,14 +58,14 @@ impl StrategyManager {
             let queue = queue.context("cannot start a thread for compiling")?;
             Ok((watcher.transpose()?, queue))
         };
-        let started = run_idle(&cores, start).context("cannot start a thread for loading")?;
+        let started = run_giving_way(&cores, start).context("cannot start a thread for loading")?;
         let (watcher, queue) = started?;
         let pending = PendingModules::new(queue, messages.clone());
         let manager = Manager::new(setup, engine.clone(), reported, watcher, pending);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = spawn_for_strategies("manager", move || {
-            idle_beside_trading(manager.cores());
+            yield_to_trading(manager.cores());
             work(manager, &inbox, &stopping);
         })
         .context("cannot start the strategy manager's thread")?;

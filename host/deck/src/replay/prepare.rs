@@ -66,7 +66,7 @@ pub(super) fn recorded_engine_config(
         max_market_events: manifest.overrides.events,
         killed: manifest.killed,
         pin: Vec::new(),
-        ..engine_config(config, registry)?
+        ..engine_config(config, Pace::FlatOut, registry)?
     })
 }
 

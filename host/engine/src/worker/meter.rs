@@ -216,7 +216,11 @@ impl Meter {
             return;
         }
         self.turn += 1;
-        let late_ns = self.load.late_ns().max(lag_ns);
+        // In lockstep what waits is the window, whose length says nothing of lateness.
+        let late_ns = match rule.is_lockstep {
+            true => self.load.late_ns(),
+            false => lag_ns,
+        };
         self.is_late = late_ns >= LATE_NS;
         self.longest_ns = 0;
         self.company = rule.company(self.running, self.load.running(), late_ns);
@@ -342,6 +346,18 @@ mod tests {
         let mut meter = meter(true);
         stretch(&mut meter, 64, Some(8 * MS));
         assert_eq!(meter.most_events(), usize::MAX);
+    }
+
+    #[test]
+    fn in_lockstep_a_long_window_is_not_late_and_one_that_begins_late_is() {
+        let mut meter = meter(true);
+        meter.begin_stretch(500 * MS, true);
+        assert_eq!(meter.company, Company::InTime);
+        assert!(!meter.is_late);
+        meter.load.begin_window(500 * MS);
+        meter.begin_stretch(0, true);
+        assert_eq!(meter.company, Company::Late(2));
+        assert!(meter.is_late);
     }
 
     #[test]

@@ -1,72 +1,31 @@
 //! A strategy that acts on the length of its batches: it is found out, and comes out the same where it is offered the same ones.
 
 use super::toy::counting::{config, market, started, traits, version};
+use super::toy::numbered::Numbered;
 use super::toy::reel::{Item, Played, Reel};
 use super::toy::{NoClock, Notices, ToyVenue, engine_at, version as version_of};
 use super::{EVENTS, FIRST, SECOND, actions, plain};
 use proptest::prelude::*;
-use std::sync::Arc;
-use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, StrategyBook, Version};
+use tickdeck_engine::port::Version;
 use tickdeck_engine::{Engine, EngineConfig, Replayed};
-use tickdeck_model::{Action, Event};
+use tickdeck_model::Action;
 
 /// Mixes the lengths of its batches into a number, and decides by it.
-#[derive(Clone, Copy, Default)]
-struct Looking {
-    mix: u64,
-}
-
-impl Code for Looking {
-    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(Box::new(*self))
-    }
-
-    fn restore(
-        &self,
-        _: &mut Box<StrategyBook>,
-        state: &State,
-    ) -> Result<Box<dyn Strategy>, Fault> {
-        let mix = u64::from_le_bytes(state.bytes[..8].try_into().unwrap());
-        Ok(Box::new(Self { mix }))
-    }
-
-    fn schema(&self) -> u32 {
-        1
-    }
-
-    fn restores(&self) -> &[u32] {
-        &[1]
-    }
-}
-
-impl Strategy for Looking {
-    fn on_events(
-        &mut self,
-        batch: &[Event],
-        _: &mut Box<StrategyBook>,
-        actions: &mut Vec<Action>,
-    ) -> Result<usize, Fault> {
-        self.mix = self.mix.wrapping_mul(31).wrapping_add(batch.len() as u64);
-        if self.mix.is_multiple_of(7) {
-            actions.push(Action::ClearTimer(self.mix as u32));
+fn looking() -> Version {
+    let code = Numbered::new(|mix, batch, actions| {
+        *mix = mix.wrapping_mul(31).wrapping_add(batch.len() as u64);
+        if mix.is_multiple_of(7) {
+            actions.push(Action::ClearTimer(*mix as u32));
             return Ok(1);
         }
         Ok(batch.len())
-    }
-
-    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
-        Ok(Ok(self.mix.to_le_bytes().to_vec()))
-    }
-
-    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
-        Ok(())
-    }
+    });
+    version_of("looking", market(), code)
 }
 
 fn engine(config: EngineConfig) -> Engine {
-    let looking: Version = version_of("looking", market(), Arc::new(Looking::default()));
     let honest = version("1", traits());
-    let cast = [("first", honest), ("second", looking)].map(|(name, version)| {
+    let cast = [("first", honest), ("second", looking())].map(|(name, version)| {
         let strategy = started(&version);
         (name, version, strategy)
     });

@@ -1,80 +1,38 @@
 //! A strategy that acts on trades and faults at the bars that they complete: both are of one sequence, and a replay faults at the same
 //! one of them.
 
-use super::toy::counting::{config, market};
+use super::toy::counting::{config, market, started};
+use super::toy::numbered::Numbered;
 use super::toy::reel::{Played, Reel};
 use super::toy::{NoClock, Notices, ToyVenue, engine_at, feed, version as version_of};
 use super::{EVENTS, actions};
 use proptest::prelude::*;
-use std::sync::Arc;
-use tickdeck_engine::port::{Code, Fault, State, StopReason, Strategy, StrategyBook};
+use tickdeck_engine::port::{Fault, Version};
 use tickdeck_engine::{Effect, Engine, EngineConfig, StrategyOutcome};
-use tickdeck_model::{Action, BarBasis, Body, Event, Feed};
+use tickdeck_model::{Action, BarBasis, Body, Feed};
 
 /// Acts on each trade, and faults at every so many bars.
-#[derive(Clone, Copy)]
-struct Brittle {
-    every: u64,
-    bars: u64,
-}
-
-impl Code for Brittle {
-    fn start(&self, _: &mut Box<StrategyBook>) -> Result<Box<dyn Strategy>, Fault> {
-        Ok(Box::new(*self))
-    }
-
-    fn restore(
-        &self,
-        _: &mut Box<StrategyBook>,
-        state: &State,
-    ) -> Result<Box<dyn Strategy>, Fault> {
-        let bars = u64::from_le_bytes(state.bytes[..8].try_into().unwrap());
-        Ok(Box::new(Self { bars, ..*self }))
-    }
-
-    fn schema(&self) -> u32 {
-        1
-    }
-
-    fn restores(&self) -> &[u32] {
-        &[1]
-    }
-}
-
-impl Strategy for Brittle {
-    fn on_events(
-        &mut self,
-        batch: &[Event],
-        _: &mut Box<StrategyBook>,
-        actions: &mut Vec<Action>,
-    ) -> Result<usize, Fault> {
+fn brittle(every: u64) -> Version {
+    let code = Numbered::new(move |bars, batch, actions| {
         match batch[0].body() {
             Body::Trade(trade) => actions.push(Action::ClearTimer(trade.trade_id as u32)),
-            Body::Bar(_) => self.bars += 1,
+            Body::Bar(_) => *bars += 1,
             _ => return Ok(1),
         }
-        if actions.is_empty() && self.bars.is_multiple_of(self.every) {
+        if actions.is_empty() && bars.is_multiple_of(every) {
             return Err(Fault("one bar too many".to_owned()));
         }
         Ok(1)
-    }
-
-    fn save(&mut self) -> Result<Result<Vec<u8>, String>, Fault> {
-        Ok(Ok(self.bars.to_le_bytes().to_vec()))
-    }
-
-    fn stop(&mut self, _: StopReason) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
-fn engine(config: EngineConfig, every: u64) -> Engine {
-    let brittle = Brittle { every, bars: 0 };
+    });
     let mut feeds = market();
     // Every fourth trade completes both.
     feeds.extend([2, 4].map(|trades| feed(Feed::Bars, trades, BarBasis::Trades)));
-    let version = version_of("brittle", feeds, Arc::new(brittle));
-    let strategy = brittle.start(&mut Box::default()).unwrap();
+    version_of("brittle", feeds, code)
+}
+
+fn engine(config: EngineConfig, every: u64) -> Engine {
+    let version = brittle(every);
+    let strategy = started(&version);
     let cast = vec![("brittle", version, strategy)];
     engine_at(ToyVenue::new(5, EVENTS), Box::new(NoClock), config, cast)
 }

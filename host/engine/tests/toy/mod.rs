@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod counting;
+pub(crate) mod numbered;
 pub(crate) mod reel;
 
 use std::collections::BTreeMap;

@@ -46,7 +46,7 @@ pub fn render(frame: &mut Frame<'_>, model: &ViewModel) {
     ])
     .areas(frame.area());
     draw_title(frame, title, model);
-    frame.render_widget(Paragraph::new(head_line(&model.head)), head);
+    frame.render_widget(Paragraph::new(head_line(&model.head, head.width)), head);
     draw_instruments(frame, instruments, &model.instruments);
     draw_strategies(frame, strategies, &model.strategies);
     if let Some(row) = &model.focus {
@@ -118,32 +118,41 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, model: &ViewModel) {
     );
 }
 
-fn head_line(head: &Head) -> Line<'_> {
-    let mut spans = Vec::new();
-    let mut figure = |label: &'static str, value: &str, tone: Tone| {
-        spans.push(Span::styled(format!(" {label} "), style(Tone::Faint)));
-        spans.push(Span::styled(format!("{value} "), style(tone)));
+/// The figures of the whole deck, as many as fit: half a number would be another number.
+fn head_line(head: &Head, width: u16) -> Line<'_> {
+    let denied = match head.denied.as_str() {
+        "0" => Tone::Plain,
+        _ => Tone::Warning,
     };
-    figure("events", &head.events, Tone::Plain);
-    figure("rate", &head.rate, Tone::Plain);
-    figure("actions", &head.actions, Tone::Plain);
-    figure("orders", &head.orders, Tone::Plain);
-    figure(
-        "denied",
-        &head.denied,
-        if head.denied == "0" {
-            Tone::Plain
-        } else {
-            Tone::Warning
-        },
-    );
-    figure("fills", &head.fills, Tone::Plain);
-    figure("pnl", &head.profit.0, head.profit.1);
-    figure("capital", &head.capital, Tone::Plain);
-    if !head.memory.is_empty() {
-        figure("memory", &head.memory, Tone::Plain);
+    // In their order, each with its rank: the last ones go first.
+    let mut figures = vec![
+        (6, "events", &head.events, Tone::Plain),
+        (7, "rate", &head.rate, Tone::Plain),
+        (8, "actions", &head.actions, Tone::Plain),
+        (4, "orders", &head.orders, Tone::Plain),
+        (3, "denied", &head.denied, denied),
+        (5, "fills", &head.fills, Tone::Plain),
+        (1, "pnl", &head.profit.0, head.profit.1),
+        (2, "capital", &head.capital, Tone::Plain),
+        (9, "memory", &head.memory, Tone::Plain),
+    ];
+    figures.retain(|(_, _, value, _)| !value.is_empty());
+    for rank in (1..=9).rev() {
+        let widths = figures.iter().map(|(_, label, value, _)| {
+            Span::raw(*label).width() + Span::raw(value.as_str()).width() + 3
+        });
+        if widths.sum::<usize>() <= usize::from(width) {
+            break;
+        }
+        figures.retain(|(other, ..)| *other != rank);
     }
-    Line::from(spans)
+    let spans = figures.into_iter().flat_map(|(_, label, value, tone)| {
+        [
+            Span::styled(format!(" {label} "), style(Tone::Faint)),
+            Span::styled(format!("{value} "), style(tone)),
+        ]
+    });
+    Line::from_iter(spans)
 }
 
 fn draw_instruments(frame: &mut Frame<'_>, area: Rect, rows: &[InstrumentRow]) {

@@ -223,6 +223,28 @@ fn a_kill_is_confirmed_and_shown() {
 }
 
 #[test]
+fn a_figure_of_the_head_is_whole_or_left_out_and_the_profit_stays_longest() {
+    let model = model();
+    let whole = picture(&model, 200, 30).lines().nth(1).unwrap().to_owned();
+    let words =
+        |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    let all = words(&whole);
+    for width in 30..200 {
+        let line = picture(&model, width, 30)
+            .lines()
+            .nth(1)
+            .unwrap()
+            .to_owned();
+        let words = words(&line);
+        assert!(
+            words.iter().all(|word| all.contains(word)),
+            "{width}: {line}"
+        );
+        assert!(words.contains(&"pnl".to_owned()), "{width}: {line}");
+    }
+}
+
+#[test]
 fn no_size_of_terminal_is_too_small() {
     for (width, height) in [(1, 1), (5, 3), (20, 8), (80, 24)] {
         picture(&model(), width, height);

@@ -75,7 +75,11 @@ pub(super) fn guests(from: u64) -> Vec<Attack> {
             attacking(from, "")
                 .item("(func $grown (drop (memory.grow (i32.const 300))))")
                 .init("(call $grown) (call $ok)")
-                .save("(call $state (i32.const 65536) (i32.const 16777216))"),
+                .save(&format!(
+                    "(if (result i32) (i64.gt_u (global.get $seen) (i64.const {from}))
+                       (then (call $state (i32.const 65536) (i32.const 16777216)))
+                       (else (i64.store (i32.const 512) (global.get $seen)) (call $state (i32.const 512) (i32.const 8))))"
+                )),
         ),
     ]
 }

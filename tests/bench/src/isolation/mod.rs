@@ -8,7 +8,6 @@
 
 mod attackers;
 mod beat;
-mod clock;
 mod folder;
 mod play;
 

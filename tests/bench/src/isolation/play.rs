@@ -1,11 +1,10 @@
 //! One run of the deck, with or without an attacker.
 
 use super::beat::{Beats, beating};
-use super::clock::SleepingClock;
 use super::folder::Files;
 use crate::deck::{Deck, StrategySpec};
 use crate::latency::metronome::{Metronome, ORDER_EVERY};
-use crate::latency::setup::{config, since};
+use crate::latency::setup::{WallTime, config, since};
 use crate::row::quantile;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -125,7 +124,10 @@ pub(super) fn play(cast: &Cast<'_>, play: Play<'_>) -> Result<Run> {
     let latencies = Arc::clone(&metronome.latencies);
     let last_order = Arc::clone(&metronome.last_order);
     let beats = Beats::default();
-    let clock = Box::new(SleepingClock { epoch });
+    let clock = Box::new(WallTime {
+        epoch,
+        sleeps: true,
+    });
     let specs = specs(cast, play.attacker, epoch, &beats);
     let deck = Deck::assemble(Box::new(metronome), clock, &specs, engine(cast.stepping))?;
     let mut ends = Ends { epoch, ended: None };

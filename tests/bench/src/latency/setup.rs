@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tickdeck_engine::port::{Clock, Continuity, GatewayError, VenueTerms};
 use tickdeck_engine::{
     EngineConfig, InstrumentLimits, OrderLimits as RiskLimits, OrderRate, Stepping, Wait,
@@ -49,18 +49,29 @@ pub(crate) fn config(wait: Wait) -> EngineConfig {
     config
 }
 
+/// The longest sleep of a clock, as of a deck's own.
+const STEP: Duration = Duration::from_millis(2);
+
 /// Wall time as event time, from an epoch on.
 pub(crate) struct WallTime {
     pub(crate) epoch: Instant,
-    pub(crate) started: bool,
+    /// Sleeps until an event is due, as a deck does, instead of spinning.
+    pub(crate) sleeps: bool,
 }
 
 impl Clock for WallTime {
     fn wait_until(&mut self, due: Timestamp) {
-        self.started = true;
-        while self.reached() < due {
-            std::hint::spin_loop();
+        while !self.wait_a_while(due) {}
+    }
+
+    fn wait_a_while(&mut self, due: Timestamp) -> bool {
+        let left = due - self.reached();
+        match self.sleeps {
+            _ if left <= 0 => return true,
+            true => std::thread::sleep(Duration::from_nanos(left.unsigned_abs()).min(STEP)),
+            false => std::hint::spin_loop(),
         }
+        self.reached() >= due
     }
 
     fn paces(&self) -> bool {

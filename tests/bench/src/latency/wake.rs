@@ -109,7 +109,7 @@ fn play(spec: &StrategySpec, quotes: usize, wakes: bool) -> Result<Histogram<u64
     };
     let clock = Box::new(WallTime {
         epoch,
-        started: false,
+        sleeps: false,
     });
     let specs = [spec.clone()];
     let deck = Deck::assemble(
