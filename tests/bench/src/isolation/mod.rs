@@ -1,7 +1,8 @@
 //! `isolation`: what an attacker costs the others, in the same deck on the same events as without it. Three figures for
 //! each attack: how long it takes until it is held, with the longest gap between two calls of another strategy meanwhile;
 //! from then on the latency of the others' orders, against a run without the attacker in the same round; and how long an
-//! operator's kill takes to hold while the attack goes on.
+//! operator's kill takes to hold, milliseconds after the attack began. An attack that does not end the attacker is bounded from
+//! its first moment; its gap is that of the first half second, and the latency counts from there on.
 //!
 //! A run in which an honest strategy ended, or was not given every event, fails; so does one in which an order left after
 //! a kill was acknowledged.
@@ -160,12 +161,13 @@ impl Figures {
             (None, true) => bail!("the attacker was not held"),
             (None, false) => 0,
         };
+        // What is bounded from the beginning has all the time that an attack may take until it is held.
         let until = match held {
             0 => (HELD_MS * 1e6) as i64,
             held => held,
         };
         let gap = |run: &Run| run.longest_gap_ms(run.attack_ns(), run.attack_ns() + until);
-        let p99 = |run: &Run| run.p99_ns(run.attack_ns() + held + play::SETTLES_NS);
+        let p99 = |run: &Run| run.p99_ns(run.attack_ns() + until + play::SETTLES_NS);
         self.held_ms.push(held as f64 / 1e6);
         self.gap_ms.push(gap(attacked));
         self.calm_gap_ms.push(gap(calm));
