@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod advisories;
 mod architecture;
 mod command_line;
 mod compiling;
