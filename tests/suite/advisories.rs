@@ -72,7 +72,10 @@ impl Advisories {
     fn problems(&self, lock: &Lock) -> Vec<String> {
         let affecting = self.affecting(lock);
         let accepted: BTreeSet<&str> = self.accepted.iter().map(|entry| &*entry.id).collect();
-        let needed: BTreeSet<&str> = affecting.iter().map(|(advisory, _)| &*advisory.id).collect();
+        let needed: BTreeSet<&str> = affecting
+            .iter()
+            .map(|(advisory, _)| &*advisory.id)
+            .collect();
         let open = affecting.iter().filter_map(|(advisory, package)| {
             let (id, title) = (&*advisory.id, &advisory.title);
             let Package { name, version } = package;

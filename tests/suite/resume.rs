@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 use tickdeck_engine::{Effect, QuarantineCause, RecordedChange, SentKind};
-use tickdeck_journal::{Reader, Reel, ReelConfig};
+use tickdeck_journal::{Reader, Record, Reel, ReelConfig};
 use tickdeck_model::{Registry, StrategyId};
+use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::{ACTIONS, DataReels, RecordKind, RecordedRun, RunManifest};
 use tickdeck_settings::signature::{NewKey, SigningKey};
 
@@ -348,19 +349,43 @@ fn a_signed_deck_goes_on_as_it_was() {
 
 /// Takes one decision of a strategy out of the reel of its run.
 fn forget_a_decision(run: &RecordedRun, strategy: StrategyId) {
-    let mut reader = Reader::open(&run.folder, ACTIONS).unwrap();
-    let mut kept = Vec::new();
     let mut forgotten = false;
-    while let Some(record) = reader.next().unwrap() {
+    rewrite_actions(run, |kept, record| {
         let its = record.kind == RecordKind::Applied as u16
             && record.payload[32..36] == strategy.0.to_le_bytes();
-        if its && !forgotten && kept.len() > 100 {
-            forgotten = true;
-            continue;
-        }
-        kept.push((record.kind, record.payload.to_vec()));
-    }
+        let forgets = its && !forgotten && kept > 100;
+        forgotten |= forgets;
+        !forgets
+    });
     assert!(forgotten);
+}
+
+/// Takes the last decisions, and all that came of them, out of the reel of a run, as the end of the machine may.
+fn forget_the_last_decisions(run: &RecordedRun, decisions: usize) {
+    let is_decision = |record: &Record<'_>| record.kind == RecordKind::Applied as u16;
+    let mut left = 0;
+    rewrite_actions(run, |_, record| {
+        left += usize::from(is_decision(record));
+        true
+    });
+    assert!(left > decisions);
+    left -= decisions;
+    rewrite_actions(run, |_, record| {
+        let keeps = left > 0;
+        left -= usize::from(keeps && is_decision(record));
+        keeps
+    });
+}
+
+/// Writes the actions reel of a run again, with the records that are to be kept; `keep` gets the number of those before.
+fn rewrite_actions(run: &RecordedRun, mut keep: impl FnMut(usize, &Record<'_>) -> bool) {
+    let mut reader = Reader::open(&run.folder, ACTIONS).unwrap();
+    let mut kept = Vec::new();
+    while let Some(record) = reader.next().unwrap() {
+        if keep(kept.len(), &record) {
+            kept.push((record.kind, record.payload.to_vec()));
+        }
+    }
     for entry in std::fs::read_dir(&run.folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap();
@@ -372,6 +397,41 @@ fn forget_a_decision(run: &RecordedRun, strategy: StrategyId) {
     for (kind, payload) in &kept {
         reel.append(*kind, payload).unwrap();
     }
+}
+
+/// Commands to open or change orders that left for the venues.
+fn sent_but_cancels(run: &RecordedRun) -> usize {
+    let opens =
+        |effect: &&Effect| matches!(effect, Effect::Sent { what, .. } if *what != SentKind::Cancel);
+    all_effects(run).iter().filter(opens).count()
+}
+
+#[test]
+fn what_was_decided_and_not_recorded_does_not_leave_where_the_kill_switch_is_on() {
+    let setup = Setup::new(SETTINGS);
+    setup.run_and_kill(4_000);
+    forget_the_last_decisions(&setup.run(), 20);
+    let before = sent_but_cancels(&setup.run());
+    latch_kill(&setup.data().join("killed")).unwrap();
+    let output = setup.start_again(records(&setup.data()) + 10_000);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(last_object(&output)["killed"], true, "{said}");
+    assert!(said.contains("run 1 was interrupted and resumes"), "{said}");
+    assert_eq!(sent_but_cancels(&setup.run()), before, "{said}");
+    let replay = ["replay", "data", "--run", "1", "--json"];
+    let replayed = last_object(&tickdeck(setup.path(), &replay));
+    assert_eq!(replayed["equal"], true, "{replayed}");
+}
+
+#[test]
+fn without_a_kill_what_was_decided_and_not_recorded_leaves_when_the_run_is_resumed() {
+    let setup = Setup::new(SETTINGS);
+    setup.run_and_kill(4_000);
+    let all = sent_but_cancels(&setup.run());
+    forget_the_last_decisions(&setup.run(), 20);
+    assert!(sent_but_cancels(&setup.run()) < all);
+    last_object(&setup.start_again(records(&setup.data()) + 10_000));
+    assert!(sent_but_cancels(&setup.run()) >= all);
 }
 
 #[test]

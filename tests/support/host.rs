@@ -147,7 +147,7 @@ impl Hosted {
 
     /// How things stand.
     pub(crate) fn status(&self) -> Status {
-        self.feed.latest()
+        Status::clone(&self.feed.latest())
     }
 
     /// How a strategy stands, if it runs or ran.

@@ -45,10 +45,10 @@ impl Client {
     }
 
     /// Sends a request and passes on the answer, and then each fact that comes true after it or does not, until the host has
-    /// no more to say.
+    /// told them all.
     ///
     /// # Errors
-    /// As [`Client::ask`]; or the host goes away in the middle of a line. What was passed on stands.
+    /// As [`Client::ask`]; or [`ControlError::Unfinished`], if the host goes away before. What was passed on stands.
     pub fn follow(
         self,
         request: &Request,
@@ -56,13 +56,17 @@ impl Client {
     ) -> Result<(), ControlError> {
         let mut lines = Lines::of(&self.stream);
         each(self.ask_first(&mut lines, request)?);
-        loop {
+        while request.is_followed() {
             match lines.next(MAX_LINE, ANSWER_WITHIN) {
-                Ok(line) => each(read_answer(&line).map_err(misread)?),
-                Err(NoLine::HungUp(0)) => return Ok(()),
+                Ok(line) => match read_answer(&line).map_err(misread)? {
+                    Answer::Complete => break,
+                    fact => each(fact),
+                },
+                Err(NoLine::HungUp(_)) => return Err(ControlError::Unfinished),
                 Err(problem) => return Err(self.unanswered(problem)),
             }
         }
+        Ok(())
     }
 
     fn ask_first(&self, lines: &mut Lines<'_>, request: &Request) -> Result<Answer, ControlError> {

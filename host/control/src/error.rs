@@ -32,6 +32,12 @@ pub enum ControlError {
         /// The problem.
         problem: String,
     },
+    /// The host ended before it told every fact that follows an answer. Check what became of the request.
+    #[error(
+        "the host ended before it reported all that came of this command: check at the venue that no order is working, and that \
+         the next start of the host finds the kill switch on"
+    )]
+    Unfinished,
     /// The host took the request and did not answer in time. Check whether it is stopped or stuck.
     #[error("the host did not answer within {seconds} s")]
     NoAnswer {

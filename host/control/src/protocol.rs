@@ -1,5 +1,5 @@
-//! The messages on the socket: newline-delimited JSON, one request and its answer per connection. Facts may follow the
-//! answer to a kill, each a line of its own: `done` if it came true, `refused` if it did not.
+//! The messages on the socket: newline-delimited JSON, one request and its answer per connection. Facts follow the answer
+//! to a kill, each a line of its own: `done` if it came true, `refused` if it did not, and `complete` after the last one.
 //!
 //! `{"protocol":1,"request":{"command":"pause","name":"ema-cross"}}` is answered with
 //! `{"protocol":1,"answer":{"done":{"message":"ema-cross is paused"}}}`. Prices, sizes and money are text with their
@@ -105,6 +105,15 @@ pub enum Answer {
         /// The reason, in one sentence.
         message: String,
     },
+    /// Every fact that follows an answer has been told. Without it, the host ended before.
+    Complete,
+}
+
+impl Request {
+    /// Whether facts follow its answer.
+    pub const fn is_followed(&self) -> bool {
+        matches!(self, Self::Kill)
+    }
 }
 
 impl Answer {
@@ -154,7 +163,7 @@ pub struct HostStatus {
     pub memory: Option<MemoryLine>,
     /// Whether the kill switch is on.
     pub killed: bool,
-    /// The mode of the deck: `trading`, `paused`, `stopped`, `killed`.
+    /// The mode of the deck: `trading`, `reducing`, `paused`, `stopped`, `killed`.
     pub mode: String,
     /// The account's balance in `currency`, if it has one.
     pub capital: Option<String>,

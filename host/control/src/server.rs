@@ -212,14 +212,17 @@ impl Shared {
     }
 
     fn answer(&self, stream: &UnixStream, request: Request) {
+        let is_followed = request.is_followed();
         let mut each = |answer: Answer| send(stream, &answer);
         let follow = || self.handler.follow(request, &mut each);
-        // The panic message is on standard error.
-        if catch_unwind(AssertUnwindSafe(follow)).is_err() {
-            refuse(
+        match catch_unwind(AssertUnwindSafe(follow)) {
+            Ok(()) if is_followed => send(stream, &Answer::Complete),
+            Ok(()) => {}
+            // The panic message is on standard error.
+            Err(_) => refuse(
                 stream,
                 "the host panicked on this request: a bug in tickdeck",
-            );
+            ),
         }
     }
 

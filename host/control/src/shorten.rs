@@ -20,7 +20,7 @@ pub(crate) fn shorten(answer: &mut Answer, step: u32) {
         Answer::Strategies(lines) => shorten_lines(lines, step),
         Answer::Strategy(detail) => shorten_detail(detail, step),
         // Sentences of the host.
-        Answer::Done { .. } | Answer::Refused { .. } => {}
+        Answer::Done { .. } | Answer::Refused { .. } | Answer::Complete => {}
     }
 }
 

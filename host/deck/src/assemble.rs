@@ -18,6 +18,7 @@ use crate::loading::{
 };
 use crate::machine_memory;
 use crate::open_venues::{OpenVenues, account_currency};
+use crate::safety::KillLatch;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -84,8 +85,8 @@ pub struct DeckParts {
     pub first_order: OrderNumber,
     /// Starts with the kill switch on.
     pub killed: bool,
-    /// The file that latches a kill, if it is to last.
-    pub latch: Option<PathBuf>,
+    /// Makes a kill outlast the host, if it is to.
+    pub latch: Option<KillLatch>,
     /// The recording of the run; none: nothing is recorded.
     pub journal: Option<Journaling>,
     /// Marks the calls of strategies.

@@ -1,7 +1,7 @@
 //! Compiles modules beside everything else: small ones first, and none waits behind a slow one.
 //!
-//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So one or two compile at a time, but one that
-//! takes long no longer counts, up to a bound, and the next one begins.
+//! Compiling takes milliseconds for most modules and can take a minute for one that was made to. So one or two compile at a
+//! time, but one that takes long no longer counts, up to a bound, and the next one begins.
 
 use crate::affinity::spawn_for_strategies;
 use crate::loading::{LoadFailure, StrategyLoader};
@@ -45,8 +45,11 @@ pub(crate) struct CompileRequest {
     /// Reads the file, on another thread: only what is being compiled is in memory.
     pub(crate) read: Box<dyn FnOnce() -> Result<Arc<[u8]>, NotCompiled> + Send>,
     /// Takes the outcome, on another thread.
-    pub(crate) done: Box<dyn FnOnce(Outcome) + Send>,
+    pub(crate) done: Promise,
 }
+
+/// Tells who waits for a compilation how it came out, exactly once: dropped without an outcome, it tells that there is none.
+pub(crate) struct Promise(Option<Box<dyn FnOnce(Outcome) + Send>>);
 
 /// Compiles modules on threads of its own. When it is dropped, nothing further begins.
 pub(crate) struct CompileQueue {
@@ -109,7 +112,28 @@ impl CompileRequest {
             size: std::fs::metadata(&plugin.path).map_or(0, |about| about.len()),
             file: plugin.path.display().to_string(),
             read: Box::new(move || Ok(content()?)),
-            done: Box::new(done),
+            done: Promise::new(done),
+        }
+    }
+}
+
+impl Promise {
+    pub(crate) fn new(done: impl FnOnce(Outcome) + Send + 'static) -> Self {
+        Self(Some(Box::new(done)))
+    }
+
+    fn keep(mut self, outcome: Outcome) {
+        if let Some(done) = self.0.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            let why = "it could not be compiled: this machine has no thread left for it; try again";
+            done(Err(NotCompiled::Refused(why.to_owned())));
         }
     }
 }
@@ -209,7 +233,6 @@ fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
         file, read, done, ..
     } = request;
     let compiling = Arc::clone(shared);
-    let name = file.clone();
     let work = move || {
         let compile = || {
             let compiled = compiling.runtime.compile(&read()?, &file);
@@ -220,11 +243,10 @@ fn begin(shared: &Arc<Shared>, number: u64, request: CompileRequest) {
             Err(NotCompiled::Refused(format!("{file}: {why}")))
         });
         compiling.ended(number);
-        done(outcome);
+        done.keep(outcome);
     };
-    if let Err(error) = spawn_for_strategies("compile", work) {
-        // The request, and with it whoever waits for the outcome, is dropped with the thread that could not be started.
-        eprintln!("{name}: cannot start a thread to compile it: {error}");
+    if spawn_for_strategies("compile", work).is_err() {
+        // Dropped with the thread that could not be started, the promise has told who waits.
         shared.ended(number);
     }
 }
@@ -268,7 +290,7 @@ mod tests {
                 size: *size,
                 file: size.to_string(),
                 read: Box::new(|| Ok(Arc::default())),
-                done: Box::new(|_| ()),
+                done: Promise::new(|_| ()),
             };
             let order = Reverse((*size, state.next));
             state.next += 1;
@@ -300,5 +322,15 @@ mod tests {
         );
         state.running.remove(0);
         assert_eq!(begun(&mut state, start + SLOW * 3), ["50"]);
+    }
+
+    #[test]
+    fn who_waits_for_a_module_whose_compilation_never_begins_is_told() {
+        let (outcomes, told) = std::sync::mpsc::channel();
+        drop(Promise::new(move |outcome| drop(outcomes.send(outcome))));
+        let Ok(Err(NotCompiled::Refused(why))) = told.recv() else {
+            panic!("nobody was told");
+        };
+        assert!(why.contains("try again"), "{why}");
     }
 }

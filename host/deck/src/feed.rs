@@ -22,9 +22,13 @@ use tickdeck_strategy::{LogLevel, LogSink};
 /// Entries of a kind that are kept between two fetches.
 const KEPT_PER_KIND: usize = 20;
 
+/// Entries of a kind that are kept where each one matters: a deck has fewer strategies and venues than this, and an operator types
+/// slower.
+const KEPT_OF_RARE: usize = 4_096;
+
 #[derive(Default)]
 struct Inner {
-    status: Status,
+    status: Arc<Status>,
     entries: Vec<(Timestamp, FeedEntry)>,
     kept: [usize; Topic::ALL.len()],
     left_out: [u64; Topic::ALL.len()],
@@ -63,8 +67,8 @@ pub struct OperatorFeed(Arc<Mutex<Inner>>);
 
 impl OperatorFeed {
     /// Returns the last status.
-    pub fn latest(&self) -> Status {
-        self.inner().status.clone()
+    pub fn latest(&self) -> Arc<Status> {
+        Arc::clone(&self.inner().status)
     }
 
     /// Calls `follower` with every change of a version from now on, on the kernel's thread: it must be quick.
@@ -152,9 +156,13 @@ impl OperatorFeed {
     }
 
     fn add(&self, at: Option<Timestamp>, entry: FeedEntry) {
+        let most = match entry.topic().stays() {
+            true => KEPT_OF_RARE,
+            false => KEPT_PER_KIND,
+        };
         let topic = entry.topic() as usize;
         let mut inner = self.inner();
-        if inner.kept[topic] >= KEPT_PER_KIND {
+        if inner.kept[topic] >= most {
             inner.left_out[topic] += 1;
             return;
         }
@@ -211,9 +219,10 @@ impl Observer for OperatorFeed {
     }
 
     fn status(&mut self, status: &Status) {
-        // Cloned before the lock is taken, so that the display never waits for the copy.
-        let status = status.clone();
-        self.inner().status = status;
+        // Copied before the lock is taken, and the one before is dropped after it, so that nobody waits for either.
+        let status = Arc::new(status.clone());
+        let before = std::mem::replace(&mut self.inner().status, status);
+        drop(before);
     }
 }
 

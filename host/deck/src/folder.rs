@@ -182,13 +182,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let deck = Deck::at(folder.path());
         let data = deck.open_data().unwrap();
-        assert!(!data.killed());
+        assert!(!data.killed().unwrap());
         latch_kill(&data.latch()).unwrap();
         drop(data);
         let data = deck.open_data().unwrap();
-        assert!(data.killed());
+        assert!(data.killed().unwrap());
         data.clear_kill().unwrap();
         data.clear_kill().unwrap();
-        assert!(!data.killed());
+        assert!(!data.killed().unwrap());
     }
 }

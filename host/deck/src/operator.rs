@@ -3,18 +3,15 @@
 //! Questions are answered from the [read model](crate::read_model). Commands go to the engine, if they change what
 //! strategies may do, or to the strategy manager, if they change which version runs.
 
-use crate::feed::{OperatorFeed, Topic};
 use crate::lifecycle::{ManagerHandle, StrategyCommand, StrategyHistory};
 use crate::read_model::ReadModel;
-use crate::safety::{Latching, confirm, hold};
-use std::path::PathBuf;
+use crate::safety::{Fact, SafetyCommands};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tickdeck_control::{Answer, Handler, Request};
-use tickdeck_engine::{EngineHandle, OperatorCommand};
+use tickdeck_engine::OperatorCommand;
 use tickdeck_model::StrategyId;
-use tickdeck_recording::names::Names;
-use tickdeck_strategy::{LogLevel, MemoryAccount};
+use tickdeck_strategy::MemoryAccount;
 
 /// Shortest time over which a rate is measured: over less it reflects the moment rather than the market.
 const SHORTEST_LOOK: Duration = Duration::from_millis(400);
@@ -23,20 +20,14 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(400);
 pub struct Operator {
     /// The run's title.
     pub title: String,
-    /// The engine's status and notices.
-    pub feed: OperatorFeed,
-    /// Names of instruments, currencies and strategies.
-    pub names: Names,
     /// The history of the strategies.
     pub history: StrategyHistory,
     /// The strategies' memory.
     pub memory: MemoryAccount,
     /// Commands the engine.
-    pub controls: EngineHandle,
+    pub commands: SafetyCommands,
     /// Commands the strategy manager.
     pub manager: ManagerHandle,
-    /// The file that makes a kill outlast the host, if it is to.
-    pub latch: Option<PathBuf>,
     /// When the host started.
     pub since: Instant,
     /// When the rate was last measured, the events counted then, and the rate.
@@ -50,7 +41,7 @@ impl Handler for Operator {
         match request {
             Request::Status => self.status(),
             Request::Strategies => {
-                Answer::Strategies(self.read_model().strategies(&self.feed.latest()))
+                Answer::Strategies(self.read_model().strategies(&self.commands.feed.latest()))
             }
             Request::Show { name } => self.show(&name),
             Request::Pause { name } => self.engine(name, Engine::Pause, "is paused"),
@@ -67,7 +58,7 @@ impl Handler for Operator {
 
     fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
         match request {
-            Request::Kill => self.kill(send),
+            Request::Kill => self.commands.kill(&mut |fact| send(answer(fact))),
             request => send(self.handle(request)),
         }
     }
@@ -75,20 +66,20 @@ impl Handler for Operator {
 
 impl Operator {
     fn read_model(&self) -> ReadModel {
-        ReadModel::new(self.title.clone(), self.names.clone())
+        ReadModel::new(self.title.clone(), self.commands.names.clone())
             .with_history(self.history.clone(), self.since)
             .with_memory(self.memory.clone())
     }
 
     fn status(&self) -> Answer {
-        let status = self.feed.latest();
+        let status = self.commands.feed.latest();
         let rate = self.events_per_s(status.events);
         Answer::Status(Box::new(self.read_model().host_status(&status, rate)))
     }
 
     fn show(&self, name: &str) -> Answer {
-        let status = self.feed.latest();
-        let detail = self.read_model().detail(&status, name, &self.feed);
+        let status = self.commands.feed.latest();
+        let detail = self.read_model().detail(&status, name, &self.commands.feed);
         detail.map_or_else(
             || self.unknown(name),
             |detail| Answer::Strategy(Box::new(detail)),
@@ -97,10 +88,7 @@ impl Operator {
 
     /// Sends a command to the strategy manager and waits for its answer.
     fn manager(&self, name: &str, command: StrategyCommand) -> Answer {
-        match self.manager.ask(name, command) {
-            Ok(message) => Answer::done(message),
-            Err(message) => Answer::refused(message),
-        }
+        answer(self.manager.ask(name, command))
     }
 
     /// Sends a command about one strategy, or about all, to the engine; `done` completes the sentence about it.
@@ -117,57 +105,23 @@ impl Operator {
                 None => return self.unknown(&name),
             },
         };
-        if let Err(why) = hold(&self.controls, command(id)) {
-            return Answer::refused(format!("nothing holds yet of \"{subject} {done}\": {why}"));
-        }
-        let killed = match self.feed.latest().killed {
-            true => "; the kill switch is on, so new orders are still denied",
-            false => "",
-        };
-        let message = format!("{subject} {done}{killed}");
-        self.announce(&message);
-        Answer::done(message)
-    }
-
-    /// Kills and reports what comes true of it: that it holds, that it is on the disk, that each order is gone.
-    fn kill(&self, send: &mut dyn FnMut(Answer)) {
-        let latching = self.latch.clone().map(Latching::begin);
-        let in_force = hold(&self.controls, OperatorCommand::Kill);
-        let message = "killed: canceling every order, denying new ones";
-        match &in_force {
-            Ok(_) => {
-                self.announce(message);
-                send(Answer::done(message));
-            }
-            Err(why) => send(Answer::refused(format!("the kill is asked for, but {why}"))),
-        }
-        let mut report = |fact| {
-            send(match fact {
-                Ok(message) => Answer::done(message),
-                Err(message) => Answer::refused(message),
-            });
-        };
-        let in_force = in_force.as_ref().ok();
-        confirm(&self.feed, &self.names, in_force, latching, &mut report);
+        answer(
+            self.commands
+                .command(command(id), &format!("{subject} {done}")),
+        )
     }
 
     /// Kills, and answers with the first fact that did not come true, if there is one.
     fn kill_and_wait(&self) -> Answer {
         let mut answers = Vec::new();
-        self.kill(&mut |answer| answers.push(answer));
+        self.commands.kill(&mut |fact| answers.push(answer(fact)));
         let refused = |answer: &Answer| matches!(answer, Answer::Refused { .. });
         let at = answers.iter().position(refused).unwrap_or_default();
         answers.swap_remove(at)
     }
 
-    /// Shows a command in the log.
-    fn announce(&self, message: &str) {
-        self.feed
-            .say(Topic::Operator, "operator", LogLevel::Warn, message);
-    }
-
     fn id_of(&self, name: &str) -> Option<StrategyId> {
-        let status = self.feed.latest();
+        let status = self.commands.feed.latest();
         let running = status.strategies.iter().find(|one| one.name == name);
         let known = || self.history.record(name).and_then(|record| record.id);
         running.map(|strategy| strategy.id).or_else(known)
@@ -194,5 +148,12 @@ impl Operator {
         let now = counted / elapsed.min(uptime).as_secs_f64().max(f64::MIN_POSITIVE);
         *rate = Some((Instant::now(), events, now));
         now
+    }
+}
+
+fn answer(fact: Fact) -> Answer {
+    match fact {
+        Ok(message) => Answer::done(message),
+        Err(message) => Answer::refused(message),
     }
 }

@@ -335,6 +335,8 @@ fn mode(status: &Status) -> &'static str {
         "killed"
     } else if all(StrategyState::Paused) {
         "paused"
+    } else if all(StrategyState::Reducing) {
+        "reducing"
     } else if all(StrategyState::Stopped) {
         "stopped"
     } else {

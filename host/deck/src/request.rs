@@ -7,6 +7,7 @@ use crate::compiling::Compiling;
 use crate::folder::scan;
 use crate::lifecycle::SaveNames;
 use crate::open_venues::override_venues;
+use crate::safety::KillLatch;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use tickdeck_engine::CancelToken;
@@ -35,8 +36,8 @@ pub struct RunRequest {
     pub first_order: OrderNumber,
     /// Starts with the kill switch on.
     pub killed: bool,
-    /// The file that latches a kill, if it is to last.
-    pub latch: Option<PathBuf>,
+    /// Makes a kill outlast the host, if it is to.
+    pub latch: Option<KillLatch>,
     /// Ends the run; it may do so before anything runs.
     pub stop: CancelToken,
     /// Starts even if no strategy can run yet.

@@ -1,17 +1,19 @@
 //! Operators' commands from the request until they hold, and the facts that come true after a kill: the latch on the disk,
 //! each order gone.
 
-use crate::feed::OperatorFeed;
+use crate::feed::{OperatorFeed, Topic};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tickdeck_engine::{CommandInForce, EngineHandle, OperatorCommand};
 use tickdeck_journal::atomic_file::{WriteError, WriteStep};
-use tickdeck_model::ClientOrderId;
+use tickdeck_model::{ClientOrderId, Untrusted};
 use tickdeck_recording::data_folder::latch_kill;
 use tickdeck_recording::names::Names;
 use tickdeck_recording::sentence::sentence;
+use tickdeck_strategy::LogLevel;
 
 /// How long a command may take to hold. The kernel needs a few milliseconds, unless a strategy runs on its own thread.
 const HOLDS_WITHIN: Duration = Duration::from_secs(1);
@@ -25,32 +27,144 @@ const MOST_NAMED: usize = 20;
 /// A fact that came true, in a sentence; or one that did not.
 pub type Fact = Result<String, String>;
 
-/// Gives the engine a command and waits until it holds.
-///
-/// # Errors
-/// It does not hold; the text says so.
-pub fn hold(controls: &EngineHandle, command: OperatorCommand) -> Result<CommandInForce, String> {
-    match controls.command(command).recv_timeout(HOLDS_WITHIN) {
-        Ok(in_force) => Ok(in_force),
-        Err(RecvTimeoutError::Disconnected) => Err("the run has ended".to_owned()),
-        Err(RecvTimeoutError::Timeout) => Err(format!(
-            "it is not in force after {} ms, and orders may still leave: the kernel's thread is busy, and carries it out as \
-             soon as it is not; SIGTERM ends the host within 5 s",
-            HOLDS_WITHIN.as_millis()
-        )),
+/// Commands the engine for an operator, at the keyboard or at the socket, and says so in the feed. Clones share everything.
+#[derive(Clone)]
+pub struct SafetyCommands {
+    /// The engine.
+    pub controls: EngineHandle,
+    /// The engine's status and notices.
+    pub feed: OperatorFeed,
+    /// Names of strategies.
+    pub names: Names,
+    /// Makes a kill outlast the host, if it is to.
+    pub latch: Option<KillLatch>,
+}
+
+impl SafetyCommands {
+    /// Gives the engine a command and waits until it holds; `message` then says so in the feed.
+    ///
+    /// # Errors
+    /// It does not hold; the text says so.
+    pub fn command(&self, command: OperatorCommand, message: &str) -> Fact {
+        match self.hold(command) {
+            Ok(_) => {
+                let killed = match self.feed.latest().killed {
+                    true => "; the kill switch is on, so new orders are still denied",
+                    false => "",
+                };
+                let message = format!("{message}{killed}");
+                self.announce(&message);
+                Ok(message)
+            }
+            Err(why) => Err(format!("\"{message}\" is not in force yet: {why}")),
+        }
+    }
+
+    /// Kills, and reports the facts as they come true, in the end those that did not: that it holds, that it is on the disk,
+    /// that each order is gone. Returns when there is no more to report.
+    pub fn kill(&self, report: &mut dyn FnMut(Fact)) {
+        let latching = self.latch.as_ref().map(KillLatch::begin);
+        let in_force = self.hold(OperatorCommand::Kill);
+        match &in_force {
+            Ok(_) => {
+                let message = "killed: canceling every order, denying new ones";
+                self.announce(message);
+                report(Ok(message.to_owned()));
+            }
+            Err(why) => report(Err(format!("the kill is requested, but {why}"))),
+        }
+        self.confirm(in_force.as_ref().ok(), latching, report);
+    }
+
+    /// Shows a command in the feed.
+    pub fn announce(&self, message: &str) {
+        self.feed
+            .say(Topic::Operator, "operator", LogLevel::Warn, message);
+    }
+
+    fn hold(&self, command: OperatorCommand) -> Result<CommandInForce, String> {
+        match self.controls.command(command).recv_timeout(HOLDS_WITHIN) {
+            Ok(in_force) => Ok(in_force),
+            Err(RecvTimeoutError::Disconnected) => Err("the run has ended".to_owned()),
+            Err(RecvTimeoutError::Timeout) => Err(format!(
+                "it is not in force after {} ms, and orders may still leave: the kernel's thread is busy and will carry it \
+                 out as soon as it can; SIGTERM ends the host within 5 s",
+                HOLDS_WITHIN.as_millis()
+            )),
+        }
+    }
+
+    /// Reports the facts after a kill as they come true, and in the end those that did not.
+    fn confirm(
+        &self,
+        in_force: Option<&CommandInForce>,
+        latching: Option<Latching>,
+        report: &mut dyn FnMut(Fact),
+    ) {
+        let unreachable = in_force.map_or(&[][..], |in_force| &in_force.unreachable);
+        if !unreachable.is_empty() {
+            let orders = list(unreachable.iter(), &self.names);
+            report(Err(format!(
+                "could not be canceled, because their venue is broken: {orders}; cancel them at the venue"
+            )));
+        }
+        let mut waiting = Waiting {
+            latching,
+            orders: in_force
+                .map(|in_force| in_force.canceling.iter().copied().collect())
+                .unwrap_or_default(),
+            position: in_force.map_or(0, |in_force| in_force.position),
+        };
+        let start = Instant::now();
+        while waiting.is_waiting() && start.elapsed() < CONFIRMED_WITHIN {
+            waiting.look(&self.feed, &self.names, report);
+            std::thread::sleep(LOOK);
+        }
+        waiting.give_up(&self.names, report);
     }
 }
 
-/// A latch that is being written.
-pub struct Latching(Receiver<Fact>);
+/// The file that makes a kill outlast the host. Clones share it.
+#[derive(Clone)]
+pub struct KillLatch(Arc<LatchFile>);
 
-impl Latching {
+struct LatchFile {
+    path: PathBuf,
+    state: Mutex<LatchState>,
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct LatchState {
+    /// Writers that have not come back from the disk.
+    writing: usize,
+    /// What became of the last write.
+    fact: Option<Fact>,
+}
+
+/// A latch that is being written.
+struct Latching(Receiver<Fact>);
+
+impl KillLatch {
+    /// The latch at `path`, which need not be there.
+    pub fn at(path: PathBuf) -> Self {
+        Self(Arc::new(LatchFile {
+            path,
+            state: Mutex::default(),
+            written: Condvar::new(),
+        }))
+    }
+
     /// Begins to make a kill outlast the host, on a thread of its own: the disk may be slow.
-    pub fn begin(latch: PathBuf) -> Self {
+    fn begin(&self) -> Latching {
         let (told, written) = channel();
+        self.0.lock().writing += 1;
+        let latch = Self(Arc::clone(&self.0));
         let write = move || {
+            let fact = write_latch(&latch.0.path);
+            latch.0.end(fact.clone());
             // The operator may have given up.
-            let _ = told.send(write_latch(&latch));
+            let _ = told.send(fact);
         };
         if std::thread::Builder::new()
             .name("latch".to_owned())
@@ -59,7 +173,46 @@ impl Latching {
         {
             write();
         }
-        Self(written)
+        Latching(written)
+    }
+
+    /// Waits for a latch that is being written, because the process is about to end.
+    ///
+    /// # Errors
+    /// A kill was not recorded, or is not yet; the text is a sentence for the operator.
+    pub fn settle(&self) -> Fact {
+        self.settle_within(CONFIRMED_WITHIN)
+    }
+
+    fn settle_within(&self, within: Duration) -> Fact {
+        let is_writing = |state: &mut LatchState| state.writing > 0;
+        let state = self.0.lock();
+        let waited = self.0.written.wait_timeout_while(state, within, is_writing);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match (state.writing, &state.fact) {
+            (0, Some(fact)) => fact.clone(),
+            (0, None) => Ok("nothing was to be recorded".to_owned()),
+            _ => Err(format!(
+                "the kill is not on the disk after {} s, and the next start will trade unless it still arrives: check that \
+                 {} is there before the next start",
+                within.as_secs(),
+                Untrusted::path(&self.0.path)
+            )),
+        }
+    }
+}
+
+impl LatchFile {
+    fn lock(&self) -> MutexGuard<'_, LatchState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, fact: Fact) {
+        let mut state = self.lock();
+        state.writing -= 1;
+        state.fact = Some(fact);
+        drop(state);
+        self.written.notify_all();
     }
 }
 
@@ -74,36 +227,6 @@ fn write_latch(latch: &Path) -> Fact {
         _ => "the kill could not be recorded, and the next start will trade",
     };
     Err(format!("{consequence}: {}", sentence(&error)))
-}
-
-/// Reports the facts after a kill as they come true, and in the end those that did not.
-pub fn confirm(
-    feed: &OperatorFeed,
-    names: &Names,
-    in_force: Option<&CommandInForce>,
-    latching: Option<Latching>,
-    report: &mut dyn FnMut(Fact),
-) {
-    let unreachable = in_force.map_or(&[][..], |in_force| &in_force.unreachable);
-    if !unreachable.is_empty() {
-        let orders = list(unreachable.iter(), names);
-        report(Err(format!(
-            "could not be canceled, because their venue is broken: {orders}; cancel them at the venue"
-        )));
-    }
-    let mut waiting = Waiting {
-        latching,
-        orders: in_force
-            .map(|in_force| in_force.canceling.iter().copied().collect())
-            .unwrap_or_default(),
-        position: in_force.map_or(0, |in_force| in_force.position),
-    };
-    let start = Instant::now();
-    while waiting.is_waiting() && start.elapsed() < CONFIRMED_WITHIN {
-        waiting.look(feed, names, report);
-        std::thread::sleep(LOOK);
-    }
-    waiting.give_up(names, report);
 }
 
 /// The facts that have not come true yet.
@@ -179,5 +302,38 @@ fn list<'a>(orders: impl ExactSizeIterator<Item = &'a ClientOrderId>, names: &Na
     match more {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_host_waits_for_a_latch_that_is_being_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let latch = KillLatch::at(folder.path().join("killed"));
+        latch.settle().unwrap();
+        let _written = latch.begin();
+        latch.settle().unwrap();
+        assert!(folder.path().join("killed").exists());
+    }
+
+    #[test]
+    fn a_latch_that_never_arrives_is_reported_when_the_host_ends() {
+        let latch = KillLatch::at("folder/killed".into());
+        latch.0.lock().writing += 1;
+        let why = latch.settle_within(Duration::ZERO).unwrap_err();
+        assert!(why.contains("not on the disk"), "{why}");
+        assert!(why.contains("folder/killed"), "{why}");
+    }
+
+    #[test]
+    fn a_latch_that_could_not_be_written_is_reported_again_when_the_host_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let latch = KillLatch::at(folder.path().join("missing").join("killed"));
+        let _written = latch.begin();
+        let why = latch.settle().unwrap_err();
+        assert!(why.contains("the next start will trade"), "{why}");
     }
 }

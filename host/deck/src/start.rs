@@ -7,6 +7,7 @@ use crate::lifecycle::{StrategyHistory, StrategyManager};
 use crate::loading::Skipped;
 use crate::operator::Operator;
 use crate::replay::resume::{InterruptedRun, interrupted, resume};
+use crate::safety::SafetyCommands;
 use anyhow::Result;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -89,13 +90,15 @@ pub fn start(mut parts: DeckParts) -> Result<RunningDeck> {
     }
     let operator = Operator {
         title: title.clone(),
-        feed: feed.clone(),
-        names: names.clone(),
         history: history.clone(),
         memory: memory.clone(),
-        controls: engine.controls(),
+        commands: SafetyCommands {
+            controls: engine.controls(),
+            feed: feed.clone(),
+            names: names.clone(),
+            latch,
+        },
         manager: lifecycle.handle(),
-        latch,
         since: Instant::now(),
         rate: Mutex::default(),
     };

@@ -4,6 +4,7 @@ use crate::change_origin::ChangeOrigin;
 use crate::worker::handover::StateSource;
 use crate::worker::slot::{ShadowDifference, TIME_BUCKETS};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tickdeck_model::{
     ClientOrderId, CurrencyId, InstrumentId, Money, OrderState, Price, Reason, Severity, Side,
     Size, StrategyId, Timestamp, VenueId, VenueState,
@@ -297,7 +298,7 @@ pub struct ShadowStatus {
     /// Decisions of one or the other that were not.
     pub differed: u64,
     /// The last events after which they differed, oldest first.
-    pub differences: Vec<ShadowDifference>,
+    pub differences: Vec<Arc<ShadowDifference>>,
 }
 
 /// A strategy's result in one currency.

@@ -6,6 +6,7 @@
 mod toy;
 
 use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use tickdeck_engine::port::{
 };
 use tickdeck_engine::{
     CommandInForce, Effect, Engine, EngineConfig, EngineHandle, Haste, NullObserver,
-    OperatorCommand, RecordError, Recorder, Replayed, Report, Stepping, StrategyChange,
+    OfferedBatches, OperatorCommand, RecordError, Recorder, Replayed, Report, Stepping,
+    StrategyChange,
 };
 use tickdeck_model::*;
 use tickdeck_portfolio::StrategyBook;
@@ -405,6 +407,193 @@ fn a_stop_takes_the_orders_off_and_ends_the_run_without_a_strategy_that_never_re
             "{waits:?}"
         );
         assert_eq!(replayed.report.tape_hash, report.tape_hash, "{waits:?}");
+    }
+}
+
+/// The orders that were sent, and those of them that were not canceled.
+fn sent_and_left(sent: &Mutex<Vec<Command>>) -> (usize, Vec<ClientOrderId>) {
+    let (mut submitted, mut canceled) = (Vec::new(), Vec::new());
+    for command in &*sent.lock().unwrap() {
+        match command {
+            Command::Submit { id, .. } => submitted.push(*id),
+            Command::Cancel { id, .. } => canceled.push(*id),
+            _ => {}
+        }
+    }
+    let count = submitted.len();
+    submitted.retain(|id| !canceled.contains(id));
+    (count, submitted)
+}
+
+#[test]
+fn a_panic_of_a_worker_ends_the_run_and_takes_the_orders_off() {
+    for waits in ALL {
+        let strategy = Eager::acting(5, || panic!("a bug in the host"));
+        let Deck { engine, sent, reel } = deck(waits, strategy);
+        let error = engine.run(&mut NullObserver).unwrap_err().to_string();
+        assert!(error.contains("a bug in the host"), "{waits:?}: {error}");
+        let (count, left) = sent_and_left(&sent);
+        assert!(count > 0, "{waits:?}");
+        assert_eq!(left, [], "{waits:?}");
+        let replayed = replay(waits, Eager::acting(0, || {}), &reel, &[]);
+        assert_eq!(replayed.divergence, None, "{waits:?}");
+    }
+}
+
+/// Has no space left after so many commits.
+struct Overflowing(u64);
+
+impl Recorder for Overflowing {
+    fn events(&mut self, _: &[Event]) {}
+
+    fn effect(&mut self, _: u64, _: &Effect) {}
+
+    fn offered(&mut self, _: u64, _: StrategyId, _: &OfferedBatches) {}
+
+    fn commit(&mut self, _: bool) -> Result<(), RecordError> {
+        self.0 = self.0.saturating_sub(1);
+        match self.0 {
+            0 => Err(RecordError {
+                problem: "nothing more can wait for the disk".to_owned(),
+                overflows: true,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), RecordError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_run_that_can_no_longer_be_recorded_ends_and_takes_the_orders_off() {
+    for waits in ALL {
+        let (sent, venue) = (Arc::default(), ToyVenue::new(7, LONG));
+        let venue = Telling(venue, Arc::clone(&sent));
+        let strategies = cast(Eager::acting(0, || {}));
+        let mut engine = toy::engine_at(venue, waits.clock(), waits.config(), strategies);
+        engine.record(Box::new(Overflowing(40)));
+        let error = engine.run(&mut NullObserver).unwrap_err().to_string();
+        assert!(
+            error.contains("nothing more can wait"),
+            "{waits:?}: {error}"
+        );
+        let (count, left) = sent_and_left(&sent);
+        assert!(count > 0, "{waits:?}");
+        assert_eq!(left, [], "{waits:?}");
+    }
+}
+
+/// Refuses the first cancels of each order.
+struct Refusing {
+    inner: Telling,
+    refused: BTreeMap<ClientOrderId, u32>,
+    most: u32,
+    answers: Vec<OrderUpdate>,
+}
+
+impl Gateway for Refusing {
+    fn register(&mut self, registry: &mut Registry) -> Result<VenueTerms, GatewayError> {
+        self.inner.register(registry)
+    }
+
+    fn send(&mut self, at: Timestamp, command: Command) {
+        let Command::Cancel { id, instrument } = command else {
+            return self.inner.send(at, command);
+        };
+        let refused = self.refused.entry(id).or_default();
+        if *refused == self.most {
+            return self.inner.send(at, command);
+        }
+        *refused += 1;
+        self.inner.1.lock().unwrap().push(command);
+        self.answers.push(OrderUpdate {
+            instrument,
+            strategy: id.strategy,
+            order: id.number,
+            price: Price(9_900),
+            size: Size(1),
+            filled: Size::ZERO,
+            status: OrderStatus::CancelRejected,
+            reason: Reason::Venue,
+            side: Side::Buy,
+            pad: Pad::ZERO,
+        });
+    }
+
+    fn next_due(&mut self) -> Due {
+        self.inner.next_due()
+    }
+
+    fn poll(&mut self, until: Timestamp, out: &mut Vec<Event>) -> Result<(), GatewayError> {
+        self.inner.poll(until, out)?;
+        let answers = std::mem::take(&mut self.answers);
+        let at = until - 1;
+        out.extend(
+            answers
+                .into_iter()
+                .map(|update| Event::new(at, at - 1, update)),
+        );
+        Ok(())
+    }
+}
+
+/// Runs until an order works, kills, and returns what was sent.
+fn killed_at_a_venue_that_refuses(waits: Waits, most: u32) -> Vec<Command> {
+    let (sent, (strategy, works, release)) = (Arc::default(), stuck(5));
+    let venue = Refusing {
+        inner: Telling(ToyVenue::new(7, 2_000), Arc::clone(&sent)),
+        refused: BTreeMap::new(),
+        most,
+        answers: Vec::new(),
+    };
+    let engine = toy::engine_at(venue, waits.clock(), waits.config(), cast(strategy));
+    let controls = engine.controls();
+    let running = start(engine);
+    works.recv_timeout(PATIENCE).unwrap();
+    let killed = controls.command(OperatorCommand::Kill);
+    killed.recv_timeout(PATIENCE).unwrap();
+    release.send(()).unwrap();
+    running.join().unwrap();
+    let sent = sent.lock().unwrap().clone();
+    sent
+}
+
+#[test]
+fn a_kill_asks_a_venue_again_that_refuses_a_cancel() {
+    for waits in ALL {
+        let sent = killed_at_a_venue_that_refuses(waits, 2);
+        let cancels = |wanted: &ClientOrderId| {
+            let cancels = sent
+                .iter()
+                .filter(|command| matches!(command, Command::Cancel { id, .. } if id == wanted));
+            cancels.count()
+        };
+        let orders: BTreeSet<ClientOrderId> = sent.iter().filter_map(canceled).collect();
+        assert!(!orders.is_empty(), "{waits:?}");
+        // Two that are refused, and the one that the venue carries out.
+        assert!(
+            orders.iter().all(|id| cancels(id) == 3),
+            "{waits:?}: {sent:?}"
+        );
+    }
+}
+
+#[test]
+fn a_venue_that_refuses_every_cancel_is_not_asked_for_ever() {
+    for waits in ALL {
+        let sent = killed_at_a_venue_that_refuses(waits, u32::MAX);
+        let cancels = sent.iter().filter_map(canceled);
+        let orders: BTreeSet<ClientOrderId> = cancels.clone().collect();
+        assert_eq!(cancels.count(), orders.len() * 5, "{waits:?}");
+    }
+}
+
+fn canceled(command: &Command) -> Option<ClientOrderId> {
+    match command {
+        Command::Cancel { id, .. } => Some(*id),
+        _ => None,
     }
 }
 

@@ -412,7 +412,7 @@ fn a_version_beside_sends_nothing_and_is_compared_until_it_is_promoted() {
     let seen = outcome.report.status.strategies[1].shadow.clone().unwrap();
     assert!(seen.differed > 100, "{seen:?}");
     assert_eq!(seen.differences.len(), 32, "the last ones are on record");
-    let told = |one: &tickdeck_engine::ShadowDifference| one.sent != one.shadow;
+    let told = |one: &std::sync::Arc<tickdeck_engine::ShadowDifference>| one.sent != one.shadow;
     assert!(seen.differences.iter().all(told));
     assert!(seen.differences.is_sorted_by_key(|one| one.sequence));
 

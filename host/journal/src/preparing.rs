@@ -27,7 +27,7 @@ pub(crate) fn run(shared: &Shared) {
         state = shared.lock();
         match result {
             Ok(created) => {
-                state.prepare_failure = None;
+                shared.set_prepare_failure(&mut state, None);
                 if let Some(created) = created {
                     state.newest = created.number;
                     state.next = Some(created);
@@ -36,7 +36,7 @@ pub(crate) fn run(shared: &Shared) {
                 shared.done.notify_all();
             }
             Err(failure) => {
-                state.prepare_failure = Some(failure);
+                shared.set_prepare_failure(&mut state, Some(failure));
                 shared.done.notify_all();
                 state = wait_for(&shared.prepare, state, RETRY);
             }

@@ -245,12 +245,7 @@ impl Reel {
                 behind,
             });
         }
-        let state = self.shared.lock();
-        let failure = state.sync_failure.as_ref();
-        match failure.or(state.prepare_failure.as_ref()) {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(()),
-        }
+        self.shared.failure().map_or(Ok(()), Err)
     }
 
     /// Closes the reel: seals the last segment, gives it its exact length and makes it durable. The reel may be opened again.
@@ -345,7 +340,7 @@ impl Reel {
         self.shared.prepare.notify_one();
         if self.segment.prepared() < end {
             // An earlier failure may be over; the answer to this append must be a new one.
-            state.prepare_failure = None;
+            self.shared.set_prepare_failure(&mut state, None);
         }
         let start = Instant::now();
         while self.segment.prepared() < end {
@@ -394,7 +389,7 @@ impl Reel {
         let start = Instant::now();
         let mut state = self.shared.lock();
         if state.next.is_none() {
-            state.prepare_failure = None;
+            self.shared.set_prepare_failure(&mut state, None);
             state.next_wanted = true;
         }
         loop {

@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) durable: AtomicU64,
     /// Set once a sync has failed, which is final.
     pub(crate) failed: AtomicBool,
+    /// Whether [`State::prepare_failure`] is set, for the writer, which asks at every step.
+    unprepared: AtomicBool,
     /// The start of the last complete sync, in nanoseconds after `started`.
     covered_ns: AtomicU64,
     started: Instant,
@@ -72,6 +74,7 @@ impl Shared {
             appended: AtomicU64::new(waiting.end),
             durable: AtomicU64::new(waiting.start),
             failed: AtomicBool::new(false),
+            unprepared: AtomicBool::new(false),
             covered_ns: AtomicU64::new(0),
             started: Instant::now(),
             state: Mutex::new(State {
@@ -94,6 +97,24 @@ impl Shared {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets or clears the reason why the next records have no space.
+    pub(crate) fn set_prepare_failure(&self, state: &mut State, failure: Option<JournalError>) {
+        self.unprepared.store(failure.is_some(), Ordering::Release);
+        state.prepare_failure = failure;
+    }
+
+    /// Returns the failure of a thread behind the writer, if there is one. Takes the lock only then.
+    pub(crate) fn failure(&self) -> Option<JournalError> {
+        let is_well =
+            !self.failed.load(Ordering::Acquire) && !self.unprepared.load(Ordering::Acquire);
+        if is_well {
+            return None;
+        }
+        let state = self.lock();
+        let failure = state.sync_failure.as_ref();
+        failure.or(state.prepare_failure.as_ref()).cloned()
     }
 
     /// Returns the failure of a sync, if there was one.

@@ -118,7 +118,7 @@ fn finish(
         }
         if let Err(problem) = segment.finish() {
             // Too long is still right; it is tried again, and when the reel is next opened.
-            shared.lock().prepare_failure = Some(problem);
+            shared.set_prepare_failure(&mut shared.lock(), Some(problem));
             break;
         }
         if synced {

@@ -151,9 +151,24 @@ impl Data {
         &self.folder
     }
 
-    /// Returns whether the kill switch is on.
-    pub fn killed(&self) -> bool {
-        self.latch().exists()
+    /// Returns whether the kill switch is on. A latch that is there is made durable: the host that wrote it may have ended before
+    /// its last step.
+    ///
+    /// # Errors
+    /// It cannot be told, or the latch cannot be made durable.
+    pub fn killed(&self) -> Result<bool> {
+        let latch = self.latch();
+        let unknown = || {
+            format!(
+                "cannot tell whether the kill switch is on: {}",
+                latch.display()
+            )
+        };
+        let is_on = latch.try_exists().with_context(unknown)?;
+        if is_on {
+            sync_entry(&latch)?;
+        }
+        Ok(is_on)
     }
 
     /// Returns the path of the kill latch, which exists while the kill switch is on.

@@ -129,6 +129,7 @@ fn answers() -> Vec<Answer> {
         Answer::Strategies(vec![strategy()]),
         Answer::Strategy(Box::new(detail())),
         Answer::refused("no strategy is named `ema`"),
+        Answer::Complete,
     ]
 }
 

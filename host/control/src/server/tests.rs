@@ -140,6 +140,34 @@ fn facts_follow_an_answer_for_those_who_listen() {
     assert_eq!(ask(&path, &Request::Kill), Answer::done("killed"));
 }
 
+/// Answers, reports one fact, and then fails.
+struct Failing;
+
+impl Handler for Failing {
+    fn handle(&self, _: Request) -> Answer {
+        Answer::done("killed")
+    }
+
+    fn follow(&self, request: Request, send: &mut dyn FnMut(Answer)) {
+        send(self.handle(request));
+        panic!("a test asked for it");
+    }
+}
+
+#[test]
+fn a_host_that_ends_before_it_told_every_fact_is_an_error() {
+    let (_folder, path) = folder();
+    let _server = Server::open_with(&path, Arc::new(Failing), PATIENT).unwrap();
+    let mut heard = Vec::new();
+    let client = Client::connect(&path).unwrap();
+    let followed = client.follow(&Request::Kill, |answer| heard.push(answer));
+    assert!(
+        matches!(followed, Err(ControlError::Unfinished)),
+        "{followed:?}"
+    );
+    assert_eq!(heard[0], Answer::done("killed"));
+}
+
 #[test]
 fn folder_and_socket_are_accessible_to_their_owner_only() {
     let (_folder, path) = folder();

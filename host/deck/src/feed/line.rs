@@ -42,7 +42,8 @@ impl Topic {
         Self::Failure,
     ];
 
-    /// Whether its lines stay visible and are never counted instead of shown: they are rare, and each one matters.
+    /// Whether its lines stay visible, and are counted instead of shown only by the thousand: they are rare, and each one
+    /// matters.
     pub const fn stays(self) -> bool {
         matches!(
             self,

@@ -137,8 +137,13 @@ impl ManagerHandle {
         while start.elapsed() < ANSWER_WITHIN {
             match answer.recv_timeout(LOOK) {
                 Ok(answer) => return answer,
-                Err(RecvTimeoutError::Timeout) if !self.engine.stopping() => {}
-                Err(_) => return Err(ending()),
+                Err(_) if self.engine.stopping() => return Err(ending()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let why = "this command failed because of a bug in tickdeck, and may be half carried out; the host trades \
+                               on, and its error output has the panic message";
+                    return Err(why.to_owned());
+                }
             }
         }
         Err(format!(

@@ -21,6 +21,8 @@ pub(super) struct Authority {
     pub(super) loader: Arc<StrategyLoader>,
     /// The names.
     pub(super) registry: Arc<Registry>,
+    /// The kill latch is on: nothing that was decided and not recorded may leave.
+    pub(super) is_killed: bool,
 }
 
 impl Authority {

@@ -196,7 +196,8 @@ impl RecordedVersions {
 
 impl VersionFactory for RecordedVersions {
     fn may_go_on(&self, name: &str, module: &str) -> bool {
-        self.objection(name, module).is_none()
+        let is_killed = self.authority.as_ref().is_some_and(|it| it.is_killed);
+        !is_killed && self.objection(name, module).is_none()
     }
 
     fn version(&self, name: &str, spec: &VersionSpec) -> Result<Version> {

@@ -205,6 +205,7 @@ fn versions(
         grants: parts.grants.as_they_stand(),
         loader: Arc::clone(loader),
         registry: Arc::clone(registry),
+        is_killed: parts.killed,
     };
     let versions = RecordedVersions::new(Arc::clone(loader), Arc::clone(registry), modules);
     Ok(versions.without_calling(not_called).under(authority))

@@ -98,9 +98,12 @@ impl Engine {
         decided |= self.carry_out_now(at);
         let requests = self.inbox.take_requests();
         if !requests.is_empty() || self.has_due_changes() {
+            // What was decided does not wait for the change.
+            self.send(observer);
             self.catch_up()?;
             decided |= self.carry_out_now(at);
             self.settle(at);
+            self.send(observer);
             self.complete_changes(at)?;
             self.begin_changes(requests, at)?;
             let Waiting {

@@ -1,4 +1,5 @@
-//! The end of a run in which a strategy does not return from its call: its worker is left behind, the orders are not.
+//! The end of a run that cannot wait for its workers: a strategy does not return from its call, a worker panicked, or nothing more
+//! can be recorded. The workers are left behind, the orders are not.
 
 use crate::earlier::earlier;
 use crate::effect::Effect;
@@ -28,9 +29,6 @@ impl Engine {
                 self.strategies.at_mut(place).stopped_cleanly();
             }
         }
-        self.router
-            .outbox
-            .notice(at, Notice::LeftBehind { position });
         self.fold_window(position);
         self.dispatch(observer);
         self.confirm_cancels(grace_from(at), observer);
@@ -43,6 +41,13 @@ impl Engine {
             problem: error.problem,
         })?;
         Ok(report)
+    }
+
+    /// Reports that a strategy does not return.
+    pub(super) fn announce_left_behind(&mut self) {
+        let RouterPlace { position, at } = self.place;
+        let notice = Notice::LeftBehind { position };
+        self.router.outbox.notice(at, notice);
     }
 
     /// Lets the router take in the events of the window from `position` on.

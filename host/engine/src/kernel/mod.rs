@@ -108,7 +108,8 @@ impl Engine {
     /// their orders by policy.
     ///
     /// # Errors
-    /// The run cannot be recorded any more; or a worker panicked, or the replicas of the store disagree: bugs in Tickdeck.
+    /// The run cannot be recorded any more; or a worker panicked, or the replicas of the store disagree: bugs in Tickdeck. The
+    /// orders are handled by policy all the same.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Report, EngineError> {
         let started = self.time.now_ns();
         self.recording.begin();
@@ -117,17 +118,22 @@ impl Engine {
             true => self.run_windows(observer),
             false => self.run_freely(observer),
         };
-        if let Some(problem) = self.recording.take_overflow() {
-            return Err(EngineError::NotKept { problem });
-        }
         let duration = self.duration_since(started);
-        let ended = ended.and_then(|ending| self.wind_down(observer).map(|()| ending));
+        let ended = match self.recording.take_overflow() {
+            Some(problem) => Err(EngineError::NotKept { problem }),
+            None => ended.and_then(|ending| self.wind_down(observer).map(|()| ending)),
+        };
         match ended {
             Ok(ending) => self.finish(ending, duration, observer),
             Err(EngineError::WorkerPool(WorkerError::LeftBehind)) => {
+                self.announce_left_behind();
                 self.end_without_workers(duration, observer)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                // The first error is the one to report.
+                drop(self.end_without_workers(duration, observer));
+                Err(error)
+            }
         }
     }
 
@@ -317,7 +323,12 @@ impl Engine {
         self.router.poll(end, window);
         self.resume_point.append_left_over(window);
         let outbox = &mut self.router.outbox;
-        self.venues.poll(end, window, |error| {
+        // Running freely, what comes late counts as of now.
+        let from = match self.time.is_lockstep() {
+            true => now,
+            false => Timestamp::MIN,
+        };
+        self.venues.poll((from, end), window, |error| {
             let problem = error.to_string();
             outbox.notice(now, Notice::Broken { problem });
         });

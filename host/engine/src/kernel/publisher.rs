@@ -90,9 +90,6 @@ impl EventPublisher {
     }
 
     /// Puts the window on the ring; what workers decide meanwhile is appended to `pending`.
-    ///
-    /// # Panics
-    /// Host time falls: a gateway broke its contract.
     pub(crate) fn publish(
         &mut self,
         pool: &mut WorkerPool,
@@ -110,9 +107,6 @@ impl EventPublisher {
     }
 
     /// Takes the window in without the workers, which get no more events.
-    ///
-    /// # Panics
-    /// Host time falls: a gateway broke its contract.
     pub(super) fn take_in_without_workers(&mut self, recording: &mut Recording) {
         if !self.window.is_empty() {
             self.stamp();
@@ -127,7 +121,7 @@ impl EventPublisher {
         };
         assert!(
             first.ts_host >= self.now,
-            "host time never falls: a gateway broke its contract"
+            "host time never falls, which gathering has seen to"
         );
         self.now = last.ts_host;
         for event in &mut self.window {

@@ -42,6 +42,18 @@ impl Venue {
             due => due,
         }
     }
+
+    /// It delivered an event of `at` when event time had reached `now`.
+    fn late(&self, at: Timestamp, now: Timestamp) -> GatewayError {
+        GatewayError::Source {
+            source_name: self.name.clone(),
+            problem: format!(
+                "it delivered an event of {} when event time had reached {}, which is a bug of its gateway",
+                format::date_time(at),
+                format::date_time(now)
+            ),
+        }
+    }
 }
 
 impl Venues {
@@ -136,10 +148,11 @@ impl Venues {
         std::mem::take(&mut self.failures).into_iter()
     }
 
-    /// Appends every event before `until`, venue by venue. One whose source fails is closed and passed to `failed`.
+    /// Appends every event from `from` on and before `until`, venue by venue. One whose source fails is closed and passed to
+    /// `failed`; so is one with an event of before `from`, which came too late to be taken in.
     pub(crate) fn poll(
         &mut self,
-        until: Timestamp,
+        (from, until): (Timestamp, Timestamp),
         out: &mut Vec<Event>,
         mut failed: impl FnMut(GatewayError),
     ) {
@@ -147,7 +160,15 @@ impl Venues {
             self.take_failures().for_each(&mut failed);
         }
         for venue in self.venues.iter_mut().filter(|venue| !venue.broken) {
-            if let Err(error) = venue.gateway.poll(until, out) {
+            let start = out.len();
+            let polled = venue.gateway.poll(until, out);
+            let late = out[start..].iter().position(|event| event.ts_host < from);
+            let late = late.map(|place| {
+                let at = out[start + place].ts_host;
+                out.truncate(start + place);
+                venue.late(at, from)
+            });
+            if let Some(error) = polled.err().or(late) {
                 (venue.open, venue.broken) = (false, true);
                 failed(error);
             }

@@ -82,7 +82,8 @@ impl Engine {
         }
         let mut given = Vec::new();
         // That a source failed was reported before the interruption.
-        self.venues.poll(until, &mut given, |_| {});
+        self.venues
+            .poll((Timestamp::MIN, until), &mut given, |_| {});
         given.sort_by_key(|event| event.ts_host);
         cursor.given.extend(given);
     }

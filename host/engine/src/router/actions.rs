@@ -11,6 +11,9 @@ use tickdeck_model::{
     OrderUpdate, Pad, Reason, Signal, Size, StrategyId, Submit, Timestamp,
 };
 
+/// Cancels of one order that a venue may refuse before the host leaves it to the operator.
+const MOST_CANCELS: u32 = 5;
+
 impl Router {
     /// Carries out an action.
     pub(super) fn act(&mut self, place: usize, at: Timestamp, action: Action) {
@@ -151,11 +154,18 @@ impl Router {
     }
 
     fn cancel(&mut self, id: ClientOrderId, at: Timestamp, reason: Reason) {
+        if reason != Reason::Normal {
+            self.orders
+                .change(id, |live| live.host_cancel = Some(reason));
+        }
         let Some(live) = self.orders.get(id).filter(|live| !live.cancel_sent) else {
             return;
         };
         let live = live.clone();
-        self.orders.change(id, |live| live.cancel_sent = true);
+        self.orders.change(id, |live| {
+            live.cancel_sent = true;
+            live.cancels += 1;
+        });
         self.answers
             .push(at, update_of(id, &live, OrderStatus::PendingCancel, reason));
         self.command(
@@ -166,6 +176,18 @@ impl Router {
                 instrument: live.instrument,
             },
         );
+    }
+
+    /// Asks a venue again that refused to cancel an order which the host wants gone: it may have been busy, or not have known the
+    /// order yet.
+    pub(super) fn cancel_again(&mut self, id: ClientOrderId, at: Timestamp) {
+        let live = self
+            .orders
+            .get(id)
+            .filter(|live| live.cancels < MOST_CANCELS);
+        if let Some(reason) = live.and_then(|live| live.host_cancel) {
+            self.cancel(id, at, reason);
+        }
     }
 
     pub(crate) fn cancel_where(

@@ -163,6 +163,13 @@ impl Router {
     fn on_update(&mut self, event: &Event, update: &OrderUpdate) {
         let at = event.ts_host;
         self.orders.update(update, event.ts_venue == at);
+        let order = ClientOrderId {
+            strategy: update.strategy,
+            number: update.order,
+        };
+        if update.status == OrderStatus::CancelRejected {
+            self.cancel_again(order, at);
+        }
         let refused = matches!(
             update.status,
             OrderStatus::Rejected | OrderStatus::ModifyRejected | OrderStatus::CancelRejected
@@ -170,10 +177,6 @@ impl Router {
         let denied_by_us = update.reason < Reason::InsufficientFunds
             && update.status == OrderStatus::ModifyRejected;
         if refused && !denied_by_us {
-            let order = ClientOrderId {
-                strategy: update.strategy,
-                number: update.order,
-            };
             self.outbox.notice(
                 at,
                 Notice::Refused {

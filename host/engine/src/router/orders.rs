@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use tickdeck_model::{
-    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Side,
-    Size, StrategyId, Submit,
+    ClientOrderId, InstrumentId, OrderNumber, OrderStatus, OrderType, OrderUpdate, Price, Reason,
+    Side, Size, StrategyId, Submit,
 };
 
 /// A working order.
@@ -24,6 +24,10 @@ pub(crate) struct OpenOrder {
     pub(crate) filled: Size,
     pub(crate) reduce_only: bool,
     pub(crate) cancel_sent: bool,
+    /// The host wants it gone, for this reason: a venue that refuses the cancel is asked again.
+    pub(crate) host_cancel: Option<Reason>,
+    /// Cancels that were sent.
+    pub(crate) cancels: u32,
 }
 
 impl OpenOrder {
@@ -41,6 +45,8 @@ impl OpenOrder {
             reduce_only: order.reduce_only,
             filled: Size::ZERO,
             cancel_sent: false,
+            host_cancel: None,
+            cancels: 0,
         }
     }
 
@@ -172,7 +178,10 @@ impl Orders {
             | OrderStatus::Rejected
             | OrderStatus::Canceled
             | OrderStatus::Expired => self.remove(id),
-            _ => self.change(id, |live| live.update(update, own)),
+            _ => {
+                self.change(id, |live| live.update(update, own));
+                self.remove_filled(id);
+            }
         }
     }
 
@@ -181,7 +190,12 @@ impl Orders {
         self.change(id, |live| {
             live.filled = Size(live.filled.0.saturating_add(size.0));
         });
-        if self.get(id).is_some_and(|live| live.filled >= live.size) {
+        self.remove_filled(id);
+    }
+
+    /// Removes an order of which nothing more can fill. While a modify is under way that makes it larger, something can.
+    fn remove_filled(&mut self, id: ClientOrderId) {
+        if self.get(id).is_some_and(|live| live.left() == Size::ZERO) {
             self.remove(id);
         }
     }
@@ -214,7 +228,7 @@ fn adjust(
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use tickdeck_model::{Pad, Reason};
+    use tickdeck_model::Pad;
 
     /// The sum over all orders, one by one.
     fn walked(
@@ -256,6 +270,8 @@ mod tests {
             filled: Size::ZERO,
             reduce_only: false,
             cancel_sent: false,
+            host_cancel: None,
+            cancels: 0,
         }
     }
 
@@ -287,6 +303,21 @@ mod tests {
 
     fn sizes() -> impl Strategy<Value = i64> {
         prop_oneof![1i64..100, 1i64..100, Just(i64::MAX), Just(i64::MAX - 7)]
+    }
+
+    #[test]
+    fn an_order_that_filled_at_its_old_size_stays_until_the_larger_one_is_refused() {
+        let id = ClientOrderId {
+            strategy: StrategyId(1),
+            number: 7,
+        };
+        let mut orders = Orders::default();
+        orders.add(id, live(0, 10));
+        orders.change(id, |live| live.asked.push_back(Size(20)));
+        orders.fill(id, Size(10));
+        assert_eq!(orders.get(id).map(OpenOrder::left), Some(Size(10)));
+        orders.update(&update(id, OrderStatus::ModifyRejected, 10), false);
+        assert!(orders.get(id).is_none());
     }
 
     proptest! {

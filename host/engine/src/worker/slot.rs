@@ -77,7 +77,7 @@ pub(crate) struct Counters {
     pub(crate) agreed: AtomicU64,
     pub(crate) differed: AtomicU64,
     /// The last differences.
-    pub(crate) differences: Mutex<VecDeque<ShadowDifference>>,
+    pub(crate) differences: Mutex<VecDeque<Arc<ShadowDifference>>>,
     /// A version waits to take over: the end of every call is timed, so that the pause is exact.
     pub(crate) expecting: AtomicBool,
     /// The text of the last fault.
@@ -113,6 +113,8 @@ impl Counters {
 
     /// Records a difference.
     pub(crate) fn record(&self, difference: ShadowDifference) {
+        // Shared, so that a reader holds the lock for as long as it takes to copy pointers.
+        let difference = Arc::new(difference);
         let differences = &mut self.differences();
         if differences.len() == DIFFERENCES_KEPT {
             differences.pop_front();
@@ -120,7 +122,7 @@ impl Counters {
         differences.push_back(difference);
     }
 
-    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<ShadowDifference>> {
+    pub(crate) fn differences(&self) -> MutexGuard<'_, VecDeque<Arc<ShadowDifference>>> {
         self.differences
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -159,20 +159,19 @@ fn data(deck: &Deck) -> Finding {
             )
         };
     }
-    match deck.open_data() {
-        Ok(data) if data.killed() => Finding::warn(
+    let looked = deck.open_data().map(|data| (data.killed(), data.ids()));
+    match looked {
+        Ok((Ok(true), _)) => Finding::warn(
             WHAT,
             "the kill switch is on: new orders are denied",
             "run `tickdeck run --clear-kill`",
         ),
-        Ok(data) => match data.ids() {
-            Ok(_) => Finding::ok(WHAT, format!("{shown} is unlocked and writable")),
-            Err(error) => Finding::fail(
-                WHAT,
-                format!("{error:#}"),
-                format!("restore {shown} from a backup"),
-            ),
-        },
+        Ok((Ok(false), Ok(_))) => Finding::ok(WHAT, format!("{shown} is unlocked and writable")),
+        Ok((Err(error), _) | (_, Err(error))) => Finding::fail(
+            WHAT,
+            format!("{error:#}"),
+            format!("restore {shown} from a backup"),
+        ),
         Err(error) => Finding::warn(
             WHAT,
             format!("{error:#}"),

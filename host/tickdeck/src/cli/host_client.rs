@@ -36,22 +36,23 @@ impl Host {
     /// Sends a request and prints the answer, and each fact that comes true after it. Fails if one does not.
     pub(super) fn follow(&self, request: &Request) -> Result<ExitCode> {
         let (mut answers, mut printed) = (Vec::new(), Ok(true));
-        self.connect()?.follow(request, |answer| {
+        let followed = self.connect()?.follow(request, |answer| {
             if !self.json && !matches!(answer, Answer::Refused { .. }) {
                 printed = print(&status_text::answer(&answer));
             }
             answers.push(answer);
-        })?;
+        });
         printed?;
-        let refused: Vec<String> = answers.iter().filter_map(refusal).collect();
+        let mut problems: Vec<String> = answers.iter().filter_map(refusal).collect();
+        problems.extend(followed.err().map(|error| error.to_string()));
         if self.json && !answers.is_empty() {
             let mut first = serde_json::to_value(answers.remove(0))?;
             first["then"] = serde_json::to_value(answers)?;
             print_json(&first)?;
         }
-        match refused.is_empty() {
+        match problems.is_empty() {
             true => Ok(ExitCode::SUCCESS),
-            false => bail!(refused.join("; ")),
+            false => bail!(problems.join("; ")),
         }
     }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tickdeck_deck::folder::Deck;
 use tickdeck_deck::request::RunRequest;
+use tickdeck_deck::safety::KillLatch;
 use tickdeck_engine::CancelToken;
 use tickdeck_model::Untrusted;
 use tickdeck_settings::config::{Config, FILE_NAME};
@@ -55,7 +56,7 @@ impl Run {
         if self.clear_kill {
             data.clear_kill()?;
         }
-        let killed = data.killed();
+        let killed = data.killed()?;
         if killed {
             note(format!(
                 "the kill switch is on: every new order is denied; lift it with `tickdeck run --clear-kill` ({})",
@@ -71,7 +72,7 @@ impl Run {
             registry: data.ids()?,
             first_order: data.reserve_orders()?,
             killed,
-            latch: Some(data.latch()),
+            latch: Some(KillLatch::at(data.latch())),
             stop: CancelToken::default(),
             idle: false,
             data: Some(deck.data()),

@@ -84,7 +84,7 @@ impl RunOptions {
         let display = self.display();
         let unattended = shown.ends_unattended && display != Display::Live;
         let limit = self.limit(unattended, &request.config);
-        let (stop, latch) = (request.stop.clone(), request.latch.clone());
+        let stop = request.stop.clone();
         let deck = tickdeck_deck::start(request.parts()?)?;
         let at_leisure = CancelToken::default();
         let ends = EndsInTime::watch(
@@ -104,6 +104,7 @@ impl RunOptions {
             .map(|dev_loop| dev_loop.spawn(deck.feed.clone()));
         let dev_loop = dev_loop.transpose()?;
         // Last to come and first to go: while it answers, everything that it asks is there.
+        let commands = deck.operator.commands.clone();
         let server = listen(&shown.deck, deck.operator, display);
         let facts = RunFacts {
             seed: deck.seed,
@@ -111,17 +112,14 @@ impl RunOptions {
             start_up: shown.since.elapsed(),
             skipped: deck.skipped,
         };
-        let names = deck.names.clone();
         let console = Console {
             engine: deck.engine,
-            feed: deck.feed,
-            names: deck.names,
+            commands: commands.clone(),
             stop,
             title: deck.title,
             display,
             limit,
             at_leisure,
-            latch,
             memory: deck.memory,
             core: deck.core,
         };
@@ -132,8 +130,14 @@ impl RunOptions {
         drop(server);
         ends.waits_for("the strategy loader");
         drop(deck.lifecycle);
+        if let Some(latch) = &commands.latch {
+            ends.waits_for("the record of the kill");
+            if let Err(why) = latch.settle() {
+                note(why);
+            }
+        }
         ends.waits_for("the output");
-        self.print_outcome(&report?, facts, &names)
+        self.print_outcome(&report?, facts, &commands.names)
     }
 
     fn print_outcome(&self, report: &Report, facts: RunFacts, names: &Names) -> Result<ExitCode> {

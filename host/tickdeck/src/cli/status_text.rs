@@ -27,6 +27,7 @@ pub(super) fn answer(answer: &Answer) -> String {
         Answer::Status(status) => self::status(status),
         Answer::Strategies(lines) => printable(&strategies(lines)).into_owned(),
         Answer::Strategy(detail) => printable(&self::detail(detail)).into_owned(),
+        Answer::Complete => String::new(),
     }
 }
 

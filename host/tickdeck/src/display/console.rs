@@ -5,19 +5,16 @@ use crate::display::{KeyCommand, MessageLog, Rate, Screen, view};
 use crate::exit::INTERRUPTED;
 use crate::output::{note, print};
 use anyhow::{Context, Result, anyhow};
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tickdeck_control::protocol::HostStatus;
 use tickdeck_deck::affinity::{pin, spawn_for_strategies};
-use tickdeck_deck::feed::{FeedLines, OperatorFeed, Topic};
+use tickdeck_deck::feed::FeedLines;
 use tickdeck_deck::read_model::ReadModel;
-use tickdeck_deck::safety::{Latching, confirm, hold};
-use tickdeck_engine::CancelToken;
-use tickdeck_engine::{Engine, EngineError, EngineHandle, OperatorCommand, Report};
-use tickdeck_recording::names::Names;
-use tickdeck_strategy::{LogLevel, MemoryAccount};
+use tickdeck_deck::safety::SafetyCommands;
+use tickdeck_engine::{CancelToken, Engine, EngineError, EngineHandle, OperatorCommand, Report};
+use tickdeck_strategy::MemoryAccount;
 
 /// Time between two frames.
 const FRAME: Duration = Duration::from_millis(100);
@@ -43,10 +40,8 @@ pub enum Display {
 pub struct Console {
     /// The engine.
     pub engine: Engine,
-    /// The feed that the engine's observer writes to.
-    pub feed: OperatorFeed,
-    /// Names of instruments, currencies and strategies.
-    pub names: Names,
+    /// Commands the engine; its feed is the one that the engine's observer writes to.
+    pub commands: SafetyCommands,
     /// Requests the end of the run; the engine's clock checks it too.
     pub stop: CancelToken,
     /// The run's title.
@@ -57,8 +52,6 @@ pub struct Console {
     pub limit: Option<Duration>,
     /// Asked when it ends by that limit: nobody waits for it then.
     pub at_leisure: CancelToken,
-    /// The file that makes a kill outlast the host, if it is to.
-    pub latch: Option<PathBuf>,
     /// The strategies' memory.
     pub memory: MemoryAccount,
     /// The core to pin the kernel's thread to.
@@ -67,13 +60,10 @@ pub struct Console {
 
 /// The display's side of a running engine.
 struct Running {
-    feed: OperatorFeed,
-    names: Names,
+    commands: SafetyCommands,
     read_model: ReadModel,
     rate: Rate,
-    controls: EngineHandle,
     stop: CancelToken,
-    latch: Option<PathBuf>,
     deadline: Option<Instant>,
     at_leisure: CancelToken,
     kernel: JoinHandle<Result<Report, EngineError>>,
@@ -85,13 +75,12 @@ impl Console {
     /// # Errors
     /// The engine fails, or the terminal is gone.
     pub fn run(mut self) -> Result<Report> {
-        let controls = self.engine.controls();
-        on_interrupt(self.stop.clone(), Some(controls.clone()))?;
+        on_interrupt(self.stop.clone(), Some(self.commands.controls.clone()))?;
         if self.stop.asked() {
-            controls.stop();
+            self.commands.controls.stop();
         }
         let display = self.display;
-        let (engine, mut observer) = (self.engine, self.feed.clone());
+        let (engine, mut observer) = (self.engine, self.commands.feed.clone());
         let core = self.core;
         let kernel = spawn_for_strategies("kernel", move || {
             if let Some(core) = core {
@@ -102,13 +91,11 @@ impl Console {
         .context("cannot start the kernel's thread")?;
         let deadline = self.limit.take().map(|limit| Instant::now() + limit);
         let running = Running {
-            feed: self.feed,
-            read_model: ReadModel::new(self.title, self.names.clone()).with_memory(self.memory),
-            names: self.names,
+            read_model: ReadModel::new(self.title, self.commands.names.clone())
+                .with_memory(self.memory),
+            commands: self.commands,
             rate: Rate::default(),
-            controls,
             stop: self.stop,
-            latch: self.latch,
             deadline,
             at_leisure: self.at_leisure,
             kernel,
@@ -124,7 +111,7 @@ impl Console {
 impl Running {
     /// Takes the current status, with the rate since the last time.
     fn status(&mut self) -> HostStatus {
-        let status = self.feed.latest();
+        let status = self.commands.feed.latest();
         let rate = self.rate.look(Instant::now(), status.events);
         self.read_model.host_status(&status, rate)
     }
@@ -152,7 +139,12 @@ impl Running {
             // Without a display nobody could stop it.
             self.end();
         }
-        messages.add(self.feed.lines(&self.names).with_omissions());
+        messages.add(
+            self.commands
+                .feed
+                .lines(&self.commands.names)
+                .with_omissions(),
+        );
         let lines = FeedLines {
             list: messages.changes.into_iter().chain(messages.log).collect(),
             ..FeedLines::default()
@@ -166,8 +158,13 @@ impl Running {
     }
 
     fn draw(&mut self, screen: &mut Screen, messages: &mut MessageLog) -> Result<()> {
-        messages.add(self.feed.lines(&self.names).with_omissions());
-        messages.draft = self.feed.build_progress();
+        messages.add(
+            self.commands
+                .feed
+                .lines(&self.commands.names)
+                .with_omissions(),
+        );
+        messages.draft = self.commands.feed.build_progress();
         let orders = screen.rows().min(MOST_ORDERS);
         screen.draw(view(&self.status(), messages, orders))
     }
@@ -178,7 +175,7 @@ impl Running {
         self.status();
         while !self.kernel.is_finished() {
             self.check_deadline();
-            if self.feed.is_awaited() {
+            if self.commands.feed.is_awaited() {
                 print(&self.notices())?;
             }
             if Instant::now() >= next {
@@ -196,7 +193,7 @@ impl Running {
 
     /// Formats the notices since the last fetch.
     fn notices(&self) -> String {
-        notices(&self.feed.lines(&self.names), false)
+        notices(&self.commands.feed.lines(&self.commands.names), false)
             .into_iter()
             .map(|line| line + "\n")
             .collect()
@@ -208,7 +205,7 @@ impl Running {
             let over = self.kernel.is_finished();
             if over || Instant::now() >= next {
                 next += LINE_EVERY;
-                notices(&self.feed.lines(&self.names), true)
+                notices(&self.commands.feed.lines(&self.commands.names), true)
                     .iter()
                     .for_each(note);
             }
@@ -227,48 +224,38 @@ impl Running {
             // Only a replay asks for it.
             KeyCommand::Pass(_) => {}
             KeyCommand::Pause => {
-                self.command(OperatorCommand::Pause(None), "pause: new orders are denied")
+                let message = "every strategy is paused: new orders are denied";
+                self.command(OperatorCommand::Pause(None), message);
             }
             KeyCommand::Resume => {
-                let message = "resume; this does not lift a kill";
-                self.command(OperatorCommand::Resume(None), message)
+                self.command(OperatorCommand::Resume(None), "every strategy has resumed")
             }
             KeyCommand::Kill => self.kill(),
         }
     }
 
     fn command(&self, command: OperatorCommand, message: &str) {
-        match hold(&self.controls, command) {
-            Ok(_) => self.say(message),
-            Err(why) => self.say(&format!("nothing holds yet of \"{message}\": {why}")),
+        if let Err(why) = self.commands.command(command, message) {
+            self.commands.announce(&why);
         }
     }
 
-    /// Kills; the facts that come true afterwards are messages too.
+    /// Kills on a thread of its own, because the facts come true one after the other; each is a message.
     fn kill(&self) {
-        let latching = self.latch.clone().map(Latching::begin);
-        let in_force = hold(&self.controls, OperatorCommand::Kill);
-        match &in_force {
-            Ok(_) => self.say("killed: canceling every order, denying new ones"),
-            Err(why) => self.say(&format!("the kill is asked for, but {why}")),
+        let commands = self.commands.clone();
+        let kill = move || {
+            let mut first = true;
+            commands.kill(&mut |fact| {
+                let (Ok(text) | Err(text)) = &fact;
+                // That it holds is announced already.
+                if !std::mem::take(&mut first) || fact.is_err() {
+                    commands.announce(text);
+                }
+            });
+        };
+        if std::thread::Builder::new().spawn(kill.clone()).is_err() {
+            kill();
         }
-        let (feed, names) = (self.feed.clone(), self.names.clone());
-        let followed = std::thread::Builder::new().spawn(move || {
-            let mut report = |fact: Result<String, String>| {
-                let (Ok(text) | Err(text)) = fact;
-                feed.say(Topic::Operator, "operator", LogLevel::Warn, &text);
-            };
-            let in_force = in_force.as_ref().ok();
-            confirm(&feed, &names, in_force, latching, &mut report);
-        });
-        if followed.is_err() {
-            self.say("nobody watches whether the orders are gone: no thread could be started");
-        }
-    }
-
-    fn say(&self, message: &str) {
-        self.feed
-            .say(Topic::Operator, "operator", LogLevel::Warn, message);
     }
 
     fn check_deadline(&self) {
@@ -284,7 +271,7 @@ impl Running {
 
     fn end(&self) {
         self.stop.ask();
-        self.controls.stop();
+        self.commands.controls.stop();
     }
 
     fn join(self) -> Result<Report> {

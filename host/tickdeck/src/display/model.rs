@@ -247,6 +247,7 @@ fn mode(mode: &str) -> (String, Tone) {
     match mode {
         "killed" => ("KILLED".to_owned(), Tone::Bad),
         "paused" => ("PAUSED".to_owned(), Tone::Warning),
+        "reducing" => ("REDUCING".to_owned(), Tone::Warning),
         "stopped" => (mode.to_owned(), Tone::Faint),
         _ => (mode.to_owned(), Tone::Good),
     }

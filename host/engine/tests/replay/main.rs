@@ -3,27 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[allow(dead_code, reason = "the other tests of the engine use the rest")]
+#[path = "../toy/mod.rs"]
 mod toy;
 
-#[path = "toy/edges.rs"]
-mod edges;
-
-#[path = "toy/limits.rs"]
-mod limits;
-
-#[path = "toy/fault_within.rs"]
-mod fault_within;
-#[path = "toy/left_out.rs"]
-mod left_out;
-
-#[path = "toy/waiting.rs"]
-mod waiting;
-
-#[path = "toy/batch_length.rs"]
 mod batch_length;
-
-#[path = "toy/changing_feeds.rs"]
 mod changing_feeds;
+mod edges;
+mod fault_within;
+mod left_out;
+mod limits;
+mod waiting;
 
 use proptest::prelude::*;
 use std::sync::atomic::AtomicU64;
