@@ -1,4 +1,4 @@
-//! Edges at which a run is cut off, or comes out otherwise: found by reading the code against it.
+//! Edge cases in which a run is cut off or diverges, found by adversarial reading of the code.
 
 use super::*;
 use std::sync::Mutex;
