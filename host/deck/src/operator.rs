@@ -35,7 +35,7 @@ pub struct Operator {
     pub controls: EngineHandle,
     /// Commands the strategy manager.
     pub manager: ManagerHandle,
-    /// The file that makes a kill outlast the host, if it is to.
+    /// The file that makes a kill outlast the host, if wanted.
     pub latch: Option<PathBuf>,
     /// When the host started.
     pub since: Instant,
@@ -129,7 +129,7 @@ impl Operator {
         Answer::done(message)
     }
 
-    /// Kills and reports what comes true of it: that it holds, that it is on the disk, that each order is gone.
+    /// Kills and reports each fact that comes true: that the kill is in force, that it is on disk, that each order is gone.
     fn kill(&self, send: &mut dyn FnMut(Answer)) {
         let latching = self.latch.clone().map(Latching::begin);
         let in_force = hold(&self.controls, OperatorCommand::Kill);

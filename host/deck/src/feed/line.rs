@@ -16,7 +16,7 @@ pub enum Topic {
     Log,
     /// Venues that connected, disconnected or became stale.
     Venue,
-    /// Impossible things: an illegal transition of an order, a fill of an unknown order.
+    /// Impossible events: an illegal transition of an order, a fill of an unknown order.
     Anomaly,
     /// Versions of strategies that started, stopped or trapped.
     Version,
@@ -42,7 +42,7 @@ impl Topic {
         Self::Failure,
     ];
 
-    /// Whether its lines stay visible and are never counted instead of shown: they are rare, and each one matters.
+    /// Whether its lines stay visible and are never merely counted: they are rare, and each one matters.
     pub const fn stays(self) -> bool {
         matches!(
             self,
