@@ -25,7 +25,7 @@ impl Client {
     /// [`ControlError::NobodyListens`] if there is no host, [`ControlError::Denied`] if it belongs to another user.
     pub fn connect(path: &Path) -> Result<Self, ControlError> {
         let stream = UnixStream::connect(path).map_err(|error| unreachable(error, path))?;
-        // The temporary folder is shared by all users, and so could be the process that listens there.
+        // The temporary folder is shared by all users, so the process that listens there could be another user's.
         let own = rustix::process::geteuid().as_raw();
         if !is_same_user(Peer::of(&stream), own) {
             let path = path.to_owned();
@@ -44,11 +44,11 @@ impl Client {
         self.ask_first(&mut Lines::of(&self.stream), request)
     }
 
-    /// Sends a request and passes on the answer, and then each fact that comes true after it or does not, until the host has
-    /// no more to say.
+    /// Sends a request and passes on the answer, then each fact that comes true afterwards or fails to, until the host has no
+    /// more to report.
     ///
     /// # Errors
-    /// As [`Client::ask`]; or the host goes away in the middle of a line. What was passed on stands.
+    /// As for [`Client::ask`]; or the host goes away in the middle of a line. Answers passed on before remain valid.
     pub fn follow(
         self,
         request: &Request,

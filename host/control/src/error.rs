@@ -32,10 +32,10 @@ pub enum ControlError {
         /// The problem.
         problem: String,
     },
-    /// The host took the request and did not answer in time. Check whether it is stopped or stuck.
+    /// The host accepted the request but did not answer in time. Check whether it is stopped or stuck.
     #[error("the host did not answer within {seconds} s")]
     NoAnswer {
-        /// The time it had.
+        /// The time limit.
         seconds: u64,
     },
     /// Another host listens there. Stop it first.
@@ -63,7 +63,7 @@ pub enum ControlError {
     PathTooLong {
         /// The path.
         path: PathBuf,
-        /// Most bytes allowed.
+        /// Maximum number of bytes.
         limit: usize,
     },
     /// An operation failed.
