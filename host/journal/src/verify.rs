@@ -199,8 +199,8 @@ impl Check<'_> {
 
     /// Returns whether good frames follow although there is none here.
     fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
-        // In this order: where there is nothing, a writer may write several frames before the next look, and where there is
-        // something, none of it was written before what belongs here.
+        // In this order: if there is nothing, a writer may write several frames before the next check; if there is something, none of
+        // it was written before the frame that belongs here.
         let holds = scan.span()?.is_some() && !self.is_written(scan)?;
         Ok(holds && scan.next_good()?.is_some() && !scan.has_more()?)
     }
@@ -256,8 +256,8 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Returns whether the bytes behind the last record are one that a killed writer left half written: its first word, which is written
-    /// last, is missing, and it was not synced yet. A single bit may as well be one that has changed.
+    /// Returns whether the bytes after the last record are one that a killed writer left half-written: its first word, which is
+    /// written last, is missing, and it was not synced yet. A single bit may equally be a changed one.
     fn is_half_written(&self, scan: &Scan) -> Result<bool, JournalError> {
         let durable = scan.mark().map_or(true, |mark| mark > scan.position());
         if scan.is_sealed() || durable || scan.has_more()? || self.is_followed(scan.header().number)
@@ -303,7 +303,7 @@ impl Check<'_> {
         matches!(Scan::open(&path, self.name, number + 1), Ok(Some(_)))
     }
 
-    /// Checks a segment that was prepared and never started: it is as long as the one before it and all zero.
+    /// Checks a segment that was prepared but never started: it is as long as its predecessor and all zero.
     fn prepared(&mut self, path: &Path, last: bool) -> Result<(), JournalError> {
         let file = File::open(path).map_err(JournalError::io("open", path))?;
         let span = used(&file, 0).map_err(JournalError::io("read from", path))?;
