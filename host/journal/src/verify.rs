@@ -199,8 +199,8 @@ impl Check<'_> {
 
     /// Returns whether good frames follow although there is none here.
     fn is_hole(&self, scan: &Scan) -> Result<bool, JournalError> {
-        // In this order: if there is nothing, a writer may write several frames before the next check; if there is something, none of
-        // it was written before the frame that belongs here.
+        // In this order: if there is nothing, a writer may write several frames before the next check; if there is something,
+        // none of it was written before the frame that belongs here.
         let holds = scan.span()?.is_some() && !self.is_written(scan)?;
         Ok(holds && scan.next_good()?.is_some() && !scan.has_more()?)
     }

@@ -17,8 +17,8 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Opens a file of `count` words and sets all of them to 0. Also returns what the last process left there; nothing if the file
-    /// has another length.
+    /// Opens a file of `count` words and sets all of them to 0. Also returns what the last process left there; nothing if the
+    /// file has another length.
     ///
     /// # Errors
     /// The file can't be read, written or mapped.
